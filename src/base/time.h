@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT
+// time.h: the three kinds of time, their clocks, and RFC 3339.
+//
+// `wall_ms` counts milliseconds since the Unix epoch on CLOCK_REALTIME: it says what is due, and it
+// can step. `mono_ms` counts on CLOCK_BOOTTIME: timeouts and back-off, it never steps and goes on
+// during suspend. `dur_ms` is a length. Reading a clock floors, so what is due at t is never seen
+// as due before t. Only the outer rooms read clocks; the inner ones are told the time.
+
+#ifndef CARILLON_BASE_TIME_H
+#define CARILLON_BASE_TIME_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef int64_t wall_ms;
+typedef int64_t mono_ms;
+typedef int64_t dur_ms;
+
+#define WALL_NEVER INT64_MAX
+#define MONO_NEVER INT64_MAX
+
+// "now", read once per turn of a loop and handed on.
+struct now {
+    wall_ms wall;
+    mono_ms mono;
+};
+
+struct now clock_now(void);
+wall_ms clock_wall_ms(void);
+mono_ms clock_mono_ms(void);
+int64_t clock_wall_us(void); // Microseconds, for measuring lateness only.
+
+#define RFC3339_BYTES 25 // "2026-11-24T05:27:00.000Z" and the terminating NUL.
+
+// Writes `at` in UTC with milliseconds and "Z". Years 1970 to 9999.
+void wall_format(wall_ms at, char out[static RFC3339_BYTES]);
+
+// Parses RFC 3339 (date, "T", time, optional fraction, "Z" or offset; seconds may not be 60).
+// False leaves *out alone. Digits of the fraction past the third are dropped.
+bool wall_parse(const char *text, size_t bytes, wall_ms *out);
+
+// Proleptic Gregorian calendar: days since 1970-01-01 of a date, by integer arithmetic.
+// `month` 1 to 12, `day` 1 to 31.
+int64_t days_from_civil(int64_t year, unsigned month, unsigned day);
+
+struct civil_date {
+    int64_t year;
+    unsigned month;
+    unsigned day;
+};
+
+struct civil_date civil_from_days(int64_t days);
+unsigned days_in_month(int64_t year, unsigned month);
+
+#endif
