@@ -1,59 +1,160 @@
-# Carillon's one Makefile. `./dev` is the friendly door to it.
+# Carillon's one Makefile. `./dev` is the friendly door to it: it installs what is missing first.
 #
-# Layout: src/<room>/*.c make build/$(PROFILE)/libcarillon.a; src/app/main.c and that library make
-# the program; every test/{unit,contract}/**/test_*.c is a cmocka program of its own.
-# PROFILE chooses how: release (default), asan (ASan+UBSan), tsan, or clang.
+# src/<room>/*.c become build/$(PROFILE)/libcarillon.a; src/app/main.c and that library are the
+# program. Every test_*.c under test/unit, test/contract and test/sim is a cmocka program of its
+# own, linked with its folder's other .c files. test/target/*.c and bench/*.c have their own main().
+#
+# PROFILE chooses how to compile: release (default), asan (ASan and UBSan), tsan, clang, or fuzz
+# (clang with libFuzzer's coverage). Assertions stay on in every profile. Each profile has its own
+# folder under build/, so they never mix. V=1 shows the commands.
 
 PROFILE ?= release
-BUILD   := build/$(PROFILE)
-PKGS    := libmicrohttpd libcurl jansson sqlite3 openssl
+PROFILES := release asan tsan clang fuzz
+ifeq ($(filter $(PROFILE),$(PROFILES)),)
+  $(error PROFILE is one of: $(PROFILES))
+endif
 
-CC      := $(if $(filter clang,$(PROFILE)),clang,gcc)
-WARN    := -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
-           -Wvla -Wwrite-strings -Wformat=2 -Werror
-HARDEN  := -fstack-protector-strong -fPIE -D_FORTIFY_SOURCE=2 -fno-strict-overflow
-OPT     := -O2
-ifeq ($(PROFILE),asan)
-  OPT    := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
-  HARDEN := -fPIE
+BUILD   := build/$(PROFILE)
+VERSION := $(shell cat VERSION)
+PKGS    := libmicrohttpd libcurl jansson sqlite3 openssl
+PYTHON  ?= python3
+PREFIX  ?= /usr/local
+JOBS    ?= $(shell nproc)
+
+# --- How to compile ------------------------------------------------------------------------------
+
+SANITIZE_asan := -fsanitize=address,undefined -fno-sanitize-recover=all
+SANITIZE_tsan := -fsanitize=thread
+SANITIZE_fuzz := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+SANITIZE      := $(SANITIZE_$(PROFILE))
+
+CC   := $(if $(filter clang fuzz,$(PROFILE)),clang,gcc)
+WARN := -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
+        -Wvla -Wwrite-strings -Wformat=2 -Werror
+ifdef SANITIZE
+  HOW := -O1 -fno-omit-frame-pointer $(SANITIZE)
+else
+  HOW := -O2 -fstack-protector-strong -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 \
+         $(if $(filter gcc,$(CC)),-fstack-clash-protection)
 endif
-ifeq ($(PROFILE),tsan)
-  OPT    := -O1 -fsanitize=thread -fno-omit-frame-pointer
-  HARDEN := -fPIE
-endif
-CFLAGS  += -std=gnu17 -g $(OPT) $(HARDEN) $(WARN) -pthread -Isrc -MMD -MP \
+
+# A section per function lets the linker drop what is unused, and lets tools/purity.py follow calls.
+CFLAGS  += -std=gnu17 -g $(HOW) $(WARN) -fPIE -fno-strict-overflow -ffunction-sections \
+           -fdata-sections -pthread -Isrc -DCARILLON_VERSION='"$(VERSION)"' \
            $(shell pkg-config --cflags $(PKGS))
-LDFLAGS += -pie -Wl,-z,relro,-z,now -pthread $(if $(filter asan tsan,$(PROFILE)),$(OPT))
+LDFLAGS += -pie -pthread $(SANITIZE) -Wl,-z,relro,-z,now -Wl,--as-needed -Wl,--gc-sections
 LDLIBS  += $(shell pkg-config --libs $(PKGS))
 
-SRC     := $(filter-out src/app/main.c,$(wildcard src/*/*.c src/*/*/*.c))
-OBJ     := $(SRC:%.c=$(BUILD)/%.o)
-LIB     := $(BUILD)/libcarillon.a
-TESTS   := $(patsubst %.c,$(BUILD)/%,$(wildcard test/unit/*/test_*.c test/contract/test_*.c test/sim/test_*.c))
+# --- What there is -------------------------------------------------------------------------------
 
-.PHONY: all build test-programs clean
+SRC      := $(filter-out src/app/main.c,$(wildcard src/*/*.c src/*/*/*.c))
+OBJ      := $(SRC:%.c=$(BUILD)/%.o)
+LIB      := $(BUILD)/libcarillon.a
+TEST_SRC := $(wildcard test/unit/*.c test/unit/*/*.c test/contract/*.c test/sim/*.c)
+TESTS    := $(patsubst %.c,$(BUILD)/%,$(foreach file,$(TEST_SRC),\
+              $(if $(filter test_%,$(notdir $(file))),$(file))))
+TARGETS  := $(patsubst %.c,$(BUILD)/%,$(wildcard test/target/*.c))
+BENCHES  := $(patsubst %.c,$(BUILD)/%,$(wildcard bench/*.c))
+FUZZERS  := $(patsubst %.c,$(BUILD)/%,$(wildcard test/fuzz/*_fuzz.c))
+ALL_C    := $(SRC) $(wildcard src/app/main.c) $(TEST_SRC) \
+            $(wildcard test/target/*.c test/fuzz/*_fuzz.c bench/*.c)
+
+# The objects a test program needs from its own folder beside itself: every .c that is no test_*.c.
+helpers = $(patsubst %.c,$(BUILD)/%.o,$(filter-out $(1)/test_%.c,$(wildcard $(1)/*.c)))
+
+ifeq ($(V),)
+  SAY = @echo "  $(1)  $@";
+endif
+
+.PHONY: all build objects test-programs bench-programs fuzz-programs test sanitize \
+        lint lint-rooms lint-style lint-format lint-warnings lint-purity lint-shell tidy \
+        format install clean
 all: build
-build: build/carillon
+build: $(if $(filter release,$(PROFILE)),build/carillon,$(BUILD)/carillon)
+objects: $(ALL_C:%.c=$(BUILD)/%.o)
+test-programs: $(TESTS) $(TARGETS)
+bench-programs: $(BENCHES) $(TARGETS)
+fuzz-programs: $(FUZZERS)
 
+# --- Building ------------------------------------------------------------------------------------
+
+# The copy is moved into place, so that a running program is never written over.
 build/carillon: $(BUILD)/carillon
-	cp $< $@.new && mv $@.new $@
+	@cp $< $@.new && mv $@.new $@
 
 $(BUILD)/carillon: $(BUILD)/src/app/main.o $(LIB)
-	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(call SAY,link   )$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 $(LIB): $(OBJ)
-	rm -f $@ && ar rcs $@ $^
+	$(call SAY,archive)rm -f $@ && ar rcs $@ $^
 
-$(BUILD)/%.o: %.c
+$(BUILD)/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -c -o $@ $<
+	$(call SAY,compile)$(CC) $(CFLAGS) -c -MMD -MP -o $@ $<
 
-$(BUILD)/test/%: $(BUILD)/test/%.o $(LIB)
-	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcmocka
+# Changes only when the command line does, so that new flags or a new version rebuild everything.
+# Written under a name of its own first: two makes may be at it in one tree.
+$(BUILD)/flags: always
+	@mkdir -p $(@D)
+	@printf '%s\n' $(foreach word,$(CC) $(CFLAGS),'$(subst ','\'',$(word))') > $@.$$$$; \
+	if cmp -s $@.$$$$ $@; then rm $@.$$$$; else mv $@.$$$$ $@; fi
+.PHONY: always
 
-test-programs: $(TESTS)
+.SECONDEXPANSION:
+$(TESTS): $(BUILD)/%: $(BUILD)/%.o $$(call helpers,$$(subst $(BUILD)/,,$$(@D))) $(LIB)
+	$(call SAY,link   )$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcmocka
+
+$(TARGETS) $(BENCHES): $(BUILD)/%: $(BUILD)/%.o $(LIB)
+	$(call SAY,link   )$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+$(FUZZERS): $(BUILD)/%: $(BUILD)/%.o $(LIB)
+	$(call SAY,link   )$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LDLIBS)
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+
+# --- Testing -------------------------------------------------------------------------------------
+
+# Everything: the cmocka programs, then the end-to-end tests against this profile's program.
+test: build test-programs
+	CARILLON_BIN=$(CURDIR)/$(BUILD)/carillon \
+	$(PYTHON) tools/run_tests.py --jobs $(JOBS) --end-to-end test/e2e $(TESTS)
+
+# --- Checking ------------------------------------------------------------------------------------
+
+lint: lint-rooms lint-style lint-format lint-shell lint-warnings lint-purity
+	@echo "lint: everything is in order"
+
+lint-rooms:
+	$(PYTHON) tools/rooms.py
+
+lint-style:
+	$(PYTHON) tools/style.py
+
+lint-format:
+	clang-format --dry-run -Werror $(shell find src test bench -name '*.[ch]')
+
+lint-shell:
+	shellcheck dev .ci/run $(wildcard bench/run)
+
+lint-warnings:
+	$(MAKE) --no-print-directory PROFILE=release objects
+	$(MAKE) --no-print-directory PROFILE=clang objects
+
+lint-purity: $(LIB)
+	$(PYTHON) tools/purity.py $(BUILD)
+
+# Slower, deeper, not part of lint: what clang-tidy thinks (.clang-tidy chooses the checks).
+tidy:
+	clang-tidy --quiet $(SRC) -- -std=gnu17 -Isrc -DCARILLON_VERSION='"$(VERSION)"'
+
+format:
+	clang-format -i $(shell find src test bench -name '*.[ch]')
+
+# --- Installing ----------------------------------------------------------------------------------
+
+install: build
+	install -D -m 755 build/carillon $(DESTDIR)$(PREFIX)/bin/carillon
+	install -D -m 644 LICENSE $(DESTDIR)$(PREFIX)/share/doc/carillon/LICENSE
 
 clean:
 	rm -rf build
-
--include $(shell find build -name '*.d' 2>/dev/null)
