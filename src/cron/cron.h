@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: MIT
+// cron.h: from the text of a schedule to its next instant, and to words about it.
+//
+// A schedule is a pure function: (expression, zone, after) -> instant. It keeps no state and reads
+// no clock, so every replica and every restart computes the same instants. `cron_parse` compiles a
+// text once into a small value; `cron_next` then answers without allocating, locking or failing.
+//
+// Three kinds of text are understood: cron fields (5, 6 or 7 of them, and nicknames such as
+// "@daily"), "@every 90s", and a one-shot date and time. All local times are read in the IANA zone
+// that the caller brings.
+//
+// Where clocks change, a *fixed* schedule (no `*` and no `/` in second, minute and hour) runs once
+// for each time it names: at the first instant after a gap, and in the first pass of a repeated
+// hour. An *interval* schedule follows the clock: what a gap swallows is dropped, what repeats runs
+// twice. `struct cron_options` changes this per job.
+//
+// Everything is pure, but for the functions of the last part, which find zones in the file system.
+
+#ifndef CARILLON_CRON_CRON_H
+#define CARILLON_CRON_CRON_H
+
+#include "base/err.h"
+#include "base/time.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define CRON_TEXT_BYTES_MAX 256 // The longest expression that is read.
+#define CRON_YEAR_FIRST 1970
+#define CRON_YEAR_LAST 2199 // The search for an instant ends with this local year.
+
+// ---- Time zones -----------------------------------------------------------------------------
+
+// The rules of one time zone: every change of its offset until 2200. Immutable once made, so it may
+// be shared by threads. A zone of zone_find() lives as long as the process.
+struct zone;
+
+const struct zone *zone_utc(void); // Built in: needs no zone file.
+const char *zone_name(const struct zone *z);
+
+// Seconds to add to UTC to get local time at `utc_s` (seconds since the Unix epoch). Exact from the
+// zone's first recorded change until 2200; earlier and later, the nearest offset goes on.
+int32_t zone_offset_s(const struct zone *z, int64_t utc_s);
+
+// Reads a zone from the bytes of a TZif file (RFC 9636: 64-bit block and footer). Pure: nothing is
+// opened. The caller owns *out and ends it with zone_free. ERR_SYNTAX when the bytes are damaged,
+// ERR_LIMIT when there are more changes than ZONE_CHANGES_MAX.
+#define ZONE_CHANGES_MAX 4096
+MUST_CHECK enum err zone_parse(const void *tzif, size_t bytes, const char *name, struct zone **out,
+                               struct fault *f);
+void zone_free(struct zone *z); // Only for zones of zone_parse. NULL is a no-op.
+
+// ---- Schedules ------------------------------------------------------------------------------
+
+enum cron_kind {
+    CRON_FIELDS,     // Cron fields or a nickname.
+    CRON_EVERY,      // Multiples of a length since the Unix epoch; knows no zone.
+    CRON_AT_LOCAL,   // One-shot, in the job's zone.
+    CRON_AT_INSTANT, // One-shot, absolute.
+};
+
+// What a fixed schedule does with a local time that a forward change of the clock skips. Interval
+// schedules always drop such times.
+enum cron_gap {
+    CRON_GAP_RUN_AFTER, // Runs at the first instant after the gap.
+    CRON_GAP_SKIP,      // Does not run.
+};
+
+// What a schedule does with a local time that occurs twice because the clock went back.
+enum cron_fold {
+    CRON_FOLD_DEFAULT, // FIRST for fixed schedules, BOTH for interval schedules.
+    CRON_FOLD_FIRST,
+    CRON_FOLD_BOTH,
+    CRON_FOLD_SECOND,
+};
+
+// What a job may choose. All zero (or a NULL pointer) means the defaults. One-shots ignore `gap`
+// and `fold`: they take the first of two passes, and the end of a gap that appeared after creation.
+struct cron_options {
+    int64_t hash_seed; // The job's id: decides what `H` stands for.
+    enum cron_gap gap;
+    enum cron_fold fold;
+};
+
+// Names as the API writes them: "run_after", "skip"; "default", "first", "both", "second".
+// The parsers return false and leave *out alone when the name is unknown.
+const char *cron_gap_name(enum cron_gap gap);
+const char *cron_fold_name(enum cron_fold fold);
+bool cron_gap_parse(const char *name, enum cron_gap *out);
+bool cron_fold_parse(const char *name, enum cron_fold *out);
+
+// A compiled schedule: a plain value without pointers, which may be embedded, copied and compared.
+// Only the cron room reads its members. Bit n of a set means the value n, unless a comment says
+// more.
+struct cron_schedule {
+    uint64_t seconds;
+    uint64_t minutes;
+    uint64_t years[4]; // Bit 0 is CRON_YEAR_FIRST.
+    int64_t span_s;    // EVERY: the length. AT: local or UTC seconds since the epoch.
+    int32_t last_day;  // No local date after this day number matches; -1: none at all.
+    uint32_t hours;
+    uint32_t days;                  // Bits 1 to 31.
+    uint32_t days_weekday_nearest;  // `nW`, bits 1 to 31.
+    uint32_t days_from_end;         // `L-n`; bit 0 is `L`.
+    uint32_t days_from_end_weekday; // `L-nW`; bit 0 is `LW`.
+    uint16_t months;                // Bits 1 to 12.
+    uint8_t weekdays;               // Bit 0 is Sunday.
+    uint8_t weekdays_nth[7];  // Per weekday: bits 0 to 4 are first to fifth, bit 5 is the last.
+    uint8_t kind;             // enum cron_kind.
+    uint8_t gap;              // enum cron_gap.
+    uint8_t fold;             // enum cron_fold, never DEFAULT.
+    bool interval;            // Second, minute or hour was written with `*` or `/`.
+    bool days_restricted;     // The day field is neither `*` nor `?`.
+    bool weekdays_restricted; // The same for the weekday field.
+    bool days_both;           // `+`: both day fields must match, not either.
+    uint8_t steps_uneven;     // Set of enum cron_field: a step that does not divide its field.
+    uint8_t steps_shifted;    // Set of enum cron_field: a step that node-cron 3 counts otherwise.
+};
+
+// Where in the text an error is.
+enum cron_field {
+    CRON_SECOND,
+    CRON_MINUTE,
+    CRON_HOUR,
+    CRON_DAY,
+    CRON_MONTH,
+    CRON_WEEKDAY,
+    CRON_YEAR,
+    CRON_NO_FIELD, // The error is about the whole text.
+};
+
+const char *cron_field_name(enum cron_field field); // "second" to "year", and "" for CRON_NO_FIELD.
+
+enum cron_code {
+#define CRON_ERROR(name, text, err) CRON_##name,
+#include "cron/error.def"
+#undef CRON_ERROR
+    CRON_CODES
+};
+
+const char *cron_code_name(enum cron_code code); // "range", "fields", "step" ...: stable.
+
+// What is wrong with a text, for a person and for a program. `expected` and `hint` may be empty;
+// `hint` is a text to write instead, or a short advice.
+struct cron_error {
+    enum cron_code code;
+    enum cron_field field;
+    size_t position; // 0-based byte offset in the text as received.
+    size_t length;   // Bytes from there that are wrong; may be 0 at the end of the text.
+    char message[160];
+    char expected[96];
+    char hint[128];
+};
+
+// Compiles `bytes` bytes of text. `o` may be NULL (defaults), `e` may be NULL (nobody will read
+// it). On failure *out is unchanged and *e holds the first error; the result is ERR_RANGE,
+// ERR_LIMIT, ERR_UNSUPPORTED or ERR_SYNTAX, following the code. A schedule that can never fire does
+// parse.
+MUST_CHECK enum err cron_parse(const char *text, size_t bytes, const struct cron_options *o,
+                               struct cron_schedule *out, struct cron_error *e);
+
+// The first instant of the schedule strictly after `after`, which is floored to the second first.
+// WALL_NEVER when there is none until the end of CRON_YEAR_LAST. Any `after` is allowed.
+wall_ms cron_next(const struct cron_schedule *s, const struct zone *z, wall_ms after);
+
+// Whether `at` itself is an instant of the schedule.
+bool cron_matches(const struct cron_schedule *s, const struct zone *z, wall_ms at);
+
+// Fixed schedules name their times; the others (among them `@every`) follow the clock.
+bool cron_is_fixed(const struct cron_schedule *s);
+bool cron_is_oneshot(const struct cron_schedule *s);
+
+// What a new job must pass besides parsing. A one-shot: CRON_NO_SUCH_TIME when a change of the
+// clock skips its local time, CRON_PAST when it is not after `now`. OK for all other schedules.
+MUST_CHECK enum err cron_check_oneshot(const struct cron_schedule *s, const struct zone *z,
+                                       wall_ms now, struct cron_error *e);
+
+// The same, and CRON_NEVER_FIRES for a schedule without any instant after `now`. What a server
+// calls when a job is created; `e` may be NULL.
+MUST_CHECK enum err cron_check(const struct cron_schedule *s, const struct zone *z, wall_ms now,
+                               struct cron_error *e);
+
+// ---- For people -----------------------------------------------------------------------------
+
+#define CRON_WORDS_BYTES 4096  // Enough for any explanation.
+#define CRON_NORMAL_BYTES 1024 // Enough for any normalised expression.
+
+// Writes what the schedule means in plain English, such as "At 02:30, Monday through Friday",
+// always terminated, cut when `bytes` is short. Returns the length without the cut.
+size_t cron_explain(const struct cron_schedule *s, char *out, size_t bytes);
+
+// Writes the expression in its normal form: single blanks, names as numbers, no leading zeros, `?`
+// as
+// `*`, nicknames as fields, `H` expanded for `o->hash_seed`. It compiles to the same schedule.
+// Fails exactly as cron_parse does.
+MUST_CHECK enum err cron_normalise(const char *text, size_t bytes, const struct cron_options *o,
+                                   char *out, size_t out_bytes, struct cron_error *e);
+
+enum cron_warning_code {
+#define CRON_WARNING(name, text) CRON_WARN_##name,
+#include "cron/warning.def"
+#undef CRON_WARNING
+    CRON_WARNING_CODES
+};
+
+const char *cron_warning_name(enum cron_warning_code code); // "both_days", "gap" ...: stable.
+
+struct cron_warning {
+    enum cron_warning_code code;
+    char text[192]; // One sentence for a person.
+};
+
+// What is legal but may surprise, for a schedule created at `now`: at most one warning of each
+// code. Returns how many were written.
+size_t cron_warnings(const struct cron_schedule *s, const struct zone *z, wall_ms now,
+                     struct cron_warning out[static CRON_WARNING_CODES]);
+
+// ---- Zones from the system's files (the only part with I/O and a lock) ------------------------
+
+#define ZONE_NAME_BYTES 64
+#define ZONE_CACHED_MAX 1024
+#define ZONE_SUGGESTIONS_MAX 3
+#define ZONE_VERSION_BYTES 16
+
+// Finds a zone by its IANA name, case-sensitively, and keeps it: the same pointer comes back until
+// zone_refresh() sees a changed file. Thread-safe. ERR_NOT_FOUND for unknown, empty and forbidden
+// names (the fault names the nearest ones), ERR_SYNTAX for a damaged file, ERR_LIMIT above
+// ZONE_CACHED_MAX names, ERR_SYSTEM when the file cannot be read.
+MUST_CHECK enum err zone_find(const char *name, const struct zone **out, struct fault *f);
+
+// The names most like `name`, best first; none when nothing is near. Returns how many.
+size_t zone_suggest(const char *name, char out[static ZONE_SUGGESTIONS_MAX][ZONE_NAME_BYTES]);
+
+// Reads every known zone again whose file changed. Zones handed out before stay valid and keep
+// their old rules; zone_find() gives the new ones. Returns how many zones have new rules. A file
+// that has vanished or is damaged leaves its zone as it is; *f (may be NULL) then names the first
+// such file.
+size_t zone_refresh(struct fault *f);
+
+// The release of the system's zone data, such as "2026f"; "unknown" when it does not say.
+void zone_data_version(char out[static ZONE_VERSION_BYTES]);
+
+// Where zone files are found; "/usr/share/zoneinfo" unless set. To be called before other threads
+// start; forgets nothing that is already loaded. The path must stay valid.
+void zone_directory_set(const char *path);
+
+#endif
