@@ -1,0 +1,395 @@
+// SPDX-License-Identifier: MIT
+// core.h: jobs, occurrences, executions and attempts as a pure state machine.
+//
+// The core is told what happened and what time it is, and answers with what should be done. It does
+// no I/O, reads no clock, draws no randomness and takes no lock, so a simulator can run days of
+// traffic and crashes through this very code. One thread uses it at a time.
+//
+// The idea: a schedule is a pure function, so nothing stores a "next run". One number is
+// remembered, the watermark W: every occurrence up to W exists as a row. Planning inserts the rows
+// of (W, W'] a little ahead of time and moves W to W', in one batch. After a crash planning goes on
+// from W. Restart, catch-up after downtime and normal running are the same code.
+//
+// Durability: the core appends changes to the batch it is given; the caller makes batches durable
+// in order, each whole or not at all, and says so with EVENT_RECORDED. No request is sent for an
+// execution whose row is not durable; replies to commands wait for their batch.
+//
+//                   plan                    instant, room              2xx
+//   occurrence ---------------> PENDING --------------------> RUNNING -----> SUCCESS
+//        |                         |                          |     |
+//        | too old                 | edited, paused, deleted  |     | attempts exhausted
+//        v                         v                          |     v
+//      MISSED (a range)        CANCELLED <--------------------+   FAILED + alert
+//                                          paused between attempts
+
+#ifndef CARILLON_CORE_CORE_H
+#define CARILLON_CORE_CORE_H
+
+#include "base/err.h"
+#include "base/memory.h"
+#include "base/time.h"
+#include "cron/cron.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef int64_t job_id; // Positive, given in order, never given twice.
+
+// --- Jobs ------------------------------------------------------------------------------------
+
+enum job_type { JOB_ATLEAST_ONCE, JOB_ATMOST_ONCE, JOB_TYPES };
+enum job_method { METHOD_POST, METHOD_GET, METHOD_PUT, METHOD_PATCH, METHOD_DELETE, JOB_METHODS };
+enum retry_strategy { RETRY_LINEAR, RETRY_EXPONENTIAL, RETRY_FIXED, RETRY_STRATEGIES };
+enum catch_up { CATCH_UP_ALL, CATCH_UP_LATEST, CATCH_UP_NONE, CATCH_UPS };
+
+// The words of each enum as they stand in the API and in the tables ("ATLEAST_ONCE", "linear").
+// `*_find` returns false for an unknown word.
+const char *job_type_name(enum job_type t);
+const char *job_method_name(enum job_method m);
+const char *retry_strategy_name(enum retry_strategy s);
+const char *catch_up_name(enum catch_up c);
+bool job_type_find(const char *name, enum job_type *out);
+bool job_method_find(const char *name, enum job_method *out);
+bool retry_strategy_find(const char *name, enum retry_strategy *out);
+bool catch_up_find(const char *name, enum catch_up *out);
+
+#define JOB_TIMEOUT_MS_MIN 100
+#define JOB_TIMEOUT_MS_MAX 3600000
+#define JOB_RETRIES_MAX 100
+#define JOB_RETRY_MS_MAX 3600000
+#define JOB_CATCH_UP_WINDOW_S_MAX 86400
+#define JOB_IN_FLIGHT_MAX 16384
+
+// A job as its client posted it: one row of table `jobs`. Owns its strings; NULL is "not given".
+struct job {
+    job_id id;
+    int64_t version; // Counts every change, from 1.
+    wall_ms created_at;
+    wall_ms updated_at;
+    wall_ms effective_from; // Occurrences at or before this instant are not (or no longer) owed.
+    wall_ms paused_until;   // Resumes by itself then; WALL_NEVER when not set.
+    char *name;
+    char *schedule;
+    char *timezone; // IANA name.
+    char *api;      // The URL.
+    char *headers;  // "Name: value\n" lines.
+    char *body;     // Sent as it is; the default body when NULL.
+    char *tags;     // JSON array of strings, as text.
+    char *paused_reason;
+    uint32_t timeout_ms; // Of one attempt, from its start to the last byte of the answer.
+    uint32_t retry_base_ms;
+    uint32_t retry_cap_ms;
+    uint32_t catch_up_window_s;
+    uint32_t max_in_flight;
+    uint16_t max_retries;
+    uint8_t type;           // enum job_type
+    uint8_t method;         // enum job_method
+    uint8_t retry_strategy; // enum retry_strategy
+    uint8_t catch_up;       // enum catch_up
+    bool is_active;
+    bool finished; // Its schedule can fire no more; then also not active.
+};
+
+struct job *job_new(void); // With the defaults of every policy; no strings.
+struct job *job_copy(const struct job *j);
+void job_free(struct job *j); // NULL is a no-op.
+
+// Replaces a string member by a copy of `text` (NULL clears it).
+void job_set_text(char **member, const char *text);
+
+// --- Executions ------------------------------------------------------------------------------
+
+enum execution_state {
+    EXECUTION_PENDING,
+    EXECUTION_RUNNING,
+    EXECUTION_SUCCESS,
+    EXECUTION_FAILED,
+    EXECUTION_MISSED,
+    EXECUTION_CANCELLED,
+    EXECUTION_STATES
+};
+enum execution_trigger { TRIGGER_SCHEDULE, TRIGGER_MANUAL, TRIGGER_CATCH_UP, EXECUTION_TRIGGERS };
+
+const char *execution_state_name(enum execution_state s);
+bool execution_state_find(const char *name, enum execution_state *out);
+bool execution_state_is_terminal(enum execution_state s);
+// Whether the table of allowed moves has this one.
+bool execution_may_move(enum execution_state from, enum execution_state to);
+const char *execution_trigger_name(enum execution_trigger t);
+bool execution_trigger_find(const char *name, enum execution_trigger *out);
+
+// Which occurrence an execution carries out. `series` is the clock's generation for a scheduled
+// one (0, raised only when a wrong clock is corrected), and -n for the manual execution number n.
+struct execution_key {
+    job_id job;
+    wall_ms scheduled_at;
+    int64_t series;
+};
+
+#define EXECUTION_ID_BYTES 72
+
+// The public id: "<job>-<scheduled_at>", "-g<n>" added for a generation above 0, "<job>-m<n>" for a
+// manual one.
+void execution_id_format(const struct execution_key *k, char out[static EXECUTION_ID_BYTES]);
+// The reverse; for a manual id `scheduled_at` is 0, since the id does not tell it. False when `id`
+// is not the text that execution_id_format would write.
+bool execution_id_parse(const char *id, struct execution_key *out);
+
+#define ERROR_TEXT_MAX 256
+
+// The record of carrying out one occurrence: one row of table `job_executions`. A MISSED row stands
+// for every occurrence from scheduled_at to missed_to. Times that are not known are 0.
+struct execution {
+    int64_t id; // Row number, given in order of planning, never given twice.
+    struct execution_key key;
+    wall_ms started_at;   // First byte of the first attempt.
+    wall_ms completed_at; // 0 until terminal.
+    wall_ms next_attempt_at;
+    wall_ms missed_to;
+    int64_t missed_count;
+    const char *error;        // Of the last failure, for people; NULL when none. Borrowed.
+    const char *reason;       // Why MISSED or CANCELLED. Borrowed.
+    const char *request_body; // Of a trigger that brought its own body; NULL: the job's. Borrowed.
+    uint16_t attempts;        // Started so far, as numbered in Carillon-Attempt.
+    uint16_t retry_count;     // Of them, those made because the one before had failed.
+    uint16_t recoveries;      // Times it was found unfinished at a start of the server.
+    uint16_t http_status;     // Of the last answer; 0 when there was none.
+    uint8_t state;            // enum execution_state
+    uint8_t trigger;          // enum execution_trigger
+};
+
+// One HTTP request: one row of table `job_attempts`. Phases that did not happen are -1.
+struct attempt {
+    int64_t execution_id; // struct execution.id
+    uint16_t number;
+    uint16_t http_status;
+    wall_ms started_at;
+    dur_ms duration_ms;
+    int32_t dns_ms;
+    int32_t connect_ms;
+    int32_t tls_ms;
+    int32_t first_byte_ms;
+    const char *error; // Borrowed; NULL when it succeeded.
+    const char
+        *response; // Excerpt of the body, valid UTF-8 or cut to it; NULL when none. Borrowed.
+};
+
+enum alert_kind { ALERT_FAILURE, ALERT_MISSED, ALERT_KINDS };
+const char *alert_kind_name(enum alert_kind k);
+
+struct alert {
+    int64_t id; // Given in order.
+    job_id job;
+    int64_t execution_id; // struct execution.id
+    struct execution_key key;
+    enum alert_kind kind;
+    wall_ms created_at;
+    const char *message; // Borrowed.
+};
+
+// --- What is to be made durable --------------------------------------------------------------
+
+enum change_kind {
+    CHANGE_JOB_PUT,          // Insert or replace the whole row.
+    CHANGE_JOB_STATE,        // The core itself finished, resumed or moved a job.
+    CHANGE_JOB_DELETE,       // The job goes; its executions stay until retention removes them.
+    CHANGE_EXECUTION_INSERT, // Key and id are new: a second row for one key is our own mistake.
+    CHANGE_EXECUTION_UPDATE, // Every column but id, key, trigger and request_body.
+    CHANGE_ATTEMPT,
+    CHANGE_ALERT
+};
+
+struct job_state {
+    job_id id;
+    int64_t version;
+    wall_ms updated_at;
+    wall_ms effective_from;
+    wall_ms paused_until;
+    bool is_active;
+    bool finished;
+};
+
+struct change {
+    enum change_kind kind;
+    union {
+        struct job *job; // JOB_PUT: owned by the batch.
+        struct job_state state;
+        struct {
+            job_id id;
+            wall_ms at;
+        } deleted;
+        struct execution execution;
+        struct attempt attempt;
+        struct alert alert;
+    };
+};
+
+// What must survive beside the rows. Zeroed for a new database.
+struct progress {
+    wall_ms watermark;
+    int64_t job_next; // The next ids to give; 0 counts as 1.
+    int64_t execution_next;
+    int64_t alert_next;
+    int64_t epoch; // Counts starts: the fence of a single node.
+};
+
+// Changes that become durable together. Its strings live in its arena.
+struct batch {
+    uint64_t sequence; // Set by batch_new's caller: 1, 2, 3, ...
+    struct change *changes;
+    size_t count;
+    size_t capacity;
+    struct progress progress; // As of the end of the batch.
+    bool has_progress;        // False only for an empty batch.
+    struct arena arena;
+};
+
+struct batch *batch_new(uint64_t sequence);
+void batch_free(struct batch *b); // NULL is a no-op.
+
+// --- Events ----------------------------------------------------------------------------------
+
+enum outcome_kind {
+    OUTCOME_ANSWERED, // A complete response head came; see http_status.
+    OUTCOME_NOT_SENT, // Failed before the first request byte: DNS, refused, TLS, policy.
+    OUTCOME_LOST,     // Failed after it: reset, closed, malformed answer, timeout.
+    OUTCOME_KINDS
+};
+
+// How one attempt ended. Strings are borrowed for the call.
+struct outcome {
+    uint64_t ticket; // From struct send.
+    enum outcome_kind kind;
+    struct attempt attempt; // execution_id and number are filled in by the core.
+};
+
+enum command_kind { COMMAND_CREATE, COMMAND_UPDATE, COMMAND_DELETE, COMMAND_TRIGGER };
+
+// What a client asked for, validated. `job`, `schedule` and `zone` for CREATE and UPDATE.
+struct command {
+    enum command_kind kind;
+    job_id id;                // All but CREATE.
+    int64_t version_expected; // UPDATE, DELETE: 0 accepts any.
+    struct job *job;          // Taken by the core. id, version and the times are filled in.
+    struct cron_schedule schedule;
+    const struct zone *zone;
+    const char *body; // TRIGGER: overrides the job's; NULL: the job's own. Borrowed.
+    void *token;      // Comes back in the reply.
+};
+
+enum event_kind {
+    EVENT_START, // Once, after core_add_job and core_add_execution.
+    EVENT_TICK,  // Time passed, or there is more to do.
+    EVENT_COMMAND,
+    EVENT_OUTCOME,
+    EVENT_RECORDED, // Batches up to `sequence` are durable.
+    EVENT_STORE,    // The store stopped or started accepting writes: `healthy`.
+    EVENT_DRAIN,    // No attempt starts any more; commands but reads are refused with ERR_CLOSED.
+    EVENT_ZONE      // A zone was read again: jobs of `zone_old` now use `zone_new`.
+};
+
+struct event {
+    enum event_kind kind;
+    union {
+        struct progress progress; // START
+        struct command *command;
+        const struct outcome *outcome;
+        uint64_t sequence;
+        bool healthy;
+        struct {
+            const struct zone *zone_old;
+            const struct zone *zone_new;
+        };
+    };
+};
+
+// --- Actions ---------------------------------------------------------------------------------
+
+// What an attempt sends. Borrowed until the next core_step.
+struct request {
+    const char *api;
+    const char *headers; // "Name: value\n" lines, or NULL.
+    const char *body;    // NULL: the default body.
+    enum job_method method;
+    struct execution_key key;
+    enum execution_trigger trigger;
+    unsigned attempt;
+    dur_ms timeout_ms;
+    int64_t fence;
+};
+
+// Every send is answered by exactly one EVENT_OUTCOME with its ticket.
+struct send {
+    uint64_t ticket;
+    struct request request;
+};
+
+// Held until its batch is durable.
+struct reply {
+    void *token;
+    enum err err; // NOT_FOUND, CONFLICT (version), LIMIT, CLOSED.
+    job_id job;
+    int64_t version;
+    struct execution_key key; // TRIGGER
+};
+
+// What core_step answers. The caller empties the lists after acting on them.
+struct actions {
+    struct batch *batch; // In: an open batch to append to.
+    struct send *sends;
+    size_t send_count;
+    size_t send_capacity;
+    struct reply *replies;
+    size_t reply_count;
+    size_t reply_capacity;
+    wall_ms wake_wall; // Tick at the earlier of both; WALL_NEVER, MONO_NEVER: no need.
+    mono_ms wake_mono;
+};
+
+void actions_clear(struct actions *a); // Empties the lists; leaves the batch alone.
+void actions_free(struct actions *a);
+
+// --- The machine -----------------------------------------------------------------------------
+
+struct core_limits {
+    dur_ms lookahead_ms;         // How far ahead of now rows are planned; default 1500.
+    uint32_t in_flight_max;      // Attempts at once, in all; default 16384.
+    uint32_t host_in_flight_max; // Per target host and port; default 1024.
+    uint32_t jobs_max;
+    uint32_t open_max; // Executions that are not terminal; planning waits beyond it.
+    uint32_t step_max; // Rows planned or requests sent in one tick; the rest follows at once.
+    dur_ms late_ms;    // An occurrence planned later than this counts as missed by downtime.
+};
+
+extern const struct core_limits core_limits_default;
+
+struct core;
+
+struct core *core_new(const struct core_limits *limits);
+void core_free(struct core *c); // NULL is a no-op.
+
+// Before EVENT_START: every job, then every execution that is not terminal, in order of id. The job
+// is borrowed for the call; a job that is not active needs no schedule (NULL). ERR_LIMIT beyond
+// jobs_max; ERR_NOT_FOUND for an execution whose job was not added.
+MUST_CHECK enum err core_add_job(struct core *c, const struct job *j,
+                                 const struct cron_schedule *schedule, const struct zone *zone);
+MUST_CHECK enum err core_add_execution(struct core *c, const struct execution *e);
+
+void core_step(struct core *c, const struct event *e, struct now now, struct actions *out);
+
+// Gauges of the machine as it stands, for health and metrics.
+struct core_status {
+    wall_ms watermark;
+    uint64_t jobs;
+    uint64_t jobs_active;
+    uint64_t open;      // Executions that are not terminal.
+    uint64_t in_flight; // Attempts on the wire.
+    uint64_t waiting;   // Due, but held back by a limit.
+    uint64_t retrying;  // Between two attempts.
+    bool halted;        // The store takes no writes.
+    bool draining;
+};
+
+struct core_status core_status(const struct core *c);
+
+#endif

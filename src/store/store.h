@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: MIT
+// store.h: the port to durable memory: jobs, executions, attempts, alerts and the watermark.
+//
+// Two sides. The *writer* side (struct store) belongs to one thread: it commits batches and answers
+// what a start needs. The *reader* side (struct store_reader) answers queries of the API from
+// connections of its own; a reader belongs to one thread at a time and sees every commit that
+// returned before the query began.
+//
+// Adapters: store_memory_open (for tests and the simulator) and store_sqlite_open. Both pass one
+// contract suite.
+
+#ifndef CARILLON_STORE_STORE_H
+#define CARILLON_STORE_STORE_H
+
+#include "core/core.h"
+
+struct store;
+struct store_reader;
+
+struct store_retention {
+    int64_t age_ms;         // Executions older than this go; 0 keeps them for ever.
+    int64_t executions_max; // The oldest beyond this many go; 0: no bound.
+};
+
+// Creates the database when there is none and migrates an older one. Errors: ERR_STORE_OPEN
+// (unwritable path, not a database), ERR_STORE_CORRUPT, ERR_STORE_VERSION.
+MUST_CHECK enum err store_sqlite_open(const char *path, struct store **out, struct fault *f);
+MUST_CHECK enum err store_memory_open(struct store **out, struct fault *f);
+
+// Checkpoints and closes; readers must be closed before. NULL is a no-op.
+void store_close(struct store *s);
+
+// Makes all batches durable in one transaction: all or none. When it returns ERR_OK they survive
+// power loss. ERR_STORE_FULL: nothing was written and the same call may be tried again later.
+// ERR_STORE_IO, ERR_STORE_CORRUPT: the store must not be used any more. Terminal rows never change:
+// an update of one, or an insert whose key exists, is ERR_CONFLICT and nothing is written.
+MUST_CHECK enum err store_commit(struct store *s, struct batch *const *batches, size_t count,
+                                 struct fault *f);
+
+MUST_CHECK enum err store_get_progress(struct store *s, struct progress *out, struct fault *f);
+
+// Calls back for each job that is not deleted, in order of id, then for each execution that is not
+// terminal. Both are borrowed for the call. An error returned by the callback ends the walk.
+typedef enum err store_each_job(void *context, const struct job *j);
+typedef enum err store_each_execution(void *context, const struct execution *e);
+MUST_CHECK enum err store_load_jobs(struct store *s, store_each_job *each, void *context,
+                                    struct fault *f);
+MUST_CHECK enum err store_load_open(struct store *s, store_each_execution *each, void *context,
+                                    struct fault *f);
+
+// Removes at most `rows_max` of the oldest terminal executions that the retention lets go, with
+// their attempts and alerts, in a transaction of its own. *removed < rows_max: nothing more to do.
+MUST_CHECK enum err store_retain(struct store *s, const struct store_retention *r, wall_ms now,
+                                 size_t rows_max, size_t *removed, struct fault *f);
+
+// Moves the log into the database file when it has grown; cheap when there is nothing to do.
+// Called by the writing thread between commits.
+MUST_CHECK enum err store_checkpoint(struct store *s, struct fault *f);
+
+// --- The writing thread ----------------------------------------------------------------------
+//
+// Adaptive group commit: it commits at once when idle, and whatever arrives during a commit joins
+// the next one. Between commits it checkpoints and removes old rows, in small steps.
+
+struct store_writer;
+
+// Called on the writing thread. `committed`: every batch up to `sequence` is durable; the batches
+// themselves are freed by the writer. `stalled`: the disk is full; the same batches are tried again
+// every second until `committed`. `failed`: the store is lost; nothing more will be written.
+struct store_writer_events {
+    void (*committed)(void *context, uint64_t sequence);
+    void (*stalled)(void *context, const struct fault *f);
+    void (*failed)(void *context, const struct fault *f);
+    void *context;
+};
+
+MUST_CHECK enum err store_writer_start(struct store *s, const struct store_retention *r,
+                                       const struct store_writer_events *events,
+                                       struct store_writer **out, struct fault *f);
+
+// Takes the batch. Batches must come in order of their sequence, from one thread. Never blocks.
+void store_writer_put(struct store_writer *w, struct batch *b);
+
+// Commits what waits, then ends the thread. NULL is a no-op.
+void store_writer_stop(struct store_writer *w);
+
+// Commits and batches so far, and the time the last commit took.
+struct store_writer_status {
+    uint64_t commits;
+    uint64_t batches;
+    uint64_t changes;
+    int64_t last_commit_us;
+    int64_t longest_commit_us;
+    bool stalled;
+};
+struct store_writer_status store_writer_status(struct store_writer *w); // Any thread.
+
+// --- Queries ---------------------------------------------------------------------------------
+
+MUST_CHECK enum err store_reader_open(struct store *s, struct store_reader **out,
+                                      struct fault *f); // Any thread.
+void store_reader_close(struct store_reader *r);        // NULL is a no-op.
+
+// The caller owns *out (job_free). ERR_NOT_FOUND for an unknown or deleted job.
+MUST_CHECK enum err store_get_job(struct store_reader *r, job_id id, struct job **out,
+                                  struct fault *f);
+
+struct job_query {
+    const char *text; // Part of name, api or schedule, without regard to case; NULL: all.
+    const char *tag;  // NULL: all.
+    int is_active;    // -1: all, 0, 1.
+    job_id after;     // Jobs with a larger id, ascending; 0 for the first page.
+    size_t limit;
+};
+MUST_CHECK enum err store_list_jobs(struct store_reader *r, const struct job_query *q,
+                                    store_each_job *each, void *context, struct fault *f);
+
+// A position in a list that runs from the newest to the oldest.
+struct execution_cursor {
+    wall_ms scheduled_at; // WALL_NEVER for the first page.
+    int64_t id;           // INT64_MAX for the first page.
+};
+
+struct execution_query {
+    job_id job;   // 0: of every job, also of deleted ones.
+    int state;    // -1: any, else enum execution_state.
+    int trigger;  // -1: any, else enum execution_trigger.
+    wall_ms from; // scheduled_at >= from.
+    wall_ms to;   // scheduled_at <= to. Callers pass now to leave out what is only planned.
+    struct execution_cursor before;
+    size_t limit;
+};
+// Newest first by (scheduled_at, id).
+MUST_CHECK enum err store_list_executions(struct store_reader *r, const struct execution_query *q,
+                                          store_each_execution *each, void *context,
+                                          struct fault *f);
+
+// `key` as execution_id_parse gives it (a manual key lacks scheduled_at). Borrowed for the call of
+// `each`, which is called once. ERR_NOT_FOUND when there is no such row.
+MUST_CHECK enum err store_get_execution(struct store_reader *r, const struct execution_key *key,
+                                        store_each_execution *each, void *context, struct fault *f);
+
+// In order of their number.
+typedef enum err store_each_attempt(void *context, const struct attempt *a);
+MUST_CHECK enum err store_list_attempts(struct store_reader *r, int64_t execution_id,
+                                        store_each_attempt *each, void *context, struct fault *f);
+
+// Newest first; `job` 0: of every job; `before`: ids below it, INT64_MAX for the first page.
+typedef enum err store_each_alert(void *context, const struct alert *a);
+MUST_CHECK enum err store_list_alerts(struct store_reader *r, job_id job, int64_t before,
+                                      size_t limit, store_each_alert *each, void *context,
+                                      struct fault *f);
+
+// Executions by state whose occurrence lies in [from, to], for the metrics of the API.
+MUST_CHECK enum err store_count_executions(struct store_reader *r, wall_ms from, wall_ms to,
+                                           int64_t counts[static EXECUTION_STATES],
+                                           struct fault *f);
+
+#endif
