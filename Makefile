@@ -19,7 +19,6 @@ VERSION := $(shell cat VERSION)
 PKGS    := libmicrohttpd libcurl jansson sqlite3 openssl
 PYTHON  ?= python3
 PREFIX  ?= /usr/local
-JOBS    ?= $(shell nproc)
 
 # --- How to compile ------------------------------------------------------------------------------
 
@@ -116,8 +115,10 @@ $(FUZZERS): $(BUILD)/%: $(BUILD)/%.o $(LIB)
 
 # Everything: the cmocka programs, then the end-to-end tests against this profile's program.
 test: build test-programs
-	CARILLON_BIN=$(CURDIR)/$(BUILD)/carillon \
-	$(PYTHON) tools/run_tests.py --jobs $(JOBS) --end-to-end test/e2e $(TESTS)
+	$(PYTHON) tools/run_tests.py $(BUILD)
+
+sanitize:
+	./dev sanitize
 
 # --- Checking ------------------------------------------------------------------------------------
 
@@ -140,8 +141,9 @@ lint-warnings:
 	$(MAKE) --no-print-directory PROFILE=release objects
 	$(MAKE) --no-print-directory PROFILE=clang objects
 
-lint-purity: $(LIB)
-	$(PYTHON) tools/purity.py $(BUILD)
+# Looks at the objects which lint-warnings has made.
+lint-purity: lint-warnings
+	$(PYTHON) tools/purity.py build/release
 
 # Slower, deeper, not part of lint: what clang-tidy thinks (.clang-tidy chooses the checks).
 tidy:

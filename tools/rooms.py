@@ -1,0 +1,91 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""The room check: does src/ keep to src/ROOMS?
+
+src/ROOMS says which room may include which. This reads that table and every #include of src/, and
+prints each line that breaks a rule:
+
+- the rooms of the table are the folders of src/, one for one, and arrows only point down;
+- a file includes its own room, the rooms its row allows, and nothing else;
+- another room is entered by its front door only, <room>/<room>.h; `base` has many doors;
+- a header that is not the front door is named _priv.h, so that nobody takes it for one.
+"""
+
+import re
+import sys
+from pathlib import Path
+
+SRC = Path("src")
+INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"')
+MANY_DOORS = {"base"}
+
+
+def read_table(path):
+    """{room: (level, rooms it may include)}"""
+    table = {}
+    for line in path.read_text().splitlines():
+        words = line.split("#")[0].split()
+        if words:
+            table[words[0]] = (int(words[1]), set(words[2:]))
+    return table
+
+
+def check_table(table):
+    for room, (level, allowed) in table.items():
+        for other in sorted(allowed):
+            if other not in table:
+                yield f"src/ROOMS: {room} may include {other}, which is not a room"
+            elif table[other][0] >= level:
+                yield f"src/ROOMS: the arrow from {room} to {other} does not point down"
+
+    folders = {path.name for path in SRC.iterdir() if path.is_dir()}
+    for room in sorted(set(table) - folders):
+        yield f"src/ROOMS: there is no folder src/{room}"
+    for room in sorted(folders - set(table)):
+        yield f"src/{room}: this room is not in src/ROOMS"
+    for room in sorted(set(table) & folders - MANY_DOORS - {"app"}):
+        if not (SRC / room / f"{room}.h").exists():
+            yield f"src/{room}: the front door {room}/{room}.h is missing"
+
+
+def broken_rule(table, room, target):
+    """Why a file of `room` may not include `target`, or None."""
+    if "/" not in target:
+        return 'write it as "room/file.h"'
+    if not (SRC / target).exists():
+        return f"there is no src/{target}"
+    other = target.split("/")[0]
+    if other == room:
+        return None
+    if other not in table[room][1]:
+        return f"src/ROOMS does not let {room} include {other}"
+    if other not in MANY_DOORS and target != f"{other}/{other}.h":
+        return f"enter {other} by {other}/{other}.h"
+    if target.endswith("_priv.h"):
+        return f"this header stays inside {other}"
+    return None
+
+
+def check_file(table, path):
+    room = path.parts[1]
+    is_door = path == SRC / room / f"{room}.h" or room in MANY_DOORS
+    if path.suffix == ".h" and not is_door and not path.name.endswith("_priv.h"):
+        yield f"{path}: a second public header of {room}; name it _priv.h"
+    for number, line in enumerate(path.read_text().splitlines(), 1):
+        found = INCLUDE.match(line)
+        reason = found and broken_rule(table, room, found.group(1))
+        if reason:
+            yield f'{path}:{number}: "{found.group(1)}": {reason}'
+
+
+def main():
+    table = read_table(SRC / "ROOMS")
+    problems = list(check_table(table))
+    files = [path for path in sorted(SRC.glob("*/**/*.[ch]")) if path.parts[1] in table]
+    for path in files:
+        problems += check_file(table, path)
+    print("\n".join(problems) or f"rooms: {len(files)} files in {len(table)} rooms keep to src/ROOMS")
+    return 1 if problems else 0
+
+
+sys.exit(main())

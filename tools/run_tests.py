@@ -1,0 +1,111 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Runs the tests and counts them.
+
+    tools/run_tests.py build/release [LAYER...]
+
+The layers are unit, contract, sim and e2e; without any, all of them. The cmocka programs of the
+first three, which `make test-programs` has built, run several at a time, each with a time limit, so
+that nothing hangs for ever; then pytest runs the end-to-end tests against the carillon of the same
+folder (CARILLON_BIN). What a program prints is shown only when it fails. A program which crashes,
+is too slow or runs no test at all counts as a failed test. The last line is `N passed, N failed`,
+and the exit code says the same.
+"""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import xml.etree.ElementTree
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+PROGRAM_SECONDS_MAX = 300
+END_TO_END_SECONDS_MAX = 720
+
+
+def run(command, seconds_max, output=None, environment=None):
+    """The exit code, or None when the time was up. The whole process group ends with it."""
+    process = subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=output,
+        env=environment,
+        start_new_session=True,
+    )
+    try:
+        return process.wait(seconds_max)
+    except BaseException as reason:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        if isinstance(reason, subprocess.TimeoutExpired):
+            return None
+        raise
+
+
+def ending(code):
+    if code is None:
+        return "was stopped: too slow"
+    return f"died of {signal.Signals(-code).name}" if code < 0 else f"ended with {code}"
+
+
+def run_program(program):
+    """(passed, failed) of one cmocka program, and prints its line."""
+    with tempfile.TemporaryFile() as output:
+        start = time.monotonic()
+        code = run([program], PROGRAM_SECONDS_MAX, output)
+        seconds = time.monotonic() - start
+        output.seek(0)
+        text = output.read().decode(errors="replace")
+
+    passed = sum(map(int, re.findall(r"^\[  PASSED  \] (\d+) test", text, re.M)))
+    failed = sum(map(int, re.findall(r"^\[  FAILED  \] (\d+) test", text, re.M)))
+    if failed == 0 and (code != 0 or passed == 0):
+        failed = 1
+        text += f"\n{program} {ending(code)} after {passed} passed tests\n"
+    line = f"{program}: {passed} passed, {failed} failed, {seconds:.1f} s"
+    print(f"{text}\nFAIL {line}" if failed else f"ok   {line}", flush=True)
+    return passed, failed
+
+
+def run_end_to_end(build):
+    """(passed, failed) of pytest; what was skipped is neither, and pytest says why."""
+    environment = dict(os.environ, CARILLON_BIN=str((build / "carillon").resolve()))
+    with tempfile.TemporaryDirectory() as scratch:
+        report = Path(scratch) / "report.xml"
+        command = [sys.executable, "-m", "pytest", "-q", "-rs", f"--junitxml={report}", "test/e2e"]
+        code = run(command, END_TO_END_SECONDS_MAX, environment=environment)
+        if not report.exists():
+            print(f"FAIL pytest {ending(code)} and left no report")
+            return 0, 1
+        suite = xml.etree.ElementTree.parse(report).getroot().find("testsuite")
+    count = {name: int(suite.get(name)) for name in ("tests", "failures", "errors", "skipped")}
+    failed = count["failures"] + count["errors"]
+    passed = max(0, count["tests"] - failed - count["skipped"])
+    return passed, failed or int(code != 0)
+
+
+def programs(build, layers):
+    sources = [path for layer in layers for path in sorted(Path("test", layer).rglob("test_*.c"))]
+    return [build / path.with_suffix("") for path in sources]
+
+
+def main():
+    build = Path(sys.argv[1])
+    layers = sys.argv[2:] or ["unit", "contract", "sim", "e2e"]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        results = list(pool.map(run_program, programs(build, layers)))
+    if "e2e" in layers:
+        results.append(run_end_to_end(build))
+
+    passed = sum(result[0] for result in results)
+    failed = sum(result[1] for result in results)
+    print(f"{passed} passed, {failed} failed")
+    return 1 if failed or not passed else 0
+
+
+sys.exit(main())

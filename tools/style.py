@@ -1,0 +1,67 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""The style rules of CONTRIBUTING.md which clang-format does not know.
+
+A file opens with its license and a comment that says what it is for. Lines end at 100 columns. A
+function's body has at most 70 lines, between its opening brace, which clang-format puts on a line
+of its own, and its closing one. Work that was left for later is not marked in the source: it is
+done, or it is an issue.
+"""
+
+import re
+import sys
+from pathlib import Path
+
+LINE_COLUMNS_MAX = 100
+BODY_LINES_MAX = 70
+LICENSE = "// SPDX-License-Identifier: MIT"
+LEFT_OVER = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
+
+
+def check_head(lines):
+    if lines[:1] != [LICENSE]:
+        yield 1, f"the first line must be: {LICENSE}"
+    elif len(lines) < 2 or not re.match(r"// \S+.* \S+", lines[1]):
+        yield 2, "below the license, a comment must say what this file is for"
+
+
+def check_lines(lines):
+    for number, line in enumerate(lines, 1):
+        if len(line) > LINE_COLUMNS_MAX:
+            yield number, f"{len(line)} columns; the limit is {LINE_COLUMNS_MAX}"
+        if LEFT_OVER.search(line):
+            yield number, "do it, or file it; do not mark it"
+
+
+def check_bodies(lines):
+    opened = None
+    for number, line in enumerate(lines, 1):
+        if line == "{":
+            opened = number
+        elif line == "}" and opened:
+            body = number - opened - 1
+            if body > BODY_LINES_MAX:
+                yield opened, f"a function body of {body} lines; the limit is {BODY_LINES_MAX}"
+            opened = None
+
+
+def check_file(path):
+    lines = path.read_text().splitlines()
+    for check in (check_head, check_lines, check_bodies):
+        for number, problem in check(lines):
+            yield f"{path}:{number}: {problem}"
+
+
+def main():
+    files = [
+        path
+        for folder in ("src", "test", "bench")
+        for path in sorted(Path(folder).rglob("*"))
+        if path.suffix in (".c", ".h", ".def")
+    ]
+    problems = [problem for path in files for problem in check_file(path)]
+    print("\n".join(problems) or f"style: {len(files)} files keep to the rules")
+    return 1 if problems else 0
+
+
+sys.exit(main())
