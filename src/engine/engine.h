@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: MIT
+// engine.h: turns the crank: gathers events, calls the core, performs its actions in order.
+//
+// The engine owns one thread with the core, its agendas and the dispatcher. It hands batches to the
+// store's writing thread and lets replies and first attempts go only when the store says that they
+// are durable. Other threads speak to it through engine_submit and read engine_status.
+
+#ifndef CARILLON_ENGINE_ENGINE_H
+#define CARILLON_ENGINE_ENGINE_H
+
+#include "core/core.h"
+#include "dispatch/dispatch.h"
+#include "store/store.h"
+
+struct engine;
+
+struct engine_options {
+    struct core_limits limits;
+    struct dispatch_options dispatch;
+    struct store_retention retention;
+};
+
+// Loads jobs and unfinished executions from the store, then starts the engine's and the store's
+// threads. The store stays the caller's and must outlive the engine.
+MUST_CHECK enum err engine_start(const struct engine_options *o, struct store *s,
+                                 struct engine **out, struct fault *f);
+
+// Called on the engine's thread when the command's change is durable (or refused, with
+// reply->err). It must not block. `reply` is borrowed for the call.
+typedef void engine_reply(void *context, const struct reply *r);
+
+// Hands over a command from any thread. `c` is copied and its job taken, also on failure; its body
+// is copied. `done` is called exactly once when ERR_OK is returned, else never. ERR_LIMIT: too many
+// commands wait; ERR_CLOSED: stopping; ERR_STORE_FULL: the disk is full and nothing can be written
+// now.
+MUST_CHECK enum err engine_submit(struct engine *e, const struct command *c, engine_reply *done,
+                                  void *context);
+
+// What the engine looked like at the end of its last turn.
+struct engine_status {
+    struct core_status core;
+    struct store_writer_status store;
+    wall_ms turned_at;
+    wall_ms started_at;
+    int64_t epoch;
+    bool store_stalled;
+    bool store_failed;
+};
+struct engine_status engine_status(struct engine *e); // Any thread.
+
+// Zones were read again: schedules of `zone_old` are planned by `zone_new` from now on.
+void engine_swap_zone(struct engine *e, const struct zone *zone_old, const struct zone *zone_new);
+
+// Refuses commands, starts no more attempts, waits for those under way up to `timeout_ms`. Returns
+// the number of attempts abandoned; they are made again after the next start.
+size_t engine_drain(struct engine *e, dur_ms timeout_ms);
+
+// True once the store was lost; the process must then end (fail-stop) with `f` as its last words.
+bool engine_failed(struct engine *e, struct fault *f);
+
+void engine_stop(struct engine *e); // Commits what waits, ends both threads. NULL is a no-op.
+
+#endif
