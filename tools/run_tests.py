@@ -62,8 +62,8 @@ def run_program(program):
         output.seek(0)
         text = output.read().decode(errors="replace")
 
-    passed = sum(map(int, re.findall(r"^\[  PASSED  \] (\d+) test", text, re.M)))
-    failed = sum(map(int, re.findall(r"^\[  FAILED  \] (\d+) test", text, re.M)))
+    passed = sum(map(int, re.findall(r"^\[  PASSED  \] (?:.*: )?(\d+) test\(s\)", text, re.M)))
+    failed = sum(map(int, re.findall(r"^\[  FAILED  \] (?:.*: )?(\d+) test\(s\)", text, re.M)))
     if failed == 0 and (code != 0 or passed == 0):
         failed = 1
         text += f"\n{program} {ending(code)} after {passed} passed tests\n"
