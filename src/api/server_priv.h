@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: MIT
+// server_priv.h: HTTP/1.1 requests in, answers out; the library behind it stays out of sight.
+//
+// The server listens on one address and runs a few threads. For every complete and well-framed
+// request it calls the handler once, on one of these threads, with an exchange: the request to
+// read and the place to put the answer. The handler answers before it returns, or hands the
+// exchange to somebody who answers it later, from any thread; the connection sleeps meanwhile.
+// Every exchange is answered exactly once. The server sets no time limit on that: whoever took the
+// exchange must answer it, also when it is shutting down.
+//
+// What two HTTP parsers could understand differently never reaches the handler: guard_priv.h
+// refuses it with 400 and closes the connection. The same holds for what is too long (413, 414,
+// 431) or too slow (408). HEAD is the handler's GET: the server drops the body of the answer.
+
+#ifndef CARILLON_API_SERVER_PRIV_H
+#define CARILLON_API_SERVER_PRIV_H
+
+#include "base/err.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define SERVER_URI_BYTES_MAX (8 * 1024)
+#define SERVER_HEAD_BYTES_MAX (16 * 1024) // Request line, header lines and the empty line.
+#define SERVER_HEADERS_MAX 100
+#define SERVER_BODY_BYTES_MAX (1024 * 1024)
+#define SERVER_REQUEST_ID_BYTES_MAX 64
+
+struct server;
+struct exchange;
+
+// --- The server ----------------------------------------------------------------------------------
+
+// Called once per request, on any of the server's threads, several at a time.
+typedef void server_handler(void *context, struct exchange *x);
+
+// A request that the server refuses by itself, before there is an exchange.
+struct refusal {
+    unsigned status;        // 400, 408, 413, 414, 431 or 503.
+    const char *detail;     // One sentence for a person, without a full stop.
+    const char *request_id; // Never NULL.
+};
+
+// Writes the body of a refusal: a malloc'ed text and its length, which the server frees. It is
+// called on any of the server's threads, with the handler's context.
+typedef char *server_error_body(void *context, const struct refusal *r, size_t *bytes);
+
+// Zero in a number means the default in brackets.
+struct server_options {
+    const char *host;              // "127.0.0.1", "::1" or "localhost": never looked up by DNS.
+    uint16_t port;                 // 0: the kernel chooses; see server_port.
+    unsigned threads;              // [2]
+    unsigned connections_max;      // [1024] More wait in the listen queue.
+    size_t body_bytes_max;         // [SERVER_BODY_BYTES_MAX]
+    size_t uri_bytes_max;          // [SERVER_URI_BYTES_MAX]
+    size_t head_bytes_max;         // [SERVER_HEAD_BYTES_MAX]
+    unsigned headers_max;          // [SERVER_HEADERS_MAX]
+    unsigned idle_timeout_s;       // [30] A connection on which no byte moves is closed.
+    unsigned request_timeout_ms;   // [20000] From a request's first byte to its last.
+    server_error_body *error_body; // NULL: refusals have a short body of text/plain.
+    const char *error_type;        // [application/problem+json] Content type of error_body's text.
+};
+
+// Listens and starts the threads. `context` goes to every call of `handler` and of the error_body
+// hook. ERR_BUSY when the port is taken, ERR_FORBIDDEN when the system does not allow it,
+// ERR_SYNTAX when the host is not an address, ERR_SYSTEM otherwise; *f names the address.
+MUST_CHECK enum err server_open(const struct server_options *o, server_handler *handler,
+                                void *context, struct server **out, struct fault *f);
+
+uint16_t server_port(const struct server *s);
+
+// Stops listening. Exchanges under way go on; a new request on an open connection is refused with
+// 503, and every connection is closed with its next answer. May be called more than once.
+void server_drain(struct server *s);
+
+// Drains, waits until every exchange is answered and its answer sent (or its client gone), and
+// stops the threads. It waits for whoever took an exchange, so it must not be called on the thread
+// which has to answer. NULL is a no-op.
+void server_close(struct server *s);
+
+// --- The request ---------------------------------------------------------------------------------
+//
+// Everything returned here belongs to the exchange and is good until exchange_answer. The
+// accessors may be called on any thread, by one thread at a time: the one that has the exchange.
+
+const char *exchange_method(const struct exchange *x); // As sent, in capitals; HEAD is "GET".
+const char *exchange_target(const struct exchange *x); // Raw, as it came: "/jobs/7?limit=5".
+
+// The path, cut at each "/" and then percent-decoded, once: "/jobs/7" has the segments "jobs" and
+// "7", "/" has none, and "/jobs/" ends in an empty one. A segment is UTF-8 without control
+// characters; it may contain a "/" that came as %2F. A path that breaks these rules is refused
+// with 400, and so is a query.
+size_t exchange_segments(const struct exchange *x);
+const char *exchange_segment(const struct exchange *x, size_t index);
+
+// The parameters of the query in the order in which they came, decoded once ("+" is a space).
+size_t exchange_parameters(const struct exchange *x);
+const char *exchange_parameter_name(const struct exchange *x, size_t index);
+const char *exchange_parameter_value(const struct exchange *x, size_t index); // "" without "=".
+
+// How often the query has this parameter; *value becomes the first one's, or NULL.
+size_t exchange_parameter(const struct exchange *x, const char *name, const char **value);
+
+// A header's value without white space around it; NULL when there is none. Upper and lower case
+// are the same in `name`. When a header came several times the values are joined by ", "; headers
+// that must not be repeated (Content-Type, Authorization, If-Match, Idempotency-Key and their
+// like) were refused with 400.
+const char *exchange_header(struct exchange *x, const char *name);
+
+// The body, followed by a NUL which is not counted. "" and 0 when there is none.
+const char *exchange_body(const struct exchange *x, size_t *bytes);
+
+// X-Request-Id of the request if it was 1 to 64 letters, digits and "-._", else a new one.
+// Every answer carries it.
+const char *exchange_request_id(const struct exchange *x);
+
+const char *exchange_peer(const struct exchange *x); // "127.0.0.1" or "::1", without the port.
+
+// --- The answer ----------------------------------------------------------------------------------
+
+// Adds a header to the answer to be. Date, Content-Length, Connection, Content-Type and
+// X-Request-Id are the server's. Both are copied; a value must not contain control characters.
+void exchange_add_header(struct exchange *x, const char *name, const char *value);
+
+// Answers and ends the exchange, which must not be touched afterwards. `body` is malloc'ed and
+// moved here; NULL and 0 when there is none. `content_type` is copied, NULL only without a body.
+// Any thread may call it, while the handler runs or later.
+void exchange_answer(struct exchange *x, unsigned status, const char *content_type, char *body,
+                     size_t bytes);
+
+// A value that travels with the exchange for whoever answers it; the server does not look at it.
+void exchange_attach(struct exchange *x, void *attachment);
+void *exchange_attachment(const struct exchange *x);
+
+#endif
