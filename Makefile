@@ -3,6 +3,7 @@
 # src/<room>/*.c become build/$(PROFILE)/libcarillon.a; src/app/main.c and that library are the
 # program. Every test_*.c under test/unit, test/contract and test/sim is a cmocka program of its
 # own, linked with its folder's other .c files. test/target/*.c and bench/*.c have their own main().
+# test/fuzz/*_fuzz.c are libFuzzer targets, and linked with replay.c tests of their corpora.
 #
 # PROFILE chooses how to compile: release (default), asan (ASan and UBSan), tsan, clang, or fuzz
 # (clang with libFuzzer's coverage). Assertions stay on in every profile. Each profile has its own
@@ -55,8 +56,8 @@ TESTS    := $(patsubst %.c,$(BUILD)/%,$(foreach file,$(TEST_SRC),\
 TARGETS  := $(patsubst %.c,$(BUILD)/%,$(wildcard test/target/*.c))
 BENCHES  := $(patsubst %.c,$(BUILD)/%,$(wildcard bench/*.c))
 FUZZERS  := $(patsubst %.c,$(BUILD)/%,$(wildcard test/fuzz/*_fuzz.c))
-ALL_C    := $(SRC) $(wildcard src/app/main.c) $(TEST_SRC) \
-            $(wildcard test/target/*.c test/fuzz/*_fuzz.c bench/*.c)
+REPLAYS  := $(FUZZERS:%_fuzz=%_replay)
+ALL_C    := $(SRC) $(wildcard src/app/main.c test/target/*.c test/fuzz/*.c bench/*.c) $(TEST_SRC)
 
 # The objects a test program needs from its own folder beside itself: every .c that is no test_*.c.
 helpers = $(patsubst %.c,$(BUILD)/%.o,$(filter-out $(1)/test_%.c,$(wildcard $(1)/*.c)))
@@ -71,7 +72,7 @@ endif
 all: build
 build: $(if $(filter release,$(PROFILE)),build/carillon,$(BUILD)/carillon)
 objects: $(ALL_C:%.c=$(BUILD)/%.o)
-test-programs: $(TESTS) $(TARGETS)
+test-programs: $(TESTS) $(TARGETS) $(REPLAYS)
 bench-programs: $(BENCHES) $(TARGETS)
 fuzz-programs: $(FUZZERS)
 
@@ -108,6 +109,10 @@ $(TARGETS) $(BENCHES): $(BUILD)/%: $(BUILD)/%.o $(LIB)
 
 $(FUZZERS): $(BUILD)/%: $(BUILD)/%.o $(LIB)
 	$(call SAY,link   )$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LDLIBS)
+
+# A fuzz target without libFuzzer, for its corpus only.
+$(REPLAYS): $(BUILD)/%_replay: $(BUILD)/%_fuzz.o $(BUILD)/test/fuzz/replay.o $(LIB)
+	$(call SAY,link   )$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 

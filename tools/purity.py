@@ -6,8 +6,9 @@
 and answer with what should be done. That is why the simulator can run them through days of faults
 in a moment. This proves it from the machine code: it links their objects with those of `base`,
 drops every function they do not reach, and looks at each symbol which the rest still wants from
-outside. It must be in ALLOWED. What the pure rooms reach in `base` is thereby held to the same rule,
-function by function. At the end the check shows that it can fail, on a function that asks the time.
+outside. It must be in ALLOWED. What the pure rooms reach in `base` is thereby held to the same
+rule, function by function. At the end the check shows that it can fail, on a function that asks the
+time.
 
     tools/purity.py build/release
 """
@@ -60,7 +61,8 @@ def offences(linked):
         if heading:
             section = heading.group(1)
         elif not section.startswith(".debug"):
-            found |= {(section.removeprefix(".text."), name) for name in outside & set(line.split())}
+            function = section.removeprefix(".text.")
+            found |= {(function, name) for name in outside & set(line.split())}
     return sorted(found)
 
 
@@ -77,7 +79,7 @@ def main():
     build = Path(sys.argv[1])
     sources = [path for room in PURE for path in sorted(Path("src", room).rglob("*.c"))]
     if {path.parts[1] for path in sources} != set(PURE):
-        sys.exit(f"purity: not every one of {', '.join(PURE)} has a source file")
+        sys.exit("purity: a pure room without source files")
     pure = [build / path.with_suffix(".o") for path in sources if path.name not in NOT_PURE]
     base = [build / path.with_suffix(".o") for path in sorted(Path("src/base").rglob("*.c"))]
     with tempfile.TemporaryDirectory() as folder:
@@ -87,7 +89,8 @@ def main():
         print(f"purity: {function} uses {symbol}")
     if bad:
         return 1
-    print(f"purity: {len(pure)} objects of {', '.join(PURE)} reach no I/O, clock, randomness or lock")
+    rooms = ", ".join(PURE)
+    print(f"purity: {len(pure)} objects of {rooms} reach no I/O, clock, randomness or lock")
     return 0
 
 

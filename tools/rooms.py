@@ -84,7 +84,8 @@ def main():
     files = [path for path in sorted(SRC.glob("*/**/*.[ch]")) if path.parts[1] in table]
     for path in files:
         problems += check_file(table, path)
-    print("\n".join(problems) or f"rooms: {len(files)} files in {len(table)} rooms keep to src/ROOMS")
+    good = f"rooms: {len(files)} files in {len(table)} rooms keep to src/ROOMS"
+    print("\n".join(problems) or good)
     return 1 if problems else 0
 
 

@@ -4,12 +4,12 @@
 
     tools/run_tests.py build/release [LAYER...]
 
-The layers are unit, contract, sim and e2e; without any, all of them. The cmocka programs of the
-first three, which `make test-programs` has built, run several at a time, each with a time limit, so
-that nothing hangs for ever; then pytest runs the end-to-end tests against the carillon of the same
-folder (CARILLON_BIN). What a program prints is shown only when it fails. A program which crashes,
-is too slow or runs no test at all counts as a failed test. The last line is `N passed, N failed`,
-and the exit code says the same.
+The layers are unit, contract, sim, fuzz (each target over its corpus) and e2e; without any, all of
+them. The programs of the first four, which `make test-programs` has built, run several at a time,
+each with a time limit, so that nothing hangs for ever; then pytest runs the end-to-end tests
+against the carillon of the same folder (CARILLON_BIN). What a program prints is shown only when it fails. A
+program which crashes, is too slow or runs no test at all counts as a failed test. The last line is
+`N passed, N failed`, and the exit code says the same.
 """
 
 import os
@@ -53,11 +53,11 @@ def ending(code):
     return f"died of {signal.Signals(-code).name}" if code < 0 else f"ended with {code}"
 
 
-def run_program(program):
-    """(passed, failed) of one cmocka program, and prints its line."""
+def run_program(command):
+    """(passed, failed) of one cmocka program, or one that counts as they do; prints its line."""
     with tempfile.TemporaryFile() as output:
         start = time.monotonic()
-        code = run([program], PROGRAM_SECONDS_MAX, output)
+        code = run(command, PROGRAM_SECONDS_MAX, output)
         seconds = time.monotonic() - start
         output.seek(0)
         text = output.read().decode(errors="replace")
@@ -66,8 +66,8 @@ def run_program(program):
     failed = sum(map(int, re.findall(r"^\[  FAILED  \] (?:.*: )?(\d+) test\(s\)", text, re.M)))
     if failed == 0 and (code != 0 or passed == 0):
         failed = 1
-        text += f"\n{program} {ending(code)} after {passed} passed tests\n"
-    line = f"{program}: {passed} passed, {failed} failed, {seconds:.1f} s"
+        text += f"\n{command[0]} {ending(code)} after {passed} passed tests\n"
+    line = f"{command[0]}: {passed} passed, {failed} failed, {seconds:.1f} s"
     print(f"{text}\nFAIL {line}" if failed else f"ok   {line}", flush=True)
     return passed, failed
 
@@ -89,16 +89,21 @@ def run_end_to_end(build):
     return passed, failed or int(code != 0)
 
 
-def programs(build, layers):
-    sources = [path for layer in layers for path in sorted(Path("test", layer).rglob("test_*.c"))]
-    return [build / path.with_suffix("") for path in sources]
+def commands(build, layer):
+    folder = Path("test", layer)
+    if layer == "fuzz":
+        names = [path.stem for path in sorted(folder.glob("*_fuzz.c"))]
+        programs = [build / folder / name.replace("_fuzz", "_replay") for name in names]
+        return [[program, folder / "corpus" / name] for program, name in zip(programs, names)]
+    return [[build / path.with_suffix("")] for path in sorted(folder.rglob("test_*.c"))]
 
 
 def main():
     build = Path(sys.argv[1])
-    layers = sys.argv[2:] or ["unit", "contract", "sim", "e2e"]
+    layers = sys.argv[2:] or ["unit", "contract", "sim", "fuzz", "e2e"]
+    programs = [command for layer in layers for command in commands(build, layer)]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        results = list(pool.map(run_program, programs(build, layers)))
+        results = list(pool.map(run_program, programs))
     if "e2e" in layers:
         results.append(run_end_to_end(build))
 

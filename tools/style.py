@@ -29,6 +29,10 @@ def check_lines(lines):
     for number, line in enumerate(lines, 1):
         if len(line) > LINE_COLUMNS_MAX:
             yield number, f"{len(line)} columns; the limit is {LINE_COLUMNS_MAX}"
+
+
+def check_left_over(lines):
+    for number, line in enumerate(lines, 1):
         if LEFT_OVER.search(line):
             yield number, "do it, or file it; do not mark it"
 
@@ -45,9 +49,13 @@ def check_bodies(lines):
             opened = None
 
 
+C_CHECKS = (check_head, check_lines, check_left_over, check_bodies)
+CHECKS = {".c": C_CHECKS, ".h": C_CHECKS, ".def": C_CHECKS, ".py": (check_lines,)}
+
+
 def check_file(path):
     lines = path.read_text().splitlines()
-    for check in (check_head, check_lines, check_bodies):
+    for check in CHECKS[path.suffix]:
         for number, problem in check(lines):
             yield f"{path}:{number}: {problem}"
 
@@ -55,9 +63,9 @@ def check_file(path):
 def main():
     files = [
         path
-        for folder in ("src", "test", "bench")
+        for folder in ("src", "test", "bench", "tools")
         for path in sorted(Path(folder).rglob("*"))
-        if path.suffix in (".c", ".h", ".def")
+        if path.suffix in CHECKS
     ]
     problems = [problem for path in files for problem in check_file(path)]
     print("\n".join(problems) or f"style: {len(files)} files keep to the rules")
