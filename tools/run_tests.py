@@ -7,9 +7,9 @@
 The layers are unit, contract, sim, fuzz (each target over its corpus) and e2e; without any, all of
 them. The programs of the first four, which `make test-programs` has built, run several at a time,
 each with a time limit, so that nothing hangs for ever; then pytest runs the end-to-end tests
-against the carillon of the same folder (CARILLON_BIN). What a program prints is shown only when it fails. A
-program which crashes, is too slow or runs no test at all counts as a failed test. The last line is
-`N passed, N failed`, and the exit code says the same.
+against the carillon of the same folder (CARILLON_BIN). What a program prints is shown only when it
+fails. A program which crashes, is too slow or runs no test at all counts as a failed test. The last
+line is `N passed, N failed`, and the exit code says the same.
 """
 
 import os
