@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: MIT
+// field_hash.c: `H`, a value chosen by the job itself, so that many jobs with one text spread out.
+//
+// `H` is one value of the field (days of the month 1 to 28, so that it exists in every month),
+// `H(a-b)` one of a range, `H/n` and `H(a-b)/n` every n from a hashed start. The choice depends on
+// the job's id and the field alone, so every replica, edit and restart comes to the same one.
+
+#include "cron/parse_priv.h"
+
+#include <string.h>
+
+// The finaliser of splitmix64. These constants decide when existing jobs run: never change them.
+static uint64_t mix(uint64_t x)
+{
+    x += UINT64_C(0x9e3779b97f4a7c15);
+    x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    x = (x ^ x >> 27) * UINT64_C(0x94d049bb133111eb);
+    return x ^ x >> 31;
+}
+
+static unsigned choose(const struct parse *p, enum cron_field field, unsigned low, unsigned count)
+{
+    uint64_t hash = mix(mix((uint64_t)p->hash_seed) + (uint64_t)field);
+    return low + (unsigned)(hash % count);
+}
+
+// The "(a-b)" in `range`, without the brackets.
+static enum err hash_range(struct parse *p, enum cron_field field, struct slice range,
+                           unsigned *low, unsigned *high)
+{
+    struct slice first = cron__until(p, range, "-");
+    if (first.end == range.end) {
+        enum err err = cron__refuse(p, CRON_SYNTAX, field, range, "a range is expected in H(a-b)");
+        cron__expected(p, "%s", cron__rule(field)->expected);
+        return err;
+    }
+    struct slice last = {first.end + 1, range.end};
+    enum err err = cron__value(p, field, first, low);
+    if (!err)
+        err = cron__value(p, field, last, high);
+    if (err)
+        return err;
+    if (field == CRON_WEEKDAY && *high == 0 && cron__is(p, last, "0") == false)
+        *high = 7;
+    if (*low > *high)
+        return cron__backwards(p, field, range, *low, *high, true);
+    return ERR_OK;
+}
+
+enum err cron__hash_item(struct parse *p, enum cron_field field, struct slice item,
+                         struct cron_set *set)
+{
+    const struct field_rule *rule = cron__rule(field);
+    unsigned low = rule->low, high = rule->hash_high, step = 0;
+    struct slice rest = {item.at + 1, item.end};
+
+    if (cron__bytes(rest) && p->text[rest.at] == '(') {
+        struct slice range = cron__until(p, (struct slice){rest.at + 1, rest.end}, ")");
+        if (range.end == rest.end)
+            return cron__refuse(p, CRON_SYNTAX, field, item, "')' expected after '('");
+        enum err err = hash_range(p, field, range, &low, &high);
+        if (err)
+            return err;
+        rest.at = range.end + 1;
+    }
+    if (cron__bytes(rest)) {
+        if (p->text[rest.at] != '/')
+            return cron__unknown(p, field, item);
+        enum err err = cron__step(p, field, (struct slice){rest.at + 1, rest.end}, &step);
+        if (err)
+            return err;
+    }
+
+    unsigned count = high - low + 1;
+    unsigned start = choose(p, field, low, step ? MIN(step, count) : count);
+    cron__set_add(set, field, start, step ? high : start, step ? step : 1);
+    if (step)
+        cron__normal(p, "%u-%u/%u", start, high, step);
+    else
+        cron__normal(p, "%u", field == CRON_WEEKDAY ? start % 7 : start);
+    return ERR_OK;
+}

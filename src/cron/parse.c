@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: MIT
+// parse.c: the door of the schedule parser.
+//
+// Checks what holds for every text (length, printable ASCII), strips blanks at both ends and hands
+// on to one of three grammars: cron fields, "@nickname" and "@every", or a one-shot date and time.
+
+#include "cron/parse_priv.h"
+
+#include "cron/next_priv.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+void cron__normal(struct parse *p, const char *format, ...)
+{
+    if (!p->normal.bytes)
+        return; // Parsing a million schedules at start-up should not print any of them.
+    char piece[64];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(piece, sizeof piece, format, args);
+    va_end(args);
+    text_add(&p->normal, "%s", piece);
+}
+
+size_t cron__bytes(struct slice s)
+{
+    return s.end - s.at;
+}
+
+bool cron__is(const struct parse *p, struct slice s, const char *word)
+{
+    return strlen(word) == cron__bytes(s) && !memcmp(p->text + s.at, word, cron__bytes(s));
+}
+
+bool cron__has(const struct parse *p, struct slice s, char c)
+{
+    return s.end > s.at && memchr(p->text + s.at, c, cron__bytes(s));
+}
+
+struct slice cron__until(const struct parse *p, struct slice s, const char *stops)
+{
+    size_t end = s.at;
+    while (end < s.end && !strchr(stops, p->text[end]))
+        end++;
+    return (struct slice){s.at, end};
+}
+
+// The length of the character that begins here, so that the caret covers all of a UTF-8 sequence.
+static size_t character_bytes(const char *text, size_t bytes)
+{
+    size_t n = 1;
+    while (n < bytes && ((unsigned char)text[n] & 0xc0) == 0x80)
+        n++;
+    return n;
+}
+
+static enum err check_characters(struct parse *p, size_t bytes)
+{
+    for (size_t i = 0; i < bytes; i++) {
+        unsigned char c = (unsigned char)p->text[i];
+        if (c == '\t' || (c >= ' ' && c <= '~'))
+            continue;
+        struct slice where = {i, i + character_bytes(p->text + i, bytes - i)};
+        return cron__refuse(p, CRON_CHAR, CRON_NO_FIELD, where,
+                            "byte 0x%02x: only printable ASCII, space and tab are allowed", c);
+    }
+    return ERR_OK;
+}
+
+static struct slice strip(const char *text, size_t bytes)
+{
+    struct slice s = {0, bytes};
+    while (s.at < s.end && strchr(" \t", text[s.at]))
+        s.at++;
+    while (s.end > s.at && strchr(" \t", text[s.end - 1]))
+        s.end--;
+    return s;
+}
+
+static enum err parse_text(struct parse *p, size_t bytes)
+{
+    if (bytes > CRON_TEXT_BYTES_MAX)
+        return cron__refuse(p, CRON_LENGTH, CRON_NO_FIELD, (struct slice){0, bytes},
+                            "an expression has at most %d bytes, found %zu", CRON_TEXT_BYTES_MAX,
+                            bytes);
+    enum err err = check_characters(p, bytes);
+    if (err)
+        return err;
+
+    struct slice all = strip(p->text, bytes);
+    if (all.at < all.end && p->text[all.at] == '@')
+        return cron__nickname(p, all);
+    if (cron__looks_oneshot(p, all))
+        return cron__oneshot(p, all);
+    return cron__fields(p, all);
+}
+
+static struct cron_schedule schedule_with(const struct cron_options *o)
+{
+    assert(o->gap <= CRON_GAP_SKIP && o->fold <= CRON_FOLD_SECOND);
+    return (struct cron_schedule){.gap = (uint8_t)o->gap, .fold = (uint8_t)o->fold};
+}
+
+static enum err parse_into(const char *text, size_t bytes, const struct cron_options *o,
+                           struct cron_schedule *out, struct text normal, struct cron_error *e)
+{
+    struct cron_options defaults = {0};
+    struct cron_error unread;
+    o = o ? o : &defaults;
+
+    struct cron_schedule schedule = schedule_with(o);
+    struct parse p = {.text = text,
+                      .hash_seed = o->hash_seed,
+                      .out = &schedule,
+                      .error = e ? e : &unread,
+                      .normal = normal};
+    enum err err = parse_text(&p, bytes);
+    if (err)
+        return err;
+
+    if (schedule.fold == CRON_FOLD_DEFAULT)
+        schedule.fold = schedule.interval ? CRON_FOLD_BOTH : CRON_FOLD_FIRST;
+    schedule.last_day = cron__last_day(&schedule);
+    *out = schedule;
+    return ERR_OK;
+}
+
+enum err cron_parse(const char *text, size_t bytes, const struct cron_options *o,
+                    struct cron_schedule *out, struct cron_error *e)
+{
+    return parse_into(text, bytes, o, out, text_into(NULL, 0), e);
+}
+
+enum err cron_normalise(const char *text, size_t bytes, const struct cron_options *o, char *out,
+                        size_t out_bytes, struct cron_error *e)
+{
+    struct cron_schedule schedule;
+    char normal[CRON_NORMAL_BYTES];
+    enum err err = parse_into(text, bytes, o, &schedule, text_into(normal, sizeof normal), e);
+    if (err)
+        return err;
+    struct text t = text_into(out, out_bytes);
+    text_add(&t, "%s", normal);
+    return ERR_OK;
+}

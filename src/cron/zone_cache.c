@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: MIT
+// zone_cache.c: zones by name, loaded once and shared.
+//
+// A table guarded by one lock. Zones are never freed: schedules hold plain pointers to them. When a
+// file changes, the new rules become a new zone and the old one is kept on a list, which grows by
+// the few zones of each release of the zone data.
+
+#include "base/memory.h"
+#include "cron/cron.h"
+#include "cron/zone_files_priv.h"
+#include "cron/zone_names_priv.h"
+#include "cron/zone_priv.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+
+#define SLOTS (2 * ZONE_CACHED_MAX) // A power of two, never more than half full.
+#define NAMES_MAX 2048
+
+struct slot {
+    struct zone *zone; // NULL: free.
+    struct zone_stamp stamp;
+};
+
+struct retired {
+    struct zone *zone;
+    struct retired *next;
+};
+
+static struct {
+    pthread_mutex_t lock;
+    const char *directory;
+    struct slot slots[SLOTS];
+    size_t count;
+    struct retired *retired;
+    char (*names)[ZONE_NAME_BYTES]; // All of the system's zones, listed at the first misspelling.
+    size_t name_count;
+} cache = {.lock = PTHREAD_MUTEX_INITIALIZER, .directory = "/usr/share/zoneinfo"};
+
+static void lock(void)
+{
+    int rc = pthread_mutex_lock(&cache.lock);
+    assert(rc == 0);
+    (void)rc;
+}
+
+static void unlock(void)
+{
+    int rc = pthread_mutex_unlock(&cache.lock);
+    assert(rc == 0);
+    (void)rc;
+}
+
+void zone_directory_set(const char *path)
+{
+    lock();
+    cache.directory = path;
+    free(cache.names);
+    cache.names = NULL;
+    unlock();
+}
+
+// The slot of the name, or the free one where it belongs.
+static struct slot *find_slot(const char *name)
+{
+    uint32_t hash = 2166136261u; // FNV-1a.
+    for (const char *c = name; *c; c++)
+        hash = (hash ^ (unsigned char)*c) * 16777619u;
+    for (size_t i = hash % SLOTS;; i = (i + 1) % SLOTS)
+        if (!cache.slots[i].zone || !strcmp(cache.slots[i].zone->name, name))
+            return &cache.slots[i];
+}
+
+static enum err find_locked(const char *name, const struct zone **out, struct fault *f)
+{
+    struct slot *slot = find_slot(name);
+    if (!slot->zone) {
+        if (cache.count == ZONE_CACHED_MAX)
+            return fault_set(f, ERR_LIMIT, "more than %d time zones in use", ZONE_CACHED_MAX);
+        struct zone *zone;
+        enum err err = zone__read(cache.directory, name, &zone, &slot->stamp, f);
+        if (err)
+            return err;
+        slot->zone = zone;
+        cache.count++;
+    }
+    *out = slot->zone;
+    return ERR_OK;
+}
+
+static void name_nearest(const char *name, struct fault *f)
+{
+    char near[ZONE_SUGGESTIONS_MAX][ZONE_NAME_BYTES];
+    size_t count = zone_suggest(name, near);
+    char list[ZONE_SUGGESTIONS_MAX * (ZONE_NAME_BYTES + 4)] = "";
+    size_t used = 0;
+    for (size_t i = 0; i < count; i++)
+        used += (size_t)snprintf(list + used, sizeof list - used, "%s%s",
+                                 i == 0           ? "; did you mean "
+                                 : i + 1 == count ? " or "
+                                                  : ", ",
+                                 near[i]);
+    fault_set(f, ERR_NOT_FOUND, "unknown time zone '%.64s'%s%s", name, list, count ? "?" : "");
+}
+
+enum err zone_find(const char *name, const struct zone **out, struct fault *f)
+{
+    if (!strcmp(name, "UTC")) { // Always there, also without zone data.
+        *out = zone_utc();
+        return ERR_OK;
+    }
+    enum err err = ERR_NOT_FOUND;
+    if (zone__name_allowed(name)) {
+        lock();
+        err = find_locked(name, out, f);
+        unlock();
+    }
+    if (err == ERR_NOT_FOUND)
+        name_nearest(name, f);
+    return err;
+}
+
+size_t zone_suggest(const char *name, char out[static ZONE_SUGGESTIONS_MAX][ZONE_NAME_BYTES])
+{
+    lock();
+    if (!cache.names) {
+        cache.names = xcalloc(NAMES_MAX, sizeof *cache.names);
+        cache.name_count = zone__list(cache.directory, cache.names, NAMES_MAX);
+    }
+    size_t count =
+        zone__nearest(name, (const char(*)[ZONE_NAME_BYTES])cache.names, cache.name_count, out);
+    unlock();
+    return count;
+}
+
+// Reads the slot's file again if it has changed. True when the rules are new.
+static bool refresh_slot(struct slot *slot, struct fault *f)
+{
+    const char *name = slot->zone->name;
+    struct zone_stamp stamp;
+    struct zone *zone;
+    if (zone__stamp(cache.directory, name, &stamp) && zone__stamp_same(&stamp, &slot->stamp))
+        return false;
+    if (zone__read(cache.directory, name, &zone, &stamp, f))
+        return false; // Goes on with the rules it has, and tries again next time.
+    slot->stamp = stamp;
+    if (zone__same_rules(zone, slot->zone)) {
+        zone_free(zone);
+        return false;
+    }
+    struct retired *r = xmalloc(sizeof *r);
+    *r = (struct retired){.zone = slot->zone, .next = cache.retired};
+    cache.retired = r;
+    slot->zone = zone;
+    return true;
+}
+
+size_t zone_refresh(struct fault *f)
+{
+    size_t changed = 0;
+    lock();
+    free(cache.names); // A new release may bring new names.
+    cache.names = NULL;
+    for (size_t i = 0; i < SLOTS; i++) {
+        struct fault this = {0};
+        if (cache.slots[i].zone)
+            changed += refresh_slot(&cache.slots[i], &this);
+        if (this.code && f && !f->code)
+            *f = this;
+    }
+    unlock();
+    return changed;
+}
+
+void zone_data_version(char out[static ZONE_VERSION_BYTES])
+{
+    // The first line of tzdata.zi is "# version 2026f".
+    char path[4096], version[ZONE_VERSION_BYTES] = "unknown";
+    lock();
+    snprintf(path, sizeof path, "%s/tzdata.zi", cache.directory);
+    unlock();
+    FILE *file = fopen(path, "re");
+    if (file) {
+        if (fscanf(file, "# version %15s", version) != 1)
+            strcpy(version, "unknown");
+        fclose(file);
+    }
+    memcpy(out, version, ZONE_VERSION_BYTES);
+}
