@@ -86,6 +86,8 @@ struct job {
     uint8_t method;         // enum job_method
     uint8_t retry_strategy; // enum retry_strategy
     uint8_t catch_up;       // enum catch_up
+    uint8_t dst_gap;        // enum cron_gap
+    uint8_t dst_fold;       // enum cron_fold
     bool is_active;
     bool finished; // Its schedule can fire no more; then also not active.
 };
@@ -226,8 +228,9 @@ struct change {
 
 // What must survive beside the rows. Zeroed for a new database.
 struct progress {
-    wall_ms watermark;
-    int64_t job_next; // The next ids to give; 0 counts as 1.
+    wall_ms watermark;    // Every occurrence up to here exists as a row,
+    job_id watermark_job; // and at watermark + 1 those of the jobs up to this id (0: of none).
+    int64_t job_next;     // The next ids to give; 0 counts as 1.
     int64_t execution_next;
     int64_t alert_next;
     int64_t epoch; // Counts starts: the fence of a single node.
@@ -271,10 +274,9 @@ struct command {
     job_id id;                // All but CREATE.
     int64_t version_expected; // UPDATE, DELETE: 0 accepts any.
     struct job *job;          // Taken by the core. id, version and the times are filled in.
-    struct cron_schedule schedule;
-    const struct zone *zone;
-    const char *body; // TRIGGER: overrides the job's; NULL: the job's own. Borrowed.
-    void *token;      // Comes back in the reply.
+    const struct zone *zone;  // Of job->timezone.
+    const char *body;         // TRIGGER: overrides the job's; NULL: the job's own. Borrowed.
+    void *token;              // Comes back in the reply.
 };
 
 enum event_kind {
@@ -327,7 +329,7 @@ struct send {
 // Held until its batch is durable.
 struct reply {
     void *token;
-    enum err err; // NOT_FOUND, CONFLICT (version), LIMIT, CLOSED.
+    enum err err; // NOT_FOUND, CONFLICT (version), LIMIT, CLOSED, or what cron_parse said.
     job_id job;
     int64_t version;
     struct execution_key key; // TRIGGER
@@ -369,10 +371,9 @@ struct core *core_new(const struct core_limits *limits);
 void core_free(struct core *c); // NULL is a no-op.
 
 // Before EVENT_START: every job, then every execution that is not terminal, in order of id. The job
-// is borrowed for the call; a job that is not active needs no schedule (NULL). ERR_LIMIT beyond
-// jobs_max; ERR_NOT_FOUND for an execution whose job was not added.
-MUST_CHECK enum err core_add_job(struct core *c, const struct job *j,
-                                 const struct cron_schedule *schedule, const struct zone *zone);
+// is borrowed for the call; `zone` is the one of its timezone. ERR_LIMIT beyond jobs_max, or what
+// cron_parse says of its schedule; an execution whose job was not added is cancelled at the start.
+MUST_CHECK enum err core_add_job(struct core *c, const struct job *j, const struct zone *zone);
 MUST_CHECK enum err core_add_execution(struct core *c, const struct execution *e);
 
 void core_step(struct core *c, const struct event *e, struct now now, struct actions *out);

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT
+// batch.c: changes that become durable together, and the lists of actions.
+
+#include "core/core_priv.h"
+
+struct batch *batch_new(uint64_t sequence)
+{
+    struct batch *b = xcalloc(1, sizeof *b);
+    b->sequence = sequence;
+    return b;
+}
+
+void batch_free(struct batch *b)
+{
+    if (!b)
+        return;
+    for (size_t i = 0; i < b->count; i++)
+        if (b->changes[i].kind == CHANGE_JOB_PUT)
+            job_free(b->changes[i].job);
+    free(b->changes);
+    arena_clear(&b->arena);
+    free(b);
+}
+
+struct change *core__change(struct batch *b, enum change_kind kind)
+{
+    b->changes = grow(b->changes, b->count, &b->capacity, sizeof *b->changes);
+    struct change *c = &b->changes[b->count++];
+    *c = (struct change){.kind = kind};
+    return c;
+}
+
+void actions_clear(struct actions *a)
+{
+    a->send_count = 0;
+    a->reply_count = 0;
+}
+
+void actions_free(struct actions *a)
+{
+    free(a->sends);
+    free(a->replies);
+    *a = (struct actions){0};
+}
+
+struct send *core__send(struct actions *a)
+{
+    a->sends = grow(a->sends, a->send_count, &a->send_capacity, sizeof *a->sends);
+    return &a->sends[a->send_count++];
+}
+
+struct reply *core__reply(struct actions *a)
+{
+    a->replies = grow(a->replies, a->reply_count, &a->reply_capacity, sizeof *a->replies);
+    return &a->replies[a->reply_count++];
+}

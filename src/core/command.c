@@ -1,0 +1,333 @@
+// SPDX-License-Identifier: MIT
+// command.c: what clients ask for: create, update, delete, trigger.
+//
+// A change takes effect at the instant of the step (`effective_from`): occurrences up to it belong
+// to the old version, later ones to the new. A change that alters which occurrences there are first
+// settles what the old version still owes, then plans the new one up to the watermark, all in the
+// batch that also holds the change itself.
+
+#include "core/core_priv.h"
+
+#include <assert.h>
+#include <string.h>
+
+static char *text_copy(char **at, const char *text)
+{
+    if (!text)
+        return NULL;
+    size_t bytes = strlen(text) + 1;
+    char *copy = memcpy(*at, text, bytes);
+    *at += bytes;
+    return copy;
+}
+
+static size_t text_bytes(const char *text)
+{
+    return text ? strlen(text) + 1 : 0;
+}
+
+// The three texts of a request in one allocation, which api points to.
+static void set_request(struct core_job *j, const struct job *from)
+{
+    char *old = (char *)j->api;
+    char *at = xmalloc(text_bytes(from->api) + text_bytes(from->headers) + text_bytes(from->body));
+    j->api = text_copy(&at, from->api);
+    j->headers = text_copy(&at, from->headers);
+    j->body = text_copy(&at, from->body);
+    free(old);
+}
+
+// Executions on their way hold the host they set out for, so the old one may still be in use.
+static void set_host(struct core *c, struct core_job *j)
+{
+    struct host *old = j->host;
+    j->host = core__host_take(c, j->api);
+    core__host_release(c, old);
+}
+
+enum err core__job_configure(struct core *c, struct core_job *j, const struct job *from,
+                             const struct zone *zone)
+{
+    struct cron_options options = {
+        .hash_seed = j->id, .gap = from->dst_gap, .fold = from->dst_fold};
+    enum err err = cron_parse(from->schedule, strlen(from->schedule), &options, &j->schedule, NULL);
+    if (err)
+        return err;
+    set_request(j, from);
+    set_host(c, j);
+    j->zone = zone;
+    j->version = from->version;
+    j->effective_from = from->effective_from;
+    j->paused_until = from->paused_until;
+    j->timeout_ms = from->timeout_ms;
+    j->retry_base_ms = from->retry_base_ms;
+    j->retry_cap_ms = from->retry_cap_ms;
+    j->catch_up_window_s = from->catch_up_window_s;
+    j->gate.limit = from->max_in_flight;
+    j->max_retries = from->max_retries;
+    j->type = from->type;
+    j->method = from->method;
+    j->retry_strategy = from->retry_strategy;
+    j->catch_up = from->catch_up;
+    c->jobs_active += from->is_active;
+    c->jobs_active -= j->active;
+    j->active = from->is_active;
+    j->finished = from->finished;
+    return ERR_OK;
+}
+
+static struct core_job *job_create(struct core *c, const struct job *from, const struct zone *zone,
+                                   enum err *err)
+{
+    struct core_job *j = xcalloc(1, sizeof *j);
+    j->id = from->id;
+    *err = core__job_configure(c, j, from, zone);
+    if (*err) {
+        free(j);
+        return NULL;
+    }
+    core__job_insert(c, j);
+    return j;
+}
+
+enum err core__job_add(struct core *c, const struct job *from, const struct zone *zone,
+                       struct core_job **out)
+{
+    enum err err;
+    if (c->jobs.count >= c->limits.jobs_max)
+        return ERR_LIMIT;
+    struct core_job *j = job_create(c, from, zone, &err);
+    if (err)
+        return err;
+    *out = j;
+    return ERR_OK;
+}
+
+static void job_forget(struct core *c, struct core_job *j)
+{
+    core__job_remove(c, j);
+    core__host_release(c, j->host);
+    free((char *)j->api);
+    free(j);
+}
+
+// A job without open executions may be ready to go, or to be finished.
+void core__job_settle_open(struct core *c, struct core_job *j)
+{
+    if (j->first_open)
+        return;
+    if (j->deleted && j != &c->nobody) {
+        job_forget(c, j);
+    } else if (j->exhausted && j->active && c->started) {
+        j->active = false;
+        j->finished = true;
+        c->jobs_active--;
+        core__record_job_state(c, j);
+    }
+}
+
+static void put_job(struct core *c, struct job *row)
+{
+    core__change(c->out->batch, CHANGE_JOB_PUT)->job = row;
+}
+
+static void watch_pause(struct core *c, struct core_job *j)
+{
+    if (!j->active && j->paused_until != WALL_NEVER)
+        agenda_put(c->resumes, &j->resume, j->paused_until, j->id);
+    else
+        agenda_remove(c->resumes, &j->resume);
+}
+
+// The new version of a job begins: its first occurrences may lie before the watermark.
+static void begin(struct core *c, struct core_job *j)
+{
+    j->plan_version++;
+    j->exhausted = false;
+    agenda_remove(c->plan, &j->plan);
+    watch_pause(c, j);
+    if (!j->active)
+        return;
+    core__plan_schedule(c, j, j->effective_from);
+    core__plan_own(c, j, j->effective_from);
+    core__job_settle_open(c, j);
+}
+
+// What the version that ends still owes gets its rows; what is due now is judged as it still was.
+static void settle(struct core *c, struct core_job *j)
+{
+    core__plan_own(c, j, c->now.wall);
+    core__job_judge_due(c, j);
+}
+
+static bool is_stoppable(const struct core_job *j, const struct open *o)
+{
+    bool manual = o->record.key.series < 0;
+    return o->phase != PHASE_FLYING && (j->deleted || (!manual && o->phase != PHASE_PLANNED));
+}
+
+// No attempt of a stopped job starts any more. What is only planned is left to its instant, since
+// the job may be resumed before; a deleted one cannot. All leave the gates' queues before the first
+// is cancelled, lest its place go to the next.
+static void stop_executions(struct core *c, struct core_job *j, const char *reason)
+{
+    for (struct open *o = j->first_open; o; o = o->job_next) {
+        if (is_stoppable(j, o) && o->phase == PHASE_WAITING) {
+            core__queue_leave(o);
+            c->waiting_count--;
+        }
+    }
+    for (struct open *o = j->first_open, *next; o; o = next) {
+        next = o->job_next;
+        if (is_stoppable(j, o))
+            core__cancel(c, o, reason);
+    }
+}
+
+static void create(struct core *c, struct command *cmd, struct reply *r)
+{
+    struct job *row = cmd->job;
+    row->id = c->progress.job_next;
+    row->version = 1;
+    row->created_at = row->updated_at = row->effective_from = c->now.wall;
+    row->finished = false;
+    struct core_job *j;
+    r->err = core__job_add(c, row, cmd->zone, &j);
+    if (r->err) {
+        job_free(row);
+        return;
+    }
+    c->progress.job_next++;
+    r->job = j->id;
+    r->version = 1;
+    put_job(c, row);
+    begin(c, j);
+}
+
+// Whether the update alters which occurrences there are.
+static bool replans(const struct core_job *j, const struct cron_schedule *before,
+                    const struct zone *zone_before, bool active_before)
+{
+    return j->active != active_before || j->zone != zone_before ||
+           memcmp(&j->schedule, before, sizeof *before) != 0;
+}
+
+static void update(struct core *c, struct command *cmd, struct core_job *j, struct reply *r)
+{
+    struct job *row = cmd->job;
+    settle(c, j);
+    struct core_job before = *j;
+    row->id = j->id;
+    row->version = j->version + 1;
+    row->updated_at = c->now.wall;
+    row->effective_from = j->effective_from;
+    row->finished = row->is_active ? false : j->finished;
+    r->err = core__job_configure(c, j, row, cmd->zone);
+    if (r->err) {
+        job_free(row);
+        return;
+    }
+    r->job = j->id;
+    r->version = j->version;
+    bool replan = replans(j, &before.schedule, before.zone, before.active);
+    if (replan)
+        row->effective_from = j->effective_from = c->now.wall;
+    put_job(c, row);
+    if (replan)
+        begin(c, j);
+    watch_pause(c, j);
+    if (!j->active)
+        stop_executions(c, j, "the job was paused");
+    core__gates_pump(c, &j->gate); // Its limit may have risen.
+}
+
+static void delete (struct core *c, struct core_job *j, struct reply *r)
+{
+    settle(c, j);
+    r->job = j->id;
+    r->version = j->version;
+    struct change *change = core__change(c->out->batch, CHANGE_JOB_DELETE);
+    change->deleted.id = j->id;
+    change->deleted.at = c->now.wall;
+    agenda_remove(c->plan, &j->plan);
+    agenda_remove(c->resumes, &j->resume);
+    c->jobs_active -= j->active;
+    j->active = false;
+    j->deleted = true;
+    bool idle = !j->first_open;
+    stop_executions(c, j, "the job was deleted"); // The last one to go takes the job with it.
+    if (idle)
+        core__job_settle_open(c, j);
+}
+
+static void trigger(struct core *c, struct command *cmd, struct core_job *j, struct reply *r)
+{
+    struct execution_key key = {.job = j->id, .scheduled_at = c->now.wall, .series = -1};
+    struct open *o = core__open_plan(c, j, &key, TRIGGER_MANUAL, cmd->body);
+    r->job = j->id;
+    r->version = j->version;
+    r->key = o->record.key;
+    core__advance(c, o);
+}
+
+static void act(struct core *c, struct command *cmd, struct core_job *j, struct reply *r)
+{
+    switch (cmd->kind) {
+    case COMMAND_CREATE:
+        create(c, cmd, r);
+        break;
+    case COMMAND_UPDATE:
+        update(c, cmd, j, r);
+        break;
+    case COMMAND_DELETE:
+        delete (c, j, r);
+        break;
+    case COMMAND_TRIGGER:
+        trigger(c, cmd, j, r);
+        break;
+    }
+}
+
+static enum err refusal(const struct core *c, const struct command *cmd, const struct core_job *j)
+{
+    if (c->draining)
+        return ERR_CLOSED;
+    if (cmd->kind == COMMAND_CREATE)
+        return ERR_OK;
+    if (!j)
+        return ERR_NOT_FOUND;
+    if (cmd->kind == COMMAND_TRIGGER && c->pool.used >= c->limits.open_max)
+        return ERR_LIMIT;
+    if (cmd->version_expected && cmd->version_expected != j->version)
+        return ERR_CONFLICT;
+    return ERR_OK;
+}
+
+void core__command(struct core *c, struct command *cmd)
+{
+    struct core_job *j = cmd->kind == COMMAND_CREATE ? NULL : core__job_find(c, cmd->id);
+    struct reply r = {.token = cmd->token, .err = refusal(c, cmd, j)};
+    if (r.err)
+        job_free(cmd->job);
+    else
+        act(c, cmd, j, &r);
+    cmd->job = NULL; // Taken, or freed.
+    *core__reply(c->out) = r;
+}
+
+// Pauses with an end resume by themselves, at the instant that was asked for.
+void core__resume_due(struct core *c)
+{
+    struct agenda_node *n;
+    while (!c->draining && (n = agenda_pop(c->resumes, c->now.wall))) {
+        struct core_job *j = (struct core_job *)((char *)n - offsetof(struct core_job, resume));
+        core__job_judge_due(c, j);
+        j->active = true;
+        j->version++;
+        j->effective_from = j->paused_until;
+        j->paused_until = WALL_NEVER;
+        c->jobs_active++;
+        core__record_job_state(c, j);
+        begin(c, j);
+    }
+}

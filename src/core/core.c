@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: MIT
+// core.c: the machine's one door: an event comes in, actions go out.
+
+#include "core/core_priv.h"
+
+#include <assert.h>
+
+const struct core_limits core_limits_default = {
+    .lookahead_ms = 1500, // Plans second k + 1 in the middle of second k, when little is due.
+    .in_flight_max = 16384,
+    .host_in_flight_max = 1024,
+    .jobs_max = 10000000,
+    .open_max = 2000000,
+    .step_max = 512,
+    .late_ms = 5000,
+};
+
+struct core *core_new(const struct core_limits *limits)
+{
+    assert(limits->step_max > 0 && limits->in_flight_max > 0 && limits->host_in_flight_max > 0);
+    struct core *c = xcalloc(1, sizeof *c);
+    c->limits = *limits;
+    c->gate.limit = limits->in_flight_max;
+    c->nobody.deleted = true;
+    c->plan = agenda_new();
+    c->resumes = agenda_new();
+    c->instants = agenda_new();
+    c->retries = agenda_new();
+    return c;
+}
+
+void core_free(struct core *c)
+{
+    if (!c)
+        return;
+    while (c->nobody.first_open)
+        core__open_free(c, c->nobody.first_open);
+    core__tables_free(c);
+    agenda_free(c->plan);
+    agenda_free(c->resumes);
+    agenda_free(c->instants);
+    agenda_free(c->retries);
+    free(c);
+}
+
+enum err core_add_job(struct core *c, const struct job *from, const struct zone *zone)
+{
+    assert(!c->started);
+    struct core_job *j;
+    enum err err = core__job_add(c, from, zone, &j);
+    if (err)
+        return err;
+    j->plan_version = 1; // Loaded executions have 0: they are checked against the schedule.
+    if (!j->active && j->paused_until != WALL_NEVER)
+        agenda_put(c->resumes, &j->resume, j->paused_until, j->id);
+    return ERR_OK;
+}
+
+enum err core_add_execution(struct core *c, const struct execution *e)
+{
+    assert(!c->started && !execution_state_is_terminal(e->state));
+    struct core_job *j = core__job_find(c, e->key.job);
+    struct open *o = core__open_new(c, j ? j : &c->nobody);
+    o->plan_version = 0;
+    o->record = *e;
+    o->error = xstrdup(e->error);
+    o->body = xstrdup(e->request_body);
+    o->record.error = o->error;
+    o->record.request_body = o->body;
+    o->record.reason = NULL;
+    core__queue_put(&c->loaded, o);
+    return ERR_OK;
+}
+
+// Puts the job into the plan at its first occurrence that has no row yet.
+static void plan_beyond_watermark(struct core *c, struct core_job *j)
+{
+    wall_ms w = c->progress.watermark;
+    bool next_too = j->id <= c->progress.watermark_job; // Its occurrence at W + 1 has one.
+    core__plan_schedule(c, j, MAX(j->effective_from, w));
+    if (next_too && j->plan.position && agenda_when(c->plan, &j->plan) == w + 1)
+        core__plan_schedule(c, j, w + 1);
+    core__job_settle_open(c, j);
+}
+
+// Calls back for every job that is active, in order of id.
+static void each_active(struct core *c, void (*each)(struct core *c, struct core_job *j))
+{
+    for (size_t p = 0; p < c->jobs.page_count; p++)
+        for (size_t i = 0; c->jobs.pages[p] && i < JOB_PAGE; i++)
+            if (c->jobs.pages[p][i] && c->jobs.pages[p][i]->active)
+                each(c, c->jobs.pages[p][i]);
+}
+
+static void start(struct core *c, const struct progress *progress)
+{
+    assert(!c->started);
+    c->progress = *progress;
+    c->progress.job_next = MAX(progress->job_next, 1);
+    c->progress.execution_next = MAX(progress->execution_next, 1);
+    c->progress.alert_next = MAX(progress->alert_next, 1);
+    c->progress.epoch++;
+    c->progress_written_at = c->now.wall - PROGRESS_WRITE_MS; // The epoch must be written.
+    c->started = true;
+    core__recover(c);
+    each_active(c, plan_beyond_watermark);
+}
+
+// Future planning changes, rows do not.
+static void swap_zone(struct core *c, const struct zone *old, const struct zone *new)
+{
+    for (size_t p = 0; p < c->jobs.page_count; p++) {
+        for (size_t i = 0; c->jobs.pages[p] && i < JOB_PAGE; i++) {
+            struct core_job *j = c->jobs.pages[p][i];
+            if (!j || j->zone != old)
+                continue;
+            j->zone = new;
+            if (j->active)
+                plan_beyond_watermark(c, j);
+        }
+    }
+}
+
+static void handle(struct core *c, const struct event *e)
+{
+    switch (e->kind) {
+    case EVENT_START:
+        start(c, &e->progress);
+        break;
+    case EVENT_TICK:
+        break; // Every step looks at the time.
+    case EVENT_COMMAND:
+        core__command(c, e->command);
+        break;
+    case EVENT_OUTCOME:
+        core__outcome(c, e->outcome);
+        break;
+    case EVENT_RECORDED:
+        core__recorded(c, e->sequence);
+        break;
+    case EVENT_STORE:
+        c->halted = !e->healthy;
+        core__gates_pump(c, &c->gate);
+        break;
+    case EVENT_DRAIN:
+        c->draining = true;
+        break;
+    case EVENT_ZONE:
+        swap_zone(c, e->zone_old, e->zone_new);
+        break;
+    }
+}
+
+static void look_at_the_time(struct core *c)
+{
+    core__due(c); // First what is due, since somebody waits for it; then what comes.
+    core__resume_due(c);
+    core__plan(c);
+    core__write_running(c);
+}
+
+static void set_wake(struct core *c, struct actions *out)
+{
+    wall_ms wall = MIN(core__plan_wake(c), agenda_next(c->resumes));
+    mono_ms mono = agenda_next(c->retries);
+    if (c->flying.first)
+        mono = MIN(mono, c->flying.first->sent_at + RUNNING_WRITE_DELAY_MS);
+    wall = MIN(wall, agenda_next(c->instants));
+    wall = MIN(wall, c->progress_written_at + PROGRESS_WRITE_MS);
+    out->wake_wall = c->more ? c->now.wall : wall;
+    out->wake_mono = mono;
+    if (c->draining) {
+        out->wake_wall = WALL_NEVER;
+        out->wake_mono = MONO_NEVER;
+    }
+}
+
+void core_step(struct core *c, const struct event *e, struct now now, struct actions *out)
+{
+    assert(out->batch);
+    c->now = now;
+    c->out = out;
+    c->more = false;
+    handle(c, e);
+    if (e->kind == EVENT_TICK || e->kind == EVENT_START)
+        look_at_the_time(c);
+    core__record_progress(c);
+    set_wake(c, out);
+    c->out = NULL;
+}
+
+struct core_status core_status(const struct core *c)
+{
+    return (struct core_status){
+        .watermark = c->progress.watermark,
+        .jobs = c->jobs.count,
+        .jobs_active = c->jobs_active,
+        .open = c->pool.used,
+        .in_flight = c->gate.in_flight,
+        .waiting = c->waiting_count,
+        .retrying = agenda_count(c->retries),
+        .halted = c->halted,
+        .draining = c->draining,
+    };
+}

@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: MIT
+// core_priv.h: how the core sees itself: jobs, open executions, gates.
+//
+// A job is in the plan agenda at its next occurrence that has no row yet. An execution is *open*
+// until it is terminal, and in exactly one place, its phase:
+//
+//   PLANNED     in agenda `instants`, until its instant comes
+//   UNRECORDED  in queue `unrecorded`, until the batch with its row or claim is durable
+//   WAITING     in the queue of the gate that holds it back
+//   FLYING      in queue `flying`: a request is on the wire
+//   BACKOFF     in agenda `retries`
+//
+// Gates are passed in one order (job, host, all) and kept until the attempt ends, so that nothing
+// can wait in a circle.
+
+#ifndef CARILLON_CORE_CORE_PRIV_H
+#define CARILLON_CORE_CORE_PRIV_H
+
+#include "agenda/agenda.h"
+#include "base/origin.h"
+#include "core/core.h"
+
+#define RECOVERIES_MAX 3
+#define RUNNING_WRITE_DELAY_MS 1000 // Shorter flights end before their RUNNING needs a write.
+#define PROGRESS_WRITE_MS 60000     // An idle watermark is written this often.
+#define SUCCESS_EXCERPT_BYTES 256   // What is kept of a good answer; of a bad one, all we got.
+
+enum phase { PHASE_PLANNED, PHASE_UNRECORDED, PHASE_WAITING, PHASE_FLYING, PHASE_BACKOFF };
+
+// What executions wait in, first come, first served.
+struct queue {
+    struct open *first;
+    struct open *last;
+};
+
+enum lane { LANE_FRESH, LANE_CATCH_UP, LANES };
+
+// A limit on how many attempts are under way at once. Catch-up gets at most a quarter of it, so
+// that fresh occurrences stay on time.
+struct gate {
+    uint32_t limit;
+    uint32_t in_flight;
+    uint32_t in_flight_catch_up;
+    struct queue waiting[LANES];
+};
+
+enum gate_kind { GATE_JOB, GATE_HOST, GATE_ALL, GATES };
+
+// A target host and port. Lives as long as a job points to it.
+struct host {
+    struct host *next; // In its bucket.
+    uint32_t hash;
+    uint32_t users;
+    struct gate gate;
+    char origin[ORIGIN_BYTES];
+};
+
+struct core_job {
+    job_id id;
+    int64_t version;
+    wall_ms effective_from;
+    wall_ms paused_until;
+    const struct zone *zone;
+    struct cron_schedule schedule;
+    struct agenda_node plan;   // At its next occurrence without a row.
+    struct agenda_node resume; // At paused_until.
+    struct open *first_open;
+    struct host *host;
+    struct gate gate;
+    const char *api; // The one allocation of the three texts.
+    const char *headers;
+    const char *body;
+    uint32_t timeout_ms;
+    uint32_t retry_base_ms;
+    uint32_t retry_cap_ms;
+    uint32_t catch_up_window_s;
+    uint32_t plan_version; // Counts changes of what decides its occurrences.
+    uint16_t max_retries;
+    uint8_t type;
+    uint8_t method;
+    uint8_t retry_strategy;
+    uint8_t catch_up;
+    bool active;
+    bool deleted;
+    bool exhausted; // Its schedule has no further instant.
+    bool finished;
+};
+
+struct open {
+    struct execution record;
+    struct core_job *job;
+    struct host *host;     // From the first gate to the end of the attempt.
+    struct open *job_next; // In job->first_open.
+    struct open *job_previous;
+    struct queue *queue; // The one it is in, or NULL.
+    struct open *queue_next;
+    struct open *queue_previous;
+    struct agenda_node due;
+    uint64_t sequence; // The batch that must be durable before it goes on.
+    mono_ms sent_at;
+    uint32_t index; // In the pool; half of the ticket.
+    uint32_t plan_version;
+    uint8_t phase;
+    uint8_t lane;
+    uint8_t gates_passed;
+    bool careful; // Recovered: perhaps sent before, so claimed durably before it is sent again.
+    bool claimed; // The claim for the coming attempt is written.
+    bool written; // RUNNING stands in the row (or in a batch).
+    char *error;  // Owned; record.error points here.
+    char *body;   // Owned; record.request_body points here.
+};
+
+struct pool {
+    struct open **chunks;
+    size_t chunk_count;
+    struct open *free; // Linked by queue_next.
+    size_t used;
+};
+
+#define JOB_PAGE 1024
+
+// Jobs by id: ids are given in order, so an array of pages is as good as a hash and never moves.
+struct job_table {
+    struct core_job ***pages;
+    size_t page_count;
+    uint32_t *page_used;
+    uint64_t count;
+};
+
+#define HOST_BUCKETS 4096
+
+struct core {
+    struct core_limits limits;
+    struct job_table jobs;
+    struct host *hosts[HOST_BUCKETS];
+    struct pool pool;
+    struct agenda *plan;     // Jobs, on the wall clock.
+    struct agenda *resumes;  // Paused jobs, on the wall clock.
+    struct agenda *instants; // Open executions, on the wall clock.
+    struct agenda *retries;  // Open executions, on the monotonic clock.
+    struct queue unrecorded;
+    struct queue flying;      // In order of sent_at, RUNNING not yet written.
+    struct queue long_flying; // Those that have been written.
+    struct queue loaded;      // Until the start decides how they go on.
+    struct core_job nobody;   // The job of loaded executions whose own is deleted.
+    struct gate gate;         // All attempts.
+    struct progress progress;
+    wall_ms progress_written_at;
+    uint64_t recorded; // Batches up to this one are durable.
+    uint64_t jobs_active;
+    uint64_t flying_count;
+    uint64_t waiting_count;
+    bool started;
+    bool halted;
+    bool draining;
+    bool more; // This tick left work undone.
+
+    // Of the current step only.
+    struct now now;
+    struct actions *out;
+};
+
+// batch.c
+struct change *core__change(struct batch *b, enum change_kind kind);
+struct send *core__send(struct actions *a);
+struct reply *core__reply(struct actions *a);
+
+// table.c
+struct core_job *core__job_find(struct core *c, job_id id); // NULL when unknown or deleted.
+void core__job_insert(struct core *c, struct core_job *j);
+void core__job_remove(struct core *c, struct core_job *j);
+struct host *core__host_take(struct core *c, const char *api);
+void core__host_release(struct core *c, struct host *h);
+struct open *core__open_new(struct core *c, struct core_job *j);
+void core__open_free(struct core *c, struct open *o);
+struct open *core__open_by_ticket(struct core *c, uint64_t ticket);
+uint64_t core__ticket(const struct open *o);
+void core__tables_free(struct core *c);
+
+// queue.c
+void core__queue_put(struct queue *q, struct open *o);
+void core__queue_leave(struct open *o); // No-op when it is in none.
+
+// record.c: what goes into the batch.
+void core__record_insert(struct core *c, struct open *o);
+void core__record_update(struct core *c, struct open *o);
+void core__record_attempt(struct core *c, const struct attempt *a, bool success);
+void core__record_alert(struct core *c, const struct execution *e, enum alert_kind kind,
+                        const char *message);
+void core__record_job_state(struct core *c, const struct core_job *j);
+void core__record_missed(struct core *c, const struct core_job *j, wall_ms from, wall_ms to,
+                         int64_t count, const char *reason);
+void core__record_progress(struct core *c);
+
+// command.c
+enum err core__job_configure(struct core *c, struct core_job *j, const struct job *from,
+                             const struct zone *zone);
+enum err core__job_add(struct core *c, const struct job *from, const struct zone *zone,
+                       struct core_job **out);
+void core__job_settle_open(struct core *c, struct core_job *j); // After an execution left it.
+void core__command(struct core *c, struct command *cmd);
+void core__resume_due(struct core *c);
+
+// plan.c
+bool core__is_planned(const struct core *c, wall_ms at, job_id id);
+void core__plan(struct core *c);
+void core__plan_schedule(struct core *c, struct core_job *j, wall_ms after);
+void core__plan_own(struct core *c, struct core_job *j, wall_ms until);
+int64_t core__plan_wake(const struct core *c);
+
+// execute.c
+struct open *core__open_plan(struct core *c, struct core_job *j, const struct execution_key *key,
+                             enum execution_trigger trigger, const char *body);
+void core__job_judge_due(struct core *c, struct core_job *j);
+const char *core__not_owed(const struct open *o);
+void core__due(struct core *c);
+void core__recorded(struct core *c, uint64_t sequence);
+void core__outcome(struct core *c, const struct outcome *o);
+void core__advance(struct core *c, struct open *o);
+void core__finish(struct core *c, struct open *o, enum execution_state state, const char *error,
+                  const char *reason);
+void core__cancel(struct core *c, struct open *o, const char *reason);
+void core__write_running(struct core *c);
+
+// gate.c
+bool core__gates_pass(struct core *c, struct open *o); // False: it waits in a gate's queue.
+void core__gates_release(struct core *c, struct open *o);
+void core__gates_pump(struct core *c, struct gate *g);
+uint32_t core__gate_share(const struct gate *g, enum lane lane);
+
+// recover.c
+void core__recover(struct core *c);
+
+#endif

@@ -1,0 +1,341 @@
+// SPDX-License-Identifier: MIT
+// execute.c: the life of one execution, from its instant to its terminal state.
+//
+// At its instant an execution is judged: if the job as it now stands still owes it, it goes on,
+// else it is CANCELLED. It then needs two things in turn: its row durable, and a place at every
+// gate. An at-most-once execution, and one which an earlier life of the server may have sent
+// already, is also claimed durably just before it is sent, so that after a crash we know what may
+// have left.
+
+#include "core/core_priv.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+static bool is_manual(const struct open *o)
+{
+    return o->record.key.series < 0;
+}
+
+static void move(struct open *o, enum execution_state to)
+{
+    assert(execution_may_move(o->record.state, to));
+    o->record.state = (uint8_t)to;
+}
+
+static void set_error(struct open *o, const char *error)
+{
+    char *copy = xstrdup(error);
+    free(o->error);
+    o->error = copy;
+    o->record.error = copy;
+}
+
+struct open *core__open_plan(struct core *c, struct core_job *j, const struct execution_key *key,
+                             enum execution_trigger trigger, const char *body)
+{
+    struct open *o = core__open_new(c, j);
+    o->body = xstrdup(body);
+    o->record = (struct execution){
+        .id = c->progress.execution_next++,
+        .key = *key,
+        .state = EXECUTION_PENDING,
+        .trigger = (uint8_t)trigger,
+        .request_body = o->body,
+    };
+    if (key->series < 0)
+        o->record.key.series = -o->record.id; // Its own number space: never a scheduled key.
+    core__record_insert(c, o);
+    return o;
+}
+
+// --- The end ---
+
+static void leave(struct core *c, struct open *o)
+{
+    if (o->phase == PHASE_PLANNED)
+        agenda_remove(c->instants, &o->due);
+    if (o->phase == PHASE_BACKOFF)
+        agenda_remove(c->retries, &o->due);
+    if (o->phase == PHASE_WAITING && o->queue)
+        c->waiting_count--;
+    if (o->phase == PHASE_FLYING)
+        c->flying_count--;
+    core__queue_leave(o);
+    core__gates_release(c, o);
+}
+
+static void raise_failure(struct core *c, const struct open *o)
+{
+    char id[EXECUTION_ID_BYTES], text[ERROR_TEXT_MAX + 160];
+    execution_id_format(&o->record.key, id);
+    unsigned n = o->record.attempts;
+    snprintf(text, sizeof text, "execution %s of job %lld failed after %u attempt%s: %s", id,
+             (long long)o->record.key.job, n, n == 1 ? "" : "s",
+             o->record.error ? o->record.error : "unknown error");
+    core__record_alert(c, &o->record, ALERT_FAILURE, text);
+}
+
+// Ends the execution: the terminal row, and its alert in the same batch.
+void core__finish(struct core *c, struct open *o, enum execution_state state, const char *error,
+                  const char *reason)
+{
+    struct core_job *j = o->job;
+    move(o, state);
+    set_error(o, error);
+    o->record.reason = reason;
+    o->record.completed_at = c->now.wall;
+    o->record.next_attempt_at = 0;
+    core__record_update(c, o);
+    if (state == EXECUTION_FAILED)
+        raise_failure(c, o);
+    leave(c, o);
+    core__open_free(c, o);
+    core__job_settle_open(c, j);
+}
+
+void core__cancel(struct core *c, struct open *o, const char *reason)
+{
+    assert(o->phase != PHASE_FLYING);
+    char *error = xstrdup(o->error); // Of its last attempt, if it had one.
+    core__finish(c, o, EXECUTION_CANCELLED, error, reason);
+    free(error);
+}
+
+// --- Judged at its instant ---
+
+// Why no attempt of this execution may start any more, or NULL. Manual ones also run while paused.
+static const char *stopped(const struct open *o)
+{
+    const struct core_job *j = o->job;
+    if (j->deleted)
+        return "the job was deleted";
+    return j->active || is_manual(o) ? NULL : "the job was paused";
+}
+
+// Why the job no longer owes this execution, or NULL. What was planned before the job last changed
+// is still owed when its instant lay before the change, or when the new schedule has it too.
+const char *core__not_owed(const struct open *o)
+{
+    const struct core_job *j = o->job;
+    wall_ms at = o->record.key.scheduled_at;
+    const char *reason = stopped(o);
+    bool begun = o->record.state != EXECUTION_PENDING;
+    if (reason || begun || is_manual(o) || o->plan_version == j->plan_version ||
+        at <= j->effective_from)
+        return reason;
+    return cron_matches(&j->schedule, j->zone, at) ? NULL : "the schedule was changed";
+}
+
+static void judge(struct core *c, struct open *o)
+{
+    agenda_remove(c->instants, &o->due);
+    const char *reason = core__not_owed(o);
+    if (reason)
+        core__cancel(c, o, reason);
+    else
+        core__advance(c, o);
+}
+
+void core__job_judge_due(struct core *c, struct core_job *j)
+{
+    for (struct open *o = j->first_open, *next; o; o = next) {
+        next = o->job_next;
+        if (o->phase == PHASE_PLANNED && o->record.key.scheduled_at <= c->now.wall)
+            judge(c, o);
+    }
+}
+
+static struct open *open_of(struct agenda_node *n)
+{
+    return (struct open *)((char *)n - offsetof(struct open, due));
+}
+
+// Instants that have come, then retries whose wait is over; a bounded number of each.
+void core__due(struct core *c)
+{
+    if (c->draining)
+        return;
+    size_t done = 0;
+    struct agenda_node *n;
+    while (done++ < c->limits.step_max && (n = agenda_pop(c->instants, c->now.wall)))
+        judge(c, open_of(n));
+    c->more |= agenda_next(c->instants) <= c->now.wall;
+
+    done = 0;
+    while (done++ < c->limits.step_max && (n = agenda_pop(c->retries, c->now.mono)))
+        core__advance(c, open_of(n));
+    c->more |= agenda_next(c->retries) <= c->now.mono;
+}
+
+// --- On its way to the wire ---
+
+static void send(struct core *c, struct open *o)
+{
+    const struct core_job *j = o->job;
+    if (!o->claimed)
+        o->record.attempts++;
+    o->claimed = false;
+    if (o->record.started_at == 0)
+        o->record.started_at = c->now.wall;
+    o->record.next_attempt_at = 0;
+    o->phase = PHASE_FLYING;
+    o->sent_at = c->now.mono;
+    core__queue_put(&c->flying, o);
+    c->flying_count++;
+    *core__send(c->out) = (struct send){
+        .ticket = core__ticket(o),
+        .request = {.api = j->api,
+                    .headers = j->headers,
+                    .body = o->body ? o->body : j->body,
+                    .method = j->method,
+                    .key = o->record.key,
+                    .trigger = o->record.trigger,
+                    .attempt = o->record.attempts,
+                    .timeout_ms = j->timeout_ms,
+                    .fence = c->progress.epoch},
+    };
+}
+
+static void await_record(struct core *c, struct open *o)
+{
+    o->phase = PHASE_UNRECORDED;
+    core__queue_put(&c->unrecorded, o);
+}
+
+static void claim(struct core *c, struct open *o)
+{
+    o->record.attempts++;
+    o->record.recoveries += o->careful;
+    o->record.next_attempt_at = 0;
+    if (o->record.started_at == 0)
+        o->record.started_at = c->now.wall;
+    if (o->record.state == EXECUTION_PENDING)
+        move(o, EXECUTION_RUNNING);
+    o->careful = false;
+    o->claimed = true;
+    o->written = true;
+    core__record_update(c, o);
+    await_record(c, o);
+}
+
+// Moves a due execution on as far as it can go now.
+void core__advance(struct core *c, struct open *o)
+{
+    if (o->sequence > c->recorded) {
+        await_record(c, o);
+        return;
+    }
+    if (!core__gates_pass(c, o))
+        return;
+    bool needs_claim = o->careful || o->job->type == JOB_ATMOST_ONCE;
+    if (needs_claim && !o->claimed)
+        claim(c, o);
+    else
+        send(c, o);
+}
+
+void core__recorded(struct core *c, uint64_t sequence)
+{
+    assert(sequence >= c->recorded);
+    c->recorded = sequence;
+    struct open *o;
+    while ((o = c->unrecorded.first) && o->sequence <= sequence) {
+        core__queue_leave(o);
+        core__advance(c, o);
+    }
+}
+
+// A flight that lasts gets its RUNNING written; most end before and need one write less.
+void core__write_running(struct core *c)
+{
+    struct open *o;
+    while ((o = c->flying.first) && c->now.mono - o->sent_at >= RUNNING_WRITE_DELAY_MS) {
+        core__queue_leave(o);
+        core__queue_put(&c->long_flying, o);
+        if (o->record.state == EXECUTION_PENDING)
+            move(o, EXECUTION_RUNNING);
+        if (!o->written)
+            core__record_update(c, o);
+        o->written = true;
+    }
+}
+
+// --- What came of it ---
+
+// The wait before the next attempt after `failures` failed ones. The spread of the exponential
+// strategy comes from the execution's key, so a repeated run gives the same delays.
+static dur_ms retry_delay(const struct core_job *j, const struct open *o, unsigned failures)
+{
+    assert(failures > 0);
+    dur_ms delay = j->retry_base_ms;
+    if (j->retry_strategy == RETRY_LINEAR)
+        delay *= failures;
+    if (j->retry_strategy == RETRY_EXPONENTIAL) {
+        for (unsigned i = 1; i < failures && delay < j->retry_cap_ms; i++)
+            delay *= 2;
+        uint64_t x = (uint64_t)o->record.id * 0x9E3779B97F4A7C15u + failures;
+        x = (x ^ (x >> 31)) * 0xBF58476D1CE4E5B9u;
+        delay = (dur_ms)((x >> 32) % (uint64_t)(MIN(delay, (dur_ms)j->retry_cap_ms) + 1));
+    }
+    return MIN(delay, (dur_ms)j->retry_cap_ms);
+}
+
+static bool may_retry(const struct open *o, const struct outcome *out)
+{
+    const struct core_job *j = o->job;
+    bool safe = j->type == JOB_ATLEAST_ONCE || out->kind == OUTCOME_NOT_SENT;
+    return safe && o->record.retry_count < j->max_retries;
+}
+
+static void back_off(struct core *c, struct open *o, const char *error)
+{
+    dur_ms delay = retry_delay(o->job, o, o->record.retry_count + 1u);
+    set_error(o, error);
+    if (o->record.state == EXECUTION_PENDING)
+        move(o, EXECUTION_RUNNING);
+    o->written = true;
+    leave(c, o);
+    o->record.retry_count++;
+    o->record.next_attempt_at = c->now.wall + delay;
+    o->phase = PHASE_BACKOFF;
+    core__record_update(c, o);
+    o->sequence = 0; // The retry need not wait for this write.
+    agenda_put(c->retries, &o->due, c->now.mono + delay, o->record.id);
+}
+
+static void failed(struct core *c, struct open *o, const struct outcome *out, const char *error)
+{
+    const char *reason = may_retry(o, out) ? stopped(o) : NULL;
+    if (reason)
+        core__finish(c, o, EXECUTION_CANCELLED, error, reason);
+    else if (may_retry(o, out))
+        back_off(c, o, error);
+    else
+        core__finish(c, o, EXECUTION_FAILED, error, NULL);
+}
+
+void core__outcome(struct core *c, const struct outcome *out)
+{
+    struct open *o = core__open_by_ticket(c, out->ticket);
+    struct attempt a = out->attempt;
+    a.execution_id = o->record.id;
+    a.number = o->record.attempts;
+    o->record.http_status = a.http_status;
+    if (o->record.attempts == 1)
+        o->record.started_at = a.started_at;
+
+    bool answered = out->kind == OUTCOME_ANSWERED;
+    bool success = answered && a.http_status >= 200 && a.http_status <= 299;
+    char text[64];
+    if (answered && !success) {
+        snprintf(text, sizeof text, "answered with HTTP status %u", (unsigned)a.http_status);
+        a.error = text;
+    }
+    core__record_attempt(c, &a, success);
+    if (success)
+        core__finish(c, o, EXECUTION_SUCCESS, NULL, NULL);
+    else
+        failed(c, o, out, a.error ? a.error : "unknown error");
+}

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: MIT
+// gate.c: limits on attempts under way: per job, per target host, in all.
+//
+// An execution passes the three gates in this order and keeps each place it got while it waits for
+// the next, so nothing waits in a circle, and who came first at a gate passes it first. What is
+// over a limit waits; it is never dropped. Catch-up may hold a quarter of each gate.
+
+#include "core/core_priv.h"
+
+#include <assert.h>
+
+#define CATCH_UP_PART 4
+
+uint32_t core__gate_share(const struct gate *g, enum lane lane)
+{
+    return lane == LANE_FRESH ? g->limit : MAX(g->limit / CATCH_UP_PART, 1u);
+}
+
+static struct gate *gate_of(struct core *c, struct open *o, enum gate_kind kind)
+{
+    switch (kind) {
+    case GATE_JOB:
+        return &o->job->gate;
+    case GATE_HOST:
+        return &o->host->gate;
+    default:
+        return &c->gate;
+    }
+}
+
+static bool has_room(const struct core *c, const struct gate *g, enum lane lane)
+{
+    if (g == &c->gate && (c->halted || c->draining))
+        return false;
+    if (g->in_flight >= g->limit)
+        return false;
+    return lane == LANE_FRESH || g->in_flight_catch_up < core__gate_share(g, lane);
+}
+
+static void enter(struct gate *g, struct open *o)
+{
+    g->in_flight++;
+    g->in_flight_catch_up += o->lane == LANE_CATCH_UP;
+    o->gates_passed++;
+}
+
+bool core__gates_pass(struct core *c, struct open *o)
+{
+    if (!o->host) {
+        o->host = o->job->host; // Kept to the end of the attempt, also when the job moves on.
+        o->host->users++;
+    }
+    while (o->gates_passed < GATES) {
+        struct gate *g = gate_of(c, o, o->gates_passed);
+        // Nobody overtakes: whoever waits in this lane goes first.
+        if (g->waiting[o->lane].first || !has_room(c, g, o->lane)) {
+            o->phase = PHASE_WAITING;
+            core__queue_put(&g->waiting[o->lane], o);
+            c->waiting_count++;
+            return false;
+        }
+        enter(g, o);
+    }
+    return true;
+}
+
+// Lets in whoever waits at this gate, fresh occurrences first, while there is room.
+void core__gates_pump(struct core *c, struct gate *g)
+{
+    for (enum lane lane = LANE_FRESH; lane < LANES; lane++) {
+        while (g->waiting[lane].first && has_room(c, g, lane)) {
+            struct open *o = g->waiting[lane].first;
+            core__queue_leave(o);
+            c->waiting_count--;
+            enter(g, o);
+            core__advance(c, o);
+        }
+    }
+}
+
+void core__gates_release(struct core *c, struct open *o)
+{
+    unsigned passed = o->gates_passed;
+    o->gates_passed = 0;
+    for (unsigned k = 0; k < passed; k++) {
+        struct gate *g = gate_of(c, o, (enum gate_kind)k);
+        assert(g->in_flight > 0);
+        g->in_flight--;
+        g->in_flight_catch_up -= o->lane == LANE_CATCH_UP;
+    }
+    for (unsigned k = 0; k < passed; k++)
+        core__gates_pump(c, gate_of(c, o, (enum gate_kind)k));
+    core__host_release(c, o->host);
+    o->host = NULL;
+}

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: MIT
+// job.c: a job's strings and the defaults of its policies.
+
+#include "core/core.h"
+
+#include <string.h>
+
+// Where the strings of a job are, so that copying and freeing cannot forget one.
+static const size_t strings[] = {
+    offsetof(struct job, name), offsetof(struct job, schedule),      offsetof(struct job, timezone),
+    offsetof(struct job, api),  offsetof(struct job, headers),       offsetof(struct job, body),
+    offsetof(struct job, tags), offsetof(struct job, paused_reason),
+};
+
+static char **string_at(struct job *j, size_t i)
+{
+    return (char **)((char *)j + strings[i]);
+}
+
+struct job *job_new(void)
+{
+    struct job *j = xcalloc(1, sizeof *j);
+    j->paused_until = WALL_NEVER;
+    j->timeout_ms = 30000;
+    j->max_retries = 3;
+    j->retry_base_ms = 1000;
+    j->retry_cap_ms = 60000;
+    j->catch_up_window_s = 3600;
+    j->max_in_flight = 128;
+    j->is_active = true;
+    return j;
+}
+
+struct job *job_copy(const struct job *j)
+{
+    struct job *copy = xmalloc(sizeof *copy);
+    *copy = *j;
+    for (size_t i = 0; i < COUNT_OF(strings); i++)
+        *string_at(copy, i) = xstrdup(*string_at(copy, i));
+    return copy;
+}
+
+void job_free(struct job *j)
+{
+    if (!j)
+        return;
+    for (size_t i = 0; i < COUNT_OF(strings); i++)
+        free(*string_at(j, i));
+    free(j);
+}
+
+void job_set_text(char **member, const char *text)
+{
+    char *copy = xstrdup(text); // First, since `text` may be the old value.
+    free(*member);
+    *member = copy;
+}

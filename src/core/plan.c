@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: MIT
+// plan.c: the planner: rows of (W, W'] and the watermark, a little ahead of time.
+//
+// The plan agenda yields jobs in order of (next occurrence, id), so a watermark which is such a
+// pair says exactly which occurrences have rows, even when a slice ends in the middle of an
+// instant. A job that is created or changed plans its own occurrences up to there at once.
+//
+// An occurrence whose planning comes more than `late_ms` late was missed by downtime (or by a clock
+// that stepped, or a process that was stopped): the job's catch-up policy decides then. What is
+// given up becomes one MISSED row for a whole range, with one alert.
+
+#include "core/core_priv.h"
+
+#include <assert.h>
+#include <stdio.h>
+
+#define MISSED_PER_ROW 64 // So many skipped occurrences cost as much of a slice as one row.
+
+bool core__is_planned(const struct core *c, wall_ms at, job_id id)
+{
+    return at <= c->progress.watermark ||
+           (at == c->progress.watermark + 1 && id <= c->progress.watermark_job);
+}
+
+// Puts the job into the plan at its first occurrence after `after`, if there is one.
+void core__plan_schedule(struct core *c, struct core_job *j, wall_ms after)
+{
+    wall_ms next = cron_next(&j->schedule, j->zone, after);
+    j->exhausted = next == WALL_NEVER;
+    if (j->exhausted)
+        agenda_remove(c->plan, &j->plan);
+    else
+        agenda_put(c->plan, &j->plan, next, j->id);
+}
+
+static void plan_row(struct core *c, struct core_job *j, wall_ms at, enum execution_trigger trigger)
+{
+    struct execution_key key = {.job = j->id, .scheduled_at = at};
+    struct open *o = core__open_plan(c, j, &key, trigger, NULL);
+    o->lane = trigger == TRIGGER_CATCH_UP ? LANE_CATCH_UP : LANE_FRESH;
+    o->phase = PHASE_PLANNED;
+    agenda_put(c->instants, &o->due, at, o->record.id);
+}
+
+// A range of occurrences that are given up.
+struct missed {
+    wall_ms from;
+    wall_ms to;
+    int64_t count;
+};
+
+static void record_missed(struct core *c, const struct core_job *j, const struct missed *m)
+{
+    struct execution e = {
+        .id = c->progress.execution_next++,
+        .key = {.job = j->id, .scheduled_at = m->from},
+        .completed_at = c->now.wall,
+        .missed_to = m->to,
+        .missed_count = m->count,
+        .reason = j->catch_up == CATCH_UP_ALL ? "older than the catch-up window"
+                                              : "not caught up, by the job's policy",
+        .state = EXECUTION_MISSED,
+        .trigger = TRIGGER_SCHEDULE,
+    };
+    struct open row = {.record = e};
+    core__record_insert(c, &row);
+    char from[RFC3339_BYTES], to[RFC3339_BYTES], text[160];
+    wall_format(m->from, from);
+    wall_format(m->to, to);
+    snprintf(text, sizeof text, "%lld occurrence%s missed from %s to %s: %s", (long long)m->count,
+             m->count == 1 ? "" : "s", from, to, e.reason);
+    core__record_alert(c, &e, ALERT_MISSED, text);
+}
+
+// The first instant that the job still wants to catch up: what lies before it is missed.
+static wall_ms catch_up_from(const struct core *c, const struct core_job *j)
+{
+    wall_ms window = c->now.wall - (dur_ms)j->catch_up_window_s * 1000;
+    wall_ms late = c->now.wall - c->limits.late_ms;
+    return j->catch_up == CATCH_UP_NONE ? late : MIN(window, late);
+}
+
+// Skips from `at` over everything the job does not want; *at becomes the first one it wants, or
+// WALL_NEVER. For LATEST that is the last one that is due.
+static void skip_unwanted(const struct core *c, const struct core_job *j, wall_ms *at,
+                          struct missed *m)
+{
+    wall_ms wanted_from = catch_up_from(c, j);
+    for (;;) {
+        wall_ms next = cron_next(&j->schedule, j->zone, *at);
+        bool superseded = j->catch_up == CATCH_UP_LATEST && next <= c->now.wall;
+        if (*at >= wanted_from && !superseded)
+            return;
+        m->from = m->count++ ? m->from : *at;
+        m->to = *at;
+        *at = next;
+        if (next == WALL_NEVER)
+            return;
+    }
+}
+
+static bool is_late(const struct core *c, wall_ms at)
+{
+    return at < c->now.wall - c->limits.late_ms;
+}
+
+// Plans what the job has at `at`; returns the work done, in rows.
+static size_t plan_job(struct core *c, struct core_job *j, wall_ms at)
+{
+    if (!is_late(c, at)) {
+        plan_row(c, j, at, TRIGGER_SCHEDULE);
+        core__plan_schedule(c, j, at);
+        return 1;
+    }
+    struct missed m = {0};
+    skip_unwanted(c, j, &at, &m);
+    if (m.count > 0) {
+        record_missed(c, j, &m);
+        // The range reaches beyond the watermark: remember that it is settled.
+        j->effective_from = MAX(j->effective_from, m.to);
+        core__record_job_state(c, j);
+    }
+    j->exhausted = at == WALL_NEVER;
+    if (m.count > 0 && !j->exhausted)
+        agenda_put(c->plan, &j->plan, at, j->id); // In its turn: others may be earlier.
+    else if (!j->exhausted) {
+        plan_row(c, j, at, TRIGGER_CATCH_UP);
+        core__plan_schedule(c, j, at);
+    }
+    if (j->exhausted)
+        core__job_settle_open(c, j);
+    return 1 + (size_t)m.count / MISSED_PER_ROW;
+}
+
+static struct core_job *job_of(struct agenda_node *n)
+{
+    return (struct core_job *)((char *)n - offsetof(struct core_job, plan));
+}
+
+static bool may_plan(const struct core *c)
+{
+    return c->started && !c->halted && !c->draining && c->pool.used < c->limits.open_max;
+}
+
+void core__plan(struct core *c)
+{
+    wall_ms horizon = c->now.wall + c->limits.lookahead_ms;
+    size_t done = 0;
+    while (may_plan(c) && done < c->limits.step_max) {
+        wall_ms at = agenda_next(c->plan);
+        struct agenda_node *n = agenda_pop(c->plan, horizon);
+        if (!n)
+            break;
+        struct core_job *j = job_of(n);
+        done += plan_job(c, j, at);
+        c->progress.watermark = MAX(c->progress.watermark, at - 1);
+        if (c->progress.watermark == at - 1)
+            c->progress.watermark_job = j->id;
+    }
+    if (!may_plan(c))
+        return;
+    wall_ms reached = MIN(horizon, agenda_next(c->plan) - 1);
+    if (reached > c->progress.watermark) {
+        c->progress.watermark = reached;
+        c->progress.watermark_job = 0;
+    }
+    c->more |= done >= c->limits.step_max;
+}
+
+// Plans this job alone: everything up to `until`, and everything that the watermark claims.
+void core__plan_own(struct core *c, struct core_job *j, wall_ms until)
+{
+    while (j->plan.position) {
+        wall_ms at = agenda_when(c->plan, &j->plan);
+        if (at > until && !core__is_planned(c, at, j->id))
+            return;
+        agenda_remove(c->plan, &j->plan);
+        plan_job(c, j, at);
+    }
+}
+
+int64_t core__plan_wake(const struct core *c)
+{
+    wall_ms next = agenda_next(c->plan);
+    return !may_plan(c) || next == AGENDA_NEVER ? WALL_NEVER : next - c->limits.lookahead_ms;
+}

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: MIT
+// record.c: what the core wants made durable, appended to the batch of the current step.
+//
+// Texts are copied into the batch's arena, since the batch travels to another thread.
+
+#include "core/core_priv.h"
+
+#include <assert.h>
+#include <string.h>
+
+static struct batch *batch_of(struct core *c)
+{
+    assert(c->out && c->out->batch);
+    return c->out->batch;
+}
+
+static void put_execution(struct core *c, enum change_kind kind, const struct execution *e)
+{
+    struct batch *b = batch_of(c);
+    struct change *change = core__change(b, kind);
+    change->execution = *e;
+    change->execution.error = arena_text(&b->arena, e->error);
+    change->execution.reason = arena_text(&b->arena, e->reason);
+    change->execution.request_body =
+        kind == CHANGE_EXECUTION_INSERT ? arena_text(&b->arena, e->request_body) : NULL;
+}
+
+void core__record_insert(struct core *c, struct open *o)
+{
+    put_execution(c, CHANGE_EXECUTION_INSERT, &o->record);
+    o->sequence = batch_of(c)->sequence;
+}
+
+void core__record_update(struct core *c, struct open *o)
+{
+    put_execution(c, CHANGE_EXECUTION_UPDATE, &o->record);
+    o->sequence = batch_of(c)->sequence;
+}
+
+void core__record_attempt(struct core *c, const struct attempt *a, bool success)
+{
+    struct batch *b = batch_of(c);
+    struct change *change = core__change(b, CHANGE_ATTEMPT);
+    change->attempt = *a;
+    change->attempt.error = arena_text(&b->arena, a->error);
+    if (!a->response)
+        return;
+    size_t bytes = strlen(a->response);
+    if (success && bytes > SUCCESS_EXCERPT_BYTES) {
+        bytes = SUCCESS_EXCERPT_BYTES;
+        while (bytes > 0 && ((unsigned char)a->response[bytes] & 0xC0) == 0x80)
+            bytes--; // Not inside a character.
+    }
+    change->attempt.response = bytes ? arena_copy(&b->arena, a->response, bytes) : NULL;
+}
+
+void core__record_alert(struct core *c, const struct execution *e, enum alert_kind kind,
+                        const char *message)
+{
+    struct batch *b = batch_of(c);
+    struct change *change = core__change(b, CHANGE_ALERT);
+    change->alert = (struct alert){.id = c->progress.alert_next++,
+                                   .job = e->key.job,
+                                   .execution_id = e->id,
+                                   .key = e->key,
+                                   .kind = kind,
+                                   .created_at = c->now.wall,
+                                   .message = arena_text(&b->arena, message)};
+}
+
+void core__record_job_state(struct core *c, const struct core_job *j)
+{
+    core__change(batch_of(c), CHANGE_JOB_STATE)->state = (struct job_state){
+        .id = j->id,
+        .version = j->version,
+        .updated_at = c->now.wall,
+        .effective_from = j->effective_from,
+        .paused_until = j->paused_until,
+        .is_active = j->active,
+        .finished = j->finished,
+    };
+}
+
+// The watermark goes with whatever else is written, and by itself once a minute, so that a quiet
+// server has little to recompute after a crash.
+void core__record_progress(struct core *c)
+{
+    struct batch *b = batch_of(c);
+    bool old = c->started && c->now.wall - c->progress_written_at >= PROGRESS_WRITE_MS;
+    if (b->count == 0 && !old)
+        return;
+    b->progress = c->progress;
+    b->has_progress = true;
+    c->progress_written_at = c->now.wall;
+}

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: MIT
+// recover.c: what a start finds unfinished, and how it goes on.
+//
+// A row whose instant had come when the server died may have been sent. It goes on with the same
+// key and a higher attempt number, and is from then on claimed durably before it is sent, so only
+// those that were really under way at a crash count towards RECOVERIES_MAX: a request that kills
+// the server each time ends FAILED instead of for ever. An at-most-once execution that was claimed
+// is never sent again: whether its request left is unknown, and it says so.
+
+#include "core/core_priv.h"
+
+#include <assert.h>
+
+// Whether the row tells that no request was under way: between two attempts, the wait not yet over.
+static bool was_waiting(const struct core *c, const struct execution *e)
+{
+    return e->next_attempt_at > c->now.wall;
+}
+
+static bool was_claimed(const struct execution *e)
+{
+    return e->state == EXECUTION_RUNNING && e->next_attempt_at == 0;
+}
+
+// An occurrence that came due while the server was down, and was never begun.
+static bool is_unwanted(const struct core *c, const struct open *o)
+{
+    const struct core_job *j = o->job;
+    return j->type == JOB_ATMOST_ONCE && j->catch_up == CATCH_UP_NONE &&
+           o->record.state == EXECUTION_PENDING && o->record.key.series >= 0 &&
+           o->record.key.scheduled_at < c->now.wall - c->limits.late_ms;
+}
+
+static void give_up(struct core *c, struct open *o)
+{
+    o->record.missed_to = o->record.key.scheduled_at;
+    o->record.missed_count = 1;
+    core__record_alert(c, &o->record, ALERT_MISSED,
+                       "one occurrence missed: the server was down, and the job does not catch up");
+    core__finish(c, o, EXECUTION_MISSED, NULL, "not caught up, by the job's policy");
+}
+
+static void resume_at_most_once(struct core *c, struct open *o)
+{
+    if (was_claimed(&o->record))
+        core__finish(c, o, EXECUTION_FAILED, "outcome unknown: the server died during the attempt",
+                     NULL);
+    else if (is_unwanted(c, o))
+        give_up(c, o);
+    else
+        core__advance(c, o);
+}
+
+static void resume_at_least_once(struct core *c, struct open *o)
+{
+    if (o->record.state == EXECUTION_RUNNING && o->record.recoveries >= RECOVERIES_MAX) {
+        core__finish(c, o, EXECUTION_FAILED,
+                     "crash loop: the server died during this attempt again and again", NULL);
+        return;
+    }
+    // An attempt of which the row does not tell may have been made.
+    if (!was_claimed(&o->record))
+        o->record.attempts++;
+    o->careful = true;
+    core__advance(c, o);
+}
+
+static void resume(struct core *c, struct open *o)
+{
+    if (o->record.state == EXECUTION_PENDING && o->record.key.scheduled_at > c->now.wall) {
+        o->phase = PHASE_PLANNED;
+        agenda_put(c->instants, &o->due, o->record.key.scheduled_at, o->record.id);
+        return;
+    }
+    o->lane = LANE_CATCH_UP;
+    o->written = o->record.state == EXECUTION_RUNNING;
+    if (was_waiting(c, &o->record)) {
+        o->phase = PHASE_BACKOFF;
+        dur_ms wait = o->record.next_attempt_at - c->now.wall;
+        agenda_put(c->retries, &o->due, c->now.mono + wait, o->record.id);
+    } else if (o->job->type == JOB_ATMOST_ONCE) {
+        resume_at_most_once(c, o);
+    } else {
+        resume_at_least_once(c, o);
+    }
+}
+
+// In order of id, which is the order of planning: the oldest go first.
+void core__recover(struct core *c)
+{
+    struct open *o;
+    while ((o = c->loaded.first)) {
+        core__queue_leave(o);
+        const char *reason = core__not_owed(o);
+        if (reason && (o->job->deleted || o->record.key.scheduled_at <= c->now.wall))
+            core__cancel(c, o, reason);
+        else
+            resume(c, o);
+    }
+}
