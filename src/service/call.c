@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: MIT
+// call.c: one change on its way from the client to the engine and back.
+//
+//   client's thread        engine's thread          service's thread
+//   start: check, submit ->  durable or refused  ->  conflict? merge and submit again
+//                                                    else read the job, call done
+//
+// The engine's thread only drops the call into a mailbox. There is room in it for every call under
+// way, so that this cannot fail.
+
+#include "base/log.h"
+#include "service/service_priv.h"
+
+#include <assert.h>
+
+struct call *service__call_new(struct service *s, enum command_kind kind, service_done *done,
+                               void *context)
+{
+    struct call *c = xcalloc(1, sizeof *c);
+    c->service = s;
+    c->kind = kind;
+    c->done = done;
+    c->context = context;
+    return c;
+}
+
+void service__call_free(struct call *c)
+{
+    if (!c)
+        return;
+    job_free(c->draft);
+    free(c->text);
+    free(c);
+}
+
+// --- Towards the engine --------------------------------------------------------------------------
+
+static void reply_came(void *context, const struct reply *r)
+{
+    struct call *c = context;
+    c->reply = *r;
+    enum err err = mailbox_post(c->service->finished, &c->mail);
+    assert(!err);
+    (void)err;
+}
+
+// The lock makes sure that no command is on its way once service_stop has returned.
+static enum err submit(struct call *c, struct service_problem *p)
+{
+    struct command command = {.kind = c->kind, .id = c->id};
+    enum err err = service__call_prepare(c, &command, p);
+    if (err)
+        return err;
+
+    struct service *s = c->service;
+    pthread_mutex_lock(&s->lock);
+    if (s->stopping) {
+        job_free(command.job);
+        err = ERR_CLOSED;
+    } else {
+        err = engine_submit(s->engine, &command, reply_came, c);
+    }
+    pthread_mutex_unlock(&s->lock);
+    return err ? service__refuse_err(p, err, NULL) : ERR_OK;
+}
+
+static enum err enter(struct service *s, struct service_problem *p)
+{
+    enum err err = ERR_OK;
+    pthread_mutex_lock(&s->lock);
+    if (s->stopping)
+        err = ERR_CLOSED;
+    else if (s->calls == s->calls_max)
+        err = ERR_LIMIT;
+    else
+        s->calls++;
+    pthread_mutex_unlock(&s->lock);
+    return err ? service__refuse_err(p, err, NULL) : ERR_OK;
+}
+
+static void leave(struct call *c)
+{
+    pthread_mutex_lock(&c->service->lock);
+    c->service->calls--;
+    pthread_mutex_unlock(&c->service->lock);
+    service__call_free(c);
+}
+
+enum err service__call_start(struct call *c, struct service_problem *p)
+{
+    enum err err = enter(c->service, p);
+    if (err) {
+        service__call_free(c);
+        return err;
+    }
+    err = submit(c, p);
+    if (err)
+        leave(c);
+    return err;
+}
+
+// --- Back from it --------------------------------------------------------------------------------
+
+static const char *const event_names[] = {
+    [COMMAND_CREATE] = "job.created",
+    [COMMAND_UPDATE] = "job.updated",
+    [COMMAND_DELETE] = "job.deleted",
+    [COMMAND_TRIGGER] = "job.triggered",
+};
+
+static void log_success(const struct call *c)
+{
+    if (c->kind == COMMAND_TRIGGER) {
+        char bytes[EXECUTION_ID_BYTES];
+        const char *id = bytes;
+        execution_id_format(&c->reply.key, bytes);
+        log_info(event_names[c->kind], LOG_INT("job_id", c->reply.job),
+                 LOG_TEXT("execution_id", id));
+    } else {
+        log_info(event_names[c->kind], LOG_INT("job_id", c->reply.job),
+                 LOG_INT("version", c->reply.version));
+    }
+}
+
+static void answer_problem(struct call *c, const struct service_problem *p)
+{
+    c->done(c->context, &(struct service_result){.problem = p});
+    leave(c);
+}
+
+static void answer_success(struct call *c)
+{
+    log_success(c);
+    struct service_problem problem;
+    struct job *j = NULL;
+    if ((c->kind == COMMAND_CREATE || c->kind == COMMAND_UPDATE) &&
+        service_get_job(c->service, c->reply.job, &j, &problem)) {
+        answer_problem(c, &problem);
+        return;
+    }
+    c->done(c->context, &(struct service_result){.job = j, .execution = c->reply.key});
+    job_free(j);
+    leave(c);
+}
+
+// Somebody else was faster. A client who named a version has to know; for others the change is
+// merged into the job as it stands now.
+static void resolve_conflict(struct call *c)
+{
+    struct service_problem problem;
+    if (c->version_expected) {
+        service__refuse_version(&problem);
+        answer_problem(c, &problem);
+    } else if (++c->tries == CALL_TRIES_MAX) {
+        service_refuse(&problem, ERR_CONFLICT, PROBLEM_CONTENDED, NULL,
+                       "others keep changing this job; try again");
+        answer_problem(c, &problem);
+    } else if (submit(c, &problem)) {
+        answer_problem(c, &problem);
+    }
+}
+
+static void refuse(struct call *c)
+{
+    struct service_problem problem;
+    if (c->reply.err == ERR_LIMIT && c->kind == COMMAND_CREATE)
+        service_refuse(&problem, ERR_LIMIT, PROBLEM_LIMIT, NULL,
+                       "the server has as many jobs as it may have");
+    else
+        service__refuse_err(&problem, c->reply.err, NULL);
+    answer_problem(c, &problem);
+}
+
+static void finish(struct call *c)
+{
+    if (!c->reply.err)
+        answer_success(c);
+    else if (c->reply.err == ERR_CONFLICT)
+        resolve_conflict(c);
+    else
+        refuse(c);
+}
+
+// A call without `done` is the order to end; it is the last one.
+void *service__work(void *service)
+{
+    struct service *s = service;
+    for (;;) {
+        struct mail *mail = mailbox_wait(s->finished, -1);
+        while (mail) {
+            struct call *c = (struct call *)mail;
+            mail = mail->next;
+            if (!c->done) {
+                assert(!mail);
+                return NULL;
+            }
+            finish(c);
+        }
+    }
+}

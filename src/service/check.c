@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: MIT
+// check.c: whether a job as its client wants it is acceptable, member by member.
+//
+// An update is judged as a whole, but its schedule is compared with the present time only when the
+// update asks for something that must fire: a finished one-shot can still be given a new name.
+
+#include "base/header.h"
+#include "base/url.h"
+#include "service/service_priv.h"
+
+#include <string.h>
+
+static enum err check_api(const struct job *j, struct service_problem *p)
+{
+    struct fault f = {0};
+    enum err err = url_check(j->api, &f);
+    if (!err)
+        return ERR_OK;
+    return service_refuse(p, err, err == ERR_FORBIDDEN ? PROBLEM_TARGET : PROBLEM_URL, "api", "%s",
+                          f.text);
+}
+
+static enum err check_headers(const struct job *j, struct service_problem *p)
+{
+    struct fault f = {0};
+    enum err err = j->headers ? header_check_lines(j->headers, &f) : ERR_OK;
+    return err ? service_refuse(p, err, PROBLEM_HEADER, "headers", "%s", f.text) : ERR_OK;
+}
+
+static bool text_equals(const char *a, const char *b)
+{
+    return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+// A pause is said of a job that is paused; saying it of an active one would be lost.
+static enum err check_pause(const struct job *j, const struct job *before, wall_ms now,
+                            struct service_problem *p)
+{
+    bool reason_same = before && text_equals(j->paused_reason, before->paused_reason);
+    bool until_same = before && j->paused_until == before->paused_until;
+    if (j->is_active && j->paused_reason && !reason_same)
+        return service_refuse(p, ERR_CONFLICT, PROBLEM_FIELD, "paused_reason",
+                              "only a paused job has a paused_reason; set is_active to false too");
+    if (j->paused_until == WALL_NEVER || until_same)
+        return ERR_OK;
+    if (j->is_active)
+        return service_refuse(p, ERR_CONFLICT, PROBLEM_FIELD, "paused_until",
+                              "only a paused job has a paused_until; set is_active to false too");
+    if (j->paused_until <= now)
+        return service_refuse(p, ERR_RANGE, PROBLEM_FIELD, "paused_until",
+                              "paused_until lies in the past");
+    return ERR_OK;
+}
+
+static bool occurrences_differ(const struct job *a, const struct job *b)
+{
+    return !text_equals(a->schedule, b->schedule) || !text_equals(a->timezone, b->timezone) ||
+           a->dst_gap != b->dst_gap || a->dst_fold != b->dst_fold;
+}
+
+static enum err check_schedule(struct job *j, const struct job *before, bool must_fire, wall_ms now,
+                               const struct zone **zone, struct service_problem *p)
+{
+    struct cron_schedule schedule;
+    struct cron_options options = {.hash_seed = j->id, .gap = j->dst_gap, .fold = j->dst_fold};
+    enum err err = service__compile(j->schedule, j->timezone, &options, &schedule, zone, p);
+    if (err)
+        return err;
+    if (must_fire || !before || occurrences_differ(j, before) ||
+        (j->is_active && !before->is_active && !before->finished))
+        return service__check_can_fire(&schedule, *zone, now, p);
+    if (before->finished) {
+        j->is_active = false;
+        j->finished = true;
+    }
+    return ERR_OK;
+}
+
+enum err service__check_job(struct job *j, const struct job *before, bool must_fire, wall_ms now,
+                            const struct zone **zone, struct service_problem *p)
+{
+    enum err err = service__check_texts(j, p);
+    if (!err)
+        err = check_schedule(j, before, must_fire, now, zone, p);
+    if (!err)
+        err = check_api(j, p);
+    if (!err)
+        err = check_headers(j, p);
+    if (!err)
+        err = service__check_numbers(j, p);
+    if (!err)
+        err = service__check_tags(j->tags, p);
+    if (!err)
+        err = check_pause(j, before, now, p);
+    return err;
+}

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: MIT
+// jobs.c: the changes which a client can make to jobs, as calls.
+
+#include "service/service_priv.h"
+
+#include <assert.h>
+
+// --- What each kind of call asks the engine for --------------------------------------------------
+
+static enum err prepare_create(struct call *c, struct command *out, struct service_problem *p)
+{
+    struct job *j = c->draft;
+    if (!j->timezone)
+        job_set_text(&j->timezone, "UTC");
+    enum err err = service__check_job(j, NULL, true, clock_wall_ms(), &out->zone, p);
+    if (err)
+        return err;
+    out->job = j;
+    c->draft = NULL;
+    return ERR_OK;
+}
+
+// A job that is active is not paused: what was said about the pause goes with it.
+static void forget_pause(struct job *j)
+{
+    job_set_text(&j->paused_reason, NULL);
+    j->paused_until = WALL_NEVER;
+}
+
+static enum err edit_copy(struct call *c, const struct job *before, struct job *j,
+                          struct command *out, struct service_problem *p)
+{
+    if (before->finished) {
+        j->finished = false;
+        j->is_active = true;
+    }
+    enum err err = c->edit(c->edit_context, j, p);
+    if (err)
+        return err;
+    if (j->is_active && !before->is_active)
+        forget_pause(j);
+    return service__check_job(j, before, c->resumes, clock_wall_ms(), &out->zone, p);
+}
+
+static enum err prepare_update(struct call *c, struct command *out, struct service_problem *p)
+{
+    struct job *before;
+    enum err err = service_get_job(c->service, c->id, &before, p);
+    if (err)
+        return err;
+    if (c->version_expected && c->version_expected != before->version) {
+        err = service__refuse_version(p);
+        goto done;
+    }
+
+    struct job *j = job_copy(before);
+    err = edit_copy(c, before, j, out, p);
+    if (err) {
+        job_free(j);
+        goto done;
+    }
+    out->job = j;
+    out->version_expected = before->version;
+done:
+    job_free(before);
+    return err;
+}
+
+enum err service__call_prepare(struct call *c, struct command *out, struct service_problem *p)
+{
+    switch (c->kind) {
+    case COMMAND_CREATE:
+        return prepare_create(c, out, p);
+    case COMMAND_UPDATE:
+        return prepare_update(c, out, p);
+    case COMMAND_DELETE:
+        out->version_expected = c->version_expected;
+        return ERR_OK;
+    case COMMAND_TRIGGER:
+        out->body = c->text;
+        return service__check_body(c->text, p);
+    }
+    assert(false);
+    return ERR_UNSUPPORTED;
+}
+
+// --- The changes ---------------------------------------------------------------------------------
+
+enum err service_create_job(struct service *s, struct job *draft, service_done *done, void *context,
+                            struct service_problem *p)
+{
+    struct call *c = service__call_new(s, COMMAND_CREATE, done, context);
+    c->draft = draft;
+    return service__call_start(c, p);
+}
+
+static struct call *update_new(struct service *s, job_id id, int64_t version_expected,
+                               service_edit *edit, service_done *done, void *context)
+{
+    struct call *c = service__call_new(s, COMMAND_UPDATE, done, context);
+    c->id = id;
+    c->version_expected = version_expected;
+    c->edit = edit;
+    c->edit_context = context;
+    return c;
+}
+
+enum err service_update_job(struct service *s, job_id id, int64_t version_expected,
+                            service_edit *edit, service_done *done, void *context,
+                            struct service_problem *p)
+{
+    return service__call_start(update_new(s, id, version_expected, edit, done, context), p);
+}
+
+static enum err edit_pause(void *context, struct job *j, struct service_problem *p)
+{
+    const struct call *c = context;
+    (void)p;
+    j->is_active = false;
+    j->paused_until = c->until;
+    job_set_text(&j->paused_reason, c->text);
+    return ERR_OK;
+}
+
+enum err service_pause_job(struct service *s, job_id id, int64_t version_expected,
+                           const char *reason, wall_ms until, service_done *done, void *context,
+                           struct service_problem *p)
+{
+    struct call *c = update_new(s, id, version_expected, edit_pause, done, context);
+    c->edit_context = c;
+    c->text = xstrdup(reason);
+    c->until = until;
+    return service__call_start(c, p);
+}
+
+static enum err edit_resume(void *context, struct job *j, struct service_problem *p)
+{
+    (void)context;
+    (void)p;
+    j->is_active = true;
+    return ERR_OK;
+}
+
+enum err service_resume_job(struct service *s, job_id id, int64_t version_expected,
+                            service_done *done, void *context, struct service_problem *p)
+{
+    struct call *c = update_new(s, id, version_expected, edit_resume, done, context);
+    c->resumes = true;
+    return service__call_start(c, p);
+}
+
+enum err service_delete_job(struct service *s, job_id id, int64_t version_expected,
+                            service_done *done, void *context, struct service_problem *p)
+{
+    struct call *c = service__call_new(s, COMMAND_DELETE, done, context);
+    c->id = id;
+    c->version_expected = version_expected;
+    return service__call_start(c, p);
+}
+
+enum err service_trigger_job(struct service *s, job_id id, const char *body, service_done *done,
+                             void *context, struct service_problem *p)
+{
+    struct call *c = service__call_new(s, COMMAND_TRIGGER, done, context);
+    c->id = id;
+    c->text = xstrdup(body);
+    return service__call_start(c, p);
+}

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: MIT
+// queries.c: questions, each asked over a connection of the pool.
+
+#include "service/service_priv.h"
+
+// Runs one query of the store, which uses the names `reader` and `f`, over a borrowed connection.
+#define ASK(s, p, query)                                                                           \
+    do {                                                                                           \
+        struct fault f = {0};                                                                      \
+        struct store_reader *reader = service__reader_take(&(s)->readers);                         \
+        enum err err = (query);                                                                    \
+        service__reader_return(&(s)->readers, reader);                                             \
+        return err ? service__refuse_err((p), err, &f) : ERR_OK;                                   \
+    } while (0)
+
+enum err service_get_job(struct service *s, job_id id, struct job **out, struct service_problem *p)
+{
+    ASK(s, p, store_get_job(reader, id, out, &f));
+}
+
+enum err service_list_jobs(struct service *s, const struct job_query *q, store_each_job *each,
+                           void *context, struct service_problem *p)
+{
+    ASK(s, p, store_list_jobs(reader, q, each, context, &f));
+}
+
+enum err service_list_executions(struct service *s, const struct execution_query *q,
+                                 store_each_execution *each, void *context,
+                                 struct service_problem *p)
+{
+    ASK(s, p, store_list_executions(reader, q, each, context, &f));
+}
+
+enum err service_list_alerts(struct service *s, job_id job, int64_t before, size_t limit,
+                             store_each_alert *each, void *context, struct service_problem *p)
+{
+    ASK(s, p, store_list_alerts(reader, job, before, limit, each, context, &f));
+}
+
+enum err service_count_executions(struct service *s, wall_ms from, wall_ms to,
+                                  int64_t counts[static EXECUTION_STATES],
+                                  struct service_problem *p)
+{
+    ASK(s, p, store_count_executions(reader, from, to, counts, &f));
+}
+
+// --- An execution with its attempts --------------------------------------------------------------
+
+// Passes the execution on and remembers its row number, by which its attempts are found.
+struct found {
+    store_each_execution *each;
+    void *context;
+    int64_t id;
+};
+
+static enum err found_execution(void *context, const struct execution *e)
+{
+    struct found *found = context;
+    found->id = e->id;
+    return found->each(found->context, e);
+}
+
+static enum err read_execution(struct store_reader *reader, const struct execution_key *key,
+                               struct found *found, store_each_attempt *each_attempt,
+                               struct fault *f)
+{
+    enum err err = store_get_execution(reader, key, found_execution, found, f);
+    if (err)
+        return err;
+    return store_list_attempts(reader, found->id, each_attempt, found->context, f);
+}
+
+enum err service_get_execution(struct service *s, const struct execution_key *key,
+                               store_each_execution *each, store_each_attempt *each_attempt,
+                               void *context, struct service_problem *p)
+{
+    struct fault f = {0};
+    struct found found = {.each = each, .context = context};
+    struct store_reader *reader = service__reader_take(&s->readers);
+    enum err err = read_execution(reader, key, &found, each_attempt, &f);
+    service__reader_return(&s->readers, reader);
+    if (err == ERR_NOT_FOUND)
+        return service_refuse(p, err, PROBLEM_NOT_FOUND, NULL, "there is no such execution");
+    return err ? service__refuse_err(p, err, &f) : ERR_OK;
+}

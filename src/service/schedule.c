@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: MIT
+// schedule.c: schedule and zone of a job: read, judged by the present time, looked ahead.
+
+#include "service/service_priv.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static enum err refuse_schedule(struct service_problem *p, enum err code,
+                                const struct cron_error *e)
+{
+    const char *field = cron_field_name(e->field);
+    service_refuse(p, code, PROBLEM_SCHEDULE, "schedule", "%s%s%s", field, *field ? ": " : "",
+                   e->message);
+    p->code = cron_code_name(e->code);
+    p->has_position = true;
+    p->position = e->position;
+    p->length = e->length;
+    snprintf(p->expected, sizeof p->expected, "%s", e->expected);
+    snprintf(p->hint, sizeof p->hint, "%s", e->hint);
+    return code;
+}
+
+// "Europe/Paris, Europe/Prague", or nothing when no name is near.
+static void hint_zones(const char *name, struct service_problem *p)
+{
+    char near[ZONE_SUGGESTIONS_MAX][ZONE_NAME_BYTES];
+    size_t count = zone_suggest(name, near);
+    size_t used = 0;
+    for (size_t i = 0; i < count && used < sizeof p->hint; i++)
+        used +=
+            (size_t)snprintf(p->hint + used, sizeof p->hint - used, "%s%s", i ? ", " : "", near[i]);
+}
+
+static enum err find_zone(const char *timezone, const struct zone **out, struct service_problem *p)
+{
+    struct fault f = {0};
+    enum err err = zone_find(timezone, out, &f);
+    if (!err)
+        return ERR_OK;
+    if (err != ERR_NOT_FOUND)
+        return service_refuse(p, err, PROBLEM_TIMEZONE, "timezone",
+                              "the time zone '%.64s' cannot be read on this server", timezone);
+    service_refuse(p, err, PROBLEM_TIMEZONE, "timezone", "unknown time zone '%.64s'", timezone);
+    snprintf(p->expected, sizeof p->expected, "an IANA name such as Europe/Paris, or UTC");
+    hint_zones(timezone, p);
+    return err;
+}
+
+enum err service__compile(const char *schedule, const char *timezone, const struct cron_options *o,
+                          struct cron_schedule *out, const struct zone **zone,
+                          struct service_problem *p)
+{
+    struct cron_error e = {0};
+    enum err err = cron_parse(schedule, strlen(schedule), o, out, &e);
+    if (err)
+        return refuse_schedule(p, err, &e);
+    return find_zone(timezone ? timezone : "UTC", zone, p);
+}
+
+enum err service__check_can_fire(const struct cron_schedule *s, const struct zone *z, wall_ms now,
+                                 struct service_problem *p)
+{
+    struct cron_error e = {0};
+    enum err err = cron_check(s, z, now, &e);
+    return err ? refuse_schedule(p, err, &e) : ERR_OK;
+}
+
+static size_t list_runs(const struct cron_schedule *s, const struct zone *z, wall_ms after,
+                        size_t count, wall_ms *out)
+{
+    size_t n = 0;
+    while (n < count && (after = cron_next(s, z, after)) != WALL_NEVER)
+        out[n++] = after;
+    return n;
+}
+
+size_t service_next_runs(const struct job *j, wall_ms now, size_t count, wall_ms *out)
+{
+    struct cron_options options = {.hash_seed = j->id, .gap = j->dst_gap, .fold = j->dst_fold};
+    struct cron_schedule s;
+    const struct zone *z;
+    struct service_problem ignored;
+    if (!j->is_active || service__compile(j->schedule, j->timezone, &options, &s, &z, &ignored))
+        return 0;
+    return list_runs(&s, z, MAX(now, j->effective_from), count, out);
+}
+
+enum err service_preview_schedule(const char *schedule, const char *timezone, wall_ms from,
+                                  size_t count, struct service_preview *out,
+                                  struct service_problem *p)
+{
+    struct cron_schedule s;
+    enum err err = service__compile(schedule, timezone, NULL, &s, &out->zone, p);
+    if (!err)
+        err = service__check_can_fire(&s, out->zone, from, p);
+    if (err)
+        return err;
+
+    struct cron_error e = {0};
+    err = cron_normalise(schedule, strlen(schedule), NULL, out->normal, sizeof out->normal, &e);
+    if (err)
+        return refuse_schedule(p, err, &e);
+    cron_explain(&s, out->words, sizeof out->words);
+    out->fixed = cron_is_fixed(&s);
+    out->oneshot = cron_is_oneshot(&s);
+    out->run_count =
+        list_runs(&s, out->zone, from, MIN(count, SERVICE_PREVIEW_RUNS_MAX), out->runs);
+    out->warning_count = cron_warnings(&s, out->zone, from, out->warnings);
+    return ERR_OK;
+}

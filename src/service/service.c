@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: MIT
+// service.c: the service's one thread and its connections, from opening to closing.
+
+#define _GNU_SOURCE // pthread_setname_np
+
+#include "service/service_priv.h"
+
+#include <assert.h>
+#include <string.h>
+
+static enum err start_thread(struct service *s, struct fault *f)
+{
+    int error = pthread_create(&s->thread, NULL, service__work, s);
+    if (error)
+        return fault_set(f, ERR_SYSTEM, "cannot start a thread: %s", strerror(error));
+    pthread_setname_np(s->thread, "service");
+    return ERR_OK;
+}
+
+enum err service_open(const struct service_options *o, struct store *store, struct engine *e,
+                      struct service **out, struct fault *f)
+{
+    assert(o->readers > 0 && o->calls_max > 0);
+    struct service *s = xcalloc(1, sizeof *s);
+    s->engine = e;
+    s->calls_max = o->calls_max;
+    pthread_mutex_init(&s->lock, NULL);
+
+    enum err err = service__readers_open(&s->readers, store, o->readers + 1, f);
+    if (err)
+        goto fail;
+    err = mailbox_open(o->calls_max + 1, &s->finished, f); // One more for the order to end.
+    if (err)
+        goto fail_mailbox;
+    err = start_thread(s, f);
+    if (err)
+        goto fail_thread;
+    *out = s;
+    return ERR_OK;
+
+fail_thread:
+    mailbox_close(s->finished);
+fail_mailbox:
+    service__readers_close(&s->readers);
+fail:
+    pthread_mutex_destroy(&s->lock);
+    free(s);
+    return err;
+}
+
+void service_stop(struct service *s)
+{
+    pthread_mutex_lock(&s->lock);
+    s->stopping = true;
+    pthread_mutex_unlock(&s->lock);
+}
+
+void service_close(struct service *s)
+{
+    if (!s)
+        return;
+    assert(s->stopping);
+    struct call last = {0};
+    enum err err = mailbox_post(s->finished, &last.mail);
+    assert(!err);
+    (void)err;
+    pthread_join(s->thread, NULL);
+    assert(s->calls == 0);
+    mailbox_close(s->finished);
+    service__readers_close(&s->readers);
+    pthread_mutex_destroy(&s->lock);
+    free(s);
+}

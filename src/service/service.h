@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: MIT
+// service.h: what clients can ask for, without a word of HTTP.
+//
+// A change (create, update, pause, resume, delete, trigger) is checked on the caller's thread,
+// handed to the engine as a command, and answered later on the service's own thread, when it is
+// durable. That thread also reads, merges and submits again when somebody else changed the same
+// job meanwhile, so the engine's thread never waits for a query. Questions are answered at once,
+// on the caller's thread, from a small pool of read-only connections.
+//
+// Any thread may call any function, but for opening and closing.
+
+#ifndef CARILLON_SERVICE_SERVICE_H
+#define CARILLON_SERVICE_SERVICE_H
+
+#include "core/core.h"
+#include "engine/engine.h"
+#include "store/store.h"
+
+#define SERVICE_NAME_BYTES_MAX 200
+#define SERVICE_BODY_BYTES_MAX (256 * 1024)
+#define SERVICE_REASON_BYTES_MAX 500
+#define SERVICE_TAGS_MAX 20
+#define SERVICE_TAG_BYTES_MAX 64
+
+struct service;
+
+// --- Problems ----------------------------------------------------------------------------------
+
+enum problem_kind {
+    PROBLEM_NONE,
+    PROBLEM_FIELD,    // A member is missing, of the wrong form or out of range.
+    PROBLEM_SCHEDULE, // With the position in the text, what was expected, and a hint.
+    PROBLEM_TIMEZONE, // The hint names the nearest ones.
+    PROBLEM_URL,
+    PROBLEM_TARGET, // The URL names a target that the policy forbids.
+    PROBLEM_HEADER,
+    PROBLEM_NOT_FOUND,
+    PROBLEM_VERSION,    // The job is not at the version which the client expects.
+    PROBLEM_CONTENDED,  // Others kept changing the job; trying again may help.
+    PROBLEM_LIMIT,      // There are as many jobs as the server may have.
+    PROBLEM_BUSY,       // Too many changes are under way; trying again helps.
+    PROBLEM_CLOSED,     // The server is shutting down.
+    PROBLEM_STORE_FULL, // The disk is full; nothing can be written now.
+    PROBLEM_STORE,      // Reading or writing the database failed.
+    PROBLEM_KINDS
+};
+
+// Why something was refused. Texts may be empty; none has a full stop at its end.
+struct service_problem {
+    enum problem_kind kind;
+    const char *code;  // Of a schedule: cron_code_name. NULL for all else.
+    bool has_position; // `position` and `length` count bytes of the member's text.
+    size_t position;
+    size_t length;
+    char pointer[128]; // JSON pointer of the member: "/schedule", "/headers/X-Token".
+    char detail[FAULT_TEXT_MAX];
+    char expected[96];
+    char hint[256];
+};
+
+// Fills *p and returns `code`, so that a check can say `return service_refuse(p, ...)`. `member` is
+// the name of the member, or NULL; it is escaped as a JSON pointer demands.
+enum err service_refuse(struct service_problem *p, enum err code, enum problem_kind kind,
+                        const char *member, const char *format, ...) PRINTF_LIKE(5, 6);
+
+// The problem lies in a part of the member: appends it to the pointer.
+void service_problem_within(struct service_problem *p, const char *part);
+
+// --- Opening and closing -------------------------------------------------------------------------
+
+struct service_options {
+    size_t readers;   // How many callers may ask at once; more wait. One more for the service.
+    size_t calls_max; // Changes under way at once; beyond it they are refused with PROBLEM_BUSY.
+};
+
+// Store and engine stay the caller's.
+MUST_CHECK enum err service_open(const struct service_options *o, struct store *s, struct engine *e,
+                                 struct service **out, struct fault *f);
+
+// From its return on no command reaches the engine: changes are refused with PROBLEM_CLOSED.
+// To be called before engine_stop. Questions go on.
+void service_stop(struct service *s);
+
+// Answers every change whose reply has come, ends the thread, closes the readers. To be called
+// after service_stop and engine_stop, when nobody asks any more. NULL is a no-op.
+void service_close(struct service *s);
+
+// --- Changes -------------------------------------------------------------------------------------
+
+// What became of a change. Borrowed for the call of `done`.
+struct service_result {
+    const struct service_problem *problem; // NULL: it is done and durable.
+    const struct job *job;                 // As it stands now; NULL for delete and trigger.
+    struct execution_key execution;        // Of a trigger.
+};
+
+// Called exactly once, on the service's thread, if the change was accepted. Must not block.
+typedef void service_done(void *context, const struct service_result *r);
+
+// Each of these returns ERR_OK when `done` will be called; else *p says why and it will not be.
+// `version_expected` 0 accepts any version.
+
+// Takes `draft`, also on failure.
+MUST_CHECK enum err service_create_job(struct service *s, struct job *draft, service_done *done,
+                                       void *context, struct service_problem *p);
+
+// Applies the client's wish to the job as it stands. It is called again, on the service's thread,
+// when somebody else changed the job before this change was durable.
+typedef enum err service_edit(void *context, struct job *j, struct service_problem *p);
+
+// `context` goes to `edit` and to `done`. A finished job counts as active when `edit` sees it, so
+// that a new schedule starts it again.
+MUST_CHECK enum err service_update_job(struct service *s, job_id id, int64_t version_expected,
+                                       service_edit *edit, service_done *done, void *context,
+                                       struct service_problem *p);
+
+// `reason` may be NULL. `until` WALL_NEVER: until it is resumed. Pausing a paused job replaces
+// both.
+MUST_CHECK enum err service_pause_job(struct service *s, job_id id, int64_t version_expected,
+                                      const char *reason, wall_ms until, service_done *done,
+                                      void *context, struct service_problem *p);
+MUST_CHECK enum err service_resume_job(struct service *s, job_id id, int64_t version_expected,
+                                       service_done *done, void *context,
+                                       struct service_problem *p);
+MUST_CHECK enum err service_delete_job(struct service *s, job_id id, int64_t version_expected,
+                                       service_done *done, void *context,
+                                       struct service_problem *p);
+
+// Runs the job now, also when it is paused. `body` replaces the job's own; NULL keeps it.
+MUST_CHECK enum err service_trigger_job(struct service *s, job_id id, const char *body,
+                                        service_done *done, void *context,
+                                        struct service_problem *p);
+
+// --- Questions -----------------------------------------------------------------------------------
+//
+// PROBLEM_NOT_FOUND and PROBLEM_STORE are all that can go wrong.
+
+// The caller owns *out (job_free).
+MUST_CHECK enum err service_get_job(struct service *s, job_id id, struct job **out,
+                                    struct service_problem *p);
+MUST_CHECK enum err service_list_jobs(struct service *s, const struct job_query *q,
+                                      store_each_job *each, void *context,
+                                      struct service_problem *p);
+MUST_CHECK enum err service_list_executions(struct service *s, const struct execution_query *q,
+                                            store_each_execution *each, void *context,
+                                            struct service_problem *p);
+
+// Calls `each` once for the execution, then `each_attempt` for its attempts in order.
+MUST_CHECK enum err service_get_execution(struct service *s, const struct execution_key *key,
+                                          store_each_execution *each,
+                                          store_each_attempt *each_attempt, void *context,
+                                          struct service_problem *p);
+
+// `job` 0: of every job. `before` INT64_MAX: the newest.
+MUST_CHECK enum err service_list_alerts(struct service *s, job_id job, int64_t before, size_t limit,
+                                        store_each_alert *each, void *context,
+                                        struct service_problem *p);
+MUST_CHECK enum err service_count_executions(struct service *s, wall_ms from, wall_ms to,
+                                             int64_t counts[static EXECUTION_STATES],
+                                             struct service_problem *p);
+
+// --- Schedules -----------------------------------------------------------------------------------
+
+#define SERVICE_NEXT_RUNS 5
+
+// The next instants at which the job will run, up to `count`; none when it is not active. Returns
+// how many. Needs no database.
+size_t service_next_runs(const struct job *j, wall_ms now, size_t count, wall_ms *out);
+
+// What a schedule would do, for somebody who is about to write it.
+#define SERVICE_PREVIEW_RUNS_MAX 100
+
+struct service_preview {
+    char words[CRON_WORDS_BYTES];
+    char normal[CRON_NORMAL_BYTES];
+    bool fixed;
+    bool oneshot;
+    const struct zone *zone;
+    wall_ms runs[SERVICE_PREVIEW_RUNS_MAX];
+    size_t run_count;
+    struct cron_warning warnings[CRON_WARNING_CODES];
+    size_t warning_count;
+};
+
+// `timezone` NULL means UTC; runs are those after `from`. Writes nothing, reads no database.
+MUST_CHECK enum err service_preview_schedule(const char *schedule, const char *timezone,
+                                             wall_ms from, size_t count,
+                                             struct service_preview *out,
+                                             struct service_problem *p);
+
+// --- Members of a job ----------------------------------------------------------------------------
+
+// The members that are numbers, with their bounds: one table for checking, decoding, encoding.
+struct service_number {
+    const char *name;
+    int64_t min;
+    int64_t max;
+    size_t offset; // In struct job.
+    size_t bytes;
+};
+
+const struct service_number *service_number_find(const char *name); // NULL when unknown.
+int64_t service_number_get(const struct service_number *n, const struct job *j);
+// Sets the member; PROBLEM_FIELD when `value` is out of bounds.
+MUST_CHECK enum err service_number_set(const struct service_number *n, struct job *j, int64_t value,
+                                       struct service_problem *p);
+
+// What `catch_up` is when the client does not say: all for ATLEAST_ONCE, none for ATMOST_ONCE.
+enum catch_up service_catch_up_default(enum job_type type);
+
+#endif

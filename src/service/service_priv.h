@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: MIT
+// service_priv.h: what the files of the service share: the pool of readers, calls, checks.
+
+#ifndef CARILLON_SERVICE_SERVICE_PRIV_H
+#define CARILLON_SERVICE_SERVICE_PRIV_H
+
+#include "base/mailbox.h"
+#include "service/service.h"
+
+#include <pthread.h>
+
+// How often a change is merged anew because somebody else was faster.
+#define CALL_TRIES_MAX 8
+
+// --- readers.c: connections that are lent to whoever asks ----------------------------------------
+
+struct readers {
+    pthread_mutex_t lock;
+    pthread_cond_t returned;
+    struct store_reader **idle;
+    size_t idle_count;
+    size_t count;
+};
+
+enum err service__readers_open(struct readers *r, struct store *s, size_t count, struct fault *f);
+void service__readers_close(struct readers *r);               // All must have been returned.
+struct store_reader *service__reader_take(struct readers *r); // Waits until one is idle.
+void service__reader_return(struct readers *r, struct store_reader *reader);
+
+// --- The service itself --------------------------------------------------------------------------
+
+struct service {
+    struct engine *engine;
+    struct readers readers;
+    struct mailbox *finished; // Calls whose reply has come, and at the end the order to end.
+    pthread_t thread;
+    pthread_mutex_t lock;
+    bool stopping;
+    size_t calls; // Under way: each has room in `finished`.
+    size_t calls_max;
+};
+
+// --- call.c: one change on its way ---------------------------------------------------------------
+
+struct call {
+    struct mail mail;
+    struct service *service;
+    enum command_kind kind;
+    job_id id;
+    int64_t version_expected; // As the client said; 0: any.
+    unsigned tries;
+    struct job *draft;  // CREATE, until it is handed over.
+    service_edit *edit; // UPDATE
+    void *edit_context;
+    bool resumes;  // UPDATE: the job must be able to fire afterwards.
+    char *text;    // TRIGGER: the body. Pause: the reason.
+    wall_ms until; // Pause.
+    service_done *done;
+    void *context;
+    struct reply reply;
+};
+
+struct call *service__call_new(struct service *s, enum command_kind kind, service_done *done,
+                               void *context);
+// Checks and hands over. Takes the call, also on failure.
+enum err service__call_start(struct call *c, struct service_problem *p);
+void service__call_free(struct call *c); // NULL is a no-op.
+// Turns the call into a command for the engine.
+enum err service__call_prepare(struct call *c, struct command *out, struct service_problem *p);
+// The service's thread: makes the answers.
+void *service__work(void *service);
+
+// --- problem.c -----------------------------------------------------------------------------------
+
+// What an error of the store or the engine means to the client. `p` always gets a kind.
+enum err service__refuse_err(struct service_problem *p, enum err err, const struct fault *f);
+enum err service__refuse_version(struct service_problem *p);
+
+// --- check*.c: whether a job is acceptable -------------------------------------------------------
+
+// Checks every member and finds the zone. `before` is the job as it stands, NULL
+// for a new one: what was not touched is not judged again by the present time.
+enum err service__check_job(struct job *j, const struct job *before, bool must_fire, wall_ms now,
+                            const struct zone **zone, struct service_problem *p);
+enum err service__check_texts(const struct job *j, struct service_problem *p);
+enum err service__check_numbers(const struct job *j, struct service_problem *p);
+enum err service__check_tags(const char *tags, struct service_problem *p);
+enum err service__check_body(const char *body, struct service_problem *p);
+bool service__is_one_line(const char *text); // No control characters.
+
+// Reads schedule and zone. The problem points at the member which is wrong.
+enum err service__compile(const char *schedule, const char *timezone, const struct cron_options *o,
+                          struct cron_schedule *out, const struct zone **zone,
+                          struct service_problem *p);
+enum err service__check_can_fire(const struct cron_schedule *s, const struct zone *z, wall_ms now,
+                                 struct service_problem *p);
+
+#endif
