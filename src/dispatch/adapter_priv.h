@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: MIT
+// adapter_priv.h: what an adapter of the dispatch port provides.
+//
+// An adapter's own struct starts with a struct dispatch; dispatch.c hands every call of the port
+// on to the adapter it came from.
+
+#ifndef CARILLON_DISPATCH_ADAPTER_PRIV_H
+#define CARILLON_DISPATCH_ADAPTER_PRIV_H
+
+#include "dispatch/dispatch.h"
+
+struct dispatch_adapter {
+    void (*close)(struct dispatch *d);
+    void (*send)(struct dispatch *d, const struct send *s);
+    size_t (*in_flight)(const struct dispatch *d);
+};
+
+struct dispatch {
+    const struct dispatch_adapter *adapter;
+};
+
+#endif

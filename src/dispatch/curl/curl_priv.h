@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: MIT
+// curl_priv.h: the libcurl adapter from the inside.
+//
+//   adapter.c   the port: open, send, close; which transfers are under way
+//   wire_up.c   libcurl's sockets and its timer on our event loop
+//   transfer.c  one easy handle: its options, and what its callbacks note down
+//   verdict.c   a finished transfer -> struct outcome, in words for people
+
+#ifndef CARILLON_DISPATCH_CURL_PRIV_H
+#define CARILLON_DISPATCH_CURL_PRIV_H
+
+#include "base/origin.h"
+#include "dispatch/adapter_priv.h"
+#include "dispatch/excerpt_priv.h"
+#include "dispatch/request_priv.h"
+
+#include <curl/curl.h>
+
+struct curl_dispatch {
+    struct dispatch dispatch; // First: the port's calls arrive with a pointer to it.
+    struct loop *loop;
+    CURLM *multi;
+    dispatch_done *done;
+    void *context;
+
+    char *version;
+    char *ca_file;
+    dur_ms connect_ms;
+    dur_ms tls_ms;
+    size_t connections_max;
+
+    struct transfer *under_way; // Doubly linked.
+    struct transfer *idle;      // Singly linked; at most IDLE_TRANSFERS_MAX.
+    struct transfer *stillborn; // Could not be started; their outcomes wait for the next turn.
+    size_t under_way_count;
+    size_t idle_count;
+
+    struct loop_source timer; // A timerfd on CLOCK_BOOTTIME.
+    mono_ms timer_due;        // When libcurl wants to be called; MONO_NEVER: not at all.
+    mono_ms timer_armed;      // What the kernel knows: at or before timer_due.
+};
+
+// One attempt. The easy handle and the buffers are used again by the next one.
+struct transfer {
+    struct curl_dispatch *owner;
+    struct transfer *next;
+    struct transfer *previous;
+    CURL *easy;
+
+    uint64_t ticket;
+    CURLcode stillborn; // Why it could not be started.
+    dur_ms timeout_ms;
+    bool https;
+    wall_ms started_wall;
+    mono_ms started_mono;
+
+    char origin[ORIGIN_BYTES];
+    struct request_parts parts;
+    struct curl_slist *lines; // Nodes that point into `parts.headers`; not libcurl's to free.
+    size_t lines_capacity;
+
+    bool sent;          // The request was begun: from here on the target may have seen it.
+    bool repeated;      // libcurl wanted to send it a second time, and was stopped.
+    bool head_complete; // The head of the final answer was read whole.
+    bool head_too_long;
+    bool body_cut;
+    size_t head_bytes;
+    size_t body_bytes;
+    char *excerpt; // The first EXCERPT_BYTES_MAX of the body, as they came; NULL before the first.
+    char message[CURL_ERROR_SIZE]; // libcurl's own words.
+};
+
+// --- transfer.c
+
+struct transfer *curl__transfer_new(struct curl_dispatch *owner);
+void curl__transfer_free(struct transfer *t);
+CURLcode curl__transfer_prepare(struct transfer *t, const struct send *s);
+dur_ms curl__connect_bound(const struct transfer *t); // Of everything before the request.
+void curl__transfer_trim(struct transfer *t);         // Before it goes to the idle ones.
+
+// --- verdict.c
+
+// Backing for the strings of an outcome.
+struct verdict {
+    struct outcome outcome;
+    char error[ERROR_TEXT_MAX];
+    char response[EXCERPT_BYTES_MAX + 1];
+};
+
+void curl__verdict(const struct transfer *t, CURLcode code, mono_ms now, struct verdict *out);
+
+// --- wire_up.c
+
+MUST_CHECK enum err curl__wire_up(struct curl_dispatch *d, struct fault *f);
+void curl__unwire(struct curl_dispatch *d);
+// Has the timer call back in the next turn of the loop.
+void curl__hurry(struct curl_dispatch *d);
+
+// --- adapter.c
+
+// Reports everything that has ended. Called at the end of each of the loop's callbacks, never from
+// inside one of libcurl's.
+void curl__harvest(struct curl_dispatch *d);
+
+#endif

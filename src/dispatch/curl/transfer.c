@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: MIT
+// transfer.c: one easy handle: how it is set up, and what its callbacks note down.
+//
+// What never changes is set once, when the handle is made; an attempt sets only its URL, method,
+// headers, body and deadline. An easy handle is not reset between attempts, which would cost more
+// than the rest of the set-up.
+//
+// libcurl repeats a request by itself when a kept connection dies before a byte of the answer has
+// come: it takes it for granted that the target closed the connection before it saw the request.
+// But a target that crashed while working on it looks just the same, and a request must not be
+// sent twice under one attempt number. No option of libcurl 7.88 turns the repetition off. Every
+// sending, the repeated one too, is announced to CURLOPT_PREREQFUNCTION before its first byte,
+// so that callback lets the first pass and stops the second; the attempt then ends LOST. To make
+// this rare, a connection is not used again after IDLE_SECONDS_MAX: most servers close an idle one
+// after 5 s or more.
+
+#include "dispatch/curl/curl_priv.h"
+
+#include <assert.h>
+#include <string.h>
+#include <strings.h>
+
+#define IDLE_SECONDS_MAX 3 // Counted by libcurl in whole seconds: used again within less than 4 s.
+#define RESOLVED_SECONDS_MAX 60
+#define RECEIVE_BYTES 4096
+
+static const struct {
+    CURLoption option;
+    long value;
+} fixed_numbers[] = {
+    {CURLOPT_NOSIGNAL, 1},
+    {CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1},
+    {CURLOPT_FOLLOWLOCATION, 0},
+    {CURLOPT_PATH_AS_IS, 1}, // "/a/../b" is the job's business.
+    {CURLOPT_TCP_NODELAY, 1},
+    {CURLOPT_TCP_KEEPALIVE, 1},
+    {CURLOPT_MAXAGE_CONN, IDLE_SECONDS_MAX},
+    {CURLOPT_DNS_CACHE_TIMEOUT, RESOLVED_SECONDS_MAX},
+    {CURLOPT_BUFFERSIZE, RECEIVE_BYTES}, // Answers are short, and there may be 16,384 at once.
+    // A name server that does not answer must not stop the loop: without this libcurl waits for
+    // the resolving thread when an attempt's deadline is over.
+    {CURLOPT_QUICK_EXIT, 1},
+    {CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2},
+};
+
+static const struct {
+    CURLoption option;
+    const char *value;
+} fixed_texts[] = {
+    {CURLOPT_PROTOCOLS_STR, "http,https"}, {CURLOPT_PROXY, ""}, // Nor one from the environment.
+};
+
+// Headers which libcurl would add and nobody asked for: a name without a value keeps them out. The
+// job's own Accept comes before it in the list, and libcurl heeds the first.
+static char no_accept[] = "Accept:";
+static char no_expect[] = "Expect:";
+
+// --- What the callbacks note down ----------------------------------------------------------------
+
+static int before_request(void *context, char *remote_ip, char *local_ip, int remote_port,
+                          int local_port)
+{
+    (void)remote_ip, (void)local_ip, (void)remote_port, (void)local_port;
+    struct transfer *t = context;
+    if (t->sent) {
+        t->repeated = true;
+        return CURL_PREREQFUNC_ABORT;
+    }
+    t->sent = true;
+    t->started_wall = clock_wall_ms();
+    return CURL_PREREQFUNC_OK;
+}
+
+static size_t head_line(char *line, size_t size, size_t count, void *context)
+{
+    struct transfer *t = context;
+    size_t bytes = size * count;
+    if (t->head_complete)
+        return bytes; // Trailers of a chunked body.
+    t->head_bytes += bytes;
+    if (t->head_bytes > RESPONSE_HEAD_BYTES_MAX) {
+        t->head_too_long = true;
+        return 0;
+    }
+    bool blank = line[0] == '\r' || line[0] == '\n';
+    long status = 0;
+    if (blank)
+        curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
+    t->head_complete = blank && status >= 200; // 1xx: the real head is still to come.
+    return bytes;
+}
+
+static size_t body_part(char *part, size_t size, size_t count, void *context)
+{
+    struct transfer *t = context;
+    size_t bytes = size * count;
+    if (t->body_bytes < EXCERPT_BYTES_MAX) {
+        if (!t->excerpt)
+            t->excerpt = xmalloc(EXCERPT_BYTES_MAX);
+        memcpy(t->excerpt + t->body_bytes, part, MIN(bytes, EXCERPT_BYTES_MAX - t->body_bytes));
+    }
+    t->body_bytes += bytes;
+    t->body_cut = t->body_bytes > RESPONSE_BYTES_MAX;
+    return t->body_cut ? 0 : bytes;
+}
+
+// --- Setting up ----------------------------------------------------------------------------------
+
+static void set_callbacks(struct transfer *t)
+{
+    curl_easy_setopt(t->easy, CURLOPT_PRIVATE, t);
+    curl_easy_setopt(t->easy, CURLOPT_ERRORBUFFER, t->message);
+    curl_easy_setopt(t->easy, CURLOPT_PREREQFUNCTION, before_request);
+    curl_easy_setopt(t->easy, CURLOPT_PREREQDATA, t);
+    curl_easy_setopt(t->easy, CURLOPT_HEADERFUNCTION, head_line);
+    curl_easy_setopt(t->easy, CURLOPT_HEADERDATA, t);
+    curl_easy_setopt(t->easy, CURLOPT_WRITEFUNCTION, body_part);
+    curl_easy_setopt(t->easy, CURLOPT_WRITEDATA, t);
+}
+
+static void set_fixed_options(struct transfer *t)
+{
+    CURLcode code = CURLE_OK;
+    for (size_t i = 0; i < COUNT_OF(fixed_numbers) && !code; i++)
+        code = curl_easy_setopt(t->easy, fixed_numbers[i].option, fixed_numbers[i].value);
+    for (size_t i = 0; i < COUNT_OF(fixed_texts) && !code; i++)
+        code = curl_easy_setopt(t->easy, fixed_texts[i].option, fixed_texts[i].value);
+    if (!code && t->owner->ca_file)
+        code = curl_easy_setopt(t->easy, CURLOPT_CAINFO, t->owner->ca_file);
+    assert(code == CURLE_OK); // dispatch_curl_open has looked at libcurl's version.
+}
+
+struct transfer *curl__transfer_new(struct curl_dispatch *owner)
+{
+    struct transfer *t = xcalloc(1, sizeof *t);
+    t->owner = owner;
+    t->easy = curl_easy_init();
+    assert(t->easy); // Only memory can be missing, and then the x-functions stop us as well.
+    set_fixed_options(t);
+    set_callbacks(t);
+    return t;
+}
+
+void curl__transfer_free(struct transfer *t)
+{
+    if (!t)
+        return;
+    curl_easy_cleanup(t->easy);
+    request_fini(&t->parts);
+    free(t->lines);
+    free(t->excerpt);
+    free(t);
+}
+
+void curl__transfer_trim(struct transfer *t)
+{
+    request_trim(&t->parts);
+    free(t->excerpt);
+    t->excerpt = NULL;
+}
+
+// --- An attempt ----------------------------------------------------------------------------------
+
+static size_t add_line(struct transfer *t, size_t count, char *line)
+{
+    t->lines = grow(t->lines, count, &t->lines_capacity, sizeof *t->lines);
+    t->lines[count].data = line;
+    return count + 1;
+}
+
+// Cuts the header block into the list that libcurl wants, in place: no copy, no allocation per
+// line. In that list "Name;" stands for a header with an empty value; "Name:" would remove it.
+static void list_headers(struct transfer *t)
+{
+    size_t count = 0;
+    char *line = t->parts.headers.bytes;
+    for (char *end; (end = strstr(line, "\r\n")); line = end + 2) {
+        char *value = strchr(line, ':');
+        *end = '\0';
+        if (value && value[1 + strspn(value + 1, " \t")] == '\0')
+            memcpy(value, ";", 2);
+        count = add_line(t, count, line);
+    }
+    count = add_line(t, count, no_accept);
+    count = add_line(t, count, no_expect);
+    for (size_t i = 0; i < count; i++)
+        t->lines[i].next = i + 1 < count ? &t->lines[i + 1] : NULL;
+}
+
+static void forget_last_attempt(struct transfer *t)
+{
+    t->sent = t->repeated = false;
+    t->head_complete = t->head_too_long = t->body_cut = false;
+    t->head_bytes = t->body_bytes = 0;
+    t->message[0] = '\0';
+}
+
+static CURLcode set_method(struct transfer *t, enum job_method method)
+{
+    const char *custom = method == METHOD_POST ? NULL : job_method_name(method);
+    CURLcode code = curl_easy_setopt(t->easy, CURLOPT_HTTPGET, 1L); // Forgets an earlier body.
+    if (!code && t->parts.has_body) {
+        code = curl_easy_setopt(t->easy, CURLOPT_POSTFIELDSIZE, (long)t->parts.body.count);
+        if (!code)
+            code = curl_easy_setopt(t->easy, CURLOPT_POSTFIELDS, t->parts.body.bytes);
+    }
+    if (!code)
+        code = curl_easy_setopt(t->easy, CURLOPT_CUSTOMREQUEST, custom);
+    return code;
+}
+
+// libcurl has one clock for resolving, connecting and the TLS handshake together.
+dur_ms curl__connect_bound(const struct transfer *t)
+{
+    return t->owner->connect_ms + (t->https ? t->owner->tls_ms : 0);
+}
+
+static CURLcode set_deadlines(struct transfer *t)
+{
+    CURLcode code = curl_easy_setopt(t->easy, CURLOPT_TIMEOUT_MS, (long)t->timeout_ms);
+    if (!code)
+        code = curl_easy_setopt(t->easy, CURLOPT_CONNECTTIMEOUT_MS, (long)curl__connect_bound(t));
+    return code;
+}
+
+CURLcode curl__transfer_prepare(struct transfer *t, const struct send *s)
+{
+    forget_last_attempt(t);
+    t->ticket = s->ticket;
+    t->timeout_ms = s->request.timeout_ms;
+    t->https = strncasecmp(s->request.api, "https:", 6) == 0;
+    t->started_wall = clock_wall_ms();
+    t->started_mono = clock_mono_ms();
+    url_origin(s->request.api, t->origin);
+    request_build(&t->parts, &s->request, t->owner->version, t->started_wall);
+    list_headers(t);
+
+    CURLcode code = curl_easy_setopt(t->easy, CURLOPT_URL, s->request.api);
+    if (!code)
+        code = curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, t->lines);
+    if (!code)
+        code = set_method(t, s->request.method);
+    if (!code)
+        code = set_deadlines(t);
+    return code;
+}

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: MIT
+// dispatch.c: the door of the port; behind it stands the adapter that was opened.
+
+#include "dispatch/dispatch.h"
+
+#include "dispatch/adapter_priv.h"
+
+void dispatch_close(struct dispatch *d)
+{
+    if (d)
+        d->adapter->close(d);
+}
+
+void dispatch_send(struct dispatch *d, const struct send *s)
+{
+    d->adapter->send(d, s);
+}
+
+size_t dispatch_in_flight(const struct dispatch *d)
+{
+    return d->adapter->in_flight(d);
+}

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: MIT
+// request_priv.h: the header lines and the body of an attempt, the same for every adapter.
+
+#ifndef CARILLON_DISPATCH_REQUEST_PRIV_H
+#define CARILLON_DISPATCH_REQUEST_PRIV_H
+
+#include "dispatch/dispatch.h"
+
+// Text that grows as it is written to and is used again by the next attempt. Zeroed is empty.
+struct request_text {
+    char *bytes; // Always ends with a NUL that is not counted.
+    size_t count;
+    size_t capacity;
+};
+
+struct request_parts {
+    struct request_text headers; // "Name: value\r\n" lines: Carillon's own, then the job's.
+    struct request_text body;
+    bool has_body; // False: the request has none at all. A body of 0 bytes is a body.
+};
+
+// Builds both from `r`. `now` is the time of sending, `version` goes into the User-Agent.
+// Lines that frame the message (Host, Content-Length, Connection) are left to the adapter.
+void request_build(struct request_parts *parts, const struct request *r, const char *version,
+                   wall_ms now);
+
+// Gives back memory of an unusually long request, or all of it.
+void request_trim(struct request_parts *parts);
+void request_fini(struct request_parts *parts);
+
+#endif

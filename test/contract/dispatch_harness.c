@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: MIT
+// dispatch_harness.c: the common ground of the dispatch port's tests.
+
+#include "dispatch_harness.h"
+
+#include <dirent.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#define ALARM_SECONDS 120
+
+typedef enum err adapter_open(struct loop *l, const struct dispatch_options *o, dispatch_done *done,
+                              void *context, struct dispatch **out, struct fault *f);
+
+static const struct adapter {
+    const char *name;
+    adapter_open *open;
+} adapters[] = {
+    {"curl", dispatch_curl_open},
+};
+
+static const struct adapter *adapter;
+
+static void outcome_seen(void *context, const struct outcome *o)
+{
+    struct harness *h = context;
+    h->seen = grow(h->seen, h->seen_count, &h->seen_capacity, sizeof *h->seen);
+    struct seen *s = &h->seen[h->seen_count++];
+    *s = (struct seen){.ticket = o->ticket, .kind = o->kind, .attempt = o->attempt};
+    snprintf(s->error, sizeof s->error, "%s", o->attempt.error ? o->attempt.error : "");
+    snprintf(s->response, sizeof s->response, "%s", o->attempt.response ? o->attempt.response : "");
+    if (h->on_outcome)
+        h->on_outcome(h, o);
+}
+
+static int count_open_files(void)
+{
+    DIR *folder = opendir("/proc/self/fd");
+    int count = 0;
+    while (readdir(folder))
+        count++;
+    closedir(folder);
+    return count;
+}
+
+int harness_setup(void **state, const struct script *scripts, const char *certificate_file,
+                  const char *key_file, const char *ca_file)
+{
+    struct harness *h = xcalloc(1, sizeof *h);
+    struct fault f = {0};
+    h->open_files = count_open_files();
+    if (loop_open(&h->loop, &f))
+        fail_msg("%s", f.text);
+    h->target = scripted_target_open(h->loop, scripts, certificate_file, key_file);
+    struct dispatch_options o = {.version = "1.2.3", .ca_file = ca_file};
+    if (adapter->open(h->loop, &o, outcome_seen, h, &h->dispatch, &f))
+        fail_msg("%s", f.text);
+    *state = h;
+    return 0;
+}
+
+int harness_teardown(void **state)
+{
+    struct harness *h = *state;
+    dispatch_close(h->dispatch);
+    scripted_target_close(h->target);
+    loop_close(h->loop);
+    int left_open = count_open_files() - h->open_files;
+    free(h->seen);
+    free(h);
+    assert_int_equal(left_open, 0);
+    return 0;
+}
+
+struct send harness_attempt(struct harness *h, const char *path)
+{
+    static char url[256]; // One attempt is made ready at a time.
+    snprintf(url, sizeof url, "http://127.0.0.1:%u%s", scripted_target_port(h->target), path);
+    return (struct send){.ticket = ++h->tickets,
+                         .request = {.api = url,
+                                     .method = METHOD_POST,
+                                     .key = {.job = 7, .scheduled_at = 1700000000000},
+                                     .attempt = 1,
+                                     .timeout_ms = 60000,
+                                     .fence = 3}};
+}
+
+void harness_send(struct harness *h, const struct send *s)
+{
+    size_t before = h->seen_count;
+    size_t in_flight = dispatch_in_flight(h->dispatch);
+    dispatch_send(h->dispatch, s);
+    assert_int_equal(h->seen_count, before);
+    assert_int_equal(dispatch_in_flight(h->dispatch), in_flight + 1);
+}
+
+void harness_wait(struct harness *h, size_t count)
+{
+    while (h->seen_count < count)
+        loop_turn(h->loop, -1);
+    assert_int_equal(h->seen_count, count);
+}
+
+const struct seen *harness_post(struct harness *h, const char *path)
+{
+    struct send s = harness_attempt(h, path);
+    harness_send(h, &s);
+    harness_wait(h, h->seen_count + 1);
+    const struct seen *seen = &h->seen[h->seen_count - 1];
+    assert_int_equal(seen->ticket, s.ticket);
+    assert_int_equal(dispatch_in_flight(h->dispatch), 0);
+    return seen;
+}
+
+void assert_error(const struct harness *h, const struct seen *s, const char *words)
+{
+    char expected[ERROR_TEXT_MAX];
+    const char *brace = strstr(words, "{port}");
+    if (brace)
+        snprintf(expected, sizeof expected, "%.*s%u%s", (int)(brace - words), words,
+                 scripted_target_port(h->target), brace + strlen("{port}"));
+    else
+        snprintf(expected, sizeof expected, "%s", words);
+    assert_string_equal(s->error, expected);
+}
+
+// Both ends of a thousand connections are in this process.
+static void allow_many_files(void)
+{
+    struct rlimit files;
+    getrlimit(RLIMIT_NOFILE, &files);
+    files.rlim_cur = files.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &files);
+}
+
+int harness_run(const char *name, const struct CMUnitTest *tests, size_t count)
+{
+    signal(SIGPIPE, SIG_IGN);
+    allow_many_files();
+    int failed = 0;
+    for (size_t i = 0; i < COUNT_OF(adapters); i++) {
+        char title[64];
+        adapter = &adapters[i];
+        snprintf(title, sizeof title, "%s: %s", name, adapter->name);
+        alarm(ALARM_SECONDS);
+        failed += _cmocka_run_group_tests(title, tests, count, NULL, NULL);
+    }
+    return failed;
+}

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: MIT
+// dispatch_harness.h: what every test of the dispatch port needs: a loop, a scripted target, the
+// dispatcher of one adapter, and the outcomes that it reported.
+//
+// harness_run runs a program's tests once for each adapter. Nothing here measures time: a test
+// waits for outcomes by turning the loop, and an alarm ends the program if one never comes.
+
+#ifndef CARILLON_CONTRACT_DISPATCH_HARNESS_H
+#define CARILLON_CONTRACT_DISPATCH_HARNESS_H
+
+#include "dispatch/dispatch.h"
+#include "scripted_target.h"
+
+// clang-format off
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+// clang-format on
+
+struct seen {
+    uint64_t ticket;
+    enum outcome_kind kind;
+    struct attempt attempt; // With texts of its own.
+    char error[ERROR_TEXT_MAX];
+    char response[EXCERPT_BYTES_MAX + 1];
+};
+
+struct harness {
+    struct loop *loop;
+    struct scripted_target *target;
+    struct dispatch *dispatch;
+    struct seen *seen;
+    size_t seen_count;
+    size_t seen_capacity;
+    void (*on_outcome)(struct harness *h, const struct outcome *o); // May be NULL.
+    uint64_t tickets;
+    int open_files;
+};
+
+// Before each test: fills **state with a harness whose target plays `scripts`.
+int harness_setup(void **state, const struct script *scripts, const char *certificate_file,
+                  const char *key_file, const char *ca_file);
+// Fails the test if a descriptor was left open.
+int harness_teardown(void **state);
+
+// An attempt at `path` of the target, to be changed as a test likes, then sent with harness_send.
+struct send harness_attempt(struct harness *h, const char *path);
+// Checks that the outcome is not reported from inside the call.
+void harness_send(struct harness *h, const struct send *s);
+// Turns the loop until `count` outcomes have been seen.
+void harness_wait(struct harness *h, size_t count);
+// All three for a plain POST: the outcome of one attempt at `path`.
+const struct seen *harness_post(struct harness *h, const char *path);
+
+// Fills in {port} of `words` and compares.
+void assert_error(const struct harness *h, const struct seen *s, const char *words);
+
+int harness_run(const char *name, const struct CMUnitTest *tests, size_t count);
+
+#endif
