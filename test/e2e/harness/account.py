@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: MIT
+"""What jobs of every second owed, held against the ledger and against what reached the target."""
+
+from .jobs import create_jobs, executions_of, for_each, get_execution, pause_jobs
+from .times import EVERY_SECOND, parse_ms, seconds_between
+from .wait import wait_until
+
+
+class Account:
+    """Jobs that fire every second, from their creation until settle() pauses them."""
+
+    def __init__(self, server, target, count, kind="ok", **fields):
+        self.target = target
+        self.kind = kind
+        bodies = [
+            {"schedule": EVERY_SECOND, "api": target.url(f"/{kind}/{n}"), **fields}
+            for n in range(count)
+        ]
+        self.jobs = create_jobs(server, bodies)
+        self.owed = {}  # {job id: instants}, once settled.
+        self.executions = {}  # {job id: {instant: execution}}, once settled.
+
+    def settle(self, server, seconds=60):
+        """Pauses the jobs and waits until nothing that they owed is unfinished.
+
+        The pause cancels what is due in the same moment, so the last second is not counted.
+        """
+        paused = {job["id"]: job for job in pause_jobs(server, self.jobs)}
+        for job in self.jobs:
+            end_ms = parse_ms(paused[job["id"]]["updated_at"]) - 1000
+            self.owed[job["id"]] = seconds_between(parse_ms(job["created_at"]), end_ms)
+        wait_until(lambda: self._is_drained(server), seconds, "every execution has ended")
+
+    def _is_drained(self, server):
+        lists = executions_of(server, self.jobs)
+        self.executions = {
+            job: {parse_ms(e["scheduled_at"]): e for e in rows} for job, rows in lists.items()
+        }
+        for job, rows in lists.items():
+            assert len(rows) == len(self.executions[job]), f"two rows for one instant of job {job}"
+        open_states = ("PENDING", "RUNNING")
+        return not any(e["status"] in open_states for rows in lists.values() for e in rows)
+
+    def owed_executions(self):
+        """Every execution that is owed. That one is missing fails the test."""
+        assert self.owed and all(self.owed.values())
+        for job, instants in self.owed.items():
+            missing = [instant for instant in instants if instant not in self.executions[job]]
+            assert not missing, f"job {job} owes {len(instants)} and lacks {missing}"
+        return [self.executions[job][t] for job, instants in self.owed.items() for t in instants]
+
+    def arrivals_by_key(self):
+        """What reached the target: a key stands for one instant of one job, and none was early."""
+        keys = self.target.arrivals_by_key()
+        for key, arrivals in keys.items():
+            for a in arrivals:
+                instant = parse_ms(a.headers["carillon-scheduled-at"])
+                assert key == f"{a.job_id}-{instant}"
+                assert a.at_ms >= instant, f"{key} came {instant - a.at_ms} ms early"
+        return keys
+
+    def attempts_of(self, server, executions):
+        """The executions again, each with its attempts."""
+
+        def get(connection, execution):
+            return get_execution(server, execution["id"], connection)
+
+        return for_each(server, executions, get)

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: MIT
+"""Health, metrics, recent and failed executions, alerts across jobs."""
+
+from harness.jobs import create_job, expect, trigger, wait_for_end
+
+
+def test_health_tells_the_state_of_each_part(shared_server):
+    health = expect(shared_server.get("/observability/health"), 200).json
+    assert health["status"] == "ok"
+    assert health["version"]
+    assert {"store", "planner", "dispatch", "clock"} <= health.keys()
+    expect(shared_server.get("/livez"), 200)
+    expect(shared_server.get("/readyz"), 200)
+
+
+def test_metrics_count_what_happens(server, target):
+    before = expect(server.get("/observability/metrics"), 200).json
+    job = create_job(server, target.url("/ok/metrics"))
+    wait_for_end(server, trigger(server, job), 10)
+    after = expect(server.get("/observability/metrics"), 200).json
+
+    def increase(name):
+        return after[name] - before[name]
+
+    assert increase("executions_succeeded") == 1
+    assert increase("triggers") == 1
+    assert increase("attempts_started") == 1
+    assert after["jobs"] == 1
+
+
+def test_metrics_speak_prometheus_when_asked(server, target):
+    job = create_job(server, target.url("/ok/prometheus"))
+    wait_for_end(server, trigger(server, job), 10)
+    asked = server.get("/observability/metrics", headers={"Accept": "text/plain"})
+    for answer in (asked, server.get("/metrics")):
+        expect(answer, 200)
+        assert answer.headers["Content-Type"].startswith("text/plain")
+        samples = [line for line in answer.body.decode().splitlines() if not line.startswith("#")]
+        values = dict(line.rsplit(" ", 1) for line in samples if line)
+        assert float(values["carillon_executions_succeeded_total"]) == 1
+        assert float(values["carillon_jobs"]) == 1
+        buckets = [float(v) for k, v in values.items() if k.startswith("carillon_lateness_seconds_b")]
+        assert buckets and buckets == sorted(buckets)
+        assert float(values["carillon_lateness_seconds_count"]) == buckets[-1]
+
+
+def test_recent_and_failed_executions_are_listed_across_jobs(server, target):
+    good = create_job(server, target.url("/ok/recent"))
+    bad = create_job(server, target.url("/status/500/recent"), max_retries=0)
+    ids = [trigger(server, job) for job in (good, bad, good)]
+    for execution_id in ids:
+        wait_for_end(server, execution_id, 10)
+
+    def listed(name):
+        answer = expect(server.get(f"/observability/executions/{name}"), 200)
+        return [e["id"] for e in answer.json["executions"]]
+
+    assert listed("recent") == ids[::-1]
+    assert listed("failed") == [ids[1]]
+
+
+def test_alerts_are_listed_newest_first_across_jobs_and_by_job(server, target):
+    jobs = [create_job(server, target.url(f"/status/500/{n}"), max_retries=0) for n in range(2)]
+    ids = []
+    for job in jobs:
+        ids.append(trigger(server, job))
+        wait_for_end(server, ids[-1], 10)
+
+    alerts = expect(server.get("/observability/alerts"), 200).json["alerts"]
+    assert [alert["execution_id"] for alert in alerts] == ids[::-1]
+    for job, execution_id in zip(jobs, ids):
+        (alert,) = expect(server.get(f"/jobs/{job['id']}/alerts"), 200).json["alerts"]
+        assert (alert["job_id"], alert["execution_id"]) == (job["id"], execution_id)
+        assert alert["kind"] == "failure"
+        assert "500" in alert["message"]

@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: MIT
+"""The program as a command: help, arguments, start-up errors, settings, logs, the demo."""
+
+import os
+import socket
+
+import pytest
+from harness.jobs import create_job, expect, trigger, wait_for_end
+from harness.program import run_to_end
+from harness.wait import wait_until
+
+LISTEN = ("--listen", "127.0.0.1:0")
+
+
+# --- Help and arguments --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["serve", "--help"], ["demo", "--help"]])
+def test_help_fits_a_screen(arguments):
+    end = run_to_end(*arguments)
+    assert end.returncode == 0
+    lines = end.stdout.splitlines()
+    assert 3 <= len(lines) <= 40
+    assert max(map(len, lines)) <= 80
+    assert end.stderr == ""
+
+
+def test_version_is_one_line():
+    end = run_to_end("--version")
+    assert end.returncode == 0
+    assert len(end.stdout.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "arguments, named",
+    [
+        (["serve", "--no-such-flag"], "--no-such-flag"),
+        (["no-such-command"], "no-such-command"),
+        (["serve", "--listen", "nonsense"], "nonsense"),
+        (["serve", "--listen", "127.0.0.1:70000"], "70000"),
+        (["serve", "--log-format", "xml"], "xml"),
+        (["serve", "--config", "/no/such/file"], "/no/such/file"),
+        (["serve", "left", "over"], "left"),
+    ],
+)
+def test_a_wrong_argument_is_named(tmp_path, arguments, named):
+    end = run_to_end(*arguments, environment={"CARILLON_DB": str(tmp_path / "unused.db")})
+    assert end.returncode == 2, end
+    assert named in end.stderr
+    assert len(end.stderr.splitlines()) <= 3
+
+
+# --- Start-up errors -----------------------------------------------------------------------------
+
+
+def failed_start(*arguments):
+    """The last words of a server that could not start."""
+    end = run_to_end("serve", *arguments)
+    assert end.returncode not in (0, 2) and end.returncode > 0, end
+    return end.stderr
+
+
+def test_a_taken_port_is_named(database):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        words = failed_start("--listen", f"127.0.0.1:{port}", "--db", database)
+    assert str(port) in words and "in use" in words.lower()
+
+
+def test_a_second_server_on_one_database_is_told_of_the_first(server, database):
+    words = failed_start(*LISTEN, "--db", database)
+    assert str(database) in words and "lock" in words.lower()
+    expect(server.get("/observability/health"), 200)
+
+
+def test_a_path_that_cannot_be_written_is_named(tmp_path):
+    path = tmp_path / "no such folder" / "carillon.db"
+    assert str(path) in failed_start(*LISTEN, "--db", path)
+
+
+def test_a_file_that_is_no_database_is_named_and_left_alone(database):
+    garbage = b"These are the times that try men's souls.\n" * 500
+    database.write_bytes(garbage)
+    assert str(database) in failed_start(*LISTEN, "--db", database)
+    assert database.read_bytes() == garbage
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_read_only_folder_is_named(tmp_path):
+    tmp_path.chmod(0o500)
+    try:
+        path = tmp_path / "carillon.db"
+        assert str(path) in failed_start(*LISTEN, "--db", path)
+    finally:
+        tmp_path.chmod(0o700)
+
+
+def test_an_open_address_without_protection_is_refused(database):
+    words = failed_start("--listen", "0.0.0.0:0", "--db", database)
+    assert "--insecure-no-auth" in words
+
+
+# --- Settings ------------------------------------------------------------------------------------
+
+
+def test_flags_win_over_the_environment_and_that_over_the_file(fleet, tmp_path):
+    paths = {source: tmp_path / f"{source}.db" for source in ("flag", "environment", "file")}
+    config = tmp_path / "carillon.conf"
+    config.write_text(f"listen = 127.0.0.1:0\nlog-format = json\ndb = {paths['file']}\n")
+
+    def start(*arguments, environment=None):
+        program = fleet.start("serve", "--config", config, *arguments, environment=environment)
+        program.wait_until_listening()
+        program.stop()
+        return {source for source, path in paths.items() if path.exists()}
+
+    environment = {"CARILLON_DB": str(paths["environment"])}
+    assert start("--db", paths["flag"], environment=environment) == {"flag"}
+    assert start(environment=environment) == {"flag", "environment"}
+    assert start() == {"flag", "environment", "file"}
+
+
+def test_an_unknown_setting_in_the_file_is_named(tmp_path):
+    config = tmp_path / "carillon.conf"
+    config.write_text("listen = 127.0.0.1:0\nlissten = 127.0.0.1:0\n")
+    end = run_to_end("serve", "--config", config, "--db", tmp_path / "unused.db")
+    assert end.returncode == 2, end
+    assert "lissten" in end.stderr and f"{config}:2" in end.stderr
+
+
+# --- Logs ----------------------------------------------------------------------------------------
+
+
+def test_each_line_of_the_log_is_one_event_with_its_ids(server, target):
+    job = create_job(server, target.url("/status/500/log"), name='two\nlines "quoted"', max_retries=0)
+    execution_id = trigger(server, job)
+    wait_for_end(server, execution_id, 10)
+    server.wait_for_event("execution.failed")
+    server.stop()
+
+    events = server.events()
+    assert len(events) == len(server.lines)  # Every line is JSON.
+    assert all({"time", "level", "event"} <= event.keys() for event in events)
+    (failed,) = server.events("execution.failed")
+    assert (failed["job_id"], failed["execution_id"]) == (job["id"], execution_id)
+
+
+# --- The demo ------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_the_demo_shows_executions_of_every_kind_within_a_minute(fleet, tmp_path):
+    demo = fleet.start("demo", *LISTEN, "--db", tmp_path / "demo.db", "--log-format", "json")
+    demo.wait_until_listening()
+    jobs = expect(demo.get("/jobs"), 200).json["jobs"]
+    assert len(jobs) == 10 and len({job["name"] for job in jobs}) == 10
+
+    def seen(list_name):
+        answer = expect(demo.get(f"/observability/executions/{list_name}"), 200)
+        return answer.json["executions"]
+
+    wait_until(lambda: any(e["status"] == "SUCCESS" for e in seen("recent")), 60, "one succeeded")
+    wait_until(lambda: seen("failed"), 60, "one failed")
+    wait_until(lambda: demo.get("/observability/alerts").json["alerts"], 10, "there is an alert")
+    demo.stop()

@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: MIT
+"""Old executions go, the others stay, and nobody notices it happen."""
+
+from harness.jobs import create_job, expect, list_executions, trigger, wait_for_end
+from harness.wait import wait_until
+
+
+def test_executions_vanish_with_age(fleet, database, target):
+    server = fleet.serve(database, "--retention-age", "2s")
+    job = create_job(server, target.url("/ok/old"))
+    old = [trigger(server, job) for _ in range(20)]
+    for execution_id in old:
+        wait_for_end(server, execution_id, 10)
+    wait_until(lambda: not list_executions(server, job), 30, "the old executions are gone")
+    expect(server.get(f"/executions/{old[0]}"), 404)
+    assert trigger(server, job) == f"{job['id']}-m21"  # Its number is not given again.
+
+
+def test_only_so_many_executions_stay(fleet, database, target):
+    server = fleet.serve(database, "--retention-count", "10")
+    job = create_job(server, target.url("/ok/many"))
+    ids = [trigger(server, job) for _ in range(30)]
+    wait_until(
+        lambda: [e["id"] for e in list_executions(server, job)] == ids[:-11:-1],
+        60,
+        "only the ten newest are left",
+    )

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: MIT
+"""SIGTERM ends the program in order; a second one, or kill -9, at once. Nothing is lost by either."""
+
+import http.client
+import signal
+
+import pytest
+from harness import ledger
+from harness.jobs import create_job, expect, trigger, wait_for_end
+from harness.times import EVERY_SECOND, now_ms
+from harness.wait import wait_until
+
+
+def test_sigterm_lets_what_is_in_flight_finish(fleet, database, target):
+    server = fleet.serve(database)
+    job = create_job(server, target.url("/delay/1500/drain"))
+    execution_id = trigger(server, job)
+    target.wait_for(1, "/delay/1500/drain", 10)
+    server.signal(signal.SIGTERM)
+    assert server.wait() == 0, server.log_tail()
+
+    server = fleet.serve(database)
+    execution = expect(server.get(f"/executions/{execution_id}"), 200).json
+    assert execution["status"] == "SUCCESS"
+    assert len(target.arrivals("/delay/1500/drain")) == 1
+    server.stop()
+    ledger.check_sound(database)
+
+
+def draining(server):
+    """Whether the server refuses a new job because it is about to end."""
+    try:
+        response = server.post("/jobs", {"schedule": "@yearly", "api": "http://127.0.0.1:9/"})
+    except (ConnectionError, http.client.HTTPException):
+        return True
+    if response.status == 201:
+        return False
+    assert response.status == 503 and response.headers["Retry-After"] == "1", response
+    return True
+
+
+def test_while_draining_nothing_new_is_started(fleet, database, target):
+    server = fleet.serve(database)
+    slow = create_job(server, target.url("/delay/3000/drain"))
+    create_job(server, target.url("/ok/tick"), EVERY_SECOND)
+    target.wait_for(1, "/ok/tick", 10)
+    trigger(server, slow)
+    target.wait_for(1, "/delay/3000/drain", 10)
+    server.signal(signal.SIGTERM)
+    wait_until(lambda: draining(server), 3, "new jobs are refused")
+    draining_ms = now_ms()
+    assert server.wait() == 0, server.log_tail()
+    assert [a for a in target.arrivals("/ok/tick") if a.at_ms > draining_ms] == []
+
+
+def test_a_second_sigterm_ends_the_program_at_once(fleet, database, target):
+    server = fleet.serve(database)
+    job = create_job(server, target.url("/hang/drain"))
+    execution_id = trigger(server, job)
+    target.wait_for(1, "/hang/drain", 10)
+    server.signal(signal.SIGTERM)
+    wait_until(lambda: draining(server), 10, "new jobs are refused")
+    server.signal(signal.SIGTERM)
+    server.wait(seconds=5)
+
+    fleet.serve(database)
+    arrivals = target.wait_for(2, "/hang/drain", 10)
+    assert {a.key for a in arrivals} == {execution_id}
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_an_idle_server_ends_with_0(fleet, database, number):
+    server = fleet.serve(database)
+    server.signal(number)
+    assert server.wait(10) == 0, server.log_tail()
+
+
+def test_every_answered_write_survives_kill_9(fleet, database, target):
+    """Creates, changes, deletes and triggers jobs, and kills the server right after each answer."""
+    server = fleet.serve(database)
+    job = create_job(server, target.url("/ok/durable"), name="created")
+    server.kill()
+
+    server = fleet.serve(database)
+    expect(server.put(f"/jobs/{job['id']}", {"name": "changed"}), 200)
+    server.kill()
+
+    server = fleet.serve(database)
+    assert server.get(f"/jobs/{job['id']}").json["name"] == "changed"
+    execution_id = trigger(server, job)
+    server.kill()
+
+    server = fleet.serve(database)
+    assert wait_for_end(server, execution_id, 10)["status"] == "SUCCESS"
+    expect(server.post(f"/jobs/{job['id']}/pause"), 200)
+    server.kill()
+
+    server = fleet.serve(database)
+    assert not server.get(f"/jobs/{job['id']}").json["is_active"]
+    expect(server.delete(f"/jobs/{job['id']}"), 204)
+    server.kill()
+
+    server = fleet.serve(database)
+    expect(server.get(f"/jobs/{job['id']}"), 404)
+    assert create_job(server, target.url("/ok/next"))["id"] > job["id"]  # Ids are not given twice.
