@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: MIT
+// health.c: the judgement, part by part, and its JSON.
+//
+//   failing    the server cannot do its work: nothing is written, or nothing is planned
+//   degraded   it works, but somebody should look
+
+#include "base/err.h"
+#include "observe/observe.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+static const char *const level_names[] = {
+    [HEALTH_OK] = "ok",
+    [HEALTH_DEGRADED] = "degraded",
+    [HEALTH_FAILING] = "failing",
+};
+
+static const char *const part_names[HEALTH_PARTS] = {
+    [HEALTH_STORE] = "store",
+    [HEALTH_PLANNER] = "planner",
+    [HEALTH_DISPATCH] = "dispatch",
+    [HEALTH_CLOCK] = "clock",
+};
+
+static void PRINTF_LIKE(4, 5)
+    judge(struct health *h, enum health_part part, enum health_level level, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(h->parts[part].reason, HEALTH_REASON_BYTES, format, arguments);
+    va_end(arguments);
+    h->parts[part].level = level;
+    h->level = MAX(h->level, level);
+}
+
+static void judge_store(const struct engine_status *s, struct health *h)
+{
+    if (s->store_failed)
+        judge(h, HEALTH_STORE, HEALTH_FAILING, "the database is lost; the server ends");
+    else if (s->store_stalled)
+        judge(h, HEALTH_STORE, HEALTH_FAILING,
+              "the disk is full; nothing is written or sent until there is room");
+}
+
+static void judge_planner(const struct engine_status *s, struct health *h)
+{
+    dur_ms behind = s->turned_at - s->core.watermark;
+    if (s->core.draining)
+        judge(h, HEALTH_PLANNER, HEALTH_DEGRADED, "the server is shutting down");
+    else if (s->turned_at > 0 && behind > PLANNER_LAG_MS)
+        judge(h, HEALTH_PLANNER, HEALTH_DEGRADED, "planning is %" PRId64 " ms behind", behind);
+}
+
+static void judge_dispatch(const struct engine_status *s, struct health *h)
+{
+    if (s->core.waiting > s->core.in_flight)
+        judge(h, HEALTH_DISPATCH, HEALTH_DEGRADED,
+              "%" PRIu64 " executions are due but held back by a limit", s->core.waiting);
+}
+
+static void judge_clock(const struct engine_status *s, wall_ms now, struct health *h)
+{
+    dur_ms ahead = s->core.watermark - now;
+    if (ahead > CLOCK_HOLD_MS)
+        judge(h, HEALTH_CLOCK, HEALTH_DEGRADED,
+              "the clock went back; nothing is planned for the next %" PRId64 " s", ahead / 1000);
+}
+
+void health_judge(const struct engine_status *s, wall_ms now, struct health *out)
+{
+    *out = (struct health){.status = *s, .judged_at = now};
+    judge_store(s, out);
+    judge_planner(s, out);
+    judge_dispatch(s, out);
+    judge_clock(s, now, out);
+}
+
+// --- As JSON -------------------------------------------------------------------------------------
+
+static json_t *time_json(wall_ms at)
+{
+    char text[RFC3339_BYTES];
+    if (at <= 0)
+        return json_null();
+    wall_format(at, text);
+    return json_string(text);
+}
+
+static json_t *part_json(const struct health *h, enum health_part part)
+{
+    json_t *o = json_pack("{s:s}", "status", level_names[h->parts[part].level]);
+    if (*h->parts[part].reason)
+        json_object_set_new(o, "reason", json_string(h->parts[part].reason));
+    return o;
+}
+
+// The figures on which the judgement of each part rests.
+static void add_figures(const struct health *h, json_t *parts)
+{
+    const struct engine_status *s = &h->status;
+    json_t *store = json_object_get(parts, part_names[HEALTH_STORE]);
+    json_object_set_new(store, "commits", json_integer((json_int_t)s->store.commits));
+    json_object_set_new(store, "last_commit_us", json_integer(s->store.last_commit_us));
+    json_t *planner = json_object_get(parts, part_names[HEALTH_PLANNER]);
+    json_object_set_new(planner, "watermark", time_json(s->core.watermark));
+    json_object_set_new(planner, "ahead_ms", json_integer(s->core.watermark - h->judged_at));
+    json_object_set_new(planner, "jobs_active", json_integer((json_int_t)s->core.jobs_active));
+    json_t *dispatch = json_object_get(parts, part_names[HEALTH_DISPATCH]);
+    json_object_set_new(dispatch, "in_flight", json_integer((json_int_t)s->core.in_flight));
+    json_object_set_new(dispatch, "waiting", json_integer((json_int_t)s->core.waiting));
+    json_object_set_new(dispatch, "retrying", json_integer((json_int_t)s->core.retrying));
+    json_t *clock = json_object_get(parts, part_names[HEALTH_CLOCK]);
+    json_object_set_new(clock, "now", time_json(h->judged_at));
+}
+
+json_t *health_json(const struct health *h, const char *version)
+{
+    char tzdata[ZONE_VERSION_BYTES];
+    zone_data_version(tzdata);
+    json_t *parts = json_object();
+    for (enum health_part part = 0; part < HEALTH_PARTS; part++)
+        json_object_set_new(parts, part_names[part], part_json(h, part));
+    add_figures(h, parts);
+
+    json_t *o = json_object();
+    json_object_set_new(o, "status", json_string(level_names[h->level]));
+    json_object_set_new(o, "version", json_string(version));
+    json_object_set_new(o, "tzdata", json_string(tzdata));
+    json_object_set_new(o, "started_at", time_json(h->status.started_at));
+    json_object_set_new(o, "uptime_s", json_integer((h->judged_at - h->status.started_at) / 1000));
+    json_object_set_new(o, "epoch", json_integer(h->status.epoch));
+    json_object_set_new(o, "draining", json_boolean(h->status.core.draining));
+    json_object_set_new(o, "parts", parts);
+    return o;
+}

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: MIT
+// metrics_json.c: the metrics as JSON, for people and scripts without Prometheus.
+//
+// A quantile is the upper bound of the bucket in which it lies; null above the last bound.
+
+#include "base/metrics.h"
+#include "observe/observe_priv.h"
+
+static json_t *quantile_json(const struct histogram_values *v, double q)
+{
+    int64_t us = histogram_quantile_us(v, q);
+    return us == INT64_MAX ? json_null() : json_integer(us);
+}
+
+static json_t *histogram_json(enum histogram h)
+{
+    struct histogram_values v;
+    histogram_get(h, &v);
+    json_t *o = json_object();
+    json_object_set_new(o, "count", json_integer((json_int_t)v.count));
+    json_object_set_new(o, "sum_us", json_integer((json_int_t)v.sum_us));
+    json_object_set_new(o, "p50_us", quantile_json(&v, 0.5));
+    json_object_set_new(o, "p95_us", quantile_json(&v, 0.95));
+    json_object_set_new(o, "p99_us", quantile_json(&v, 0.99));
+    json_object_set_new(o, "max_us", quantile_json(&v, 1));
+    return o;
+}
+
+json_t *observe__metrics_json(void)
+{
+    json_t *counters = json_object();
+    json_t *gauges = json_object();
+    json_t *histograms = json_object();
+#define COUNTER(name, help)                                                                        \
+    json_object_set_new(counters, #name, json_integer(metric_get(METRIC_##name)));
+#define GAUGE(name, help)                                                                          \
+    json_object_set_new(gauges, #name, json_integer(metric_get(METRIC_##name)));
+#define HISTOGRAM(name, help)                                                                      \
+    json_object_set_new(histograms, #name, histogram_json(HISTOGRAM_##name));
+#include "base/metrics.def"
+#undef COUNTER
+#undef GAUGE
+#undef HISTOGRAM
+    return json_pack("{s:o, s:o, s:o}", "counters", counters, "gauges", gauges, "histograms",
+                     histograms);
+}
