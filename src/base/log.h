@@ -24,8 +24,13 @@ struct log_field {
     int64_t number;
 };
 
+static inline struct log_field log_text_field(const char *name, const char *text)
+{
+    return (struct log_field){name, text ? text : "", 0};
+}
+
 #define LOG_INT(field_name, value) ((struct log_field){(field_name), NULL, (int64_t)(value)})
-#define LOG_TEXT(field_name, value) ((struct log_field){(field_name), (value) ? (value) : "", 0})
+#define LOG_TEXT(field_name, value) log_text_field((field_name), (value))
 
 // At start, before there are threads. Default: text, from LOG_LEVEL_INFO.
 void log_setup(enum log_level lowest, enum log_format format);

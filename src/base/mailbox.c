@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdint.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -57,11 +58,11 @@ static void wake_taker(struct mailbox *m)
     (void)n;
 }
 
-static enum err append(struct mailbox *m, struct mail *mail)
+static enum err post(struct mailbox *m, struct mail *mail, size_t count_max)
 {
     if (m->shut)
         return ERR_CLOSED;
-    if (m->count == m->count_max)
+    if (m->count >= count_max)
         return ERR_LIMIT;
     mail->next = NULL;
     if (m->last)
@@ -77,7 +78,15 @@ static enum err append(struct mailbox *m, struct mail *mail)
 enum err mailbox_post(struct mailbox *m, struct mail *mail)
 {
     pthread_mutex_lock(&m->lock);
-    enum err err = append(m, mail);
+    enum err err = post(m, mail, m->count_max);
+    pthread_mutex_unlock(&m->lock);
+    return err;
+}
+
+enum err mailbox_post_always(struct mailbox *m, struct mail *mail)
+{
+    pthread_mutex_lock(&m->lock);
+    enum err err = post(m, mail, SIZE_MAX);
     pthread_mutex_unlock(&m->lock);
     return err;
 }

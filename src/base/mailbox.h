@@ -24,6 +24,10 @@ void mailbox_close(struct mailbox *m); // It must be empty. NULL is a no-op.
 // owns the mail.
 MUST_CHECK enum err mailbox_post(struct mailbox *m, struct mail *mail);
 
+// The same without the bound, for what must not be refused and comes only a few at a time, such as
+// news of a commit. Fails only with ERR_CLOSED.
+MUST_CHECK enum err mailbox_post_always(struct mailbox *m, struct mail *mail);
+
 // Takes everything that waits, oldest first, as a list; NULL when there is none.
 struct mail *mailbox_take(struct mailbox *m);
 

@@ -18,6 +18,10 @@ struct engine_options {
     struct core_limits limits;
     struct dispatch_options dispatch;
     struct store_retention retention;
+    size_t mails_max; // Commands that may wait; default 65536.
+    // Called once, on some thread, when the store is lost (a failed write or sync proves that
+    // nothing may be promised any more). It must end the process.
+    void (*store_lost)(const struct fault *f);
 };
 
 // Loads jobs and unfinished executions from the store, then starts the engine's and the store's
@@ -43,8 +47,7 @@ struct engine_status {
     wall_ms turned_at;
     wall_ms started_at;
     int64_t epoch;
-    bool store_stalled;
-    bool store_failed;
+    bool store_stalled; // The disk is full; writes are refused until it is not.
 };
 struct engine_status engine_status(struct engine *e); // Any thread.
 
@@ -54,9 +57,6 @@ void engine_swap_zone(struct engine *e, const struct zone *zone_old, const struc
 // Refuses commands, starts no more attempts, waits for those under way up to `timeout_ms`. Returns
 // the number of attempts abandoned; they are made again after the next start.
 size_t engine_drain(struct engine *e, dur_ms timeout_ms);
-
-// True once the store was lost; the process must then end (fail-stop) with `f` as its last words.
-bool engine_failed(struct engine *e, struct fault *f);
 
 void engine_stop(struct engine *e); // Commits what waits, ends both threads. NULL is a no-op.
 

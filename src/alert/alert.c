@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: MIT
+// alert.c: an alert as a log line.
+
+#include "alert/alert.h"
+
+#include "base/log.h"
+
+void alert_raise(const struct alert *a)
+{
+    char id[EXECUTION_ID_BYTES];
+    execution_id_format(&a->key, id);
+    log_warn("alert.raised", LOG_INT("alert_id", a->id), LOG_TEXT("kind", alert_kind_name(a->kind)),
+             LOG_INT("job_id", a->job), LOG_TEXT("execution_id", id),
+             LOG_TEXT("message", a->message));
+}

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: MIT
+// count.c: metrics, counted from the changes that the core wants recorded.
+
+#include "base/metrics.h"
+#include "engine/engine_priv.h"
+
+static const int terminal_metric[EXECUTION_STATES] = {
+    [EXECUTION_PENDING] = -1,
+    [EXECUTION_RUNNING] = -1,
+    [EXECUTION_SUCCESS] = METRIC_executions_succeeded,
+    [EXECUTION_FAILED] = METRIC_executions_failed,
+    [EXECUTION_MISSED] = METRIC_executions_missed,
+    [EXECUTION_CANCELLED] = METRIC_executions_cancelled,
+};
+
+static void count_execution(const struct execution *e)
+{
+    if (!execution_state_is_terminal(e->state))
+        return;
+    bool range = e->state == EXECUTION_MISSED && e->missed_count > 0;
+    metric_add((enum metric)terminal_metric[e->state], range ? e->missed_count : 1);
+    if (e->started_at && e->trigger == TRIGGER_SCHEDULE)
+        histogram_observe(HISTOGRAM_lateness, (e->started_at - e->key.scheduled_at) * 1000);
+}
+
+static void count_attempt(const struct attempt *a)
+{
+    histogram_observe(HISTOGRAM_attempt_duration, a->duration_ms * 1000);
+    if (a->error)
+        metric_add(METRIC_attempts_failed, 1);
+}
+
+static void count_alert(struct held_list *l, const struct batch *b, const struct alert *a)
+{
+    metric_add(METRIC_alerts_raised, 1);
+    engine__hold_alert(l, b->sequence, a);
+}
+
+void engine__count_changes(struct held_list *l, const struct batch *b, size_t from)
+{
+    for (size_t i = from; i < b->count; i++) {
+        const struct change *c = &b->changes[i];
+        if (c->kind == CHANGE_EXECUTION_INSERT && c->execution.state == EXECUTION_PENDING)
+            metric_add(c->execution.trigger == TRIGGER_MANUAL ? METRIC_triggers
+                                                              : METRIC_executions_planned,
+                       1);
+        if (c->kind == CHANGE_EXECUTION_INSERT || c->kind == CHANGE_EXECUTION_UPDATE)
+            count_execution(&c->execution);
+        if (c->kind == CHANGE_ATTEMPT)
+            count_attempt(&c->attempt);
+        if (c->kind == CHANGE_ALERT)
+            count_alert(l, b, &c->alert);
+    }
+}

@@ -1,0 +1,340 @@
+// SPDX-License-Identifier: MIT
+// engine.c: the turn of the crank.
+//
+// A turn: wait for something to happen (mail, a finished request, a timer); tell the core each
+// thing; tell it the time; hand what it wants recorded to the store in one batch; set the timers.
+// Requests go to the dispatcher as soon as the core asks for them.
+
+#include "engine/engine_priv.h"
+
+#include "base/metrics.h"
+
+#include <assert.h>
+#include <sys/epoll.h>
+#include <time.h>
+
+// --- One step of the core ---
+
+static struct now now_of_turn(struct engine *e)
+{
+    if (e->now.wall == 0)
+        e->now = clock_now();
+    return e->now;
+}
+
+static void perform(struct engine *e)
+{
+    struct actions *a = &e->actions;
+    for (size_t i = 0; i < a->send_count; i++)
+        dispatch_send(e->dispatch, &a->sends[i]);
+    metric_add(METRIC_attempts_started, (int64_t)a->send_count);
+    for (size_t i = 0; i < a->reply_count; i++) {
+        if (a->replies[i].err)
+            engine__answer(&a->replies[i]); // Refused: nothing to wait for.
+        else
+            engine__hold_reply(&e->held, e->batch->sequence, &a->replies[i]);
+    }
+    actions_clear(a);
+}
+
+static void step(struct engine *e, const struct event *event)
+{
+    size_t before = e->batch->count;
+    e->actions.batch = e->batch;
+    core_step(e->core, event, now_of_turn(e), &e->actions);
+    engine__count_changes(&e->held, e->batch, before);
+    perform(e);
+}
+
+static void outcome(void *context, const struct outcome *o)
+{
+    step(context, &(struct event){.kind = EVENT_OUTCOME, .outcome = o});
+}
+
+// --- Mail ---
+
+static void recorded(struct engine *e, uint64_t sequence)
+{
+    if (e->stalled) {
+        e->stalled = false;
+        atomic_store(&e->refuse_writes, false);
+        log_info("store.recovered", LOG_INT("sequence", sequence));
+        step(e, &(struct event){.kind = EVENT_STORE, .healthy = true});
+    }
+    step(e, &(struct event){.kind = EVENT_RECORDED, .sequence = sequence});
+    engine__release(&e->held, sequence);
+}
+
+static void stalled(struct engine *e)
+{
+    if (e->stalled)
+        return;
+    e->stalled = true;
+    atomic_store(&e->refuse_writes, true);
+    step(e, &(struct event){.kind = EVENT_STORE, .healthy = false});
+}
+
+static void open_mail(struct engine *e, struct engine_mail *m)
+{
+    switch (m->kind) {
+    case MAIL_COMMAND: // Freed with its reply.
+        step(e, &(struct event){.kind = EVENT_COMMAND, .command = &m->command});
+        return;
+    case MAIL_RECORDED:
+        recorded(e, m->sequence);
+        break;
+    case MAIL_STALLED:
+        stalled(e);
+        break;
+    case MAIL_ZONE:
+        step(e,
+             &(struct event){.kind = EVENT_ZONE, .zone_old = m->zones[0], .zone_new = m->zones[1]});
+        break;
+    case MAIL_DRAIN:
+        step(e, &(struct event){.kind = EVENT_DRAIN});
+        break;
+    case MAIL_STOP:
+        e->stopping = true;
+        break;
+    }
+    engine__mail_free(m);
+}
+
+static void mail_came(void *context, uint32_t events)
+{
+    (void)events;
+    struct engine *e = context;
+    for (struct mail *m = mailbox_take(e->mailbox), *next; m; m = next) {
+        next = m->next;
+        open_mail(e, (struct engine_mail *)m);
+    }
+}
+
+// --- The turn ---
+
+static void flush(struct engine *e)
+{
+    if (!e->batch->has_progress)
+        return; // Nothing to record.
+    uint64_t sequence = e->batch->sequence;
+    store_writer_put(e->writer, e->batch);
+    e->batch = batch_new(sequence + 1);
+}
+
+static void publish(struct engine *e)
+{
+    struct core_status s = core_status(e->core);
+    metric_set(METRIC_jobs, (int64_t)s.jobs);
+    metric_set(METRIC_jobs_active, (int64_t)s.jobs_active);
+    metric_set(METRIC_executions_open, (int64_t)s.open);
+    metric_set(METRIC_attempts_in_flight, (int64_t)s.in_flight);
+    metric_set(METRIC_executions_waiting, (int64_t)s.waiting);
+    metric_set(METRIC_executions_retrying, (int64_t)s.retrying);
+    metric_set(METRIC_watermark_ms, s.watermark);
+    pthread_mutex_lock(&e->lock);
+    e->status.core = s;
+    e->status.turned_at = e->now.wall;
+    e->status.store_stalled = e->stalled;
+    pthread_cond_broadcast(&e->turned);
+    pthread_mutex_unlock(&e->lock);
+}
+
+static void turn(struct engine *e, int timeout_ms)
+{
+    e->now = (struct now){0};
+    loop_turn(e->loop, timeout_ms);
+    step(e, &(struct event){.kind = EVENT_TICK});
+    flush(e);
+    publish(e);
+}
+
+static void *run(void *context)
+{
+    struct engine *e = context;
+    while (!e->stopping) {
+        bool busy = e->actions.wake_wall <= e->now.wall || e->actions.wake_mono <= e->now.mono;
+        if (!busy) {
+            engine__timer_set(&e->wall_timer, e->actions.wake_wall);
+            engine__timer_set(&e->mono_timer, e->actions.wake_mono);
+        }
+        turn(e, busy ? 0 : -1);
+    }
+    return NULL;
+}
+
+// --- Start ---
+
+static enum err add_job(void *context, const struct job *j)
+{
+    struct engine *e = context;
+    const struct zone *zone;
+    struct fault f = {0};
+    enum err err = zone_find(j->timezone, &zone, &f);
+    if (!err)
+        err = core_add_job(e->core, j, zone);
+    if (err)
+        log_error("job.unusable", LOG_INT("job_id", j->id), LOG_TEXT("schedule", j->schedule),
+                  LOG_TEXT("timezone", j->timezone), LOG_TEXT("error", err_text(err)),
+                  LOG_TEXT("detail", f.text));
+    return err;
+}
+
+static enum err add_execution(void *context, const struct execution *x)
+{
+    struct engine *e = context;
+    metric_add(METRIC_executions_recovered, 1);
+    return core_add_execution(e->core, x);
+}
+
+static enum err load(struct engine *e, struct progress *progress, struct fault *f)
+{
+    enum err err = store_get_progress(e->store, progress, f);
+    if (!err)
+        err = store_load_jobs(e->store, add_job, e, f);
+    if (!err)
+        err = store_load_open(e->store, add_execution, e, f);
+    return err;
+}
+
+static enum err open_parts(struct engine *e, const struct engine_options *o, struct fault *f)
+{
+    enum err err = loop_open(&e->loop, f);
+    if (!err)
+        err = mailbox_open(o->mails_max, &e->mailbox, f);
+    if (!err)
+        err = engine__timer_open(&e->wall_timer, e->loop, CLOCK_REALTIME, f);
+    if (!err)
+        err = engine__timer_open(&e->mono_timer, e->loop, CLOCK_BOOTTIME, f);
+    if (err)
+        return err;
+    e->mail_source =
+        (struct loop_source){.fd = mailbox_fd(e->mailbox), .ready = mail_came, .context = e};
+    err = loop_add(e->loop, &e->mail_source, EPOLLIN, f);
+    if (!err)
+        err = dispatch_curl_open(e->loop, &o->dispatch, outcome, e, &e->dispatch, f);
+    return err;
+}
+
+static void store_stalled(void *context, const struct fault *f)
+{
+    log_error("store.full", LOG_TEXT("detail", f->text));
+    engine__post(context, MAIL_STALLED);
+}
+
+static void store_failed(void *context, const struct fault *f)
+{
+    struct engine *e = context;
+    log_error("store.lost", LOG_TEXT("error", err_text(f->code)), LOG_TEXT("detail", f->text));
+    e->store_lost(f);
+}
+
+static enum err start_threads(struct engine *e, const struct engine_options *o,
+                              const struct progress *progress, struct fault *f)
+{
+    struct store_writer_events events = {.committed = engine__post_recorded,
+                                         .stalled = store_stalled,
+                                         .failed = store_failed,
+                                         .context = e};
+    enum err err = store_writer_start(e->store, &o->retention, &events, &e->writer, f);
+    if (err)
+        return err;
+    step(e, &(struct event){.kind = EVENT_START, .progress = *progress});
+    e->status.started_at = e->now.wall;
+    e->status.epoch = progress->epoch + 1;
+    flush(e);
+    publish(e);
+    if (pthread_create(&e->thread, NULL, run, e) != 0)
+        return fault_set(f, ERR_SYSTEM, "cannot start the engine's thread");
+    e->thread_runs = true;
+    return ERR_OK;
+}
+
+enum err engine_start(const struct engine_options *o, struct store *s, struct engine **out,
+                      struct fault *f)
+{
+    assert(o->store_lost);
+    struct engine *e = xcalloc(1, sizeof *e);
+    e->store = s;
+    e->store_lost = o->store_lost;
+    e->core = core_new(&o->limits);
+    e->batch = batch_new(1);
+    pthread_mutex_init(&e->lock, NULL);
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&e->turned, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+
+    struct progress progress;
+    enum err err = open_parts(e, o, f);
+    if (!err)
+        err = load(e, &progress, f);
+    if (!err)
+        err = start_threads(e, o, &progress, f);
+    if (err) {
+        engine_stop(e);
+        return err;
+    }
+    *out = e;
+    return ERR_OK;
+}
+
+struct engine_status engine_status(struct engine *e)
+{
+    pthread_mutex_lock(&e->lock);
+    struct engine_status s = e->status;
+    pthread_mutex_unlock(&e->lock);
+    s.store = store_writer_status(e->writer);
+    return s;
+}
+
+// --- End ---
+
+size_t engine_drain(struct engine *e, dur_ms timeout_ms)
+{
+    engine__post(e, MAIL_DRAIN);
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += timeout_ms / 1000;
+    pthread_mutex_lock(&e->lock);
+    while (!e->status.core.draining || e->status.core.in_flight > 0)
+        if (pthread_cond_timedwait(&e->turned, &e->lock, &until) != 0)
+            break;
+    size_t left = (size_t)e->status.core.in_flight;
+    pthread_mutex_unlock(&e->lock);
+    return left;
+}
+
+static void stop_thread(struct engine *e)
+{
+    if (!e->thread_runs)
+        return;
+    engine__post(e, MAIL_STOP);
+    pthread_join(e->thread, NULL);
+}
+
+void engine_stop(struct engine *e)
+{
+    if (!e)
+        return;
+    stop_thread(e);
+    store_writer_stop(e->writer); // The last commits still post their mail.
+    if (e->mailbox) {
+        mailbox_shut(e->mailbox);
+        mail_came(e, 0); // Late commands are refused by a core that drains.
+    }
+    engine__refuse_held(&e->held);
+    dispatch_close(e->dispatch);
+    if (e->loop) {
+        engine__timer_close(&e->wall_timer, e->loop);
+        engine__timer_close(&e->mono_timer, e->loop);
+    }
+    mailbox_close(e->mailbox);
+    loop_close(e->loop);
+    core_free(e->core);
+    batch_free(e->batch);
+    actions_free(&e->actions);
+    pthread_mutex_destroy(&e->lock);
+    pthread_cond_destroy(&e->turned);
+    free(e);
+}

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: MIT
+// engine_priv.h: the engine's parts: its mail, its timers, and what waits for a commit.
+
+#ifndef CARILLON_ENGINE_ENGINE_PRIV_H
+#define CARILLON_ENGINE_ENGINE_PRIV_H
+
+#include "alert/alert.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "base/mailbox.h"
+#include "base/memory.h"
+#include "engine/engine.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+// --- Mail that other threads send to the engine (mail.c) ---
+
+enum mail_kind { MAIL_COMMAND, MAIL_RECORDED, MAIL_STALLED, MAIL_ZONE, MAIL_DRAIN, MAIL_STOP };
+
+struct engine_mail {
+    struct mail mail;
+    enum mail_kind kind;
+    uint64_t sequence;           // RECORDED
+    const struct zone *zones[2]; // ZONE: old, new.
+    struct command command;      // COMMAND: owns its job and body.
+    engine_reply *done;          // COMMAND
+    void *context;               // COMMAND
+};
+
+struct engine_mail *engine__mail_new(enum mail_kind kind);
+void engine__mail_free(struct engine_mail *m);
+
+void engine__post(struct engine *e, enum mail_kind kind);
+void engine__post_recorded(void *engine, uint64_t sequence);
+
+// Delivers the reply to whoever submitted the command, and frees the command's mail, which is the
+// reply's token.
+void engine__answer(const struct reply *r);
+
+// --- Waiting for a commit (held.c) ---
+
+struct held;
+struct held_list {
+    struct held *first;
+    struct held *last;
+};
+
+void engine__hold_reply(struct held_list *l, uint64_t sequence, const struct reply *r);
+void engine__hold_alert(struct held_list *l, uint64_t sequence, const struct alert *a);
+void engine__release(struct held_list *l, uint64_t sequence);
+void engine__refuse_held(struct held_list *l); // At the end: nobody will commit any more.
+
+// --- Timers (timer.c) ---
+
+struct timer {
+    struct loop_source source;
+    int64_t at; // What it is set to, INT64_MAX: off.
+};
+
+MUST_CHECK enum err engine__timer_open(struct timer *t, struct loop *l, int clock, struct fault *f);
+void engine__timer_close(struct timer *t, struct loop *l);
+void engine__timer_set(struct timer *t, int64_t at_ms);
+
+// --- Counting (count.c) ---
+
+// Counts the changes from index `from` on, and holds back the alerts among them.
+void engine__count_changes(struct held_list *l, const struct batch *b, size_t from);
+
+struct engine {
+    struct store *store;
+    struct store_writer *writer;
+    struct core *core;
+    struct loop *loop;
+    struct dispatch *dispatch;
+    struct mailbox *mailbox;
+    struct loop_source mail_source;
+    struct timer wall_timer;
+    struct timer mono_timer;
+    struct batch *batch; // Being filled in this turn.
+    struct actions actions;
+    struct held_list held;
+    struct now now; // Of this turn; wall 0: not read yet.
+    bool stalled;
+    bool stopping;
+    pthread_t thread;
+    bool thread_runs;
+
+    pthread_mutex_t lock; // Guards what follows.
+    pthread_cond_t turned;
+    struct engine_status status;
+    _Atomic bool refuse_writes; // Mirrors status.store_stalled for engine_submit.
+    void (*store_lost)(const struct fault *f);
+};
+
+#endif

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: MIT
+// mail.c: what other threads send to the engine, and how a client gets its reply.
+
+#include "engine/engine_priv.h"
+
+struct engine_mail *engine__mail_new(enum mail_kind kind)
+{
+    struct engine_mail *m = xcalloc(1, sizeof *m);
+    m->kind = kind;
+    return m;
+}
+
+void engine__mail_free(struct engine_mail *m)
+{
+    job_free(m->command.job);
+    free((char *)m->command.body);
+    free(m);
+}
+
+void engine__answer(const struct reply *r)
+{
+    struct engine_mail *m = r->token;
+    m->done(m->context, r);
+    engine__mail_free(m);
+}
+
+enum err engine_submit(struct engine *e, const struct command *c, engine_reply *done, void *context)
+{
+    struct engine_mail *m = engine__mail_new(MAIL_COMMAND);
+    m->command = *c;
+    m->command.body = xstrdup(c->body);
+    m->command.token = m;
+    m->done = done;
+    m->context = context;
+    bool full = atomic_load_explicit(&e->refuse_writes, memory_order_relaxed);
+    enum err err = full ? ERR_STORE_FULL : mailbox_post(e->mailbox, &m->mail);
+    if (err)
+        engine__mail_free(m);
+    return err;
+}
+
+// The engine reads what it is told in order, so these are never refused for want of room.
+static void post(struct engine *e, struct engine_mail *m)
+{
+    if (mailbox_post_always(e->mailbox, &m->mail) != ERR_OK)
+        engine__mail_free(m); // Shut: nobody listens any more.
+}
+
+void engine__post_recorded(void *context, uint64_t sequence)
+{
+    struct engine_mail *m = engine__mail_new(MAIL_RECORDED);
+    m->sequence = sequence;
+    post(context, m);
+}
+
+void engine__post(struct engine *e, enum mail_kind kind)
+{
+    post(e, engine__mail_new(kind));
+}
+
+void engine_swap_zone(struct engine *e, const struct zone *zone_old, const struct zone *zone_new)
+{
+    struct engine_mail *m = engine__mail_new(MAIL_ZONE);
+    m->zones[0] = zone_old;
+    m->zones[1] = zone_new;
+    post(e, m);
+}
