@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: MIT
+// url.h: the one place that decides whether a text is the URL of a target.
+//
+// Strict, because two programs that read one URL differently are how requests end up somewhere
+// nobody meant: http or https, a host, optionally a port, path and query, and nothing in a form
+// that needs interpretation. Names outside ASCII must be given in their "xn--" form.
+
+#ifndef CARILLON_BASE_URL_H
+#define CARILLON_BASE_URL_H
+
+#include "base/err.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define URL_BYTES_MAX 2048
+#define URL_HOST_BYTES_MAX 253
+
+struct url {
+    bool https;
+    uint16_t port;                     // 80 or 443 when the URL names none.
+    bool is_address;                   // The host is an IPv4 or IPv6 address.
+    char host[URL_HOST_BYTES_MAX + 1]; // In lower case; an IPv6 address without its brackets.
+    char target[URL_BYTES_MAX + 2];    // Path and query as they stand; "/" when there are none.
+};
+
+// ERR_SYNTAX with a sentence that says what is wrong and, where it helps, what to write instead;
+// ERR_LIMIT for a URL that is too long.
+MUST_CHECK enum err url_parse(const char *text, struct url *out, struct fault *f);
+MUST_CHECK enum err url_check(const char *text, struct fault *f);
+
+#endif
