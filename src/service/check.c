@@ -3,8 +3,8 @@
 //
 // An update is judged as a whole, but its schedule is compared with the present time only when the
 // update asks for something that must fire: a finished one-shot can still be given a new name.
+// Headers are not looked at here: service_set_header has checked each of them.
 
-#include "base/header.h"
 #include "base/url.h"
 #include "service/service_priv.h"
 
@@ -13,18 +13,8 @@
 static enum err check_api(const struct job *j, struct service_problem *p)
 {
     struct fault f = {0};
-    enum err err = url_check(j->api, &f);
-    if (!err)
-        return ERR_OK;
-    return service_refuse(p, err, err == ERR_FORBIDDEN ? PROBLEM_TARGET : PROBLEM_URL, "api", "%s",
-                          f.text);
-}
-
-static enum err check_headers(const struct job *j, struct service_problem *p)
-{
-    struct fault f = {0};
-    enum err err = j->headers ? header_check_lines(j->headers, &f) : ERR_OK;
-    return err ? service_refuse(p, err, PROBLEM_HEADER, "headers", "%s", f.text) : ERR_OK;
+    enum err err = url_check(j->api, NULL, &f);
+    return err ? service_refuse(p, err, PROBLEM_URL, "api", "%s", f.text) : ERR_OK;
 }
 
 static bool text_equals(const char *a, const char *b)
@@ -79,13 +69,13 @@ static enum err check_schedule(struct job *j, const struct job *before, bool mus
 enum err service__check_job(struct job *j, const struct job *before, bool must_fire, wall_ms now,
                             const struct zone **zone, struct service_problem *p)
 {
+    if (!j->timezone)
+        job_set_text(&j->timezone, "UTC");
     enum err err = service__check_texts(j, p);
     if (!err)
         err = check_schedule(j, before, must_fire, now, zone, p);
     if (!err)
         err = check_api(j, p);
-    if (!err)
-        err = check_headers(j, p);
     if (!err)
         err = service__check_numbers(j, p);
     if (!err)

@@ -10,8 +10,6 @@
 static enum err prepare_create(struct call *c, struct command *out, struct service_problem *p)
 {
     struct job *j = c->draft;
-    if (!j->timezone)
-        job_set_text(&j->timezone, "UTC");
     enum err err = service__check_job(j, NULL, true, clock_wall_ms(), &out->zone, p);
     if (err)
         return err;

@@ -55,7 +55,7 @@ enum err service__compile(const char *schedule, const char *timezone, const stru
     enum err err = cron_parse(schedule, strlen(schedule), o, out, &e);
     if (err)
         return refuse_schedule(p, err, &e);
-    return find_zone(timezone ? timezone : "UTC", zone, p);
+    return find_zone(timezone, zone, p);
 }
 
 enum err service__check_can_fire(const struct cron_schedule *s, const struct zone *z, wall_ms now,
@@ -91,7 +91,7 @@ enum err service_preview_schedule(const char *schedule, const char *timezone, wa
                                   struct service_problem *p)
 {
     struct cron_schedule s;
-    enum err err = service__compile(schedule, timezone, NULL, &s, &out->zone, p);
+    enum err err = service__compile(schedule, timezone ? timezone : "UTC", NULL, &s, &out->zone, p);
     if (!err)
         err = service__check_can_fire(&s, out->zone, from, p);
     if (err)

@@ -19,6 +19,8 @@
 #define SERVICE_NAME_BYTES_MAX 200
 #define SERVICE_BODY_BYTES_MAX (256 * 1024)
 #define SERVICE_REASON_BYTES_MAX 500
+#define SERVICE_HEADERS_MAX 50
+#define SERVICE_HEADERS_BYTES_MAX (16 * 1024)
 #define SERVICE_TAGS_MAX 20
 #define SERVICE_TAG_BYTES_MAX 64
 
@@ -32,7 +34,6 @@ enum problem_kind {
     PROBLEM_SCHEDULE, // With the position in the text, what was expected, and a hint.
     PROBLEM_TIMEZONE, // The hint names the nearest ones.
     PROBLEM_URL,
-    PROBLEM_TARGET, // The URL names a target that the policy forbids.
     PROBLEM_HEADER,
     PROBLEM_NOT_FOUND,
     PROBLEM_VERSION,    // The job is not at the version which the client expects.
@@ -204,6 +205,15 @@ int64_t service_number_get(const struct service_number *n, const struct job *j);
 // Sets the member; PROBLEM_FIELD when `value` is out of bounds.
 MUST_CHECK enum err service_number_set(const struct service_number *n, struct job *j, int64_t value,
                                        struct service_problem *p);
+
+// Adds the header to the job, or replaces the one of this name; `value` NULL removes it. Case does
+// not matter. PROBLEM_HEADER when name or value may not be sent. A job's headers must be changed by
+// this function alone, or all be cleared.
+MUST_CHECK enum err service_set_header(struct job *j, const char *name, const char *value,
+                                       struct service_problem *p);
+
+typedef void service_header(void *context, const char *name, const char *value);
+void service_each_header(const struct job *j, service_header *each, void *context);
 
 // What `catch_up` is when the client does not say: all for ATLEAST_ONCE, none for ATMOST_ONCE.
 enum catch_up service_catch_up_default(enum job_type type);

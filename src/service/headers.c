@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: MIT
+// headers.c: the headers that a job sends, kept as lines "Name: value\n".
+//
+// Every line has passed header_check when it was added, so lines cannot run into each other.
+
+#include "base/header.h"
+#include "service/service_priv.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+// One line cut up; the pieces are copies.
+struct line {
+    char name[HEADER_NAME_BYTES_MAX + 1];
+    char value[HEADER_VALUE_BYTES_MAX + 1];
+};
+
+static void copy_piece(char *out, size_t room, const char *from, size_t bytes)
+{
+    assert(bytes < room);
+    memcpy(out, from, bytes);
+    out[bytes] = '\0';
+}
+
+// Cuts the line at `at`; returns where the next one begins.
+static const char *cut_line(const char *at, struct line *out)
+{
+    const char *colon = strchr(at, ':');
+    const char *end = strchr(at, '\n');
+    assert(colon && end && colon + 2 <= end);
+    copy_piece(out->name, sizeof out->name, at, (size_t)(colon - at));
+    copy_piece(out->value, sizeof out->value, colon + 2, (size_t)(end - colon - 2));
+    return end + 1;
+}
+
+void service_each_header(const struct job *j, service_header *each, void *context)
+{
+    struct line line;
+    for (const char *at = j->headers; at && *at;) {
+        at = cut_line(at, &line);
+        each(context, line.name, line.value);
+    }
+}
+
+// Copies the lines of other names; returns how many there are.
+static size_t copy_others(const struct job *j, const char *name, FILE *out)
+{
+    struct line line;
+    size_t count = 0;
+    for (const char *at = j->headers; at && *at;) {
+        at = cut_line(at, &line);
+        if (strcasecmp(line.name, name) == 0)
+            continue;
+        fprintf(out, "%s: %s\n", line.name, line.value);
+        count++;
+    }
+    return count;
+}
+
+static enum err refuse_header(struct service_problem *p, enum err err, const char *name,
+                              const char *detail)
+{
+    service_refuse(p, err, PROBLEM_HEADER, "headers", "%s", detail);
+    service_problem_within(p, name);
+    return err;
+}
+
+enum err service_set_header(struct job *j, const char *name, const char *value,
+                            struct service_problem *p)
+{
+    struct fault f = {0};
+    enum err err = value ? header_check(name, value, &f) : ERR_OK;
+    if (err)
+        return refuse_header(p, err, name, f.text);
+
+    char *lines = NULL;
+    size_t bytes = 0;
+    FILE *out = open_memstream(&lines, &bytes);
+    assert(out);
+    size_t count = copy_others(j, name, out);
+    if (value)
+        fprintf(out, "%s: %s\n", name, value);
+    int failed = fclose(out);
+    assert(!failed); // Only memory could fail here.
+    (void)failed;
+
+    if (value && (count >= SERVICE_HEADERS_MAX || bytes > SERVICE_HEADERS_BYTES_MAX)) {
+        free(lines);
+        return refuse_header(p, ERR_LIMIT, name, "a job has at most 50 headers, of 16 KiB in all");
+    }
+    free(j->headers);
+    j->headers = bytes ? lines : NULL;
+    if (!bytes)
+        free(lines);
+    return ERR_OK;
+}
