@@ -13,7 +13,7 @@
 static enum err check_api(const struct job *j, struct service_problem *p)
 {
     struct fault f = {0};
-    enum err err = url_check(j->api, NULL, &f);
+    enum err err = url_check(j->api, &f);
     return err ? service_refuse(p, err, PROBLEM_URL, "api", "%s", f.text) : ERR_OK;
 }
 

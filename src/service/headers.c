@@ -59,12 +59,16 @@ static size_t copy_others(const struct job *j, const char *name, FILE *out)
     return count;
 }
 
-static enum err refuse_header(struct service_problem *p, enum err err, const char *name,
-                              const char *detail)
+static enum err check_total(size_t count, size_t bytes, struct service_problem *p)
 {
-    service_refuse(p, err, PROBLEM_HEADER, "headers", "%s", detail);
-    service_problem_within(p, name);
-    return err;
+    if (count > SERVICE_HEADERS_MAX)
+        return service_refuse(p, ERR_LIMIT, PROBLEM_HEADER, "headers",
+                              "a job has at most %d headers", SERVICE_HEADERS_MAX);
+    if (bytes > SERVICE_HEADERS_BYTES_MAX)
+        return service_refuse(p, ERR_LIMIT, PROBLEM_HEADER, "headers",
+                              "the headers of a job have at most %d bytes together",
+                              SERVICE_HEADERS_BYTES_MAX);
+    return ERR_OK;
 }
 
 enum err service_set_header(struct job *j, const char *name, const char *value,
@@ -72,8 +76,11 @@ enum err service_set_header(struct job *j, const char *name, const char *value,
 {
     struct fault f = {0};
     enum err err = value ? header_check(name, value, &f) : ERR_OK;
-    if (err)
-        return refuse_header(p, err, name, f.text);
+    if (err) {
+        service_refuse(p, err, PROBLEM_HEADER, "headers", "%s", f.text);
+        service_problem_within(p, name);
+        return err;
+    }
 
     char *lines = NULL;
     size_t bytes = 0;
@@ -86,13 +93,9 @@ enum err service_set_header(struct job *j, const char *name, const char *value,
     assert(!failed); // Only memory could fail here.
     (void)failed;
 
-    if (value && (count >= SERVICE_HEADERS_MAX || bytes > SERVICE_HEADERS_BYTES_MAX)) {
-        free(lines);
-        return refuse_header(p, ERR_LIMIT, name, "a job has at most 50 headers, of 16 KiB in all");
-    }
-    free(j->headers);
-    j->headers = bytes ? lines : NULL;
-    if (!bytes)
-        free(lines);
-    return ERR_OK;
+    err = check_total(count + (value ? 1 : 0), bytes, p);
+    if (!err)
+        job_set_text(&j->headers, bytes ? lines : NULL);
+    free(lines);
+    return err;
 }
