@@ -12,10 +12,10 @@ static enum err refuse(struct cron_error *e, enum cron_code code, const char *me
                        const char *hint)
 {
     struct cron_error filled = {.code = code, .field = CRON_NO_FIELD};
-    struct text t = text_into(filled.message, sizeof filled.message);
-    text_add(&t, "%s", message);
-    t = text_into(filled.hint, sizeof filled.hint);
-    text_add(&t, "%s", hint);
+    struct text t = cron__text(filled.message, sizeof filled.message);
+    cron__add(&t, "%s", message);
+    t = cron__text(filled.hint, sizeof filled.hint);
+    cron__add(&t, "%s", hint);
     if (e)
         *e = filled;
     return ERR_RANGE;
@@ -25,22 +25,22 @@ static enum err refuse(struct cron_error *e, enum cron_code code, const char *me
 static void add_time(struct text *t, int64_t local)
 {
     unsigned second = (unsigned)(local - cron__floor_div(local, DAY_S) * DAY_S);
-    text_add(t, "%02u:%02u", second / 3600, second / 60 % 60);
+    cron__add(t, "%02u:%02u", second / 3600, second / 60 % 60);
     if (second % 60)
-        text_add(t, ":%02u", second % 60);
+        cron__add(t, ":%02u", second % 60);
 }
 
 static enum err refuse_skipped(const struct zone *z, size_t span, struct cron_error *e)
 {
     char message[sizeof e->message], hint[sizeof e->hint];
-    struct text m = text_into(message, sizeof message), h = text_into(hint, sizeof hint);
+    struct text m = cron__text(message, sizeof message), h = cron__text(hint, sizeof hint);
     int64_t begin = zone__local_end(z, span - 1), end = zone__local_start(z, span);
-    text_add(&m, "local time skipped ");
+    cron__add(&m, "local time skipped ");
     add_time(&m, begin);
-    text_add(&m, "-");
+    cron__add(&m, "-");
     add_time(&m, end);
-    text_add(&m, " in %s", zone_name(z));
-    text_add(&h, "add an offset, or ");
+    cron__add(&m, " in %s", zone_name(z));
+    cron__add(&h, "add an offset, or ");
     add_time(&h, end);
     return refuse(e, CRON_NO_SUCH_TIME, message, hint);
 }

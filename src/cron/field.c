@@ -137,31 +137,44 @@ static void hint_other_field(struct parse *p, enum cron_field field, struct slic
                        cron_field_name(other));
 }
 
-enum err cron__unknown(struct parse *p, enum cron_field field, struct slice word)
+// What a long name ("MONDAY") was short for, if it was one.
+static bool hint_short_name(struct parse *p, enum cron_field field, struct slice word)
 {
     const struct field_rule *rule = &rules[field];
+    int named = all_letters(p, word) ? find_name(p, field, word, false) : -1;
+    if (named < 0)
+        return false;
+    cron__hint(p, "%s", rule->names[(unsigned)named - rule->name_first]);
+    return true;
+}
+
+static enum err refuse_question_mark(struct parse *p, enum cron_field field, struct slice word)
+{
+    bool day_field = field == CRON_DAY || field == CRON_WEEKDAY;
+    enum err err = cron__refuse(p, CRON_CHAR, field, word,
+                                day_field ? "`?` must stand alone in its field"
+                                          : "`?` is only for the two day fields");
+    cron__hint(p, "*");
+    return err;
+}
+
+enum err cron__unknown(struct parse *p, enum cron_field field, struct slice word)
+{
+    if (cron__has(p, word, '?'))
+        return refuse_question_mark(p, field, word);
+    const char *expected = rules[field].expected;
     enum err err;
     if (!cron__bytes(word)) {
         bool after = word.at > 0 && p->text[word.at - 1] == '-';
         err = cron__refuse(p, CRON_SYNTAX, field, word, "value expected %s '-'",
                            after ? "after" : "before");
-    } else if (cron__has(p, word, '?')) {
-        err = cron__refuse(p, CRON_CHAR, field, word,
-                           field == CRON_DAY || field == CRON_WEEKDAY
-                               ? "`?` must stand alone in its field"
-                               : "`?` is only for the two day fields");
-        cron__hint(p, "*");
     } else {
-        err = cron__refuse(p, CRON_SYNTAX, field, word, "expected %s, found '%.*s'", rule->expected,
+        err = cron__refuse(p, CRON_SYNTAX, field, word, "expected %s, found '%.*s'", expected,
                            SLICE_TEXT(p, word));
-        int named = all_letters(p, word) ? find_name(p, field, word, false) : -1;
-        if (named >= 0 && cron__bytes(word) > 3 &&
-            !(cron__bytes(word) == 4 && hint_capital(p, field, word)))
-            cron__hint(p, "%s", rule->names[(unsigned)named - rule->name_first]);
-        else if (named < 0 && !hint_capital(p, field, word))
+        if (!hint_capital(p, field, word) && !hint_short_name(p, field, word))
             hint_other_field(p, field, word);
     }
-    cron__expected(p, "%s", rule->expected);
+    cron__expected(p, "%s", expected);
     return err;
 }
 
@@ -236,9 +249,9 @@ enum err cron__step(struct parse *p, enum cron_field field, struct slice word, u
 static void hint_value(struct text *t, const struct field_rule *rule, bool named, unsigned value)
 {
     if (named)
-        text_add(t, "%s", rule->names[(value - rule->name_first) % rule->name_count]);
+        cron__add(t, "%s", rule->names[(value - rule->name_first) % rule->name_count]);
     else
-        text_add(t, "%u", value);
+        cron__add(t, "%u", value);
 }
 
 static void hint_range(struct text *t, const struct field_rule *rule, bool named, unsigned low,
@@ -246,7 +259,7 @@ static void hint_range(struct text *t, const struct field_rule *rule, bool named
 {
     hint_value(t, rule, named, low);
     if (high > low) {
-        text_add(t, "-");
+        cron__add(t, "-");
         hint_value(t, rule, named, high);
     }
 }
@@ -258,15 +271,15 @@ enum err cron__backwards(struct parse *p, enum cron_field field, struct slice ra
     const struct field_rule *rule = &rules[field];
     enum err err = cron__refuse(p, CRON_BACKWARDS, field, range, "range %.*s runs backwards",
                                 SLICE_TEXT(p, range));
-    struct text t = text_into(p->error->hint, sizeof p->error->hint);
+    struct text t = cron__text(p->error->hint, sizeof p->error->hint);
     bool named = ascii_is_letter(p->text[range.at]);
     if (field == CRON_YEAR) {
-        text_add(&t, "%u-%u", high, low);
+        cron__add(&t, "%u-%u", high, low);
     } else if (!stepped) { // With a step, two ranges would not mean the same thing.
         hint_range(&t, rule, named, low, rule->high);
         unsigned rest = field == CRON_WEEKDAY ? 1 : rule->low; // Sunday ended the first range.
         if (high >= rest) {
-            text_add(&t, ",");
+            cron__add(&t, ",");
             hint_range(&t, rule, named, rest, high);
         }
     }

@@ -88,6 +88,12 @@ static void add_nth(struct parse *p, unsigned weekday, unsigned nth)
 static enum err nth_item(struct parse *p, struct slice day, struct slice nth)
 {
     unsigned weekday, occurrence = 0;
+    if (cron__has(p, day, '-')) {
+        enum err err = cron__refuse(p, CRON_SYNTAX, CRON_WEEKDAY, day,
+                                    "`#` needs one weekday, found '%.*s'", SLICE_TEXT(p, day));
+        cron__hint(p, "MON#2,TUE#2");
+        return err;
+    }
     enum err err = cron__value(p, CRON_WEEKDAY, day, &weekday);
     if (!err && !cron__is(p, nth, "L"))
         err = cron__number(p, CRON_WEEKDAY, nth, "occurrence", 1, 5, &occurrence);

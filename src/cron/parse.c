@@ -22,7 +22,7 @@ void cron__normal(struct parse *p, const char *format, ...)
     va_start(args, format);
     vsnprintf(piece, sizeof piece, format, args);
     va_end(args);
-    text_add(&p->normal, "%s", piece);
+    cron__add(&p->normal, "%s", piece);
 }
 
 size_t cron__bytes(struct slice s)
@@ -131,7 +131,7 @@ static enum err parse_into(const char *text, size_t bytes, const struct cron_opt
 enum err cron_parse(const char *text, size_t bytes, const struct cron_options *o,
                     struct cron_schedule *out, struct cron_error *e)
 {
-    return parse_into(text, bytes, o, out, text_into(NULL, 0), e);
+    return parse_into(text, bytes, o, out, cron__text(NULL, 0), e);
 }
 
 enum err cron_normalise(const char *text, size_t bytes, const struct cron_options *o, char *out,
@@ -139,10 +139,10 @@ enum err cron_normalise(const char *text, size_t bytes, const struct cron_option
 {
     struct cron_schedule schedule;
     char normal[CRON_NORMAL_BYTES];
-    enum err err = parse_into(text, bytes, o, &schedule, text_into(normal, sizeof normal), e);
+    enum err err = parse_into(text, bytes, o, &schedule, cron__text(normal, sizeof normal), e);
     if (err)
         return err;
-    struct text t = text_into(out, out_bytes);
-    text_add(&t, "%s", normal);
+    struct text t = cron__text(out, out_bytes);
+    cron__add(&t, "%s", normal);
     return ERR_OK;
 }

@@ -85,7 +85,7 @@ static bool take_day(struct scan *s, struct posix_day *d)
     return ok && (!take(s, '/') || take_time(s, 167, &d->time_s));
 }
 
-bool posix__parse(const char *text, size_t bytes, struct posix_rule *out)
+bool zone__rule_parse(const char *text, size_t bytes, struct posix_rule *out)
 {
     struct scan s = {text, text + bytes};
     struct posix_rule rule = {0};
@@ -143,7 +143,7 @@ static void insert(struct zone_span *list, size_t count, struct zone_span change
     list[i] = change;
 }
 
-bool posix__expand(const struct posix_rule *rule, int64_t from_s, struct zone_builder *b)
+bool zone__rule_expand(const struct posix_rule *rule, int64_t from_s, struct zone_builder *b)
 {
     enum { YEARS_MAX = 304 };
     static const int64_t from_s_min = -70 * 365 * INT64_C(86400); // 1900, long before any schedule.

@@ -7,14 +7,14 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-struct text text_into(char *out, size_t bytes)
+struct text cron__text(char *out, size_t bytes)
 {
     if (bytes)
         out[0] = '\0';
     return (struct text){.out = out, .bytes = bytes};
 }
 
-void text_add(struct text *t, const char *format, ...)
+void cron__add(struct text *t, const char *format, ...)
 {
     size_t used = MIN(t->length, t->bytes);
     va_list args;

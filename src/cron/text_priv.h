@@ -16,7 +16,7 @@ struct text {
 };
 
 // `bytes` may be 0, then nothing is written and only the length counts.
-struct text text_into(char *out, size_t bytes);
-void text_add(struct text *t, const char *format, ...) PRINTF_LIKE(2, 3);
+struct text cron__text(char *out, size_t bytes);
+void cron__add(struct text *t, const char *format, ...) PRINTF_LIKE(2, 3);
 
 #endif

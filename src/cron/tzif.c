@@ -110,9 +110,9 @@ static enum err read_footer(struct tzif *t, int64_t last_s, struct zone_builder 
         return ERR_OK; // No rule: the last offset goes on.
 
     struct posix_rule rule;
-    if (!posix__parse((const char *)start, (size_t)(end - start), &rule))
+    if (!zone__rule_parse((const char *)start, (size_t)(end - start), &rule))
         return fault_set(f, ERR_SYNTAX, "the footer is not a rule");
-    if (!posix__expand(&rule, last_s, b))
+    if (!zone__rule_expand(&rule, last_s, b))
         return fault_set(f, ERR_LIMIT, "more than %d changes", ZONE_CHANGES_MAX);
     return ERR_OK;
 }

@@ -65,8 +65,8 @@ struct posix_rule {
     struct posix_day start, end;
 };
 
-bool posix__parse(const char *text, size_t bytes, struct posix_rule *out);
+bool zone__rule_parse(const char *text, size_t bytes, struct posix_rule *out);
 // Adds every change of the rule after `from_s` until ZONE_END_S. False when there are too many.
-bool posix__expand(const struct posix_rule *rule, int64_t from_s, struct zone_builder *b);
+bool zone__rule_expand(const struct posix_rule *rule, int64_t from_s, struct zone_builder *b);
 
 #endif
