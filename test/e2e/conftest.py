@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: MIT
 """Fixtures: a target, servers of a test's own, and one server for tests that only talk to the API.
 
-Every process that a test starts is ended by its own process id when the test is over, and its log
-is then searched for the words of a sanitizer.
+Every process that a test starts is ended by its own process id when the test is over.
 """
 
 import pytest
+from harness import ledger
 from harness.program import BINARY, Program, server_arguments
 from harness.target import Target
 
 
-def pytest_sessionstart(session):
+def pytest_sessionstart():
     if not BINARY.exists():
         pytest.exit(f"there is no {BINARY}; build it, or set CARILLON_BIN", returncode=2)
 
@@ -22,13 +22,16 @@ def target():
 
 
 class Fleet:
-    """The programs of one test. Only those which are still running at its end are killed."""
+    """The programs of one test, and their databases. At its end those which are still running are
+    killed; then no sanitizer may have had anything to say, and the databases must be sound."""
 
     def __init__(self):
         self.programs = []
+        self.databases = set()
 
     def serve(self, database, *arguments, **options):
         """A server that is listening."""
+        self.databases.add(database)
         return self.start(*server_arguments(database, *arguments), **options).wait_until_listening()
 
     def start(self, *arguments, **options):
@@ -41,6 +44,8 @@ class Fleet:
                 program.kill()
         for program in self.programs:
             program.check_sanitizers()
+        for database in self.databases:
+            ledger.check_sound(database)
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ class Account:
             for n in range(count)
         ]
         self.jobs = create_jobs(server, bodies)
+        self.paused_ms = None  # When the last of them was paused.
         self.owed = {}  # {job id: instants}, once settled.
         self.executions = {}  # {job id: {instant: execution}}, once settled.
 
@@ -25,10 +26,10 @@ class Account:
 
         The pause cancels what is due in the same moment, so the last second is not counted.
         """
-        paused = {job["id"]: job for job in pause_jobs(server, self.jobs)}
-        for job in self.jobs:
-            end_ms = parse_ms(paused[job["id"]]["updated_at"]) - 1000
-            self.owed[job["id"]] = seconds_between(parse_ms(job["created_at"]), end_ms)
+        for paused in pause_jobs(server, self.jobs):
+            self.paused_ms = parse_ms(paused["updated_at"])
+            since_ms = parse_ms(paused["created_at"])
+            self.owed[paused["id"]] = seconds_between(since_ms, self.paused_ms - 1000)
         wait_until(lambda: self._is_drained(server), seconds, "every execution has ended")
 
     def _is_drained(self, server):
