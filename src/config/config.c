@@ -1,0 +1,311 @@
+// SPDX-License-Identifier: MIT
+// config.c: the table of settings, and the four places their values come from.
+
+#include "config/config.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum setting_kind { KIND_TEXT, KIND_NUMBER, KIND_DURATION, KIND_FLAG };
+
+struct setting {
+    const char *name;
+    const char *argument;
+    const char *text; // Default of a TEXT.
+    const char *help;
+    int64_t number; // Default of the others.
+    int64_t min;
+    int64_t max;
+    size_t offset;
+    enum setting_kind kind;
+};
+
+static const struct setting settings[] = {
+#define AT(member) offsetof(struct settings, member)
+#define TEXT(name, argument, text, help)                                                           \
+    {#name, argument, text, help, 0, 0, 0, AT(name), KIND_TEXT},
+#define NUMBER(name, argument, number, min, max, help)                                             \
+    {#name, argument, NULL, help, number, min, max, AT(name), KIND_NUMBER},
+#define DURATION(name, argument, ms, min, max, help)                                               \
+    {#name, argument, NULL, help, ms, min, max, AT(name##_ms), KIND_DURATION},
+#define FLAG(name, help) {#name, NULL, NULL, help, 0, 0, 1, AT(name), KIND_FLAG},
+#include "config/settings.def"
+#undef TEXT
+#undef NUMBER
+#undef DURATION
+#undef FLAG
+#undef AT
+};
+
+#define NAME_BYTES 64
+
+// "log_format" as "log-format" or "CARILLON_LOG_FORMAT".
+static void flag_name(const struct setting *s, char out[static NAME_BYTES])
+{
+    snprintf(out, NAME_BYTES, "%s", s->name);
+    for (char *p = out; *p; p++)
+        *p = *p == '_' ? '-' : *p;
+}
+
+static void variable_name(const char *name, char out[static NAME_BYTES])
+{
+    snprintf(out, NAME_BYTES, "CARILLON_%s", name);
+    for (char *p = out; *p; p++)
+        *p = *p >= 'a' && *p <= 'z' ? (char)(*p - 'a' + 'A') : *p;
+}
+
+static const struct setting *find(const char *name)
+{
+    for (size_t i = 0; i < COUNT_OF(settings); i++)
+        if (strcmp(settings[i].name, name) == 0)
+            return &settings[i];
+    return NULL;
+}
+
+// --- Values ---
+
+static const struct {
+    const char *name;
+    int64_t ms;
+} units[] = {{"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}, {"d", 86400000}};
+
+static int64_t unit_ms(const char *name)
+{
+    for (size_t i = 0; i < COUNT_OF(units); i++)
+        if (strcmp(units[i].name, name) == 0)
+            return units[i].ms;
+    return 0;
+}
+
+// A number and, for a duration, its unit ("0" needs none).
+static bool parse_number(const struct setting *s, const char *text, int64_t *out)
+{
+    char *end;
+    errno = 0;
+    long long value = strtoll(text, &end, 10);
+    if (end == text || errno || *text < '0' || *text > '9')
+        return false;
+    bool unitless = s->kind != KIND_DURATION || (value == 0 && !*end);
+    int64_t scale = unitless ? 1 : unit_ms(end);
+    if (scale == 0 || (unitless && *end) || value > INT64_MAX / scale)
+        return false;
+    *out = value * scale;
+    return true;
+}
+
+static enum err set_number(const struct setting *s, const char *text, const char *where, void *at,
+                           struct fault *f)
+{
+    int64_t value;
+    bool duration = s->kind == KIND_DURATION;
+    if (!parse_number(s, text, &value))
+        return fault_set(f, ERR_SYNTAX, "%s: \"%s\" is not a %s", where, text,
+                         duration ? "duration such as 500ms, 30s, 15m, 12h or 30d" : "number");
+    if (value < s->min || value > s->max)
+        return fault_set(f, ERR_RANGE, "%s: %s is out of range %lld to %lld%s", where, text,
+                         (long long)s->min, (long long)s->max, duration ? " ms" : "");
+    memcpy(at, &value, sizeof value);
+    return ERR_OK;
+}
+
+static enum err set_flag(const char *text, const char *where, void *at, struct fault *f)
+{
+    bool on = strcmp(text, "true") == 0 || strcmp(text, "1") == 0;
+    if (!on && strcmp(text, "false") != 0 && strcmp(text, "0") != 0)
+        return fault_set(f, ERR_SYNTAX, "%s: \"%s\" is neither true nor false", where, text);
+    memcpy(at, &on, sizeof on);
+    return ERR_OK;
+}
+
+// `where` says for people which flag, variable or line this is.
+static enum err set(struct settings *out, const struct setting *s, const char *text,
+                    const char *where, struct fault *f)
+{
+    void *at = (char *)out + s->offset;
+    if (s->kind == KIND_FLAG)
+        return set_flag(text, where, at, f);
+    if (s->kind != KIND_TEXT)
+        return set_number(s, text, where, at, f);
+    if (strlen(text) >= SETTING_TEXT_BYTES)
+        return fault_set(f, ERR_RANGE, "%s is longer than %d bytes", where, SETTING_TEXT_BYTES - 1);
+    strcpy(at, text);
+    return ERR_OK;
+}
+
+// --- Places ---
+
+static void set_defaults(struct settings *out)
+{
+    *out = (struct settings){0};
+    for (size_t i = 0; i < COUNT_OF(settings); i++) {
+        const struct setting *s = &settings[i];
+        void *at = (char *)out + s->offset;
+        if (s->kind == KIND_TEXT)
+            strcpy(at, s->text);
+        else if (s->kind != KIND_FLAG)
+            memcpy(at, &s->number, sizeof s->number);
+    }
+}
+
+static char *trim(char *text)
+{
+    text += strspn(text, " \t");
+    size_t n = strlen(text);
+    while (n > 0 && strchr(" \t\r\n", text[n - 1]))
+        n--;
+    text[n] = '\0';
+    return text;
+}
+
+static enum err set_line(struct settings *out, char *line, const char *where, struct fault *f)
+{
+    char *name = trim(line);
+    if (*name == '\0' || *name == '#')
+        return ERR_OK;
+    char *equals = strchr(name, '=');
+    if (!equals)
+        return fault_set(f, ERR_SYNTAX, "%s: expected `name = value`", where);
+    *equals = '\0';
+    const struct setting *s = find(trim(name));
+    if (!s)
+        return fault_set(f, ERR_SYNTAX, "%s: unknown setting \"%s\"", where, name);
+    return set(out, s, trim(equals + 1), where, f);
+}
+
+static enum err set_from_file(struct settings *out, const char *path, struct fault *f)
+{
+    FILE *file = fopen(path, "re");
+    if (!file)
+        return fault_set(f, ERR_SYSTEM, "cannot read %s: %s", path, strerror(errno));
+    char *line = NULL;
+    size_t capacity = 0;
+    enum err err = ERR_OK;
+    for (int n = 1; !err && getline(&line, &capacity, file) >= 0; n++) {
+        char where[SETTING_TEXT_BYTES + 32];
+        snprintf(where, sizeof where, "%s, line %d", path, n);
+        err = set_line(out, line, where, f);
+    }
+    free(line);
+    fclose(file);
+    return err;
+}
+
+static enum err set_from_environment(struct settings *out, struct fault *f)
+{
+    enum err err = ERR_OK;
+    for (size_t i = 0; i < COUNT_OF(settings) && !err; i++) {
+        char name[NAME_BYTES];
+        variable_name(settings[i].name, name);
+        const char *text = getenv(name);
+        if (text)
+            err = set(out, &settings[i], text, name, f);
+    }
+    return err;
+}
+
+#define OPTION_SETTING 1000
+#define OPTION_HELP 'h'
+#define OPTION_CONFIG 'c'
+
+// getopt's own table, made from ours. `names` holds the names it points to.
+static void make_options(struct option options[static COUNT_OF(settings) + 3],
+                         char names[static COUNT_OF(settings)][NAME_BYTES])
+{
+    for (size_t i = 0; i < COUNT_OF(settings); i++) {
+        flag_name(&settings[i], names[i]);
+        options[i] = (struct option){.name = names[i],
+                                     .has_arg = settings[i].kind == KIND_FLAG ? no_argument
+                                                                              : required_argument,
+                                     .val = OPTION_SETTING + (int)i};
+    }
+    options[COUNT_OF(settings)] = (struct option){"config", required_argument, NULL, OPTION_CONFIG};
+    options[COUNT_OF(settings) + 1] = (struct option){"help", no_argument, NULL, OPTION_HELP};
+    options[COUNT_OF(settings) + 2] = (struct option){0};
+}
+
+static enum err bad_flag(int argc, char **argv, int option, struct fault *f)
+{
+    const char *word = optind > 0 && optind <= argc ? argv[optind - 1] : "";
+    if (option == ':')
+        return fault_set(f, ERR_SYNTAX, "%s needs a value", word);
+    return fault_set(f, ERR_SYNTAX, "unknown flag %s (see: carillon %s --help)", word, argv[0]);
+}
+
+// Reads the flags: with `config` only which file they name, else everything but that.
+static enum err set_from_flags(struct settings *out, int argc, char **argv, const char **config,
+                               struct fault *f)
+{
+    struct option options[COUNT_OF(settings) + 3];
+    char names[COUNT_OF(settings)][NAME_BYTES];
+    make_options(options, names);
+    optind = 0; // glibc: start over.
+    int option;
+    while ((option = getopt_long(argc, argv, "+:hc:", options, NULL)) != -1) {
+        if (option == '?' || option == ':')
+            return bad_flag(argc, argv, option, f);
+        if (option == OPTION_HELP)
+            out->help = true;
+        if (option == OPTION_CONFIG && config)
+            *config = optarg;
+        if (option < OPTION_SETTING || config)
+            continue;
+        const struct setting *s = &settings[option - OPTION_SETTING];
+        char where[NAME_BYTES + 2];
+        snprintf(where, sizeof where, "--%s", names[option - OPTION_SETTING]);
+        enum err err = set(out, s, optarg ? optarg : "true", where, f);
+        if (err)
+            return err;
+    }
+    if (optind < argc)
+        return fault_set(f, ERR_SYNTAX, "unexpected argument \"%s\"", argv[optind]);
+    return ERR_OK;
+}
+
+enum err config_load(int argc, char **argv, struct settings *out, struct fault *f)
+{
+    struct settings s;
+    set_defaults(&s);
+    const char *file = getenv("CARILLON_CONFIG");
+    enum err err = set_from_flags(&s, argc, argv, &file, f);
+    if (!err && !s.help && file)
+        err = set_from_file(&s, file, f);
+    if (!err && !s.help)
+        err = set_from_environment(&s, f);
+    if (!err && !s.help)
+        err = set_from_flags(&s, argc, argv, NULL, f);
+    if (!err)
+        *out = s;
+    return err;
+}
+
+static void print_default(const struct setting *s, char *out, size_t bytes)
+{
+    out[0] = '\0';
+    if (s->kind == KIND_TEXT && s->text[0])
+        snprintf(out, bytes, " [%s]", s->text);
+    if (s->kind == KIND_NUMBER && s->number)
+        snprintf(out, bytes, " [%lld]", (long long)s->number);
+    if (s->kind != KIND_DURATION)
+        return;
+    size_t u = COUNT_OF(units) - 1;
+    while (u > 0 && s->number % units[u].ms != 0)
+        u--;
+    snprintf(out, bytes, " [%lld%s]", (long long)(s->number / units[u].ms), units[u].name);
+}
+
+void config_print_help(FILE *to)
+{
+    for (size_t i = 0; i < COUNT_OF(settings); i++) {
+        char name[NAME_BYTES], flag[NAME_BYTES * 2], value[SETTING_TEXT_BYTES + 8];
+        flag_name(&settings[i], name);
+        const char *argument = settings[i].argument;
+        snprintf(flag, sizeof flag, "--%s%s%s", name, argument ? " " : "",
+                 argument ? argument : "");
+        print_default(&settings[i], value, sizeof value);
+        fprintf(to, "  %-28s %s%s\n", flag, settings[i].help, value);
+    }
+    fprintf(to, "  %-28s %s\n", "--config FILE", "read settings from a file: name = value");
+}
