@@ -4,7 +4,7 @@
 #include "dispatch_harness.h"
 
 #include <dirent.h>
-#include <inttypes.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -37,9 +37,9 @@ static void outcome_seen(void *context, const struct outcome *o)
         h->on_outcome(h, o);
 }
 
-static int count_open_files(void)
+static int count_entries(const char *path)
 {
-    DIR *folder = opendir("/proc/self/fd");
+    DIR *folder = opendir(path);
     int count = 0;
     while (readdir(folder))
         count++;
@@ -52,7 +52,8 @@ int harness_setup(void **state, const struct script *scripts, const char *certif
 {
     struct harness *h = xcalloc(1, sizeof *h);
     struct fault f = {0};
-    h->open_files = count_open_files();
+    h->threads = count_entries("/proc/self/task");
+    h->open_files = count_entries("/proc/self/fd");
     if (loop_open(&h->loop, &f))
         fail_msg("%s", f.text);
     h->target = scripted_target_open(h->loop, scripts, certificate_file, key_file);
@@ -69,7 +70,9 @@ int harness_teardown(void **state)
     dispatch_close(h->dispatch);
     scripted_target_close(h->target);
     loop_close(h->loop);
-    int left_open = count_open_files() - h->open_files;
+    while (count_entries("/proc/self/task") > h->threads)
+        sched_yield(); // A thread that resolves a name is left behind, and ends by itself.
+    int left_open = count_entries("/proc/self/fd") - h->open_files;
     free(h->seen);
     free(h);
     assert_int_equal(left_open, 0);
@@ -107,12 +110,13 @@ void harness_wait(struct harness *h, size_t count)
 
 const struct seen *harness_post(struct harness *h, const char *path)
 {
+    size_t in_flight = dispatch_in_flight(h->dispatch);
     struct send s = harness_attempt(h, path);
     harness_send(h, &s);
     harness_wait(h, h->seen_count + 1);
     const struct seen *seen = &h->seen[h->seen_count - 1];
     assert_int_equal(seen->ticket, s.ticket);
-    assert_int_equal(dispatch_in_flight(h->dispatch), 0);
+    assert_int_equal(dispatch_in_flight(h->dispatch), in_flight);
     return seen;
 }
 

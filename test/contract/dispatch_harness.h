@@ -36,6 +36,7 @@ struct harness {
     void (*on_outcome)(struct harness *h, const struct outcome *o); // May be NULL.
     uint64_t tickets;
     int open_files;
+    int threads;
 };
 
 // Before each test: fills **state with a harness whose target plays `scripts`.

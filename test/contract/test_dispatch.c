@@ -3,11 +3,40 @@
 
 #include "dispatch_harness.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
-static const struct script scripts[] = {
+#define MEGABYTE_HEAD "HTTP/1.1 200 OK\r\nContent-Length: 1048576\r\n\r\n"
+#define OK_ANSWER "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+static char megabyte_answer[sizeof MEGABYTE_HEAD - 1 + (1 << 20)];
+static char bounded_answer[128 + RESPONSE_BYTES_MAX];
+
+// Rows whose text is made in main() come first.
+static struct script scripts[] = {
+    {"/megabyte", megabyte_answer, sizeof megabyte_answer, SCRIPT_KEEP},
+    {"/bounded", bounded_answer, 0, SCRIPT_KEEP},
     {"/ok", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", 0, SCRIPT_KEEP},
+    {"/until-close", "HTTP/1.1 200 OK\r\n\r\nto the end", 0, SCRIPT_CLOSE},
+    {"/old", "HTTP/1.0 200 OK\r\n\r\nold", 0, SCRIPT_CLOSE},
+    {"/created", "HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n", 0, SCRIPT_KEEP},
+    {"/no-content", "HTTP/1.1 204 No Content\r\n\r\n", 0, SCRIPT_KEEP},
+    {"/moved", "HTTP/1.1 302 Found\r\nLocation: /ok\r\nContent-Length: 0\r\n\r\n", 0, SCRIPT_KEEP},
+    {"/not-found", "HTTP/1.1 404 Not Found\r\nContent-Length: 4\r\n\r\ngone", 0, SCRIPT_KEEP},
+    {"/broken", "HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n", 0, SCRIPT_KEEP},
+    {"/odd", "HTTP/1.1 599\r\nContent-Length: 0\r\n\r\n", 0, SCRIPT_KEEP},
+    {"/chunked",
+     "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+     "3;x=y\r\nabc\r\n4\r\ndefg\r\n0\r\nTrailer: t\r\n\r\n",
+     0, SCRIPT_KEEP},
+    {"/interim",
+     "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" OK_ANSWER, 0,
+     SCRIPT_KEEP},
+    {"/closing", "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok", 0,
+     SCRIPT_CLOSE},
+    {"/short", "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nfour", 0, SCRIPT_CLOSE},
+    {"/binary", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\na\xff\0\xc3\xa4", 43, SCRIPT_KEEP},
     {NULL, NULL, 0, SCRIPT_KEEP},
 };
 
@@ -16,23 +45,333 @@ static int setup(void **state)
     return harness_setup(state, scripts, NULL, NULL, NULL);
 }
 
-static void a_good_answer_is_reported_with_status_and_body(void **state)
+// --- Answers -------------------------------------------------------------------------------------
+
+static void an_answer_is_reported_with_its_status_and_body(void **state)
+{
+    static const struct {
+        const char *path;
+        unsigned status;
+        const char *body;
+    } cases[] = {
+        {"/ok", 200, "hello"},        {"/until-close", 200, "to the end"},
+        {"/old", 200, "old"},         {"/created", 201, NULL},
+        {"/no-content", 204, NULL},   {"/not-found", 404, "gone"},
+        {"/broken", 500, NULL},       {"/odd", 599, NULL},
+        {"/chunked", 200, "abcdefg"}, {"/interim", 200, "ok"},
+        {"/closing", 200, "ok"},
+    };
+    struct harness *h = *state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        const struct seen *s = harness_post(h, cases[i].path);
+        assert_string_equal(s->error, "");
+        assert_null(s->attempt.error);
+        assert_int_equal(s->kind, OUTCOME_ANSWERED);
+        assert_int_equal(s->attempt.http_status, cases[i].status);
+        assert_string_equal(s->response, cases[i].body ? cases[i].body : "");
+        assert_int_equal(s->attempt.response != NULL, cases[i].body != NULL);
+    }
+    assert_int_equal(scripted_target_requests(h->target), COUNT_OF(cases));
+}
+
+static void a_redirect_is_an_answer_and_is_not_followed(void **state)
+{
+    struct harness *h = *state;
+    const struct seen *s = harness_post(h, "/moved");
+    assert_int_equal(s->kind, OUTCOME_ANSWERED);
+    assert_int_equal(s->attempt.http_status, 302);
+    assert_int_equal(scripted_target_requests(h->target), 1);
+}
+
+static void a_long_body_is_cut_and_the_answer_counts(void **state)
+{
+    struct harness *h = *state;
+    const struct seen *s = harness_post(h, "/megabyte");
+    assert_int_equal(s->kind, OUTCOME_ANSWERED);
+    assert_int_equal(s->attempt.http_status, 200);
+    assert_null(s->attempt.error);
+    assert_int_equal(strlen(s->response), EXCERPT_BYTES_MAX);
+    assert_int_equal(strspn(s->response, "m"), EXCERPT_BYTES_MAX);
+    assert_int_equal(harness_post(h, "/ok")->attempt.http_status, 200);
+    assert_int_equal(scripted_target_requests(h->target), 2);
+}
+
+// Up to the bound the body is read whole, so its connection can be used again.
+static void a_body_of_the_full_size_is_read_to_its_end(void **state)
+{
+    struct harness *h = *state;
+    assert_int_equal(harness_post(h, "/bounded")->kind, OUTCOME_ANSWERED);
+    assert_int_equal(harness_post(h, "/ok")->kind, OUTCOME_ANSWERED);
+    assert_int_equal(scripted_target_connections(h->target), 1);
+}
+
+// The head said how the target judged the request; a body that breaks off does not unsay it.
+static void a_body_that_breaks_off_is_still_an_answer(void **state)
+{
+    const struct seen *s = harness_post(*state, "/short");
+    assert_int_equal(s->kind, OUTCOME_ANSWERED);
+    assert_int_equal(s->attempt.http_status, 200);
+    assert_string_equal(s->response, "four");
+}
+
+static void the_excerpt_is_valid_utf8(void **state)
+{
+    const struct seen *s = harness_post(*state, "/binary");
+    assert_string_equal(s->response, "a\xef\xbf\xbd\xef\xbf\xbd\xc3\xa4");
+}
+
+// --- Connections ---------------------------------------------------------------------------------
+
+static void connections_are_used_again(void **state)
+{
+    struct harness *h = *state;
+    for (int i = 0; i < 20; i++)
+        assert_int_equal(harness_post(h, i % 2 ? "/ok" : "/chunked")->kind, OUTCOME_ANSWERED);
+    assert_int_equal(scripted_target_connections(h->target), 1);
+}
+
+static void a_connection_that_the_target_closed_meanwhile_is_not_used(void **state)
+{
+    struct harness *h = *state;
+    for (int i = 0; i < 20; i++) {
+        assert_int_equal(harness_post(h, "/ok")->kind, OUTCOME_ANSWERED);
+        scripted_target_hang_up(h->target);
+    }
+    assert_int_equal(scripted_target_connections(h->target), 20);
+    assert_int_equal(scripted_target_requests(h->target), 20);
+}
+
+static void phases_are_measured_where_they_happened(void **state)
 {
     struct harness *h = *state;
     wall_ms before = clock_wall_ms();
-    const struct seen *s = harness_post(h, "/ok");
-    assert_int_equal(s->kind, OUTCOME_ANSWERED);
-    assert_int_equal(s->attempt.http_status, 200);
-    assert_string_equal(s->response, "hello");
-    assert_null(s->attempt.error);
-    assert_in_range(s->attempt.started_at, before, clock_wall_ms());
+    struct attempt fresh = harness_post(h, "/ok")->attempt;
+    struct attempt again = harness_post(h, "/ok")->attempt;
+    wall_ms after = clock_wall_ms();
+
+    assert_true(before <= fresh.started_at && fresh.started_at <= after);
+    assert_true(fresh.started_at <= again.started_at && again.started_at <= after);
+    assert_true(fresh.duration_ms >= 0 && again.duration_ms >= 0);
+    assert_true(fresh.dns_ms >= 0 && fresh.connect_ms >= 0 && fresh.first_byte_ms >= 0);
+    assert_int_equal(fresh.tls_ms, -1);
+    assert_int_equal(again.dns_ms, -1);
+    assert_int_equal(again.connect_ms, -1);
+    assert_true(again.first_byte_ms >= 0);
+}
+
+// --- Requests ------------------------------------------------------------------------------------
+
+// The request `index`, with what differs from run to run replaced: the port, the time of sending
+// and the trace.
+static const char *normal_form(struct harness *h, size_t index)
+{
+    static char text[8192];
+    char port[16];
+    snprintf(text, sizeof text, "%s", scripted_target_request(h->target, index));
+    snprintf(port, sizeof port, ":%u", scripted_target_port(h->target));
+    const char *varying[] = {port, "webhook-timestamp: ", "traceparent: "};
+    for (size_t i = 0; i < COUNT_OF(varying); i++) {
+        char *value = strstr(text, varying[i]);
+        assert_non_null(value);
+        value += i == 0 ? 1 : strlen(varying[i]);
+        char *end = value + strcspn(value, "\r");
+        *value = '*';
+        memmove(value + 1, end, strlen(end) + 1);
+    }
+    return text;
+}
+
+static void a_request_is_exactly_this(void **state)
+{
+    struct harness *h = *state;
+    harness_post(h, "/ok");
+    assert_string_equal(normal_form(h, 0),
+                        "POST /ok HTTP/1.1\r\n"
+                        "Host: 127.0.0.1:*\r\n"
+                        "Idempotency-Key: \"7-1700000000000\"\r\n"
+                        "webhook-id: 7-1700000000000\r\n"
+                        "webhook-timestamp: *\r\n"
+                        "Carillon-Job: 7\r\n"
+                        "Carillon-Scheduled-At: 2023-11-14T22:13:20.000Z\r\n"
+                        "Carillon-Attempt: 1\r\n"
+                        "Carillon-Fence: 3\r\n"
+                        "traceparent: *\r\n"
+                        "User-Agent: Carillon/1.2.3\r\n"
+                        "Content-Type: application/json\r\n"
+                        "Content-Length: 99\r\n"
+                        "\r\n"
+                        "{\"job_id\":7,\"execution_id\":\"7-1700000000000\","
+                        "\"scheduled_at\":\"2023-11-14T22:13:20.000Z\",\"attempt\":1}");
+}
+
+static void the_jobs_own_words_are_sent(void **state)
+{
+    struct harness *h = *state;
+    struct send s = harness_attempt(h, "/ok?a=b&c=%20/../d");
+    s.request.headers = "X-First: 1\nuser-agent: mine\nContent-type: text/plain\n"
+                        "Accept: text/html\nX-Empty: \nX-Last: a  b\n";
+    s.request.body = "not \xc3\xa4 JSON";
+    s.request.attempt = 12;
+    harness_send(h, &s);
+    harness_wait(h, 1);
+    assert_string_equal(normal_form(h, 0), "POST /ok?a=b&c=%20/../d HTTP/1.1\r\n"
+                                           "Host: 127.0.0.1:*\r\n"
+                                           "Idempotency-Key: \"7-1700000000000\"\r\n"
+                                           "webhook-id: 7-1700000000000\r\n"
+                                           "webhook-timestamp: *\r\n"
+                                           "Carillon-Job: 7\r\n"
+                                           "Carillon-Scheduled-At: 2023-11-14T22:13:20.000Z\r\n"
+                                           "Carillon-Attempt: 12\r\n"
+                                           "Carillon-Fence: 3\r\n"
+                                           "traceparent: *\r\n"
+                                           "X-First: 1\r\n"
+                                           "user-agent: mine\r\n"
+                                           "Content-type: text/plain\r\n"
+                                           "Accept: text/html\r\n"
+                                           "X-Empty:\r\n"
+                                           "X-Last: a  b\r\n"
+                                           "Content-Length: 11\r\n"
+                                           "\r\n"
+                                           "not \xc3\xa4 JSON");
+}
+
+// One connection and one handle carry all of them, so that nothing of one request may stick to
+// the next.
+static void every_method_is_sent_with_the_body_it_should_have(void **state)
+{
+    static const struct {
+        enum job_method method;
+        const char *body;
+        const char *start;
+        const char *length; // NULL: no body at all.
+    } cases[] = {
+        {METHOD_POST, "abc", "POST /ok", "3"}, {METHOD_GET, NULL, "GET /ok", NULL},
+        {METHOD_PUT, NULL, "PUT /ok", "99"},   {METHOD_GET, "abc", "GET /ok", "3"},
+        {METHOD_PATCH, "", "PATCH /ok", "0"},  {METHOD_DELETE, NULL, "DELETE /ok", "99"},
+        {METHOD_GET, NULL, "GET /ok", NULL},   {METHOD_POST, "", "POST /ok", "0"},
+        {METHOD_POST, NULL, "POST /ok", "99"},
+    };
+    struct harness *h = *state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct send s = harness_attempt(h, "/ok");
+        s.request.method = cases[i].method;
+        s.request.body = cases[i].body;
+        harness_send(h, &s);
+        harness_wait(h, i + 1);
+        const char *request = scripted_target_request(h->target, i);
+        char length[64];
+        snprintf(length, sizeof length, "\r\nContent-Length: %s\r\n", cases[i].length);
+        assert_memory_equal(request, cases[i].start, strlen(cases[i].start));
+        assert_int_equal(strstr(request, length) != NULL, cases[i].length != NULL);
+        assert_int_equal(strstr(request, "Content-Length") != NULL, cases[i].length != NULL);
+        assert_int_equal(strstr(request, "Content-Type") != NULL, cases[i].length != NULL);
+    }
+    assert_int_equal(scripted_target_connections(h->target), 1);
+}
+
+static void what_a_request_borrows_is_copied(void **state)
+{
+    struct harness *h = *state;
+    char url[64];
+    char headers[] = "X-Own: kept\n";
+    char body[] = "kept";
+    struct send s = harness_attempt(h, "/ok");
+    snprintf(url, sizeof url, "%s", s.request.api);
+    s.request.api = url;
+    s.request.headers = headers;
+    s.request.body = body;
+    harness_send(h, &s);
+    memset(url, 'x', sizeof url);
+    memset(headers, 'x', sizeof headers);
+    memset(body, 'x', sizeof body);
+    harness_wait(h, 1);
+    assert_non_null(strstr(scripted_target_request(h->target, 0), "X-Own: kept\r\n"));
+    assert_non_null(strstr(scripted_target_request(h->target, 0), "\r\n\r\nkept"));
+}
+
+static void a_large_body_is_sent_at_once(void **state)
+{
+    struct harness *h = *state;
+    static char body[1 << 17];
+    memset(body, 'b', sizeof body - 1);
+    struct send s = harness_attempt(h, "/ok");
+    s.request.body = body;
+    harness_send(h, &s);
+    harness_wait(h, 1);
+    assert_int_equal(h->seen[0].attempt.http_status, 200);
+    assert_null(strstr(scripted_target_request(h->target, 0), "Expect"));
+    assert_int_equal(strlen(strstr(scripted_target_request(h->target, 0), "\r\n\r\n")),
+                     sizeof body - 1 + 4);
+}
+
+// --- Many ----------------------------------------------------------------------------------------
+
+static void a_thousand_at_once_are_each_answered_once(void **state)
+{
+    struct harness *h = *state;
+    enum { MANY = 1000 };
+    bool answered[MANY + 1] = {false};
+    for (int i = 0; i < MANY; i++) {
+        struct send s = harness_attempt(h, i % 3 ? "/ok" : "/not-found");
+        harness_send(h, &s);
+    }
+    assert_int_equal(dispatch_in_flight(h->dispatch), MANY);
+    harness_wait(h, MANY);
+    for (size_t i = 0; i < MANY; i++) {
+        const struct seen *s = &h->seen[i];
+        assert_false(answered[s->ticket]);
+        answered[s->ticket] = true;
+        assert_int_equal(s->attempt.http_status, (s->ticket - 1) % 3 ? 200 : 404);
+    }
+    assert_int_equal(scripted_target_requests(h->target), MANY);
+    assert_int_equal(dispatch_in_flight(h->dispatch), 0);
+}
+
+static void send_again(struct harness *h, const struct outcome *o)
+{
+    (void)o;
+    struct send s = harness_attempt(h, "/ok");
+    if (h->seen_count < 10)
+        harness_send(h, &s);
+}
+
+static void an_outcome_may_send_the_next(void **state)
+{
+    struct harness *h = *state;
+    h->on_outcome = send_again;
+    struct send s = harness_attempt(h, "/ok");
+    harness_send(h, &s);
+    harness_wait(h, 10);
+    assert_int_equal(scripted_target_requests(h->target), 10);
 }
 
 int main(void)
 {
+    memcpy(megabyte_answer, MEGABYTE_HEAD, strlen(MEGABYTE_HEAD));
+    memset(megabyte_answer + strlen(MEGABYTE_HEAD), 'm', 1 << 20);
+    int head = snprintf(bounded_answer, sizeof bounded_answer,
+                        "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n", RESPONSE_BYTES_MAX);
+    memset(bounded_answer + head, 'b', RESPONSE_BYTES_MAX);
+    scripts[1].answer_bytes = (size_t)head + RESPONSE_BYTES_MAX;
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, harness_teardown)
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(a_good_answer_is_reported_with_status_and_body, setup,
-                                        harness_teardown),
+        TEST(an_answer_is_reported_with_its_status_and_body),
+        TEST(a_redirect_is_an_answer_and_is_not_followed),
+        TEST(a_long_body_is_cut_and_the_answer_counts),
+        TEST(a_body_of_the_full_size_is_read_to_its_end),
+        TEST(a_body_that_breaks_off_is_still_an_answer),
+        TEST(the_excerpt_is_valid_utf8),
+        TEST(connections_are_used_again),
+        TEST(a_connection_that_the_target_closed_meanwhile_is_not_used),
+        TEST(phases_are_measured_where_they_happened),
+        TEST(a_request_is_exactly_this),
+        TEST(the_jobs_own_words_are_sent),
+        TEST(every_method_is_sent_with_the_body_it_should_have),
+        TEST(what_a_request_borrows_is_copied),
+        TEST(a_large_body_is_sent_at_once),
+        TEST(a_thousand_at_once_are_each_answered_once),
+        TEST(an_outcome_may_send_the_next),
     };
     return harness_run("dispatch", tests, COUNT_OF(tests));
 }

@@ -149,6 +149,8 @@ static void explain(char out[static ERROR_TEXT_MAX], CURLcode code, const struct
         say_timeout(out, t);
     else if (t->head_too_long)
         say_code(out, CURLE_OUT_OF_MEMORY, t);
+    else if (code == CURLE_GOT_NOTHING && t->head_bytes > 0)
+        say_code(out, CURLE_OK, t); // Interim answers count as nothing for libcurl.
     else if (code == CURLE_COULDNT_CONNECT)
         say_connect(out, t);
     else if (code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CONNECT_ERROR)

@@ -1,0 +1,326 @@
+// SPDX-License-Identifier: MIT
+// test_dispatch_failure.c: attempts that fail, and what is said about them.
+//
+// Whether the request may have reached its target decides if a job that must run at most once may
+// be tried again, so the line between NOT_SENT and LOST is drawn here case by case. Name
+// resolution is this program's own: it stands in front of the C library's getaddrinfo, which makes
+// a name that cannot be resolved, and one that hangs, the same everywhere.
+
+#define _GNU_SOURCE // RTLD_NEXT
+
+#include "dispatch_harness.h"
+
+#include <dlfcn.h>
+#include <netdb.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define OK_ANSWER "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+static char long_head_answer[2 * RESPONSE_HEAD_BYTES_MAX];
+static char long_line_answer[300000];
+
+static struct script scripts[] = {
+    {"/long-head", long_head_answer, 0, SCRIPT_KEEP},
+    {"/long-line", long_line_answer, 0, SCRIPT_KEEP},
+    {"/ok", OK_ANSWER, 0, SCRIPT_KEEP},
+    {"/hang", NULL, 0, SCRIPT_KEEP},
+    {"/close", NULL, 0, SCRIPT_CLOSE},
+    {"/reset", NULL, 0, SCRIPT_RESET},
+    {"/half-head", "HTTP/1.1 200 OK\r\nContent-Le", 0, SCRIPT_CLOSE},
+    {"/half-line", "HTTP/1", 0, SCRIPT_CLOSE},
+    {"/not-http", "220 mail.example ESMTP\r\n", 0, SCRIPT_CLOSE},
+    {"/bad-status", "HTTP/1.1 abc OK\r\nContent-Length: 0\r\n\r\n", 0, SCRIPT_KEEP},
+    {"/only-interim", "HTTP/1.1 100 Continue\r\n\r\n", 0, SCRIPT_CLOSE},
+    {"/endless-interim", "HTTP/1.1 100 Continue\r\n\r\n", 0, SCRIPT_DRIP},
+    {"/drip-head", "HTTP/1.1 200 OK\r\nX: yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy", 0,
+     SCRIPT_DRIP},
+    {"/half-body", "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf", 0, SCRIPT_KEEP},
+    {NULL, NULL, 0, SCRIPT_KEEP},
+};
+
+// --- Name resolution -----------------------------------------------------------------------------
+
+static pthread_mutex_t resolver_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t resolver_moved = PTHREAD_COND_INITIALIZER;
+static bool resolver_hangs;
+static int resolver_waiting; // Threads that hang in it.
+
+static void resolver_let_go(void)
+{
+    pthread_mutex_lock(&resolver_lock);
+    resolver_hangs = false;
+    pthread_cond_broadcast(&resolver_moved);
+    while (resolver_waiting > 0)
+        pthread_cond_wait(&resolver_moved, &resolver_lock);
+    pthread_mutex_unlock(&resolver_lock);
+}
+
+static void resolver_hang(void)
+{
+    pthread_mutex_lock(&resolver_lock);
+    resolver_waiting++;
+    while (resolver_hangs)
+        pthread_cond_wait(&resolver_moved, &resolver_lock);
+    resolver_waiting--;
+    pthread_cond_broadcast(&resolver_moved);
+    pthread_mutex_unlock(&resolver_lock);
+}
+
+int getaddrinfo(const char *node, const char *service, const struct addrinfo *hints,
+                struct addrinfo **out)
+{
+    typedef int resolve(const char *, const char *, const struct addrinfo *, struct addrinfo **);
+    if (node && strcmp(node, "hanging.invalid") == 0)
+        resolver_hang();
+    size_t bytes = node ? strlen(node) : 0;
+    if (bytes > 8 && strcmp(node + bytes - 8, ".invalid") == 0)
+        return EAI_NONAME;
+    resolve *real = (resolve *)dlsym(RTLD_NEXT, "getaddrinfo");
+    return real(node, service, hints, out);
+}
+
+static int setup(void **state)
+{
+    resolver_hangs = true;
+    return harness_setup(state, scripts, NULL, NULL, NULL);
+}
+
+static int teardown(void **state)
+{
+    resolver_let_go();
+    return harness_teardown(state);
+}
+
+// --- Not sent ------------------------------------------------------------------------------------
+
+static const struct seen *post_to(struct harness *h, const char *url)
+{
+    struct send s = harness_attempt(h, "/");
+    s.request.api = url;
+    harness_send(h, &s);
+    harness_wait(h, h->seen_count + 1);
+    return &h->seen[h->seen_count - 1];
+}
+
+static uint16_t port_where_nobody_listens(void)
+{
+    struct loop *l;
+    assert_int_equal(loop_open(&l, NULL), ERR_OK);
+    struct scripted_target *t = scripted_target_open(l, scripts, NULL, NULL);
+    uint16_t port = scripted_target_port(t);
+    scripted_target_close(t);
+    loop_close(l);
+    return port;
+}
+
+static void a_refused_connection_is_not_sent(void **state)
+{
+    char url[64];
+    char expected[64];
+    uint16_t port = port_where_nobody_listens();
+    snprintf(url, sizeof url, "http://127.0.0.1:%u/", port);
+    snprintf(expected, sizeof expected, "connection refused by 127.0.0.1:%u", port);
+    const struct seen *s = post_to(*state, url);
+    assert_int_equal(s->kind, OUTCOME_NOT_SENT);
+    assert_string_equal(s->error, expected);
+    assert_int_equal(s->attempt.http_status, 0);
+    assert_null(s->attempt.response);
+    assert_int_equal(s->attempt.first_byte_ms, -1);
+    assert_true(s->attempt.started_at > 0 && s->attempt.started_at <= clock_wall_ms());
+}
+
+static void a_name_that_does_not_resolve_is_not_sent(void **state)
+{
+    const struct seen *s = post_to(*state, "http://no.such.host.invalid/");
+    assert_int_equal(s->kind, OUTCOME_NOT_SENT);
+    assert_string_equal(s->error, "cannot resolve host no.such.host.invalid");
+    assert_int_equal(s->attempt.connect_ms, -1);
+}
+
+static void what_cannot_be_a_url_is_an_outcome_too(void **state)
+{
+    static const struct {
+        const char *url;
+        const char *error;
+    } cases[] = {
+        {"", "the URL is malformed"},
+        {"http://", "the URL is malformed"},
+        {"ftp://127.0.0.1/", "the URL is neither http nor https"},
+        {"file:///etc/passwd", "the URL is neither http nor https"},
+        {"http://127.0.0.1:99999/", "the URL is malformed"},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        const struct seen *s = post_to(*state, cases[i].url);
+        assert_int_equal(s->kind, OUTCOME_NOT_SENT);
+        assert_string_equal(s->error, cases[i].error);
+    }
+}
+
+static void a_name_server_that_hangs_stops_nobody(void **state)
+{
+    struct harness *h = *state;
+    struct send s = harness_attempt(h, "/");
+    s.request.api = "http://hanging.invalid/";
+    s.request.timeout_ms = 200;
+    uint64_t ticket = s.ticket;
+    harness_send(h, &s);
+    assert_int_equal(harness_post(h, "/ok")->attempt.http_status, 200);
+    harness_wait(h, 2);
+    assert_int_equal(h->seen[1].ticket, ticket);
+    assert_int_equal(h->seen[1].kind, OUTCOME_NOT_SENT);
+    assert_string_equal(h->seen[1].error, "timed out after 200 ms while resolving hanging.invalid");
+}
+
+// --- Lost ----------------------------------------------------------------------------------------
+
+static void an_answer_that_never_comes_whole_is_lost(void **state)
+{
+    static const struct {
+        const char *path;
+        const char *error;
+    } cases[] = {
+        {"/close", "connection closed by 127.0.0.1:{port} before an answer"},
+        {"/reset", "connection reset by 127.0.0.1:{port} before an answer"},
+        {"/half-head", "connection closed by 127.0.0.1:{port} in the middle of its answer"},
+        {"/half-line", "connection closed by 127.0.0.1:{port} before an answer"},
+        {"/only-interim", "connection closed by 127.0.0.1:{port} in the middle of its answer"},
+        {"/not-http", "127.0.0.1:{port} does not answer in HTTP/1"},
+        {"/bad-status", "127.0.0.1:{port} does not answer in HTTP/1"},
+        {"/long-head", "the head of the answer from 127.0.0.1:{port} is too long"},
+        {"/long-line", "the head of the answer from 127.0.0.1:{port} is too long"},
+    };
+    struct harness *h = *state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        const struct seen *s = harness_post(h, cases[i].path);
+        assert_error(h, s, cases[i].error);
+        assert_int_equal(s->kind, OUTCOME_LOST);
+        assert_int_equal(s->attempt.http_status, 0);
+        assert_null(s->attempt.response);
+    }
+    assert_int_equal(scripted_target_requests(h->target), COUNT_OF(cases));
+}
+
+// A kept connection that dies under a request looks as if the target had closed it before, but the
+// request may have done its work: it must not be sent again behind the caller's back.
+static void a_request_is_never_repeated_on_a_kept_connection(void **state)
+{
+    struct harness *h = *state;
+    const char *paths[] = {"/close", "/reset"};
+    for (size_t i = 0; i < COUNT_OF(paths); i++) {
+        harness_post(h, "/ok");
+        size_t connections = scripted_target_connections(h->target);
+        size_t requests = scripted_target_requests(h->target);
+        const struct seen *s = harness_post(h, paths[i]);
+        assert_int_equal(s->kind, OUTCOME_LOST);
+        assert_error(h, s, "connection closed by 127.0.0.1:{port} before an answer");
+        assert_int_equal(harness_post(h, "/ok")->kind, OUTCOME_ANSWERED);
+        assert_int_equal(scripted_target_requests(h->target), requests + 2);
+        assert_true(scripted_target_connections(h->target) > connections);
+    }
+}
+
+// --- Deadlines -----------------------------------------------------------------------------------
+
+static void a_deadline_covers_the_whole_attempt(void **state)
+{
+    static const struct {
+        const char *path;
+        unsigned status;
+        const char *error;
+    } cases[] = {
+        {"/hang", 0, "timed out after 200 ms"},
+        {"/drip-head", 0, "timed out after 200 ms"},
+        {"/endless-interim", 0, "timed out after 200 ms"},
+        {"/half-body", 200, "timed out after 200 ms while reading the answer"},
+    };
+    struct harness *h = *state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct send s = harness_attempt(h, cases[i].path);
+        s.request.timeout_ms = 200;
+        harness_send(h, &s);
+        harness_wait(h, i + 1);
+        assert_string_equal(h->seen[i].error, cases[i].error);
+        assert_int_equal(h->seen[i].kind, OUTCOME_LOST);
+        assert_int_equal(h->seen[i].attempt.http_status, cases[i].status);
+        assert_true(h->seen[i].attempt.duration_ms >= 199); // Two clocks, each in whole ms.
+    }
+}
+
+static void whole_seconds_are_told_as_seconds(void **state)
+{
+    struct harness *h = *state;
+    struct send s = harness_attempt(h, "/hang");
+    s.request.timeout_ms = 1000;
+    harness_send(h, &s);
+    harness_wait(h, 1);
+    assert_string_equal(h->seen[0].error, "timed out after 1 s");
+}
+
+static void one_that_hangs_does_not_hold_up_others(void **state)
+{
+    struct harness *h = *state;
+    for (int i = 0; i < 50; i++) {
+        struct send s = harness_attempt(h, "/hang");
+        harness_send(h, &s);
+    }
+    for (int i = 0; i < 50; i++) {
+        struct send s = harness_attempt(h, "/ok");
+        harness_send(h, &s);
+    }
+    harness_wait(h, 50);
+    for (int i = 0; i < 50; i++)
+        assert_int_equal(h->seen[i].attempt.http_status, 200);
+    assert_int_equal(dispatch_in_flight(h->dispatch), 50);
+}
+
+// --- Closing -------------------------------------------------------------------------------------
+
+static void closing_ends_attempts_at_every_stage_without_an_outcome(void **state)
+{
+    struct harness *h = *state;
+    static const char *urls[] = {"http://hanging.invalid/", "http://", "/hang", "/half-body",
+                                 "/ok"};
+    harness_post(h, "/ok"); // Leaves a kept connection.
+    for (size_t i = 0; i < COUNT_OF(urls); i++) {
+        struct send s = harness_attempt(h, urls[i]);
+        if (urls[i][0] != '/')
+            s.request.api = urls[i];
+        if (strcmp(urls[i], "http://") != 0)
+            harness_send(h, &s);
+        // The last ones are not even started when the dispatcher is closed.
+        while (i < 4 && urls[i][0] == '/' && scripted_target_requests(h->target) < i)
+            loop_turn(h->loop, -1);
+    }
+    assert_int_equal(h->seen_count, 1);
+    dispatch_close(h->dispatch);
+    h->dispatch = NULL;
+    assert_int_equal(h->seen_count, 1);
+}
+
+int main(void)
+{
+    int head = snprintf(long_head_answer, sizeof long_head_answer, "HTTP/1.1 200 OK\r\n");
+    for (size_t i = (size_t)head; i + 16 < sizeof long_head_answer; i += 8)
+        memcpy(long_head_answer + i, "X: yyy\r\n", 8);
+    head = snprintf(long_line_answer, sizeof long_line_answer, "HTTP/1.1 200 OK\r\nX: ");
+    memset(long_line_answer + head, 'y', sizeof long_line_answer - (size_t)head - 1);
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(a_refused_connection_is_not_sent),
+        TEST(a_name_that_does_not_resolve_is_not_sent),
+        TEST(what_cannot_be_a_url_is_an_outcome_too),
+        TEST(a_name_server_that_hangs_stops_nobody),
+        TEST(an_answer_that_never_comes_whole_is_lost),
+        TEST(a_request_is_never_repeated_on_a_kept_connection),
+        TEST(a_deadline_covers_the_whole_attempt),
+        TEST(whole_seconds_are_told_as_seconds),
+        TEST(one_that_hangs_does_not_hold_up_others),
+        TEST(closing_ends_attempts_at_every_stage_without_an_outcome),
+    };
+    return harness_run("dispatch failures", tests, COUNT_OF(tests));
+}
