@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: MIT
+// serve.c: `carillon serve`: the server, until a signal stops it.
+
+#include "app/app_priv.h"
+#include "base/log.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const char *const level_names[] = {"debug", "info", "warn", "error"};
+
+static enum err set_up_log(const struct settings *s, struct fault *f)
+{
+    bool json = strcmp(s->log_format, "json") == 0;
+    if (!json && strcmp(s->log_format, "text") != 0)
+        return fault_set(f, ERR_SYNTAX, "log_format: \"%s\" is neither text nor json",
+                         s->log_format);
+    for (size_t i = 0; i < COUNT_OF(level_names); i++) {
+        if (strcmp(level_names[i], s->log_level) == 0) {
+            log_setup((enum log_level)i, json ? LOG_FORMAT_JSON : LOG_FORMAT_TEXT);
+            return ERR_OK;
+        }
+    }
+    return fault_set(f, ERR_SYNTAX, "log_level: \"%s\" is none of debug, info, warn, error",
+                     s->log_level);
+}
+
+bool app__settings(int argc, char **argv, const char *purpose, struct settings *out, int *exit_code)
+{
+    struct fault f = {0};
+    enum err err = config_load(argc, argv, out, &f);
+    if (!err && out->help) {
+        printf("Usage: carillon %s [flags]\n%s\n\n", argv[0], purpose);
+        config_print_help(stdout);
+        printf("\nEach is also a variable (CARILLON_DB). Durations: 500ms 30s 15m 12h 30d.\n");
+        *exit_code = EXIT_OK;
+        return false;
+    }
+    if (!err)
+        err = set_up_log(out, &f);
+    if (err) {
+        fprintf(stderr, "carillon: %s\n", f.text);
+        *exit_code = EXIT_USAGE;
+        return false;
+    }
+    return true;
+}
+
+int app__serve(int argc, char **argv)
+{
+    struct carillon c = {0};
+    int code;
+    if (!app__settings(argc, argv, "Runs the server until SIGTERM or SIGINT.", &c.settings, &code))
+        return code;
+    app__block_signals();
+    struct fault f = {0};
+    enum err err = app__start(&c, &f);
+    if (err) {
+        log_error("server.start_failed", LOG_TEXT("error", err_text(err)),
+                  LOG_TEXT("detail", f.text));
+        return err == ERR_SYNTAX || err == ERR_FORBIDDEN ? EXIT_USAGE : EXIT_START;
+    }
+    app__wait(&c);
+    app__stop(&c);
+    return EXIT_OK;
+}

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: MIT
+// server.c: boot order, wiring, and an orderly stop.
+//
+// Boot: lock, store, engine (which recovers and goes on planning), service, observer, API. Nobody
+// can ask for anything before everything that was owed is under way. The stop runs the other way,
+// after the attempts under way had their time to end.
+
+#include "app/app_priv.h"
+#include "base/log.h"
+
+#include <arpa/inet.h>
+#include <assert.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+static void store_lost(const struct fault *f)
+{
+    (void)f; // The engine has logged it.
+    _exit(EXIT_STORE_LOST);
+}
+
+// Each attempt under way is a descriptor; the soft limit is often only 1024.
+static void raise_descriptor_limit(void)
+{
+    struct rlimit r;
+    if (getrlimit(RLIMIT_NOFILE, &r) != 0 || r.rlim_cur == r.rlim_max)
+        return;
+    r.rlim_cur = r.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &r) != 0)
+        log_warn("server.descriptors", LOG_INT("limit", r.rlim_cur));
+}
+
+static bool is_loopback(const char *host)
+{
+    struct in_addr v4;
+    if (strcmp(host, "localhost") == 0 || strcmp(host, "::1") == 0)
+        return true;
+    return inet_pton(AF_INET, host, &v4) == 1 && ntohl(v4.s_addr) >> 24 == 127;
+}
+
+static enum err start_engine(struct carillon *c, struct fault *f)
+{
+    const struct settings *s = &c->settings;
+    struct engine_options o = {
+        .limits = core_limits_default,
+        .dispatch = {.version = CARILLON_VERSION,
+                     .connect_ms = 5000,
+                     .tls_ms = 5000,
+                     .connections_max = 4096,
+                     .ca_file = s->ca_file[0] ? s->ca_file : NULL},
+        .retention = {.age_ms = s->retention_age_ms, .executions_max = s->retention_count},
+        .mails_max = 65536,
+        .store_lost = store_lost,
+    };
+    o.limits.in_flight_max = (uint32_t)s->max_in_flight;
+    o.limits.host_in_flight_max = (uint32_t)s->max_in_flight_per_host;
+    o.limits.jobs_max = (uint32_t)s->jobs_max;
+    return engine_start(&o, c->store, &c->engine, f);
+}
+
+static enum err start_api(struct carillon *c, const char *host, uint16_t port, struct fault *f)
+{
+    unsigned threads = (unsigned)c->settings.api_threads;
+    struct service_options so = {.readers = threads, .calls_max = 16384};
+    enum err err = service_open(&so, c->store, c->engine, &c->service, f);
+    if (err)
+        return err;
+    c->observer = observer_new(c->engine, CARILLON_VERSION);
+    struct api_options ao = {
+        .host = host, .port = port, .threads = threads, .version = CARILLON_VERSION};
+    return api_open(&ao, c->service, c->observer, &c->api, f);
+}
+
+static void log_listening(const struct carillon *c, const char *host)
+{
+    char url[96];
+    bool v6 = strchr(host, ':') != NULL;
+    snprintf(url, sizeof url, "http://%s%.45s%s:%u", v6 ? "[" : "", host, v6 ? "]" : "",
+             (unsigned)api_port(c->api));
+    log_info("server.listening", LOG_TEXT("url", url), LOG_INT("port", api_port(c->api)),
+             LOG_TEXT("db", c->settings.db), LOG_TEXT("version", CARILLON_VERSION),
+             LOG_INT("pid", getpid()));
+}
+
+static enum err start_rooms(struct carillon *c, struct fault *f)
+{
+    char host[64];
+    uint16_t port;
+    enum err err = app__address_parse(c->settings.listen, host, sizeof host, &port, f);
+    if (!err && !is_loopback(host) && !c->settings.insecure_no_auth)
+        err = fault_set(f, ERR_FORBIDDEN,
+                        "--listen %s: there is no access control yet; to serve beyond this "
+                        "machine all the same, add --insecure-no-auth",
+                        c->settings.listen);
+    if (!err)
+        err = cluster_solo_open(c->settings.db, &c->cluster, f);
+    if (!err)
+        err = store_sqlite_open(c->settings.db, &c->store, f);
+    if (!err)
+        err = start_engine(c, f);
+    if (!err)
+        err = start_api(c, host, port, f);
+    if (!err)
+        log_listening(c, host);
+    return err;
+}
+
+static void stop_rooms(struct carillon *c)
+{
+    if (c->service)
+        service_stop(c->service);
+    if (c->observer)
+        observer_stop(c->observer);
+    engine_stop(c->engine);
+    service_close(c->service);
+    api_close(c->api);
+    observer_free(c->observer);
+    store_close(c->store);
+    cluster_close(c->cluster);
+}
+
+enum err app__start(struct carillon *c, struct fault *f)
+{
+    raise_descriptor_limit();
+    enum err err = start_rooms(c, f);
+    if (err)
+        stop_rooms(c);
+    return err;
+}
+
+// --- Signals ---
+
+static sigset_t stop_signals(void)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    return set;
+}
+
+void app__block_signals(void)
+{
+    sigset_t set = stop_signals();
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    signal(SIGPIPE, SIG_IGN);
+}
+
+void app__wait(struct carillon *c)
+{
+    (void)c;
+    sigset_t set = stop_signals();
+    int signal_number;
+    int rc = sigwait(&set, &signal_number);
+    assert(rc == 0);
+    (void)rc;
+    log_info("server.stopping", LOG_TEXT("signal", signal_number == SIGINT ? "INT" : "TERM"));
+}
+
+void app__stop(struct carillon *c)
+{
+    sigset_t set = stop_signals();
+    pthread_sigmask(SIG_UNBLOCK, &set, NULL); // The next one ends us at once, like a crash.
+    api_drain(c->api);
+    size_t left = engine_drain(c->engine, c->settings.drain_timeout_ms);
+    stop_rooms(c);
+    log_info("server.stopped", LOG_INT("attempts_abandoned", left));
+}
