@@ -64,6 +64,12 @@ int harness_setup(void **state, const struct script *scripts, const char *certif
     return 0;
 }
 
+void harness_reopen(struct harness *h, const struct dispatch_options *o)
+{
+    dispatch_close(h->dispatch);
+    assert_int_equal(adapter->open(h->loop, o, outcome_seen, h, &h->dispatch, NULL), ERR_OK);
+}
+
 int harness_teardown(void **state)
 {
     struct harness *h = *state;

@@ -42,6 +42,8 @@ struct harness {
 // Before each test: fills **state with a harness whose target plays `scripts`.
 int harness_setup(void **state, const struct script *scripts, const char *certificate_file,
                   const char *key_file, const char *ca_file);
+// Replaces the dispatcher by one with other options.
+void harness_reopen(struct harness *h, const struct dispatch_options *o);
 // Fails the test if a descriptor was left open.
 int harness_teardown(void **state);
 

@@ -10,6 +10,7 @@
 
 #include "dispatch_harness.h"
 
+#include <arpa/inet.h>
 #include <dlfcn.h>
 #include <netdb.h>
 #include <pthread.h>
@@ -175,6 +176,53 @@ static void a_name_server_that_hangs_stops_nobody(void **state)
     assert_string_equal(h->seen[1].error, "timed out after 200 ms while resolving hanging.invalid");
 }
 
+// A listener whose queue is full drops further connections without a word (and so does a firewall).
+static uint16_t fill_listener(int *sockets, size_t count)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t bytes = sizeof address;
+    for (size_t i = 0; i < count; i++) {
+        sockets[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+        if (i > 0) {
+            connect(sockets[i], (struct sockaddr *)&address, bytes);
+            continue;
+        }
+        assert_int_equal(bind(sockets[0], (struct sockaddr *)&address, bytes), 0);
+        assert_int_equal(listen(sockets[0], 0), 0);
+        getsockname(sockets[0], (struct sockaddr *)&address, &bytes);
+    }
+    return ntohs(address.sin_port);
+}
+
+static void a_target_that_takes_no_connection_is_not_sent(void **state)
+{
+    static const struct {
+        dur_ms timeout_ms, connect_ms;
+        const char *error;
+    } bounds[] = {
+        {200, 5000, "timed out after 200 ms while connecting to 127.0.0.1"},
+        {60000, 150, "timed out after 150 ms while connecting to 127.0.0.1"},
+    };
+    struct harness *h = *state;
+    int sockets[8];
+    unsigned port = fill_listener(sockets, COUNT_OF(sockets));
+    char url[64];
+    snprintf(url, sizeof url, "http://127.0.0.1:%u/", port);
+    for (size_t i = 0; i < COUNT_OF(bounds); i++) {
+        struct dispatch_options o = {.version = "1", .connect_ms = bounds[i].connect_ms};
+        harness_reopen(h, &o);
+        struct send s = harness_attempt(h, "/");
+        s.request.api = url;
+        s.request.timeout_ms = bounds[i].timeout_ms;
+        harness_send(h, &s);
+        harness_wait(h, i + 1);
+        assert_int_equal(h->seen[i].kind, OUTCOME_NOT_SENT);
+        assert_memory_equal(h->seen[i].error, bounds[i].error, strlen(bounds[i].error));
+    }
+    for (size_t i = 0; i < COUNT_OF(sockets); i++)
+        close(sockets[i]);
+}
+
 // --- Lost ----------------------------------------------------------------------------------------
 
 static void an_answer_that_never_comes_whole_is_lost(void **state)
@@ -315,6 +363,7 @@ int main(void)
         TEST(a_name_that_does_not_resolve_is_not_sent),
         TEST(what_cannot_be_a_url_is_an_outcome_too),
         TEST(a_name_server_that_hangs_stops_nobody),
+        TEST(a_target_that_takes_no_connection_is_not_sent),
         TEST(an_answer_that_never_comes_whole_is_lost),
         TEST(a_request_is_never_repeated_on_a_kept_connection),
         TEST(a_deadline_covers_the_whole_attempt),

@@ -97,7 +97,7 @@ static void say_tls(char out[static ERROR_TEXT_MAX], CURLcode code, const struct
     // OpenSSL's reason stands behind the last "::" of its line.
     const char *reason = strstr(t->message, "::");
     reason = reason ? reason + 2 : t->message;
-    if (verified != X509_V_OK)
+    if (verified != X509_V_OK && verified != X509_V_ERR_UNSPECIFIED)
         reason = X509_verify_cert_error_string(verified);
     else if (code == CURLE_PEER_FAILED_VERIFICATION)
         reason = "its certificate is for another host";
@@ -111,16 +111,16 @@ static void say_tls(char out[static ERROR_TEXT_MAX], CURLcode code, const struct
 static const char *stage_of(const struct transfer *t)
 {
     curl_off_t resolved = 0;
-    curl_off_t connected = 0;
+    long local_port = 0; // Known once TCP is connected; the time of it only after the handshake.
     curl_easy_getinfo(t->easy, CURLINFO_NAMELOOKUP_TIME_T, &resolved);
-    curl_easy_getinfo(t->easy, CURLINFO_CONNECT_TIME_T, &connected);
+    curl_easy_getinfo(t->easy, CURLINFO_LOCAL_PORT, &local_port);
     if (t->head_complete)
         return " while reading the answer";
     if (t->sent)
         return "";
     if (!resolved)
         return " while resolving {host}";
-    return connected ? " in the TLS handshake with {host}" : " while connecting to {target}";
+    return local_port ? " in the TLS handshake with {host}" : " while connecting to {target}";
 }
 
 static void say_timeout(char out[static ERROR_TEXT_MAX], const struct transfer *t)

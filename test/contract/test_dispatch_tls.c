@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: MIT
+// test_dispatch_tls.c: targets are verified, and a handshake that fails sends nothing.
+
+#include "certificate.h"
+#include "dispatch_harness.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct script scripts[] = {
+    {"/ok", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", 0, SCRIPT_KEEP},
+    {NULL, NULL, 0, SCRIPT_KEEP},
+};
+
+static struct certificate valid;
+static struct certificate expired;
+static struct certificate foreign; // Of another host.
+
+static int setup_trusted(void **state)
+{
+    return harness_setup(state, scripts, valid.certificate_file, valid.key_file,
+                         valid.certificate_file);
+}
+
+static int setup_untrusted(void **state)
+{
+    return harness_setup(state, scripts, valid.certificate_file, valid.key_file, NULL);
+}
+
+static int setup_expired(void **state)
+{
+    return harness_setup(state, scripts, expired.certificate_file, expired.key_file,
+                         expired.certificate_file);
+}
+
+static int setup_foreign(void **state)
+{
+    return harness_setup(state, scripts, foreign.certificate_file, foreign.key_file,
+                         foreign.certificate_file);
+}
+
+static int setup_plain(void **state)
+{
+    return harness_setup(state, scripts, NULL, NULL, NULL);
+}
+
+static const struct seen *post_securely(struct harness *h, dur_ms timeout_ms)
+{
+    char url[64];
+    struct send s = harness_attempt(h, "/ok");
+    snprintf(url, sizeof url, "https://127.0.0.1:%u/ok", scripted_target_port(h->target));
+    s.request.api = url;
+    s.request.timeout_ms = timeout_ms;
+    harness_send(h, &s);
+    harness_wait(h, h->seen_count + 1);
+    return &h->seen[h->seen_count - 1];
+}
+
+static void a_trusted_target_is_sent_to_and_its_connection_kept(void **state)
+{
+    struct harness *h = *state;
+    struct attempt fresh = post_securely(h, 60000)->attempt;
+    assert_int_equal(fresh.http_status, 200);
+    assert_true(fresh.tls_ms >= 0);
+    struct attempt again = post_securely(h, 60000)->attempt;
+    assert_int_equal(again.http_status, 200);
+    assert_int_equal(again.tls_ms, -1);
+    assert_int_equal(scripted_target_connections(h->target), 1);
+    assert_int_equal(scripted_target_requests(h->target), 2);
+}
+
+static void assert_not_sent(struct harness *h, const char *error)
+{
+    const struct seen *s = post_securely(h, 60000);
+    assert_string_equal(s->error, error);
+    assert_int_equal(s->kind, OUTCOME_NOT_SENT);
+    assert_int_equal(s->attempt.http_status, 0);
+    assert_int_equal(scripted_target_requests(h->target), 0);
+}
+
+static void an_untrusted_target_is_not_sent_to(void **state)
+{
+    assert_not_sent(*state, "TLS handshake with 127.0.0.1 failed: self-signed certificate");
+}
+
+static void an_expired_certificate_is_not_sent_to(void **state)
+{
+    assert_not_sent(*state, "TLS handshake with 127.0.0.1 failed: certificate has expired");
+}
+
+static void a_certificate_of_another_host_is_not_sent_to(void **state)
+{
+    assert_not_sent(*state,
+                    "TLS handshake with 127.0.0.1 failed: its certificate is for another host");
+}
+
+static void a_target_without_tls_is_not_sent_to(void **state)
+{
+    struct harness *h = *state;
+    const struct seen *s = post_securely(h, 300); // It waits for the end of what is no request.
+    assert_int_equal(s->kind, OUTCOME_NOT_SENT);
+    assert_string_equal(s->error, "timed out after 300 ms in the TLS handshake with 127.0.0.1");
+}
+
+int main(void)
+{
+    certificate_make(&valid, "DNS:localhost,IP:127.0.0.1", false);
+    certificate_make(&expired, "DNS:localhost,IP:127.0.0.1", true);
+    certificate_make(&foreign, "DNS:other.example", false);
+
+#define TEST(name, setup) cmocka_unit_test_setup_teardown(name, setup, harness_teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(a_trusted_target_is_sent_to_and_its_connection_kept, setup_trusted),
+        TEST(an_untrusted_target_is_not_sent_to, setup_untrusted),
+        TEST(an_expired_certificate_is_not_sent_to, setup_expired),
+        TEST(a_certificate_of_another_host_is_not_sent_to, setup_foreign),
+        TEST(a_target_without_tls_is_not_sent_to, setup_plain),
+    };
+    int failed = harness_run("dispatch TLS", tests, COUNT_OF(tests));
+    certificate_remove(&valid);
+    certificate_remove(&expired);
+    certificate_remove(&foreign);
+    return failed;
+}
