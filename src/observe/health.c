@@ -37,9 +37,7 @@ static void PRINTF_LIKE(4, 5)
 
 static void judge_store(const struct engine_status *s, struct health *h)
 {
-    if (s->store_failed)
-        judge(h, HEALTH_STORE, HEALTH_FAILING, "the database is lost; the server ends");
-    else if (s->store_stalled)
+    if (s->store_stalled)
         judge(h, HEALTH_STORE, HEALTH_FAILING,
               "the disk is full; nothing is written or sent until there is room");
 }

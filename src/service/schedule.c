@@ -32,22 +32,22 @@ static void hint_zones(const char *name, struct service_problem *p)
             (size_t)snprintf(p->hint + used, sizeof p->hint - used, "%s%s", i ? ", " : "", near[i]);
 }
 
-static enum err find_zone(const char *timezone, const struct zone **out, struct service_problem *p)
+static enum err find_zone(const char *name, const struct zone **out, struct service_problem *p)
 {
     struct fault f = {0};
-    enum err err = zone_find(timezone, out, &f);
+    enum err err = zone_find(name, out, &f);
     if (!err)
         return ERR_OK;
     if (err != ERR_NOT_FOUND)
         return service_refuse(p, err, PROBLEM_TIMEZONE, "timezone",
-                              "the time zone '%.64s' cannot be read on this server", timezone);
-    service_refuse(p, err, PROBLEM_TIMEZONE, "timezone", "unknown time zone '%.64s'", timezone);
+                              "the time zone '%.64s' cannot be read on this server", name);
+    service_refuse(p, err, PROBLEM_TIMEZONE, "timezone", "unknown time zone '%.64s'", name);
     snprintf(p->expected, sizeof p->expected, "an IANA name such as Europe/Paris, or UTC");
-    hint_zones(timezone, p);
+    hint_zones(name, p);
     return err;
 }
 
-enum err service__compile(const char *schedule, const char *timezone, const struct cron_options *o,
+enum err service__compile(const char *schedule, const char *zone_text, const struct cron_options *o,
                           struct cron_schedule *out, const struct zone **zone,
                           struct service_problem *p)
 {
@@ -55,7 +55,7 @@ enum err service__compile(const char *schedule, const char *timezone, const stru
     enum err err = cron_parse(schedule, strlen(schedule), o, out, &e);
     if (err)
         return refuse_schedule(p, err, &e);
-    return find_zone(timezone, zone, p);
+    return find_zone(zone_text, zone, p);
 }
 
 enum err service__check_can_fire(const struct cron_schedule *s, const struct zone *z, wall_ms now,
@@ -86,12 +86,13 @@ size_t service_next_runs(const struct job *j, wall_ms now, size_t count, wall_ms
     return list_runs(&s, z, MAX(now, j->effective_from), count, out);
 }
 
-enum err service_preview_schedule(const char *schedule, const char *timezone, wall_ms from,
+enum err service_preview_schedule(const char *schedule, const char *zone_text, wall_ms from,
                                   size_t count, struct service_preview *out,
                                   struct service_problem *p)
 {
     struct cron_schedule s;
-    enum err err = service__compile(schedule, timezone ? timezone : "UTC", NULL, &s, &out->zone, p);
+    enum err err =
+        service__compile(schedule, zone_text ? zone_text : "UTC", NULL, &s, &out->zone, p);
     if (!err)
         err = service__check_can_fire(&s, out->zone, from, p);
     if (err)

@@ -183,8 +183,8 @@ struct service_preview {
     size_t warning_count;
 };
 
-// `timezone` NULL means UTC; runs are those after `from`. Writes nothing, reads no database.
-MUST_CHECK enum err service_preview_schedule(const char *schedule, const char *timezone,
+// `zone_text` NULL means UTC; runs are those after `from`. Writes nothing, reads no database.
+MUST_CHECK enum err service_preview_schedule(const char *schedule, const char *zone_text,
                                              wall_ms from, size_t count,
                                              struct service_preview *out,
                                              struct service_problem *p);

@@ -89,7 +89,7 @@ enum err service__check_body(const char *body, struct service_problem *p);
 bool service__is_one_line(const char *text); // No control characters.
 
 // Reads schedule and zone. The problem points at the member which is wrong.
-enum err service__compile(const char *schedule, const char *timezone, const struct cron_options *o,
+enum err service__compile(const char *schedule, const char *zone_text, const struct cron_options *o,
                           struct cron_schedule *out, const struct zone **zone,
                           struct service_problem *p);
 enum err service__check_can_fire(const struct cron_schedule *s, const struct zone *z, wall_ms now,

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: MIT
+// alerts.c: the handlers of alerts: of one job, and of all.
+
+#include "api/api_priv.h"
+
+#define ALERTS_LIMIT_DEFAULT 50
+
+static enum err list_alert(void *context, const struct alert *a)
+{
+    struct page *page = context;
+    if (page_has_room(page))
+        page_add(page, json_alert(a), (struct cursor){.id = a->id});
+    return ERR_OK;
+}
+
+static enum err answer_list(struct api_request *r, job_id job, struct problem *p)
+{
+    size_t limit = ALERTS_LIMIT_DEFAULT;
+    struct cursor before = {.id = INT64_MAX};
+    enum err err = query_limit(r, &limit, p);
+    if (!err)
+        err = query_cursor(r, CURSOR_ALERTS, &before, p);
+    if (err)
+        return err;
+
+    struct page page;
+    page_init(&page, CURSOR_ALERTS, limit);
+    err = service_list_alerts(r->api->service, job, before.id, limit + 1, list_alert, &page,
+                              &p->what);
+    if (err)
+        json_decref(page.items);
+    else
+        page_answer(r, "alerts", &page);
+    return err;
+}
+
+enum err handle_alerts(struct api_request *r, struct problem *p)
+{
+    return answer_list(r, 0, p);
+}
+
+enum err handle_job_alerts(struct api_request *r, struct problem *p)
+{
+    struct job *j;
+    enum err err = service_get_job(r->api->service, r->job, &j, &p->what);
+    if (err)
+        return err;
+    job_free(j);
+    return answer_list(r, r->job, p);
+}

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: MIT
+// api.c: opening and closing, and the way of a request from the server to its handler.
+
+#include "api/api_priv.h"
+#include "base/metrics.h"
+
+#include <assert.h>
+
+static enum err handle(struct api_request *r, struct problem *p)
+{
+    enum err err = route_find(r, p);
+    if (err)
+        return err;
+    if (r->route->changes && atomic_load(&r->api->draining))
+        return refuse(p, ERR_CLOSED, REFUSED_DRAINING, NULL,
+                      "the server is shutting down; nothing was changed");
+    err = route_check_parameters(r, p);
+    if (!err)
+        err = body_read(r, p);
+    return err ? err : r->route->handle(r, p);
+}
+
+static void handle_exchange(void *context, struct exchange *x)
+{
+    struct api_request *r = xcalloc(1, sizeof *r);
+    r->api = context;
+    r->exchange = x;
+    struct problem problem = {0};
+    if (handle(r, &problem))
+        answer_problem(r, &problem);
+}
+
+static char *error_body(void *context, const struct refusal *refusal, size_t *bytes)
+{
+    metric_add(METRIC_api_requests, 1);
+    metric_add(METRIC_api_errors, 1);
+    return problem_refusal_body(context, refusal, bytes);
+}
+
+// JSON is made of many small allocations; none of them may fail (base/memory.h says why).
+static void prepare_json(void)
+{
+    json_set_alloc_funcs(xmalloc, free);
+    json_object_seed(0);
+}
+
+enum err api_open(const struct api_options *o, struct service *s, struct observer *observer,
+                  struct api **out, struct fault *f)
+{
+    prepare_json();
+    struct api *a = xcalloc(1, sizeof *a);
+    a->service = s;
+    a->observer = observer;
+    a->version = o->version;
+    struct server_options options = {
+        .host = o->host,
+        .port = o->port,
+        .threads = o->threads,
+        .error_body = error_body,
+    };
+    enum err err = server_open(&options, handle_exchange, a, &a->server, f);
+    if (err) {
+        free(a);
+        return err;
+    }
+    *out = a;
+    return ERR_OK;
+}
+
+uint16_t api_port(const struct api *a)
+{
+    return server_port(a->server);
+}
+
+void api_drain(struct api *a)
+{
+    atomic_store(&a->draining, true);
+}
+
+void api_close(struct api *a)
+{
+    if (!a)
+        return;
+    server_close(a->server);
+    free(a);
+}

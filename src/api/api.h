@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: MIT
+// api.h: the HTTP API: routes, JSON, problems, in front of the service.
+//
+// A request is matched against one table of routes, its parameters and its body are decoded
+// strictly, the service is asked, and the answer is encoded. Changes are answered later, on the
+// service's thread, when they are durable.
+//
+// Order of an orderly stop: api_drain, engine_drain, service_stop and observer_stop, engine_stop,
+// service_close, api_close. Until api_close questions are answered.
+
+#ifndef CARILLON_API_API_H
+#define CARILLON_API_API_H
+
+#include "observe/observe.h"
+#include "service/service.h"
+
+struct api;
+
+struct api_options {
+    const char *host;    // An address: "127.0.0.1", "::1".
+    uint16_t port;       // 0: the kernel chooses; see api_port.
+    unsigned threads;    // At least as many questions can be asked at once; 0: 2.
+    const char *version; // Borrowed for as long as the API lives.
+};
+
+// Listens and answers from now on. Service and observer stay the caller's. ERR_BUSY when the port
+// is taken, ERR_FORBIDDEN, ERR_SYNTAX (the host is no address) or ERR_SYSTEM.
+MUST_CHECK enum err api_open(const struct api_options *o, struct service *s,
+                             struct observer *observer, struct api **out, struct fault *f);
+
+uint16_t api_port(const struct api *a);
+
+// From now on changes are refused with 503 and /readyz says no; questions are answered as before.
+void api_drain(struct api *a);
+
+// Stops listening, waits until every request is answered, ends the threads. Whoever has to answer
+// must still be there, or have answered: the service is closed before. NULL is a no-op.
+void api_close(struct api *a);
+
+#endif

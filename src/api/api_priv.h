@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: MIT
+// api_priv.h: what the files of the API share: requests, routes, problems, JSON.
+//
+// A request lives from the server's call until its answer. A handler either answers it (or hands
+// it to the service, which answers later) and returns ERR_OK, or returns an error and leaves the
+// problem to its caller, who answers it. After ERR_OK the request must not be touched.
+
+#ifndef CARILLON_API_API_PRIV_H
+#define CARILLON_API_API_PRIV_H
+
+#include "api/api.h"
+#include "api/server_priv.h"
+
+#include <jansson.h>
+#include <stdatomic.h>
+
+struct api {
+    struct server *server;
+    struct service *service;
+    struct observer *observer;
+    const char *version;
+    atomic_bool draining;
+};
+
+// --- problem.c: everything that can be refused, as application/problem+json ----------------------
+
+// What the API itself refuses; what the service refuses has its own kinds.
+enum api_refusal {
+    REFUSED_BY_SERVICE, // See what.kind.
+    REFUSED_JSON,
+    REFUSED_PARAMETER,
+    REFUSED_NOT_FOUND,
+    REFUSED_METHOD,
+    REFUSED_MEDIA_TYPE,
+    REFUSED_DRAINING,
+    REFUSALS
+};
+
+struct problem {
+    enum api_refusal refusal;
+    struct service_problem what;
+    char allow[64]; // REFUSED_METHOD: for the header Allow.
+};
+
+// Fills *p and returns `code`, like service_refuse.
+enum err refuse(struct problem *p, enum err code, enum api_refusal refusal, const char *member,
+                const char *format, ...) PRINTF_LIKE(5, 6);
+// The same for a member of a JSON body.
+#define refuse_field(p, code, member, ...)                                                         \
+    service_refuse(&(p)->what, (code), PROBLEM_FIELD, (member), __VA_ARGS__)
+
+unsigned problem_status(const struct problem *p);
+const char *problem_retry_after(const struct problem *p); // Seconds, as text; or NULL.
+json_t *problem_json(const struct problem *p, const char *request_id);
+// For requests that the server refuses before there is an exchange (server_error_body).
+char *problem_refusal_body(void *api, const struct refusal *r, size_t *bytes);
+
+#define PROBLEM_CONTENT_TYPE "application/problem+json"
+
+// --- request.c: a request and its answer ---------------------------------------------------------
+
+struct route;
+
+struct api_request {
+    struct api *api;
+    struct exchange *exchange;
+    const struct route *route;
+    job_id job;                     // Of a route with :job.
+    struct execution_key execution; // Of a route with :execution.
+    json_t *body;                   // An object, or NULL when there was none.
+    bool merge;                     // A change of a job: PATCH rather than PUT.
+    // Of a change: makes the answer.
+    void (*succeed)(struct api_request *r, const struct service_result *result);
+};
+
+// Each ends the request. `json` is taken.
+void answer_json(struct api_request *r, unsigned status, json_t *json);
+void answer_text(struct api_request *r, unsigned status, const char *content_type, char *text,
+                 size_t bytes);
+void answer_nothing(struct api_request *r, unsigned status);
+void answer_problem(struct api_request *r, const struct problem *p);
+
+void add_etag(struct api_request *r, int64_t version);
+bool etag_matches_weakly(const char *list, int64_t version); // For If-None-Match.
+// The version that If-Match asks for: 0 when it asks for none.
+enum err expected_version(struct api_request *r, int64_t *version, struct problem *p);
+
+// A service_done: calls r->succeed, or answers the problem.
+void change_done(void *request, const struct service_result *result);
+
+// --- router.c, routes.c: which handler a request belongs to --------------------------------------
+
+typedef enum err route_handler(struct api_request *r, struct problem *p);
+
+enum body_rule { BODY_NONE, BODY_OPTIONAL, BODY_REQUIRED };
+
+struct route {
+    const char *method;
+    const char *pattern; // ":job" and ":execution" stand for an id.
+    route_handler *handle;
+    const char *const *parameters; // Of the query, ending in NULL; NULL: none.
+    enum body_rule body;
+    bool changes; // Refused while the server drains.
+};
+
+extern const struct route routes[];
+extern const size_t route_count;
+
+// Finds the route by method and path and reads the ids. REFUSED_NOT_FOUND or REFUSED_METHOD.
+enum err route_find(struct api_request *r, struct problem *p);
+// Whether the path of `x` has the form of `pattern`.
+bool route_matches(const char *pattern, const struct exchange *x);
+// Refuses parameters that the route does not know and those given twice.
+enum err route_check_parameters(const struct api_request *r, struct problem *p);
+
+// --- json_read.c: bodies, strictly ---------------------------------------------------------------
+
+#define JSON_DEPTH_MAX 32
+
+// The value is the caller's (json_decref).
+enum err json_read(const char *text, size_t bytes, json_t **out, struct problem *p);
+// Reads r->body as the route's rule asks.
+enum err body_read(struct api_request *r, struct problem *p);
+
+// Members of an object. Absent and null leave *out alone. `members` ends in NULL.
+enum err members_check(const json_t *object, const char *const *members, struct problem *p);
+enum err member_text(const json_t *object, const char *name, const char **out, struct problem *p);
+enum err member_time(const json_t *object, const char *name, wall_ms *out, struct problem *p);
+enum err member_integer(const json_t *object, const char *name, int64_t min, int64_t max,
+                        int64_t *out, struct problem *p);
+// The same for a value that is there.
+enum err time_read(const json_t *value, const char *name, wall_ms *out, struct problem *p);
+// A text as it is; any other value as compact JSON. The caller frees it; NULL for null and absent.
+char *member_payload(const json_t *value);
+
+// --- json_write.c --------------------------------------------------------------------------------
+
+json_t *json_text(const char *text); // NULL gives null; what is not UTF-8 is cut away.
+json_t *json_time(wall_ms at);       // null for 0 and WALL_NEVER.
+json_t *json_execution(const struct execution *e);
+json_t *json_attempt(const struct attempt *a);
+json_t *json_alert(const struct alert *a);
+json_t *json_execution_id(const struct execution_key *k);
+
+// --- choice.c: words that stand for the values of an enum ----------------------------------------
+
+struct choice {
+    const char *(*word)(int value);
+    int count;
+};
+
+extern const struct choice choice_type, choice_method, choice_retry_strategy, choice_catch_up,
+    choice_gap, choice_fold, choice_state, choice_trigger;
+
+bool choice_find(const struct choice *c, const char *word, int *out);
+// "A, B or C", cut when `bytes` is short.
+void choice_list(const struct choice *c, char *out, size_t bytes);
+
+// --- json_job.c: one table of a job's members ----------------------------------------------------
+
+enum job_decoding {
+    JOB_CREATE,  // What only the server sets is refused.
+    JOB_REPLACE, // What only the server sets is passed over: a client may send what it got.
+    JOB_MERGE    // Headers are merged one by one; what only the server sets is refused.
+};
+
+// Sets what `object` has; null sets the default. On failure *j is half changed.
+enum err job_decode(const json_t *object, enum job_decoding how, struct job *j, struct problem *p);
+json_t *json_job(const struct job *j);
+// The same with its next runs.
+json_t *json_job_ahead(const struct job *j);
+
+// --- cursor.c, query.c, page.c: lists ------------------------------------------------------------
+
+// A position in a list, as clients see it: opaque text with a check.
+enum cursor_kind { CURSOR_JOBS = 1, CURSOR_EXECUTIONS, CURSOR_ALERTS };
+
+struct cursor {
+    int64_t at; // Of executions: scheduled_at. Else 0.
+    int64_t id;
+};
+
+#define CURSOR_BYTES 32
+
+void cursor_format(enum cursor_kind kind, const struct cursor *c, char out[static CURSOR_BYTES]);
+bool cursor_parse(enum cursor_kind kind, const char *text, struct cursor *out);
+
+// Parameters of the query; what is absent leaves *out alone.
+#define LIMIT_MAX 500
+enum err query_limit(const struct api_request *r, size_t *out, struct problem *p);
+enum err query_cursor(const struct api_request *r, enum cursor_kind kind, struct cursor *out,
+                      struct problem *p);
+enum err query_time(const struct api_request *r, const char *name, wall_ms *out, struct problem *p);
+enum err query_choice(const struct api_request *r, const char *name, const struct choice *c,
+                      int *out, struct problem *p);
+enum err query_job_id(const struct api_request *r, const char *name, job_id *out,
+                      struct problem *p);
+const char *query_text(const struct api_request *r, const char *name); // NULL when absent.
+bool job_id_parse(const char *text, job_id *out);
+
+// One page of a list. The query asks for one row more than the page has, to see if there is more.
+struct page {
+    enum cursor_kind kind;
+    size_t limit;
+    json_t *items;
+    struct cursor last; // Of the last item.
+    bool more;
+};
+
+void page_init(struct page *page, enum cursor_kind kind, size_t limit);
+// False when the page is full: the row is left out.
+bool page_has_room(struct page *page);
+void page_add(struct page *page, json_t *item, struct cursor at); // Takes the item.
+// Answers {"<name>": [...], "next_cursor": ...} and a Link header. Takes the items.
+void page_answer(struct api_request *r, const char *name, struct page *page);
+
+// --- The handlers --------------------------------------------------------------------------------
+
+route_handler handle_index;
+route_handler handle_create_job, handle_list_jobs, handle_get_job, handle_put_job, handle_patch_job,
+    handle_delete_job, handle_pause_job, handle_resume_job, handle_trigger_job;
+route_handler handle_job_executions, handle_executions, handle_execution, handle_recent_executions,
+    handle_failed_executions;
+route_handler handle_job_alerts, handle_alerts;
+route_handler handle_health, handle_metrics_json, handle_metrics_text, handle_live, handle_ready;
+route_handler handle_preview;
+
+#endif

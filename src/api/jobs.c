@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: MIT
+// jobs.c: the handlers of jobs: read, list, create, change, run.
+
+#include "api/api_priv.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#define JOBS_LIMIT_DEFAULT 100
+
+// --- Reading -------------------------------------------------------------------------------------
+
+static enum err keep_last(void *context, const struct execution *e)
+{
+    json_object_set_new(context, "last_execution", json_execution(e));
+    return ERR_OK;
+}
+
+static enum err add_last_execution(struct api_request *r, json_t *job, struct problem *p)
+{
+    struct execution_query q = {
+        .job = r->job,
+        .state = -1,
+        .trigger = -1,
+        .to = clock_wall_ms(),
+        .before = {.scheduled_at = WALL_NEVER, .id = INT64_MAX},
+        .limit = 1,
+    };
+    json_object_set_new(job, "last_execution", json_null());
+    return service_list_executions(r->api->service, &q, keep_last, job, &p->what);
+}
+
+static enum err answer_whole_job(struct api_request *r, const struct job *j, struct problem *p)
+{
+    json_t *json = json_job_ahead(j);
+    enum err err = add_last_execution(r, json, p);
+    if (err) {
+        json_decref(json);
+        return err;
+    }
+    add_etag(r, j->version);
+    answer_json(r, 200, json);
+    return ERR_OK;
+}
+
+enum err handle_get_job(struct api_request *r, struct problem *p)
+{
+    struct job *j;
+    enum err err = service_get_job(r->api->service, r->job, &j, &p->what);
+    if (err)
+        return err;
+    const char *known = exchange_header(r->exchange, "If-None-Match");
+    if (known && etag_matches_weakly(known, j->version)) {
+        add_etag(r, j->version);
+        answer_nothing(r, 304);
+    } else {
+        err = answer_whole_job(r, j, p);
+    }
+    job_free(j);
+    return err;
+}
+
+static enum err list_job(void *context, const struct job *j)
+{
+    struct page *page = context;
+    if (page_has_room(page))
+        page_add(page, json_job(j), (struct cursor){.id = j->id});
+    return ERR_OK;
+}
+
+static enum err query_flag(const struct api_request *r, const char *name, int *out,
+                           struct problem *p)
+{
+    const char *word = query_text(r, name);
+    bool yes = word && (strcmp(word, "true") == 0 || strcmp(word, "1") == 0);
+    bool no = word && (strcmp(word, "false") == 0 || strcmp(word, "0") == 0);
+    if (word && !yes && !no)
+        return refuse(p, ERR_SYNTAX, REFUSED_PARAMETER, name, "%s must be true or false", name);
+    if (word)
+        *out = yes;
+    return ERR_OK;
+}
+
+enum err handle_list_jobs(struct api_request *r, struct problem *p)
+{
+    struct job_query q = {
+        .text = query_text(r, "q"),
+        .tag = query_text(r, "tag"),
+        .is_active = -1,
+        .limit = JOBS_LIMIT_DEFAULT,
+    };
+    struct cursor from = {0};
+    enum err err = query_flag(r, "is_active", &q.is_active, p);
+    if (!err)
+        err = query_limit(r, &q.limit, p);
+    if (!err)
+        err = query_cursor(r, CURSOR_JOBS, &from, p);
+    if (err)
+        return err;
+
+    struct page page;
+    page_init(&page, CURSOR_JOBS, q.limit++);
+    q.after = from.id;
+    err = service_list_jobs(r->api->service, &q, list_job, &page, &p->what);
+    if (err)
+        json_decref(page.items);
+    else
+        page_answer(r, "jobs", &page);
+    return err;
+}
+
+// --- Changing ------------------------------------------------------------------------------------
+
+static void created(struct api_request *r, const struct service_result *result)
+{
+    char location[48];
+    snprintf(location, sizeof location, "/jobs/%" PRId64, result->job->id);
+    exchange_add_header(r->exchange, "Location", location);
+    add_etag(r, result->job->version);
+    json_t *json = json_job_ahead(result->job);
+    json_object_set_new(json, "jobId", json_integer(result->job->id));
+    answer_json(r, 201, json);
+}
+
+enum err handle_create_job(struct api_request *r, struct problem *p)
+{
+    struct job *draft = job_new();
+    enum err err = job_decode(r->body, JOB_CREATE, draft, p);
+    if (err) {
+        job_free(draft);
+        return err;
+    }
+    r->succeed = created;
+    return service_create_job(r->api->service, draft, change_done, r, &p->what);
+}
+
+static void changed(struct api_request *r, const struct service_result *result)
+{
+    add_etag(r, result->job->version);
+    answer_json(r, 200, json_job_ahead(result->job));
+}
+
+// Called whenever the change has to be merged into the job as it stands.
+static enum err edit(void *request, struct job *j, struct service_problem *p)
+{
+    struct api_request *r = request;
+    struct problem problem = {0};
+    enum err err = job_decode(r->body, r->merge ? JOB_MERGE : JOB_REPLACE, j, &problem);
+    if (err)
+        *p = problem.what;
+    return err;
+}
+
+static enum err update(struct api_request *r, bool merge, struct problem *p)
+{
+    int64_t version;
+    enum err err = expected_version(r, &version, p);
+    if (err)
+        return err;
+    r->merge = merge;
+    r->succeed = changed;
+    return service_update_job(r->api->service, r->job, version, edit, change_done, r, &p->what);
+}
+
+enum err handle_put_job(struct api_request *r, struct problem *p)
+{
+    return update(r, false, p);
+}
+
+enum err handle_patch_job(struct api_request *r, struct problem *p)
+{
+    return update(r, true, p);
+}
+
+enum err handle_pause_job(struct api_request *r, struct problem *p)
+{
+    static const char *const members[] = {"reason", "until", NULL};
+    const char *reason = NULL;
+    wall_ms until = WALL_NEVER;
+    int64_t version;
+    enum err err = expected_version(r, &version, p);
+    if (!err && r->body)
+        err = members_check(r->body, members, p);
+    if (!err && r->body)
+        err = member_text(r->body, "reason", &reason, p);
+    if (!err && r->body)
+        err = member_time(r->body, "until", &until, p);
+    if (err)
+        return err;
+    r->succeed = changed;
+    return service_pause_job(r->api->service, r->job, version, reason, until, change_done, r,
+                             &p->what);
+}
+
+enum err handle_resume_job(struct api_request *r, struct problem *p)
+{
+    static const char *const members[] = {NULL};
+    int64_t version;
+    enum err err = expected_version(r, &version, p);
+    if (!err && r->body)
+        err = members_check(r->body, members, p);
+    if (err)
+        return err;
+    r->succeed = changed;
+    return service_resume_job(r->api->service, r->job, version, change_done, r, &p->what);
+}
+
+static void deleted(struct api_request *r, const struct service_result *result)
+{
+    (void)result;
+    answer_nothing(r, 204);
+}
+
+enum err handle_delete_job(struct api_request *r, struct problem *p)
+{
+    int64_t version;
+    enum err err = expected_version(r, &version, p);
+    if (err)
+        return err;
+    r->succeed = deleted;
+    return service_delete_job(r->api->service, r->job, version, change_done, r, &p->what);
+}
+
+// --- Running -------------------------------------------------------------------------------------
+
+static void triggered(struct api_request *r, const struct service_result *result)
+{
+    char id[EXECUTION_ID_BYTES], location[EXECUTION_ID_BYTES + 16];
+    execution_id_format(&result->execution, id);
+    snprintf(location, sizeof location, "/executions/%s", id);
+    exchange_add_header(r->exchange, "Location", location);
+    json_t *json = json_object();
+    json_object_set_new(json, "execution_id", json_string(id));
+    json_object_set_new(json, "job_id", json_integer(result->execution.job));
+    answer_json(r, 202, json);
+}
+
+enum err handle_trigger_job(struct api_request *r, struct problem *p)
+{
+    static const char *const members[] = {"body", NULL};
+    enum err err = r->body ? members_check(r->body, members, p) : ERR_OK;
+    if (err)
+        return err;
+    char *payload = member_payload(json_object_get(r->body, "body"));
+    r->succeed = triggered;
+    err = service_trigger_job(r->api->service, r->job, payload, change_done, r, &p->what);
+    free(payload);
+    return err;
+}

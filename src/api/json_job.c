@@ -1,0 +1,359 @@
+// SPDX-License-Identifier: MIT
+// json_job.c: a job as JSON, both ways, from one table of its members.
+//
+// Each member has a kind, and each kind knows how to decode, encode and reset it. Bounds of numbers
+// and the meaning of texts are the service's business; here only the form is judged.
+
+#include "api/api_priv.h"
+
+#include <assert.h>
+#include <string.h>
+
+enum member_kind {
+    MEMBER_TEXT,
+    MEMBER_NUMBER,
+    MEMBER_CHOICE,
+    MEMBER_BOOL,
+    MEMBER_TIME,
+    MEMBER_COUNT, // int64_t; only the server sets it.
+    MEMBER_HEADERS,
+    MEMBER_PAYLOAD,
+    MEMBER_TAGS,
+    MEMBER_COMPUTED, // Not in struct job: added where it is known.
+    MEMBER_KINDS
+};
+
+struct member {
+    const char *name;
+    enum member_kind kind;
+    size_t offset;               // In struct job.
+    const struct choice *choice; // CHOICE
+    bool read_only;
+};
+
+#define AT(member) offsetof(struct job, member)
+
+static const struct member members[] = {
+    {"id", MEMBER_COUNT, AT(id), NULL, true},
+    {"jobId", MEMBER_COMPUTED, 0, NULL, true},
+    {"name", MEMBER_TEXT, AT(name), NULL, false},
+    {"schedule", MEMBER_TEXT, AT(schedule), NULL, false},
+    {"api", MEMBER_TEXT, AT(api), NULL, false},
+    {"type", MEMBER_CHOICE, AT(type), &choice_type, false},
+    {"timezone", MEMBER_TEXT, AT(timezone), NULL, false},
+    {"dst_gap", MEMBER_CHOICE, AT(dst_gap), &choice_gap, false},
+    {"dst_fold", MEMBER_CHOICE, AT(dst_fold), &choice_fold, false},
+    {"method", MEMBER_CHOICE, AT(method), &choice_method, false},
+    {"headers", MEMBER_HEADERS, AT(headers), NULL, false},
+    {"body", MEMBER_PAYLOAD, AT(body), NULL, false},
+    {"is_active", MEMBER_BOOL, AT(is_active), NULL, false},
+    {"finished", MEMBER_BOOL, AT(finished), NULL, true},
+    {"timeout_ms", MEMBER_NUMBER, AT(timeout_ms), NULL, false},
+    {"max_retries", MEMBER_NUMBER, AT(max_retries), NULL, false},
+    {"retry_strategy", MEMBER_CHOICE, AT(retry_strategy), &choice_retry_strategy, false},
+    {"retry_base_ms", MEMBER_NUMBER, AT(retry_base_ms), NULL, false},
+    {"retry_cap_ms", MEMBER_NUMBER, AT(retry_cap_ms), NULL, false},
+    {"catch_up", MEMBER_CHOICE, AT(catch_up), &choice_catch_up, false},
+    {"catch_up_window_s", MEMBER_NUMBER, AT(catch_up_window_s), NULL, false},
+    {"max_in_flight", MEMBER_NUMBER, AT(max_in_flight), NULL, false},
+    {"tags", MEMBER_TAGS, AT(tags), NULL, false},
+    {"paused_reason", MEMBER_TEXT, AT(paused_reason), NULL, false},
+    {"paused_until", MEMBER_TIME, AT(paused_until), NULL, false},
+    {"created_at", MEMBER_TIME, AT(created_at), NULL, true},
+    {"updated_at", MEMBER_TIME, AT(updated_at), NULL, true},
+    {"version", MEMBER_COUNT, AT(version), NULL, true},
+    {"next_runs", MEMBER_COMPUTED, 0, NULL, true},
+    {"last_execution", MEMBER_COMPUTED, 0, NULL, true},
+};
+
+static void *member_at(const struct member *m, const struct job *j)
+{
+    return (char *)j + m->offset;
+}
+
+// The four kinds of text are all held as a string.
+static char **text_at(const struct member *m, const struct job *j)
+{
+    return member_at(m, j);
+}
+
+// --- Each kind, from JSON ------------------------------------------------------------------------
+//
+// The value is not null. `merge` matters to headers only.
+
+static enum err decode_text(const struct member *m, const json_t *value, bool merge, struct job *j,
+                            struct problem *p)
+{
+    (void)merge;
+    if (!json_is_string(value))
+        return refuse_field(p, ERR_SYNTAX, m->name, "%s must be a string", m->name);
+    job_set_text(text_at(m, j), json_string_value(value));
+    return ERR_OK;
+}
+
+static const struct service_number *number_of(const struct member *m)
+{
+    const struct service_number *n = service_number_find(m->name);
+    assert(n && n->offset == m->offset);
+    return n;
+}
+
+static enum err decode_number(const struct member *m, const json_t *value, bool merge,
+                              struct job *j, struct problem *p)
+{
+    (void)merge;
+    if (!json_is_integer(value))
+        return refuse_field(p, ERR_SYNTAX, m->name, "%s must be an integer", m->name);
+    return service_number_set(number_of(m), j, json_integer_value(value), &p->what);
+}
+
+static enum err decode_choice(const struct member *m, const json_t *value, bool merge,
+                              struct job *j, struct problem *p)
+{
+    (void)merge;
+    int choice;
+    if (json_is_string(value) && choice_find(m->choice, json_string_value(value), &choice)) {
+        *(uint8_t *)member_at(m, j) = (uint8_t)choice;
+        return ERR_OK;
+    }
+    char list[96];
+    choice_list(m->choice, list, sizeof list);
+    return refuse_field(p, ERR_SYNTAX, m->name, "%s must be %s", m->name, list);
+}
+
+static enum err decode_bool(const struct member *m, const json_t *value, bool merge, struct job *j,
+                            struct problem *p)
+{
+    (void)merge;
+    if (!json_is_boolean(value))
+        return refuse_field(p, ERR_SYNTAX, m->name, "%s must be true or false", m->name);
+    *(bool *)member_at(m, j) = json_is_true(value);
+    return ERR_OK;
+}
+
+static enum err decode_time(const struct member *m, const json_t *value, bool merge, struct job *j,
+                            struct problem *p)
+{
+    (void)merge;
+    return time_read(value, m->name, member_at(m, j), p);
+}
+
+static enum err decode_header(const char *name, const json_t *value, bool merge, struct job *j,
+                              struct problem *p)
+{
+    if (json_is_string(value) || (merge && json_is_null(value)))
+        return service_set_header(j, name, json_string_value(value), &p->what);
+    refuse_field(p, ERR_SYNTAX, "headers", "the value of a header must be a string");
+    service_problem_within(&p->what, name);
+    return ERR_SYNTAX;
+}
+
+static void count_header(void *context, const char *name, const char *value)
+{
+    (void)name;
+    (void)value;
+    ++*(size_t *)context;
+}
+
+static enum err decode_headers(const struct member *m, const json_t *value, bool merge,
+                               struct job *j, struct problem *p)
+{
+    if (!json_is_object(value))
+        return refuse_field(p, ERR_SYNTAX, m->name, "headers must be an object of strings");
+    if (!merge)
+        job_set_text(&j->headers, NULL);
+    const char *name;
+    json_t *text;
+    json_object_foreach((json_t *)value, name, text)
+    {
+        enum err err = decode_header(name, text, merge, j, p);
+        if (err)
+            return err;
+    }
+    size_t count = 0;
+    service_each_header(j, count_header, &count);
+    if (!merge && count < json_object_size(value))
+        return refuse_field(p, ERR_SYNTAX, m->name,
+                            "headers names one header twice; case does not matter");
+    return ERR_OK;
+}
+
+static enum err decode_payload(const struct member *m, const json_t *value, bool merge,
+                               struct job *j, struct problem *p)
+{
+    (void)merge;
+    (void)p;
+    char *payload = member_payload(value);
+    job_set_text(text_at(m, j), payload);
+    free(payload);
+    return ERR_OK;
+}
+
+// What the tags may be is the service's business, which reads this text.
+static enum err decode_tags(const struct member *m, const json_t *value, bool merge, struct job *j,
+                            struct problem *p)
+{
+    (void)merge;
+    if (!json_is_array(value))
+        return refuse_field(p, ERR_SYNTAX, m->name, "tags must be an array of strings");
+    char *text = json_dumps(value, JSON_COMPACT);
+    job_set_text(text_at(m, j), text);
+    free(text);
+    return ERR_OK;
+}
+
+// --- Each kind, to JSON --------------------------------------------------------------------------
+
+static json_t *encode_text(const struct member *m, const struct job *j)
+{
+    return json_text(*text_at(m, j));
+}
+
+static json_t *encode_number(const struct member *m, const struct job *j)
+{
+    return json_integer(service_number_get(number_of(m), j));
+}
+
+static json_t *encode_choice(const struct member *m, const struct job *j)
+{
+    return json_string(m->choice->word(*(const uint8_t *)member_at(m, j)));
+}
+
+static json_t *encode_bool(const struct member *m, const struct job *j)
+{
+    return json_boolean(*(const bool *)member_at(m, j));
+}
+
+static json_t *encode_time(const struct member *m, const struct job *j)
+{
+    return json_time(*(const wall_ms *)member_at(m, j));
+}
+
+static json_t *encode_count(const struct member *m, const struct job *j)
+{
+    return json_integer(*(const int64_t *)member_at(m, j));
+}
+
+static void encode_header(void *context, const char *name, const char *value)
+{
+    json_object_set_new(context, name, json_text(value));
+}
+
+static json_t *encode_headers(const struct member *m, const struct job *j)
+{
+    (void)m;
+    json_t *o = json_object();
+    service_each_header(j, encode_header, o);
+    return o;
+}
+
+static json_t *encode_tags(const struct member *m, const struct job *j)
+{
+    const char *tags = *text_at(m, j);
+    json_t *array = tags ? json_loads(tags, 0, NULL) : NULL;
+    return array ? array : json_array();
+}
+
+// --- All kinds -----------------------------------------------------------------------------------
+
+static const struct {
+    enum err (*decode)(const struct member *m, const json_t *value, bool merge, struct job *j,
+                       struct problem *p);
+    json_t *(*encode)(const struct member *m, const struct job *j);
+    size_t bytes; // In struct job; 0 for texts, which are held as a string.
+} kinds[MEMBER_KINDS] = {
+    [MEMBER_TEXT] = {decode_text, encode_text, 0},
+    [MEMBER_NUMBER] = {decode_number, encode_number, SIZE_MAX}, // The number's row knows it.
+    [MEMBER_CHOICE] = {decode_choice, encode_choice, sizeof(uint8_t)},
+    [MEMBER_BOOL] = {decode_bool, encode_bool, sizeof(bool)},
+    [MEMBER_TIME] = {decode_time, encode_time, sizeof(wall_ms)},
+    [MEMBER_COUNT] = {NULL, encode_count, sizeof(int64_t)},
+    [MEMBER_HEADERS] = {decode_headers, encode_headers, 0},
+    [MEMBER_PAYLOAD] = {decode_payload, encode_text, 0},
+    [MEMBER_TAGS] = {decode_tags, encode_tags, 0},
+    [MEMBER_COMPUTED] = {NULL, NULL, 0},
+};
+
+static void member_reset(const struct member *m, struct job *j)
+{
+    struct job *defaults = job_new();
+    size_t bytes = kinds[m->kind].bytes;
+    if (m->kind == MEMBER_NUMBER)
+        bytes = number_of(m)->bytes;
+    if (bytes > 0)
+        memcpy(member_at(m, j), member_at(m, defaults), bytes);
+    else
+        job_set_text(text_at(m, j), *text_at(m, defaults));
+    job_free(defaults);
+}
+
+// --- A job ---------------------------------------------------------------------------------------
+
+static const struct member *member_named(const char *name)
+{
+    for (size_t i = 0; i < COUNT_OF(members); i++) {
+        if (strcmp(members[i].name, name) == 0)
+            return &members[i];
+    }
+    return NULL;
+}
+
+static enum err decode_member(const char *name, const json_t *value, enum job_decoding how,
+                              struct job *j, struct problem *p)
+{
+    const struct member *m = member_named(name);
+    if (!m)
+        return refuse_field(p, ERR_SYNTAX, name, "unknown field '%.64s'", name);
+    if (m->read_only && how == JOB_REPLACE)
+        return ERR_OK;
+    if (m->read_only)
+        return refuse_field(p, ERR_FORBIDDEN, name, "only the server sets %s", name);
+    if (!json_is_null(value))
+        return kinds[m->kind].decode(m, value, how == JOB_MERGE, j, p);
+    member_reset(m, j);
+    return ERR_OK;
+}
+
+// The default of catch_up follows from the type, so it can be known only at the end.
+static void default_catch_up(const json_t *object, enum job_decoding how, struct job *j)
+{
+    const json_t *value = json_object_get(object, "catch_up");
+    if (json_is_null(value) || (!value && how == JOB_CREATE))
+        j->catch_up = (uint8_t)service_catch_up_default(j->type);
+}
+
+enum err job_decode(const json_t *object, enum job_decoding how, struct job *j, struct problem *p)
+{
+    const char *name;
+    json_t *value;
+    json_object_foreach((json_t *)object, name, value)
+    {
+        enum err err = decode_member(name, value, how, j, p);
+        if (err)
+            return err;
+    }
+    default_catch_up(object, how, j);
+    return ERR_OK;
+}
+
+json_t *json_job(const struct job *j)
+{
+    json_t *o = json_object();
+    for (size_t i = 0; i < COUNT_OF(members); i++) {
+        if (kinds[members[i].kind].encode)
+            json_object_set_new(o, members[i].name, kinds[members[i].kind].encode(&members[i], j));
+    }
+    return o;
+}
+
+json_t *json_job_ahead(const struct job *j)
+{
+    wall_ms runs[SERVICE_NEXT_RUNS];
+    size_t count = service_next_runs(j, clock_wall_ms(), SERVICE_NEXT_RUNS, runs);
+    json_t *array = json_array();
+    for (size_t i = 0; i < count; i++)
+        json_array_append_new(array, json_time(runs[i]));
+    json_t *o = json_job(j);
+    json_object_set_new(o, "next_runs", array);
+    return o;
+}

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: MIT
+// json_read.c: bodies, read strictly: what two parsers could understand differently is refused.
+
+#include "api/api_priv.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+// --- From bytes to a value -----------------------------------------------------------------------
+
+static enum err refuse_json(struct problem *p, size_t position, const char *what)
+{
+    refuse(p, ERR_SYNTAX, REFUSED_JSON, NULL, "the body is not valid JSON at byte %zu: %s",
+           position, what);
+    p->what.has_position = true;
+    p->what.position = position;
+    return ERR_SYNTAX;
+}
+
+// Looks at brackets outside of strings only; the parser proper judges the rest. Done before it,
+// since it would follow the nesting much deeper.
+static enum err check_depth(const char *text, size_t bytes, struct problem *p)
+{
+    size_t depth = 0;
+    bool in_string = false;
+    for (size_t i = 0; i < bytes; i++) {
+        char c = text[i];
+        if (in_string && c == '\\')
+            i++;
+        else if (c == '"')
+            in_string = !in_string;
+        else if (!in_string && (c == '[' || c == '{') && ++depth > JSON_DEPTH_MAX)
+            return refuse_json(p, i, "nested more than 32 deep");
+        else if (!in_string && (c == ']' || c == '}') && depth > 0)
+            depth--;
+    }
+    return ERR_OK;
+}
+
+enum err json_read(const char *text, size_t bytes, json_t **out, struct problem *p)
+{
+    enum err err = check_depth(text, bytes, p);
+    if (err)
+        return err;
+    json_error_t error;
+    json_t *value = json_loadb(text, bytes, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
+    if (!value)
+        return refuse_json(p, MIN((size_t)MAX(error.position, 0), bytes), error.text);
+    *out = value;
+    return ERR_OK;
+}
+
+// "application/json" or a type whose syntax is JSON ("application/merge-patch+json").
+static bool is_json_type(const char *type)
+{
+    size_t bytes = type ? strcspn(type, "; \t") : 0;
+    const char *json = "application/json";
+    if (bytes == strlen(json) && strncasecmp(type, json, bytes) == 0)
+        return true;
+    return bytes > 5 && strncasecmp(type, "application/", 12) == 0 &&
+           strncasecmp(type + bytes - 5, "+json", 5) == 0;
+}
+
+static enum err body_absent(const struct api_request *r, struct problem *p)
+{
+    if (r->route->body == BODY_OPTIONAL)
+        return ERR_OK;
+    return refuse_json(p, 0, "there is no body; a JSON object is expected");
+}
+
+enum err body_read(struct api_request *r, struct problem *p)
+{
+    size_t bytes;
+    const char *text = exchange_body(r->exchange, &bytes);
+    if (r->route->body == BODY_NONE)
+        return ERR_OK;
+    if (bytes == 0)
+        return body_absent(r, p);
+    if (!is_json_type(exchange_header(r->exchange, "Content-Type")))
+        return refuse(p, ERR_UNSUPPORTED, REFUSED_MEDIA_TYPE, NULL,
+                      "send the body as JSON, with Content-Type: application/json");
+    enum err err = json_read(text, bytes, &r->body, p);
+    if (err)
+        return err;
+    if (!json_is_object(r->body))
+        return refuse_field(p, ERR_SYNTAX, NULL, "the body must be a JSON object");
+    return ERR_OK;
+}
+
+// --- Members of an object ------------------------------------------------------------------------
+
+enum err members_check(const json_t *object, const char *const *members, struct problem *p)
+{
+    const char *name;
+    json_t *value;
+    json_object_foreach((json_t *)object, name, value)
+    {
+        const char *const *known = members;
+        while (*known && strcmp(*known, name) != 0)
+            known++;
+        if (!*known)
+            return refuse_field(p, ERR_SYNTAX, name, "unknown field '%.64s'", name);
+    }
+    return ERR_OK;
+}
+
+// NULL when the member is absent or null, which mean the same everywhere.
+static const json_t *member_find(const json_t *object, const char *name)
+{
+    const json_t *value = json_object_get(object, name);
+    return json_is_null(value) ? NULL : value;
+}
+
+enum err member_text(const json_t *object, const char *name, const char **out, struct problem *p)
+{
+    const json_t *value = member_find(object, name);
+    if (!value)
+        return ERR_OK;
+    if (!json_is_string(value))
+        return refuse_field(p, ERR_SYNTAX, name, "%s must be a string", name);
+    *out = json_string_value(value);
+    return ERR_OK;
+}
+
+enum err time_read(const json_t *value, const char *name, wall_ms *out, struct problem *p)
+{
+    const char *text = json_string_value(value);
+    if (!text || !wall_parse(text, strlen(text), out))
+        return refuse_field(p, ERR_SYNTAX, name,
+                            "%s must be a time such as \"2027-01-31T08:00:00Z\" (RFC 3339)", name);
+    return ERR_OK;
+}
+
+enum err member_time(const json_t *object, const char *name, wall_ms *out, struct problem *p)
+{
+    const json_t *value = member_find(object, name);
+    return value ? time_read(value, name, out, p) : ERR_OK;
+}
+
+enum err member_integer(const json_t *object, const char *name, int64_t min, int64_t max,
+                        int64_t *out, struct problem *p)
+{
+    const json_t *value = member_find(object, name);
+    if (!value)
+        return ERR_OK;
+    if (!json_is_integer(value))
+        return refuse_field(p, ERR_SYNTAX, name, "%s must be an integer", name);
+    if (json_integer_value(value) < min || json_integer_value(value) > max)
+        return refuse_field(p, ERR_RANGE, name, "%s must be %" PRId64 " to %" PRId64, name, min,
+                            max);
+    *out = json_integer_value(value);
+    return ERR_OK;
+}
+
+char *member_payload(const json_t *value)
+{
+    if (!value || json_is_null(value))
+        return NULL;
+    if (json_is_string(value))
+        return xstrdup(json_string_value(value));
+    return json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
+}

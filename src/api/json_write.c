@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: MIT
+// json_write.c: executions, attempts and alerts as JSON.
+//
+// What is not known yet is null, so that the same members are always there.
+
+#include "api/api_priv.h"
+
+#include <string.h>
+
+// Texts may have been cut in the middle of a character, or come from elsewhere.
+json_t *json_text(const char *text)
+{
+    if (!text)
+        return json_null();
+    for (size_t bytes = strlen(text);; bytes--) {
+        json_t *value = json_stringn(text, bytes);
+        if (value || bytes == 0)
+            return value;
+    }
+}
+
+json_t *json_time(wall_ms at)
+{
+    char text[RFC3339_BYTES];
+    if (at <= 0 || at == WALL_NEVER)
+        return json_null();
+    wall_format(at, text);
+    return json_string(text);
+}
+
+// A number that is -1 or 0 when there is none.
+static json_t *number_from(int64_t value, int64_t least)
+{
+    return value < least ? json_null() : json_integer(value);
+}
+
+json_t *json_execution_id(const struct execution_key *k)
+{
+    char id[EXECUTION_ID_BYTES];
+    execution_id_format(k, id);
+    return json_string(id);
+}
+
+static void add_times(const struct execution *e, json_t *o)
+{
+    bool started = e->started_at > 0;
+    bool ended = started && e->completed_at > 0;
+    json_object_set_new(o, "scheduled_at", json_time(e->key.scheduled_at));
+    json_object_set_new(o, "started_at", json_time(e->started_at));
+    json_object_set_new(o, "completed_at", json_time(e->completed_at));
+    json_object_set_new(o, "duration",
+                        ended ? json_integer(e->completed_at - e->started_at) : json_null());
+    json_object_set_new(o, "lateness_ms",
+                        started ? json_integer(e->started_at - e->key.scheduled_at) : json_null());
+    json_object_set_new(o, "next_attempt_at", json_time(e->next_attempt_at));
+}
+
+// One MISSED execution stands for every occurrence of a range.
+static void add_missed(const struct execution *e, json_t *o)
+{
+    if (e->state != EXECUTION_MISSED)
+        return;
+    json_object_set_new(o, "missed_to", json_time(e->missed_to));
+    json_object_set_new(o, "missed_count", json_integer(e->missed_count));
+}
+
+json_t *json_execution(const struct execution *e)
+{
+    json_t *o = json_object();
+    json_object_set_new(o, "id", json_execution_id(&e->key));
+    json_object_set_new(o, "job_id", json_integer(e->key.job));
+    json_object_set_new(o, "status", json_string(execution_state_name(e->state)));
+    json_object_set_new(o, "trigger", json_string(execution_trigger_name(e->trigger)));
+    add_times(e, o);
+    json_object_set_new(o, "http_status", number_from(e->http_status, 1));
+    json_object_set_new(o, "error", json_text(e->error));
+    json_object_set_new(o, "reason", json_text(e->reason));
+    json_object_set_new(o, "retry_count", json_integer(e->retry_count));
+    json_object_set_new(o, "attempts_made", json_integer(e->attempts));
+    add_missed(e, o);
+    return o;
+}
+
+json_t *json_attempt(const struct attempt *a)
+{
+    json_t *o = json_object();
+    json_object_set_new(o, "number", json_integer(a->number));
+    json_object_set_new(o, "started_at", json_time(a->started_at));
+    json_object_set_new(o, "duration_ms", number_from(a->duration_ms, 0));
+    json_object_set_new(o, "dns_ms", number_from(a->dns_ms, 0));
+    json_object_set_new(o, "connect_ms", number_from(a->connect_ms, 0));
+    json_object_set_new(o, "tls_ms", number_from(a->tls_ms, 0));
+    json_object_set_new(o, "first_byte_ms", number_from(a->first_byte_ms, 0));
+    json_object_set_new(o, "http_status", number_from(a->http_status, 1));
+    json_object_set_new(o, "error", json_text(a->error));
+    json_object_set_new(o, "response_excerpt", json_text(a->response));
+    return o;
+}
+
+json_t *json_alert(const struct alert *a)
+{
+    json_t *o = json_object();
+    json_object_set_new(o, "id", json_integer(a->id));
+    json_object_set_new(o, "job_id", json_integer(a->job));
+    json_object_set_new(o, "execution_id", json_execution_id(&a->key));
+    json_object_set_new(o, "kind", json_string(alert_kind_name(a->kind)));
+    json_object_set_new(o, "message", json_text(a->message));
+    json_object_set_new(o, "created_at", json_time(a->created_at));
+    return o;
+}

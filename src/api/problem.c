@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: MIT
+// problem.c: every refusal has a row that says its status, its type and its title.
+//
+// The answer is RFC 9457's problem+json, with the plain key "error" beside it for clients which
+// only want one sentence. Nothing of the server's inside gets in: no path, no SQL, no stack.
+
+#include "api/api_priv.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+struct problem_type {
+    unsigned status;
+    const char *slug;
+    const char *title;
+    const char *retry_after_s; // NULL: trying again does not help.
+};
+
+static const struct problem_type service_types[PROBLEM_KINDS] = {
+    [PROBLEM_FIELD] = {400, "invalid-field", "A field is not acceptable", NULL},
+    [PROBLEM_SCHEDULE] = {400, "invalid-schedule", "The schedule cannot be used", NULL},
+    [PROBLEM_TIMEZONE] = {400, "invalid-timezone", "The time zone is unknown", NULL},
+    [PROBLEM_URL] = {400, "invalid-url", "The URL cannot be used", NULL},
+    [PROBLEM_HEADER] = {400, "invalid-header", "A header cannot be sent", NULL},
+    [PROBLEM_NOT_FOUND] = {404, "not-found", "There is no such thing", NULL},
+    [PROBLEM_VERSION] = {412, "version-conflict", "It has been changed meanwhile", NULL},
+    [PROBLEM_CONTENDED] = {409, "conflict", "Others keep changing it", "1"},
+    [PROBLEM_LIMIT] = {429, "limit-reached", "The server has all it may have", "60"},
+    [PROBLEM_BUSY] = {503, "busy", "The server has too much to do", "1"},
+    [PROBLEM_CLOSED] = {503, "draining", "The server is shutting down", "1"},
+    [PROBLEM_STORE_FULL] = {507, "storage-full", "The server's disk is full", "10"},
+    [PROBLEM_STORE] = {503, "storage-unavailable", "The server's database failed", "5"},
+};
+
+static const struct problem_type api_types[REFUSALS] = {
+    [REFUSED_JSON] = {400, "invalid-json", "The body is not valid JSON", NULL},
+    [REFUSED_PARAMETER] = {400, "invalid-parameter", "A parameter is not acceptable", NULL},
+    [REFUSED_NOT_FOUND] = {404, "not-found", "There is no such thing", NULL},
+    [REFUSED_METHOD] = {405, "method-not-allowed", "This cannot be done here", NULL},
+    [REFUSED_MEDIA_TYPE] = {415, "unsupported-media-type", "The body must be JSON", NULL},
+    [REFUSED_DRAINING] = {503, "draining", "The server is shutting down", "1"},
+};
+
+// What the server itself refuses, by status.
+static const struct problem_type server_types[] = {
+    {400, "malformed-request", "The request is not well formed", NULL},
+    {408, "request-timeout", "The request came too slowly", NULL},
+    {413, "content-too-large", "The body is too large", NULL},
+    {414, "uri-too-long", "The address is too long", NULL},
+    {431, "headers-too-large", "The header is too large", NULL},
+    {503, "draining", "The server is shutting down", "1"},
+};
+
+static const struct problem_type *type_of(const struct problem *p)
+{
+    return p->refusal ? &api_types[p->refusal] : &service_types[p->what.kind];
+}
+
+unsigned problem_status(const struct problem *p)
+{
+    return type_of(p)->status;
+}
+
+const char *problem_retry_after(const struct problem *p)
+{
+    return type_of(p)->retry_after_s;
+}
+
+enum err refuse(struct problem *p, enum err code, enum api_refusal refusal, const char *member,
+                const char *format, ...)
+{
+    char text[FAULT_TEXT_MAX];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    service_refuse(&p->what, code, PROBLEM_NONE, member, "%s", text);
+    p->refusal = refusal;
+    return code;
+}
+
+// --- As JSON -------------------------------------------------------------------------------------
+
+static json_t *type_json(const struct problem_type *t, const char *detail, const char *request_id)
+{
+    char type[64];
+    snprintf(type, sizeof type, "/problems/%s", t->slug);
+    json_t *o = json_object();
+    json_object_set_new(o, "type", json_string(type));
+    json_object_set_new(o, "title", json_string(t->title));
+    json_object_set_new(o, "status", json_integer(t->status));
+    json_object_set_new(o, "detail", json_text(detail));
+    json_object_set_new(o, "instance", json_string(request_id));
+    json_object_set_new(o, "error", json_text(detail));
+    return o;
+}
+
+static json_t *error_json(const struct service_problem *w)
+{
+    json_t *o = json_object();
+    if (*w->pointer)
+        json_object_set_new(o, "pointer", json_text(w->pointer));
+    json_object_set_new(o, "detail", json_text(w->detail));
+    if (w->code)
+        json_object_set_new(o, "code", json_string(w->code));
+    if (w->has_position) {
+        json_object_set_new(o, "position", json_integer((json_int_t)w->position));
+        json_object_set_new(o, "length", json_integer((json_int_t)w->length));
+    }
+    if (*w->expected)
+        json_object_set_new(o, "expected", json_text(w->expected));
+    if (*w->hint)
+        json_object_set_new(o, "hint", json_text(w->hint));
+    return o;
+}
+
+json_t *problem_json(const struct problem *p, const char *request_id)
+{
+    json_t *o = type_json(type_of(p), p->what.detail, request_id);
+    if (*p->what.pointer || p->what.has_position) {
+        json_t *errors = json_array();
+        json_array_append_new(errors, error_json(&p->what));
+        json_object_set_new(o, "errors", errors);
+    }
+    return o;
+}
+
+char *problem_refusal_body(void *api, const struct refusal *r, size_t *bytes)
+{
+    (void)api;
+    const struct problem_type *type = &server_types[0];
+    for (size_t i = 0; i < COUNT_OF(server_types); i++) {
+        if (server_types[i].status == r->status)
+            type = &server_types[i];
+    }
+    json_t *o = type_json(type, r->detail, r->request_id);
+    json_object_set_new(o, "status", json_integer(r->status));
+    char *text = json_dumps(o, JSON_COMPACT);
+    json_decref(o);
+    *bytes = strlen(text);
+    return text;
+}

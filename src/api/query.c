@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: MIT
+// query.c: the parameters of a query, one reader for each kind.
+//
+// route_check_parameters has already refused names which the route does not know and names that
+// came twice, so here the first value is the only one.
+
+#include "api/api_priv.h"
+
+#include <string.h>
+
+const char *query_text(const struct api_request *r, const char *name)
+{
+    const char *value = NULL;
+    exchange_parameter(r->exchange, name, &value);
+    return value;
+}
+
+// Digits only, without leading zeros, above 0: the one way to write a number.
+bool job_id_parse(const char *text, job_id *out)
+{
+    int64_t value = 0;
+    if (*text < '1' || *text > '9')
+        return false;
+    for (; *text; text++) {
+        if (*text < '0' || *text > '9')
+            return false;
+        if (__builtin_mul_overflow(value, 10, &value) ||
+            __builtin_add_overflow(value, *text - '0', &value))
+            return false;
+    }
+    *out = value;
+    return true;
+}
+
+enum err query_job_id(const struct api_request *r, const char *name, job_id *out, struct problem *p)
+{
+    const char *text = query_text(r, name);
+    if (!text || job_id_parse(text, out))
+        return ERR_OK;
+    return refuse(p, ERR_SYNTAX, REFUSED_PARAMETER, name, "%s must be the id of a job", name);
+}
+
+enum err query_limit(const struct api_request *r, size_t *out, struct problem *p)
+{
+    int64_t limit;
+    const char *text = query_text(r, "limit");
+    if (!text)
+        return ERR_OK;
+    if (!job_id_parse(text, &limit) || limit > LIMIT_MAX)
+        return refuse(p, ERR_RANGE, REFUSED_PARAMETER, "limit", "limit must be 1 to %d", LIMIT_MAX);
+    *out = (size_t)limit;
+    return ERR_OK;
+}
+
+enum err query_cursor(const struct api_request *r, enum cursor_kind kind, struct cursor *out,
+                      struct problem *p)
+{
+    const char *text = query_text(r, "cursor");
+    if (!text || cursor_parse(kind, text, out))
+        return ERR_OK;
+    return refuse(p, ERR_SYNTAX, REFUSED_PARAMETER, "cursor",
+                  "cursor must be the next_cursor of a page of this list");
+}
+
+enum err query_time(const struct api_request *r, const char *name, wall_ms *out, struct problem *p)
+{
+    const char *text = query_text(r, name);
+    if (!text)
+        return ERR_OK;
+    // A "+" before an offset that was not percent-encoded has become a blank.
+    char copy[64] = "";
+    strncpy(copy, text, sizeof copy - 1);
+    char *blank = strchr(copy, ' ');
+    if (blank)
+        *blank = '+';
+    if (wall_parse(copy, strlen(copy), out))
+        return ERR_OK;
+    return refuse(p, ERR_SYNTAX, REFUSED_PARAMETER, name,
+                  "%s must be a time such as 2027-01-31T08:00:00Z (RFC 3339)", name);
+}
+
+enum err query_choice(const struct api_request *r, const char *name, const struct choice *c,
+                      int *out, struct problem *p)
+{
+    const char *word = query_text(r, name);
+    if (!word || choice_find(c, word, out))
+        return ERR_OK;
+    char list[96];
+    choice_list(c, list, sizeof list);
+    return refuse(p, ERR_SYNTAX, REFUSED_PARAMETER, name, "%s must be %s", name, list);
+}

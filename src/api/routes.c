@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: MIT
+// routes.c: the table of everything that can be asked for, and the page that lists it.
+
+#include "api/api_priv.h"
+
+static const char *const of_jobs[] = {"q", "tag", "is_active", "limit", "cursor", NULL};
+static const char *const of_job_executions[] = {"status", "trigger", "from", "to",
+                                                "limit",  "cursor",  NULL};
+static const char *const of_executions[] = {"job_id", "status", "trigger", "from",
+                                            "to",     "limit",  "cursor",  NULL};
+static const char *const of_pages[] = {"limit", "cursor", NULL};
+
+const struct route routes[] = {
+    {"GET", "/", handle_index, NULL, BODY_NONE, false},
+
+    {"POST", "/jobs", handle_create_job, NULL, BODY_REQUIRED, true},
+    {"GET", "/jobs", handle_list_jobs, of_jobs, BODY_NONE, false},
+    {"GET", "/jobs/:job", handle_get_job, NULL, BODY_NONE, false},
+    {"PUT", "/jobs/:job", handle_put_job, NULL, BODY_REQUIRED, true},
+    {"PATCH", "/jobs/:job", handle_patch_job, NULL, BODY_REQUIRED, true},
+    {"DELETE", "/jobs/:job", handle_delete_job, NULL, BODY_NONE, true},
+    {"POST", "/jobs/:job/pause", handle_pause_job, NULL, BODY_OPTIONAL, true},
+    {"POST", "/jobs/:job/resume", handle_resume_job, NULL, BODY_OPTIONAL, true},
+    {"POST", "/jobs/:job/trigger", handle_trigger_job, NULL, BODY_OPTIONAL, true},
+    {"GET", "/jobs/:job/executions", handle_job_executions, of_job_executions, BODY_NONE, false},
+    {"GET", "/jobs/:job/alerts", handle_job_alerts, of_pages, BODY_NONE, false},
+
+    {"GET", "/executions", handle_executions, of_executions, BODY_NONE, false},
+    {"GET", "/executions/:execution", handle_execution, NULL, BODY_NONE, false},
+
+    {"POST", "/schedules/preview", handle_preview, NULL, BODY_REQUIRED, false},
+
+    {"GET", "/observability/health", handle_health, NULL, BODY_NONE, false},
+    {"GET", "/observability/metrics", handle_metrics_json, NULL, BODY_NONE, false},
+    {"GET", "/observability/alerts", handle_alerts, of_pages, BODY_NONE, false},
+    {"GET", "/observability/executions/recent", handle_recent_executions, of_pages, BODY_NONE,
+     false},
+    {"GET", "/observability/executions/failed", handle_failed_executions, of_pages, BODY_NONE,
+     false},
+    {"GET", "/metrics", handle_metrics_text, NULL, BODY_NONE, false},
+    {"GET", "/livez", handle_live, NULL, BODY_NONE, false},
+    {"GET", "/readyz", handle_ready, NULL, BODY_NONE, false},
+};
+
+const size_t route_count = COUNT_OF(routes);
+
+enum err handle_index(struct api_request *r, struct problem *p)
+{
+    (void)p;
+    json_t *list = json_array();
+    for (size_t i = 0; i < route_count; i++)
+        json_array_append_new(list, json_sprintf("%s %s", routes[i].method, routes[i].pattern));
+    json_t *o = json_object();
+    json_object_set_new(o, "name", json_string("carillon"));
+    json_object_set_new(o, "version", json_string(r->api->version));
+    json_object_set_new(o, "routes", list);
+    answer_json(r, 200, o);
+    return ERR_OK;
+}
