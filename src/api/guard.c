@@ -9,8 +9,8 @@
 //                                         +-> CHUNK_SIZE -> CHUNK_DATA -> CHUNK_END -> CHUNK_SIZE
 //                                               +-> TRAILERS -> BETWEEN
 //
-// A byte is refused the moment it comes: a library that takes a lone CR or LF for the end of a
-// line would otherwise act on a head before the guard has seen its end.
+// A byte is refused the moment it comes: a library that takes a lone LF for the end of a line would
+// otherwise act on a head before the guard has seen its end.
 
 #include "api/guard_priv.h"
 
@@ -99,16 +99,20 @@ static bool header_line(struct guard *g, const char *line, size_t bytes, struct 
     return true;
 }
 
-// Hexadecimal digits, then perhaps ";" and an extension, which nobody reads.
+// Hexadecimal digits and nothing else. An extension (";name=value") means nothing to anybody, but
+// servers disagree about where it ends, and about whether to take it at all.
 static bool chunk_size_line(struct guard *g, const char *line, size_t bytes,
                             struct guard_refusal *r)
 {
     uint64_t size = 0;
-    size_t digits = 0;
-    for (; digits < bytes && digits < 8 && guard__hex_value(line[digits]) >= 0; digits++)
-        size = size * 16 + (uint64_t)guard__hex_value(line[digits]);
-    if (digits == 0 || (digits < bytes && line[digits] != ';'))
-        return guard__refuse(r, 400, "a chunk size must be 1 to 8 hexadecimal digits");
+    for (size_t i = 0; i < bytes; i++) {
+        int digit = guard__hex_value(line[i]);
+        if (digit < 0 || i == 8)
+            return guard__refuse(r, 400, "a chunk size must be 1 to 8 hexadecimal digits alone");
+        size = size * 16 + (uint64_t)digit;
+    }
+    if (bytes == 0)
+        return guard__refuse(r, 400, "a chunk has no size");
 
     if (size > g->limits.body_bytes_max - g->body_bytes)
         return guard__refuse(r, 413, "the body is too long");

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: MIT
 // guard_socket.c: the bytes on their way from the socket through the guard to libmicrohttpd.
 //
-// libmicrohttpd offers no sight of a request as it came: it takes a lone CR or LF for a line end,
-// joins continued lines, cuts a line at a NUL, uses the first of two Content-Lengths, and shows
-// only the result. It reads its sockets by calling recv(), and a program's own recv() takes
-// precedence over the C library's. So this file defines recv(): the bytes of guarded descriptors go
-// through the guard, all others straight to the kernel. The alternative, a relay in front of the
-// library, doubles the system calls of every request. Should a library one day read in another
-// way, guard_socket_claim notices, and no request is served.
+// libmicrohttpd offers no sight of a request as it came, only of what it made of it. Version 0.9.75
+// takes a lone LF for a line end, joins continued lines into the header's name, cuts a line at a
+// NUL, uses the first of two Content-Lengths and ignores one beside Transfer-Encoding; 1.0 is
+// stricter, but not in all of this. Both read their sockets by calling recv(), and a program's own
+// recv() takes precedence over the C library's. So this file defines recv(): the bytes of guarded
+// descriptors go through the guard, all others straight to the kernel. The alternative, a relay in
+// front of the library, doubles the system calls of every request. Should a library one day read in
+// another way, guard_socket_claim notices, and no request is served.
 //
 // Who closes which case:
 //   here and in guard*.c   line ends, control bytes, continued lines, names, methods, targets,

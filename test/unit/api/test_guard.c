@@ -36,7 +36,6 @@ static const struct guard_case {
     {"body of length zero", BYTES(POST "Content-Length: 0\r\n\r\n" GET "\r\n"), 0, 2},
     {"leading zeros", BYTES(POST "Content-Length: 003\r\n\r\nabc" GET "\r\n"), 0, 2},
     {"chunks", BYTES(CHUNKED "3\r\nabc\r\n1\r\nd\r\n0\r\n\r\n" GET "\r\n"), 0, 2},
-    {"chunk extension", BYTES(CHUNKED "3;a=\"b\"\r\nabc\r\n0;x\r\n\r\n" GET "\r\n"), 0, 2},
     {"trailer", BYTES(CHUNKED "1\r\na\r\n0\r\nX-Sum: 1\r\n\r\n" GET "\r\n"), 0, 2},
     {"upper case chunked",
      BYTES(POST "TRANSFER-ENCODING: Chunked\r\n\r\nA\r\n0123456789\r\n0\r\n\r\n"), 0, 1},
@@ -140,6 +139,7 @@ static const struct guard_case {
     // Chunks.
     {"bare LF after a size", BYTES(CHUNKED "3\nabc\r\n0\r\n\r\n"), 400, 0},
     {"bare LF after a chunk", BYTES(CHUNKED "3\r\nabc\n0\r\n\r\n"), 400, 0},
+    {"extension", BYTES(CHUNKED "3;a=b\r\nabc\r\n0\r\n\r\n"), 400, 0},
     {"bare LF in an extension", BYTES(CHUNKED "3;x\nabc\r\n0\r\n\r\n"), 400, 0},
     {"bare CR in an extension", BYTES(CHUNKED "3;x\rabc\r\n0\r\n\r\n"), 400, 0},
     {"longer than it says", BYTES(CHUNKED "2\r\nabc\r\n0\r\n\r\n"), 400, 0},

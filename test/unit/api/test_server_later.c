@@ -281,6 +281,7 @@ static void a_draining_server_takes_nothing_new(void **state)
     assert_true(raw_receive(&open, &a));
     assert_int_equal(a.status, 503);
     assert_true(raw_header(&a, "Retry-After", retry, sizeof retry));
+    assert_string_equal(a.body, "the server is shutting down\n"); // Plain without error_body.
     assert_true(raw_ended(&open));
 
     answer_with_target(x);
