@@ -8,6 +8,9 @@
 #include <string.h>
 #include <strings.h>
 
+// NUL is let through here, to be refused with the name of its member.
+#define PARSING (JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL)
+
 // --- From bytes to a value -----------------------------------------------------------------------
 
 static enum err refuse_json(struct problem *p, size_t position, const char *what)
@@ -39,17 +42,83 @@ static enum err check_depth(const char *text, size_t bytes, struct problem *p)
     return ERR_OK;
 }
 
+// --- Values that JSON can say and we cannot hold -------------------------------------------------
+
+// Whether the value has, at any depth, something of which `is_bad` is true.
+static bool contains(const json_t *value, bool (*is_bad)(const json_t *value))
+{
+    const char *name;
+    json_t *inner;
+    size_t index;
+    if (is_bad(value))
+        return true;
+    json_object_foreach((json_t *)value, name, inner)
+    {
+        if (contains(inner, is_bad))
+            return true;
+    }
+    json_array_foreach(value, index, inner)
+    {
+        if (contains(inner, is_bad))
+            return true;
+    }
+    return false;
+}
+
+static enum err refuse_members(const json_t *object, bool (*is_bad)(const json_t *value),
+                               const char *what, struct problem *p)
+{
+    const char *name;
+    json_t *value;
+    json_object_foreach((json_t *)object, name, value)
+    {
+        if (contains(value, is_bad))
+            return refuse_field(p, ERR_UNSUPPORTED, name, "%s must not contain %s", name, what);
+    }
+    return ERR_OK;
+}
+
+static bool has_nul(const json_t *value)
+{
+    return json_is_string(value) && strlen(json_string_value(value)) < json_string_length(value);
+}
+
+// Integers have been read as doubles here; 2^63 is the first that is too large.
+static bool is_too_large(const json_t *value)
+{
+    return json_is_real(value) &&
+           (json_real_value(value) >= 0x1p63 || json_real_value(value) < -0x1p63);
+}
+
+// The parser says only that some integer is too large; the client wants to know which.
+static enum err refuse_overflow(const char *text, size_t bytes, const json_error_t *error,
+                                struct problem *p)
+{
+    json_t *value = json_loadb(text, bytes, PARSING | JSON_DECODE_INT_AS_REAL, NULL);
+    enum err err = refuse_members(value, is_too_large, "a number of more than 63 bits", p);
+    json_decref(value);
+    return err ? err : refuse_json(p, (size_t)MAX(error->position, 0), error->text);
+}
+
+// --- A whole body --------------------------------------------------------------------------------
+
 enum err json_read(const char *text, size_t bytes, json_t **out, struct problem *p)
 {
     enum err err = check_depth(text, bytes, p);
     if (err)
         return err;
     json_error_t error;
-    json_t *value = json_loadb(text, bytes, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
+    json_t *value = json_loadb(text, bytes, PARSING, &error);
+    if (!value && json_error_code(&error) == json_error_numeric_overflow)
+        return refuse_overflow(text, bytes, &error, p);
     if (!value)
         return refuse_json(p, MIN((size_t)MAX(error.position, 0), bytes), error.text);
-    *out = value;
-    return ERR_OK;
+    err = refuse_members(value, has_nul, "the character U+0000", p);
+    if (err)
+        json_decref(value);
+    else
+        *out = value;
+    return err;
 }
 
 // "application/json" or a type whose syntax is JSON ("application/merge-patch+json").

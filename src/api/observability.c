@@ -40,8 +40,10 @@ enum err handle_ready(struct api_request *r, struct problem *p)
 enum err handle_metrics_text(struct api_request *r, struct problem *p)
 {
     (void)p;
+    struct health h;
+    observer_health(r->api->observer, &h);
     size_t bytes;
-    char *text = observer_metrics_text(r->api->observer, &bytes);
+    char *text = observe_metrics_text(r->api->version, h.status.started_at, &bytes);
     answer_text(r, 200, OBSERVE_METRICS_CONTENT_TYPE, text, bytes);
     return ERR_OK;
 }
@@ -76,7 +78,7 @@ enum err handle_metrics_json(struct api_request *r, struct problem *p)
     enum err err = recent_json(r, &recent, p);
     if (err)
         return err;
-    json_t *json = observer_metrics_json(r->api->observer);
+    json_t *json = observe_metrics_json();
     json_object_set_new(json, "executions_last_minute", recent);
     answer_json(r, 200, json);
     return ERR_OK;

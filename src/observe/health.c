@@ -95,21 +95,21 @@ static json_t *part_json(const struct health *h, enum health_part part)
 }
 
 // The figures on which the judgement of each part rests.
-static void add_figures(const struct health *h, json_t *parts)
+static void add_figures(const struct health *h, json_t *o)
 {
     const struct engine_status *s = &h->status;
-    json_t *store = json_object_get(parts, part_names[HEALTH_STORE]);
+    json_t *store = json_object_get(o, part_names[HEALTH_STORE]);
     json_object_set_new(store, "commits", json_integer((json_int_t)s->store.commits));
     json_object_set_new(store, "last_commit_us", json_integer(s->store.last_commit_us));
-    json_t *planner = json_object_get(parts, part_names[HEALTH_PLANNER]);
+    json_t *planner = json_object_get(o, part_names[HEALTH_PLANNER]);
     json_object_set_new(planner, "watermark", time_json(s->core.watermark));
     json_object_set_new(planner, "ahead_ms", json_integer(s->core.watermark - h->judged_at));
     json_object_set_new(planner, "jobs_active", json_integer((json_int_t)s->core.jobs_active));
-    json_t *dispatch = json_object_get(parts, part_names[HEALTH_DISPATCH]);
+    json_t *dispatch = json_object_get(o, part_names[HEALTH_DISPATCH]);
     json_object_set_new(dispatch, "in_flight", json_integer((json_int_t)s->core.in_flight));
     json_object_set_new(dispatch, "waiting", json_integer((json_int_t)s->core.waiting));
     json_object_set_new(dispatch, "retrying", json_integer((json_int_t)s->core.retrying));
-    json_t *clock = json_object_get(parts, part_names[HEALTH_CLOCK]);
+    json_t *clock = json_object_get(o, part_names[HEALTH_CLOCK]);
     json_object_set_new(clock, "now", time_json(h->judged_at));
 }
 
@@ -117,11 +117,6 @@ json_t *health_json(const struct health *h, const char *version)
 {
     char tzdata[ZONE_VERSION_BYTES];
     zone_data_version(tzdata);
-    json_t *parts = json_object();
-    for (enum health_part part = 0; part < HEALTH_PARTS; part++)
-        json_object_set_new(parts, part_names[part], part_json(h, part));
-    add_figures(h, parts);
-
     json_t *o = json_object();
     json_object_set_new(o, "status", json_string(level_names[h->level]));
     json_object_set_new(o, "version", json_string(version));
@@ -130,6 +125,8 @@ json_t *health_json(const struct health *h, const char *version)
     json_object_set_new(o, "uptime_s", json_integer((h->judged_at - h->status.started_at) / 1000));
     json_object_set_new(o, "epoch", json_integer(h->status.epoch));
     json_object_set_new(o, "draining", json_boolean(h->status.core.draining));
-    json_object_set_new(o, "parts", parts);
+    for (enum health_part part = 0; part < HEALTH_PARTS; part++)
+        json_object_set_new(o, part_names[part], part_json(h, part));
+    add_figures(h, o);
     return o;
 }

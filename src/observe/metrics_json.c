@@ -4,7 +4,7 @@
 // A quantile is the upper bound of the bucket in which it lies; null above the last bound.
 
 #include "base/metrics.h"
-#include "observe/observe_priv.h"
+#include "observe/observe.h"
 
 static json_t *quantile_json(const struct histogram_values *v, double q)
 {
@@ -26,21 +26,15 @@ static json_t *histogram_json(enum histogram h)
     return o;
 }
 
-json_t *observe__metrics_json(void)
+json_t *observe_metrics_json(void)
 {
-    json_t *counters = json_object();
-    json_t *gauges = json_object();
-    json_t *histograms = json_object();
-#define COUNTER(name, help)                                                                        \
-    json_object_set_new(counters, #name, json_integer(metric_get(METRIC_##name)));
-#define GAUGE(name, help)                                                                          \
-    json_object_set_new(gauges, #name, json_integer(metric_get(METRIC_##name)));
-#define HISTOGRAM(name, help)                                                                      \
-    json_object_set_new(histograms, #name, histogram_json(HISTOGRAM_##name));
+    json_t *o = json_object();
+#define COUNTER(name, help) json_object_set_new(o, #name, json_integer(metric_get(METRIC_##name)));
+#define GAUGE(name, help) COUNTER(name, help)
+#define HISTOGRAM(name, help) json_object_set_new(o, #name, histogram_json(HISTOGRAM_##name));
 #include "base/metrics.def"
 #undef COUNTER
 #undef GAUGE
 #undef HISTOGRAM
-    return json_pack("{s:o, s:o, s:o}", "counters", counters, "gauges", gauges, "histograms",
-                     histograms);
+    return o;
 }

@@ -4,7 +4,7 @@
 // Counters end in _total; a histogram is in seconds, its buckets are cumulative.
 
 #include "base/metrics.h"
-#include "observe/observe_priv.h"
+#include "observe/observe.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -56,7 +56,7 @@ static void write_process(FILE *out, const char *version, wall_ms started_at)
             version, started_at / 1000, started_at % 1000);
 }
 
-char *observe__metrics_text(const char *version, wall_ms started_at, size_t *bytes)
+char *observe_metrics_text(const char *version, wall_ms started_at, size_t *bytes)
 {
     char *text = NULL;
     FILE *out = open_memstream(&text, bytes);

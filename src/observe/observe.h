@@ -56,11 +56,13 @@ void observer_free(struct observer *o); // NULL is a no-op.
 void observer_health(struct observer *o, struct health *out);
 json_t *observer_health_json(struct observer *o, enum health_level *level);
 
-// {"counters": {...}, "gauges": {...}, "histograms": {...}}
-json_t *observer_metrics_json(struct observer *o);
+// --- Metrics -------------------------------------------------------------------------------------
+
+// One member for each metric; a histogram is an object of count, sum and quantiles.
+json_t *observe_metrics_json(void);
 
 // The same as a malloc'ed text in Prometheus' format, which the caller frees.
-char *observer_metrics_text(struct observer *o, size_t *bytes);
+char *observe_metrics_text(const char *version, wall_ms started_at, size_t *bytes);
 
 #define OBSERVE_METRICS_CONTENT_TYPE "text/plain; version=0.0.4; charset=utf-8"
 

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 // observer.c: asks the running engine, as long as there is one.
 
-#include "base/metrics.h"
-#include "observe/observe_priv.h"
+#include "observe/observe.h"
 
 #include <pthread.h>
 
@@ -60,30 +59,4 @@ json_t *observer_health_json(struct observer *o, enum health_level *level)
     observer_health(o, &h);
     *level = h.level;
     return health_json(&h, o->version);
-}
-
-// Gauges are what the engine looks like now.
-static void set_gauges(const struct engine_status *s)
-{
-    metric_set(METRIC_jobs, (int64_t)s->core.jobs);
-    metric_set(METRIC_jobs_active, (int64_t)s->core.jobs_active);
-    metric_set(METRIC_executions_open, (int64_t)s->core.open);
-    metric_set(METRIC_attempts_in_flight, (int64_t)s->core.in_flight);
-    metric_set(METRIC_executions_waiting, (int64_t)s->core.waiting);
-    metric_set(METRIC_executions_retrying, (int64_t)s->core.retrying);
-    metric_set(METRIC_watermark_ms, s->core.watermark);
-}
-
-json_t *observer_metrics_json(struct observer *o)
-{
-    struct engine_status s = status_of(o);
-    set_gauges(&s);
-    return observe__metrics_json();
-}
-
-char *observer_metrics_text(struct observer *o, size_t *bytes)
-{
-    struct engine_status s = status_of(o);
-    set_gauges(&s);
-    return observe__metrics_text(o->version, s.started_at, bytes);
 }
