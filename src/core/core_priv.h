@@ -103,11 +103,12 @@ struct open {
     uint8_t phase;
     uint8_t lane;
     uint8_t gates_passed;
-    bool careful; // Recovered: perhaps sent before, so claimed durably before it is sent again.
-    bool claimed; // The claim for the coming attempt is written.
-    bool written; // RUNNING stands in the row (or in a batch).
-    char *error;  // Owned; record.error points here.
-    char *body;   // Owned; record.request_body points here.
+    bool careful;  // Recovered: perhaps sent before, so claimed durably before it is sent again.
+    bool retrying; // The coming attempt is made because the last one failed.
+    bool claimed;  // The claim for the coming attempt is written.
+    bool written;  // RUNNING stands in the row (or in a batch).
+    char *error;   // Owned; record.error points here.
+    char *body;    // Owned; record.request_body points here.
 };
 
 struct pool {

@@ -171,15 +171,23 @@ void core__due(struct core *c)
 
 // --- On its way to the wire ---
 
+// The next attempt is about to be made, or claimed.
+static void begin_attempt(struct core *c, struct open *o)
+{
+    o->record.attempts++;
+    o->record.retry_count += o->retrying;
+    o->retrying = false;
+    if (o->record.started_at == 0)
+        o->record.started_at = c->now.wall;
+    o->record.next_attempt_at = 0;
+}
+
 static void send(struct core *c, struct open *o)
 {
     const struct core_job *j = o->job;
     if (!o->claimed)
-        o->record.attempts++;
+        begin_attempt(c, o);
     o->claimed = false;
-    if (o->record.started_at == 0)
-        o->record.started_at = c->now.wall;
-    o->record.next_attempt_at = 0;
     o->phase = PHASE_FLYING;
     o->sent_at = c->now.mono;
     core__queue_put(&c->flying, o);
@@ -206,11 +214,8 @@ static void await_record(struct core *c, struct open *o)
 
 static void claim(struct core *c, struct open *o)
 {
-    o->record.attempts++;
+    begin_attempt(c, o);
     o->record.recoveries += o->careful;
-    o->record.next_attempt_at = 0;
-    if (o->record.started_at == 0)
-        o->record.started_at = c->now.wall;
     if (o->record.state == EXECUTION_PENDING)
         move(o, EXECUTION_RUNNING);
     o->careful = false;
@@ -297,7 +302,7 @@ static void back_off(struct core *c, struct open *o, const char *error)
         move(o, EXECUTION_RUNNING);
     o->written = true;
     leave(c, o);
-    o->record.retry_count++;
+    o->retrying = true;
     o->record.next_attempt_at = c->now.wall + delay;
     o->phase = PHASE_BACKOFF;
     core__record_update(c, o);

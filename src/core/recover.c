@@ -74,6 +74,7 @@ static void resume(struct core *c, struct open *o)
     }
     o->lane = LANE_CATCH_UP;
     o->written = o->record.state == EXECUTION_RUNNING;
+    o->retrying = o->record.next_attempt_at != 0;
     if (was_waiting(c, &o->record)) {
         o->phase = PHASE_BACKOFF;
         dur_ms wait = o->record.next_attempt_at - c->now.wall;
