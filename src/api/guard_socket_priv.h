@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 // guard_socket_priv.h: puts the guard between a socket and the HTTP library that reads it.
 //
+// A program that links this has the guard's recv() instead of the C library's; for descriptors that
+// are not guarded it does the same. guard_socket.c says why.
+//
 // The front is the part which all connections of a server share. A guard socket belongs to one
 // connection; all calls for it come from the thread that serves the connection. When a request is
 // refused or takes too long, the guard socket writes the refusal itself, once the requests before

@@ -37,7 +37,7 @@ typedef void server_handler(void *context, struct exchange *x);
 
 // A request that the server refuses by itself, before there is an exchange.
 struct refusal {
-    unsigned status;        // 400, 408, 413, 414, 431 or 503.
+    unsigned status;        // 400, 408, 413, 414, 431, 500 or 503.
     const char *detail;     // One sentence for a person, without a full stop.
     const char *request_id; // Never NULL.
 };

@@ -4,7 +4,7 @@
 // The handler of these tests puts every exchange on a shelf; a test takes them from there and
 // answers them when it likes.
 
-#include "api/server_priv.h"
+#include "echo_server.h"
 #include "raw_client.h"
 
 #include <arpa/inet.h>
@@ -64,16 +64,6 @@ static void answer_with_target(struct exchange *x)
     exchange_answer(x, 200, "text/plain", body, strlen(body));
 }
 
-static struct server *open_server(server_handler *handler, void *context)
-{
-    struct server_options o = {.host = "127.0.0.1"};
-    struct fault f = {0};
-    struct server *s = NULL;
-    if (server_open(&o, handler, context, &s, &f) != ERR_OK)
-        fail_msg("%s", f.text);
-    return s;
-}
-
 // --- Later answers -------------------------------------------------------------------------------
 
 // All requests wait at the same time; the last is answered first. Every client gets its own answer,
@@ -85,7 +75,7 @@ static void answers_may_come_in_another_order(void **state)
     struct shelf shelf;
     struct raw_answer a;
     shelf_init(&shelf);
-    struct server *s = open_server(put_on_shelf, &shelf);
+    struct server *s = open_server((struct server_options){0}, put_on_shelf, &shelf);
     for (int i = 0; i < CLIENTS; i++)
         raw_open(&clients[i], server_port(s));
     for (int round = 0; round < 3; round++) {
@@ -116,7 +106,7 @@ static void pipelined_requests_wait_for_their_turn(void **state)
     struct raw_client client;
     struct raw_answer a;
     shelf_init(&shelf);
-    struct server *s = open_server(put_on_shelf, &shelf);
+    struct server *s = open_server((struct server_options){0}, put_on_shelf, &shelf);
     raw_open(&client, server_port(s));
     raw_say(&client, "GET /1 HTTP/1.1\r\nHost: h\r\n\r\nGET /2 HTTP/1.1\r\nHost: h\r\n\r\n"
                      "GET /3 HTTP/1.1\r\n\r\n");
@@ -140,14 +130,13 @@ static void pipelined_requests_wait_for_their_turn(void **state)
 static void waiting_is_not_being_late(void **state)
 {
     (void)state;
-    struct server_options o = {.host = "127.0.0.1", .request_timeout_ms = 20};
     struct shelf shelf;
     struct raw_client client;
     struct raw_client late;
     struct raw_answer a;
-    struct server *s = NULL;
     shelf_init(&shelf);
-    assert_int_equal(server_open(&o, put_on_shelf, &shelf, &s, NULL), ERR_OK);
+    struct server *s =
+        open_server((struct server_options){.request_timeout_ms = 20}, put_on_shelf, &shelf);
     raw_open(&client, server_port(s));
     raw_open(&late, server_port(s));
     raw_say(&client, GET "GET /y HTTP/1.1\r\n");
@@ -183,7 +172,7 @@ static void clients_may_leave_while_they_wait(void **state)
     struct raw_client client;
     struct raw_answer a;
     shelf_init(&shelf);
-    struct server *s = open_server(put_on_shelf, &shelf);
+    struct server *s = open_server((struct server_options){0}, put_on_shelf, &shelf);
     for (size_t i = 0; i < CLIENTS; i++) {
         raw_open(&client, server_port(s));
         raw_say(&client, GET);
@@ -225,7 +214,7 @@ static void an_answer_may_overtake_the_handler(void **state)
     struct raw_answer a;
     pthread_t thread;
     shelf_init(&shelf);
-    struct server *s = open_server(put_on_shelf, &shelf);
+    struct server *s = open_server((struct server_options){0}, put_on_shelf, &shelf);
     assert_int_equal(pthread_create(&thread, NULL, answer_races, &shelf), 0);
     for (int i = 0; i < 2; i++)
         raw_open(&clients[i], server_port(s));
@@ -265,7 +254,7 @@ static void a_draining_server_takes_nothing_new(void **state)
     struct raw_answer a;
     char retry[8];
     shelf_init(&shelf);
-    struct server *s = open_server(put_on_shelf, &shelf);
+    struct server *s = open_server((struct server_options){0}, put_on_shelf, &shelf);
     raw_open(&open, server_port(s));
     raw_say(&open, GET);
     answer_with_target(take_last(&shelf, 1));
@@ -316,7 +305,8 @@ static void close_waits_for_exchanges_under_way(void **state)
     struct raw_answer a;
     pthread_t thread;
     shelf_init(&shelf);
-    struct closing closing = {.server = open_server(put_on_shelf, &shelf)};
+    struct closing closing = {.server =
+                                  open_server((struct server_options){0}, put_on_shelf, &shelf)};
     uint16_t port = server_port(closing.server);
     for (int i = 0; i < CLIENTS; i++) {
         raw_open(&clients[i], port);
@@ -359,7 +349,7 @@ static void close_does_not_wait_for_silent_clients(void **state)
     struct raw_answer a;
     struct shelf shelf;
     shelf_init(&shelf);
-    struct server *s = open_server(put_on_shelf, &shelf);
+    struct server *s = open_server((struct server_options){0}, put_on_shelf, &shelf);
     for (size_t i = 0; i < 5; i++) {
         raw_open(&clients[i], server_port(s));
         raw_say(&clients[i], sent[i]);
