@@ -44,23 +44,6 @@ static int64_t day_in_later_months(const struct cron_schedule *s, int64_t year, 
     return -1;
 }
 
-int64_t cron__day_after(const struct cron_schedule *s, int64_t day_number)
-{
-    if (day_number < 0)
-        return day_in_later_months(s, CRON_YEAR_FIRST, 0);
-    struct civil_date d = civil_from_days(day_number);
-    if (d.year > CRON_YEAR_LAST)
-        return -1;
-    if (has_year(s, d.year) && (s->months >> d.month & 1)) {
-        int64_t first_day = day_number - d.day + 1;
-        uint64_t days = days_of(s, d.year, d.month, first_day);
-        uint64_t later = days & ~UINT64_C(0) << (d.day + 1);
-        if (later)
-            return first_day + lowest(later) - 1;
-    }
-    return day_in_later_months(s, d.year, d.month);
-}
-
 int32_t cron__last_day(const struct cron_schedule *s)
 {
     for (int64_t year = CRON_YEAR_LAST; year >= CRON_YEAR_FIRST; year--) {
@@ -105,12 +88,19 @@ int64_t cron__local_next(const struct cron_schedule *s, int64_t from)
 {
     from = MAX(from, 0); // Years begin with 1970.
     int64_t today = from / DAY_S;
-    int64_t day = cron__day_after(s, today - 1);
-    if (day == today) {
+    struct civil_date d = civil_from_days(today);
+    if (d.year > CRON_YEAR_LAST)
+        return LOCAL_NEVER;
+
+    int64_t first_day = today - d.day + 1;
+    bool month_taken = has_year(s, d.year) && (s->months >> d.month & 1);
+    uint64_t days = month_taken ? days_of(s, d.year, d.month, first_day) : 0;
+    if (days >> d.day & 1) {
         int64_t time = time_from(s, (unsigned)(from % DAY_S));
         if (time >= 0)
-            return day * DAY_S + time;
-        day = cron__day_after(s, today);
+            return today * DAY_S + time;
     }
+    uint64_t later = days & ~UINT64_C(0) << (d.day + 1);
+    int64_t day = later ? first_day + lowest(later) - 1 : day_in_later_months(s, d.year, d.month);
     return day < 0 ? LOCAL_NEVER : day * DAY_S + first_time(s);
 }

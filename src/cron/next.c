@@ -98,6 +98,18 @@ static bool gap_runs(const struct zone *z, size_t span, struct search *c)
     return false;
 }
 
+// The span to look at after `span`. Those that end before the match which is already known have
+// none, nor have the gaps between them, and are passed over in one step.
+static size_t next_span(const struct zone *z, size_t span, const struct search *c)
+{
+    size_t next = span + 1;
+    if (next == z->count || z->spans[next].start_s - ZONE_OFFSET_S_MAX < c->from)
+        return next; // The search did not begin early enough to speak for all of it.
+    if (c->found == LOCAL_NEVER)
+        return z->count;
+    return MAX(next, zone__span_at(z, c->found - ZONE_OFFSET_S_MAX));
+}
+
 static wall_ms next_of_fields(const struct cron_schedule *s, const struct zone *z, int64_t from_s)
 {
     if (from_s / DAY_S > (int64_t)s->last_day + 3)
@@ -105,7 +117,7 @@ static wall_ms next_of_fields(const struct cron_schedule *s, const struct zone *
 
     struct search c = {.schedule = s, .from = INT64_MAX, .found = INT64_MIN};
     bool gaps = !s->interval && s->gap == CRON_GAP_RUN_AFTER;
-    for (size_t span = zone__span_at(z, from_s); span < z->count; span++) {
+    for (size_t span = zone__span_at(z, from_s); span < z->count; span = next_span(z, span, &c)) {
         int64_t start_s = z->spans[span].start_s;
         if (gaps && span > 0 && start_s >= from_s && gap_runs(z, span, &c))
             return start_s * 1000;

@@ -26,9 +26,6 @@ uint32_t cron__month_days(const struct cron_schedule *s, unsigned first, unsigne
 
 // ---- local.c ----
 
-// The first matching local date after `day_number` (pass -1 for the very first); -1 if there is
-// none.
-int64_t cron__day_after(const struct cron_schedule *s, int64_t day_number);
 // The last matching local date; -1 if there is none.
 int32_t cron__last_day(const struct cron_schedule *s);
 // The first matching local time at or after `from`, in seconds as if local time were UTC.

@@ -145,6 +145,36 @@ static void dates_are_those_of_a_walk(void **state)
     }
 }
 
+// What comes next does not depend on from how far away one asks: over years, and over many changes.
+static void the_next_instant_is_the_same_from_anywhere_before(void **state)
+{
+    (void)state;
+    struct dice d = {.state = (seed + 1) * 77 | 1};
+    for (long i = 0; i < cases_wanted; i++) {
+        struct rule r;
+        do {
+            rule_random(&d, &r, dice_chance(&d, 3));
+        } while (strlen(r.text) > CRON_TEXT_BYTES_MAX);
+        struct cron_options o = {.gap = (enum cron_gap)dice_below(&d, 2),
+                                 .fold = (enum cron_fold)dice_below(&d, 4)};
+        struct cron_schedule s = schedule_with(r.text, &o);
+        const struct zone *z = zone_of(zones[dice_below(&d, (uint32_t)zone_count)]);
+        wall_ms after = (wall_ms)dice_below(&d, 84000) * 86400000, end = after + 86400000 * 366;
+        wall_ms next = cron_next(&s, z, after);
+        if (next != WALL_NEVER)
+            end = next;
+        for (int j = 0; j < 8; j++) {
+            wall_ms from = after + (wall_ms)dice_below(&d, 1u << 30) * (end - after) / (1 << 30);
+            if (j == 0 && next != WALL_NEVER)
+                from = next - 1;
+            if (cron_next(&s, z, from) != next)
+                fail_msg("'%s' in %s: %lld after %lld, but %lld after %lld", r.text, zone_name(z),
+                         (long long)next, (long long)after, (long long)cron_next(&s, z, from),
+                         (long long)from);
+        }
+    }
+}
+
 int main(int argc, char **argv)
 {
     if (argc > 1)
@@ -155,6 +185,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(instants_are_those_of_a_scan),
         cmocka_unit_test(dates_are_those_of_a_walk),
+        cmocka_unit_test(the_next_instant_is_the_same_from_anywhere_before),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
