@@ -159,12 +159,13 @@ static void the_next_instant_is_the_same_from_anywhere_before(void **state)
                                  .fold = (enum cron_fold)dice_below(&d, 4)};
         struct cron_schedule s = schedule_with(r.text, &o);
         const struct zone *z = zone_of(zones[dice_below(&d, (uint32_t)zone_count)]);
-        wall_ms after = (wall_ms)dice_below(&d, 84000) * 86400000, end = after + 86400000 * 366;
+        wall_ms after = (wall_ms)dice_below(&d, 84000) * 86400000,
+                end = after + INT64_C(86400000) * 366;
         wall_ms next = cron_next(&s, z, after);
         if (next != WALL_NEVER)
             end = next;
         for (int j = 0; j < 8; j++) {
-            wall_ms from = after + (wall_ms)dice_below(&d, 1u << 30) * (end - after) / (1 << 30);
+            wall_ms from = after + (wall_ms)dice_below(&d, 1u << 20) * (end - after) / (1 << 20);
             if (j == 0 && next != WALL_NEVER)
                 from = next - 1;
             if (cron_next(&s, z, from) != next)
