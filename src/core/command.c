@@ -27,14 +27,14 @@ static size_t text_bytes(const char *text)
 }
 
 // The three texts of a request in one allocation, which api points to.
-static void set_request(struct core_job *j, const struct job *from)
+static void set_request(struct core *c, struct core_job *j, const struct job *from)
 {
-    char *old = (char *)j->api;
+    assert(!c->retired);
+    c->retired = (char *)j->api;
     char *at = xmalloc(text_bytes(from->api) + text_bytes(from->headers) + text_bytes(from->body));
     j->api = text_copy(&at, from->api);
     j->headers = text_copy(&at, from->headers);
     j->body = text_copy(&at, from->body);
-    free(old);
 }
 
 // Executions on their way hold the host they set out for, so the old one may still be in use.
@@ -45,19 +45,22 @@ static void set_host(struct core *c, struct core_job *j)
     core__host_release(c, old);
 }
 
-enum err core__job_configure(struct core *c, struct core_job *j, const struct job *from,
-                             const struct zone *zone)
+static enum err compile(const struct job *from, struct cron_schedule *out)
 {
     struct cron_options options = {
-        .hash_seed = j->id, .gap = from->dst_gap, .fold = from->dst_fold};
-    enum err err = cron_parse(from->schedule, strlen(from->schedule), &options, &j->schedule, NULL);
-    if (err)
-        return err;
-    set_request(j, from);
+        .hash_seed = from->id, .gap = from->dst_gap, .fold = from->dst_fold};
+    return cron_parse(from->schedule, strlen(from->schedule), &options, out, NULL);
+}
+
+static void configure(struct core *c, struct core_job *j, const struct job *from,
+                      const struct cron_schedule *schedule, const struct zone *zone)
+{
+    set_request(c, j, from);
     set_host(c, j);
+    j->schedule = *schedule;
     j->zone = zone;
     j->version = from->version;
-    j->effective_from = from->effective_from;
+    j->effective_from = j->changed_at = from->effective_from;
     j->paused_until = from->paused_until;
     j->timeout_ms = from->timeout_ms;
     j->retry_base_ms = from->retry_base_ms;
@@ -73,32 +76,21 @@ enum err core__job_configure(struct core *c, struct core_job *j, const struct jo
     c->jobs_active -= j->active;
     j->active = from->is_active;
     j->finished = from->finished;
-    return ERR_OK;
-}
-
-static struct core_job *job_create(struct core *c, const struct job *from, const struct zone *zone,
-                                   enum err *err)
-{
-    struct core_job *j = xcalloc(1, sizeof *j);
-    j->id = from->id;
-    *err = core__job_configure(c, j, from, zone);
-    if (*err) {
-        free(j);
-        return NULL;
-    }
-    core__job_insert(c, j);
-    return j;
 }
 
 enum err core__job_add(struct core *c, const struct job *from, const struct zone *zone,
                        struct core_job **out)
 {
-    enum err err;
     if (c->jobs.count >= c->limits.jobs_max)
         return ERR_LIMIT;
-    struct core_job *j = job_create(c, from, zone, &err);
+    struct cron_schedule schedule;
+    enum err err = compile(from, &schedule);
     if (err)
         return err;
+    struct core_job *j = xcalloc(1, sizeof *j);
+    j->id = from->id;
+    configure(c, j, from, &schedule, zone);
+    core__job_insert(c, j);
     *out = j;
     return ERR_OK;
 }
@@ -157,7 +149,7 @@ static void begin(struct core *c, struct core_job *j)
 static void settle(struct core *c, struct core_job *j)
 {
     core__plan_own(c, j, c->now.wall);
-    core__job_judge_due(c, j);
+    core__job_judge_due(c, j, c->now.wall);
 }
 
 static bool is_stoppable(const struct core_job *j, const struct open *o)
@@ -215,27 +207,28 @@ static bool replans(const struct core_job *j, const struct cron_schedule *before
 static void update(struct core *c, struct command *cmd, struct core_job *j, struct reply *r)
 {
     struct job *row = cmd->job;
-    settle(c, j);
-    struct core_job before = *j;
+    struct cron_schedule schedule;
     row->id = j->id;
-    row->version = j->version + 1;
-    row->updated_at = c->now.wall;
-    row->effective_from = j->effective_from;
-    row->finished = row->is_active ? false : j->finished;
-    r->err = core__job_configure(c, j, row, cmd->zone);
+    r->err = compile(row, &schedule); // Before anything is settled: a refusal changes nothing.
     if (r->err) {
         job_free(row);
         return;
     }
+    settle(c, j);
+    struct core_job before = *j;
+    row->version = j->version + 1;
+    row->updated_at = c->now.wall;
+    row->effective_from = MAX(j->effective_from, c->seen);
+    row->finished = row->is_active ? false : j->finished;
+    configure(c, j, row, &schedule, cmd->zone);
     r->job = j->id;
     r->version = j->version;
-    bool replan = replans(j, &before.schedule, before.zone, before.active);
-    if (replan)
-        row->effective_from = j->effective_from = c->now.wall;
     put_job(c, row);
-    if (replan)
+    if (replans(j, &before.schedule, before.zone, before.active))
         begin(c, j);
     watch_pause(c, j);
+    if (j->type == JOB_ATMOST_ONCE && before.type != JOB_ATMOST_ONCE)
+        core__claim_flights(c, j);
     if (!j->active)
         stop_executions(c, j, "the job was paused");
     core__gates_pump(c, &j->gate); // Its limit may have risen.
@@ -315,16 +308,28 @@ void core__command(struct core *c, struct command *cmd)
     *core__reply(c->out) = r;
 }
 
+// Planned or loaded for an instant inside the pause: not owed, however late that is seen.
+static bool fell_into_pause(const struct open *o)
+{
+    bool begun = o->phase != PHASE_PLANNED && o->phase != PHASE_LOADED;
+    return !begun && o->record.key.series >= 0 &&
+           o->record.key.scheduled_at <= o->job->paused_until;
+}
+
 // Pauses with an end resume by themselves, at the instant that was asked for.
 void core__resume_due(struct core *c)
 {
     struct agenda_node *n;
     while (!c->draining && (n = agenda_pop(c->resumes, c->now.wall))) {
         struct core_job *j = (struct core_job *)((char *)n - offsetof(struct core_job, resume));
-        core__job_judge_due(c, j);
+        for (struct open *o = j->first_open, *next; o; o = next) {
+            next = o->job_next;
+            if (fell_into_pause(o))
+                core__cancel(c, o, "the job was paused");
+        }
         j->active = true;
         j->version++;
-        j->effective_from = j->paused_until;
+        j->effective_from = j->changed_at = MAX(j->effective_from, j->paused_until);
         j->paused_until = WALL_NEVER;
         c->jobs_active++;
         core__record_job_state(c, j);

@@ -36,6 +36,7 @@ void core_free(struct core *c)
     while (c->nobody.first_open)
         core__open_free(c, c->nobody.first_open);
     core__tables_free(c);
+    free(c->retired);
     agenda_free(c->plan);
     agenda_free(c->resumes);
     agenda_free(c->instants);
@@ -101,7 +102,10 @@ static void start(struct core *c, const struct progress *progress)
     c->progress.alert_next = MAX(progress->alert_next, 1);
     c->progress.epoch++;
     c->progress_written_at = c->now.wall - PROGRESS_WRITE_MS; // The epoch must be written.
+    if (progress->watermark > c->now.wall + c->limits.lookahead_ms)
+        c->seen = progress->watermark; // The clock went back while the server was down.
     c->started = true;
+    core__resume_due(c); // First, since what was planned behind the end of a pause is owed.
     core__recover(c);
     each_active(c, plan_beyond_watermark);
 }
@@ -130,6 +134,7 @@ static void handle(struct core *c, const struct event *e)
     case EVENT_TICK:
         break; // Every step looks at the time.
     case EVENT_COMMAND:
+        core__resume_due(c);
         core__command(c, e->command);
         break;
     case EVENT_OUTCOME:
@@ -153,8 +158,8 @@ static void handle(struct core *c, const struct event *e)
 
 static void look_at_the_time(struct core *c)
 {
-    core__due(c); // First what is due, since somebody waits for it; then what comes.
     core__resume_due(c);
+    core__due(c); // First what is due, since somebody waits for it; then what comes.
     core__plan(c);
     core__write_running(c);
 }
@@ -178,7 +183,10 @@ static void set_wake(struct core *c, struct actions *out)
 void core_step(struct core *c, const struct event *e, struct now now, struct actions *out)
 {
     assert(out->batch);
+    free(c->retired);
+    c->retired = NULL;
     c->now = now;
+    c->seen = MAX(c->seen, now.wall);
     c->out = out;
     c->more = false;
     handle(c, e);

@@ -4,6 +4,7 @@
 // A job is in the plan agenda at its next occurrence that has no row yet. An execution is *open*
 // until it is terminal, and in exactly one place, its phase:
 //
+//   LOADED      in queue `loaded`, until the start decides how it goes on
 //   PLANNED     in agenda `instants`, until its instant comes
 //   UNRECORDED  in queue `unrecorded`, until the batch with its row or claim is durable
 //   WAITING     in the queue of the gate that holds it back
@@ -25,7 +26,14 @@
 #define PROGRESS_WRITE_MS 60000     // An idle watermark is written this often.
 #define SUCCESS_EXCERPT_BYTES 256   // What is kept of a good answer; of a bad one, all we got.
 
-enum phase { PHASE_PLANNED, PHASE_UNRECORDED, PHASE_WAITING, PHASE_FLYING, PHASE_BACKOFF };
+enum phase {
+    PHASE_LOADED,
+    PHASE_PLANNED,
+    PHASE_UNRECORDED,
+    PHASE_WAITING,
+    PHASE_FLYING,
+    PHASE_BACKOFF
+};
 
 // What executions wait in, first come, first served.
 struct queue {
@@ -59,6 +67,7 @@ struct core_job {
     job_id id;
     int64_t version;
     wall_ms effective_from;
+    wall_ms changed_at; // What was due by then is owed by the rules of the version before.
     wall_ms paused_until;
     const struct zone *zone;
     struct cron_schedule schedule;
@@ -147,6 +156,8 @@ struct core {
     struct gate gate;         // All attempts.
     struct progress progress;
     wall_ms progress_written_at;
+    wall_ms seen;      // The latest wall time ever: what lies before may have ended already.
+    char *retired;     // Texts of the job that just changed: requests of that step borrow them.
     uint64_t recorded; // Batches up to this one are durable.
     uint64_t jobs_active;
     uint64_t flying_count;
@@ -194,8 +205,6 @@ void core__record_missed(struct core *c, const struct core_job *j, wall_ms from,
 void core__record_progress(struct core *c);
 
 // command.c
-enum err core__job_configure(struct core *c, struct core_job *j, const struct job *from,
-                             const struct zone *zone);
 enum err core__job_add(struct core *c, const struct job *from, const struct zone *zone,
                        struct core_job **out);
 void core__job_settle_open(struct core *c, struct core_job *j); // After an execution left it.
@@ -212,7 +221,7 @@ int64_t core__plan_wake(const struct core *c);
 // execute.c
 struct open *core__open_plan(struct core *c, struct core_job *j, const struct execution_key *key,
                              enum execution_trigger trigger, const char *body);
-void core__job_judge_due(struct core *c, struct core_job *j);
+void core__job_judge_due(struct core *c, struct core_job *j, wall_ms until);
 const char *core__not_owed(const struct open *o);
 void core__due(struct core *c);
 void core__recorded(struct core *c, uint64_t sequence);
@@ -222,6 +231,7 @@ void core__finish(struct core *c, struct open *o, enum execution_state state, co
                   const char *reason);
 void core__cancel(struct core *c, struct open *o, const char *reason);
 void core__write_running(struct core *c);
+void core__claim_flights(struct core *c, struct core_job *j);
 
 // gate.c
 bool core__gates_pass(struct core *c, struct open *o); // False: it waits in a gate's queue.

@@ -123,7 +123,7 @@ const char *core__not_owed(const struct open *o)
     const char *reason = stopped(o);
     bool begun = o->record.state != EXECUTION_PENDING;
     if (reason || begun || is_manual(o) || o->plan_version == j->plan_version ||
-        at <= j->effective_from)
+        at <= j->changed_at)
         return reason;
     return cron_matches(&j->schedule, j->zone, at) ? NULL : "the schedule was changed";
 }
@@ -138,11 +138,12 @@ static void judge(struct core *c, struct open *o)
         core__advance(c, o);
 }
 
-void core__job_judge_due(struct core *c, struct core_job *j)
+// Judges what is due by `until` as the job now stands, before it changes.
+void core__job_judge_due(struct core *c, struct core_job *j, wall_ms until)
 {
     for (struct open *o = j->first_open, *next; o; o = next) {
         next = o->job_next;
-        if (o->phase == PHASE_PLANNED && o->record.key.scheduled_at <= c->now.wall)
+        if (o->phase == PHASE_PLANNED && o->record.key.scheduled_at <= until)
             judge(c, o);
     }
 }
@@ -252,6 +253,14 @@ void core__recorded(struct core *c, uint64_t sequence)
     }
 }
 
+static void write_flight(struct core *c, struct open *o)
+{
+    if (o->record.state == EXECUTION_PENDING)
+        move(o, EXECUTION_RUNNING);
+    core__record_update(c, o);
+    o->written = true;
+}
+
 // A flight that lasts gets its RUNNING written; most end before and need one write less.
 void core__write_running(struct core *c)
 {
@@ -259,12 +268,18 @@ void core__write_running(struct core *c)
     while ((o = c->flying.first) && c->now.mono - o->sent_at >= RUNNING_WRITE_DELAY_MS) {
         core__queue_leave(o);
         core__queue_put(&c->long_flying, o);
-        if (o->record.state == EXECUTION_PENDING)
-            move(o, EXECUTION_RUNNING);
         if (!o->written)
-            core__record_update(c, o);
-        o->written = true;
+            write_flight(c, o);
     }
+}
+
+// What is on the wire when a job becomes at-most-once must not be repeated after a crash either: it
+// is written down like a claim.
+void core__claim_flights(struct core *c, struct core_job *j)
+{
+    for (struct open *o = j->first_open; o; o = o->job_next)
+        if (o->phase == PHASE_FLYING)
+            write_flight(c, o);
 }
 
 // --- What came of it ---

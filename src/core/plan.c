@@ -42,6 +42,23 @@ static void plan_row(struct core *c, struct core_job *j, wall_ms at, enum execut
     agenda_put(c->instants, &o->due, at, o->record.id);
 }
 
+// An instant that the watermark claims may have its row from an earlier version of the job: it
+// stays the one row, and the new version's from now on. Like a new row, it waits for this batch, so
+// that nothing is sent for a change which a crash undoes.
+static bool adopt_row(struct core *c, struct core_job *j, wall_ms at)
+{
+    if (!core__is_planned(c, at, j->id))
+        return false;
+    for (struct open *o = j->first_open; o; o = o->job_next) {
+        if (o->record.key.scheduled_at == at && o->record.key.series >= 0) {
+            o->plan_version = j->plan_version;
+            o->sequence = c->out->batch->sequence;
+            return true;
+        }
+    }
+    return false;
+}
+
 // A range of occurrences that are given up.
 struct missed {
     wall_ms from;
@@ -107,8 +124,10 @@ static bool is_late(const struct core *c, wall_ms at)
 // Plans what the job has at `at`; returns the work done, in rows.
 static size_t plan_job(struct core *c, struct core_job *j, wall_ms at)
 {
-    if (!is_late(c, at)) {
-        plan_row(c, j, at, TRIGGER_SCHEDULE);
+    bool adopted = adopt_row(c, j, at);
+    if (adopted || !is_late(c, at)) {
+        if (!adopted)
+            plan_row(c, j, at, TRIGGER_SCHEDULE);
         core__plan_schedule(c, j, at);
         return 1;
     }

@@ -1,0 +1,425 @@
+// SPDX-License-Identifier: MIT
+// core_test.c: the rig that turns the core by hand.
+
+#include "core_test.h"
+
+#include <stdio.h>
+#include <string.h>
+
+// --- What the store knows ---
+
+static const struct batch *batch_at(const struct rig *r, size_t i)
+{
+    return i < r->durable_count ? r->durable[i] : r->out.batch;
+}
+
+static bool keys_equal(const struct execution_key *a, const struct execution_key *b)
+{
+    return a->job == b->job && a->series == b->series &&
+           (a->series < 0 || a->scheduled_at == b->scheduled_at);
+}
+
+static bool find_key(const struct rig *r, const struct execution_key *key, bool all,
+                     struct execution *out)
+{
+    bool found = false;
+    for (size_t i = 0; i < r->durable_count + all; i++) {
+        const struct batch *b = batch_at(r, i);
+        for (size_t k = 0; k < b->count; k++) {
+            const struct change *c = &b->changes[k];
+            if (c->kind != CHANGE_EXECUTION_INSERT && c->kind != CHANGE_EXECUTION_UPDATE)
+                continue;
+            if (!keys_equal(&c->execution.key, key))
+                continue;
+            *out = c->execution;
+            found = true;
+        }
+    }
+    return found;
+}
+
+bool rig_find(const struct rig *r, job_id job, wall_ms at, bool all, struct execution *out)
+{
+    struct execution_key key = {.job = job, .scheduled_at = at};
+    return find_key(r, &key, all, out);
+}
+
+bool rig_find_manual(const struct rig *r, job_id job, int64_t number, struct execution *out)
+{
+    struct execution_key key = {.job = job, .series = -number};
+    return find_key(r, &key, true, out);
+}
+
+struct execution rig_row(const struct rig *r, job_id job, wall_ms at)
+{
+    struct execution e;
+    if (!rig_find(r, job, at, true, &e))
+        fail_msg("job %d has no row at T0%+d ms", (int)job, (int)(at - T0));
+    return e;
+}
+
+static bool is_insert_of(const struct change *c, job_id job)
+{
+    return c->kind == CHANGE_EXECUTION_INSERT && c->execution.key.job == job;
+}
+
+static bool is_alert_of(const struct change *c, job_id job, enum alert_kind kind)
+{
+    return c->kind == CHANGE_ALERT && c->alert.job == job && c->alert.kind == kind;
+}
+
+#define COUNT_CHANGES(r, c, condition)                                                             \
+    size_t count = 0;                                                                              \
+    for (size_t i = 0; i <= (r)->durable_count; i++)                                               \
+        for (size_t k = 0; k < batch_at(r, i)->count; k++) {                                       \
+            const struct change *c = &batch_at(r, i)->changes[k];                                  \
+            count += (condition);                                                                  \
+        }                                                                                          \
+    return count
+
+size_t rig_rows(const struct rig *r, job_id job)
+{
+    COUNT_CHANGES(r, c, is_insert_of(c, job));
+}
+
+size_t rig_alerts(const struct rig *r, job_id job, enum alert_kind kind)
+{
+    COUNT_CHANGES(r, c, is_alert_of(c, job, kind));
+}
+
+size_t rig_changes(const struct rig *r, enum change_kind kind)
+{
+    COUNT_CHANGES(r, c, c->kind == kind);
+}
+
+size_t rig_updates(const struct rig *r, job_id job, wall_ms at)
+{
+    COUNT_CHANGES(r, c,
+                  c->kind == CHANGE_EXECUTION_UPDATE && c->execution.key.job == job &&
+                      c->execution.key.scheduled_at == at);
+}
+
+// --- Checks of every step ---
+
+// The change at `index` of the open batch against everything before it.
+static void check_change(struct rig *r, size_t index)
+{
+    struct batch *b = r->out.batch;
+    const struct change *c = &b->changes[index];
+    if (c->kind != CHANGE_EXECUTION_INSERT && c->kind != CHANGE_EXECUTION_UPDATE)
+        return;
+    size_t count = b->count;
+    struct execution before;
+    b->count = index; // Looks at what came before it only.
+    bool found = find_key(r, &c->execution.key, true, &before);
+    b->count = count;
+    if (c->kind == CHANGE_EXECUTION_INSERT && found)
+        fail_msg("a second row for job %d at T0%+d ms", (int)c->execution.key.job,
+                 (int)(c->execution.key.scheduled_at - T0));
+    if (c->kind == CHANGE_EXECUTION_INSERT)
+        return;
+    assert_true(found && before.id == c->execution.id);
+    if (before.state != c->execution.state)
+        assert_true(execution_may_move(before.state, c->execution.state));
+    assert_false(execution_state_is_terminal(before.state));
+}
+
+static void keep_send(struct rig *r, const struct send *s)
+{
+    const struct request *q = &s->request;
+    struct execution row;
+    if (!find_key(r, &q->key, false, &row))
+        fail_msg("a request of job %d left before its row was durable", (int)q->key.job);
+    assert_false(execution_state_is_terminal(row.state));
+    if (q->key.series >= 0)
+        assert_true(q->key.scheduled_at <= r->now.wall);
+    assert_true(r->send_count < RIG_SENDS_MAX);
+    struct sent *k = &r->sends[r->send_count++];
+    *k = (struct sent){.ticket = s->ticket,
+                       .key = q->key,
+                       .at = r->now.wall,
+                       .timeout_ms = q->timeout_ms,
+                       .fence = q->fence,
+                       .attempt = q->attempt,
+                       .trigger = q->trigger,
+                       .method = q->method};
+    snprintf(k->api, sizeof k->api, "%s", q->api);
+    snprintf(k->headers, sizeof k->headers, "%s", q->headers ? q->headers : "");
+    snprintf(k->body, sizeof k->body, "%s", q->body ? q->body : "");
+}
+
+void rig_step(struct rig *r, const struct event *e)
+{
+    size_t before = r->out.batch->count;
+    core_step(r->core, e, r->now, &r->out);
+    for (size_t i = before; i < r->out.batch->count; i++)
+        check_change(r, i);
+    for (size_t i = 0; i < r->out.send_count; i++)
+        keep_send(r, &r->out.sends[i]);
+    for (size_t i = 0; i < r->out.reply_count; i++) {
+        r->reply = r->out.replies[i];
+        r->reply_count++;
+    }
+    actions_clear(&r->out);
+}
+
+// --- Life and death ---
+
+struct rig *rig_new(void)
+{
+    struct rig *r = xcalloc(1, sizeof *r);
+    r->limits = core_limits_default;
+    r->now = (struct now){.wall = T0, .mono = 5000000};
+    r->sequence = 1;
+    r->out.batch = batch_new(r->sequence);
+    return r;
+}
+
+struct rig *rig_started(void)
+{
+    struct rig *r = rig_new();
+    rig_start(r);
+    rig_record(r);
+    return r;
+}
+
+void rig_free(struct rig *r)
+{
+    core_free(r->core);
+    for (size_t i = 0; i < r->durable_count; i++)
+        batch_free(r->durable[i]);
+    batch_free(r->out.batch);
+    actions_free(&r->out);
+    free(r);
+}
+
+static struct progress durable_progress(const struct rig *r)
+{
+    for (size_t i = r->durable_count; i-- > 0;)
+        if (r->durable[i]->has_progress)
+            return r->durable[i]->progress;
+    return (struct progress){0};
+}
+
+// The job after this change, or NULL when it is gone.
+static struct job *apply(struct job *j, job_id id, const struct change *c)
+{
+    if (c->kind == CHANGE_JOB_PUT && c->job->id == id) {
+        job_free(j);
+        return job_copy(c->job);
+    }
+    if (c->kind == CHANGE_JOB_DELETE && c->deleted.id == id) {
+        job_free(j);
+        return NULL;
+    }
+    if (j && c->kind == CHANGE_JOB_STATE && c->state.id == id) {
+        j->version = c->state.version;
+        j->updated_at = c->state.updated_at;
+        j->effective_from = c->state.effective_from;
+        j->paused_until = c->state.paused_until;
+        j->is_active = c->state.is_active;
+        j->finished = c->state.finished;
+    }
+    return j;
+}
+
+struct job *rig_job(const struct rig *r, job_id id)
+{
+    struct job *j = NULL;
+    for (size_t i = 0; i <= r->durable_count; i++)
+        for (size_t k = 0; k < batch_at(r, i)->count; k++)
+            j = apply(j, id, &batch_at(r, i)->changes[k]);
+    return j;
+}
+
+static void load_jobs(struct rig *r)
+{
+    job_id end = durable_progress(r).job_next;
+    for (job_id id = 1; id < end; id++) {
+        struct job *j = rig_job(r, id);
+        if (j)
+            assert_int_equal(core_add_job(r->core, j, zone_utc()), ERR_OK);
+        job_free(j);
+    }
+}
+
+static void load_executions(struct rig *r)
+{
+    for (size_t i = 0; i < r->durable_count; i++) {
+        for (size_t k = 0; k < r->durable[i]->count; k++) {
+            const struct change *c = &r->durable[i]->changes[k];
+            struct execution e;
+            if (c->kind != CHANGE_EXECUTION_INSERT)
+                continue;
+            assert_true(find_key(r, &c->execution.key, false, &e));
+            e.request_body = c->execution.request_body; // Updates do not repeat it.
+            if (!execution_state_is_terminal(e.state))
+                assert_int_equal(core_add_execution(r->core, &e), ERR_OK);
+        }
+    }
+}
+
+void rig_start(struct rig *r)
+{
+    r->core = core_new(&r->limits);
+    load_jobs(r);
+    load_executions(r);
+    rig_step(r, &(struct event){.kind = EVENT_START, .progress = durable_progress(r)});
+}
+
+void rig_crash(struct rig *r, dur_ms down)
+{
+    core_free(r->core);
+    batch_free(r->out.batch);
+    r->sequence = 1;
+    r->out.batch = batch_new(r->sequence);
+    rig_pass(r, down);
+    rig_start(r);
+}
+
+// --- Time ---
+
+void rig_pass(struct rig *r, dur_ms d)
+{
+    r->now.wall += d;
+    r->now.mono += d;
+}
+
+static bool is_awake(const struct rig *r)
+{
+    return r->out.wake_wall <= r->now.wall || r->out.wake_mono <= r->now.mono;
+}
+
+void rig_tick(struct rig *r)
+{
+    int turns = 0;
+    do {
+        rig_step(r, &(struct event){.kind = EVENT_TICK});
+        assert_true(++turns < 10000); // It asks to be woken now, again and again.
+    } while (is_awake(r));
+}
+
+void rig_record(struct rig *r)
+{
+    while (r->out.batch->count > 0 || r->out.batch->has_progress) {
+        assert_true(r->out.batch->has_progress);
+        assert_true(r->durable_count < RIG_BATCHES_MAX);
+        struct event e = {.kind = EVENT_RECORDED, .sequence = r->sequence};
+        r->durable[r->durable_count++] = r->out.batch;
+        r->out.batch = batch_new(++r->sequence);
+        rig_step(r, &e);
+    }
+}
+
+void rig_run(struct rig *r, dur_ms d)
+{
+    mono_ms end = r->now.mono + d;
+    rig_record(r);
+    for (;;) {
+        mono_ms wake = r->out.wake_mono;
+        if (r->out.wake_wall != WALL_NEVER)
+            wake = MIN(wake, r->now.mono + r->out.wake_wall - r->now.wall);
+        if (wake > end)
+            break;
+        rig_pass(r, MAX(wake - r->now.mono, 0));
+        rig_tick(r);
+        rig_record(r);
+    }
+    rig_pass(r, end - r->now.mono);
+}
+
+// --- Commands ---
+
+struct job *job_of(const char *schedule)
+{
+    struct job *j = job_new();
+    job_set_text(&j->schedule, schedule);
+    job_set_text(&j->timezone, "UTC");
+    job_set_text(&j->api, "http://a.test/");
+    return j;
+}
+
+static enum err command(struct rig *r, struct command *c)
+{
+    size_t before = r->reply_count;
+    c->token = r;
+    c->zone = zone_utc();
+    rig_step(r, &(struct event){.kind = EVENT_COMMAND, .command = c});
+    assert_int_equal(r->reply_count, before + 1);
+    assert_ptr_equal(r->reply.token, r);
+    assert_null(c->job);
+    return r->reply.err;
+}
+
+job_id rig_create(struct rig *r, struct job *j)
+{
+    struct command c = {.kind = COMMAND_CREATE, .job = j};
+    assert_int_equal(command(r, &c), ERR_OK);
+    return r->reply.job;
+}
+
+enum err rig_update(struct rig *r, job_id id, struct job *j)
+{
+    struct command c = {.kind = COMMAND_UPDATE, .id = id, .job = j};
+    return command(r, &c);
+}
+
+enum err rig_delete(struct rig *r, job_id id)
+{
+    struct command c = {.kind = COMMAND_DELETE, .id = id};
+    return command(r, &c);
+}
+
+enum err rig_trigger(struct rig *r, job_id id, const char *body)
+{
+    struct command c = {.kind = COMMAND_TRIGGER, .id = id, .body = body};
+    return command(r, &c);
+}
+
+enum err rig_pause(struct rig *r, job_id id, wall_ms until)
+{
+    struct job *j = rig_job(r, id);
+    j->is_active = false;
+    j->paused_until = until;
+    return rig_update(r, id, j);
+}
+
+enum err rig_resume(struct rig *r, job_id id)
+{
+    struct job *j = rig_job(r, id);
+    j->is_active = true;
+    j->paused_until = WALL_NEVER;
+    return rig_update(r, id, j);
+}
+
+// --- Outcomes ---
+
+static void end_attempt(struct rig *r, size_t send, struct outcome *o)
+{
+    assert_true(send < r->send_count);
+    struct sent *s = &r->sends[send];
+    assert_false(s->answered);
+    s->answered = true;
+    o->ticket = s->ticket;
+    o->attempt.started_at = s->at;
+    o->attempt.duration_ms = r->now.wall - s->at;
+    rig_step(r, &(struct event){.kind = EVENT_OUTCOME, .outcome = o});
+}
+
+void rig_answer(struct rig *r, size_t send, unsigned status)
+{
+    struct outcome o = {.kind = OUTCOME_ANSWERED, .attempt.http_status = (uint16_t)status};
+    end_attempt(r, send, &o);
+}
+
+void rig_lose(struct rig *r, size_t send, const char *error)
+{
+    struct outcome o = {.kind = OUTCOME_LOST, .attempt.error = error};
+    end_attempt(r, send, &o);
+}
+
+void rig_refuse(struct rig *r, size_t send, const char *error)
+{
+    struct outcome o = {.kind = OUTCOME_NOT_SENT, .attempt.error = error};
+    end_attempt(r, send, &o);
+}
