@@ -128,6 +128,10 @@ static void a_job_may_choose_the_pass_of_a_repeated_hour(void **state)
         "2026-10-25T00:30:00Z 2026-10-25T01:30:00Z 2026-10-26T01:30:00Z"};
     static const struct example later = {"30 2 * * *", "2026-10-24T12:00:00Z",
                                          "2026-10-25T01:30:00Z 2026-10-26T01:30:00Z"};
+    // Once a year, asked between the passes: the match a year later must not hide the second pass.
+    static const struct example yearly = {"30 2 25 10 *", "2026-10-25T00:45:00Z",
+                                          "2026-10-25T01:30:00Z 2027-10-25T00:30:00Z"};
+    check("Europe/Paris", &both, &yearly, 1);
     check("Europe/Paris", &both, &twice, 1);
     check("Europe/Paris", &second, &later, 1);
     // An interval job may leave out one of the passes, too.
