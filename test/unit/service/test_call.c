@@ -1,0 +1,426 @@
+// SPDX-License-Identifier: MIT
+// test_call.c: a change on its way: accepted, refused, merged anew, answered exactly once.
+//
+// Engine and store are played by this file: the engine answers when the test says so, and the store
+// has one job. So a second client can be made to win the race at any point.
+
+#include "service/service.h"
+#include "store/store_priv.h"
+
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+// --- The engine, played --------------------------------------------------------------------------
+
+static struct {
+    enum err submit;      // What engine_submit answers.
+    enum err replies[16]; // What the next replies say, in order.
+    size_t submits;       // So often it was called.
+    struct command last;  // Its last command, without the job.
+    char last_name[64];   // The name in its job.
+    char last_body[64];
+    engine_reply *hold; // Not NULL: the reply waits for release().
+    void *hold_context;
+    bool holding;
+} engine;
+
+static struct {
+    struct job *job; // What store_get_job finds; NULL: nothing.
+    int open_readers;
+} store;
+
+static struct reply reply_number(size_t index)
+{
+    return (struct reply){.err = engine.replies[index],
+                          .job = engine.last.id ? engine.last.id : 7,
+                          .version = 2,
+                          .key = {.job = 7, .series = -1}};
+}
+
+enum err engine_submit(struct engine *e, const struct command *c, engine_reply *done, void *context)
+{
+    (void)e;
+    if (engine.submit) {
+        job_free(c->job);
+        return engine.submit;
+    }
+    engine.last = *c;
+    engine.last.job = NULL;
+    strcpy(engine.last_name, c->job && c->job->name ? c->job->name : "");
+    strcpy(engine.last_body, c->body ? c->body : "");
+    job_free(c->job);
+    size_t index = engine.submits++;
+    if (engine.holding) {
+        engine.hold = done;
+        engine.hold_context = context;
+        return ERR_OK;
+    }
+    struct reply r = reply_number(index);
+    done(context, &r);
+    return ERR_OK;
+}
+
+static void release(void)
+{
+    struct reply r = reply_number(0);
+    engine.hold(engine.hold_context, &r);
+}
+
+// --- The store, played ---------------------------------------------------------------------------
+
+static void reader_close(struct store_reader *r)
+{
+    (void)r;
+    store.open_readers--;
+}
+
+static enum err get_job(struct store_reader *r, job_id id, struct job **out, struct fault *f)
+{
+    (void)r;
+    (void)f;
+    if (!store.job || store.job->id != id)
+        return ERR_NOT_FOUND;
+    *out = job_copy(store.job);
+    return ERR_OK;
+}
+
+static const struct store_reader_ops reader_ops = {.close = reader_close, .get_job = get_job};
+static struct store_reader reader = {&reader_ops};
+
+static enum err reader_open(struct store *s, struct store_reader **out, struct fault *f)
+{
+    (void)s;
+    (void)f;
+    store.open_readers++;
+    *out = &reader;
+    return ERR_OK;
+}
+
+static const struct store_ops store_ops = {.reader_open = reader_open};
+static struct store played_store = {&store_ops};
+
+// --- A client ------------------------------------------------------------------------------------
+
+// Waits for the answer and keeps what it said.
+struct client {
+    pthread_mutex_t lock;
+    pthread_cond_t answered;
+    int answers;
+    struct service_problem problem;
+    char name[64]; // Of the job in the answer.
+    bool has_job;
+    struct execution_key execution;
+    int edits;
+};
+
+static void client_init(struct client *c)
+{
+    *c = (struct client){.lock = PTHREAD_MUTEX_INITIALIZER, .answered = PTHREAD_COND_INITIALIZER};
+}
+
+static void answer(void *context, const struct service_result *r)
+{
+    struct client *c = context;
+    pthread_mutex_lock(&c->lock);
+    c->answers++;
+    if (r->problem)
+        c->problem = *r->problem;
+    c->has_job = r->job != NULL;
+    if (r->job && r->job->name)
+        strcpy(c->name, r->job->name);
+    c->execution = r->execution;
+    pthread_cond_signal(&c->answered);
+    pthread_mutex_unlock(&c->lock);
+}
+
+static void wait_for_answer(struct client *c)
+{
+    pthread_mutex_lock(&c->lock);
+    while (c->answers == 0)
+        pthread_cond_wait(&c->answered, &c->lock);
+    pthread_mutex_unlock(&c->lock);
+}
+
+// Appends "+" to the name as it stands, so that a test sees what it was merged into.
+static enum err append_plus(void *context, struct job *j, struct service_problem *p)
+{
+    (void)p;
+    struct client *c = context;
+    char name[64];
+    c->edits++;
+    strcpy(name, j->name);
+    strcat(name, "+");
+    job_set_text(&j->name, name);
+    return ERR_OK;
+}
+
+static int setup(void **state)
+{
+    memset(&engine, 0, sizeof engine);
+    store.job = job_new();
+    store.job->id = 7;
+    store.job->version = 1;
+    job_set_text(&store.job->name, "stored");
+    job_set_text(&store.job->schedule, "@daily");
+    job_set_text(&store.job->timezone, "UTC");
+    job_set_text(&store.job->api, "http://127.0.0.1/");
+    struct service_options o = {.readers = 1, .calls_max = 2};
+    return service_open(&o, &played_store, NULL, (struct service **)state, NULL);
+}
+
+static int teardown(void **state)
+{
+    service_stop(*state);
+    service_close(*state);
+    job_free(store.job);
+    return store.open_readers;
+}
+
+// --- Tests ---------------------------------------------------------------------------------------
+
+static void a_created_job_is_answered_as_it_is_stored(void **state)
+{
+    struct client c;
+    client_init(&c);
+    struct service_problem p;
+    assert_int_equal(service_create_job(*state, job_copy(store.job), answer, &c, &p), ERR_OK);
+    wait_for_answer(&c);
+    assert_int_equal(c.problem.kind, PROBLEM_NONE);
+    assert_string_equal(c.name, "stored");
+    assert_int_equal(engine.last.kind, COMMAND_CREATE);
+    assert_ptr_equal(engine.last.zone, zone_utc());
+}
+
+static void what_is_not_acceptable_never_reaches_the_engine(void **state)
+{
+    struct client c;
+    client_init(&c);
+    struct service_problem p;
+    assert_int_not_equal(service_create_job(*state, job_new(), answer, &c, &p), ERR_OK);
+    assert_int_equal(p.kind, PROBLEM_FIELD);
+    assert_int_equal(engine.submits, 0);
+    assert_int_equal(c.answers, 0);
+}
+
+static void an_update_names_the_version_it_was_made_from(void **state)
+{
+    struct client c;
+    client_init(&c);
+    struct service_problem p;
+    assert_int_equal(service_update_job(*state, 7, 0, append_plus, answer, &c, &p), ERR_OK);
+    wait_for_answer(&c);
+    assert_int_equal(engine.last.version_expected, 1);
+    assert_string_equal(engine.last_name, "stored+");
+    assert_true(c.has_job);
+}
+
+// Nobody's change is lost: it is merged into the job as the other client has left it.
+static void an_update_that_lost_the_race_is_merged_anew(void **state)
+{
+    struct client c;
+    client_init(&c);
+    struct service_problem p;
+    engine.replies[0] = ERR_CONFLICT;
+    engine.holding = true;
+    assert_int_equal(service_update_job(*state, 7, 0, append_plus, answer, &c, &p), ERR_OK);
+    engine.holding = false;
+    store.job->version = 5;
+    job_set_text(&store.job->name, "theirs");
+    release();
+    wait_for_answer(&c);
+    assert_int_equal(c.problem.kind, PROBLEM_NONE);
+    assert_int_equal(c.edits, 2);
+    assert_int_equal(engine.last.version_expected, 5);
+    assert_string_equal(engine.last_name, "theirs+");
+}
+
+static void a_client_that_named_a_version_is_told_of_the_race(void **state)
+{
+    struct client c;
+    client_init(&c);
+    struct service_problem p;
+    engine.replies[0] = ERR_CONFLICT;
+    assert_int_equal(service_update_job(*state, 7, 1, append_plus, answer, &c, &p), ERR_OK);
+    wait_for_answer(&c);
+    assert_int_equal(c.problem.kind, PROBLEM_VERSION);
+    assert_int_equal(c.edits, 1);
+}
+
+static void a_stale_version_is_refused_at_once(void **state)
+{
+    struct client c;
+    client_init(&c);
+    struct service_problem p;
+    assert_int_equal(service_update_job(*state, 7, 9, append_plus, answer, &c, &p), ERR_CONFLICT);
+    assert_int_equal(p.kind, PROBLEM_VERSION);
+    assert_int_equal(engine.submits, 0);
+}
+
+static void merging_anew_ends_some_time(void **state)
+{
+    struct client c;
+    client_init(&c);
+    struct service_problem p;
+    for (size_t i = 0; i < COUNT_OF(engine.replies); i++)
+        engine.replies[i] = ERR_CONFLICT;
+    assert_int_equal(service_update_job(*state, 7, 0, append_plus, answer, &c, &p), ERR_OK);
+    wait_for_answer(&c);
+    assert_int_equal(c.problem.kind, PROBLEM_CONTENDED);
+    assert_true(engine.submits < COUNT_OF(engine.replies));
+}
+
+static void a_pause_keeps_everything_else(void **state)
+{
+    struct client c;
+    client_init(&c);
+    struct service_problem p;
+    assert_int_equal(service_pause_job(*state, 7, 0, "repairs", WALL_NEVER, answer, &c, &p),
+                     ERR_OK);
+    wait_for_answer(&c);
+    assert_int_equal(engine.last.kind, COMMAND_UPDATE);
+    assert_string_equal(engine.last_name, "stored");
+}
+
+// A job that can fire no more cannot be resumed; it needs a new schedule.
+static void a_finished_job_is_not_resumed(void **state)
+{
+    struct client c;
+    client_init(&c);
+    struct service_problem p;
+    store.job->is_active = false;
+    store.job->finished = true;
+    job_set_text(&store.job->schedule, "2001-01-01T00:00:00Z");
+    assert_int_equal(service_resume_job(*state, 7, 0, answer, &c, &p), ERR_RANGE);
+    assert_int_equal(p.kind, PROBLEM_SCHEDULE);
+    assert_int_equal(engine.submits, 0);
+}
+
+static void a_trigger_hands_its_body_on(void **state)
+{
+    struct client c;
+    client_init(&c);
+    struct service_problem p;
+    assert_int_equal(service_trigger_job(*state, 7, "mine", answer, &c, &p), ERR_OK);
+    wait_for_answer(&c);
+    assert_string_equal(engine.last_body, "mine");
+    assert_int_equal(c.execution.series, -1);
+    assert_false(c.has_job);
+}
+
+static const struct {
+    enum err err;
+    enum problem_kind kind;
+} meanings[] = {
+    {ERR_NOT_FOUND, PROBLEM_NOT_FOUND},
+    {ERR_CLOSED, PROBLEM_CLOSED},
+    {ERR_STORE_FULL, PROBLEM_STORE_FULL},
+    {ERR_LIMIT, PROBLEM_BUSY},
+};
+
+static void errors_of_the_engine_reach_the_client(void **state)
+{
+    for (size_t i = 0; i < COUNT_OF(meanings); i++) {
+        struct client c;
+        client_init(&c);
+        struct service_problem p;
+        engine.submit = meanings[i].err; // Refused when it is handed over.
+        assert_int_equal(service_trigger_job(*state, 7, NULL, answer, &c, &p), meanings[i].err);
+        assert_int_equal(p.kind, meanings[i].kind);
+        engine.submit = ERR_OK; // Refused in the reply.
+        engine.submits = 0;
+        engine.replies[0] = meanings[i].err;
+        assert_int_equal(service_trigger_job(*state, 7, NULL, answer, &c, &p), ERR_OK);
+        wait_for_answer(&c);
+        assert_int_equal(c.problem.kind, meanings[i].kind);
+    }
+}
+
+static void too_many_changes_at_once_are_refused(void **state)
+{
+    struct client c[2], late;
+    client_init(&c[0]);
+    client_init(&late);
+    struct service_problem p;
+    engine.holding = true;
+    assert_int_equal(service_trigger_job(*state, 7, NULL, answer, &c[0], &p), ERR_OK);
+    engine_reply *first = engine.hold;
+    void *first_context = engine.hold_context;
+    client_init(&c[1]);
+    assert_int_equal(service_trigger_job(*state, 7, NULL, answer, &c[1], &p), ERR_OK);
+    assert_int_equal(service_trigger_job(*state, 7, NULL, answer, &late, &p), ERR_LIMIT);
+    assert_int_equal(p.kind, PROBLEM_BUSY);
+    assert_int_equal(late.answers, 0);
+    release();
+    struct reply r = reply_number(0);
+    first(first_context, &r);
+    wait_for_answer(&c[0]);
+    wait_for_answer(&c[1]);
+}
+
+static void once_stopped_no_command_leaves(void **state)
+{
+    struct client c;
+    client_init(&c);
+    struct service_problem p;
+    service_stop(*state);
+    assert_int_equal(service_trigger_job(*state, 7, NULL, answer, &c, &p), ERR_CLOSED);
+    assert_int_equal(p.kind, PROBLEM_CLOSED);
+    assert_int_equal(engine.submits, 0);
+}
+
+// A change that loses its race while the server stops is not tried again, but it is answered.
+static void a_race_lost_while_stopping_is_answered(void **state)
+{
+    struct client c;
+    client_init(&c);
+    struct service_problem p;
+    engine.replies[0] = ERR_CONFLICT;
+    engine.holding = true;
+    assert_int_equal(service_update_job(*state, 7, 0, append_plus, answer, &c, &p), ERR_OK);
+    service_stop(*state);
+    release();
+    wait_for_answer(&c);
+    assert_int_equal(c.problem.kind, PROBLEM_CLOSED);
+    assert_int_equal(engine.submits, 1);
+}
+
+static void a_job_that_is_gone_when_read_back_is_not_found(void **state)
+{
+    struct client c;
+    client_init(&c);
+    struct service_problem p;
+    engine.holding = true;
+    assert_int_equal(service_update_job(*state, 7, 0, append_plus, answer, &c, &p), ERR_OK);
+    store.job->id = 8; // Somebody deleted it.
+    release();
+    wait_for_answer(&c);
+    assert_int_equal(c.problem.kind, PROBLEM_NOT_FOUND);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_created_job_is_answered_as_it_is_stored),
+        TEST(what_is_not_acceptable_never_reaches_the_engine),
+        TEST(an_update_names_the_version_it_was_made_from),
+        TEST(an_update_that_lost_the_race_is_merged_anew),
+        TEST(a_client_that_named_a_version_is_told_of_the_race),
+        TEST(a_stale_version_is_refused_at_once),
+        TEST(merging_anew_ends_some_time),
+        TEST(a_pause_keeps_everything_else),
+        TEST(a_finished_job_is_not_resumed),
+        TEST(a_trigger_hands_its_body_on),
+        TEST(errors_of_the_engine_reach_the_client),
+        TEST(too_many_changes_at_once_are_refused),
+        TEST(once_stopped_no_command_leaves),
+        TEST(a_race_lost_while_stopping_is_answered),
+        TEST(a_job_that_is_gone_when_read_back_is_not_found),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
