@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: MIT
+// test_json_job.c: a job goes to JSON and back unchanged; what only the server sets cannot be set.
+
+#include "api/api_priv.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static const char everything[] =
+    "{\"name\":\"nightly\",\"schedule\":\"0 30 2 * * *\",\"api\":\"http://127.0.0.1/x\","
+    "\"type\":\"ATMOST_ONCE\",\"timezone\":\"Europe/Paris\",\"dst_gap\":\"skip\","
+    "\"dst_fold\":\"both\",\"method\":\"PUT\",\"headers\":{\"X-A\":\"1\",\"X-B\":\"two words\"},"
+    "\"body\":\"{\\\"a\\\":1}\",\"is_active\":false,\"timeout_ms\":5000,\"max_retries\":7,"
+    "\"retry_strategy\":\"exponential\",\"retry_base_ms\":250,\"retry_cap_ms\":9000,"
+    "\"catch_up\":\"latest\",\"catch_up_window_s\":600,\"max_in_flight\":3,"
+    "\"tags\":[\"billing\",\"\\u00e9\"],\"paused_reason\":\"later\","
+    "\"paused_until\":\"2030-01-01T00:00:00.000Z\"}";
+
+static json_t *parse(const char *text)
+{
+    json_t *value = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+    assert_non_null(value);
+    return value;
+}
+
+static enum err decode(const char *text, enum job_decoding how, struct job *j, struct problem *p)
+{
+    json_t *object = parse(text);
+    enum err err = job_decode(object, how, j, p);
+    json_decref(object);
+    return err;
+}
+
+static void every_member_comes_back_as_it_was_given(void **state)
+{
+    (void)state;
+    struct problem p = {0};
+    struct job *j = job_new();
+    assert_int_equal(decode(everything, JOB_CREATE, j, &p), ERR_OK);
+    json_t *given = parse(everything);
+    json_t *back = json_job(j);
+    const char *name;
+    json_t *value;
+    json_object_foreach(given, name, value)
+    {
+        if (!json_equal(value, json_object_get(back, name)))
+            fail_msg("%s is not what was given", name);
+    }
+    json_decref(given);
+    json_decref(back);
+    job_free(j);
+}
+
+// A client may PUT what it got: the job is then as before, member by member.
+static void what_was_got_can_be_put(void **state)
+{
+    (void)state;
+    struct problem p = {0};
+    struct job *j = job_new();
+    assert_int_equal(decode(everything, JOB_CREATE, j, &p), ERR_OK);
+    j->id = 7;
+    j->version = 3;
+    j->created_at = j->updated_at = 1893456000000;
+    json_t *got = json_job_ahead(j);
+    json_object_set_new(got, "jobId", json_integer(7));
+    json_object_set_new(got, "last_execution", json_null());
+    struct job *again = job_copy(j);
+    assert_int_equal(job_decode(got, JOB_REPLACE, again, &p), ERR_OK);
+    json_t *before = json_job(j), *after = json_job(again);
+    assert_true(json_equal(before, after));
+    json_decref(before);
+    json_decref(after);
+    json_decref(got);
+    job_free(again);
+    job_free(j);
+}
+
+static void null_sets_the_default(void **state)
+{
+    (void)state;
+    struct problem p = {0};
+    struct job *j = job_new(), *defaults = job_new();
+    assert_int_equal(decode(everything, JOB_CREATE, j, &p), ERR_OK);
+    json_t *nulls = parse(everything);
+    const char *name;
+    json_t *value;
+    json_object_foreach(nulls, name, value) json_object_set_new(nulls, name, json_null());
+    assert_int_equal(job_decode(nulls, JOB_MERGE, j, &p), ERR_OK);
+    json_t *reset = json_job(j), *fresh = json_job(defaults);
+    assert_true(json_equal(reset, fresh));
+    json_decref(reset);
+    json_decref(fresh);
+    json_decref(nulls);
+    job_free(defaults);
+    job_free(j);
+}
+
+static void what_only_the_server_sets_is_refused_or_passed_over(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"id",         "jobId",   "finished",  "created_at",
+                                        "updated_at", "version", "next_runs", "last_execution"};
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        struct problem p = {0};
+        struct job *j = job_new();
+        json_t *object = json_pack("{s:i}", names[i], 99);
+        assert_int_equal(job_decode(object, JOB_CREATE, j, &p), ERR_FORBIDDEN);
+        assert_string_equal(p.what.pointer + 1, names[i]);
+        assert_int_equal(job_decode(object, JOB_MERGE, j, &p), ERR_FORBIDDEN);
+        assert_int_equal(job_decode(object, JOB_REPLACE, j, &p), ERR_OK);
+        assert_int_equal(j->id, 0);
+        assert_int_equal(j->version, 0);
+        json_decref(object);
+        job_free(j);
+    }
+}
+
+static const struct {
+    const char *text;
+    const char *pointer;
+} wrong[] = {
+    {"{\"shedule\":\"@daily\"}", "/shedule"},
+    {"{\"schedule\":5}", "/schedule"},
+    {"{\"type\":\"ONCE\"}", "/type"},
+    {"{\"type\":1}", "/type"},
+    {"{\"timeout_ms\":\"1000\"}", "/timeout_ms"},
+    {"{\"timeout_ms\":1000.5}", "/timeout_ms"},
+    {"{\"timeout_ms\":99}", "/timeout_ms"},
+    {"{\"max_retries\":70000}", "/max_retries"},
+    {"{\"is_active\":1}", "/is_active"},
+    {"{\"headers\":[]}", "/headers"},
+    {"{\"headers\":{\"X-A\":1}}", "/headers/X-A"},
+    {"{\"headers\":{\"Host\":\"x\"}}", "/headers/Host"},
+    {"{\"headers\":{\"X-A\":\"1\",\"x-a\":\"2\"}}", "/headers"},
+    {"{\"tags\":\"a\"}", "/tags"},
+    {"{\"paused_until\":\"tomorrow\"}", "/paused_until"},
+    {"{\"paused_until\":7}", "/paused_until"},
+};
+
+static void what_is_wrong_is_named(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(wrong); i++) {
+        struct problem p = {0};
+        struct job *j = job_new();
+        assert_int_not_equal(decode(wrong[i].text, JOB_CREATE, j, &p), ERR_OK);
+        assert_string_equal(p.what.pointer, wrong[i].pointer);
+        assert_int_equal(problem_status(&p), 400);
+        job_free(j);
+    }
+}
+
+static void an_unknown_word_is_told_the_known_ones(void **state)
+{
+    (void)state;
+    struct problem p = {0};
+    struct job *j = job_new();
+    assert_int_not_equal(decode("{\"retry_strategy\":\"hope\"}", JOB_CREATE, j, &p), ERR_OK);
+    assert_string_equal(p.what.detail, "retry_strategy must be linear, exponential or fixed");
+    job_free(j);
+}
+
+// RFC 7396 merges objects: of headers, PATCH changes those it names, and null removes one.
+static void headers_are_merged_by_patch_and_replaced_by_put(void **state)
+{
+    (void)state;
+    struct problem p = {0};
+    struct job *j = job_new();
+    assert_int_equal(decode(everything, JOB_CREATE, j, &p), ERR_OK);
+    assert_int_equal(decode("{\"headers\":{\"x-a\":null,\"X-C\":\"3\"}}", JOB_MERGE, j, &p),
+                     ERR_OK);
+    assert_string_equal(j->headers, "X-B: two words\nX-C: 3\n");
+    assert_int_equal(decode("{\"headers\":{\"X-D\":\"4\"}}", JOB_REPLACE, j, &p), ERR_OK);
+    assert_string_equal(j->headers, "X-D: 4\n");
+    assert_int_not_equal(decode("{\"headers\":{\"X-D\":null}}", JOB_REPLACE, j, &p), ERR_OK);
+    job_free(j);
+}
+
+static void catch_up_follows_the_type_unless_it_is_given(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        enum catch_up catch_up;
+    } given[] = {
+        {"{}", CATCH_UP_ALL},
+        {"{\"type\":\"ATMOST_ONCE\"}", CATCH_UP_NONE},
+        {"{\"catch_up\":null,\"type\":\"ATMOST_ONCE\"}", CATCH_UP_NONE},
+        {"{\"catch_up\":\"all\",\"type\":\"ATMOST_ONCE\"}", CATCH_UP_ALL},
+    };
+    for (size_t i = 0; i < COUNT_OF(given); i++) {
+        struct problem p = {0};
+        struct job *j = job_new();
+        assert_int_equal(decode(given[i].text, JOB_CREATE, j, &p), ERR_OK);
+        assert_int_equal(j->catch_up, given[i].catch_up);
+        job_free(j);
+    }
+}
+
+static void a_body_that_is_no_text_is_sent_as_json(void **state)
+{
+    (void)state;
+    struct problem p = {0};
+    struct job *j = job_new();
+    assert_int_equal(decode("{\"body\":{\"b\":[1,null],\"a\":\"x\"}}", JOB_CREATE, j, &p), ERR_OK);
+    assert_string_equal(j->body, "{\"b\":[1,null],\"a\":\"x\"}");
+    job_free(j);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_member_comes_back_as_it_was_given),
+        cmocka_unit_test(what_was_got_can_be_put),
+        cmocka_unit_test(null_sets_the_default),
+        cmocka_unit_test(what_only_the_server_sets_is_refused_or_passed_over),
+        cmocka_unit_test(what_is_wrong_is_named),
+        cmocka_unit_test(an_unknown_word_is_told_the_known_ones),
+        cmocka_unit_test(headers_are_merged_by_patch_and_replaced_by_put),
+        cmocka_unit_test(catch_up_follows_the_type_unless_it_is_given),
+        cmocka_unit_test(a_body_that_is_no_text_is_sent_as_json),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

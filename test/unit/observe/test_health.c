@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: MIT
+// test_health.c: each part of the server is judged by what it looked like, with a reason.
+
+#include "observe/observe.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define NOW 1893456000000 // 2030-01-01T00:00:00Z
+
+static struct engine_status well(void)
+{
+    return (struct engine_status){
+        .core = {.watermark = NOW + 1500, .jobs = 3, .jobs_active = 2},
+        .turned_at = NOW,
+        .started_at = NOW - 60000,
+        .epoch = 4,
+    };
+}
+
+static void a_server_at_work_is_ok(void **state)
+{
+    (void)state;
+    struct engine_status s = well();
+    struct health h;
+    health_judge(&s, NOW, &h);
+    assert_int_equal(h.level, HEALTH_OK);
+    for (int part = 0; part < HEALTH_PARTS; part++)
+        assert_string_equal(h.parts[part].reason, "");
+}
+
+// Without anything due the engine sleeps; its watermark then stays behind the clock, but it was
+// not behind when it went to sleep.
+static void sleeping_is_not_lagging(void **state)
+{
+    (void)state;
+    struct engine_status s = well();
+    struct health h;
+    health_judge(&s, NOW + 3600000, &h);
+    assert_int_equal(h.level, HEALTH_OK);
+}
+
+struct judged {
+    const char *name;
+    struct engine_status status;
+    enum health_part part;
+    enum health_level level;
+};
+
+static void each_part_is_judged(void **state)
+{
+    (void)state;
+    struct judged cases[8];
+    size_t count = 0;
+    struct engine_status s = well();
+    s.store_stalled = true;
+    cases[count++] = (struct judged){"disk full", s, HEALTH_STORE, HEALTH_FAILING};
+    s = well();
+    s.core.watermark = NOW - PLANNER_LAG_MS;
+    cases[count++] = (struct judged){"just in time", s, HEALTH_PLANNER, HEALTH_OK};
+    s.core.watermark--;
+    cases[count++] = (struct judged){"behind", s, HEALTH_PLANNER, HEALTH_DEGRADED};
+    s = well();
+    s.core.draining = true;
+    cases[count++] = (struct judged){"draining", s, HEALTH_PLANNER, HEALTH_DEGRADED};
+    s = well();
+    s.core.in_flight = s.core.waiting = 10;
+    cases[count++] = (struct judged){"busy", s, HEALTH_DISPATCH, HEALTH_OK};
+    s.core.waiting++;
+    cases[count++] = (struct judged){"held back", s, HEALTH_DISPATCH, HEALTH_DEGRADED};
+    s = well();
+    s.core.watermark = NOW + CLOCK_HOLD_MS + 1;
+    cases[count++] = (struct judged){"clock went back", s, HEALTH_CLOCK, HEALTH_DEGRADED};
+
+    for (size_t i = 0; i < count; i++) {
+        struct health h;
+        health_judge(&cases[i].status, NOW, &h);
+        if (h.parts[cases[i].part].level != cases[i].level || h.level != cases[i].level)
+            fail_msg("%s: part %d, whole %d", cases[i].name, h.parts[cases[i].part].level, h.level);
+        assert_int_equal(*h.parts[cases[i].part].reason != '\0', h.level != HEALTH_OK);
+    }
+}
+
+static const char *text_of(const json_t *o, const char *name)
+{
+    return json_string_value(json_object_get(o, name));
+}
+
+static void the_worst_part_decides_and_says_why(void **state)
+{
+    (void)state;
+    struct engine_status s = well();
+    s.store_stalled = true;
+    s.core.watermark = NOW - 10000;
+    struct health h;
+    health_judge(&s, NOW, &h);
+    json_t *json = health_json(&h, "1.2.3");
+    assert_string_equal(text_of(json, "status"), "failing");
+    assert_string_equal(text_of(json, "version"), "1.2.3");
+    assert_int_equal(json_integer_value(json_object_get(json, "uptime_s")), 60);
+    assert_string_equal(text_of(json_object_get(json, "store"), "status"), "failing");
+    assert_string_equal(text_of(json_object_get(json, "planner"), "status"), "degraded");
+    assert_non_null(strstr(text_of(json_object_get(json, "planner"), "reason"), "10000 ms"));
+    assert_string_equal(text_of(json_object_get(json, "dispatch"), "status"), "ok");
+    json_decref(json);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_server_at_work_is_ok),
+        cmocka_unit_test(sleeping_is_not_lagging),
+        cmocka_unit_test(each_part_is_judged),
+        cmocka_unit_test(the_worst_part_decides_and_says_why),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

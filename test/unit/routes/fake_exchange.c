@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: MIT
+// fake_exchange.c: the functions of an exchange, over a struct that the test fills in.
+
+#include "fake_exchange.h"
+
+#include <string.h>
+#include <strings.h>
+
+const char *exchange_method(const struct exchange *x)
+{
+    return x->method;
+}
+
+const char *exchange_target(const struct exchange *x)
+{
+    return x->target;
+}
+
+size_t exchange_segments(const struct exchange *x)
+{
+    size_t count = 0;
+    while (count < FAKE_MAX && x->segments[count])
+        count++;
+    return count;
+}
+
+const char *exchange_segment(const struct exchange *x, size_t index)
+{
+    return x->segments[index];
+}
+
+size_t exchange_parameters(const struct exchange *x)
+{
+    size_t count = 0;
+    while (count < FAKE_MAX && x->parameters[count].name)
+        count++;
+    return count;
+}
+
+const char *exchange_parameter_name(const struct exchange *x, size_t index)
+{
+    return x->parameters[index].name;
+}
+
+const char *exchange_parameter_value(const struct exchange *x, size_t index)
+{
+    return x->parameters[index].value;
+}
+
+size_t exchange_parameter(const struct exchange *x, const char *name, const char **value)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < exchange_parameters(x); i++) {
+        if (strcmp(x->parameters[i].name, name) == 0 && count++ == 0)
+            *value = x->parameters[i].value;
+    }
+    return count;
+}
+
+const char *exchange_header(struct exchange *x, const char *name)
+{
+    for (size_t i = 0; i < FAKE_MAX && x->headers[i].name; i++) {
+        if (strcasecmp(x->headers[i].name, name) == 0)
+            return x->headers[i].value;
+    }
+    return NULL;
+}
+
+const char *exchange_body(const struct exchange *x, size_t *bytes)
+{
+    const char *body = x->body ? x->body : "";
+    *bytes = strlen(body);
+    return body;
+}
+
+const char *exchange_request_id(const struct exchange *x)
+{
+    (void)x;
+    return "request-1";
+}
+
+void exchange_add_header(struct exchange *x, const char *name, const char *value)
+{
+    strcat(x->answer_headers, name);
+    strcat(x->answer_headers, ": ");
+    strcat(x->answer_headers, value);
+    strcat(x->answer_headers, "\n");
+}
+
+void exchange_answer(struct exchange *x, unsigned status, const char *content_type, char *body,
+                     size_t bytes)
+{
+    (void)bytes;
+    x->status = status;
+    strcpy(x->content_type, content_type ? content_type : "");
+    x->answer = body;
+}
