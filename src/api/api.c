@@ -14,7 +14,9 @@ static enum err handle(struct api_request *r, struct problem *p)
     if (r->route->changes && atomic_load(&r->api->draining))
         return refuse(p, ERR_CLOSED, REFUSED_DRAINING, NULL,
                       "the server is shutting down; nothing was changed");
-    err = route_check_parameters(r, p);
+    err = route_check_site(r, p);
+    if (!err)
+        err = route_check_parameters(r, p);
     if (!err)
         err = body_read(r, p);
     return err ? err : r->route->handle(r, p);

@@ -33,6 +33,7 @@ enum api_refusal {
     REFUSED_METHOD,
     REFUSED_MEDIA_TYPE,
     REFUSED_DRAINING,
+    REFUSED_SITE,
     REFUSALS
 };
 
@@ -110,6 +111,8 @@ extern const size_t route_count;
 enum err route_find(struct api_request *r, struct problem *p);
 // Whether the path of `x` has the form of `pattern`.
 bool route_matches(const char *pattern, const struct exchange *x);
+// Refuses changes that a web page of another site makes its visitor's browser ask for.
+enum err route_check_site(const struct api_request *r, struct problem *p);
 // Refuses parameters that the route does not know and those given twice.
 enum err route_check_parameters(const struct api_request *r, struct problem *p);
 

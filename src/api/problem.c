@@ -40,6 +40,7 @@ static const struct problem_type api_types[REFUSALS] = {
     [REFUSED_METHOD] = {405, "method-not-allowed", "This cannot be done here", NULL},
     [REFUSED_MEDIA_TYPE] = {415, "unsupported-media-type", "The body must be JSON", NULL},
     [REFUSED_DRAINING] = {503, "draining", "The server is shutting down", "1"},
+    [REFUSED_SITE] = {403, "forbidden", "Another site may not do this", NULL},
 };
 
 // What the server itself refuses, by status.

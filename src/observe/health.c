@@ -53,7 +53,7 @@ static void judge_planner(const struct engine_status *s, struct health *h)
 
 static void judge_dispatch(const struct engine_status *s, struct health *h)
 {
-    if (s->core.waiting > s->core.in_flight)
+    if (s->core.waiting > WAITING_MAX)
         judge(h, HEALTH_DISPATCH, HEALTH_DEGRADED,
               "%" PRIu64 " executions are due but held back by a limit", s->core.waiting);
 }

@@ -37,6 +37,9 @@ struct health {
 #define PLANNER_LAG_MS 5000
 #define CLOCK_HOLD_MS 10000
 
+// A few executions may always wait for a limit of their own job; so many are the server's concern.
+#define WAITING_MAX 1000
+
 // Pure.
 void health_judge(const struct engine_status *s, wall_ms now, struct health *out);
 

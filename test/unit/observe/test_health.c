@@ -67,7 +67,7 @@ static void each_part_is_judged(void **state)
     s.core.draining = true;
     cases[count++] = (struct judged){"draining", s, HEALTH_PLANNER, HEALTH_DEGRADED};
     s = well();
-    s.core.in_flight = s.core.waiting = 10;
+    s.core.waiting = WAITING_MAX;
     cases[count++] = (struct judged){"busy", s, HEALTH_DISPATCH, HEALTH_OK};
     s.core.waiting++;
     cases[count++] = (struct judged){"held back", s, HEALTH_DISPATCH, HEALTH_DEGRADED};
