@@ -2,7 +2,8 @@
 // cron_bench.c: nanoseconds per call of cron_next and cron_parse.
 //
 //   cron_bench          a table for people
-//   cron_bench --tsv    "case <tab> nanoseconds" for bench/cron.sh, which puts croner beside it
+//   cron_bench --tsv    the same with zone and start, for bench/cron.sh, which puts croner beside
+//   it
 //
 // Each case is a schedule, a zone and starting points; calls go round the starting points. The best
 // of several rounds is reported: the machine's other work only ever adds time.
@@ -122,8 +123,11 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < COUNT_OF(benches); i++) {
         const struct bench *b = &benches[i];
         double next = measure(b, call_next), parsed = measure(b, call_parse);
-        printf(tsv ? "%s\t%s\t%.1f\t%.1f\n" : "%-34s %-24s %10.1f %10.1f\n", b->name, b->text, next,
-               parsed);
+        if (tsv)
+            printf("%s\t%s\t%s\t%s\t%.1f\t%.1f\n", b->name, b->text, b->zone, b->from, next,
+                   parsed);
+        else
+            printf("%-34s %-24s %10.1f %10.1f\n", b->name, b->text, next, parsed);
     }
     return 0;
 }
