@@ -343,6 +343,8 @@ json_t *json_job(const struct job *j)
         if (kinds[members[i].kind].encode)
             json_object_set_new(o, members[i].name, kinds[members[i].kind].encode(&members[i], j));
     }
+    if (j->is_active) // A pause that ended by itself has left its reason behind.
+        json_object_set_new(o, "paused_reason", json_null());
     return o;
 }
 

@@ -26,12 +26,10 @@ static bool text_equals(const char *a, const char *b)
 static enum err check_pause(const struct job *j, const struct job *before, wall_ms now,
                             struct service_problem *p)
 {
-    bool reason_same = before && text_equals(j->paused_reason, before->paused_reason);
-    bool until_same = before && j->paused_until == before->paused_until;
-    if (j->is_active && j->paused_reason && !reason_same)
+    if (j->is_active && j->paused_reason)
         return service_refuse(p, ERR_CONFLICT, PROBLEM_FIELD, "paused_reason",
                               "only a paused job has a paused_reason; set is_active to false too");
-    if (j->paused_until == WALL_NEVER || until_same)
+    if (j->paused_until == WALL_NEVER || (before && j->paused_until == before->paused_until))
         return ERR_OK;
     if (j->is_active)
         return service_refuse(p, ERR_CONFLICT, PROBLEM_FIELD, "paused_until",

@@ -18,7 +18,8 @@ static enum err prepare_create(struct call *c, struct command *out, struct servi
     return ERR_OK;
 }
 
-// A job that is active is not paused: what was said about the pause goes with it.
+// A job that is active is not paused: what was said about a pause goes with it. One that ended by
+// itself has left its reason in the row.
 static void forget_pause(struct job *j)
 {
     job_set_text(&j->paused_reason, NULL);
@@ -32,6 +33,8 @@ static enum err edit_copy(struct call *c, const struct job *before, struct job *
         j->finished = false;
         j->is_active = true;
     }
+    if (before->is_active)
+        forget_pause(j);
     enum err err = c->edit(c->edit_context, j, p);
     if (err)
         return err;

@@ -22,6 +22,7 @@ static struct {
     size_t submits;       // So often it was called.
     struct command last;  // Its last command, without the job.
     char last_name[64];   // The name in its job.
+    char last_reason[64]; // Why it is paused.
     char last_body[64];
     engine_reply *hold; // Not NULL: the reply waits for release().
     void *hold_context;
@@ -51,6 +52,7 @@ enum err engine_submit(struct engine *e, const struct command *c, engine_reply *
     engine.last = *c;
     engine.last.job = NULL;
     strcpy(engine.last_name, c->job && c->job->name ? c->job->name : "");
+    strcpy(engine.last_reason, c->job && c->job->paused_reason ? c->job->paused_reason : "");
     strcpy(engine.last_body, c->body ? c->body : "");
     job_free(c->job);
     size_t index = engine.submits++;
@@ -285,6 +287,30 @@ static void a_pause_keeps_everything_else(void **state)
     assert_string_equal(engine.last_name, "stored");
 }
 
+static enum err pause_only(void *context, struct job *j, struct service_problem *p)
+{
+    (void)context;
+    (void)p;
+    j->is_active = false;
+    return ERR_OK;
+}
+
+// A pause that ended by itself leaves its reason in the row; the next pause must not show it.
+static void an_old_reason_does_not_come_back(void **state)
+{
+    struct client c;
+    client_init(&c);
+    struct service_problem p;
+    job_set_text(&store.job->paused_reason, "long ago");
+    assert_int_equal(service_update_job(*state, 7, 0, pause_only, answer, &c, &p), ERR_OK);
+    wait_for_answer(&c);
+    assert_string_equal(engine.last_reason, "");
+    client_init(&c);
+    assert_int_equal(service_pause_job(*state, 7, 0, "now", WALL_NEVER, answer, &c, &p), ERR_OK);
+    wait_for_answer(&c);
+    assert_string_equal(engine.last_reason, "now");
+}
+
 // A job that can fire no more cannot be resumed; it needs a new schedule.
 static void a_finished_job_is_not_resumed(void **state)
 {
@@ -414,6 +440,7 @@ int main(void)
         TEST(a_stale_version_is_refused_at_once),
         TEST(merging_anew_ends_some_time),
         TEST(a_pause_keeps_everything_else),
+        TEST(an_old_reason_does_not_come_back),
         TEST(a_finished_job_is_not_resumed),
         TEST(a_trigger_hands_its_body_on),
         TEST(errors_of_the_engine_reach_the_client),
