@@ -12,7 +12,7 @@ const struct core_limits core_limits_default = {
     .jobs_max = 10000000,
     .open_max = 2000000,
     .step_max = 512,
-    .late_ms = 5000,
+    .late_ms = 1000, // Rows are planned ahead, so only downtime comes later than this.
 };
 
 struct core *core_new(const struct core_limits *limits)
