@@ -27,6 +27,10 @@ struct store_retention {
 MUST_CHECK enum err store_sqlite_open(const char *path, struct store **out, struct fault *f);
 MUST_CHECK enum err store_memory_open(struct store **out, struct fault *f);
 
+// A second store with the same rows, for a simulator that goes back to an earlier moment. Only of a
+// store from store_memory_open or this; the caller closes both.
+struct store *store_memory_clone(const struct store *s);
+
 // Checkpoints and closes; readers must be closed before. NULL is a no-op.
 void store_close(struct store *s);
 

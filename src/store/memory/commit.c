@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: MIT
+// commit.c: changes one by one, with a note of how to take each back.
+//
+// Every check of the port is here in its plainest form. When a change is refused, the notes are
+// gone through backwards and nothing has happened.
+
+#include "store/memory/memory_priv.h"
+
+#include <assert.h>
+#include <string.h>
+
+enum undo_kind {
+    UNDO_JOB_NEW,
+    UNDO_JOB,
+    UNDO_EXECUTION_NEW,
+    UNDO_EXECUTION,
+    UNDO_ATTEMPT,
+    UNDO_ALERT
+};
+
+struct undo {
+    enum undo_kind kind;
+    int64_t id;
+    size_t attempt;             // UNDO_ATTEMPT: its position.
+    struct memory_job job;      // UNDO_JOB: as it was.
+    struct execution execution; // UNDO_EXECUTION: as it was.
+};
+
+struct commit {
+    struct memory_store *store;
+    struct undo *undos;
+    size_t undo_count;
+    size_t undo_capacity;
+    struct fault *fault;
+};
+
+static struct undo *note(struct commit *c, enum undo_kind kind, int64_t id)
+{
+    c->undos = grow(c->undos, c->undo_count, &c->undo_capacity, sizeof *c->undos);
+    struct undo *u = &c->undos[c->undo_count++];
+    *u = (struct undo){.kind = kind, .id = id};
+    return u;
+}
+
+static enum err refuse(struct commit *c, const char *what, int64_t id, const char *why)
+{
+    return fault_set(c->fault, ERR_CONFLICT, "%s %lld: %s", what, (long long)id, why);
+}
+
+// --- Jobs ------------------------------------------------------------------------------------
+
+// Keeps the job as it is for taking back, and returns it to be changed; NULL when it is not there.
+static struct memory_job *change_job(struct commit *c, job_id id)
+{
+    struct memory_job *j = table_find(&c->store->jobs, id);
+    if (!j || j->deleted_at)
+        return NULL;
+    note(c, UNDO_JOB, id)->job = *j;
+    j->job = job_copy(j->job);
+    return j;
+}
+
+static enum err put_job(struct commit *c, const struct job *job)
+{
+    struct memory_job *old = table_find(&c->store->jobs, job->id);
+    if (!old) {
+        struct memory_job *new = xmalloc(sizeof *new);
+        *new = (struct memory_job){job_copy(job), 0};
+        table_insert(&c->store->jobs, new);
+        note(c, UNDO_JOB_NEW, job->id);
+        return ERR_OK;
+    }
+    if (old->deleted_at)
+        return refuse(c, "job", job->id, "changed after it was deleted");
+    note(c, UNDO_JOB, job->id)->job = *old;
+    old->job = job_copy(job);
+    return ERR_OK;
+}
+
+static enum err put_job_state(struct commit *c, const struct job_state *state)
+{
+    struct memory_job *j = change_job(c, state->id);
+    if (!j)
+        return refuse(c, "job", state->id, "is not there, or deleted");
+    j->job->version = state->version;
+    j->job->updated_at = state->updated_at;
+    j->job->effective_from = state->effective_from;
+    j->job->paused_until = state->paused_until;
+    j->job->is_active = state->is_active;
+    j->job->finished = state->finished;
+    return ERR_OK;
+}
+
+static enum err delete_job(struct commit *c, job_id id, wall_ms at)
+{
+    struct memory_job *j = change_job(c, id);
+    if (!j)
+        return refuse(c, "job", id, "is not there, or deleted");
+    j->deleted_at = at;
+    return ERR_OK;
+}
+
+// --- Executions ------------------------------------------------------------------------------
+
+static enum err insert_execution(struct commit *c, const struct execution *e)
+{
+    struct memory_store *s = c->store;
+    if (!table_find(&s->jobs, e->key.job))
+        return refuse(c, "execution", e->id, "of a job that is not there");
+    if (table_find(&s->executions, e->id))
+        return refuse(c, "execution", e->id, "inserted after it was there");
+    if (key_set_find(&s->keys, &e->key))
+        return refuse(c, "execution", e->id, "its key has a row already");
+    struct memory_execution *new = memory_execution_new(e);
+    table_insert(&s->executions, new);
+    key_set_insert(&s->keys, new);
+    note(c, UNDO_EXECUTION_NEW, e->id);
+    return ERR_OK;
+}
+
+static enum err update_execution(struct commit *c, const struct execution *e)
+{
+    struct memory_execution *old = table_find(&c->store->executions, e->id);
+    if (!old || old->row.completed_at)
+        return refuse(c, "execution", e->id, "is not there, or terminal");
+    struct execution new = *e;
+    new.key = old->row.key;
+    new.trigger = old->row.trigger;
+    new.request_body = old->row.request_body;
+    note(c, UNDO_EXECUTION, e->id)->execution = old->row;
+    old->row = execution_own(&new);
+    return ERR_OK;
+}
+
+static enum err insert_attempt(struct commit *c, const struct attempt *a)
+{
+    struct memory_execution *e = table_find(&c->store->executions, a->execution_id);
+    if (!e)
+        return refuse(c, "attempt", a->execution_id, "of an execution that is not there");
+    size_t at = e->attempt_count;
+    while (at > 0 && e->attempts[at - 1].number >= a->number)
+        at--;
+    if (at < e->attempt_count && e->attempts[at].number == a->number)
+        return refuse(c, "attempt", a->execution_id, "inserted after it was there");
+    e->attempts = grow(e->attempts, e->attempt_count, &e->attempt_capacity, sizeof *e->attempts);
+    memmove(e->attempts + at + 1, e->attempts + at, (e->attempt_count - at) * sizeof *e->attempts);
+    e->attempts[at] = attempt_own(a);
+    e->attempt_count++;
+    note(c, UNDO_ATTEMPT, a->execution_id)->attempt = at;
+    return ERR_OK;
+}
+
+static enum err insert_alert(struct commit *c, const struct alert *a)
+{
+    if (!table_find(&c->store->jobs, a->job) || !table_find(&c->store->executions, a->execution_id))
+        return refuse(c, "alert", a->id, "of a job or an execution that is not there");
+    if (table_find(&c->store->alerts, a->id))
+        return refuse(c, "alert", a->id, "inserted after it was there");
+    table_insert(&c->store->alerts, alert_new(a));
+    note(c, UNDO_ALERT, a->id);
+    return ERR_OK;
+}
+
+// --- Taking back, or keeping -----------------------------------------------------------------
+
+static void take_back_attempt(struct memory_store *s, const struct undo *u)
+{
+    struct memory_execution *e = table_find(&s->executions, u->id);
+    attempt_disown(&e->attempts[u->attempt]);
+    e->attempt_count--;
+    memmove(e->attempts + u->attempt, e->attempts + u->attempt + 1,
+            (e->attempt_count - u->attempt) * sizeof *e->attempts);
+}
+
+static void take_back(struct memory_store *s, struct undo *u)
+{
+    struct memory_job *j;
+    struct memory_execution *e;
+    switch (u->kind) {
+    case UNDO_JOB_NEW:
+        j = table_take(&s->jobs, u->id);
+        job_free(j->job);
+        free(j);
+        break;
+    case UNDO_JOB:
+        j = table_find(&s->jobs, u->id);
+        job_free(j->job);
+        *j = u->job;
+        break;
+    case UNDO_EXECUTION_NEW:
+        e = table_take(&s->executions, u->id);
+        key_set_remove(&s->keys, e);
+        memory_execution_free(e);
+        break;
+    case UNDO_EXECUTION:
+        e = table_find(&s->executions, u->id);
+        execution_disown(&e->row);
+        e->row = u->execution;
+        break;
+    case UNDO_ATTEMPT:
+        take_back_attempt(s, u);
+        break;
+    case UNDO_ALERT:
+        alert_free(table_take(&s->alerts, u->id));
+        break;
+    }
+}
+
+static void keep(struct undo *u)
+{
+    if (u->kind == UNDO_JOB)
+        job_free(u->job.job);
+    if (u->kind == UNDO_EXECUTION)
+        execution_disown(&u->execution);
+}
+
+static void finish(struct commit *c, enum err err)
+{
+    while (c->undo_count-- > 0) {
+        if (err)
+            take_back(c->store, &c->undos[c->undo_count]);
+        else
+            keep(&c->undos[c->undo_count]);
+    }
+    free(c->undos);
+}
+
+static enum err apply(struct commit *c, const struct change *change)
+{
+    switch (change->kind) {
+    case CHANGE_JOB_PUT:
+        return put_job(c, change->job);
+    case CHANGE_JOB_STATE:
+        return put_job_state(c, &change->state);
+    case CHANGE_JOB_DELETE:
+        return delete_job(c, change->deleted.id, change->deleted.at);
+    case CHANGE_EXECUTION_INSERT:
+        return insert_execution(c, &change->execution);
+    case CHANGE_EXECUTION_UPDATE:
+        return update_execution(c, &change->execution);
+    case CHANGE_ATTEMPT:
+        return insert_attempt(c, &change->attempt);
+    case CHANGE_ALERT:
+        return insert_alert(c, &change->alert);
+    }
+    return ERR_OK;
+}
+
+enum err memory_commit(struct store *store, struct batch *const *batches, size_t count,
+                       struct fault *f)
+{
+    struct memory_store *s = (struct memory_store *)store;
+    struct commit c = {.store = s, .fault = f};
+    enum err err = ERR_OK;
+    pthread_mutex_lock(&s->lock);
+    for (size_t b = 0; b < count && !err; b++)
+        for (size_t i = 0; i < batches[b]->count && !err; i++)
+            err = apply(&c, &batches[b]->changes[i]);
+    for (size_t b = 0; b < count && !err; b++)
+        if (batches[b]->has_progress)
+            s->progress = batches[b]->progress;
+    finish(&c, err);
+    pthread_mutex_unlock(&s->lock);
+    return err;
+}

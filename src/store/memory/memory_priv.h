@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: MIT
+// memory_priv.h: how the parts of the memory adapter see each other.
+//
+// memory.c opens, clones and closes, tables.c holds the rows, commit.c changes them (and takes
+// changes back), retain.c removes old ones, query.c answers queries.
+
+#ifndef CARILLON_STORE_MEMORY_PRIV_H
+#define CARILLON_STORE_MEMORY_PRIV_H
+
+#include "store/store_priv.h"
+
+#include <pthread.h>
+
+struct memory_job {
+    struct job *job;
+    wall_ms deleted_at; // 0: it is there.
+};
+
+// An execution with its attempts, in order of their number. Owns all its strings.
+struct memory_execution {
+    struct execution row;
+    struct attempt *attempts;
+    size_t attempt_count;
+    size_t attempt_capacity;
+};
+
+// Rows in order of id. Every element is allocated for itself and starts with an int64_t id, or with
+// a pointer to something that does; `id_of` knows.
+struct table {
+    void **rows;
+    size_t count;
+    size_t capacity;
+    int64_t (*id_of)(const void *row);
+};
+
+// A set of executions by key: open addressing, linear probing. A manual execution is known by
+// (job, series) alone, as its public id is.
+struct key_set {
+    struct memory_execution **slots;
+    size_t slot_count; // A power of two, or 0.
+    size_t used;
+};
+
+struct memory_store {
+    struct store store;
+    pthread_mutex_t lock; // Readers live on other threads.
+    struct table jobs;    // struct memory_job
+    struct table executions;
+    struct table alerts; // struct alert
+    struct key_set keys;
+    struct progress progress;
+};
+
+// --- tables.c --------------------------------------------------------------------------------
+
+void *table_find(const struct table *t, int64_t id); // NULL when there is none.
+// The position of the first row with an id of at least `id`.
+size_t table_position(const struct table *t, int64_t id);
+void table_insert(struct table *t, void *row); // Its id must be new.
+void *table_take(struct table *t, int64_t id); // Removes it and hands it over.
+
+struct memory_execution *key_set_find(const struct key_set *s, const struct execution_key *key);
+void key_set_insert(struct key_set *s, struct memory_execution *e);
+void key_set_remove(struct key_set *s, struct memory_execution *e);
+
+// Copies of the struct with strings of its own, and their end.
+struct execution execution_own(const struct execution *e);
+void execution_disown(struct execution *e);
+struct attempt attempt_own(const struct attempt *a);
+void attempt_disown(struct attempt *a);
+struct memory_execution *memory_execution_new(const struct execution *e);
+void memory_execution_free(struct memory_execution *e);
+struct alert *alert_new(const struct alert *a);
+void alert_free(struct alert *a);
+
+void memory_tables_init(struct memory_store *s);
+void memory_tables_copy(struct memory_store *to, const struct memory_store *from);
+void memory_tables_free(struct memory_store *s);
+
+// --- The port --------------------------------------------------------------------------------
+
+MUST_CHECK enum err memory_commit(struct store *store, struct batch *const *batches, size_t count,
+                                  struct fault *f);
+MUST_CHECK enum err memory_retain(struct store *store, const struct store_retention *r, wall_ms now,
+                                  size_t rows_max, size_t *removed, struct fault *f);
+MUST_CHECK enum err memory_load_jobs(struct store *store, store_each_job *each, void *context,
+                                     struct fault *f);
+MUST_CHECK enum err memory_load_open(struct store *store, store_each_execution *each, void *context,
+                                     struct fault *f);
+MUST_CHECK enum err memory_reader_open(struct store *store, struct store_reader **out,
+                                       struct fault *f);
+
+#endif

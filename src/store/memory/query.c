@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: MIT
+// query.c: what a start loads and what the API asks, by looking at every row.
+
+#include "store/memory/memory_priv.h"
+
+struct memory_reader {
+    struct store_reader reader;
+    struct memory_store *store;
+};
+
+static struct memory_store *enter(struct store_reader *r)
+{
+    struct memory_store *s = ((struct memory_reader *)r)->store;
+    pthread_mutex_lock(&s->lock);
+    return s;
+}
+
+static enum err leave(struct memory_store *s, enum err err)
+{
+    pthread_mutex_unlock(&s->lock);
+    return err;
+}
+
+// --- Jobs ------------------------------------------------------------------------------------
+
+enum err memory_load_jobs(struct store *store, store_each_job *each, void *context, struct fault *f)
+{
+    (void)f;
+    struct memory_store *s = (struct memory_store *)store;
+    enum err err = ERR_OK;
+    pthread_mutex_lock(&s->lock);
+    for (size_t i = 0; i < s->jobs.count && !err; i++) {
+        const struct memory_job *j = s->jobs.rows[i];
+        if (!j->deleted_at)
+            err = each(context, j->job);
+    }
+    return leave(s, err);
+}
+
+static enum err get_job(struct store_reader *r, job_id id, struct job **out, struct fault *f)
+{
+    struct memory_store *s = enter(r);
+    const struct memory_job *j = table_find(&s->jobs, id);
+    if (!j || j->deleted_at)
+        return leave(s, fault_set(f, ERR_NOT_FOUND, "there is no job %lld", (long long)id));
+    *out = job_copy(j->job);
+    return leave(s, ERR_OK);
+}
+
+static enum err list_jobs(struct store_reader *r, const struct job_query *q, store_each_job *each,
+                          void *context, struct fault *f)
+{
+    (void)f;
+    struct memory_store *s = enter(r);
+    enum err err = ERR_OK;
+    size_t left = q->limit;
+    size_t first = q->after < INT64_MAX ? table_position(&s->jobs, q->after + 1) : s->jobs.count;
+    for (size_t i = first; i < s->jobs.count && left > 0 && !err; i++) {
+        const struct memory_job *j = s->jobs.rows[i];
+        if (j->deleted_at || !job_query_matches(q, j->job))
+            continue;
+        err = each(context, j->job);
+        left--;
+    }
+    return leave(s, err);
+}
+
+// --- Executions ------------------------------------------------------------------------------
+
+enum err memory_load_open(struct store *store, store_each_execution *each, void *context,
+                          struct fault *f)
+{
+    (void)f;
+    struct memory_store *s = (struct memory_store *)store;
+    enum err err = ERR_OK;
+    pthread_mutex_lock(&s->lock);
+    for (size_t i = 0; i < s->executions.count && !err; i++) {
+        const struct memory_execution *e = s->executions.rows[i];
+        if (!e->row.completed_at)
+            err = each(context, &e->row);
+    }
+    return leave(s, err);
+}
+
+static bool is_before(const struct execution *e, const struct execution_cursor *c)
+{
+    if (e->key.scheduled_at != c->scheduled_at)
+        return e->key.scheduled_at < c->scheduled_at;
+    return e->id < c->id;
+}
+
+static bool query_matches(const struct execution_query *q, const struct execution *e)
+{
+    return (q->job == 0 || q->job == e->key.job) && (q->state < 0 || q->state == e->state) &&
+           (q->trigger < 0 || q->trigger == e->trigger) && e->key.scheduled_at >= q->from &&
+           e->key.scheduled_at <= q->to && is_before(e, &q->before);
+}
+
+static int compare_newest_first(const void *left, const void *right)
+{
+    const struct execution *a = *(const struct execution *const *)left;
+    const struct execution *b = *(const struct execution *const *)right;
+    const struct execution_cursor at = {b->key.scheduled_at, b->id};
+    if (a->id == b->id)
+        return 0;
+    return is_before(a, &at) ? 1 : -1;
+}
+
+static enum err list_executions(struct store_reader *r, const struct execution_query *q,
+                                store_each_execution *each, void *context, struct fault *f)
+{
+    (void)f;
+    struct memory_store *s = enter(r);
+    const struct execution **found = xcalloc(s->executions.count, sizeof(struct execution *));
+    size_t count = 0;
+    for (size_t i = 0; i < s->executions.count; i++) {
+        const struct memory_execution *e = s->executions.rows[i];
+        if (query_matches(q, &e->row))
+            found[count++] = &e->row;
+    }
+    qsort(found, count, sizeof *found, compare_newest_first);
+
+    enum err err = ERR_OK;
+    for (size_t i = 0; i < MIN(count, q->limit) && !err; i++)
+        err = each(context, found[i]);
+    free(found);
+    return leave(s, err);
+}
+
+static enum err get_execution(struct store_reader *r, const struct execution_key *key,
+                              store_each_execution *each, void *context, struct fault *f)
+{
+    struct memory_store *s = enter(r);
+    const struct memory_execution *e = key_set_find(&s->keys, key);
+    if (!e)
+        return leave(
+            s, fault_set(f, ERR_NOT_FOUND, "job %lld has no such execution", (long long)key->job));
+    return leave(s, each(context, &e->row));
+}
+
+static enum err list_attempts(struct store_reader *r, int64_t execution_id,
+                              store_each_attempt *each, void *context, struct fault *f)
+{
+    (void)f;
+    struct memory_store *s = enter(r);
+    const struct memory_execution *e = table_find(&s->executions, execution_id);
+    enum err err = ERR_OK;
+    for (size_t i = 0; e && i < e->attempt_count && !err; i++)
+        err = each(context, &e->attempts[i]);
+    return leave(s, err);
+}
+
+static enum err count_executions(struct store_reader *r, wall_ms from, wall_ms to, int64_t *counts,
+                                 struct fault *f)
+{
+    (void)f;
+    struct memory_store *s = enter(r);
+    for (size_t i = 0; i < EXECUTION_STATES; i++)
+        counts[i] = 0;
+    for (size_t i = 0; i < s->executions.count; i++) {
+        const struct memory_execution *e = s->executions.rows[i];
+        if (e->row.key.scheduled_at >= from && e->row.key.scheduled_at <= to)
+            counts[e->row.state]++;
+    }
+    return leave(s, ERR_OK);
+}
+
+// --- Alerts, and the rest --------------------------------------------------------------------
+
+static enum err list_alerts(struct store_reader *r, job_id job, int64_t before, size_t limit,
+                            store_each_alert *each, void *context, struct fault *f)
+{
+    (void)f;
+    struct memory_store *s = enter(r);
+    enum err err = ERR_OK;
+    for (size_t i = table_position(&s->alerts, before); i-- > 0 && limit > 0 && !err;) {
+        const struct alert *a = s->alerts.rows[i];
+        if (job != 0 && a->job != job)
+            continue;
+        err = each(context, a);
+        limit--;
+    }
+    return leave(s, err);
+}
+
+static void close_reader(struct store_reader *r)
+{
+    free(r);
+}
+
+static const struct store_reader_ops ops = {
+    .close = close_reader,
+    .get_job = get_job,
+    .list_jobs = list_jobs,
+    .list_executions = list_executions,
+    .get_execution = get_execution,
+    .list_attempts = list_attempts,
+    .list_alerts = list_alerts,
+    .count_executions = count_executions,
+};
+
+enum err memory_reader_open(struct store *store, struct store_reader **out, struct fault *f)
+{
+    (void)f;
+    struct memory_reader *r = xcalloc(1, sizeof *r);
+    r->reader.ops = &ops;
+    r->store = (struct memory_store *)store;
+    *out = &r->reader;
+    return ERR_OK;
+}

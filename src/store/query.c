@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: MIT
+// query.c: which jobs a list lets through, the same for every adapter.
+//
+// Letters compare without regard to case within ASCII only: that is what every database does alike.
+
+#include "store/store_priv.h"
+
+#include <jansson.h>
+#include <string.h>
+#include <strings.h>
+
+static bool contains(const char *text, const char *part)
+{
+    if (!text)
+        return false;
+    size_t n = strlen(part);
+    for (; *text; text++)
+        if (strncasecmp(text, part, n) == 0)
+            return true;
+    return n == 0;
+}
+
+static bool has_tag(const char *tags, const char *tag)
+{
+    json_t *array = tags ? json_loads(tags, 0, NULL) : NULL;
+    bool found = false;
+    size_t i;
+    json_t *element;
+    json_array_foreach(array, i, element)
+    {
+        const char *text = json_string_value(element);
+        found = found || (text && strcmp(text, tag) == 0);
+    }
+    json_decref(array);
+    return found;
+}
+
+bool job_query_matches(const struct job_query *q, const struct job *j)
+{
+    if (q->is_active >= 0 && (q->is_active != 0) != j->is_active)
+        return false;
+    if (q->text && !contains(j->name, q->text) && !contains(j->api, q->text) &&
+        !contains(j->schedule, q->text))
+        return false;
+    return !q->tag || has_tag(j->tags, q->tag);
+}

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: MIT
+// coalesce.c: many changes of a row in one commit become one write.
+//
+// An execution that is planned and ends within one commit needs one INSERT; one that moves twice
+// needs one UPDATE. The writes come out in order of id, so that neighbours in the table are written
+// together. What the changes say is kept: a second INSERT, or a change after the end, is still
+// refused.
+
+#include "store/sqlite/sqlite_priv.h"
+
+#include <assert.h>
+#include <string.h>
+
+struct step {
+    int64_t id;
+    uint32_t order; // As it stands in the batches.
+    const struct change *change;
+};
+
+static bool is_execution_change(const struct change *c)
+{
+    return c->kind == CHANGE_EXECUTION_INSERT || c->kind == CHANGE_EXECUTION_UPDATE;
+}
+
+static size_t count_steps(struct batch *const *batches, size_t count)
+{
+    size_t steps = 0;
+    for (size_t b = 0; b < count; b++)
+        for (size_t i = 0; i < batches[b]->count; i++)
+            steps += is_execution_change(&batches[b]->changes[i]);
+    assert(steps < UINT32_MAX);
+    return steps;
+}
+
+static void collect_steps(struct batch *const *batches, size_t count, struct step *out)
+{
+    uint32_t order = 0;
+    for (size_t b = 0; b < count; b++) {
+        for (size_t i = 0; i < batches[b]->count; i++) {
+            const struct change *c = &batches[b]->changes[i];
+            if (!is_execution_change(c))
+                continue;
+            out[order] = (struct step){c->execution.id, order, c};
+            order++;
+        }
+    }
+}
+
+static int compare_steps(const void *left, const void *right)
+{
+    const struct step *a = left;
+    const struct step *b = right;
+    if (a->id != b->id)
+        return a->id < b->id ? -1 : 1;
+    return a->order < b->order ? -1 : a->order > b->order;
+}
+
+// The columns that an UPDATE leaves alone stay as they are in *row.
+static void apply_update(struct execution *row, const struct execution *update)
+{
+    struct execution before = *row;
+    *row = *update;
+    row->key = before.key;
+    row->trigger = before.trigger;
+    row->request_body = before.request_body;
+}
+
+static enum err merge(struct execution_write *w, const struct change *next, struct fault *f)
+{
+    long long id = w->row.id;
+    if (next->kind == CHANGE_EXECUTION_INSERT)
+        return fault_set(f, ERR_CONFLICT, "execution %lld: inserted after it was there", id);
+    if (execution_state_is_terminal(w->row.state))
+        return fault_set(f, ERR_CONFLICT, "execution %lld: changed after it was terminal", id);
+    apply_update(&w->row, &next->execution);
+    return ERR_OK;
+}
+
+static enum err merge_steps(const struct step *steps, size_t count, struct execution_write *out,
+                            size_t *out_count, struct fault *f)
+{
+    size_t writes = 0;
+    for (size_t i = 0; i < count; i++) {
+        const struct change *c = steps[i].change;
+        if (i > 0 && steps[i - 1].id == steps[i].id) {
+            enum err err = merge(&out[writes - 1], c, f);
+            if (err)
+                return err;
+        } else {
+            out[writes].row = c->execution;
+            out[writes++].is_new = c->kind == CHANGE_EXECUTION_INSERT;
+        }
+    }
+    *out_count = writes;
+    return ERR_OK;
+}
+
+enum err sqlite_coalesce(struct batch *const *batches, size_t count, struct execution_write **out,
+                         size_t *out_count, struct fault *f)
+{
+    size_t step_count = count_steps(batches, count);
+    struct step *steps = xcalloc(step_count, sizeof *steps);
+    struct execution_write *writes = xcalloc(step_count, sizeof *writes);
+    collect_steps(batches, count, steps);
+    qsort(steps, step_count, sizeof *steps, compare_steps);
+
+    enum err err = merge_steps(steps, step_count, writes, out_count, f);
+    free(steps);
+    if (err) {
+        free(writes);
+        return err;
+    }
+    *out = writes;
+    return ERR_OK;
+}

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: MIT
+// commit.c: many batches, one transaction, one fsync.
+//
+// The changes are written table by table, parents before children: jobs, executions, attempts,
+// alerts, progress. Within a table their order is kept.
+
+#include "store/sqlite/sqlite_priv.h"
+
+// Runs a statement which must hit exactly one row.
+static enum err run_one(struct sqlite_store *s, enum statement which, const char *table, int64_t id,
+                        const char *otherwise, struct fault *f)
+{
+    enum err err = sqlite_run(s, which, f);
+    if (!err && sqlite3_changes(s->db) != 1)
+        err = fault_set(f, ERR_CONFLICT, "%s %lld: %s", table, (long long)id, otherwise);
+    return err;
+}
+
+static enum err put_job(struct sqlite_store *s, const struct job *j, struct fault *f)
+{
+    row_bind(&job_rows, s->statements[JOB_PUT], j);
+    return run_one(s, JOB_PUT, "job", j->id, "changed after it was deleted", f);
+}
+
+static enum err put_job_state(struct sqlite_store *s, const struct job_state *j, struct fault *f)
+{
+    sqlite3_stmt *statement = s->statements[JOB_STATE];
+    sqlite3_bind_int64(statement, 1, j->id);
+    sqlite3_bind_int64(statement, 2, j->version);
+    sqlite3_bind_int64(statement, 3, j->updated_at);
+    sqlite3_bind_int64(statement, 4, j->effective_from);
+    if (j->paused_until != WALL_NEVER)
+        sqlite3_bind_int64(statement, 5, j->paused_until);
+    else
+        sqlite3_bind_null(statement, 5);
+    sqlite3_bind_int(statement, 6, j->is_active);
+    sqlite3_bind_int(statement, 7, j->finished);
+    return run_one(s, JOB_STATE, "job", j->id, "is not there, or deleted", f);
+}
+
+static enum err delete_job(struct sqlite_store *s, job_id id, wall_ms at, struct fault *f)
+{
+    sqlite3_bind_int64(s->statements[JOB_DELETE], 1, id);
+    sqlite3_bind_int64(s->statements[JOB_DELETE], 2, at);
+    return run_one(s, JOB_DELETE, "job", id, "is not there, or deleted", f);
+}
+
+static enum err write_job_change(struct sqlite_store *s, const struct change *c, struct fault *f)
+{
+    switch (c->kind) {
+    case CHANGE_JOB_PUT:
+        return put_job(s, c->job, f);
+    case CHANGE_JOB_STATE:
+        return put_job_state(s, &c->state, f);
+    case CHANGE_JOB_DELETE:
+        return delete_job(s, c->deleted.id, c->deleted.at, f);
+    default:
+        return ERR_OK;
+    }
+}
+
+static enum err write_attempt(struct sqlite_store *s, const struct change *c, struct fault *f)
+{
+    if (c->kind != CHANGE_ATTEMPT)
+        return ERR_OK;
+    row_bind(&attempt_rows, s->statements[ATTEMPT_INSERT], &c->attempt);
+    return sqlite_run(s, ATTEMPT_INSERT, f);
+}
+
+static enum err write_alert(struct sqlite_store *s, const struct change *c, struct fault *f)
+{
+    if (c->kind != CHANGE_ALERT)
+        return ERR_OK;
+    row_bind(&alert_rows, s->statements[ALERT_INSERT], &c->alert);
+    return sqlite_run(s, ALERT_INSERT, f);
+}
+
+typedef enum err write_change(struct sqlite_store *s, const struct change *c, struct fault *f);
+
+// Passes every change to `write`, which picks those of its table.
+static enum err write_changes(struct sqlite_store *s, struct batch *const *batches, size_t count,
+                              write_change *write, struct fault *f)
+{
+    enum err err = ERR_OK;
+    for (size_t b = 0; b < count && !err; b++)
+        for (size_t i = 0; i < batches[b]->count && !err; i++)
+            err = write(s, &batches[b]->changes[i], f);
+    return err;
+}
+
+static enum err write_execution(struct sqlite_store *s, const struct execution_write *w,
+                                struct fault *f)
+{
+    enum statement which = w->is_new ? EXECUTION_INSERT : EXECUTION_UPDATE;
+    row_bind(&execution_rows, s->statements[which], &w->row);
+    return run_one(s, which, "execution", w->row.id, "is not there, or terminal", f);
+}
+
+// Adds the number of new rows to *inserted.
+static enum err write_executions(struct sqlite_store *s, struct batch *const *batches, size_t count,
+                                 int64_t *inserted, struct fault *f)
+{
+    struct execution_write *writes;
+    size_t write_count;
+    enum err err = sqlite_coalesce(batches, count, &writes, &write_count, f);
+    if (err)
+        return err;
+    for (size_t i = 0; i < write_count && !err; i++) {
+        err = write_execution(s, &writes[i], f);
+        *inserted += writes[i].is_new;
+    }
+    free(writes);
+    return err;
+}
+
+enum err sqlite_put_progress(struct sqlite_store *s, const struct progress_row *p, struct fault *f)
+{
+    row_bind(&progress_rows, s->statements[PROGRESS_PUT], p);
+    return sqlite_run(s, PROGRESS_PUT, f);
+}
+
+static const struct progress *last_progress(struct batch *const *batches, size_t count)
+{
+    while (count-- > 0)
+        if (batches[count]->has_progress)
+            return &batches[count]->progress;
+    return NULL;
+}
+
+enum err sqlite_commit(struct store *store, struct batch *const *batches, size_t count,
+                       struct fault *f)
+{
+    struct sqlite_store *s = (struct sqlite_store *)store;
+    const struct progress *progress = last_progress(batches, count);
+    if (!progress)
+        return ERR_OK; // Only empty batches have none.
+
+    struct progress_row row = s->progress;
+    row.progress = *progress;
+    enum err err = sqlite_begin(s, f);
+    if (err)
+        return err;
+    err = write_changes(s, batches, count, write_job_change, f);
+    if (!err)
+        err = write_executions(s, batches, count, &row.executions, f);
+    if (!err)
+        err = write_changes(s, batches, count, write_attempt, f);
+    if (!err)
+        err = write_changes(s, batches, count, write_alert, f);
+    if (!err)
+        err = sqlite_put_progress(s, &row, f);
+    err = sqlite_end(s, err, f);
+    if (!err)
+        s->progress = row;
+    return err;
+}

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: MIT
+// maintain.c: what the writing side does between commits: old rows go, the log is folded in.
+
+#include "store/sqlite/sqlite_priv.h"
+
+// The more of the log is folded in at once, the fewer times a page that changes often is written;
+// the longer it gets, the longer a step takes and the more a start has to replay.
+#define CHECKPOINT_PAGES 4096
+#define LOG_PAGES_MAX 16384 // 64 MiB: then the file is cut, if no reader is in the way.
+
+// Collects the oldest terminal rows which lie before `before`, at most `ids_max`.
+static enum err find_old(struct sqlite_store *s, wall_ms before, size_t ids_max, int64_t *ids,
+                         size_t *found, struct fault *f)
+{
+    sqlite3_stmt *statement = s->statements[RETAIN_FIND];
+    sqlite3_bind_int64(statement, 1, before);
+    sqlite3_bind_int64(statement, 2, (int64_t)ids_max);
+    int rc;
+    *found = 0;
+    while ((rc = sqlite3_step(statement)) == SQLITE_ROW)
+        ids[(*found)++] = sqlite3_column_int64(statement, 0);
+    enum err err = rc == SQLITE_DONE ? ERR_OK : sqlite_fault(s->db, "looking for old rows", f);
+    sqlite3_reset(statement);
+    return err;
+}
+
+static enum err run_with_id(struct sqlite_store *s, enum statement which, int64_t id,
+                            struct fault *f)
+{
+    sqlite3_bind_int64(s->statements[which], 1, id);
+    return sqlite_run(s, which, f);
+}
+
+static enum err remove_execution(struct sqlite_store *s, int64_t id, struct fault *f)
+{
+    enum err err = run_with_id(s, RETAIN_ATTEMPTS, id, f);
+    if (!err)
+        err = run_with_id(s, RETAIN_ALERTS, id, f);
+    if (!err)
+        err = run_with_id(s, RETAIN_EXECUTION, id, f);
+    return err;
+}
+
+// Adds what it removed to *removed.
+static enum err remove_old(struct sqlite_store *s, wall_ms before, size_t rows_max, size_t *removed,
+                           struct fault *f)
+{
+    int64_t *ids = xcalloc(rows_max, sizeof *ids);
+    size_t found = 0;
+    enum err err = find_old(s, before, rows_max, ids, &found, f);
+    for (size_t i = 0; i < found && !err; i++)
+        err = remove_execution(s, ids[i], f);
+    free(ids);
+    *removed += found;
+    return err;
+}
+
+static enum err remove_by_rules(struct sqlite_store *s, const struct store_retention *r,
+                                wall_ms now, size_t rows_max, size_t *removed, struct fault *f)
+{
+    enum err err = ERR_OK;
+    if (r->age_ms > 0)
+        err = remove_old(s, now - r->age_ms, rows_max, removed, f);
+    int64_t excess = s->progress.executions - (int64_t)*removed - r->executions_max;
+    if (err || r->executions_max == 0 || excess <= 0)
+        return err;
+    size_t room = rows_max - *removed;
+    return remove_old(s, WALL_NEVER, MIN((size_t)excess, room), removed, f);
+}
+
+// Looks at the next few deleted jobs, and lets those go which have no execution left.
+static enum err sweep_jobs(struct sqlite_store *s, size_t rows_max, struct fault *f)
+{
+    sqlite3_stmt *statement = s->statements[SWEEP_FIND];
+    sqlite3_bind_int64(statement, 1, s->sweep_after);
+    sqlite3_bind_int64(statement, 2, (int64_t)rows_max);
+    job_id *ids = xcalloc(rows_max, sizeof *ids);
+    size_t found = 0;
+    int rc;
+    while ((rc = sqlite3_step(statement)) == SQLITE_ROW)
+        ids[found++] = sqlite3_column_int64(statement, 0);
+    enum err err = rc == SQLITE_DONE ? ERR_OK : sqlite_fault(s->db, "looking for deleted jobs", f);
+    sqlite3_reset(statement);
+
+    for (size_t i = 0; i < found && !err; i++)
+        err = run_with_id(s, SWEEP_JOB, ids[i], f);
+    s->sweep_after = found == rows_max ? ids[found - 1] : 0; // From the start again.
+    free(ids);
+    return err;
+}
+
+enum err sqlite_retain(struct store *store, const struct store_retention *r, wall_ms now,
+                       size_t rows_max, size_t *removed, struct fault *f)
+{
+    struct sqlite_store *s = (struct sqlite_store *)store;
+    struct progress_row row = s->progress;
+    size_t gone = 0;
+    enum err err = sqlite_begin(s, f);
+    if (err)
+        return err;
+    err = remove_by_rules(s, r, now, rows_max, &gone, f);
+    row.executions -= (int64_t)gone;
+    if (!err && gone > 0)
+        err = sqlite_put_progress(s, &row, f);
+    if (!err && gone < rows_max)
+        err = sweep_jobs(s, rows_max, f);
+    err = sqlite_end(s, err, f);
+    if (err)
+        return err;
+    s->progress = row;
+    *removed = gone;
+    return ERR_OK;
+}
+
+// SQLite calls this after each commit with the length of the log. It is shorter than before when
+// the commit started the log anew.
+static int note_log(void *context, sqlite3 *db, const char *name, int pages)
+{
+    (void)db;
+    (void)name;
+    struct sqlite_store *s = context;
+    if (pages < s->log_pages)
+        s->log_pages_done = 0;
+    s->log_pages = pages;
+    return SQLITE_OK;
+}
+
+// PASSIVE folds in what no reader still needs, and waits for nobody. TRUNCATE also cuts the file,
+// which needs a moment without readers: with a waiting time of zero it never waits for one.
+static enum err fold_log(struct sqlite_store *s, int mode, struct fault *f)
+{
+    int pages = 0;
+    int done = 0;
+    sqlite3_busy_timeout(s->db, 0);
+    int rc = sqlite3_wal_checkpoint_v2(s->db, "main", mode, &pages, &done);
+    sqlite3_busy_timeout(s->db, SQLITE_LOCK_WAIT_MS);
+    if (rc != SQLITE_OK && rc != SQLITE_BUSY)
+        return sqlite_fault(s->db, "folding in the log", f);
+    if (pages >= 0) { // -1: the other program that checkpoints at this moment knows.
+        s->log_pages = pages;
+        s->log_pages_done = done;
+    }
+    return ERR_OK;
+}
+
+enum err sqlite_log_start(struct sqlite_store *s, struct fault *f)
+{
+    sqlite3_wal_hook(s->db, note_log, s);
+    return fold_log(s, SQLITE_CHECKPOINT_TRUNCATE, f); // What a crash left behind.
+}
+
+enum err sqlite_checkpoint(struct store *store, struct fault *f)
+{
+    struct sqlite_store *s = (struct sqlite_store *)store;
+    if (s->log_pages - s->log_pages_done < CHECKPOINT_PAGES)
+        return ERR_OK;
+    bool is_long = s->log_pages >= LOG_PAGES_MAX;
+    return fold_log(s, is_long ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE, f);
+}

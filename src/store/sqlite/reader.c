@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: MIT
+// reader.c: the queries of the API, each on a read-only connection of its own.
+//
+// Which index answers which question is decided here, by INDEXED BY, and not by statistics that
+// change with the data: SQLite refuses to prepare a plan that cannot work, so a change of the
+// schema which breaks one is seen at the first start. Every list is cut by LIMIT or by the walk.
+
+#include "store/sqlite/sqlite_priv.h"
+
+#include <assert.h>
+
+enum query {
+    JOB_GET,
+    JOBS_LIST,
+    EXECUTION_GET,
+    EXECUTION_GET_MANUAL,
+    EXECUTIONS_OF_JOB,
+    EXECUTIONS_OF_ALL,
+    EXECUTIONS_OPEN,
+    EXECUTIONS_FAILED,
+    EXECUTIONS_FAILED_OF_JOB,
+    EXECUTIONS_MANUAL,
+    EXECUTIONS_MANUAL_OF_JOB,
+    EXECUTIONS_COUNT,
+    ATTEMPTS_LIST,
+    ALERTS_OF_JOB,
+    ALERTS_OF_ALL,
+    QUERIES
+};
+
+struct sqlite_reader {
+    struct store_reader reader;
+    sqlite3 *db;
+    sqlite3_stmt *queries[QUERIES];
+};
+
+#define EXECUTIONS "SELECT %s FROM job_executions INDEXED BY idx_job_executions_"
+// ?1 from, ?2 to, ?3 and ?4 the cursor, ?5 state, ?6 trigger, ?7 job, ?8 limit.
+#define FILTER                                                                                     \
+    " scheduled_at BETWEEN ?1 AND ?2 AND (scheduled_at < ?3 OR id < ?4)"                           \
+    " AND (?5 IS NULL OR status = ?5) AND (?6 IS NULL OR trigger = ?6)"                            \
+    " AND (?7 = 0 OR job_id = ?7) ORDER BY scheduled_at DESC, id DESC LIMIT ?8"
+#define ALERTS                                                                                     \
+    "SELECT %s,"                                                                                   \
+    " (SELECT scheduled_at FROM job_executions WHERE id = alerts.execution_id),"                   \
+    " (SELECT series FROM job_executions WHERE id = alerts.execution_id) FROM alerts"
+
+static const struct sql reader_sql[QUERIES] = {
+    [JOB_GET] = {"SELECT %s FROM jobs WHERE id = ?1 AND deleted_at IS NULL", row_names, &job_rows},
+    [JOBS_LIST] = {"SELECT %s FROM jobs WHERE id > ?1 AND deleted_at IS NULL ORDER BY id",
+                   row_names, &job_rows},
+    [EXECUTION_GET] = {EXECUTIONS "job_id WHERE job_id = ?1 AND scheduled_at = ?2 AND series = ?3",
+                       row_names, &execution_rows},
+    [EXECUTION_GET_MANUAL] = {EXECUTIONS "manual WHERE job_id = ?1 AND series = ?3 AND series < 0",
+                              row_names, &execution_rows},
+    [EXECUTIONS_OF_JOB] = {EXECUTIONS "job_id WHERE job_id = ?7 AND" FILTER, row_names,
+                           &execution_rows},
+    [EXECUTIONS_OF_ALL] = {EXECUTIONS "scheduled_at WHERE" FILTER, row_names, &execution_rows},
+    [EXECUTIONS_OPEN] = {EXECUTIONS "open WHERE completed_at IS NULL AND" FILTER, row_names,
+                         &execution_rows},
+    [EXECUTIONS_FAILED] = {EXECUTIONS "failed WHERE " SQLITE_FAILED " AND" FILTER, row_names,
+                           &execution_rows},
+    [EXECUTIONS_FAILED_OF_JOB] = {EXECUTIONS "failed_of_job WHERE job_id = ?7 AND " SQLITE_FAILED
+                                             " AND" FILTER,
+                                  row_names, &execution_rows},
+    [EXECUTIONS_MANUAL] = {EXECUTIONS "manual WHERE series < 0 AND" FILTER, row_names,
+                           &execution_rows},
+    [EXECUTIONS_MANUAL_OF_JOB] = {EXECUTIONS "manual WHERE job_id = ?7 AND series < 0 AND" FILTER,
+                                  row_names, &execution_rows},
+    [EXECUTIONS_COUNT] = {"SELECT status, count(*) FROM job_executions"
+                          " INDEXED BY idx_job_executions_scheduled_at"
+                          " WHERE scheduled_at BETWEEN ?1 AND ?2 GROUP BY status",
+                          NULL, NULL},
+    [ATTEMPTS_LIST] = {"SELECT %s FROM job_attempts WHERE execution_id = ?1 ORDER BY number",
+                       row_names, &attempt_rows},
+    [ALERTS_OF_JOB] = {ALERTS " INDEXED BY idx_alerts_job_id WHERE job_id = ?1 AND id < ?2"
+                              " ORDER BY id DESC LIMIT ?3",
+                       row_names, &alert_rows},
+    [ALERTS_OF_ALL] = {ALERTS " WHERE ?1 = 0 AND id < ?2 ORDER BY id DESC LIMIT ?3", row_names,
+                       &alert_rows},
+};
+
+static struct sqlite_reader *self(struct store_reader *r)
+{
+    return (struct sqlite_reader *)r;
+}
+
+static void close_reader(struct store_reader *reader)
+{
+    struct sqlite_reader *r = self(reader);
+    for (size_t i = 0; i < QUERIES; i++)
+        sqlite3_finalize(r->queries[i]);
+    int rc = sqlite3_close(r->db);
+    assert(rc == SQLITE_OK);
+    free(r);
+}
+
+static enum err copy_job(void *context, const struct job *j)
+{
+    *(struct job **)context = job_copy(j);
+    return ERR_OK;
+}
+
+static enum err get_job(struct store_reader *reader, job_id id, struct job **out, struct fault *f)
+{
+    struct sqlite_reader *r = self(reader);
+    struct job *found = NULL;
+    struct job_walk w = job_walk(NULL, copy_job, &found);
+    sqlite3_bind_int64(r->queries[JOB_GET], 1, id);
+    enum err err = sqlite_walk(r->db, r->queries[JOB_GET], &w.walk, f);
+    if (err)
+        return err;
+    if (!found)
+        return fault_set(f, ERR_NOT_FOUND, "there is no job %lld", (long long)id);
+    *out = found;
+    return ERR_OK;
+}
+
+static enum err list_jobs(struct store_reader *reader, const struct job_query *q,
+                          store_each_job *each, void *context, struct fault *f)
+{
+    struct sqlite_reader *r = self(reader);
+    struct job_walk w = job_walk(q, each, context);
+    sqlite3_bind_int64(r->queries[JOBS_LIST], 1, q->after);
+    return sqlite_walk(r->db, r->queries[JOBS_LIST], &w.walk, f);
+}
+
+// The index that leaves the fewest rows to look at.
+static enum query choose_query(const struct execution_query *q)
+{
+    bool of_job = q->job != 0;
+    switch (q->state) {
+    case EXECUTION_PENDING:
+    case EXECUTION_RUNNING:
+        return EXECUTIONS_OPEN;
+    case EXECUTION_FAILED:
+    case EXECUTION_MISSED:
+    case EXECUTION_CANCELLED:
+        return of_job ? EXECUTIONS_FAILED_OF_JOB : EXECUTIONS_FAILED;
+    default:
+        if (q->trigger == TRIGGER_MANUAL)
+            return of_job ? EXECUTIONS_MANUAL_OF_JOB : EXECUTIONS_MANUAL;
+        return of_job ? EXECUTIONS_OF_JOB : EXECUTIONS_OF_ALL;
+    }
+}
+
+static void bind_word(sqlite3_stmt *statement, int at, const char *word)
+{
+    sqlite3_bind_text(statement, at, word, -1, SQLITE_STATIC); // NULL binds NULL.
+}
+
+static int64_t limit_of(size_t limit)
+{
+    return limit > INT64_MAX ? INT64_MAX : (int64_t)limit;
+}
+
+static enum err list_executions(struct store_reader *reader, const struct execution_query *q,
+                                store_each_execution *each, void *context, struct fault *f)
+{
+    struct sqlite_reader *r = self(reader);
+    sqlite3_stmt *statement = r->queries[choose_query(q)];
+    struct execution_walk w = execution_walk(each, context);
+    int state = q->state;
+    int trigger = q->trigger;
+    sqlite3_bind_int64(statement, 1, q->from);
+    sqlite3_bind_int64(statement, 2, MIN(q->to, q->before.scheduled_at));
+    sqlite3_bind_int64(statement, 3, q->before.scheduled_at);
+    sqlite3_bind_int64(statement, 4, q->before.id);
+    bind_word(statement, 5, state < 0 ? NULL : execution_state_name((enum execution_state)state));
+    bind_word(statement, 6,
+              trigger < 0 ? NULL : execution_trigger_name((enum execution_trigger)trigger));
+    sqlite3_bind_int64(statement, 7, q->job);
+    sqlite3_bind_int64(statement, 8, limit_of(q->limit));
+    return sqlite_walk(r->db, statement, &w.walk, f);
+}
+
+static enum err get_execution(struct store_reader *reader, const struct execution_key *key,
+                              store_each_execution *each, void *context, struct fault *f)
+{
+    struct sqlite_reader *r = self(reader);
+    sqlite3_stmt *statement = r->queries[key->series < 0 ? EXECUTION_GET_MANUAL : EXECUTION_GET];
+    struct execution_walk w = execution_walk(each, context);
+    sqlite3_bind_int64(statement, 1, key->job);
+    if (key->series >= 0)
+        sqlite3_bind_int64(statement, 2, key->scheduled_at);
+    sqlite3_bind_int64(statement, 3, key->series);
+    enum err err = sqlite_walk(r->db, statement, &w.walk, f);
+    if (!err && w.seen == 0)
+        err = fault_set(f, ERR_NOT_FOUND, "job %lld has no such execution", (long long)key->job);
+    return err;
+}
+
+struct attempt_walk {
+    struct walk walk;
+    store_each_attempt *each;
+    void *context;
+};
+
+static enum err visit_attempt(struct walk *walk, sqlite3_stmt *statement, struct fault *f)
+{
+    struct attempt_walk *w = (struct attempt_walk *)walk;
+    struct attempt a = {0};
+    enum err err = row_read(&attempt_rows, statement, &a, f);
+    return err ? err : w->each(w->context, &a);
+}
+
+static enum err list_attempts(struct store_reader *reader, int64_t execution_id,
+                              store_each_attempt *each, void *context, struct fault *f)
+{
+    struct sqlite_reader *r = self(reader);
+    struct attempt_walk w = {{.visit = visit_attempt}, each, context};
+    sqlite3_bind_int64(r->queries[ATTEMPTS_LIST], 1, execution_id);
+    return sqlite_walk(r->db, r->queries[ATTEMPTS_LIST], &w.walk, f);
+}
+
+struct alert_walk {
+    struct walk walk;
+    store_each_alert *each;
+    void *context;
+};
+
+// The two columns after the alert's own are from its execution.
+static enum err visit_alert(struct walk *walk, sqlite3_stmt *statement, struct fault *f)
+{
+    struct alert_walk *w = (struct alert_walk *)walk;
+    struct alert a = {0};
+    enum err err = row_read(&alert_rows, statement, &a, f);
+    if (err)
+        return err;
+    int own = (int)alert_rows.count;
+    a.key.job = a.job;
+    a.key.scheduled_at = sqlite3_column_int64(statement, own);
+    a.key.series = sqlite3_column_int64(statement, own + 1);
+    return w->each(w->context, &a);
+}
+
+static enum err list_alerts(struct store_reader *reader, job_id job, int64_t before, size_t limit,
+                            store_each_alert *each, void *context, struct fault *f)
+{
+    struct sqlite_reader *r = self(reader);
+    sqlite3_stmt *statement = r->queries[job ? ALERTS_OF_JOB : ALERTS_OF_ALL];
+    struct alert_walk w = {{.visit = visit_alert}, each, context};
+    sqlite3_bind_int64(statement, 1, job);
+    sqlite3_bind_int64(statement, 2, before);
+    sqlite3_bind_int64(statement, 3, limit_of(limit));
+    return sqlite_walk(r->db, statement, &w.walk, f);
+}
+
+struct count_walk {
+    struct walk walk;
+    int64_t counts[EXECUTION_STATES];
+};
+
+static enum err visit_count(struct walk *walk, sqlite3_stmt *statement, struct fault *f)
+{
+    struct count_walk *w = (struct count_walk *)walk;
+    const char *word = (const char *)sqlite3_column_text(statement, 0);
+    enum execution_state state;
+    if (!execution_state_find(word, &state))
+        return fault_set(f, ERR_STORE_CORRUPT, "table job_executions holds the status '%s'", word);
+    w->counts[state] = sqlite3_column_int64(statement, 1);
+    return ERR_OK;
+}
+
+static enum err count_executions(struct store_reader *reader, wall_ms from, wall_ms to,
+                                 int64_t *counts, struct fault *f)
+{
+    struct sqlite_reader *r = self(reader);
+    struct count_walk w = {.walk = {.visit = visit_count}};
+    sqlite3_bind_int64(r->queries[EXECUTIONS_COUNT], 1, from);
+    sqlite3_bind_int64(r->queries[EXECUTIONS_COUNT], 2, to);
+    enum err err = sqlite_walk(r->db, r->queries[EXECUTIONS_COUNT], &w.walk, f);
+    for (size_t i = 0; i < EXECUTION_STATES && !err; i++)
+        counts[i] = w.counts[i];
+    return err;
+}
+
+static const struct store_reader_ops ops = {
+    .close = close_reader,
+    .get_job = get_job,
+    .list_jobs = list_jobs,
+    .list_executions = list_executions,
+    .get_execution = get_execution,
+    .list_attempts = list_attempts,
+    .list_alerts = list_alerts,
+    .count_executions = count_executions,
+};
+
+enum err sqlite_reader_open(struct store *store, struct store_reader **out, struct fault *f)
+{
+    struct sqlite_reader *r = xcalloc(1, sizeof *r);
+    r->reader.ops = &ops;
+    enum err err = sqlite_connect_reader(((struct sqlite_store *)store)->path, &r->db, f);
+    if (!err)
+        err = sqlite_prepare_all(r->db, reader_sql, QUERIES, r->queries, f);
+    if (err) {
+        close_reader(&r->reader);
+        return err;
+    }
+    *out = &r->reader;
+    return ERR_OK;
+}

@@ -1,0 +1,330 @@
+// SPDX-License-Identifier: MIT
+// rows.c: which column holds which member of which struct.
+//
+// One table per struct; binding, reading and the SQL text all come from it, so that a column
+// cannot be written in one order and read in another. What is unknown is NULL in the table and the
+// column's `null` value in the struct.
+
+#include "store/sqlite/sqlite_priv.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+// The words of an enum, for columns that hold them as text.
+struct words {
+    unsigned count;
+    const char *(*name)(unsigned value);
+};
+
+enum cell {
+    CELL_INTEGER,
+    CELL_TEXT,
+    CELL_WORD,
+    CELL_DURATION // Of an execution: derived when written, ignored when read.
+};
+
+#define NOT_NULL INT64_MIN // No member has this value.
+
+struct column {
+    const char *name;
+    size_t offset;
+    size_t bytes;
+    int64_t null; // CELL_INTEGER: the value that stands for NULL.
+    const struct words *words;
+    enum cell cell;
+    bool is_fixed; // Never changes once the row is there.
+};
+
+#define WORDS(table, function, type, values)                                                       \
+    static const char *table##_name(unsigned value)                                                \
+    {                                                                                              \
+        return function((type)value);                                                              \
+    }                                                                                              \
+    static const struct words table = {(values), table##_name};
+
+WORDS(types, job_type_name, enum job_type, JOB_TYPES)
+WORDS(methods, job_method_name, enum job_method, JOB_METHODS)
+WORDS(strategies, retry_strategy_name, enum retry_strategy, RETRY_STRATEGIES)
+WORDS(catch_ups, catch_up_name, enum catch_up, CATCH_UPS)
+WORDS(gaps, cron_gap_name, enum cron_gap, CRON_GAP_SKIP + 1)
+WORDS(folds, cron_fold_name, enum cron_fold, CRON_FOLD_SECOND + 1)
+WORDS(states, execution_state_name, enum execution_state, EXECUTION_STATES)
+WORDS(triggers, execution_trigger_name, enum execution_trigger, EXECUTION_TRIGGERS)
+WORDS(kinds, alert_kind_name, enum alert_kind, ALERT_KINDS)
+
+#define CELL(kind, type, member, column)                                                           \
+    .name = (column), .offset = offsetof(struct type, member),                                     \
+    .bytes = sizeof(((struct type *)0)->member), .cell = (kind)
+#define INTEGER(type, column, member) CELL(CELL_INTEGER, type, member, column), .null = NOT_NULL
+#define UNKNOWN(type, column, member, value) CELL(CELL_INTEGER, type, member, column), .null = value
+#define TEXT(type, column, member) CELL(CELL_TEXT, type, member, column)
+#define WORD(type, column, member, table) CELL(CELL_WORD, type, member, column), .words = &(table)
+#define FIXED .is_fixed = true
+
+static const struct column job_columns[] = {
+    {INTEGER(job, "id", id), FIXED},
+    {TEXT(job, "schedule", schedule)},
+    {TEXT(job, "api", api)},
+    {WORD(job, "type", type, types)},
+    {INTEGER(job, "is_active", is_active)},
+    {INTEGER(job, "created_at", created_at)},
+    {INTEGER(job, "updated_at", updated_at)},
+    {TEXT(job, "name", name)},
+    {TEXT(job, "timezone", timezone)},
+    {WORD(job, "dst_gap", dst_gap, gaps)},
+    {WORD(job, "dst_fold", dst_fold, folds)},
+    {WORD(job, "method", method, methods)},
+    {TEXT(job, "headers", headers)},
+    {TEXT(job, "body", body)},
+    {TEXT(job, "tags", tags)},
+    {INTEGER(job, "timeout_ms", timeout_ms)},
+    {INTEGER(job, "max_retries", max_retries)},
+    {WORD(job, "retry_strategy", retry_strategy, strategies)},
+    {INTEGER(job, "retry_base_ms", retry_base_ms)},
+    {INTEGER(job, "retry_cap_ms", retry_cap_ms)},
+    {WORD(job, "catch_up", catch_up, catch_ups)},
+    {INTEGER(job, "catch_up_window_s", catch_up_window_s)},
+    {INTEGER(job, "max_in_flight", max_in_flight)},
+    {INTEGER(job, "finished", finished)},
+    {TEXT(job, "paused_reason", paused_reason)},
+    {UNKNOWN(job, "paused_until", paused_until, WALL_NEVER)},
+    {INTEGER(job, "effective_from", effective_from)},
+    {INTEGER(job, "version", version)},
+};
+
+static const struct column execution_columns[] = {
+    {INTEGER(execution, "id", id), FIXED},
+    {INTEGER(execution, "job_id", key.job), FIXED},
+    {WORD(execution, "status", state, states)},
+    {INTEGER(execution, "scheduled_at", key.scheduled_at), FIXED},
+    {UNKNOWN(execution, "started_at", started_at, 0)},
+    {UNKNOWN(execution, "completed_at", completed_at, 0)},
+    {.name = "duration", .cell = CELL_DURATION},
+    {UNKNOWN(execution, "http_status", http_status, 0)},
+    {TEXT(execution, "error", error)},
+    {INTEGER(execution, "retry_count", retry_count)},
+    {INTEGER(execution, "series", key.series), FIXED},
+    {WORD(execution, "trigger", trigger, triggers), FIXED},
+    {INTEGER(execution, "attempts", attempts)},
+    {INTEGER(execution, "recoveries", recoveries)},
+    {UNKNOWN(execution, "next_attempt_at", next_attempt_at, 0)},
+    {UNKNOWN(execution, "missed_to", missed_to, 0)},
+    {UNKNOWN(execution, "missed_count", missed_count, 0)},
+    {TEXT(execution, "reason", reason)},
+    {TEXT(execution, "request_body", request_body), FIXED},
+};
+
+static const struct column attempt_columns[] = {
+    {INTEGER(attempt, "execution_id", execution_id)},
+    {INTEGER(attempt, "number", number)},
+    {UNKNOWN(attempt, "http_status", http_status, 0)},
+    {INTEGER(attempt, "started_at", started_at)},
+    {INTEGER(attempt, "duration_ms", duration_ms)},
+    {UNKNOWN(attempt, "dns_ms", dns_ms, -1)},
+    {UNKNOWN(attempt, "connect_ms", connect_ms, -1)},
+    {UNKNOWN(attempt, "tls_ms", tls_ms, -1)},
+    {UNKNOWN(attempt, "first_byte_ms", first_byte_ms, -1)},
+    {TEXT(attempt, "error", error)},
+    {TEXT(attempt, "response", response)},
+};
+
+static const struct column alert_columns[] = {
+    {INTEGER(alert, "id", id)},
+    {INTEGER(alert, "job_id", job)},
+    {INTEGER(alert, "execution_id", execution_id)},
+    {WORD(alert, "kind", kind, kinds)},
+    {INTEGER(alert, "created_at", created_at)},
+    {TEXT(alert, "message", message)},
+};
+
+static const struct column progress_columns[] = {
+    {INTEGER(progress_row, "id", id), FIXED},
+    {INTEGER(progress_row, "watermark", progress.watermark)},
+    {INTEGER(progress_row, "watermark_job", progress.watermark_job)},
+    {INTEGER(progress_row, "job_next", progress.job_next)},
+    {INTEGER(progress_row, "execution_next", progress.execution_next)},
+    {INTEGER(progress_row, "alert_next", progress.alert_next)},
+    {INTEGER(progress_row, "epoch", progress.epoch)},
+    {INTEGER(progress_row, "executions", executions)},
+};
+
+const struct row_map job_rows = {"jobs", job_columns, COUNT_OF(job_columns)};
+const struct row_map execution_rows = {"job_executions", execution_columns,
+                                       COUNT_OF(execution_columns)};
+const struct row_map attempt_rows = {"job_attempts", attempt_columns, COUNT_OF(attempt_columns)};
+const struct row_map alert_rows = {"alerts", alert_columns, COUNT_OF(alert_columns)};
+const struct row_map progress_rows = {"progress", progress_columns, COUNT_OF(progress_columns)};
+
+// Appends formatted text to a buffer that is known to be large enough.
+static void PRINTF_LIKE(3, 4) append(char *out, size_t bytes, const char *format, ...)
+{
+    size_t used = strlen(out);
+    va_list arguments;
+    va_start(arguments, format);
+    int n = vsnprintf(out + used, bytes - used, format, arguments);
+    va_end(arguments);
+    assert(n >= 0 && (size_t)n < bytes - used);
+}
+
+void row_names(const struct row_map *m, char *out, size_t bytes)
+{
+    *out = '\0';
+    for (size_t i = 0; i < m->count; i++)
+        append(out, bytes, "%s%s", i ? ", " : "", m->columns[i].name);
+}
+
+void row_insert_sql(const struct row_map *m, char *out, size_t bytes)
+{
+    snprintf(out, bytes, "INSERT INTO %s (", m->table);
+    row_names(m, out + strlen(out), bytes - strlen(out));
+    append(out, bytes, ") VALUES (");
+    for (size_t i = 0; i < m->count; i++)
+        append(out, bytes, "%s?%zu", i ? ", " : "", i + 1);
+    append(out, bytes, ")");
+}
+
+void row_assignments(const struct row_map *m, char *out, size_t bytes)
+{
+    const char *comma = "";
+    *out = '\0';
+    for (size_t i = 0; i < m->count; i++) {
+        if (m->columns[i].is_fixed)
+            continue;
+        append(out, bytes, "%s%s = ?%zu", comma, m->columns[i].name, i + 1);
+        comma = ", ";
+    }
+}
+
+void row_upsert_sql(const struct row_map *m, char *out, size_t bytes)
+{
+    row_insert_sql(m, out, bytes);
+    append(out, bytes, " ON CONFLICT (%s) DO UPDATE SET ", m->columns[0].name);
+    row_assignments(m, out + strlen(out), bytes - strlen(out));
+}
+
+// Integer members are of every size; the smaller ones are unsigned but for the four-byte ones,
+// whose values all lie below INT32_MAX.
+static int64_t load_integer(const struct column *c, const void *row)
+{
+    const char *at = (const char *)row + c->offset;
+    switch (c->bytes) {
+    case 1:
+        return *(const uint8_t *)at;
+    case 2:
+        return *(const uint16_t *)at;
+    case 4:
+        return *(const int32_t *)at;
+    default:
+        return *(const int64_t *)at;
+    }
+}
+
+static bool store_integer(const struct column *c, void *row, int64_t value)
+{
+    char *at = (char *)row + c->offset;
+    switch (c->bytes) {
+    case 1:
+        *(uint8_t *)at = (uint8_t)value;
+        return value >= 0 && value <= UINT8_MAX;
+    case 2:
+        *(uint16_t *)at = (uint16_t)value;
+        return value >= 0 && value <= UINT16_MAX;
+    case 4:
+        *(int32_t *)at = (int32_t)value;
+        return value >= INT32_MIN && value <= INT32_MAX;
+    default:
+        *(int64_t *)at = value;
+        return true;
+    }
+}
+
+static const char *load_text(const struct column *c, const void *row)
+{
+    const char *text;
+    memcpy(&text, (const char *)row + c->offset, sizeof text);
+    return text;
+}
+
+static void bind_duration(sqlite3_stmt *statement, int at, const struct execution *e)
+{
+    if (e->started_at && e->completed_at)
+        sqlite3_bind_int64(statement, at, e->completed_at - e->started_at);
+    else
+        sqlite3_bind_null(statement, at);
+}
+
+static void bind_cell(const struct column *c, sqlite3_stmt *statement, int at, const void *row)
+{
+    const char *text;
+    int64_t number;
+    switch (c->cell) {
+    case CELL_INTEGER:
+        number = load_integer(c, row);
+        if (number != c->null)
+            sqlite3_bind_int64(statement, at, number);
+        else
+            sqlite3_bind_null(statement, at);
+        break;
+    case CELL_TEXT:
+        text = load_text(c, row);
+        sqlite3_bind_text(statement, at, text, -1, SQLITE_STATIC); // NULL binds NULL.
+        break;
+    case CELL_WORD:
+        text = c->words->name((unsigned)load_integer(c, row));
+        sqlite3_bind_text(statement, at, text, -1, SQLITE_STATIC);
+        break;
+    case CELL_DURATION:
+        bind_duration(statement, at, row);
+        break;
+    }
+}
+
+void row_bind(const struct row_map *m, sqlite3_stmt *statement, const void *row)
+{
+    for (size_t i = 0; i < m->count; i++)
+        bind_cell(&m->columns[i], statement, (int)i + 1, row);
+}
+
+static bool read_word(const struct column *c, const char *text, void *row)
+{
+    for (unsigned value = 0; text && value < c->words->count; value++)
+        if (strcmp(text, c->words->name(value)) == 0)
+            return store_integer(c, row, value);
+    return false;
+}
+
+static bool read_cell(const struct column *c, sqlite3_stmt *statement, int at, void *row)
+{
+    const char *text;
+    switch (c->cell) {
+    case CELL_INTEGER:
+        if (sqlite3_column_type(statement, at) != SQLITE_NULL)
+            return store_integer(c, row, sqlite3_column_int64(statement, at));
+        return c->null != NOT_NULL && store_integer(c, row, c->null);
+    case CELL_TEXT:
+        text = (const char *)sqlite3_column_text(statement, at);
+        memcpy((char *)row + c->offset, &text, sizeof text);
+        return true;
+    case CELL_WORD:
+        return read_word(c, (const char *)sqlite3_column_text(statement, at), row);
+    case CELL_DURATION:
+        return true;
+    }
+    return false;
+}
+
+enum err row_read(const struct row_map *m, sqlite3_stmt *statement, void *row, struct fault *f)
+{
+    for (size_t i = 0; i < m->count; i++) {
+        const struct column *c = &m->columns[i];
+        if (!read_cell(c, statement, (int)i, row)) {
+            const char *value = (const char *)sqlite3_column_text(statement, (int)i);
+            return fault_set(f, ERR_STORE_CORRUPT, "column %s of table %s holds '%s' in row %lld",
+                             c->name, m->table, value ? value : "NULL",
+                             (long long)sqlite3_column_int64(statement, 0));
+        }
+    }
+    return ERR_OK;
+}

@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: MIT
+// schema.c: the tables, and the steps from each version of them to the next.
+//
+// PRAGMA user_version holds the version. Each step runs in one transaction together with the new
+// version number, so that a crash leaves either version whole. Steps are never edited once
+// released: a change of the tables is a new row of `migrations`.
+//
+// Few bytes and few index writes per execution matter more here than anywhere else, so:
+//   - keys are small integers given in order, which makes the tables grow at their right edge;
+//   - an execution is in the index of open rows only until it is terminal, and in those of failed
+//     and manual ones only if it is one;
+//   - the duration is a column, since people and tools read these tables, but unknown times are
+//     NULL, which takes a byte.
+
+#include "store/sqlite/sqlite_priv.h"
+
+#include <stdio.h>
+
+static const char version_1[] =
+    "CREATE TABLE jobs ("
+    "  id INTEGER PRIMARY KEY,"
+    "  schedule TEXT NOT NULL,"
+    "  api TEXT NOT NULL,"
+    "  type TEXT NOT NULL,"
+    "  is_active INTEGER NOT NULL CHECK (is_active IN (0, 1)),"
+    "  created_at INTEGER NOT NULL,"
+    "  updated_at INTEGER NOT NULL,"
+    "  name TEXT,"
+    "  timezone TEXT NOT NULL,"
+    "  dst_gap TEXT NOT NULL,"
+    "  dst_fold TEXT NOT NULL,"
+    "  method TEXT NOT NULL,"
+    "  headers TEXT,"
+    "  body TEXT,"
+    "  tags TEXT,"
+    "  timeout_ms INTEGER NOT NULL,"
+    "  max_retries INTEGER NOT NULL,"
+    "  retry_strategy TEXT NOT NULL,"
+    "  retry_base_ms INTEGER NOT NULL,"
+    "  retry_cap_ms INTEGER NOT NULL,"
+    "  catch_up TEXT NOT NULL,"
+    "  catch_up_window_s INTEGER NOT NULL,"
+    "  max_in_flight INTEGER NOT NULL,"
+    "  finished INTEGER NOT NULL CHECK (finished IN (0, 1)),"
+    "  paused_reason TEXT,"
+    "  paused_until INTEGER,"
+    "  effective_from INTEGER NOT NULL,"
+    "  version INTEGER NOT NULL,"
+    "  deleted_at INTEGER" // Set by DELETE; the row goes with its last execution.
+    ") STRICT;"
+    "CREATE INDEX idx_jobs_is_active ON jobs (is_active);"
+    "CREATE INDEX idx_jobs_deleted ON jobs (id) WHERE deleted_at IS NOT NULL;"
+
+    "CREATE TABLE job_executions ("
+    "  id INTEGER PRIMARY KEY,"
+    "  job_id INTEGER NOT NULL REFERENCES jobs (id),"
+    "  status TEXT NOT NULL,"
+    "  scheduled_at INTEGER NOT NULL,"
+    "  started_at INTEGER,"
+    "  completed_at INTEGER," // Set exactly when the status is a terminal one.
+    "  duration INTEGER,"     // completed_at - started_at
+    "  http_status INTEGER,"
+    "  error TEXT,"
+    "  retry_count INTEGER NOT NULL,"
+    "  series INTEGER NOT NULL,"
+    "  trigger TEXT NOT NULL,"
+    "  attempts INTEGER NOT NULL,"
+    "  recoveries INTEGER NOT NULL,"
+    "  next_attempt_at INTEGER,"
+    "  missed_to INTEGER,"
+    "  missed_count INTEGER,"
+    "  reason TEXT,"
+    "  request_body TEXT"
+    ") STRICT;"
+    "CREATE UNIQUE INDEX idx_job_executions_job_id"
+    "  ON job_executions (job_id, scheduled_at, series);"
+    "CREATE INDEX idx_job_executions_scheduled_at ON job_executions (scheduled_at);"
+    "CREATE UNIQUE INDEX idx_job_executions_manual ON job_executions (job_id, series)"
+    "  WHERE series < 0;"
+    "CREATE INDEX idx_job_executions_open ON job_executions (scheduled_at)"
+    "  WHERE completed_at IS NULL;"
+    "CREATE INDEX idx_job_executions_failed ON job_executions (scheduled_at)"
+    "  WHERE " SQLITE_FAILED ";"
+    "CREATE INDEX idx_job_executions_failed_of_job ON job_executions (job_id, scheduled_at)"
+    "  WHERE " SQLITE_FAILED ";"
+
+    "CREATE TABLE job_attempts ("
+    "  execution_id INTEGER NOT NULL REFERENCES job_executions (id),"
+    "  number INTEGER NOT NULL,"
+    "  http_status INTEGER,"
+    "  started_at INTEGER NOT NULL,"
+    "  duration_ms INTEGER NOT NULL,"
+    "  dns_ms INTEGER,"
+    "  connect_ms INTEGER,"
+    "  tls_ms INTEGER,"
+    "  first_byte_ms INTEGER,"
+    "  error TEXT,"
+    "  response TEXT,"
+    "  PRIMARY KEY (execution_id, number)"
+    ") STRICT, WITHOUT ROWID;"
+
+    "CREATE TABLE alerts ("
+    "  id INTEGER PRIMARY KEY,"
+    "  job_id INTEGER NOT NULL REFERENCES jobs (id),"
+    "  execution_id INTEGER NOT NULL REFERENCES job_executions (id),"
+    "  kind TEXT NOT NULL,"
+    "  created_at INTEGER NOT NULL,"
+    "  message TEXT NOT NULL"
+    ") STRICT;"
+    "CREATE INDEX idx_alerts_job_id ON alerts (job_id, id);"
+    "CREATE INDEX idx_alerts_execution_id ON alerts (execution_id);"
+
+    "CREATE TABLE progress ("
+    "  id INTEGER PRIMARY KEY CHECK (id = 1),"
+    "  watermark INTEGER NOT NULL,"
+    "  watermark_job INTEGER NOT NULL,"
+    "  job_next INTEGER NOT NULL,"
+    "  execution_next INTEGER NOT NULL,"
+    "  alert_next INTEGER NOT NULL,"
+    "  epoch INTEGER NOT NULL,"
+    "  executions INTEGER NOT NULL" // Rows of job_executions, so that nobody has to count them.
+    ") STRICT;"
+    "INSERT INTO progress VALUES (1, 0, 0, 0, 0, 0, 0, 0);";
+
+// migrations[v] leads from version v to v + 1.
+static const char *const migrations[SQLITE_SCHEMA_VERSION] = {version_1};
+
+static enum err migrate_step(sqlite3 *db, int64_t from, struct fault *f)
+{
+    char version[64];
+    snprintf(version, sizeof version, "PRAGMA user_version = %d;", (int)from + 1);
+
+    enum err err = sqlite_execute(db, "BEGIN IMMEDIATE;", f);
+    if (err)
+        return err;
+    err = sqlite_execute(db, migrations[from], f);
+    if (!err)
+        err = sqlite_execute(db, version, f);
+    if (!err)
+        err = sqlite_execute(db, "COMMIT;", f);
+    if (err)
+        sqlite3_exec(db, "ROLLBACK;", NULL, NULL, NULL); // The first error is the one to tell.
+    return err;
+}
+
+enum err sqlite_check_version(sqlite3 *db, const char *path, struct fault *f)
+{
+    int64_t version = 0;
+    int64_t tables = 0;
+    enum err err = sqlite_number(db, "PRAGMA user_version", &version, f);
+    if (!err)
+        err = sqlite_number(db, "SELECT count(*) FROM sqlite_schema", &tables, f);
+    if (err)
+        return err;
+    if (version > SQLITE_SCHEMA_VERSION)
+        return fault_set(f, ERR_STORE_VERSION,
+                         "%s was written by a newer version of Carillon (schema %lld; this one "
+                         "knows up to %d): use that version, or another database",
+                         path, (long long)version, SQLITE_SCHEMA_VERSION);
+    if (version < 0 || (version == 0 && tables > 0))
+        return fault_set(f, ERR_STORE_OPEN,
+                         "%s is a database of another program: choose another path", path);
+    return ERR_OK;
+}
+
+enum err sqlite_migrate(sqlite3 *db, struct fault *f)
+{
+    int64_t version = 0;
+    enum err err = sqlite_number(db, "PRAGMA user_version", &version, f);
+    for (; !err && version < SQLITE_SCHEMA_VERSION; version++)
+        err = migrate_step(db, version, f);
+    return err;
+}

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: MIT
+// sqlite_priv.h: how the parts of the SQLite adapter see each other.
+//
+// open.c opens and closes, schema.c migrates, rows.c maps rows to structs, statements.c has the SQL
+// of the writing side, commit.c writes, coalesce.c thins out what is to be written, maintain.c
+// retains and checkpoints, walk.c goes through results, reader.c queries.
+
+#ifndef CARILLON_STORE_SQLITE_PRIV_H
+#define CARILLON_STORE_SQLITE_PRIV_H
+
+#include "store/store_priv.h"
+
+#include <sqlite3.h>
+
+#define SQLITE_SCHEMA_VERSION 1
+#define SQLITE_LOCK_WAIT_MS 5000 // For other programs that look into the database.
+
+// Which rows are in the indexes of failed ones. Not IN (...), for which SQLite builds a temporary
+// table for every row that is written: that doubles the cost of an execution.
+#define SQLITE_FAILED "(status = 'FAILED' OR status = 'MISSED' OR status = 'CANCELLED')"
+
+// --- Rows (rows.c) ---------------------------------------------------------------------------
+
+// A table as a list of columns, each tied to a member of the struct. The order of the columns is
+// the order of parameters in an INSERT and of results in a SELECT; the first is the key.
+struct column;
+struct row_map {
+    const char *table;
+    const struct column *columns;
+    size_t count;
+};
+
+extern const struct row_map job_rows;
+extern const struct row_map execution_rows;
+extern const struct row_map attempt_rows;
+extern const struct row_map alert_rows; // Without the execution's key, which its row has.
+extern const struct row_map progress_rows;
+
+// The one row of table `progress`: what the core wants to remember, and a count of our own.
+struct progress_row {
+    int64_t id; // 1
+    struct progress progress;
+    int64_t executions; // Rows of job_executions, so that retention by count need not count.
+};
+
+// Makers of SQL: they write to `out`, which must have room. "a, b, c" for a SELECT.
+void row_names(const struct row_map *m, char *out, size_t bytes);
+
+// Writes "INSERT INTO table (a, b) VALUES (?1, ?2)", and "a = ?1, b = ?2" for the columns that may
+// change.
+void row_insert_sql(const struct row_map *m, char *out, size_t bytes);
+void row_upsert_sql(const struct row_map *m, char *out, size_t bytes); // On conflict of the key.
+void row_assignments(const struct row_map *m, char *out, size_t bytes);
+
+// Binds members to the parameters ?1, ?2, ...; text is borrowed until the statement is reset.
+void row_bind(const struct row_map *m, sqlite3_stmt *statement, const void *row);
+
+// Reads the results of a SELECT of the columns into *row. Text is borrowed until the next step.
+// ERR_STORE_CORRUPT for a word or a number that this program cannot have written.
+MUST_CHECK enum err row_read(const struct row_map *m, sqlite3_stmt *statement, void *row,
+                             struct fault *f);
+
+// --- Opening and errors (open.c, schema.c, statements.c)
+// ---------------------------------------------------
+
+// A statement to prepare. "%s" in `sql` stands for what `make` says of `map`; both may be NULL.
+struct sql {
+    const char *sql;
+    void (*make)(const struct row_map *m, char *out, size_t bytes);
+    const struct row_map *map;
+};
+
+// The statements of the writing side; statements.c has their text.
+enum statement {
+    BEGIN,
+    COMMIT,
+    ROLLBACK,
+    JOB_PUT,
+    JOB_STATE,
+    JOB_DELETE,
+    EXECUTION_INSERT,
+    EXECUTION_UPDATE,
+    ATTEMPT_INSERT,
+    ALERT_INSERT,
+    PROGRESS_GET,
+    PROGRESS_PUT,
+    LOAD_JOBS,
+    LOAD_OPEN,
+    RETAIN_FIND,
+    RETAIN_ATTEMPTS,
+    RETAIN_ALERTS,
+    RETAIN_EXECUTION,
+    SWEEP_FIND,
+    SWEEP_JOB,
+    STATEMENTS
+};
+
+extern const struct sql writer_sql[STATEMENTS];
+
+struct sqlite_store {
+    struct store store;
+    char *path;
+    sqlite3 *db;
+    sqlite3_stmt *statements[STATEMENTS];
+    struct progress_row progress; // As last committed.
+    job_id sweep_after;           // Where the search for jobs without rows goes on.
+    int log_pages;                // In the write-ahead log after the last commit,
+    int log_pages_done;           // of which these are in the database file, too.
+};
+
+// Turns SQLite's last error on `db` into one of ours, with `what` was being done.
+enum err sqlite_fault(sqlite3 *db, const char *what, struct fault *f);
+
+MUST_CHECK enum err sqlite_execute(sqlite3 *db, const char *sql, struct fault *f);
+MUST_CHECK enum err sqlite_prepare(sqlite3 *db, const char *sql, sqlite3_stmt **out,
+                                   struct fault *f);
+MUST_CHECK enum err sqlite_prepare_all(sqlite3 *db, const struct sql *sql, size_t count,
+                                       sqlite3_stmt **out, struct fault *f);
+
+// Steps a statement that returns no rows, and resets it.
+MUST_CHECK enum err sqlite_run(struct sqlite_store *s, enum statement which, struct fault *f);
+
+// One number from a query without parameters, such as a PRAGMA.
+MUST_CHECK enum err sqlite_number(sqlite3 *db, const char *sql, int64_t *out, struct fault *f);
+
+// ERR_STORE_VERSION for a newer database, ERR_STORE_OPEN for one of another program.
+MUST_CHECK enum err sqlite_check_version(sqlite3 *db, const char *path, struct fault *f);
+MUST_CHECK enum err sqlite_migrate(sqlite3 *db, struct fault *f);
+
+MUST_CHECK enum err sqlite_connect_reader(const char *path, sqlite3 **out, struct fault *f);
+
+// --- Writing (commit.c, coalesce.c, maintain.c) ----------------------------------------------
+
+// One row of job_executions as a commit leaves it: the fruit of all its changes in that commit.
+struct execution_write {
+    struct execution row;
+    bool is_new; // INSERT, else UPDATE.
+};
+
+// All of the batches' execution changes, one entry per row, in order of id. The caller frees
+// *out. ERR_CONFLICT when a row is inserted twice or changes after it was terminal.
+MUST_CHECK enum err sqlite_coalesce(struct batch *const *batches, size_t count,
+                                    struct execution_write **out, size_t *out_count,
+                                    struct fault *f);
+
+MUST_CHECK enum err sqlite_commit(struct store *store, struct batch *const *batches, size_t count,
+                                  struct fault *f);
+MUST_CHECK enum err sqlite_get_progress(struct store *store, struct progress *out, struct fault *f);
+MUST_CHECK enum err sqlite_put_progress(struct sqlite_store *s, const struct progress_row *p,
+                                        struct fault *f);
+MUST_CHECK enum err sqlite_retain(struct store *store, const struct store_retention *r, wall_ms now,
+                                  size_t rows_max, size_t *removed, struct fault *f);
+MUST_CHECK enum err sqlite_log_start(struct sqlite_store *s, struct fault *f); // Once, at open.
+MUST_CHECK enum err sqlite_checkpoint(struct store *store, struct fault *f);
+
+MUST_CHECK enum err sqlite_begin(struct sqlite_store *s, struct fault *f);
+// Commits, or rolls back when `err` is set or the commit fails; returns the first error.
+MUST_CHECK enum err sqlite_end(struct sqlite_store *s, enum err err, struct fault *f);
+
+// --- Reading (walk.c, reader.c) ---------------------------------------------------------------
+
+// Goes through the rows of a statement and resets it. `visit` reads the row at hand and may set
+// is_done to end early. Embedded as the first member of what `visit` needs.
+struct walk {
+    enum err (*visit)(struct walk *w, sqlite3_stmt *statement, struct fault *f);
+    bool is_done;
+};
+MUST_CHECK enum err sqlite_walk(sqlite3 *db, sqlite3_stmt *statement, struct walk *w,
+                                struct fault *f);
+
+struct job_walk {
+    struct walk walk;
+    const struct job_query *query; // NULL: every job.
+    size_t left;                   // With a query: how many more are wanted.
+    store_each_job *each;
+    void *context;
+};
+struct execution_walk {
+    struct walk walk;
+    size_t seen;
+    store_each_execution *each;
+    void *context;
+};
+struct job_walk job_walk(const struct job_query *q, store_each_job *each, void *context);
+struct execution_walk execution_walk(store_each_execution *each, void *context);
+
+MUST_CHECK enum err sqlite_load_jobs(struct store *store, store_each_job *each, void *context,
+                                     struct fault *f);
+MUST_CHECK enum err sqlite_load_open(struct store *store, store_each_execution *each, void *context,
+                                     struct fault *f);
+MUST_CHECK enum err sqlite_reader_open(struct store *store, struct store_reader **out,
+                                       struct fault *f);
+
+#endif

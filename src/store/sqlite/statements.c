@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: MIT
+// statements.c: the SQL of the writing side, prepared once, and how a statement is run.
+
+#include "store/sqlite/sqlite_priv.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define SQL_BYTES_MAX 4096
+
+// Statements of rows come from the maps in rows.c, with %s standing for what they make; the others
+// are as they are. I4, "a terminal row never changes", is the WHERE of EXECUTION_UPDATE.
+const struct sql writer_sql[STATEMENTS] = {
+    [BEGIN] = {"BEGIN IMMEDIATE", NULL, NULL},
+    [COMMIT] = {"COMMIT", NULL, NULL},
+    [ROLLBACK] = {"ROLLBACK", NULL, NULL},
+    [JOB_PUT] = {"%s WHERE deleted_at IS NULL", row_upsert_sql, &job_rows},
+    [JOB_STATE] = {"UPDATE jobs SET version = ?2, updated_at = ?3, effective_from = ?4,"
+                   " paused_until = ?5, is_active = ?6, finished = ?7"
+                   " WHERE id = ?1 AND deleted_at IS NULL",
+                   NULL, NULL},
+    [JOB_DELETE] = {"UPDATE jobs SET deleted_at = ?2, is_active = 0"
+                    " WHERE id = ?1 AND deleted_at IS NULL",
+                    NULL, NULL},
+    [EXECUTION_INSERT] = {"%s", row_insert_sql, &execution_rows},
+    [EXECUTION_UPDATE] = {"UPDATE job_executions SET %s WHERE id = ?1 AND completed_at IS NULL",
+                          row_assignments, &execution_rows},
+    [ATTEMPT_INSERT] = {"%s", row_insert_sql, &attempt_rows},
+    [ALERT_INSERT] = {"%s", row_insert_sql, &alert_rows},
+    [PROGRESS_GET] = {"SELECT %s FROM progress WHERE id = 1", row_names, &progress_rows},
+    [PROGRESS_PUT] = {"UPDATE progress SET %s WHERE id = ?1", row_assignments, &progress_rows},
+    [LOAD_JOBS] = {"SELECT %s FROM jobs WHERE deleted_at IS NULL ORDER BY id", row_names,
+                   &job_rows},
+    [LOAD_OPEN] = {"SELECT %s FROM job_executions INDEXED BY idx_job_executions_open"
+                   " WHERE completed_at IS NULL ORDER BY id",
+                   row_names, &execution_rows},
+    [RETAIN_FIND] = {"SELECT id FROM job_executions INDEXED BY idx_job_executions_scheduled_at"
+                     " WHERE scheduled_at < ?1 AND completed_at < ?1"
+                     " ORDER BY scheduled_at, id LIMIT ?2",
+                     NULL, NULL},
+    [RETAIN_ATTEMPTS] = {"DELETE FROM job_attempts WHERE execution_id = ?1", NULL, NULL},
+    [RETAIN_ALERTS] = {"DELETE FROM alerts WHERE execution_id = ?1", NULL, NULL},
+    [RETAIN_EXECUTION] = {"DELETE FROM job_executions WHERE id = ?1", NULL, NULL},
+    [SWEEP_FIND] = {"SELECT id FROM jobs INDEXED BY idx_jobs_deleted"
+                    " WHERE deleted_at IS NOT NULL AND id > ?1 ORDER BY id LIMIT ?2",
+                    NULL, NULL},
+    [SWEEP_JOB] = {"DELETE FROM jobs WHERE id = ?1 AND NOT EXISTS"
+                   " (SELECT 1 FROM job_executions WHERE job_id = ?1)",
+                   NULL, NULL},
+};
+
+enum err sqlite_prepare(sqlite3 *db, const char *sql, sqlite3_stmt **out, struct fault *f)
+{
+    if (sqlite3_prepare_v3(db, sql, -1, SQLITE_PREPARE_PERSISTENT, out, NULL) != SQLITE_OK)
+        return sqlite_fault(db, sql, f);
+    return ERR_OK;
+}
+
+static enum err prepare_made(sqlite3 *db, const struct sql *sql, sqlite3_stmt **out,
+                             struct fault *f)
+{
+    char made[SQL_BYTES_MAX];
+    char text[2 * SQL_BYTES_MAX];
+    const char *gap = sql->make ? strstr(sql->sql, "%s") : NULL;
+    if (!gap)
+        return sqlite_prepare(db, sql->sql, out, f);
+    sql->make(sql->map, made, sizeof made);
+    snprintf(text, sizeof text, "%.*s%s%s", (int)(gap - sql->sql), sql->sql, made, gap + 2);
+    return sqlite_prepare(db, text, out, f);
+}
+
+enum err sqlite_prepare_all(sqlite3 *db, const struct sql *sql, size_t count, sqlite3_stmt **out,
+                            struct fault *f)
+{
+    enum err err = ERR_OK;
+    for (size_t i = 0; i < count && !err; i++)
+        err = prepare_made(db, &sql[i], &out[i], f);
+    return err;
+}
+
+enum err sqlite_run(struct sqlite_store *s, enum statement which, struct fault *f)
+{
+    sqlite3_stmt *statement = s->statements[which];
+    enum err err = ERR_OK;
+    if (sqlite3_step(statement) != SQLITE_DONE)
+        err = sqlite_fault(s->db, "writing", f);
+    sqlite3_reset(statement);
+    return err;
+}
+
+enum err sqlite_execute(sqlite3 *db, const char *sql, struct fault *f)
+{
+    if (sqlite3_exec(db, sql, NULL, NULL, NULL) != SQLITE_OK)
+        return sqlite_fault(db, sql, f);
+    return ERR_OK;
+}
+
+enum err sqlite_number(sqlite3 *db, const char *sql, int64_t *out, struct fault *f)
+{
+    sqlite3_stmt *statement;
+    enum err err = sqlite_prepare(db, sql, &statement, f);
+    if (err)
+        return err;
+    if (sqlite3_step(statement) == SQLITE_ROW)
+        *out = sqlite3_column_int64(statement, 0);
+    else
+        err = sqlite_fault(db, sql, f);
+    sqlite3_finalize(statement);
+    return err;
+}
+
+enum err sqlite_begin(struct sqlite_store *s, struct fault *f)
+{
+    return sqlite_run(s, BEGIN, f);
+}
+
+enum err sqlite_end(struct sqlite_store *s, enum err err, struct fault *f)
+{
+    if (!err)
+        err = sqlite_run(s, COMMIT, f);
+    if (err && !sqlite3_get_autocommit(s->db)) { // SQLite rolls back some errors by itself.
+        struct fault ignored;                    // The first error is the one to tell.
+        if (sqlite_run(s, ROLLBACK, &ignored))
+            sqlite3_log(SQLITE_ERROR, "rollback failed: %s", ignored.text);
+    }
+    return err;
+}

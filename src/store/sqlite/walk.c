@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: MIT
+// walk.c: going through the rows of a result, for the reading side and for a start.
+
+#include "store/sqlite/sqlite_priv.h"
+
+enum err sqlite_walk(sqlite3 *db, sqlite3_stmt *statement, struct walk *w, struct fault *f)
+{
+    enum err err = ERR_OK;
+    int rc = SQLITE_DONE;
+    while (!err && !w->is_done && (rc = sqlite3_step(statement)) == SQLITE_ROW)
+        err = w->visit(w, statement, f);
+    if (!err && !w->is_done && rc != SQLITE_DONE)
+        err = sqlite_fault(db, "reading", f);
+    sqlite3_reset(statement);
+    return err;
+}
+
+static enum err visit_job(struct walk *walk, sqlite3_stmt *statement, struct fault *f)
+{
+    struct job_walk *w = (struct job_walk *)walk;
+    struct job j = {0};
+    enum err err = row_read(&job_rows, statement, &j, f);
+    if (err || (w->query && !job_query_matches(w->query, &j)))
+        return err;
+    if (w->query)
+        walk->is_done = --w->left == 0;
+    return w->each(w->context, &j);
+}
+
+static enum err visit_execution(struct walk *walk, sqlite3_stmt *statement, struct fault *f)
+{
+    struct execution_walk *w = (struct execution_walk *)walk;
+    struct execution e = {0};
+    enum err err = row_read(&execution_rows, statement, &e, f);
+    if (err)
+        return err;
+    w->seen++;
+    return w->each(w->context, &e);
+}
+
+struct job_walk job_walk(const struct job_query *q, store_each_job *each, void *context)
+{
+    return (struct job_walk){
+        .walk = {.visit = visit_job, .is_done = q && q->limit == 0},
+        .query = q,
+        .left = q ? q->limit : 0,
+        .each = each,
+        .context = context,
+    };
+}
+
+struct execution_walk execution_walk(store_each_execution *each, void *context)
+{
+    return (struct execution_walk){
+        .walk = {.visit = visit_execution}, .each = each, .context = context};
+}
+
+enum err sqlite_load_jobs(struct store *store, store_each_job *each, void *context, struct fault *f)
+{
+    struct sqlite_store *s = (struct sqlite_store *)store;
+    struct job_walk w = job_walk(NULL, each, context);
+    return sqlite_walk(s->db, s->statements[LOAD_JOBS], &w.walk, f);
+}
+
+enum err sqlite_load_open(struct store *store, store_each_execution *each, void *context,
+                          struct fault *f)
+{
+    struct sqlite_store *s = (struct sqlite_store *)store;
+    struct execution_walk w = execution_walk(each, context);
+    return sqlite_walk(s->db, s->statements[LOAD_OPEN], &w.walk, f);
+}

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: MIT
+// store.c: the front of the port: checks what holds for every adapter, then calls the adapter.
+
+#include "store/store_priv.h"
+
+#include <assert.h>
+
+void store_close(struct store *s)
+{
+    if (s)
+        s->ops->close(s);
+}
+
+// What no adapter should ever be asked to write. These are mistakes of this program, not of its
+// users, and would poison the ledger: "terminal" is read off completed_at by every adapter.
+static void check_execution(const struct execution *e)
+{
+    assert(e->id > 0 && e->key.job > 0);
+    assert(e->state < EXECUTION_STATES && e->trigger < EXECUTION_TRIGGERS);
+    assert(execution_state_is_terminal(e->state) == (e->completed_at > 0));
+}
+
+static void check_change(const struct change *c)
+{
+    if (c->kind == CHANGE_EXECUTION_INSERT || c->kind == CHANGE_EXECUTION_UPDATE)
+        check_execution(&c->execution);
+    if (c->kind == CHANGE_JOB_PUT)
+        assert(c->job->id > 0 && c->job->schedule && c->job->timezone && c->job->api);
+    if (c->kind == CHANGE_ALERT)
+        assert(c->alert.message && c->alert.kind < ALERT_KINDS);
+}
+
+enum err store_commit(struct store *s, struct batch *const *batches, size_t count, struct fault *f)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct batch *b = batches[i];
+        assert(i == 0 || batches[i - 1]->sequence < b->sequence);
+        assert(b->has_progress || b->count == 0);
+        for (size_t k = 0; k < b->count; k++)
+            check_change(&b->changes[k]);
+    }
+    return s->ops->commit(s, batches, count, f);
+}
+
+enum err store_get_progress(struct store *s, struct progress *out, struct fault *f)
+{
+    return s->ops->get_progress(s, out, f);
+}
+
+enum err store_load_jobs(struct store *s, store_each_job *each, void *context, struct fault *f)
+{
+    return s->ops->load_jobs(s, each, context, f);
+}
+
+enum err store_load_open(struct store *s, store_each_execution *each, void *context,
+                         struct fault *f)
+{
+    return s->ops->load_open(s, each, context, f);
+}
+
+enum err store_retain(struct store *s, const struct store_retention *r, wall_ms now,
+                      size_t rows_max, size_t *removed, struct fault *f)
+{
+    assert(rows_max > 0 && r->age_ms >= 0 && r->executions_max >= 0);
+    return s->ops->retain(s, r, now, rows_max, removed, f);
+}
+
+enum err store_checkpoint(struct store *s, struct fault *f)
+{
+    return s->ops->checkpoint(s, f);
+}
+
+enum err store_reader_open(struct store *s, struct store_reader **out, struct fault *f)
+{
+    return s->ops->reader_open(s, out, f);
+}
+
+void store_reader_close(struct store_reader *r)
+{
+    if (r)
+        r->ops->close(r);
+}
+
+enum err store_get_job(struct store_reader *r, job_id id, struct job **out, struct fault *f)
+{
+    return r->ops->get_job(r, id, out, f);
+}
+
+enum err store_list_jobs(struct store_reader *r, const struct job_query *q, store_each_job *each,
+                         void *context, struct fault *f)
+{
+    return r->ops->list_jobs(r, q, each, context, f);
+}
+
+enum err store_list_executions(struct store_reader *r, const struct execution_query *q,
+                               store_each_execution *each, void *context, struct fault *f)
+{
+    assert(q->state < (int)EXECUTION_STATES && q->trigger < (int)EXECUTION_TRIGGERS);
+    return r->ops->list_executions(r, q, each, context, f);
+}
+
+enum err store_get_execution(struct store_reader *r, const struct execution_key *key,
+                             store_each_execution *each, void *context, struct fault *f)
+{
+    return r->ops->get_execution(r, key, each, context, f);
+}
+
+enum err store_list_attempts(struct store_reader *r, int64_t execution_id, store_each_attempt *each,
+                             void *context, struct fault *f)
+{
+    return r->ops->list_attempts(r, execution_id, each, context, f);
+}
+
+enum err store_list_alerts(struct store_reader *r, job_id job, int64_t before, size_t limit,
+                           store_each_alert *each, void *context, struct fault *f)
+{
+    return r->ops->list_alerts(r, job, before, limit, each, context, f);
+}
+
+enum err store_count_executions(struct store_reader *r, wall_ms from, wall_ms to,
+                                int64_t counts[static EXECUTION_STATES], struct fault *f)
+{
+    return r->ops->count_executions(r, from, to, counts, f);
+}

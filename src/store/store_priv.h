@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT
+// store_priv.h: what an adapter of the store implements, and what adapters share.
+//
+// store.c is the front: it checks what holds for every adapter and calls through the tables below.
+// An adapter embeds struct store (and struct store_reader) as its first member.
+
+#ifndef CARILLON_STORE_STORE_PRIV_H
+#define CARILLON_STORE_STORE_PRIV_H
+
+#include "store/store.h"
+
+struct store_ops {
+    void (*close)(struct store *s);
+    enum err (*commit)(struct store *s, struct batch *const *batches, size_t count,
+                       struct fault *f);
+    enum err (*get_progress)(struct store *s, struct progress *out, struct fault *f);
+    enum err (*load_jobs)(struct store *s, store_each_job *each, void *context, struct fault *f);
+    enum err (*load_open)(struct store *s, store_each_execution *each, void *context,
+                          struct fault *f);
+    enum err (*retain)(struct store *s, const struct store_retention *r, wall_ms now,
+                       size_t rows_max, size_t *removed, struct fault *f);
+    enum err (*checkpoint)(struct store *s, struct fault *f);
+    enum err (*reader_open)(struct store *s, struct store_reader **out, struct fault *f);
+};
+
+struct store {
+    const struct store_ops *ops;
+};
+
+struct store_reader_ops {
+    void (*close)(struct store_reader *r);
+    enum err (*get_job)(struct store_reader *r, job_id id, struct job **out, struct fault *f);
+    enum err (*list_jobs)(struct store_reader *r, const struct job_query *q, store_each_job *each,
+                          void *context, struct fault *f);
+    enum err (*list_executions)(struct store_reader *r, const struct execution_query *q,
+                                store_each_execution *each, void *context, struct fault *f);
+    enum err (*get_execution)(struct store_reader *r, const struct execution_key *key,
+                              store_each_execution *each, void *context, struct fault *f);
+    enum err (*list_attempts)(struct store_reader *r, int64_t execution_id,
+                              store_each_attempt *each, void *context, struct fault *f);
+    enum err (*list_alerts)(struct store_reader *r, job_id job, int64_t before, size_t limit,
+                            store_each_alert *each, void *context, struct fault *f);
+    enum err (*count_executions)(struct store_reader *r, wall_ms from, wall_ms to, int64_t *counts,
+                                 struct fault *f);
+};
+
+struct store_reader {
+    const struct store_reader_ops *ops;
+};
+
+// Whether a job that is not deleted belongs into the list that `q` asks for. The one place that
+// knows what "text" and "tag" mean, so that adapters cannot disagree; `after` and `limit` are the
+// adapter's.
+bool job_query_matches(const struct job_query *q, const struct job *j);
+
+#endif

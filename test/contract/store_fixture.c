@@ -1,0 +1,440 @@
+// SPDX-License-Identifier: MIT
+// store_fixture.c: a store of either adapter for one test, and short ways to fill and read it.
+
+#include "store_fixture.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static enum err open_memory(const char *path, struct store **out, struct fault *f)
+{
+    (void)path;
+    return store_memory_open(out, f);
+}
+
+const struct store_adapter store_adapters[] = {
+    {"memory", open_memory, false},
+    {"sqlite", store_sqlite_open, true},
+};
+const size_t store_adapter_count = COUNT_OF(store_adapters);
+
+static void open_both(struct store_fixture *x)
+{
+    store_assert_ok(x->adapter->open(x->path, &x->store, f));
+    store_assert_ok(store_reader_open(x->store, &x->reader, f));
+}
+
+struct store_fixture *store_fixture_new(const struct store_adapter *adapter)
+{
+    struct store_fixture *x = xcalloc(1, sizeof *x);
+    x->adapter = adapter;
+    snprintf(x->folder, sizeof x->folder, "/tmp/carillon-store-XXXXXX");
+    assert_non_null(mkdtemp(x->folder));
+    snprintf(x->path, sizeof x->path, "%s/carillon.db", x->folder);
+    open_both(x);
+    return x;
+}
+
+void store_fixture_free(struct store_fixture *x)
+{
+    char log[112];
+    store_reader_close(x->reader);
+    store_close(x->store);
+    unlink(x->path);
+    snprintf(log, sizeof log, "%s-wal", x->path);
+    unlink(log);
+    snprintf(log, sizeof log, "%s-shm", x->path);
+    unlink(log);
+    assert_int_equal(rmdir(x->folder), 0);
+    free(x);
+}
+
+void store_reopen(struct store_fixture *x)
+{
+    struct store *clone = x->adapter->is_durable ? NULL : store_memory_clone(x->store);
+    store_reader_close(x->reader);
+    store_close(x->store);
+    if (!clone) {
+        open_both(x);
+        return;
+    }
+    x->store = clone;
+    store_assert_ok(store_reader_open(x->store, &x->reader, f));
+}
+
+// --- Writing ---------------------------------------------------------------------------------
+
+struct batch *store_batch(struct store_fixture *x)
+{
+    struct batch *b = batch_new(++x->sequence);
+    b->has_progress = true;
+    b->progress = x->progress;
+    return b;
+}
+
+struct change *store_add(struct batch *b, enum change_kind kind)
+{
+    b->changes = grow(b->changes, b->count, &b->capacity, sizeof *b->changes);
+    struct change *c = &b->changes[b->count++];
+    *c = (struct change){.kind = kind};
+    return c;
+}
+
+void store_add_job(struct batch *b, job_id id)
+{
+    char name[32];
+    struct job *j = job_new();
+    snprintf(name, sizeof name, "job %lld", (long long)id);
+    j->id = id;
+    j->version = 1;
+    j->created_at = j->updated_at = j->effective_from = STORE_T0;
+    job_set_text(&j->name, name);
+    job_set_text(&j->schedule, "* * * * * *");
+    job_set_text(&j->timezone, "UTC");
+    job_set_text(&j->api, "http://127.0.0.1:9999/hook");
+    store_add(b, CHANGE_JOB_PUT)->job = j;
+}
+
+struct execution store_execution(int64_t id, job_id job, wall_ms scheduled_at)
+{
+    return (struct execution){.id = id, .key = {.job = job, .scheduled_at = scheduled_at}};
+}
+
+struct execution store_finished(struct execution e, enum execution_state state)
+{
+    e.state = (uint8_t)state;
+    e.started_at = e.key.scheduled_at + 3;
+    e.completed_at = e.key.scheduled_at + 20;
+    e.attempts = 1;
+    return e;
+}
+
+void store_add_insert(struct batch *b, struct execution e)
+{
+    store_add(b, CHANGE_EXECUTION_INSERT)->execution = e;
+}
+
+void store_add_update(struct batch *b, struct execution e)
+{
+    store_add(b, CHANGE_EXECUTION_UPDATE)->execution = e;
+}
+
+void store_add_attempt(struct batch *b, int64_t execution_id, uint16_t number)
+{
+    store_add(b, CHANGE_ATTEMPT)->attempt = (struct attempt){
+        .execution_id = execution_id,
+        .number = number,
+        .http_status = 200,
+        .started_at = STORE_T0 + execution_id * 1000,
+        .duration_ms = 17,
+        .dns_ms = -1,
+        .connect_ms = -1,
+        .tls_ms = -1,
+        .first_byte_ms = 16,
+    };
+}
+
+void store_add_alert(struct batch *b, int64_t id, const struct execution *e)
+{
+    store_add(b, CHANGE_ALERT)->alert = (struct alert){
+        .id = id,
+        .job = e->key.job,
+        .execution_id = e->id,
+        .key = e->key,
+        .kind = ALERT_FAILURE,
+        .created_at = STORE_T0 + id,
+        .message = "it failed",
+    };
+}
+
+enum err store_try(struct store_fixture *x, struct batch *b)
+{
+    struct fault f = {0};
+    enum err err = store_commit(x->store, &b, 1, &f);
+    batch_free(b);
+    assert_int_equal(err != ERR_OK, f.text[0] != '\0'); // An error is never without a story.
+    return err;
+}
+
+void store_must(struct store_fixture *x, struct batch *b)
+{
+    store_assert_ok(store_commit(x->store, &b, 1, f));
+    batch_free(b);
+}
+
+void store_fill(struct store_fixture *x, job_id job, int64_t count)
+{
+    struct batch *b = store_batch(x);
+    store_add_job(b, job);
+    for (int64_t id = 1; id <= count; id++)
+        store_add_insert(b, store_execution(id, job, STORE_T0 + id * 1000));
+    store_must(x, b);
+}
+
+// --- Reading ---------------------------------------------------------------------------------
+
+struct execution_query store_all_executions(void)
+{
+    return (struct execution_query){
+        .state = -1,
+        .trigger = -1,
+        .from = 0,
+        .to = WALL_NEVER,
+        .before = {WALL_NEVER, INT64_MAX},
+        .limit = STORE_IDS_MAX,
+    };
+}
+
+static enum err add_id(struct store_ids *ids, int64_t id)
+{
+    assert_true(ids->count < STORE_IDS_MAX);
+    ids->ids[ids->count++] = id;
+    return ERR_OK;
+}
+
+static enum err add_execution_id(void *ids, const struct execution *e)
+{
+    return add_id(ids, e->id);
+}
+
+static enum err add_job_id(void *ids, const struct job *j)
+{
+    return add_id(ids, j->id);
+}
+
+static enum err add_alert_id(void *ids, const struct alert *a)
+{
+    return add_id(ids, a->id);
+}
+
+void store_list_ids(struct store_fixture *x, const struct execution_query *q, struct store_ids *out)
+{
+    out->count = 0;
+    store_assert_ok(store_list_executions(x->reader, q, add_execution_id, out, f));
+}
+
+void store_list_job_ids(struct store_fixture *x, const struct job_query *q, struct store_ids *out)
+{
+    out->count = 0;
+    store_assert_ok(store_list_jobs(x->reader, q, add_job_id, out, f));
+}
+
+void store_alert_ids(struct store_fixture *x, job_id job, int64_t before, size_t limit,
+                     struct store_ids *out)
+{
+    out->count = 0;
+    store_assert_ok(store_list_alerts(x->reader, job, before, limit, add_alert_id, out, f));
+}
+
+void store_open_ids(struct store_fixture *x, struct store_ids *out)
+{
+    out->count = 0;
+    store_assert_ok(store_load_open(x->store, add_execution_id, out, f));
+}
+
+static enum err count_attempt(void *context, const struct attempt *a)
+{
+    (void)a;
+    ++*(size_t *)context;
+    return ERR_OK;
+}
+
+size_t store_attempt_count(struct store_fixture *x, int64_t execution_id)
+{
+    size_t count = 0;
+    store_assert_ok(store_list_attempts(x->reader, execution_id, count_attempt, &count, f));
+    return count;
+}
+
+static enum err copy_execution(void *context, const struct execution *e)
+{
+    struct execution *copy = context;
+    *copy = *e;
+    copy->error = xstrdup(e->error);
+    copy->reason = xstrdup(e->reason);
+    copy->request_body = xstrdup(e->request_body);
+    return ERR_OK;
+}
+
+struct execution *store_read_execution(struct store_fixture *x, struct execution_key key)
+{
+    struct execution *e = xcalloc(1, sizeof *e);
+    store_assert_ok(store_get_execution(x->reader, &key, copy_execution, e, f));
+    return e;
+}
+
+void store_free_execution(struct execution *e)
+{
+    free((void *)(uintptr_t)e->error);
+    free((void *)(uintptr_t)e->reason);
+    free((void *)(uintptr_t)e->request_body);
+    free(e);
+}
+
+void store_check_ids(const struct store_ids *found, const int64_t *expected, size_t count,
+                     const char *file, int line)
+{
+    bool same = found->count == count - 1;
+    for (size_t i = 0; same && i < found->count; i++)
+        same = found->ids[i] == expected[i + 1];
+    if (same)
+        return;
+    print_error("found %zu ids:", found->count);
+    for (size_t i = 0; i < found->count; i++)
+        print_error(" %lld", (long long)found->ids[i]);
+    print_error("\n");
+    _fail(file, line);
+}
+
+void store_assert_same_text(const char *a, const char *b)
+{
+    if (!a || !b)
+        assert_true(a == b);
+    else
+        assert_string_equal(a, b);
+}
+
+void store_assert_same_job(const struct job *a, const struct job *b)
+{
+    assert_int_equal(a->id, b->id);
+    assert_int_equal(a->version, b->version);
+    assert_int_equal(a->created_at, b->created_at);
+    assert_int_equal(a->updated_at, b->updated_at);
+    assert_int_equal(a->effective_from, b->effective_from);
+    assert_int_equal(a->paused_until, b->paused_until);
+    store_assert_same_text(a->name, b->name);
+    store_assert_same_text(a->schedule, b->schedule);
+    store_assert_same_text(a->timezone, b->timezone);
+    store_assert_same_text(a->api, b->api);
+    store_assert_same_text(a->headers, b->headers);
+    store_assert_same_text(a->body, b->body);
+    store_assert_same_text(a->tags, b->tags);
+    store_assert_same_text(a->paused_reason, b->paused_reason);
+    assert_int_equal(a->timeout_ms, b->timeout_ms);
+    assert_int_equal(a->retry_base_ms, b->retry_base_ms);
+    assert_int_equal(a->retry_cap_ms, b->retry_cap_ms);
+    assert_int_equal(a->catch_up_window_s, b->catch_up_window_s);
+    assert_int_equal(a->max_in_flight, b->max_in_flight);
+    assert_int_equal(a->max_retries, b->max_retries);
+    assert_int_equal(a->type, b->type);
+    assert_int_equal(a->method, b->method);
+    assert_int_equal(a->retry_strategy, b->retry_strategy);
+    assert_int_equal(a->catch_up, b->catch_up);
+    assert_int_equal(a->dst_gap, b->dst_gap);
+    assert_int_equal(a->dst_fold, b->dst_fold);
+    assert_int_equal(a->is_active, b->is_active);
+    assert_int_equal(a->finished, b->finished);
+}
+
+void store_assert_same_execution(const struct execution *a, const struct execution *b)
+{
+    assert_int_equal(a->id, b->id);
+    assert_int_equal(a->key.job, b->key.job);
+    assert_int_equal(a->key.scheduled_at, b->key.scheduled_at);
+    assert_int_equal(a->key.series, b->key.series);
+    assert_int_equal(a->started_at, b->started_at);
+    assert_int_equal(a->completed_at, b->completed_at);
+    assert_int_equal(a->next_attempt_at, b->next_attempt_at);
+    assert_int_equal(a->missed_to, b->missed_to);
+    assert_int_equal(a->missed_count, b->missed_count);
+    store_assert_same_text(a->error, b->error);
+    store_assert_same_text(a->reason, b->reason);
+    store_assert_same_text(a->request_body, b->request_body);
+    assert_int_equal(a->attempts, b->attempts);
+    assert_int_equal(a->retry_count, b->retry_count);
+    assert_int_equal(a->recoveries, b->recoveries);
+    assert_int_equal(a->http_status, b->http_status);
+    assert_int_equal(a->state, b->state);
+    assert_int_equal(a->trigger, b->trigger);
+}
+
+void store_assert_same_attempt(const struct attempt *a, const struct attempt *b)
+{
+    assert_int_equal(a->execution_id, b->execution_id);
+    assert_int_equal(a->number, b->number);
+    assert_int_equal(a->http_status, b->http_status);
+    assert_int_equal(a->started_at, b->started_at);
+    assert_int_equal(a->duration_ms, b->duration_ms);
+    assert_int_equal(a->dns_ms, b->dns_ms);
+    assert_int_equal(a->connect_ms, b->connect_ms);
+    assert_int_equal(a->tls_ms, b->tls_ms);
+    assert_int_equal(a->first_byte_ms, b->first_byte_ms);
+    store_assert_same_text(a->error, b->error);
+    store_assert_same_text(a->response, b->response);
+}
+
+// --- Dumping ---------------------------------------------------------------------------------
+
+static const char *shown(const char *text)
+{
+    return text ? text : "-";
+}
+
+static enum err dump_job(void *context, const struct job *j)
+{
+    fprintf(context, "job %lld v%lld active %d finished %d from %lld paused %lld %s %s\n",
+            (long long)j->id, (long long)j->version, j->is_active, j->finished,
+            (long long)j->effective_from, (long long)j->paused_until, shown(j->name), j->schedule);
+    return ERR_OK;
+}
+
+static enum err dump_attempt(void *context, const struct attempt *a)
+{
+    fprintf(context, "  attempt %u at %lld %u %s\n", a->number, (long long)a->started_at,
+            a->http_status, shown(a->error));
+    return ERR_OK;
+}
+
+static enum err dump_execution(void *context, const struct execution *e)
+{
+    fprintf(context,
+            "execution %lld %lld-%lld/%lld %s %s %lld %lld %lld http %u tries %u %u %u %s\n",
+            (long long)e->id, (long long)e->key.job, (long long)e->key.scheduled_at,
+            (long long)e->key.series, execution_state_name(e->state),
+            execution_trigger_name(e->trigger), (long long)e->started_at,
+            (long long)e->completed_at, (long long)e->next_attempt_at, e->http_status, e->attempts,
+            e->retry_count, e->recoveries, shown(e->error));
+    return ERR_OK;
+}
+
+static enum err dump_alert(void *context, const struct alert *a)
+{
+    fprintf(context, "alert %lld job %lld execution %lld at %lld/%lld %s\n", (long long)a->id,
+            (long long)a->job, (long long)a->execution_id, (long long)a->key.scheduled_at,
+            (long long)a->key.series, a->message);
+    return ERR_OK;
+}
+
+// In the memory adapter a callback must not call the store, so attempts are read from a second
+// pass over the ids.
+static void dump_executions(struct store_fixture *x, FILE *out)
+{
+    struct execution_query q = store_all_executions();
+    struct store_ids *ids = xmalloc(sizeof *ids);
+    store_assert_ok(store_list_executions(x->reader, &q, dump_execution, out, f));
+    store_list_ids(x, &q, ids);
+    for (size_t i = 0; i < ids->count; i++) {
+        fprintf(out, "of execution %lld:\n", (long long)ids->ids[i]);
+        store_assert_ok(store_list_attempts(x->reader, ids->ids[i], dump_attempt, out, f));
+    }
+    free(ids);
+}
+
+char *store_dump(struct store_fixture *x)
+{
+    char *text = NULL;
+    size_t bytes = 0;
+    struct job_query jobs = {.is_active = -1, .limit = STORE_IDS_MAX};
+    struct progress p;
+    FILE *out = open_memstream(&text, &bytes);
+    store_assert_ok(store_list_jobs(x->reader, &jobs, dump_job, out, f));
+    dump_executions(x, out);
+    store_assert_ok(store_list_alerts(x->reader, 0, INT64_MAX, STORE_IDS_MAX, dump_alert, out, f));
+    store_assert_ok(store_get_progress(x->store, &p, f));
+    fprintf(out, "progress %lld %lld %lld %lld %lld %lld\n", (long long)p.watermark,
+            (long long)p.watermark_job, (long long)p.job_next, (long long)p.execution_next,
+            (long long)p.alert_next, (long long)p.epoch);
+    fclose(out);
+    return text;
+}

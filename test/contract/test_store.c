@@ -1,0 +1,745 @@
+// SPDX-License-Identifier: MIT
+// test_store.c: what every store promises about writing: rows come back as they went in, a commit
+// is whole or nothing, keys are unique, the end of an execution is the end.
+
+#include "store_fixture.h"
+
+#include <string.h>
+
+static const struct store_adapter *adapter;
+
+static int setup(void **state)
+{
+    *state = store_fixture_new(adapter);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    store_fixture_free(*state);
+    return 0;
+}
+
+static void a_new_store_is_empty(void **state)
+{
+    struct store_fixture *x = *state;
+    struct execution_query all = store_all_executions();
+    struct job_query jobs = {.is_active = -1, .limit = 10};
+    struct store_ids ids;
+    struct progress p = {.watermark = 99};
+    store_list_ids(x, &all, &ids);
+    store_assert_ids(&ids);
+    store_list_job_ids(x, &jobs, &ids);
+    store_assert_ids(&ids);
+    store_open_ids(x, &ids);
+    store_assert_ids(&ids);
+    store_assert_ok(store_get_progress(x->store, &p, f));
+    assert_memory_equal(&p, &(struct progress){0}, sizeof p);
+}
+
+// --- Round trips -----------------------------------------------------------------------------
+
+// Every member differs from its default and from its neighbours.
+static struct job *full_job(job_id id)
+{
+    struct job *j = job_new();
+    j->id = id;
+    j->version = 7;
+    j->created_at = 1600000000001;
+    j->updated_at = 1600000000002;
+    j->effective_from = 1600000000003;
+    j->paused_until = 1600000000004;
+    job_set_text(&j->name, "Grüße, 世界 🔔 'quoted' \"twice\"");
+    job_set_text(&j->schedule, "31 10-15 1 * * MON-FRI");
+    job_set_text(&j->timezone, "Europe/Berlin");
+    job_set_text(&j->api, "https://example.com/a?b=c&d=%20");
+    job_set_text(&j->headers, "X-One: 1\nX-Two: ü\n");
+    job_set_text(&j->body, "{\"a\": [1, 2]}\r\n");
+    job_set_text(&j->tags, "[\"billing\",\"nightly\"]");
+    job_set_text(&j->paused_reason, "");
+    j->timeout_ms = 3600000;
+    j->retry_base_ms = 1500;
+    j->retry_cap_ms = 3599999;
+    j->catch_up_window_s = 86399;
+    j->max_in_flight = 16383;
+    j->max_retries = 99;
+    j->type = JOB_ATMOST_ONCE;
+    j->method = METHOD_PATCH;
+    j->retry_strategy = RETRY_EXPONENTIAL;
+    j->catch_up = CATCH_UP_LATEST;
+    j->dst_gap = CRON_GAP_SKIP;
+    j->dst_fold = CRON_FOLD_SECOND;
+    j->is_active = false;
+    j->finished = true;
+    return j;
+}
+
+static void check_job(struct store_fixture *x, const struct job *expected)
+{
+    struct job *found = NULL;
+    store_assert_ok(store_get_job(x->reader, expected->id, &found, f));
+    store_assert_same_job(found, expected);
+    job_free(found);
+}
+
+static void a_job_comes_back_as_it_went_in(void **state)
+{
+    struct store_fixture *x = *state;
+    struct job *full = full_job(5);
+    struct job *plain = job_new();
+    plain->id = 6;
+    job_set_text(&plain->schedule, "@daily");
+    job_set_text(&plain->timezone, "UTC");
+    job_set_text(&plain->api, "http://a/");
+
+    struct batch *b = store_batch(x);
+    store_add(b, CHANGE_JOB_PUT)->job = job_copy(full);
+    store_add(b, CHANGE_JOB_PUT)->job = job_copy(plain);
+    store_must(x, b);
+    check_job(x, full);
+    check_job(x, plain);
+    store_reopen(x);
+    check_job(x, full);
+    check_job(x, plain);
+    job_free(full);
+    job_free(plain);
+}
+
+static void putting_a_job_again_replaces_every_member(void **state)
+{
+    struct store_fixture *x = *state;
+    struct batch *b = store_batch(x);
+    store_add_job(b, 5);
+    store_must(x, b);
+
+    struct job *full = full_job(5);
+    b = store_batch(x);
+    store_add(b, CHANGE_JOB_PUT)->job = job_copy(full);
+    store_must(x, b);
+    check_job(x, full);
+    job_free(full);
+}
+
+static void a_job_state_changes_just_that(void **state)
+{
+    struct store_fixture *x = *state;
+    struct job *j = full_job(5);
+    struct batch *b = store_batch(x);
+    store_add(b, CHANGE_JOB_PUT)->job = job_copy(j);
+    store_add(b, CHANGE_JOB_STATE)->state = (struct job_state){
+        .id = 5,
+        .version = 8,
+        .updated_at = 21,
+        .effective_from = 22,
+        .paused_until = WALL_NEVER,
+        .is_active = true,
+        .finished = false,
+    };
+    store_must(x, b);
+    j->version = 8;
+    j->updated_at = 21;
+    j->effective_from = 22;
+    j->paused_until = WALL_NEVER;
+    j->is_active = true;
+    j->finished = false;
+    check_job(x, j);
+    job_free(j);
+}
+
+static struct execution full_execution(int64_t id, job_id job)
+{
+    return (struct execution){
+        .id = id,
+        .key = {.job = job, .scheduled_at = 1600000000001, .series = 2},
+        .started_at = 1600000000002,
+        .completed_at = 1600000000003,
+        .next_attempt_at = 1600000000004,
+        .missed_to = 1600000000005,
+        .missed_count = 4000000000,
+        .error = "connection refused by 127.0.0.1:9999 – ü",
+        .reason = "",
+        .request_body = "{\"manual\": true}",
+        .attempts = 65535,
+        .retry_count = 100,
+        .recoveries = 3,
+        .http_status = 599,
+        .state = EXECUTION_MISSED,
+        .trigger = TRIGGER_CATCH_UP,
+    };
+}
+
+static void check_execution(struct store_fixture *x, const struct execution *expected)
+{
+    struct execution *found = store_read_execution(x, expected->key);
+    store_assert_same_execution(found, expected);
+    store_free_execution(found);
+}
+
+static void an_execution_comes_back_as_it_went_in(void **state)
+{
+    struct store_fixture *x = *state;
+    struct execution full = full_execution(3, 1);
+    struct execution plain = store_execution(4, 1, STORE_T0);
+    struct batch *b = store_batch(x);
+    store_add_job(b, 1);
+    store_add_insert(b, full);
+    store_add_insert(b, plain);
+    store_must(x, b);
+    check_execution(x, &full);
+    check_execution(x, &plain);
+    store_reopen(x);
+    check_execution(x, &full);
+    check_execution(x, &plain);
+}
+
+// An update carries every column, but what says which execution it is stays as it was inserted.
+static void an_update_leaves_identity_alone(void **state)
+{
+    struct store_fixture *x = *state;
+    struct execution e = store_execution(3, 1, STORE_T0);
+    e.trigger = TRIGGER_MANUAL;
+    e.request_body = "its own";
+    struct batch *b = store_batch(x);
+    store_add_job(b, 1);
+    store_add_insert(b, e);
+    store_must(x, b);
+
+    struct execution update = full_execution(3, 1);
+    b = store_batch(x);
+    store_add_update(b, update);
+    store_must(x, b);
+
+    update.key = e.key;
+    update.trigger = TRIGGER_MANUAL;
+    update.request_body = "its own";
+    check_execution(x, &update);
+}
+
+// What was known once can become unknown: an execution that waited for a retry waits no more.
+static void an_update_clears_what_it_leaves_out(void **state)
+{
+    struct store_fixture *x = *state;
+    struct execution e = store_execution(3, 1, STORE_T0);
+    e.state = EXECUTION_RUNNING;
+    e.started_at = STORE_T0 + 1;
+    e.next_attempt_at = STORE_T0 + 2000;
+    e.http_status = 503;
+    e.error = "answered 503";
+    struct batch *b = store_batch(x);
+    store_add_job(b, 1);
+    store_add_insert(b, e);
+    store_must(x, b);
+
+    struct execution done = store_finished(store_execution(3, 1, STORE_T0), EXECUTION_SUCCESS);
+    b = store_batch(x);
+    store_add_update(b, done);
+    store_must(x, b);
+    check_execution(x, &done);
+}
+
+static enum err check_attempt(void *context, const struct attempt *a)
+{
+    const struct attempt **expected = context;
+    store_assert_same_attempt(a, (*expected)++);
+    return ERR_OK;
+}
+
+static void attempts_come_back_in_order_of_number(void **state)
+{
+    struct store_fixture *x = *state;
+    store_fill(x, 1, 2);
+    const struct attempt attempts[] = {
+        {.execution_id = 2,
+         .number = 1,
+         .started_at = STORE_T0,
+         .duration_ms = 0,
+         .dns_ms = -1,
+         .connect_ms = -1,
+         .tls_ms = -1,
+         .first_byte_ms = -1,
+         .error = "connection refused"},
+        {.execution_id = 2,
+         .number = 2,
+         .http_status = 200,
+         .started_at = STORE_T0 + 1000,
+         .duration_ms = 3599999,
+         .dns_ms = 0,
+         .connect_ms = 1,
+         .tls_ms = 2,
+         .first_byte_ms = 3,
+         .response = "naïve ✓"},
+    };
+    struct batch *b = store_batch(x);
+    store_add(b, CHANGE_ATTEMPT)->attempt = attempts[1];
+    store_add_attempt(b, 1, 1);
+    store_add(b, CHANGE_ATTEMPT)->attempt = attempts[0];
+    store_must(x, b);
+
+    const struct attempt *next = attempts;
+    store_assert_ok(store_list_attempts(x->reader, 2, check_attempt, &next, f));
+    assert_ptr_equal(next, attempts + 2);
+    assert_int_equal(store_attempt_count(x, 1), 1);
+    assert_int_equal(store_attempt_count(x, 77), 0);
+}
+
+static enum err check_alert(void *context, const struct alert *a)
+{
+    const struct alert *expected = context;
+    assert_int_equal(a->id, expected->id);
+    assert_int_equal(a->job, expected->job);
+    assert_int_equal(a->execution_id, expected->execution_id);
+    assert_memory_equal(&a->key, &expected->key, sizeof a->key);
+    assert_int_equal(a->kind, expected->kind);
+    assert_int_equal(a->created_at, expected->created_at);
+    assert_string_equal(a->message, expected->message);
+    return ERR_OK;
+}
+
+static void an_alert_comes_back_with_the_key_of_its_execution(void **state)
+{
+    struct store_fixture *x = *state;
+    struct execution e = full_execution(3, 1);
+    struct alert a = {.id = 9,
+                      .job = 1,
+                      .execution_id = 3,
+                      .key = e.key,
+                      .kind = ALERT_MISSED,
+                      .created_at = STORE_T0,
+                      .message = "4 occurrences were missed – ü"};
+    struct batch *b = store_batch(x);
+    store_add_job(b, 1);
+    store_add_insert(b, e);
+    store_add(b, CHANGE_ALERT)->alert = a;
+    store_must(x, b);
+    store_reopen(x);
+    store_assert_ok(store_list_alerts(x->reader, 1, INT64_MAX, 10, check_alert, &a, f));
+}
+
+// --- Whole or nothing ------------------------------------------------------------------------
+
+static void a_commit_takes_the_progress_of_its_last_batch(void **state)
+{
+    struct store_fixture *x = *state;
+    struct batch *batches[] = {store_batch(x), store_batch(x), store_batch(x)};
+    struct progress p = {0};
+    batches[0]->progress.watermark = 1;
+    batches[1]->progress = (struct progress){.watermark = 2,
+                                             .watermark_job = 3,
+                                             .job_next = 4,
+                                             .execution_next = 5,
+                                             .alert_next = 6,
+                                             .epoch = 7};
+    batches[2]->has_progress = false;
+    batches[2]->progress.watermark = 9;
+    store_assert_ok(store_commit(x->store, batches, 3, f));
+    store_reopen(x);
+    store_assert_ok(store_get_progress(x->store, &p, f));
+    assert_memory_equal(&p, &batches[1]->progress, sizeof p);
+    for (size_t i = 0; i < 3; i++)
+        batch_free(batches[i]);
+}
+
+static void an_empty_commit_is_fine(void **state)
+{
+    struct store_fixture *x = *state;
+    struct batch *b = batch_new(1);
+    store_assert_ok(store_commit(x->store, NULL, 0, f));
+    store_assert_ok(store_commit(x->store, &b, 1, f));
+    batch_free(b);
+}
+
+// Two good batches, and a third whose last change is refused: none of them happened.
+static void a_conflict_takes_everything_back(void **state)
+{
+    struct store_fixture *x = *state;
+    store_fill(x, 1, 3);
+    char *before = store_dump(x);
+
+    struct execution done = store_finished(store_execution(1, 1, STORE_T0), EXECUTION_FAILED);
+    struct batch *batches[] = {store_batch(x), store_batch(x), store_batch(x)};
+    store_add_job(batches[0], 1);
+    store_add_job(batches[0], 2);
+    store_add(batches[0], CHANGE_JOB_DELETE)->deleted.id = 2;
+    batches[0]->changes[batches[0]->count - 1].deleted.at = STORE_T0;
+    store_add_insert(batches[0], store_execution(4, 2, STORE_T0));
+    store_add_update(batches[1], done);
+    store_add_attempt(batches[1], 1, 1);
+    store_add_alert(batches[1], 1, &done);
+    batches[1]->progress.watermark = 5;
+    store_add_update(batches[2], store_execution(2, 1, STORE_T0));
+    store_add_insert(batches[2], store_execution(5, 1, STORE_T0 + 3000)); // The key of row 3.
+
+    struct fault fault = {0};
+    assert_int_equal(store_commit(x->store, batches, 3, &fault), ERR_CONFLICT);
+    assert_true(fault.text[0]);
+    for (size_t i = 0; i < 3; i++)
+        batch_free(batches[i]);
+    char *after = store_dump(x);
+    assert_string_equal(before, after);
+    free(before);
+    free(after);
+
+    // And the store is as good as before.
+    struct batch *b = store_batch(x);
+    store_add_insert(b, store_execution(4, 1, STORE_T0 + 4000));
+    store_must(x, b);
+}
+
+// A key has one row, whoever inserts the second, and when.
+static void a_second_row_for_a_key_is_a_conflict(void **state)
+{
+    struct store_fixture *x = *state;
+    store_fill(x, 1, 1);
+    struct batch *b = store_batch(x);
+    store_add_insert(b, store_execution(2, 1, STORE_T0 + 1000));
+    assert_int_equal(store_try(x, b), ERR_CONFLICT);
+
+    b = store_batch(x);
+    store_add_insert(b, store_execution(2, 1, STORE_T0 + 2000));
+    store_add_insert(b, store_execution(3, 1, STORE_T0 + 2000));
+    assert_int_equal(store_try(x, b), ERR_CONFLICT);
+}
+
+static void the_same_instant_of_another_job_or_series_is_another_key(void **state)
+{
+    struct store_fixture *x = *state;
+    store_fill(x, 1, 1);
+    struct batch *b = store_batch(x);
+    struct execution manual = store_execution(2, 1, STORE_T0 + 1000);
+    struct execution generation = store_execution(3, 1, STORE_T0 + 1000);
+    manual.key.series = -1;
+    generation.key.series = 1;
+    store_add_job(b, 2);
+    store_add_insert(b, manual);
+    store_add_insert(b, generation);
+    store_add_insert(b, store_execution(4, 2, STORE_T0 + 1000));
+    store_must(x, b);
+}
+
+// The public id of a manual execution does not tell its time, so its number alone must be unique.
+static void a_manual_number_is_given_once(void **state)
+{
+    struct store_fixture *x = *state;
+    store_fill(x, 1, 1);
+    struct batch *b = store_batch(x);
+    struct execution manual = store_execution(2, 1, STORE_T0 + 5000);
+    manual.key.series = -4;
+    store_add_insert(b, manual);
+    store_must(x, b);
+
+    manual.id = 3;
+    manual.key.scheduled_at += 1;
+    b = store_batch(x);
+    store_add_insert(b, manual);
+    assert_int_equal(store_try(x, b), ERR_CONFLICT);
+}
+
+static void an_id_is_given_once(void **state)
+{
+    struct store_fixture *x = *state;
+    store_fill(x, 1, 1);
+    struct batch *b = store_batch(x);
+    store_add_insert(b, store_execution(1, 1, STORE_T0 + 9000));
+    assert_int_equal(store_try(x, b), ERR_CONFLICT);
+
+    b = store_batch(x);
+    store_add_insert(b, store_execution(2, 1, STORE_T0 + 9000));
+    store_add_insert(b, store_execution(2, 1, STORE_T0 + 9001));
+    assert_int_equal(store_try(x, b), ERR_CONFLICT);
+
+    struct execution e = store_execution(1, 1, STORE_T0 + 1000);
+    b = store_batch(x);
+    store_add_attempt(b, 1, 1);
+    store_add_alert(b, 1, &e);
+    store_must(x, b);
+    b = store_batch(x);
+    store_add_attempt(b, 1, 1);
+    assert_int_equal(store_try(x, b), ERR_CONFLICT);
+    b = store_batch(x);
+    store_add_alert(b, 1, &e);
+    assert_int_equal(store_try(x, b), ERR_CONFLICT);
+}
+
+static void a_terminal_row_never_changes(void **state)
+{
+    struct store_fixture *x = *state;
+    static const enum execution_state ends[] = {EXECUTION_SUCCESS, EXECUTION_FAILED,
+                                                EXECUTION_MISSED, EXECUTION_CANCELLED};
+    store_fill(x, 1, COUNT_OF(ends));
+    for (size_t i = 0; i < COUNT_OF(ends); i++) {
+        struct execution e = store_execution((int64_t)i + 1, 1, STORE_T0);
+        struct batch *b = store_batch(x);
+        store_add_update(b, store_finished(e, ends[i]));
+        store_must(x, b);
+        char *before = store_dump(x);
+        b = store_batch(x);
+        store_add_update(b, e);
+        assert_int_equal(store_try(x, b), ERR_CONFLICT);
+        b = store_batch(x);
+        store_add_update(b, store_finished(e, EXECUTION_SUCCESS));
+        assert_int_equal(store_try(x, b), ERR_CONFLICT);
+        char *after = store_dump(x);
+        assert_string_equal(before, after);
+        free(before);
+        free(after);
+    }
+}
+
+// The same rule when the end and the change after it come in one commit.
+static void a_row_that_ends_in_a_commit_does_not_change_later_in_it(void **state)
+{
+    struct store_fixture *x = *state;
+    store_fill(x, 1, 1);
+    struct execution e = store_execution(1, 1, STORE_T0 + 1000);
+    struct execution new = store_finished(store_execution(2, 1, STORE_T0), EXECUTION_CANCELLED);
+    struct batch *b = store_batch(x);
+    store_add_update(b, store_finished(e, EXECUTION_SUCCESS));
+    store_add_update(b, store_finished(e, EXECUTION_FAILED));
+    assert_int_equal(store_try(x, b), ERR_CONFLICT);
+
+    b = store_batch(x);
+    store_add_insert(b, new);
+    store_add_update(b, new);
+    assert_int_equal(store_try(x, b), ERR_CONFLICT);
+    check_execution(x, &e);
+}
+
+// Planned, started, waiting and done within one commit: the row is what the last change said, and
+// keeps what only its INSERT knew.
+static void many_changes_of_a_row_in_one_commit_end_in_the_last(void **state)
+{
+    struct store_fixture *x = *state;
+    struct execution e = store_execution(1, 1, STORE_T0);
+    e.trigger = TRIGGER_MANUAL;
+    e.key.series = -1;
+    e.request_body = "its own";
+    struct execution running = store_execution(1, 1, STORE_T0);
+    running.state = EXECUTION_RUNNING;
+    running.started_at = STORE_T0 + 3;
+    running.next_attempt_at = STORE_T0 + 1000;
+    running.error = "answered 500";
+    struct execution done = store_finished(store_execution(1, 1, STORE_T0), EXECUTION_SUCCESS);
+    done.http_status = 200;
+
+    struct batch *batches[] = {store_batch(x), store_batch(x)};
+    store_add_job(batches[0], 1);
+    store_add_insert(batches[0], e);
+    store_add_update(batches[0], running);
+    store_add_attempt(batches[0], 1, 1);
+    store_add_update(batches[1], done);
+    store_add_attempt(batches[1], 1, 2);
+    store_assert_ok(store_commit(x->store, batches, 2, f));
+    batch_free(batches[0]);
+    batch_free(batches[1]);
+
+    done.key = e.key;
+    done.trigger = TRIGGER_MANUAL;
+    done.request_body = "its own";
+    check_execution(x, &done);
+    assert_int_equal(store_attempt_count(x, 1), 2);
+    store_reopen(x);
+    check_execution(x, &done);
+}
+
+static void nothing_belongs_to_what_is_not_there(void **state)
+{
+    struct store_fixture *x = *state;
+    store_fill(x, 1, 1);
+    struct execution of_no_job = store_execution(2, 9, STORE_T0);
+    struct execution not_there = store_execution(9, 1, STORE_T0);
+    struct batch *b = store_batch(x);
+    store_add_insert(b, of_no_job);
+    assert_int_equal(store_try(x, b), ERR_CONFLICT);
+    b = store_batch(x);
+    store_add_update(b, not_there);
+    assert_int_equal(store_try(x, b), ERR_CONFLICT);
+    b = store_batch(x);
+    store_add_attempt(b, 9, 1);
+    assert_int_equal(store_try(x, b), ERR_CONFLICT);
+    b = store_batch(x);
+    store_add_alert(b, 1, &not_there);
+    assert_int_equal(store_try(x, b), ERR_CONFLICT);
+    b = store_batch(x);
+    store_add(b, CHANGE_JOB_STATE)->state = (struct job_state){.id = 9};
+    assert_int_equal(store_try(x, b), ERR_CONFLICT);
+    b = store_batch(x);
+    store_add(b, CHANGE_JOB_DELETE)->deleted.id = 9;
+    assert_int_equal(store_try(x, b), ERR_CONFLICT);
+}
+
+// --- Deleting --------------------------------------------------------------------------------
+
+static void delete_job(struct store_fixture *x, job_id id)
+{
+    struct batch *b = store_batch(x);
+    struct change *c = store_add(b, CHANGE_JOB_DELETE);
+    c->deleted.id = id;
+    c->deleted.at = STORE_T0 + 60000;
+    store_must(x, b);
+}
+
+static enum err add_job_id(void *context, const struct job *j)
+{
+    struct store_ids *ids = context;
+    ids->ids[ids->count++] = j->id;
+    return ERR_OK;
+}
+
+static void a_deleted_job_is_gone_but_its_executions_stay(void **state)
+{
+    struct store_fixture *x = *state;
+    struct batch *b = store_batch(x);
+    store_add_job(b, 1);
+    store_add_job(b, 2);
+    store_add_insert(b, store_execution(1, 1, STORE_T0));
+    store_must(x, b);
+    delete_job(x, 1);
+
+    struct job *found = NULL;
+    struct fault fault = {0};
+    assert_int_equal(store_get_job(x->reader, 1, &found, &fault), ERR_NOT_FOUND);
+    assert_null(found);
+    struct store_ids ids = {0};
+    store_list_job_ids(x, &(struct job_query){.is_active = -1, .limit = 10}, &ids);
+    store_assert_ids(&ids, 2);
+    ids.count = 0;
+    store_assert_ok(store_load_jobs(x->store, add_job_id, &ids, f));
+    store_assert_ids(&ids, 2);
+
+    struct execution_query of_job = store_all_executions();
+    of_job.job = 1;
+    store_list_ids(x, &of_job, &ids);
+    store_assert_ids(&ids, 1);
+    store_open_ids(x, &ids);
+    store_assert_ids(&ids, 1);
+}
+
+static void a_deleted_job_does_not_come_back(void **state)
+{
+    struct store_fixture *x = *state;
+    store_fill(x, 1, 1);
+    delete_job(x, 1);
+    struct batch *b = store_batch(x);
+    store_add_job(b, 1);
+    assert_int_equal(store_try(x, b), ERR_CONFLICT);
+    b = store_batch(x);
+    store_add(b, CHANGE_JOB_STATE)->state = (struct job_state){.id = 1};
+    assert_int_equal(store_try(x, b), ERR_CONFLICT);
+    b = store_batch(x);
+    store_add(b, CHANGE_JOB_DELETE)->deleted.id = 1;
+    assert_int_equal(store_try(x, b), ERR_CONFLICT);
+
+    // What was under way still ends.
+    b = store_batch(x);
+    store_add_update(b, store_finished(store_execution(1, 1, STORE_T0), EXECUTION_SUCCESS));
+    store_must(x, b);
+}
+
+// --- Loading ---------------------------------------------------------------------------------
+
+static void a_start_loads_jobs_and_open_executions_in_order_of_id(void **state)
+{
+    struct store_fixture *x = *state;
+    struct batch *b = store_batch(x);
+    store_add_job(b, 7);
+    store_add_job(b, 2);
+    store_add_job(b, 30);
+    store_add_insert(b,
+                     store_execution(12, 2, STORE_T0)); // Its instant is before those of 3 and 4.
+    store_add_insert(b, store_execution(3, 7, STORE_T0 + 9000));
+    store_add_insert(b, store_execution(4, 7, STORE_T0 + 8000));
+    store_add_insert(b, store_finished(store_execution(5, 7, STORE_T0), EXECUTION_MISSED));
+    store_must(x, b);
+    store_reopen(x);
+
+    struct store_ids ids = {0};
+    store_assert_ok(store_load_jobs(x->store, add_job_id, &ids, f));
+    store_assert_ids(&ids, 2, 7, 30);
+    store_open_ids(x, &ids);
+    store_assert_ids(&ids, 3, 4, 12);
+}
+
+static enum err stop_at_two(void *context, const struct job *j)
+{
+    (void)j;
+    return ++*(int *)context == 2 ? ERR_TIMEOUT : ERR_OK;
+}
+
+static void an_error_of_the_callback_ends_the_walk(void **state)
+{
+    struct store_fixture *x = *state;
+    struct batch *b = store_batch(x);
+    for (job_id id = 1; id <= 5; id++)
+        store_add_job(b, id);
+    store_must(x, b);
+    int calls = 0;
+    struct fault fault = {0};
+    assert_int_equal(store_load_jobs(x->store, stop_at_two, &calls, &fault), ERR_TIMEOUT);
+    assert_int_equal(calls, 2);
+    calls = 0;
+    struct job_query q = {.is_active = -1, .limit = 10};
+    assert_int_equal(store_list_jobs(x->reader, &q, stop_at_two, &calls, &fault), ERR_TIMEOUT);
+    assert_int_equal(calls, 2);
+}
+
+static void a_reader_sees_every_commit_that_returned(void **state)
+{
+    struct store_fixture *x = *state;
+    struct store_reader *second;
+    struct execution_query all = store_all_executions();
+    struct store_ids ids;
+    store_fill(x, 1, 1);
+    store_list_ids(x, &all, &ids);
+    store_assert_ok(store_reader_open(x->store, &second, f));
+    for (int64_t id = 2; id <= 20; id++) {
+        struct batch *b = store_batch(x);
+        store_add_insert(b, store_execution(id, 1, STORE_T0 + id * 1000));
+        store_must(x, b);
+        store_list_ids(x, &all, &ids);
+        assert_int_equal(ids.count, id);
+        struct execution_key key = {.job = 1, .scheduled_at = STORE_T0 + id * 1000};
+        struct execution *e = store_read_execution(x, key);
+        assert_int_equal(e->id, id);
+        store_free_execution(e);
+    }
+    store_reader_close(second);
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_new_store_is_empty),
+        TEST(a_job_comes_back_as_it_went_in),
+        TEST(putting_a_job_again_replaces_every_member),
+        TEST(a_job_state_changes_just_that),
+        TEST(an_execution_comes_back_as_it_went_in),
+        TEST(an_update_leaves_identity_alone),
+        TEST(an_update_clears_what_it_leaves_out),
+        TEST(attempts_come_back_in_order_of_number),
+        TEST(an_alert_comes_back_with_the_key_of_its_execution),
+        TEST(a_commit_takes_the_progress_of_its_last_batch),
+        TEST(an_empty_commit_is_fine),
+        TEST(a_conflict_takes_everything_back),
+        TEST(a_second_row_for_a_key_is_a_conflict),
+        TEST(the_same_instant_of_another_job_or_series_is_another_key),
+        TEST(a_manual_number_is_given_once),
+        TEST(an_id_is_given_once),
+        TEST(a_terminal_row_never_changes),
+        TEST(a_row_that_ends_in_a_commit_does_not_change_later_in_it),
+        TEST(many_changes_of_a_row_in_one_commit_end_in_the_last),
+        TEST(nothing_belongs_to_what_is_not_there),
+        TEST(a_deleted_job_is_gone_but_its_executions_stay),
+        TEST(a_deleted_job_does_not_come_back),
+        TEST(a_start_loads_jobs_and_open_executions_in_order_of_id),
+        TEST(an_error_of_the_callback_ends_the_walk),
+        TEST(a_reader_sees_every_commit_that_returned),
+    };
+    int failed = 0;
+    for (size_t i = 0; i < store_adapter_count; i++) {
+        adapter = &store_adapters[i];
+        failed += cmocka_run_group_tests_name(adapter->name, tests, NULL, NULL);
+    }
+    return failed;
+}
