@@ -24,27 +24,11 @@ static unsigned choose(const struct parse *p, enum cron_field field, unsigned lo
     return low + (unsigned)(hash % count);
 }
 
-// The "(a-b)" in `range`, without the brackets.
-static enum err hash_range(struct parse *p, enum cron_field field, struct slice range,
-                           unsigned *low, unsigned *high)
+static enum err refuse_range(struct parse *p, enum cron_field field, struct slice range)
 {
-    struct slice first = cron__until(p, range, "-");
-    if (first.end == range.end) {
-        enum err err = cron__refuse(p, CRON_SYNTAX, field, range, "a range is expected in H(a-b)");
-        cron__expected(p, "%s", cron__rule(field)->expected);
-        return err;
-    }
-    struct slice last = {first.end + 1, range.end};
-    enum err err = cron__value(p, field, first, low);
-    if (!err)
-        err = cron__value(p, field, last, high);
-    if (err)
-        return err;
-    if (field == CRON_WEEKDAY && *high == 0 && cron__is(p, last, "0") == false)
-        *high = 7;
-    if (*low > *high)
-        return cron__backwards(p, field, range, *low, *high, true);
-    return ERR_OK;
+    enum err err = cron__refuse(p, CRON_SYNTAX, field, range, "a range is expected in H(a-b)");
+    cron__expected(p, "%s", cron__rule(field)->expected);
+    return err;
 }
 
 enum err cron__hash_item(struct parse *p, enum cron_field field, struct slice item,
@@ -58,7 +42,9 @@ enum err cron__hash_item(struct parse *p, enum cron_field field, struct slice it
         struct slice range = cron__until(p, (struct slice){rest.at + 1, rest.end}, ")");
         if (range.end == rest.end)
             return cron__refuse(p, CRON_SYNTAX, field, item, "')' expected after '('");
-        enum err err = hash_range(p, field, range, &low, &high);
+        if (!cron__has(p, range, '-'))
+            return refuse_range(p, field, range);
+        enum err err = cron__range(p, field, range, true, &low, &high);
         if (err)
             return err;
         rest.at = range.end + 1;

@@ -66,21 +66,30 @@ struct slice cron__until(const struct parse *p, struct slice s, const char *stop
 // For "%.*s" of a slice, cut so that messages stay short.
 #define SLICE_TEXT(p, s) (int)MIN(cron__bytes(s), 32u), (p)->text + (s).at
 
-// ---- Values, items, fields (field.c) ----
+// ---- Values (value.c) ----
 
+// Whether the word is digits only; *out becomes their number, UINT32_MAX when it is larger, so that
+// it is checked before it can wrap.
+bool cron__digits(const struct parse *p, struct slice word, unsigned *out);
+// Whether the word is the three-letter name of a value of the field.
+bool cron__is_name(const struct parse *p, enum cron_field field, struct slice word);
 // A number or a name of the field. RANGE and SYNTAX errors carry the field's expectations.
 MUST_CHECK enum err cron__value(struct parse *p, enum cron_field field, struct slice word,
                                 unsigned *out);
 // A plain number from `low` to `high`, called `what` in messages ("offset", "occurrence").
 MUST_CHECK enum err cron__number(struct parse *p, enum cron_field field, struct slice word,
                                  const char *what, unsigned low, unsigned high, unsigned *out);
+// "not understood", with the best hint there is.
+MUST_CHECK enum err cron__unknown(struct parse *p, enum cron_field field, struct slice word);
+
+// ---- Items (field.c) ----
+
 // A step after its slash; at most the field's number of values.
 MUST_CHECK enum err cron__step(struct parse *p, enum cron_field field, struct slice word,
                                unsigned *out);
-// "not understood", with the best hint there is.
-MUST_CHECK enum err cron__unknown(struct parse *p, enum cron_field field, struct slice word);
-MUST_CHECK enum err cron__backwards(struct parse *p, enum cron_field field, struct slice range,
-                                    unsigned low, unsigned high, bool stepped);
+// "a-b" with a <= b. `stepped`: a step follows, which makes a hint to turn the range round wrong.
+MUST_CHECK enum err cron__range(struct parse *p, enum cron_field field, struct slice range,
+                                bool stepped, unsigned *low, unsigned *high);
 
 // `*`, value, range, step or `H` into the set.
 MUST_CHECK enum err cron__item(struct parse *p, enum cron_field field, struct slice item,

@@ -17,14 +17,13 @@ static const struct {
     {"*/15 * * * *", "Every 15 minutes"},
     {"0 * * * *", "Every hour"},
     {"@hourly", "Every hour"},
-    {"0 */2 * * *", "Every 2 hours"},           // "Every 2 hours"
-    {"5 * * * *", "At minute 5 of every hour"}, // "At 5 minutes past the hour"
+    {"0 */2 * * *", "Every 2 hours"},
+    {"5 * * * *", "At minute 5 of every hour"},
     {"30 2 * * *", "At 02:30, every day"},
-    {"30 2,14 * * *", "At 02:30 and 14:30, every day"}, // "At 02:30 AM and 02:30 PM"
+    {"30 2,14 * * *", "At 02:30 and 14:30, every day"},
     {"15 30 2 * * *", "At 02:30:15, every day"},
     {"0 */12 * * *", "At 00:00 and 12:00, every day"},
     {"0 9-17 * * MON-FRI", "Every hour from 09:00 through 17:00, Monday through Friday"},
-    // "Every 15 minutes, between 09:00 AM and 05:59 PM, Monday through Friday"
     {"*/15 9-17 * * 1-5", "Every 15 minutes, from 09:00 through 17:59, Monday through Friday"},
     {"* 5 * * *", "Every minute, from 05:00 through 05:59, every day"},
     {"* 9-17/2 * * *", "Every minute, during every 2nd hour from 09 through 17, every day"},
@@ -39,7 +38,7 @@ static const struct {
     {"1,2,3,7,9,20,30 0,4 * * *",
      "At minutes 1 through 3, 7, 9, 20 and 30, at 00 and 04 hours, every day"},
     {"0 22 * * 1-5", "At 22:00, Monday through Friday"},
-    {"5 4 * * SUN", "At 04:05, on Sunday"}, // "At 04:05 AM, only on Sunday"
+    {"5 4 * * SUN", "At 04:05, on Sunday"},
     {"0 0 * * MON,WED,FRI", "At 00:00, on Monday, Wednesday and Friday"},
     {"0 0 * * FRI-SUN", "At 00:00, Friday through Sunday"},
     {"0 0 * * SAT,SUN", "At 00:00, on Saturday and Sunday"},
@@ -82,6 +81,85 @@ static void common_schedules_read_well(void **state)
         if (strcmp(words, rows[i].words) != 0)
             fail_msg("'%s' reads\n  '%s', not\n  '%s'", rows[i].text, words, rows[i].words);
         assert_int_equal(length, strlen(words));
+    }
+}
+
+// What cRonstrue 3.39.0 says (with a clock of 24 hours).
+static const struct {
+    const char *text, *says;
+} cronstrue[] = {
+    {"*/15 * * * *", "Every 15 minutes"},
+    {"0 */2 * * *", "On the hour, every 2 hours"},
+    {"30 2,14 * * *", "At 02:30 and 14:30"},
+    {"15 30 2 * * *", "At 02:30:15"},
+    {"0 9-17 * * MON-FRI", "Every hour, between 09:00 and 17:00, Monday through Friday"},
+    {"*/15 9-17 * * 1-5", "Every 15 minutes, between 09:00 and 17:59, Monday through Friday"},
+    {"* 5 * * *", "Every minute, between 05:00 and 05:59"},
+    {"0 22 * * 1-5", "At 22:00, Monday through Friday"},
+    {"5 4 * * SUN", "At 04:05, only on Sunday"},
+    {"0 0 * * MON,WED,FRI", "At 00:00, only on Monday, Wednesday, and Friday"},
+    {"0 0 * * SAT,SUN", "At 00:00, only on Saturday and Sunday"},
+    {"0 0 * * MON#1", "At 00:00, on the first Monday of the month"},
+    {"0 0 * * 5L", "At 00:00, on the last Friday of the month"},
+    {"15 14 1 * *", "At 14:15, on day 1 of the month"},
+    {"0 0 1,15 * *", "At 00:00, on day 1 and 15 of the month"},
+    {"0 4 8-14 * *", "At 04:00, between day 8 and 14 of the month"},
+    {"0 0 L * *", "At 00:00, on the last day of the month"},
+    {"0 0 LW * *", "At 00:00, on the last weekday of the month"},
+    {"0 0 15W * *", "At 00:00, on the weekday nearest day 15 of the month"},
+    {"0 0 13 * FRI", "At 00:00, on day 13 of the month, and on Friday"},
+    {"0 0 1 JAN *", "At 00:00, on day 1 of the month, only in January"},
+    {"5 0 * 8 *", "At 00:05, only in August"},
+    {"* * * 6-8 *", "Every minute, June through August"},
+    {"*/10 * * * * *", "Every 10 seconds"},
+    {"0 0 0 1 1 * 2030", "At 00:00, on day 1 of the month, only in January, only in 2030"},
+};
+
+// A word that carries meaning: a time, a number, the name of a day or month, "last", "nearest".
+static bool is_fact(const char *word)
+{
+    static const char *const small[] = {"first", "last", "nearest", "weekday", "through"};
+    for (size_t i = 0; i < COUNT_OF(small); i++)
+        if (!strcmp(word, small[i]))
+            return true;
+    static const char *const opening[] = {"At", "Every", "On"};
+    for (size_t i = 0; i < COUNT_OF(opening); i++)
+        if (!strcmp(word, opening[i]))
+            return false;
+    return (*word >= '0' && *word <= '9') || (*word >= 'A' && *word <= 'Z');
+}
+
+static bool has_word(const char *sentence, const char *word)
+{
+    size_t length = strlen(word);
+    for (const char *at = sentence; (at = strstr(at, word)); at++)
+        if ((at == sentence || at[-1] == ' ') && strchr(" ,", at[length]))
+            return true;
+    return false;
+}
+
+// Every fact of one sentence is in the other. Ranges of values are "between" there, "through" here.
+static void assert_has_facts_of(const char *sentence, const char *other)
+{
+    char copy[CRON_WORDS_BYTES];
+    snprintf(copy, sizeof copy, "%s", other);
+    for (char *word = strtok(copy, " ,"); word; word = strtok(NULL, " ,")) {
+        bool range = !strcmp(word, "through");
+        bool found = has_word(sentence, word) || (range && has_word(sentence, "between"));
+        if (is_fact(word) && !found)
+            fail_msg("'%s' is not in '%s', but in '%s'", word, sentence, other);
+    }
+}
+
+static void words_mean_what_cronstrue_says(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cronstrue); i++) {
+        struct cron_schedule s = schedule_of(cronstrue[i].text);
+        char words[CRON_WORDS_BYTES];
+        cron_explain(&s, words, sizeof words);
+        assert_has_facts_of(words, cronstrue[i].says);
+        assert_has_facts_of(cronstrue[i].says, words);
     }
 }
 
@@ -162,6 +240,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(common_schedules_read_well),
+        cmocka_unit_test(words_mean_what_cronstrue_says),
         cmocka_unit_test(words_follow_the_meaning),
         cmocka_unit_test(words_name_every_minute),
         cmocka_unit_test(any_schedule_fits_and_is_a_sentence),
