@@ -22,6 +22,17 @@ static enum err refuse_json(struct problem *p, size_t position, const char *what
     return ERR_SYNTAX;
 }
 
+// The parser reports where the token ends which it did not expect, and quotes it; the client wants
+// to know where it begins.
+static size_t error_position(const json_error_t *e, size_t bytes)
+{
+    static const char quote[] = " near '";
+    const char *token = strstr(e->text, quote);
+    size_t token_bytes = token ? strlen(token) - strlen(quote) - 1 : 0; // Without the last quote.
+    size_t end = MIN((size_t)MAX(e->position, 0), bytes);
+    return end >= token_bytes ? end - token_bytes : 0;
+}
+
 // Looks at brackets outside of strings only; the parser proper judges the rest. Done before it,
 // since it would follow the nesting much deeper.
 static enum err check_depth(const char *text, size_t bytes, struct problem *p)
@@ -97,7 +108,7 @@ static enum err refuse_overflow(const char *text, size_t bytes, const json_error
     json_t *value = json_loadb(text, bytes, PARSING | JSON_DECODE_INT_AS_REAL, NULL);
     enum err err = refuse_members(value, is_too_large, "a number of more than 63 bits", p);
     json_decref(value);
-    return err ? err : refuse_json(p, (size_t)MAX(error->position, 0), error->text);
+    return err ? err : refuse_json(p, error_position(error, bytes), error->text);
 }
 
 // --- A whole body --------------------------------------------------------------------------------
@@ -112,7 +123,7 @@ enum err json_read(const char *text, size_t bytes, json_t **out, struct problem 
     if (!value && json_error_code(&error) == json_error_numeric_overflow)
         return refuse_overflow(text, bytes, &error, p);
     if (!value)
-        return refuse_json(p, MIN((size_t)MAX(error.position, 0), bytes), error.text);
+        return refuse_json(p, error_position(&error, bytes), error.text);
     err = refuse_members(value, has_nul, "the character U+0000", p);
     if (err)
         json_decref(value);

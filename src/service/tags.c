@@ -4,20 +4,22 @@
 #include "service/service_priv.h"
 
 #include <jansson.h>
-#include <stdio.h>
 #include <string.h>
 
-static enum err check_tag(const json_t *tag, struct service_problem *p)
+// `number` counts from 1, for people.
+static enum err check_tag(const json_t *tag, size_t number, struct service_problem *p)
 {
     const char *text = json_string_value(tag);
     if (!text)
-        return service_refuse(p, ERR_SYNTAX, PROBLEM_FIELD, "tags", "a tag must be a string");
+        return service_refuse(p, ERR_SYNTAX, PROBLEM_FIELD, "tags",
+                              "tags must be strings; number %zu is none", number);
     if (!*text || strlen(text) > SERVICE_TAG_BYTES_MAX)
-        return service_refuse(p, ERR_RANGE, PROBLEM_FIELD, "tags", "a tag must have 1 to %d bytes",
-                              SERVICE_TAG_BYTES_MAX);
+        return service_refuse(p, ERR_RANGE, PROBLEM_FIELD, "tags",
+                              "tags must have 1 to %d bytes; number %zu has %zu",
+                              SERVICE_TAG_BYTES_MAX, number, strlen(text));
     if (!service__is_one_line(text))
         return service_refuse(p, ERR_SYNTAX, PROBLEM_FIELD, "tags",
-                              "a tag must not contain control characters");
+                              "tags must not contain control characters; number %zu does", number);
     return ERR_OK;
 }
 
@@ -33,13 +35,9 @@ static enum err check_array(const json_t *array, struct service_problem *p)
     const json_t *tag;
     json_array_foreach(array, index, tag)
     {
-        enum err err = check_tag(tag, p);
-        if (err) {
-            char part[24];
-            snprintf(part, sizeof part, "%zu", index);
-            service_problem_within(p, part);
+        enum err err = check_tag(tag, index + 1, p);
+        if (err)
             return err;
-        }
     }
     return ERR_OK;
 }
