@@ -2,7 +2,7 @@
 #
 # src/<room>/*.c become build/$(PROFILE)/libcarillon.a; src/app/main.c and that library are the
 # program. Every test_*.c under test/unit, test/contract and test/sim is a cmocka program of its
-# own, linked with its folder's other .c files. test/target/*.c and bench/*.c have their own main().
+# own, linked with its folder's other .c files. test/target/*.c is one program, each bench/*.c another.
 # test/fuzz/*_fuzz.c are libFuzzer targets, and linked with replay.c tests of their corpora.
 #
 # PROFILE chooses how to compile: release (default), asan (ASan and UBSan), tsan, clang, or fuzz
@@ -53,7 +53,7 @@ LIB      := $(BUILD)/libcarillon.a
 TEST_SRC := $(wildcard test/unit/*.c test/unit/*/*.c test/contract/*.c test/sim/*.c)
 TESTS    := $(patsubst %.c,$(BUILD)/%,$(foreach file,$(TEST_SRC),\
               $(if $(filter test_%,$(notdir $(file))),$(file))))
-TARGETS  := $(patsubst %.c,$(BUILD)/%,$(wildcard test/target/*.c))
+TARGETS  := $(BUILD)/test/target/target
 BENCHES  := $(patsubst %.c,$(BUILD)/%,$(wildcard bench/*.c))
 FUZZERS  := $(patsubst %.c,$(BUILD)/%,$(wildcard test/fuzz/*_fuzz.c))
 REPLAYS  := $(FUZZERS:%_fuzz=%_replay)
@@ -104,7 +104,10 @@ $(BUILD)/flags: always
 $(TESTS): $(BUILD)/%: $(BUILD)/%.o $$(call helpers,$$(subst $(BUILD)/,,$$(@D))) $(LIB)
 	$(call SAY,link   )$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcmocka
 
-$(TARGETS) $(BENCHES): $(BUILD)/%: $(BUILD)/%.o $(LIB)
+$(TARGETS): $(patsubst %.c,$(BUILD)/%.o,$(wildcard test/target/*.c)) $(LIB)
+	$(call SAY,link   )$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+$(BENCHES): $(BUILD)/%: $(BUILD)/%.o $(LIB)
 	$(call SAY,link   )$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 $(FUZZERS): $(BUILD)/%: $(BUILD)/%.o $(LIB)
