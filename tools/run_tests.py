@@ -55,6 +55,9 @@ def ending(code):
 
 def run_program(command):
     """(passed, failed) of one cmocka program, or one that counts as they do; prints its line."""
+    if not command[0].exists():
+        print(f"FAIL {command[0]} was not built")
+        return 0, 1
     with tempfile.TemporaryFile() as output:
         start = time.monotonic()
         code = run(command, PROGRAM_SECONDS_MAX, output)
