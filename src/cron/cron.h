@@ -90,9 +90,9 @@ const char *cron_fold_name(enum cron_fold fold);
 bool cron_gap_parse(const char *name, enum cron_gap *out);
 bool cron_fold_parse(const char *name, enum cron_fold *out);
 
-// A compiled schedule: a plain value without pointers, which may be embedded, copied and compared.
-// Only the cron room reads its members. Bit n of a set means the value n, unless a comment says
-// more.
+// A compiled schedule: a plain value of 104 bytes without pointers, which may be embedded, copied
+// and compared with memcmp. Only the cron room reads its members. Bit n of a set means the value n,
+// unless a comment says more.
 struct cron_schedule {
     uint64_t seconds;
     uint64_t minutes;
@@ -116,6 +116,7 @@ struct cron_schedule {
     bool days_both;           // `+`: both day fields must match, not either.
     uint8_t steps_uneven;     // Set of enum cron_field: a step that does not divide its field.
     uint8_t steps_shifted;    // Set of enum cron_field: a step that node-cron 3 counts otherwise.
+    uint8_t unused[5];        // Zero instead of padding, so that equal values are equal in memory.
 };
 
 // Where in the text an error is.
