@@ -86,7 +86,6 @@ enum err service__check_texts(const struct job *j, struct service_problem *p);
 enum err service__check_numbers(const struct job *j, struct service_problem *p);
 enum err service__check_tags(const char *tags, struct service_problem *p);
 enum err service__check_body(const char *body, struct service_problem *p);
-bool service__is_one_line(const char *text); // No control characters.
 
 // Reads schedule and zone. The problem points at the member which is wrong.
 enum err service__compile(const char *schedule, const char *zone_text, const struct cron_options *o,

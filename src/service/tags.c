@@ -17,9 +17,6 @@ static enum err check_tag(const json_t *tag, size_t number, struct service_probl
         return service_refuse(p, ERR_RANGE, PROBLEM_FIELD, "tags",
                               "tags must have 1 to %d bytes; number %zu has %zu",
                               SERVICE_TAG_BYTES_MAX, number, strlen(text));
-    if (!service__is_one_line(text))
-        return service_refuse(p, ERR_SYNTAX, PROBLEM_FIELD, "tags",
-                              "tags must not contain control characters; number %zu does", number);
     return ERR_OK;
 }
 

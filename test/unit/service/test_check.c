@@ -55,7 +55,6 @@ static const struct text_case {
     {"empty zone", offsetof(struct job, timezone), "", PROBLEM_TIMEZONE, "/timezone"},
     {"no URL", offsetof(struct job, api), "example.com", PROBLEM_URL, "/api"},
     {"other scheme", offsetof(struct job, api), "ftp://example.com/", PROBLEM_URL, "/api"},
-    {"name of two lines", offsetof(struct job, name), "a\nb", PROBLEM_FIELD, "/name"},
     {"empty tag", offsetof(struct job, tags), "[\"a\",\"\"]", PROBLEM_FIELD, "/tags"},
     {"number as tag", offsetof(struct job, tags), "[7]", PROBLEM_FIELD, "/tags"},
     {"tags no array", offsetof(struct job, tags), "{}", PROBLEM_FIELD, "/tags"},
