@@ -102,34 +102,37 @@ static enum err parse_as(struct parse *p, const char *fields)
     return err;
 }
 
+// The fields that a nickname stands for, or NULL.
+static const char *find_fields(const struct parse *p, struct slice name)
+{
+    for (size_t i = 0; i < COUNT_OF(nicknames); i++)
+        if (cron__is(p, name, nicknames[i].name))
+            return nicknames[i].fields;
+    return NULL;
+}
+
+static enum err refuse_bare_every(struct parse *p, struct slice name)
+{
+    enum err err = cron__refuse(p, CRON_NICKNAME, CRON_NO_FIELD, name, "@every needs a duration");
+    cron__hint(p, "@every 90s");
+    return err;
+}
+
 enum err cron__nickname(struct parse *p, struct slice all)
 {
     struct slice name = cron__until(p, all, " \t");
-    struct slice rest = name;
-    for (rest.at = name.end, rest.end = all.end; rest.at < rest.end;)
-        if (!strchr(" \t", p->text[rest.at++])) {
-            rest.at--;
-            break;
-        }
-
-    if (cron__is(p, name, "@every") && cron__bytes(rest))
-        return parse_every(p, rest);
-    if (cron__is(p, name, "@every")) {
-        enum err err =
-            cron__refuse(p, CRON_NICKNAME, CRON_NO_FIELD, name, "@every needs a duration");
-        cron__hint(p, "@every 90s");
-        return err;
-    }
+    struct slice rest = cron__strip(p, (struct slice){name.end, all.end});
+    if (cron__is(p, name, "@every"))
+        return cron__bytes(rest) ? parse_every(p, rest) : refuse_bare_every(p, name);
     if (cron__is(p, name, "@reboot"))
         return cron__refuse(p, CRON_UNSUPPORTED, CRON_NO_FIELD, name,
                             "@reboot is not supported by a service");
-    for (size_t i = 0; i < COUNT_OF(nicknames); i++) {
-        if (!cron__is(p, name, nicknames[i].name))
-            continue;
-        if (cron__bytes(rest))
-            return cron__refuse(p, CRON_NICKNAME, CRON_NO_FIELD, rest, "nothing may follow %s",
-                                nicknames[i].name);
-        return parse_as(p, nicknames[i].fields);
-    }
-    return refuse_nickname(p, name);
+
+    const char *fields = find_fields(p, name);
+    if (!fields)
+        return refuse_nickname(p, name);
+    if (cron__bytes(rest))
+        return cron__refuse(p, CRON_NICKNAME, CRON_NO_FIELD, rest, "nothing may follow %.*s",
+                            SLICE_TEXT(p, name));
+    return parse_as(p, fields);
 }

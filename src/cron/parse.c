@@ -70,12 +70,11 @@ static enum err check_characters(struct parse *p, size_t bytes)
     return ERR_OK;
 }
 
-static struct slice strip(const char *text, size_t bytes)
+struct slice cron__strip(const struct parse *p, struct slice s)
 {
-    struct slice s = {0, bytes};
-    while (s.at < s.end && strchr(" \t", text[s.at]))
+    while (s.at < s.end && strchr(" \t", p->text[s.at]))
         s.at++;
-    while (s.end > s.at && strchr(" \t", text[s.end - 1]))
+    while (s.end > s.at && strchr(" \t", p->text[s.end - 1]))
         s.end--;
     return s;
 }
@@ -90,7 +89,7 @@ static enum err parse_text(struct parse *p, size_t bytes)
     if (err)
         return err;
 
-    struct slice all = strip(p->text, bytes);
+    struct slice all = cron__strip(p, (struct slice){0, bytes});
     if (all.at < all.end && p->text[all.at] == '@')
         return cron__nickname(p, all);
     if (cron__looks_oneshot(p, all))

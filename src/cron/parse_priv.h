@@ -63,6 +63,8 @@ bool cron__is(const struct parse *p, struct slice s, const char *word);
 bool cron__has(const struct parse *p, struct slice s, char c);
 // The slice up to the first byte of `stops` at or after s.at.
 struct slice cron__until(const struct parse *p, struct slice s, const char *stops);
+// Without blanks at both ends.
+struct slice cron__strip(const struct parse *p, struct slice s);
 // For "%.*s" of a slice, cut so that messages stay short.
 #define SLICE_TEXT(p, s) (int)MIN(cron__bytes(s), 32u), (p)->text + (s).at
 
