@@ -8,11 +8,20 @@
 //
 // Adapters: dispatch_curl_open. Every adapter passes one contract suite.
 //
+// One send is at most one request on the wire. A connection that dies before an answer is reported
+// as LOST, also when it was a kept one which the target may have closed before: nobody can tell,
+// and the caller knows whether the request may be repeated. Kept connections are therefore used
+// again only within 4 s, which is shorter than most servers keep them.
+//
 // Headers that every attempt carries, beside the job's own: Idempotency-Key (the quoted execution
 // id), webhook-id, webhook-timestamp, Carillon-Job, Carillon-Scheduled-At, Carillon-Attempt,
 // Carillon-Fence, traceparent, User-Agent, Content-Type (application/json unless the job sets it).
 // Redirects are not followed: 3xx is an answer like any other. The response body is read up to
 // RESPONSE_BYTES_MAX and then cut; the first EXCERPT_BYTES_MAX of it are reported.
+//
+// In an outcome, attempt.started_at is when the request was begun, or the attempt if none was;
+// first_byte_ms counts from there to the first byte of the answer. attempt.http_status is known
+// also for an attempt LOST while its body was read. attempt.error is NULL only for ANSWERED.
 
 #ifndef CARILLON_DISPATCH_DISPATCH_H
 #define CARILLON_DISPATCH_DISPATCH_H
@@ -31,12 +40,13 @@ typedef void dispatch_done(void *context, const struct outcome *o);
 
 struct dispatch_options {
     const char *version;    // For User-Agent: "Carillon/<version>".
-    dur_ms connect_ms;      // Bound of name resolution and TCP connect together; default 5000.
-    dur_ms tls_ms;          // Bound of the TLS handshake after it; default 5000.
-    size_t connections_max; // Idle connections kept for reuse, in all; default 4096.
+    dur_ms connect_ms;      // Bound of name resolution and TCP connect together; 0: 5000.
+    dur_ms tls_ms;          // Further time for the TLS handshake of https; 0: 5000.
+    size_t connections_max; // Idle connections kept for reuse, in all; 0: 4096.
     const char *ca_file;    // NULL: the system's certificates.
 };
 
+// ERR_UNSUPPORTED when the libcurl at hand lacks what is needed. The program must ignore SIGPIPE.
 MUST_CHECK enum err dispatch_curl_open(struct loop *l, const struct dispatch_options *o,
                                        dispatch_done *done, void *context, struct dispatch **out,
                                        struct fault *f);

@@ -97,9 +97,9 @@ static void a_certificate_of_another_host_is_not_sent_to(void **state)
 static void a_target_without_tls_is_not_sent_to(void **state)
 {
     struct harness *h = *state;
-    const struct seen *s = post_securely(h, 300); // It waits for the end of what is no request.
+    const struct seen *s = post_securely(h, 500); // It waits for the end of what is no request.
     assert_int_equal(s->kind, OUTCOME_NOT_SENT);
-    assert_string_equal(s->error, "timed out after 300 ms in the TLS handshake with 127.0.0.1");
+    assert_string_equal(s->error, "timed out after 500 ms in the TLS handshake with 127.0.0.1");
 }
 
 int main(void)
