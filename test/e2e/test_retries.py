@@ -69,8 +69,8 @@ def test_four_failures_are_a_failed_execution_and_an_alert_that_lasts(fleet, dat
     assert "503" in execution["error"]
     assert len(execution["attempts"]) == 4
 
-    server.wait_for_event("execution.failed")
-    (event,) = server.events("execution.failed")
+    server.wait_for_event("alert.raised")
+    (event,) = server.events("alert.raised")
     assert (event["job_id"], event["execution_id"]) == (job["id"], execution_id)
 
     def alerts(server):

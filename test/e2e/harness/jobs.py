@@ -65,10 +65,13 @@ def get_execution(server, execution_id, connection=None):
 
 
 def wait_for_end(server, execution_id, seconds):
-    """The execution once it is terminal."""
+    """The execution once it is terminal. It may not even be planned yet."""
 
     def ended():
-        execution = get_execution(server, execution_id)
+        response = server.get(f"/executions/{execution_id}")
+        if response.status == 404:
+            return None
+        execution = expect(response, 200).json
         return execution if execution["status"] in TERMINAL else None
 
     return wait_until(ended, seconds, f"execution {execution_id} has ended")

@@ -8,7 +8,8 @@ An instant is a number of milliseconds since the Unix epoch.
 import calendar
 import re
 import time
-from datetime import datetime, timezone
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
 EVERY_SECOND = "* * * * * *"
 # Fires once in a year which no test will see: for jobs that only run when triggered.
@@ -40,7 +41,8 @@ def second_after(milliseconds):
     return -(-(now_ms() + milliseconds) // 1000) * 1000
 
 
-def schedule_at(instant_ms):
-    """A schedule in UTC that fires at this whole second and no other of the year."""
-    at = datetime.fromtimestamp(instant_ms // 1000, timezone.utc)
+def schedule_at(instant_ms, zone="UTC"):
+    """A schedule that fires at this whole second, as the clocks of the zone show it, and never
+    again."""
+    at = datetime.fromtimestamp(instant_ms // 1000, ZoneInfo(zone))
     return f"{at.second} {at.minute} {at.hour} {at.day} {at.month} * {at.year}"

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: MIT
+"""Schedules, seen through the API: what they would do, and that the clock then agrees."""
+
+from harness.jobs import create_job, expect
+from harness.times import parse_ms, schedule_at, second_after
+
+
+def test_a_preview_tells_what_a_schedule_would_do_and_writes_nothing(shared_server):
+    before = expect(shared_server.get("/observability/metrics"), 200).json["jobs"]
+    asked = {
+        "schedule": "30 2 * * *",
+        "timezone": "Europe/Paris",
+        "from": "2026-03-27T12:00:00.000Z",
+        "count": 3,
+    }
+    preview = expect(shared_server.post("/schedules/preview", asked), 200).json
+    assert preview["class"] == "fixed"
+    assert len(preview["words"].split()) >= 3
+    # At 02:30 on the 29th there is no 02:30: the clock jumps from 02:00 to 03:00.
+    assert [run["utc"] for run in preview["next_runs"]] == [
+        "2026-03-28T01:30:00.000Z",
+        "2026-03-29T01:00:00.000Z",
+        "2026-03-30T00:30:00.000Z",
+    ]
+    assert preview["next_runs"][1]["local"] == "2026-03-29T03:00:00.000+02:00"
+    assert expect(shared_server.get("/observability/metrics"), 200).json["jobs"] == before
+
+
+def test_a_preview_of_a_bad_schedule_says_what_is_wrong(shared_server):
+    problem = expect(shared_server.post("/schedules/preview", {"schedule": "61 * * * *"}), 400).json
+    assert problem["type"] == "/problems/invalid-schedule"
+    assert problem["errors"][0]["position"] == 0
+
+
+def test_a_job_fires_at_each_instant_that_next_runs_promised(server, target):
+    job = create_job(server, target.url("/ok/promise"), "*/2 * * * * *")
+    promised = [parse_ms(t) for t in expect(server.get(f"/jobs/{job['id']}"), 200).json["next_runs"]]
+    arrivals = target.wait_for(4, "/ok/promise", 20)
+    fired = [parse_ms(a.headers["carillon-scheduled-at"]) for a in arrivals]
+    assert fired[:4] == promised[:4]
+
+
+def test_a_job_in_a_zone_of_its_own_fires_by_the_clocks_there(server, target):
+    """Kathmandu is 5 h 45 min ahead of UTC: neither the hour nor the minute is the same."""
+    zone = "Asia/Kathmandu"
+    due_ms = second_after(1500)
+    create_job(server, target.url("/ok/zone"), schedule_at(due_ms, zone), timezone=zone)
+    (arrival,) = target.wait_for(1, "/ok/zone", 10)
+    assert parse_ms(arrival.headers["carillon-scheduled-at"]) == due_ms
