@@ -1,0 +1,258 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Measures the whole program: the real binary, the C target beside it, loopback, a real disk.
+
+    bench/whole.py [--rates 1000,5000,...] [--window SECONDS] [--idle JOBS] [--folder FOLDER]
+
+Three questions, each with databases of its own:
+
+  load    N jobs that fire every second, for each N: are all executions durable, delivered once and
+          on time, and at what price? A rate is *sustained* when in the window each job has a
+          SUCCESS row for each second, each reached the target exactly once, and none was later
+          than a second. Lateness is arrival at the target minus the instant of the schedule, so it
+          includes the way through the kernel and the target itself.
+  idle    what 100,000 jobs that are not due cost in memory
+  start   how long a start with them takes: to the first answer, and to the first firing on time
+
+Loss or a duplicate is printed, never averaged away.
+"""
+
+import argparse
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "test" / "e2e"))
+
+from harness.jobs import create_job  # noqa: E402
+from harness.program import Program, server_arguments  # noqa: E402
+from harness.times import EVERY_SECOND, now_ms  # noqa: E402
+from harness.wait import wait_until, wait_until_clock  # noqa: E402
+
+BUILD = ROOT / "build" / "release"
+RATES = "1000,2000,5000,8000,12000,16000,20000"
+YEARLY = "0 0 0 1 1 *"
+LATE_MS_MAX = 1000
+WARM_UP_MS = 4000
+
+
+# --- The processes -------------------------------------------------------------------------------
+
+
+class Arrivals:
+    """The C target and its log: who arrived when."""
+
+    def __init__(self, folder):
+        self.log = folder / "arrivals"
+        self.process = subprocess.Popen(
+            [BUILD / "test" / "target" / "target", "--log", self.log],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self.port = int(self.process.stdout.readline().split()[1])
+
+    def url(self, path):
+        return f"http://127.0.0.1:{self.port}{path}"
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait()
+
+    def read(self):
+        """(job, instant in ms, arrival in us) of each request so far."""
+        with open(self.log) as log:
+            for line in log:
+                if line.endswith("\n"):  # The last one may not have been written whole yet.
+                    arrival_us, _method, _path, key, _attempt = line.split(" ")
+                    job, _, instant_ms = key.partition("-")
+                    yield int(job), int(instant_ms), int(arrival_us)
+
+
+@contextmanager
+def target_in(folder):
+    target = Arrivals(folder)
+    try:
+        yield target
+    finally:
+        target.stop()
+
+
+@contextmanager
+def server_on(database):
+    server = Program(*server_arguments(database, "--log-level", "warn"))
+    try:
+        yield server.wait_until_listening()
+        server.stop()
+    finally:
+        if server.is_running:
+            server.kill()
+
+
+def create_many(server, count, schedule, url):
+    """Seconds that it took."""
+    command = [BUILD / "bench" / "create_jobs", str(server.port), str(count), schedule, url]
+    words = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.split()
+    return float(words[2])
+
+
+def cpu_us(pid):
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) * 1_000_000 // os.sysconf("SC_CLK_TCK")
+
+
+def resident_mib(pid):
+    status = Path(f"/proc/{pid}/status").read_text()
+    (line,) = [line for line in status.splitlines() if line.startswith("VmRSS:")]
+    return int(line.split()[1]) / 1024
+
+
+def percentile(ordered, share):
+    return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
+
+
+# --- Load ----------------------------------------------------------------------------------------
+
+
+def rows_in_window(database, first_ms, last_ms):
+    """(rows, rows that are SUCCESS) whose instant is in the window."""
+    query = """SELECT count(*), coalesce(sum(status = 'SUCCESS'), 0) FROM job_executions
+               WHERE scheduled_at BETWEEN ? AND ?"""
+    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
+        return connection.execute(query, (first_ms, last_ms)).fetchone()
+
+
+def arrivals_in_window(target, first_ms, last_ms):
+    """(keys, requests, sorted lateness in ms) of the window's instants."""
+    keys, late_ms = set(), []
+    for job, instant_ms, arrival_us in target.read():
+        if first_ms <= instant_ms <= last_ms:
+            keys.add((job, instant_ms))
+            late_ms.append(arrival_us / 1000 - instant_ms)
+    return len(keys), len(late_ms), sorted(late_ms)
+
+
+def measure_load(folder, jobs, window_s):
+    """One row of the table."""
+    database = folder / "carillon.db"
+    with target_in(folder) as target:
+        with server_on(database) as server:
+            create_s = create_many(server, jobs, EVERY_SECOND, target.url("/ok"))
+            first_ms = (now_ms() + WARM_UP_MS) // 1000 * 1000
+            last_ms = first_ms + (window_s - 1) * 1000
+            pid = server.process.pid
+            wait_until_clock(first_ms - 500)
+            before_us = cpu_us(pid)
+            wait_until_clock(last_ms + 500)
+            spent_us = cpu_us(pid) - before_us
+            memory_mib = resident_mib(pid)
+            wait_until_clock(last_ms + 2000)
+        keys, requests, late_ms = arrivals_in_window(target, first_ms, last_ms)
+    rows, successes = rows_in_window(database, first_ms, last_ms)
+    due = jobs * window_s
+    return {
+        "jobs/s": jobs,
+        "lost": due - keys,
+        "rows missing": due - rows,
+        "not SUCCESS": rows - successes,
+        "duplicates": requests - keys,
+        "p50 ms": percentile(late_ms, 0.50),
+        "p99 ms": percentile(late_ms, 0.99),
+        "max ms": late_ms[-1],
+        "min ms": late_ms[0],
+        "CPU us": spent_us / due,
+        "RSS MiB": memory_mib,
+        "POST /jobs per s": jobs / create_s,
+    }
+
+
+def is_sustained(row):
+    faults = ("lost", "rows missing", "not SUCCESS", "duplicates")
+    return not any(row[name] for name in faults) and 0 <= row["min ms"] <= row["max ms"] < LATE_MS_MAX
+
+
+def print_row(cells):
+    print("| " + " | ".join(f"{cell:>11}" for cell in cells) + " |", flush=True)
+
+
+def formatted(value):
+    return f"{value:.1f}" if isinstance(value, float) else str(value)
+
+
+def run_load(scratch, rates, window_s):
+    """Prints a row for each rate, up to the first which is not sustained."""
+    sustained = 0
+    for n, rate in enumerate(rates):
+        folder = scratch / f"load-{rate}"
+        folder.mkdir()
+        row = measure_load(folder, rate, window_s)
+        shutil.rmtree(folder)
+        row["sustained"] = "yes" if is_sustained(row) else "no"
+        if n == 0:
+            print_row(row)
+            print_row(["-" * 11] * len(row))
+        print_row(map(formatted, row.values()))
+        if not is_sustained(row):
+            break
+        sustained = rate
+    print(f"\nsustained with durable rows: {sustained} executions per second\n", flush=True)
+
+
+# --- Many idle jobs ------------------------------------------------------------------------------
+
+
+def run_idle(scratch, jobs):
+    folder = scratch / "idle"
+    folder.mkdir()
+    database = folder / "carillon.db"
+    with target_in(folder) as target:
+        with server_on(database) as server:
+            empty_mib = resident_mib(server.process.pid)
+            create_s = create_many(server, jobs, YEARLY, target.url("/ok/idle"))
+            create_job(server, target.url("/ok/witness"), EVERY_SECOND)
+            full_mib = resident_mib(server.process.pid)
+        print(f"{jobs} idle jobs: created in {create_s:.1f} s, {jobs / create_s:.0f} per s")
+        print(f"memory: {empty_mib:.1f} MiB empty, {full_mib:.1f} MiB after creating them")
+        measure_start(database, target)
+    shutil.rmtree(folder)
+
+
+def measure_start(database, target):
+    start_s, start_us = time.monotonic(), time.time_ns() // 1000
+    with server_on(database) as server:
+        wait_until(lambda: server.get("/readyz").status == 200, 60, "it is ready")
+        ready_s = time.monotonic() - start_s
+
+        def first_on_time_us():
+            started = (a for a in target.read() if a[2] >= start_us)
+            return next((a[2] for a in started if a[2] / 1000 - a[1] < 1000), None)
+
+        on_time_s = (wait_until(first_on_time_us, 60, "a job fired on time") - start_us) / 1e6
+        memory_mib = resident_mib(server.process.pid)
+    print(f"start: {ready_s:.2f} s to the first answer of /readyz,")
+    print(f"       {on_time_s:.2f} s to the first firing on time of a job that fires every second")
+    print(f"memory: {memory_mib:.1f} MiB after a start with them\n", flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rates", default=RATES, help=f"jobs per second (default {RATES})")
+    parser.add_argument("--window", type=int, default=10, help="seconds measured (default 10)")
+    parser.add_argument("--idle", type=int, default=100_000, help="idle jobs (default 100000)")
+    parser.add_argument("--folder", help="where the databases are written (default: TMPDIR)")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory(dir=arguments.folder) as scratch:
+        if arguments.rates:
+            run_load(Path(scratch), list(map(int, arguments.rates.split(","))), arguments.window)
+        if arguments.idle:
+            run_idle(Path(scratch), arguments.idle)
+
+
+if __name__ == "__main__":
+    main()
