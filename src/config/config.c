@@ -305,7 +305,7 @@ void config_print_help(FILE *to)
         snprintf(flag, sizeof flag, "--%s%s%s", name, argument ? " " : "",
                  argument ? argument : "");
         print_default(&settings[i], value, sizeof value);
-        fprintf(to, "  %-28s %s%s\n", flag, settings[i].help, value);
+        fprintf(to, "  %-27s %s%s\n", flag, settings[i].help, value);
     }
-    fprintf(to, "  %-28s %s\n", "--config FILE", "read settings from a file: name = value");
+    fprintf(to, "  %-27s %s\n", "--config FILE", "read settings from a file: name = value");
 }
