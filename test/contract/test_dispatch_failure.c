@@ -23,6 +23,7 @@
 
 static char long_head_answer[2 * RESPONSE_HEAD_BYTES_MAX];
 static char long_line_answer[300000];
+static char endless_url[10000000];
 
 static struct script scripts[] = {
     {"/long-head", long_head_answer, 0, SCRIPT_KEEP},
@@ -153,6 +154,7 @@ static void what_cannot_be_a_url_is_an_outcome_too(void **state)
         {"ftp://127.0.0.1/", "the URL is neither http nor https"},
         {"file:///etc/passwd", "the URL is neither http nor https"},
         {"http://127.0.0.1:99999/", "the URL is malformed"},
+        {endless_url, "the URL is malformed"},
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         const struct seen *s = post_to(*state, cases[i].url);
@@ -356,6 +358,8 @@ int main(void)
         memcpy(long_head_answer + i, "X: yyy\r\n", 8);
     head = snprintf(long_line_answer, sizeof long_line_answer, "HTTP/1.1 200 OK\r\nX: ");
     memset(long_line_answer + head, 'y', sizeof long_line_answer - (size_t)head - 1);
+    snprintf(endless_url, sizeof endless_url, "http://127.0.0.1/");
+    memset(endless_url + strlen(endless_url), 'x', sizeof endless_url - strlen(endless_url) - 1);
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {

@@ -25,6 +25,7 @@ static const struct {
 } code_words[] = {
     {CURLE_OK, NULL, "connection closed by {target} in the middle of its answer"},
     {CURLE_URL_MALFORMAT, "the URL is malformed", NULL},
+    {CURLE_BAD_FUNCTION_ARGUMENT, "the URL is malformed", NULL}, // Refused for its length.
     {CURLE_UNSUPPORTED_PROTOCOL, "the URL is neither http nor https",
      "{target} does not answer in HTTP/1"},
     {CURLE_COULDNT_RESOLVE_HOST, "cannot resolve host {host}", NULL},
