@@ -9,11 +9,14 @@
 #include "base/log.h"
 
 #include <arpa/inet.h>
-#include <assert.h>
+#include <errno.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
+
+#define ZONE_REFRESH_S 60
 
 static void store_lost(const struct fault *f)
 {
@@ -148,14 +151,29 @@ void app__block_signals(void)
     signal(SIGPIPE, SIG_IGN);
 }
 
+// Zone files change with a few days' notice; once a minute is soon enough.
+static void refresh_zones(struct carillon *c)
+{
+    struct fault f = {0};
+    size_t changed = zone_refresh(&f);
+    if (f.code)
+        log_warn("zone.unreadable", LOG_TEXT("detail", f.text));
+    if (changed == 0)
+        return;
+    char version[ZONE_VERSION_BYTES];
+    zone_data_version(version);
+    log_info("zones.reloaded", LOG_INT("changed", changed), LOG_TEXT("tzdata", version));
+    engine_zones_changed(c->engine);
+}
+
 void app__wait(struct carillon *c)
 {
-    (void)c;
     sigset_t set = stop_signals();
+    const struct timespec interval = {.tv_sec = ZONE_REFRESH_S};
     int signal_number;
-    int rc = sigwait(&set, &signal_number);
-    assert(rc == 0);
-    (void)rc;
+    while ((signal_number = sigtimedwait(&set, NULL, &interval)) < 0)
+        if (errno == EAGAIN)
+            refresh_zones(c);
     log_info("server.stopping", LOG_TEXT("signal", signal_number == SIGINT ? "INT" : "TERM"));
 }
 

@@ -197,6 +197,31 @@ void core_step(struct core *c, const struct event *e, struct now now, struct act
     c->out = NULL;
 }
 
+static bool contains(const struct zone *const *zones, size_t count, const struct zone *z)
+{
+    while (count-- > 0)
+        if (zones[count] == z)
+            return true;
+    return false;
+}
+
+void core_zones(const struct core *c, core_each_zone *each, void *context)
+{
+    const struct zone **seen = NULL;
+    size_t count = 0, capacity = 0;
+    for (size_t p = 0; p < c->jobs.page_count; p++) {
+        for (size_t i = 0; c->jobs.pages[p] && i < JOB_PAGE; i++) {
+            const struct core_job *j = c->jobs.pages[p][i];
+            if (!j || contains(seen, count, j->zone))
+                continue;
+            seen = grow(seen, count, &capacity, sizeof *seen);
+            seen[count++] = j->zone;
+            each(context, j->zone);
+        }
+    }
+    free(seen);
+}
+
 struct core_status core_status(const struct core *c)
 {
     return (struct core_status){

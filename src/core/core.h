@@ -378,6 +378,10 @@ MUST_CHECK enum err core_add_execution(struct core *c, const struct execution *e
 
 void core_step(struct core *c, const struct event *e, struct now now, struct actions *out);
 
+// Calls back once for each time zone that a job uses.
+typedef void core_each_zone(void *context, const struct zone *z);
+void core_zones(const struct core *c, core_each_zone *each, void *context);
+
 // Gauges of the machine as it stands, for health and metrics.
 struct core_status {
     wall_ms watermark;

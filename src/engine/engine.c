@@ -74,6 +74,34 @@ static void stalled(struct engine *e)
     step(e, &(struct event){.kind = EVENT_STORE, .healthy = false});
 }
 
+struct zone_list {
+    const struct zone **zones;
+    size_t count;
+    size_t capacity;
+};
+
+static void list_zone(void *context, const struct zone *z)
+{
+    struct zone_list *l = context;
+    l->zones = grow(l->zones, l->count, &l->capacity, sizeof *l->zones);
+    l->zones[l->count++] = z;
+}
+
+// The cache has new rules for some names: tells the core which zone has become which.
+static void swap_zones(struct engine *e)
+{
+    struct zone_list l = {0};
+    core_zones(e->core, list_zone, &l);
+    for (size_t i = 0; i < l.count; i++) {
+        const struct zone *now;
+        if (zone_find(zone_name(l.zones[i]), &now, NULL) || now == l.zones[i])
+            continue;
+        log_info("zone.changed", LOG_TEXT("timezone", zone_name(now)));
+        step(e, &(struct event){.kind = EVENT_ZONE, .zone_old = l.zones[i], .zone_new = now});
+    }
+    free(l.zones);
+}
+
 static void open_mail(struct engine *e, struct engine_mail *m)
 {
     switch (m->kind) {
@@ -86,9 +114,8 @@ static void open_mail(struct engine *e, struct engine_mail *m)
     case MAIL_STALLED:
         stalled(e);
         break;
-    case MAIL_ZONE:
-        step(e,
-             &(struct event){.kind = EVENT_ZONE, .zone_old = m->zones[0], .zone_new = m->zones[1]});
+    case MAIL_ZONES:
+        swap_zones(e);
         break;
     case MAIL_DRAIN:
         step(e, &(struct event){.kind = EVENT_DRAIN});

@@ -51,8 +51,9 @@ struct engine_status {
 };
 struct engine_status engine_status(struct engine *e); // Any thread.
 
-// Zones were read again: schedules of `zone_old` are planned by `zone_new` from now on.
-void engine_swap_zone(struct engine *e, const struct zone *zone_old, const struct zone *zone_new);
+// To be called after zone_refresh has found new rules: from now on jobs are planned by them. What
+// is planned already stays as it is. Any thread.
+void engine_zones_changed(struct engine *e);
 
 // Refuses commands, starts no more attempts, waits for those under way up to `timeout_ms`. Returns
 // the number of attempts abandoned; they are made again after the next start.

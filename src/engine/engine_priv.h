@@ -16,16 +16,15 @@
 
 // --- Mail that other threads send to the engine (mail.c) ---
 
-enum mail_kind { MAIL_COMMAND, MAIL_RECORDED, MAIL_STALLED, MAIL_ZONE, MAIL_DRAIN, MAIL_STOP };
+enum mail_kind { MAIL_COMMAND, MAIL_RECORDED, MAIL_STALLED, MAIL_ZONES, MAIL_DRAIN, MAIL_STOP };
 
 struct engine_mail {
     struct mail mail;
     enum mail_kind kind;
-    uint64_t sequence;           // RECORDED
-    const struct zone *zones[2]; // ZONE: old, new.
-    struct command command;      // COMMAND: owns its job and body.
-    engine_reply *done;          // COMMAND
-    void *context;               // COMMAND
+    uint64_t sequence;      // RECORDED
+    struct command command; // COMMAND: owns its job and body.
+    engine_reply *done;     // COMMAND
+    void *context;          // COMMAND
 };
 
 struct engine_mail *engine__mail_new(enum mail_kind kind);

@@ -58,10 +58,7 @@ void engine__post(struct engine *e, enum mail_kind kind)
     post(e, engine__mail_new(kind));
 }
 
-void engine_swap_zone(struct engine *e, const struct zone *zone_old, const struct zone *zone_new)
+void engine_zones_changed(struct engine *e)
 {
-    struct engine_mail *m = engine__mail_new(MAIL_ZONE);
-    m->zones[0] = zone_old;
-    m->zones[1] = zone_new;
-    post(e, m);
+    engine__post(e, MAIL_ZONES);
 }
