@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: MIT
+// writer.c: the writing thread: adaptive group commit.
+//
+// It takes everything that waits, and makes it durable with one store_commit. While the disk works,
+// more arrives, and goes into the next commit: the busier it is, the larger the groups, and nobody
+// had to choose a size or a delay.
+//
+// Between commits it keeps house: it folds in the log and removes old rows, in steps no longer than
+// a commit. A step is taken when nothing waits; under constant load, one after every few commits,
+// since a store which never keeps house fills up.
+//
+//                      full, locked
+//      WRITING ------------------------> STALLED     tries again every second
+//         |    <------------------------    |
+//         | other errors   it went through  | other errors
+//         v                                 v
+//       FAILED <----------------------------+        drops what comes, until it is stopped
+
+#include "base/mailbox.h"
+#include "store/store.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <time.h>
+
+#define BATCHES_WAITING_MAX 1048576 // The core stops planning long before, when nothing is written.
+#define RETRY_MS 1000
+#define COMMITS_PER_STEP 8
+#define RETAIN_ROWS 500
+#define RETAIN_PAUSE_MS 5000 // After there was nothing more to remove.
+
+enum mode { WRITING, STALLED, FAILED };
+
+// A batch on its way; without one, the request to stop.
+struct parcel {
+    struct mail mail;
+    struct batch *batch;
+};
+
+struct store_writer {
+    struct store *store;
+    struct store_retention retention;
+    struct store_writer_events events;
+    struct mailbox *mailbox;
+    pthread_t thread;
+
+    // Of the thread alone.
+    struct batch **waiting; // Taken from the mailbox, not yet durable.
+    size_t waiting_count;
+    size_t waiting_capacity;
+    enum mode mode;
+    bool is_stopping;
+    unsigned commits_since_step;
+    mono_ms retry_at;
+    mono_ms retain_at;
+
+    pthread_mutex_t lock; // Guards the status.
+    struct store_writer_status status;
+};
+
+// --- Committing ------------------------------------------------------------------------------
+
+static int64_t now_us(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+static void note_commit(struct store_writer *w, int64_t took_us)
+{
+    pthread_mutex_lock(&w->lock);
+    w->status.commits++;
+    w->status.batches += w->waiting_count;
+    for (size_t i = 0; i < w->waiting_count; i++)
+        w->status.changes += w->waiting[i]->count;
+    w->status.last_commit_us = took_us;
+    w->status.longest_commit_us = MAX(w->status.longest_commit_us, took_us);
+    w->status.stalled = false;
+    pthread_mutex_unlock(&w->lock);
+}
+
+static void free_waiting(struct store_writer *w)
+{
+    for (size_t i = 0; i < w->waiting_count; i++)
+        batch_free(w->waiting[i]);
+    w->waiting_count = 0;
+}
+
+static void stall(struct store_writer *w, const struct fault *f)
+{
+    pthread_mutex_lock(&w->lock);
+    w->status.stalled = true;
+    pthread_mutex_unlock(&w->lock);
+    w->retry_at = clock_mono_ms() + RETRY_MS;
+    if (w->mode != STALLED)
+        w->events.stalled(w->events.context, f);
+    w->mode = STALLED;
+}
+
+static void fail(struct store_writer *w, const struct fault *f)
+{
+    w->mode = FAILED;
+    free_waiting(w);
+    w->events.failed(w->events.context, f);
+}
+
+static void commit_waiting(struct store_writer *w)
+{
+    struct fault f = {0};
+    int64_t began = now_us();
+    enum err err = store_commit(w->store, w->waiting, w->waiting_count, &f);
+    switch (err) {
+    case ERR_OK:
+        note_commit(w, now_us() - began);
+        w->mode = WRITING;
+        w->commits_since_step++;
+        uint64_t sequence = w->waiting[w->waiting_count - 1]->sequence;
+        free_waiting(w);
+        w->events.committed(w->events.context, sequence);
+        break;
+    case ERR_STORE_FULL:
+    case ERR_BUSY:
+        stall(w, &f);
+        break;
+    default:
+        fail(w, &f);
+    }
+}
+
+// --- Keeping house ---------------------------------------------------------------------------
+
+// A disk that is full stops house-keeping as it stops commits: it is taken up again later.
+static void note_step(struct store_writer *w, enum err err, const struct fault *f)
+{
+    if (err == ERR_STORE_FULL || err == ERR_BUSY)
+        w->retain_at = clock_mono_ms() + RETAIN_PAUSE_MS;
+    else if (err)
+        fail(w, f);
+}
+
+static void retain(struct store_writer *w)
+{
+    struct fault f = {0};
+    size_t removed = 0;
+    enum err err =
+        store_retain(w->store, &w->retention, clock_wall_ms(), RETAIN_ROWS, &removed, &f);
+    if (!err && removed < RETAIN_ROWS)
+        w->retain_at = clock_mono_ms() + RETAIN_PAUSE_MS;
+    note_step(w, err, &f);
+}
+
+static void keep_house(struct store_writer *w)
+{
+    struct fault f = {0};
+    w->commits_since_step = 0;
+    enum err err = store_checkpoint(w->store, &f);
+    note_step(w, err, &f);
+    if (!err && clock_mono_ms() >= w->retain_at)
+        retain(w);
+}
+
+// --- The thread ------------------------------------------------------------------------------
+
+static void take_mail(struct store_writer *w, struct mail *mail)
+{
+    while (mail) {
+        struct parcel *p = (struct parcel *)mail;
+        mail = mail->next;
+        if (!p->batch) {
+            w->is_stopping = true;
+        } else if (w->mode == FAILED) {
+            batch_free(p->batch);
+        } else {
+            w->waiting = grow(w->waiting, w->waiting_count, &w->waiting_capacity, sizeof(void *));
+            w->waiting[w->waiting_count++] = p->batch;
+        }
+        free(p);
+    }
+}
+
+// When to look around although no mail came.
+static int wait_ms(const struct store_writer *w)
+{
+    if (w->mode == FAILED)
+        return -1;
+    mono_ms at = w->mode == STALLED ? w->retry_at : w->retain_at;
+    mono_ms left = at - clock_mono_ms();
+    if (w->mode == WRITING && w->commits_since_step > 0)
+        left = 0; // There may be a log to fold in.
+    return left > 0 ? (int)left : 0;
+}
+
+static bool may_commit(const struct store_writer *w)
+{
+    if (w->waiting_count == 0)
+        return false;
+    return w->mode == WRITING || w->is_stopping || clock_mono_ms() >= w->retry_at;
+}
+
+// What could not be written when it stops was never confirmed, as after a crash.
+static void *run(void *argument)
+{
+    struct store_writer *w = argument;
+    while (!w->is_stopping) {
+        struct mail *mail = mailbox_wait(w->mailbox, wait_ms(w));
+        take_mail(w, mail);
+        if (may_commit(w))
+            commit_waiting(w);
+        if (w->mode == WRITING && (!mail || w->commits_since_step >= COMMITS_PER_STEP))
+            keep_house(w);
+    }
+    free_waiting(w);
+    return NULL;
+}
+
+// Signals are for the main thread.
+static int start_thread(struct store_writer *w)
+{
+    sigset_t all;
+    sigset_t before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int error = pthread_create(&w->thread, NULL, run, w);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return error;
+}
+
+static void free_writer(struct store_writer *w)
+{
+    mailbox_close(w->mailbox);
+    pthread_mutex_destroy(&w->lock);
+    free(w->waiting);
+    free(w);
+}
+
+enum err store_writer_start(struct store *s, const struct store_retention *r,
+                            const struct store_writer_events *events, struct store_writer **out,
+                            struct fault *f)
+{
+    struct store_writer *w = xcalloc(1, sizeof *w);
+    w->store = s;
+    w->retention = *r;
+    w->events = *events;
+    pthread_mutex_init(&w->lock, NULL);
+    enum err err = mailbox_open(BATCHES_WAITING_MAX, &w->mailbox, f);
+    int error = err ? 0 : start_thread(w);
+    if (error)
+        err = fault_set(f, ERR_SYSTEM, "cannot start the writing thread: %s", strerror(error));
+    if (err) {
+        free_writer(w);
+        return err;
+    }
+    *out = w;
+    return ERR_OK;
+}
+
+static void post(struct store_writer *w, struct batch *b)
+{
+    struct parcel *p = xcalloc(1, sizeof *p);
+    p->batch = b;
+    enum err err = mailbox_post(w->mailbox, &p->mail);
+    assert(!err && "the engine must not run away from the store");
+    (void)err;
+}
+
+void store_writer_put(struct store_writer *w, struct batch *b)
+{
+    post(w, b);
+}
+
+void store_writer_stop(struct store_writer *w)
+{
+    if (!w)
+        return;
+    post(w, NULL);
+    pthread_join(w->thread, NULL);
+    free_writer(w);
+}
+
+struct store_writer_status store_writer_status(struct store_writer *w)
+{
+    pthread_mutex_lock(&w->lock);
+    struct store_writer_status status = w->status;
+    pthread_mutex_unlock(&w->lock);
+    return status;
+}

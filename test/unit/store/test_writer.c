@@ -1,0 +1,346 @@
+// SPDX-License-Identifier: MIT
+// test_writer.c: what the writing thread promises: order, groups, patience with a full disk, and an
+// end that loses nothing that could be written. The store is a scripted one.
+
+#include "store/store_priv.h"
+
+#include <pthread.h>
+
+// clang-format off
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+// clang-format on
+
+#define COMMITS_MAX 64
+
+// A store that writes down what it is asked. A commit waits at the gate while that is shut, unless
+// it has a pass, so that a test decides what comes together. `answers` are given one after the
+// other, then ERR_OK.
+struct script {
+    struct store store;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    bool is_gate_shut;
+    bool is_at_gate;
+    unsigned passes;
+    enum err answers[8];
+    size_t answer_count;
+    size_t asked;
+    uint64_t first[COMMITS_MAX]; // Of each commit that was asked for, its first and
+    uint64_t last[COMMITS_MAX];  // its last sequence.
+    size_t rows_to_retain;
+    size_t checkpoints;
+    // What the writer said.
+    uint64_t committed;
+    unsigned stalls;
+    unsigned failures;
+};
+
+static enum err scripted_commit(struct store *s, struct batch *const *batches, size_t count,
+                                struct fault *f)
+{
+    struct script *x = (struct script *)s;
+    pthread_mutex_lock(&x->lock);
+    x->is_at_gate = true;
+    pthread_cond_broadcast(&x->changed);
+    while (x->is_gate_shut && x->passes == 0)
+        pthread_cond_wait(&x->changed, &x->lock);
+    x->passes -= x->is_gate_shut;
+    x->is_at_gate = false;
+    for (size_t i = 1; i < count; i++)
+        assert_int_equal(batches[i]->sequence, batches[i - 1]->sequence + 1);
+    x->first[x->asked] = batches[0]->sequence;
+    x->last[x->asked] = batches[count - 1]->sequence;
+    enum err err = x->asked < x->answer_count ? x->answers[x->asked] : ERR_OK;
+    x->asked++;
+    pthread_cond_broadcast(&x->changed);
+    pthread_mutex_unlock(&x->lock);
+    return err ? fault_set(f, err, "as scripted") : ERR_OK;
+}
+
+static enum err scripted_retain(struct store *s, const struct store_retention *r, wall_ms now,
+                                size_t rows_max, size_t *removed, struct fault *f)
+{
+    (void)now;
+    (void)f;
+    struct script *x = (struct script *)s;
+    assert_int_equal(r->executions_max, 77);
+    pthread_mutex_lock(&x->lock);
+    *removed = MIN(rows_max, x->rows_to_retain);
+    x->rows_to_retain -= *removed;
+    pthread_cond_broadcast(&x->changed);
+    pthread_mutex_unlock(&x->lock);
+    return ERR_OK;
+}
+
+static enum err scripted_checkpoint(struct store *s, struct fault *f)
+{
+    (void)f;
+    struct script *x = (struct script *)s;
+    pthread_mutex_lock(&x->lock);
+    x->checkpoints++;
+    pthread_cond_broadcast(&x->changed);
+    pthread_mutex_unlock(&x->lock);
+    return ERR_OK;
+}
+
+static const struct store_ops scripted_ops = {
+    .commit = scripted_commit,
+    .retain = scripted_retain,
+    .checkpoint = scripted_checkpoint,
+};
+
+static void on_committed(void *context, uint64_t sequence)
+{
+    struct script *x = context;
+    pthread_mutex_lock(&x->lock);
+    assert_true(sequence > x->committed);
+    x->committed = sequence;
+    pthread_cond_broadcast(&x->changed);
+    pthread_mutex_unlock(&x->lock);
+}
+
+static void on_stalled(void *context, const struct fault *f)
+{
+    struct script *x = context;
+    assert_string_equal(f->text, "as scripted");
+    pthread_mutex_lock(&x->lock);
+    x->stalls++;
+    pthread_cond_broadcast(&x->changed);
+    pthread_mutex_unlock(&x->lock);
+}
+
+static void on_failed(void *context, const struct fault *f)
+{
+    struct script *x = context;
+    assert_string_equal(f->text, "as scripted");
+    pthread_mutex_lock(&x->lock);
+    x->failures++;
+    pthread_cond_broadcast(&x->changed);
+    pthread_mutex_unlock(&x->lock);
+}
+
+static struct script *script_new(void)
+{
+    struct script *x = xcalloc(1, sizeof *x);
+    x->store.ops = &scripted_ops;
+    pthread_mutex_init(&x->lock, NULL);
+    pthread_cond_init(&x->changed, NULL);
+    return x;
+}
+
+static void script_free(struct script *x)
+{
+    pthread_cond_destroy(&x->changed);
+    pthread_mutex_destroy(&x->lock);
+    free(x);
+}
+
+static struct store_writer *start(struct script *x)
+{
+    const struct store_retention retention = {.executions_max = 77};
+    const struct store_writer_events events = {on_committed, on_stalled, on_failed, x};
+    struct store_writer *w = NULL;
+    struct fault f = {0};
+    assert_int_equal(store_writer_start(&x->store, &retention, &events, &w, &f), ERR_OK);
+    return w;
+}
+
+static void put(struct store_writer *w, uint64_t first, uint64_t last)
+{
+    for (uint64_t sequence = first; sequence <= last; sequence++)
+        store_writer_put(w, batch_new(sequence));
+}
+
+// Waits until `condition` holds, which other threads make true under the lock.
+#define AWAIT(x, condition)                                                                        \
+    do {                                                                                           \
+        pthread_mutex_lock(&(x)->lock);                                                            \
+        while (!(condition))                                                                       \
+            pthread_cond_wait(&(x)->changed, &(x)->lock);                                          \
+        pthread_mutex_unlock(&(x)->lock);                                                          \
+    } while (0)
+
+static void set_gate(struct script *x, bool is_shut)
+{
+    pthread_mutex_lock(&x->lock);
+    x->is_gate_shut = is_shut;
+    pthread_cond_broadcast(&x->changed);
+    pthread_mutex_unlock(&x->lock);
+}
+
+static void give_pass(struct script *x)
+{
+    pthread_mutex_lock(&x->lock);
+    x->passes++;
+    pthread_cond_broadcast(&x->changed);
+    pthread_mutex_unlock(&x->lock);
+}
+
+// While the disk works on the first batch, nine more arrive: they are one commit.
+static void what_comes_during_a_commit_joins_the_next(void **state)
+{
+    (void)state;
+    struct script *x = script_new();
+    struct store_writer *w = start(x);
+    set_gate(x, true);
+    put(w, 1, 1);
+    AWAIT(x, x->is_at_gate);
+    put(w, 2, 10);
+    set_gate(x, false);
+    AWAIT(x, x->committed == 10);
+    assert_int_equal(x->asked, 2);
+    assert_int_equal(x->first[0], 1);
+    assert_int_equal(x->last[0], 1);
+    assert_int_equal(x->first[1], 2);
+    assert_int_equal(x->last[1], 10);
+
+    store_writer_stop(w);
+    script_free(x);
+}
+
+static void the_status_counts_commits_and_batches(void **state)
+{
+    (void)state;
+    struct script *x = script_new();
+    struct store_writer *w = start(x);
+    set_gate(x, true);
+    put(w, 1, 1);
+    AWAIT(x, x->is_at_gate);
+    put(w, 2, 10);
+    set_gate(x, false);
+    AWAIT(x, x->committed == 10);
+    struct store_writer_status s = store_writer_status(w);
+    assert_int_equal(s.commits, 2);
+    assert_int_equal(s.batches, 10);
+    assert_int_equal(s.changes, 0);
+    assert_false(s.stalled);
+    assert_true(s.last_commit_us <= s.longest_commit_us);
+    store_writer_stop(w);
+    script_free(x);
+}
+
+// A full disk, twice: told once, nothing lost, nothing skipped, and what came meanwhile joins.
+static void a_full_disk_is_tried_again_until_it_goes_through(void **state)
+{
+    (void)state;
+    struct script *x = script_new();
+    x->answers[0] = ERR_STORE_FULL;
+    x->answers[1] = ERR_BUSY;
+    x->answer_count = 2;
+    struct store_writer *w = start(x);
+    put(w, 1, 1);
+    AWAIT(x, x->stalls == 1);
+    assert_true(store_writer_status(w).stalled);
+    put(w, 2, 2);
+    AWAIT(x, x->committed == 2);
+    assert_int_equal(x->asked, 3);
+    assert_int_equal(x->first[2], 1);
+    assert_int_equal(x->last[2], 2);
+    assert_int_equal(x->stalls, 1);
+    assert_int_equal(x->failures, 0);
+    assert_false(store_writer_status(w).stalled);
+    store_writer_stop(w);
+    script_free(x);
+}
+
+static void a_lost_store_is_told_and_nothing_more_is_written(void **state)
+{
+    (void)state;
+    static const enum err losses[] = {ERR_STORE_IO, ERR_STORE_CORRUPT, ERR_CONFLICT};
+    for (size_t i = 0; i < COUNT_OF(losses); i++) {
+        struct script *x = script_new();
+        x->answers[0] = losses[i];
+        x->answer_count = 1;
+        struct store_writer *w = start(x);
+        put(w, 1, 3);
+        AWAIT(x, x->failures == 1);
+        put(w, 4, 6);
+        store_writer_stop(w);
+        assert_int_equal(x->asked, 1);
+        assert_int_equal(x->committed, 0);
+        script_free(x);
+    }
+}
+
+static void stopping_commits_what_waits(void **state)
+{
+    (void)state;
+    struct script *x = script_new();
+    struct store_writer *w = start(x);
+    put(w, 1, 500);
+    store_writer_stop(w);
+    assert_int_equal(x->committed, 500);
+    script_free(x);
+}
+
+// The last try of a stop does not wait for the next second, and a disk that stays full does not
+// keep the program from ending.
+static void stopping_tries_a_full_disk_once_more(void **state)
+{
+    (void)state;
+    struct script *x = script_new();
+    for (size_t i = 0; i < COUNT_OF(x->answers); i++)
+        x->answers[i] = ERR_STORE_FULL;
+    x->answer_count = COUNT_OF(x->answers);
+    struct store_writer *w = start(x);
+    put(w, 1, 1);
+    AWAIT(x, x->stalls == 1);
+    put(w, 2, 2);
+    store_writer_stop(w);
+    assert_int_equal(x->last[x->asked - 1], 2);
+    assert_int_equal(x->committed, 0);
+    assert_int_equal(x->failures, 0);
+    script_free(x);
+}
+
+static void an_idle_writer_keeps_house_until_nothing_is_left_to_do(void **state)
+{
+    (void)state;
+    struct script *x = script_new();
+    x->rows_to_retain = 1700;
+    struct store_writer *w = start(x);
+    AWAIT(x, x->rows_to_retain == 0 && x->checkpoints > 0);
+    store_writer_stop(w);
+    script_free(x);
+}
+
+// Mail waits at every moment, and still the log is folded in now and then.
+static void constant_load_does_not_keep_it_from_keeping_house(void **state)
+{
+    (void)state;
+    struct script *x = script_new();
+    struct store_writer *w = start(x);
+    AWAIT(x, x->checkpoints > 0); // The first step, at its start.
+    set_gate(x, true);
+    put(w, 1, 1);
+    size_t before = x->checkpoints;
+    for (uint64_t sequence = 2; sequence <= 20; sequence++) {
+        AWAIT(x, x->is_at_gate && x->asked == sequence - 2);
+        put(w, sequence, sequence);
+        give_pass(x);
+    }
+    AWAIT(x, x->checkpoints > before);
+    set_gate(x, false);
+    store_writer_stop(w);
+    assert_int_equal(x->committed, 20);
+    script_free(x);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_comes_during_a_commit_joins_the_next),
+        cmocka_unit_test(the_status_counts_commits_and_batches),
+        cmocka_unit_test(a_full_disk_is_tried_again_until_it_goes_through),
+        cmocka_unit_test(a_lost_store_is_told_and_nothing_more_is_written),
+        cmocka_unit_test(stopping_commits_what_waits),
+        cmocka_unit_test(stopping_tries_a_full_disk_once_more),
+        cmocka_unit_test(an_idle_writer_keeps_house_until_nothing_is_left_to_do),
+        cmocka_unit_test(constant_load_does_not_keep_it_from_keeping_house),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
