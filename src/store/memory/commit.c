@@ -150,13 +150,18 @@ static enum err insert_attempt(struct commit *c, const struct attempt *a)
     return ERR_OK;
 }
 
+// The key of an alert is that of its execution; a database keeps it there only.
 static enum err insert_alert(struct commit *c, const struct alert *a)
 {
-    if (!table_find(&c->store->jobs, a->job) || !table_find(&c->store->executions, a->execution_id))
+    const struct memory_execution *e = table_find(&c->store->executions, a->execution_id);
+    if (!e || !table_find(&c->store->jobs, a->job))
         return refuse(c, "alert", a->id, "of a job or an execution that is not there");
     if (table_find(&c->store->alerts, a->id))
         return refuse(c, "alert", a->id, "inserted after it was there");
-    table_insert(&c->store->alerts, alert_new(a));
+    struct alert *new = alert_new(a);
+    new->key = e->row.key;
+    new->key.job = a->job;
+    table_insert(&c->store->alerts, new);
     note(c, UNDO_ALERT, a->id);
     return ERR_OK;
 }

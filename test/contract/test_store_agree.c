@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: MIT
+// test_store_agree.c: the SQLite adapter, with its merged and reordered writes, does what the
+// memory adapter does, which applies change by change. Random commits, many of them refused, go to
+// both; their answers and all that can be read must be the same after each.
+
+#include "store_fixture.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define ROUNDS 200
+#define JOBS 5
+
+struct plan {
+    uint64_t random;
+    int64_t next_id;
+    int64_t next_alert;
+    int64_t ids[12 * ROUNDS]; // Executions that were committed; retention may have taken them.
+    size_t id_count;
+    int64_t new_ids[64]; // Of the commit at hand.
+    size_t new_count;
+};
+
+static uint64_t draw(struct plan *p, uint64_t below)
+{
+    p->random ^= p->random << 13;
+    p->random ^= p->random >> 7;
+    p->random ^= p->random << 17;
+    return p->random % below;
+}
+
+static bool once_in(struct plan *p, uint64_t n)
+{
+    return draw(p, n) == 0;
+}
+
+// One that was committed, or one of this commit; 0 when there is none yet.
+static int64_t draw_id(struct plan *p)
+{
+    size_t count = p->id_count + p->new_count;
+    if (count == 0)
+        return 0;
+    size_t i = count - 1 - draw(p, MIN(count, 30));
+    return i < p->id_count ? p->ids[i] : p->new_ids[i - p->id_count];
+}
+
+static struct execution draw_execution(struct plan *p, int64_t id)
+{
+    struct execution e = store_execution(id, (job_id)draw(p, JOBS) + 1, STORE_T0 + id * 500);
+    if (once_in(p, 40))
+        e.key.scheduled_at = STORE_T0 + (id - 1) * 500; // Perhaps somebody else's.
+    if (once_in(p, 10))
+        e.key.series = -(int64_t)draw(p, 400) - 1;
+    if (once_in(p, 100))
+        e.key.job = JOBS + 1; // Not there.
+    if (once_in(p, 2))
+        e = store_finished(e, EXECUTION_SUCCESS + (enum execution_state)draw(p, 4));
+    else
+        e.state = once_in(p, 2) ? EXECUTION_PENDING : EXECUTION_RUNNING;
+    e.trigger = e.key.series < 0 ? TRIGGER_MANUAL : TRIGGER_SCHEDULE;
+    e.error = once_in(p, 3) ? "answered 500" : NULL;
+    e.retry_count = (uint16_t)draw(p, 4);
+    return e;
+}
+
+static void add_insert(struct plan *p, struct batch *b)
+{
+    bool is_again = p->id_count > 0 && once_in(p, 60);
+    int64_t id = is_again ? p->ids[draw(p, p->id_count)] : p->next_id++;
+    store_add_insert(b, draw_execution(p, id));
+    if (!is_again)
+        p->new_ids[p->new_count++] = id;
+}
+
+static void add_job_change(struct plan *p, struct batch *b)
+{
+    job_id id = (job_id)draw(p, JOBS) + 1;
+    struct change *c;
+    if (once_in(p, 12)) {
+        c = store_add(b, CHANGE_JOB_DELETE);
+        c->deleted.id = id;
+        c->deleted.at = STORE_T0;
+    } else if (once_in(p, 2)) {
+        store_add_job(b, id);
+    } else {
+        store_add(b, CHANGE_JOB_STATE)->state = (struct job_state){
+            .id = id, .version = (int64_t)draw(p, 99), .paused_until = WALL_NEVER};
+    }
+}
+
+static void add_change(struct plan *p, struct batch *b)
+{
+    int64_t id = draw_id(p);
+    uint64_t kind = draw(p, 16);
+    if (kind < 6 || id == 0) {
+        add_insert(p, b);
+    } else if (kind < 11) {
+        store_add_update(b, draw_execution(p, id));
+    } else if (kind < 14) {
+        store_add_attempt(b, id, (uint16_t)(draw(p, 4) + 1));
+    } else if (kind == 14) {
+        struct execution e = store_execution(id, (job_id)draw(p, JOBS) + 1, 0);
+        store_add_alert(b, p->next_alert++, &e);
+    } else {
+        add_job_change(p, b);
+    }
+}
+
+static struct batch *draw_batch(struct plan *p, uint64_t sequence)
+{
+    struct batch *b = batch_new(sequence);
+    b->has_progress = true;
+    b->progress.watermark = (int64_t)sequence;
+    for (uint64_t n = draw(p, 4) + 1; n > 0; n--)
+        add_change(p, b);
+    return b;
+}
+
+// One to three batches in one commit, to both.
+static bool commit_round(struct plan *p, struct store_fixture *a, struct store_fixture *b,
+                         uint64_t round)
+{
+    struct batch *batches[3];
+    size_t count = 1 + draw(p, 3);
+    p->new_count = 0;
+    for (size_t i = 0; i < count; i++)
+        batches[i] = draw_batch(p, 3 * round + i + 2);
+    struct fault fault = {0};
+    enum err first = store_commit(a->store, batches, count, &fault);
+    enum err second = store_commit(b->store, batches, count, &fault);
+    assert_int_equal(first, second);
+    for (size_t i = 0; i < count; i++)
+        batch_free(batches[i]);
+    for (size_t i = 0; !first && i < p->new_count; i++)
+        p->ids[p->id_count++] = p->new_ids[i];
+    return first == ERR_OK;
+}
+
+static void retain_round(struct plan *p, struct store_fixture *a, struct store_fixture *b)
+{
+    struct store_retention r = {.executions_max = 20 + (int64_t)draw(p, 20)};
+    size_t first;
+    size_t second;
+    store_assert_ok(store_retain(a->store, &r, STORE_T0, 50, &first, f));
+    store_assert_ok(store_retain(b->store, &r, STORE_T0, 50, &second, f));
+    assert_int_equal(first, second);
+}
+
+static void check_same(struct store_fixture *a, struct store_fixture *b)
+{
+    char *first = store_dump(a);
+    char *second = store_dump(b);
+    assert_string_equal(first, second);
+    free(first);
+    free(second);
+}
+
+static void run_seed(uint64_t seed, size_t *accepted, size_t *refused)
+{
+    struct plan *p = xcalloc(1, sizeof *p);
+    *p = (struct plan){.random = seed, .next_id = 1, .next_alert = 1};
+    struct store_fixture *a = store_fixture_new(&store_adapters[0]);
+    struct store_fixture *b = store_fixture_new(&store_adapters[1]);
+    struct batch *jobs = batch_new(1);
+    jobs->has_progress = true;
+    for (job_id id = 1; id <= JOBS; id++)
+        store_add_job(jobs, id);
+    store_assert_ok(store_commit(a->store, &jobs, 1, f));
+    store_assert_ok(store_commit(b->store, &jobs, 1, f));
+    batch_free(jobs);
+
+    for (uint64_t round = 0; round < ROUNDS; round++) {
+        ++*(commit_round(p, a, b, round) ? accepted : refused);
+        if (once_in(p, 25))
+            retain_round(p, a, b);
+        if (once_in(p, 50))
+            store_reopen(once_in(p, 2) ? a : b);
+        check_same(a, b);
+    }
+    store_fixture_free(a);
+    store_fixture_free(b);
+    free(p);
+}
+
+static void both_adapters_answer_alike(void **state)
+{
+    (void)state;
+    size_t accepted = 0;
+    size_t refused = 0;
+    for (uint64_t seed = 1; seed <= 8; seed++)
+        run_seed(seed * 0x9e3779b97f4a7c15u, &accepted, &refused);
+    // Both kinds must come often, or this shows nothing.
+    assert_true(accepted > 200);
+    assert_true(refused > 200);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(both_adapters_answer_alike)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,408 @@
+// SPDX-License-Identifier: MIT
+// test_store_query.c: what every store promises about its lists: order, filters, pages that neither
+// repeat nor skip a row while others are inserted, and exact lookups.
+
+#include "store_fixture.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct store_adapter *adapter;
+
+static int setup(void **state)
+{
+    *state = store_fixture_new(adapter);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    store_fixture_free(*state);
+    return 0;
+}
+
+// --- Jobs ------------------------------------------------------------------------------------
+
+static struct job *named_job(job_id id, const char *name, const char *schedule, const char *api)
+{
+    struct job *j = job_new();
+    j->id = id;
+    job_set_text(&j->name, name);
+    job_set_text(&j->schedule, schedule);
+    job_set_text(&j->timezone, "UTC");
+    job_set_text(&j->api, api);
+    return j;
+}
+
+static void fill_jobs(struct store_fixture *x)
+{
+    struct batch *b = store_batch(x);
+    struct job *j = named_job(1, "Nightly Billing", "0 3 * * *", "https://pay.example.com/run");
+    job_set_text(&j->tags, "[\"billing\",\"night\"]");
+    store_add(b, CHANGE_JOB_PUT)->job = j;
+    j = named_job(2, NULL, "@hourly", "https://mail.example.com/BILLING");
+    job_set_text(&j->tags, "[\"b\\u00fcro\", \"night 100%\"]");
+    j->is_active = false;
+    store_add(b, CHANGE_JOB_PUT)->job = j;
+    store_add(b, CHANGE_JOB_PUT)->job = named_job(3, "100% sure", "0 0 1 JAN *", "http://a/b_c");
+    j = named_job(5, "Ärger", "0 0 * * MON", "http://a/b.c");
+    job_set_text(&j->tags, "[]");
+    store_add(b, CHANGE_JOB_PUT)->job = j;
+    store_must(x, b);
+}
+
+static void job_lists_filter_by_text_tag_and_activity(void **state)
+{
+    struct store_fixture *x = *state;
+    static const struct {
+        const char *text;
+        const char *tag;
+        int is_active;
+        int64_t ids[5]; // After a first element that does not count.
+        size_t count;
+    } cases[] = {
+        {NULL, NULL, -1, {0, 1, 2, 3, 5}, 5},
+        {NULL, NULL, 1, {0, 1, 3, 5}, 4},
+        {NULL, NULL, 0, {0, 2}, 2},
+        {"billing", NULL, -1, {0, 1, 2}, 3}, // In a name and in a URL, in any case.
+        {"BILLING", NULL, 1, {0, 1}, 2},
+        {"jan", NULL, -1, {0, 3}, 2}, // In a schedule.
+        {"%", NULL, -1, {0, 3}, 2},   // Nothing is special.
+        {"b_c", NULL, -1, {0, 3}, 2},
+        {"*", NULL, -1, {0, 1, 3, 5}, 4},
+        {"rger", NULL, -1, {0, 5}, 2},
+        {"", NULL, -1, {0, 1, 2, 3, 5}, 5},
+        {"nowhere", NULL, -1, {0}, 1},
+        {NULL, "night", -1, {0, 1}, 2}, // The whole tag, not a part of one.
+        {NULL, "büro", -1, {0, 2}, 2},  // However its text spells the letters.
+        {NULL, "Night", -1, {0}, 1},
+        {"pay", "billing", 1, {0, 1}, 2},
+        {"pay", "billing", 0, {0}, 1},
+    };
+    fill_jobs(x);
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct job_query q = {.text = cases[i].text,
+                              .tag = cases[i].tag,
+                              .is_active = cases[i].is_active,
+                              .limit = 10};
+        struct store_ids ids;
+        store_list_job_ids(x, &q, &ids);
+        store_check_ids(&ids, cases[i].ids, cases[i].count, __FILE__, __LINE__);
+    }
+}
+
+static void job_lists_come_in_pages(void **state)
+{
+    struct store_fixture *x = *state;
+    struct store_ids ids;
+    fill_jobs(x);
+    store_list_job_ids(x, &(struct job_query){.is_active = -1, .limit = 2}, &ids);
+    store_assert_ids(&ids, 1, 2);
+    store_list_job_ids(x, &(struct job_query){.is_active = -1, .after = 2, .limit = 2}, &ids);
+    store_assert_ids(&ids, 3, 5);
+    store_list_job_ids(x, &(struct job_query){.is_active = -1, .after = 5, .limit = 2}, &ids);
+    store_assert_ids(&ids);
+    store_list_job_ids(x, &(struct job_query){.is_active = -1, .limit = 0}, &ids);
+    store_assert_ids(&ids);
+    // The limit counts what is let through, not what is looked at.
+    store_list_job_ids(x, &(struct job_query){.text = "http://", .is_active = -1, .limit = 1},
+                       &ids);
+    store_assert_ids(&ids, 3);
+}
+
+// --- Executions ------------------------------------------------------------------------------
+
+// Two jobs; rows of every state and trigger; ties in time, also across jobs and series.
+static void fill_executions(struct store_fixture *x)
+{
+    static const struct {
+        int64_t id;
+        job_id job;
+        int at_s;
+        int64_t series;
+        enum execution_state state;
+        enum execution_trigger trigger;
+    } rows[] = {
+        {1, 1, 10, 0, EXECUTION_SUCCESS, TRIGGER_SCHEDULE},
+        {2, 2, 10, 0, EXECUTION_FAILED, TRIGGER_SCHEDULE},
+        {3, 1, 20, 0, EXECUTION_FAILED, TRIGGER_SCHEDULE},
+        {4, 1, 20, -1, EXECUTION_SUCCESS, TRIGGER_MANUAL},
+        {5, 2, 20, 0, EXECUTION_CANCELLED, TRIGGER_SCHEDULE},
+        {6, 1, 5, 0, EXECUTION_MISSED, TRIGGER_CATCH_UP}, // Planned late.
+        {7, 1, 30, 0, EXECUTION_RUNNING, TRIGGER_SCHEDULE},
+        {8, 2, 30, -1, EXECUTION_FAILED, TRIGGER_MANUAL},
+        {9, 2, 30, 0, EXECUTION_PENDING, TRIGGER_CATCH_UP},
+        {10, 1, 40, 0, EXECUTION_PENDING, TRIGGER_SCHEDULE},
+        {11, 1, 30, -2, EXECUTION_PENDING, TRIGGER_MANUAL},
+    };
+    struct batch *b = store_batch(x);
+    store_add_job(b, 1);
+    store_add_job(b, 2);
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct execution e =
+            store_execution(rows[i].id, rows[i].job, STORE_T0 + rows[i].at_s * 1000);
+        if (execution_state_is_terminal(rows[i].state))
+            e = store_finished(e, rows[i].state);
+        e.state = (uint8_t)rows[i].state;
+        e.trigger = (uint8_t)rows[i].trigger;
+        e.key.series = rows[i].series;
+        store_add_insert(b, e);
+    }
+    store_must(x, b);
+}
+
+#define ANY (-1)
+
+static void execution_lists_filter_and_run_from_the_newest(void **state)
+{
+    struct store_fixture *x = *state;
+    static const struct {
+        job_id job;
+        int state;
+        int trigger;
+        int from_s;
+        int to_s;
+        int64_t ids[12];
+        size_t count;
+    } cases[] = {
+        {0, ANY, ANY, 0, 99, {0, 10, 11, 9, 8, 7, 5, 4, 3, 2, 1, 6}, 12},
+        {1, ANY, ANY, 0, 99, {0, 10, 11, 7, 4, 3, 1, 6}, 8},
+        {2, ANY, ANY, 0, 99, {0, 9, 8, 5, 2}, 5},
+        {3, ANY, ANY, 0, 99, {0}, 1},
+        {0, ANY, ANY, 10, 20, {0, 5, 4, 3, 2, 1}, 6}, // Both ends belong to it.
+        {1, ANY, ANY, 20, 20, {0, 4, 3}, 3},
+        {0, EXECUTION_PENDING, ANY, 0, 99, {0, 10, 11, 9}, 4},
+        {0, EXECUTION_PENDING, ANY, 0, 30, {0, 11, 9}, 3},
+        {1, EXECUTION_PENDING, ANY, 0, 99, {0, 10, 11}, 3},
+        {0, EXECUTION_RUNNING, ANY, 0, 99, {0, 7}, 2},
+        {0, EXECUTION_SUCCESS, ANY, 0, 99, {0, 4, 1}, 3},
+        {2, EXECUTION_SUCCESS, ANY, 0, 99, {0}, 1},
+        {0, EXECUTION_FAILED, ANY, 0, 99, {0, 8, 3, 2}, 4},
+        {2, EXECUTION_FAILED, ANY, 0, 99, {0, 8, 2}, 3},
+        {0, EXECUTION_MISSED, ANY, 0, 99, {0, 6}, 2},
+        {2, EXECUTION_CANCELLED, ANY, 0, 99, {0, 5}, 2},
+        {0, ANY, TRIGGER_MANUAL, 0, 99, {0, 11, 8, 4}, 4},
+        {1, ANY, TRIGGER_MANUAL, 0, 99, {0, 11, 4}, 3},
+        {1, EXECUTION_SUCCESS, TRIGGER_MANUAL, 0, 99, {0, 4}, 2},
+        {0, EXECUTION_FAILED, TRIGGER_MANUAL, 0, 99, {0, 8}, 2},
+        {0, ANY, TRIGGER_CATCH_UP, 0, 99, {0, 9, 6}, 3},
+        {0, EXECUTION_PENDING, TRIGGER_CATCH_UP, 0, 99, {0, 9}, 2},
+        {0, EXECUTION_FAILED, TRIGGER_SCHEDULE, 15, 99, {0, 3}, 2},
+    };
+    fill_executions(x);
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct execution_query q = store_all_executions();
+        q.job = cases[i].job;
+        q.state = cases[i].state;
+        q.trigger = cases[i].trigger;
+        q.from = STORE_T0 + cases[i].from_s * 1000;
+        q.to = STORE_T0 + cases[i].to_s * 1000;
+        struct store_ids ids;
+        store_list_ids(x, &q, &ids);
+        store_check_ids(&ids, cases[i].ids, cases[i].count, __FILE__, __LINE__);
+    }
+}
+
+// Where a page ends: the cursor of its last row.
+struct page {
+    struct execution_cursor last;
+    struct store_ids *ids;
+};
+
+static enum err add_to_page(void *context, const struct execution *e)
+{
+    struct page *p = context;
+    p->last = (struct execution_cursor){e->key.scheduled_at, e->id};
+    p->ids->ids[p->ids->count++] = e->id;
+    return ERR_OK;
+}
+
+// Every filter, page by page, gives what it gives in one piece.
+static void pages_neither_repeat_nor_skip(void **state)
+{
+    struct store_fixture *x = *state;
+    fill_executions(x);
+    for (job_id job = 0; job <= 2; job++) {
+        for (int s = ANY; s < (int)EXECUTION_STATES; s++) {
+            for (int t = ANY; t < (int)EXECUTION_TRIGGERS; t++) {
+                struct store_ids whole;
+                struct store_ids pieces = {0};
+                struct execution_query q = store_all_executions();
+                q.job = job;
+                q.state = s;
+                q.trigger = t;
+                store_list_ids(x, &q, &whole);
+                struct page p = {q.before, &pieces};
+                size_t before;
+                q.limit = 2;
+                do {
+                    before = pieces.count;
+                    q.before = p.last;
+                    store_assert_ok(store_list_executions(x->reader, &q, add_to_page, &p, f));
+                    assert_true(pieces.count - before <= 2);
+                } while (pieces.count > before);
+                assert_int_equal(pieces.count, whole.count);
+                assert_memory_equal(pieces.ids, whole.ids, whole.count * sizeof whole.ids[0]);
+            }
+        }
+    }
+}
+
+// Between two pages, newer rows come, and one at the very instant of the cursor. The second page
+// goes on where the first ended.
+static void pages_are_stable_under_insertions(void **state)
+{
+    struct store_fixture *x = *state;
+    struct store_ids ids = {0};
+    struct page p = {{WALL_NEVER, INT64_MAX}, &ids};
+    struct execution_query q = store_all_executions();
+    store_fill(x, 1, 10);
+    q.limit = 4;
+    store_assert_ok(store_list_executions(x->reader, &q, add_to_page, &p, f));
+    store_assert_ids(&ids, 10, 9, 8, 7);
+
+    struct batch *b = store_batch(x);
+    struct execution tie = store_execution(11, 1, STORE_T0 + 7000);
+    tie.key.series = -1;
+    store_add_insert(b, tie);
+    for (int64_t id = 12; id < 20; id++)
+        store_add_insert(b, store_execution(id, 1, STORE_T0 + id * 1000));
+    store_must(x, b);
+
+    ids.count = 0;
+    q.before = p.last;
+    store_assert_ok(store_list_executions(x->reader, &q, add_to_page, &p, f));
+    store_assert_ids(&ids, 6, 5, 4, 3);
+}
+
+static void thousands_of_rows_are_listed_whole(void **state)
+{
+    struct store_fixture *x = *state;
+    const int64_t count = 5000;
+    store_fill(x, 1, count);
+    struct store_ids *ids = xcalloc(1, sizeof *ids);
+    struct execution_query q = store_all_executions();
+    store_list_ids(x, &q, ids);
+    assert_int_equal(ids->count, count);
+    for (int64_t i = 0; i < count; i++)
+        assert_int_equal(ids->ids[i], count - i);
+    store_open_ids(x, ids);
+    assert_int_equal(ids->count, count);
+    for (int64_t i = 0; i < count; i++)
+        assert_int_equal(ids->ids[i], i + 1);
+    free(ids);
+}
+
+// --- One execution ---------------------------------------------------------------------------
+
+static enum err add_id(void *context, const struct execution *e)
+{
+    struct store_ids *ids = context;
+    ids->ids[ids->count++] = e->id;
+    return ERR_OK;
+}
+
+static void an_execution_is_found_by_its_public_id(void **state)
+{
+    struct store_fixture *x = *state;
+    static const struct {
+        const char *id;
+        int64_t row; // 0: not there.
+    } cases[] = {
+        {"1-1700000010000", 1},
+        {"2-1700000010000", 2},
+        {"1-m1", 4},
+        {"2-m1", 8},
+        {"1-m2", 11},
+        {"1-1700000010000-g1", 0},
+        {"1-1700000010001", 0},
+        {"3-1700000010000", 0},
+        {"2-m2", 0},
+    };
+    fill_executions(x);
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct execution_key key;
+        struct store_ids ids = {0};
+        struct fault fault = {0};
+        assert_true(execution_id_parse(cases[i].id, &key));
+        enum err err = store_get_execution(x->reader, &key, add_id, &ids, &fault);
+        assert_int_equal(err, cases[i].row ? ERR_OK : ERR_NOT_FOUND);
+        assert_int_equal(ids.count, cases[i].row != 0);
+        if (cases[i].row)
+            assert_int_equal(ids.ids[0], cases[i].row);
+    }
+}
+
+// --- Alerts and counts -----------------------------------------------------------------------
+
+static void alerts_run_from_the_newest_in_pages(void **state)
+{
+    struct store_fixture *x = *state;
+    struct store_ids ids;
+    struct batch *b = store_batch(x);
+    store_add_job(b, 1);
+    store_add_job(b, 2);
+    for (int64_t id = 1; id <= 6; id++) {
+        struct execution e = store_execution(id, id % 2 + 1, STORE_T0 + id * 1000);
+        store_add_insert(b, store_finished(e, EXECUTION_FAILED));
+        store_add_alert(b, 10 + id, &e);
+    }
+    store_must(x, b);
+    store_alert_ids(x, 0, INT64_MAX, 4, &ids);
+    store_assert_ids(&ids, 16, 15, 14, 13);
+    store_alert_ids(x, 0, 13, 4, &ids);
+    store_assert_ids(&ids, 12, 11);
+    store_alert_ids(x, 1, INT64_MAX, 2, &ids);
+    store_assert_ids(&ids, 16, 14);
+    store_alert_ids(x, 1, 14, 2, &ids);
+    store_assert_ids(&ids, 12);
+    store_alert_ids(x, 9, INT64_MAX, 2, &ids);
+    store_assert_ids(&ids);
+    store_alert_ids(x, 0, INT64_MAX, 0, &ids);
+    store_assert_ids(&ids);
+}
+
+static void executions_are_counted_by_state(void **state)
+{
+    struct store_fixture *x = *state;
+    int64_t counts[EXECUTION_STATES];
+    fill_executions(x);
+    store_assert_ok(store_count_executions(x->reader, 0, WALL_NEVER, counts, f));
+    assert_int_equal(counts[EXECUTION_PENDING], 3);
+    assert_int_equal(counts[EXECUTION_RUNNING], 1);
+    assert_int_equal(counts[EXECUTION_SUCCESS], 2);
+    assert_int_equal(counts[EXECUTION_FAILED], 3);
+    assert_int_equal(counts[EXECUTION_MISSED], 1);
+    assert_int_equal(counts[EXECUTION_CANCELLED], 1);
+    store_assert_ok(
+        store_count_executions(x->reader, STORE_T0 + 10000, STORE_T0 + 20000, counts, f));
+    assert_int_equal(counts[EXECUTION_PENDING], 0);
+    assert_int_equal(counts[EXECUTION_RUNNING], 0);
+    assert_int_equal(counts[EXECUTION_SUCCESS], 2);
+    assert_int_equal(counts[EXECUTION_FAILED], 2);
+    assert_int_equal(counts[EXECUTION_MISSED], 0);
+    assert_int_equal(counts[EXECUTION_CANCELLED], 1);
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(job_lists_filter_by_text_tag_and_activity),
+        TEST(job_lists_come_in_pages),
+        TEST(execution_lists_filter_and_run_from_the_newest),
+        TEST(pages_neither_repeat_nor_skip),
+        TEST(pages_are_stable_under_insertions),
+        TEST(thousands_of_rows_are_listed_whole),
+        TEST(an_execution_is_found_by_its_public_id),
+        TEST(alerts_run_from_the_newest_in_pages),
+        TEST(executions_are_counted_by_state),
+    };
+    int failed = 0;
+    for (size_t i = 0; i < store_adapter_count; i++) {
+        adapter = &store_adapters[i];
+        failed += cmocka_run_group_tests_name(adapter->name, tests, NULL, NULL);
+    }
+    return failed;
+}
