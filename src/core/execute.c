@@ -320,8 +320,7 @@ static void back_off(struct core *c, struct open *o, const char *error)
     o->retrying = true;
     o->record.next_attempt_at = c->now.wall + delay;
     o->phase = PHASE_BACKOFF;
-    core__record_update(c, o);
-    o->sequence = 0; // The retry need not wait for this write.
+    core__record_update(c, o); // The retry waits for it, lest the next life use its number again.
     agenda_put(c->retries, &o->due, c->now.mono + delay, o->record.id);
 }
 

@@ -148,6 +148,7 @@ static void catch_up_takes_a_quarter_and_leaves_the_rest_to_fresh_ones(void **st
     (void)state;
     struct rig *r = rig_new();
     r->limits.in_flight_max = 8;
+    r->limits.late_ms = 5 * SECOND;
     rig_start(r);
     job_id id = rig_create(r, job_of("* * * * * *"));
     rig_run(r, 1500);

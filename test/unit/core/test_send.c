@@ -227,6 +227,22 @@ static void strategies_wait_as_they_say_and_never_above_the_cap(void **state)
     assert_true(d[3] != d[4] || d[4] != d[5]);
 }
 
+// Were the retry sent first and the write lost, the next life would use its number again.
+static void a_retry_waits_until_the_attempt_before_it_is_durable(void **state)
+{
+    (void)state;
+    job_id id;
+    struct rig *r = rig_sent(job_of(ONCE), &id);
+    rig_record(r);
+    rig_answer(r, 0, 500);
+    rig_pass(r, 5 * SECOND); // The disk takes its time.
+    rig_tick(r);
+    assert_int_equal(r->send_count, 1);
+    rig_record(r);
+    assert_int_equal(r->send_count, 2);
+    rig_free(r);
+}
+
 // The steps of the wall clock do not matter to a wait.
 static void a_wait_runs_on_the_monotonic_clock(void **state)
 {
@@ -367,6 +383,7 @@ int main(void)
         cmocka_unit_test(a_retry_that_succeeds_is_a_success_without_alert),
         cmocka_unit_test(a_failure_and_its_alert_are_one_batch),
         cmocka_unit_test(strategies_wait_as_they_say_and_never_above_the_cap),
+        cmocka_unit_test(a_retry_waits_until_the_attempt_before_it_is_durable),
         cmocka_unit_test(a_wait_runs_on_the_monotonic_clock),
         cmocka_unit_test(at_most_once_is_claimed_durably_before_it_is_sent),
         cmocka_unit_test(an_undurable_claim_holds_the_request_back),
