@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: MIT
+// sim.c: one run: sets up a world from the seed, moves it from event to event, and judges it.
+
+#include "sim.h"
+
+#include "world.h"
+
+#include <assert.h>
+
+#define HEAL_MS 600000   // Between the end of the faults and the verdict.
+#define SETTLED_MS 60000 // What was due that long before the verdict must be terminal.
+
+// --- What comes next ---
+
+enum source { TICK, COMMIT, OUTCOME, COMMAND, MOOD, LIFE };
+
+struct next {
+    mono_ms at;
+    enum source source;
+};
+
+static void consider(struct next *n, mono_ms at, enum source source)
+{
+    if (at < n->at)
+        *n = (struct next){at, source};
+}
+
+static struct next what_comes_next(struct world *w)
+{
+    struct next n = {MONO_NEVER, TICK};
+    const struct flight *f = wire_next(w);
+    if (w->life != LIFE_DOWN)
+        consider(&n, w->wake_at, TICK);
+    if (w->committing > 0)
+        consider(&n, w->commit_at, COMMIT);
+    if (f)
+        consider(&n, f->ends_at, OUTCOME);
+    if (w->faults || w->calm)
+        consider(&n, w->command_at, COMMAND);
+    if (w->faults)
+        consider(&n, w->mood_changes_at, MOOD);
+    if (w->faults || w->life != LIFE_UP)
+        consider(&n, w->life_changes_at, LIFE);
+    return n;
+}
+
+static void change_life(struct world *w)
+{
+    if (w->life == LIFE_DOWN)
+        machine_start(w);
+    else if (w->life == LIFE_UP && dice_chance(&w->dice, 300000))
+        machine_drain(w);
+    else if (w->life == LIFE_UP)
+        machine_die(w);
+}
+
+static void happen(struct world *w, enum source source)
+{
+    switch (source) {
+    case TICK:
+        machine_tick(w);
+        break;
+    case COMMIT:
+        machine_commit(w);
+        break;
+    case OUTCOME:
+        wire_end(w, wire_next(w));
+        break;
+    case COMMAND:
+        client_command(w);
+        break;
+    case MOOD:
+        wire_change_moods(w);
+        break;
+    case LIFE:
+        change_life(w);
+        break;
+    }
+    if (w->life == LIFE_DRAINING)
+        machine_drained(w);
+}
+
+// --- Time ---
+
+// Events come at their time, or a little later; rarely the whole process stands still for long.
+static dur_ms lateness(struct world *w)
+{
+    if (!w->faults || !dice_chance(&w->dice, 100000))
+        return 0;
+    if (dice_chance(&w->dice, 2000))
+        return dice_skewed(&w->dice, 1000, 300000);
+    return dice_chance(&w->dice, 100000) ? dice_skewed(&w->dice, 1, 1000)
+                                         : dice_between(&w->dice, 0, 3);
+}
+
+static void pass(struct world *w, dur_ms d)
+{
+    w->now.mono += d;
+    w->now.wall += d;
+}
+
+static void run_until(struct world *w, mono_ms end)
+{
+    while (!w->trace.failed) {
+        struct next n = what_comes_next(w);
+        if (n.at > w->now.mono) {
+            machine_flush(w); // Before anybody waits, the turn ends.
+            n = what_comes_next(w);
+        }
+        if (n.at > end)
+            break;
+        pass(w, MAX(n.at - w->now.mono, 0) + lateness(w));
+        happen(w, n.source);
+    }
+    pass(w, MAX(end - w->now.mono, 0));
+}
+
+// --- A run ---
+
+// Around the changes of the clocks in Paris, ends of months and years, or anywhere.
+static wall_ms choose_start(struct world *w)
+{
+    static const char *const starts[] = {
+        "2026-03-28T23:30:00Z", "2026-10-24T23:00:00Z", "2027-03-27T22:00:00Z",
+        "2027-10-30T22:30:00Z", "2026-12-31T21:00:00Z", "2028-02-28T21:00:00Z",
+        "2026-07-15T06:59:58Z", "2026-11-24T05:27:00Z",
+    };
+    const char *text = DICE_PICK(&w->dice, starts);
+    wall_ms at;
+    bool parsed = wall_parse(text, 20, &at);
+    assert(parsed);
+    return at + dice_between(&w->dice, 0, 3600000);
+}
+
+// Small limits, so that every one of them is met.
+static void choose_limits(struct world *w)
+{
+    static const dur_ms lookaheads[] = {300, 1500, 1500, 5000}, lates[] = {1000, 5000, 20000};
+    static const uint32_t steps[] = {1, 2, 5, 512}, open[] = {8, 100, 100000};
+    w->limits = core_limits_default;
+    w->limits.lookahead_ms = DICE_PICK(&w->dice, lookaheads);
+    w->limits.step_max = DICE_PICK(&w->dice, steps);
+    w->limits.open_max = DICE_PICK(&w->dice, open);
+    w->limits.in_flight_max = (uint32_t)dice_between(&w->dice, 2, FLIGHTS_MAX);
+    w->limits.host_in_flight_max = (uint32_t)dice_between(&w->dice, 1, 32);
+    w->limits.late_ms = DICE_PICK(&w->dice, lates);
+}
+
+static void begin(struct world *w, const struct sim_options *o)
+{
+    dice_seed(&w->dice, o->seed);
+    trace_init(&w->trace, o->trace);
+    ledger_init(&w->ledger, &w->trace);
+    w->now = (struct now){.wall = choose_start(w), .mono = dice_between(&w->dice, 0, 1000000000)};
+    w->faults = !o->calm;
+    w->calm = o->calm;
+    w->life = LIFE_DOWN;
+    w->wake_at = MONO_NEVER;
+    w->command_at = w->now.mono;
+    choose_limits(w);
+    wire_change_moods(w);
+    machine_start(w);
+}
+
+// The faults stop; what hangs runs into its timeout, and a dead process is started again.
+static void heal(struct world *w)
+{
+    trace_line(&w->trace, w->now.wall, "heal");
+    w->faults = w->calm = false;
+    wire_change_moods(w);
+    if (w->life == LIFE_DOWN)
+        w->life_changes_at = w->now.mono;
+}
+
+static uint64_t count_repeats(const struct world *w)
+{
+    uint64_t repeats = 0;
+    for (size_t i = 0; i < w->ledger.row_count; i++) {
+        const struct row *r = &w->ledger.rows[i];
+        unsigned made = 1u + r->e.retry_count;
+        repeats += r->seen.sends > made ? r->seen.sends - made : 0;
+    }
+    return repeats;
+}
+
+static void report(const struct world *w, struct sim_report *out)
+{
+    out->failed = w->trace.failed;
+    snprintf(out->failure, sizeof out->failure, "%s", w->trace.failure);
+    out->hash = w->trace.hash;
+    out->events = w->events;
+    out->commands = w->commands;
+    out->crashes = w->crashes;
+    out->requests = w->requests;
+    out->repeats = count_repeats(w);
+}
+
+void sim_run(const struct sim_options *o, struct sim_report *out)
+{
+    struct world *w = xcalloc(1, sizeof *w);
+    *out = (struct sim_report){0};
+    begin(w, o);
+    run_until(w, w->now.mono + o->length);
+    heal(w);
+    run_until(w, w->now.mono + HEAL_MS);
+    if (!w->trace.failed)
+        checker_run(w, w->now.wall - SETTLED_MS, &out->occurrences);
+    report(w, out);
+    machine_fini(w);
+    ledger_fini(&w->ledger);
+    history_fini(&w->history);
+    free(w);
+}

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: MIT
+// sim.h: days of traffic, edits, crashes and slow disks through the real core, from a seed.
+//
+// Everything is decided by the seed: two runs of one seed give the same trace, and so the same
+// hash. After every event the promises hold that can be judged at once (see ledger.h and wire.c);
+// at the end the faults stop, time runs on, and everything that was owed must have been settled.
+
+#ifndef CARILLON_SIM_SIM_H
+#define CARILLON_SIM_SIM_H
+
+#include "trace.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+struct sim_options {
+    uint64_t seed;
+    dur_ms length; // Before the faults stop.
+    bool calm;     // No faults at all: commands and well-behaved targets only.
+    FILE *trace;   // Gets every line of what happens; NULL: nobody reads along.
+};
+
+struct sim_report {
+    bool failed;
+    char failure[VERDICT_BYTES];
+    uint64_t hash;
+    uint64_t events;
+    uint64_t commands;
+    uint64_t crashes;
+    uint64_t requests;
+    uint64_t occurrences; // Owed, by the checker's account.
+    uint64_t repeats;     // Requests beyond the attempts that a life without crashes makes.
+};
+
+void sim_run(const struct sim_options *o, struct sim_report *out);
+
+#endif
