@@ -1,0 +1,472 @@
+// SPDX-License-Identifier: MIT
+// test_sqlite.c: what is promised of the SQLite database itself: its tables for people and tools,
+// its durability settings, versions, and errors that say what to do.
+
+#include "store/sqlite/sqlite_priv.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+// clang-format off
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+// clang-format on
+
+struct place {
+    char folder[64];
+    char path[96];
+};
+
+static int setup(void **state)
+{
+    struct place *p = xcalloc(1, sizeof *p);
+    snprintf(p->folder, sizeof p->folder, "/tmp/carillon-sqlite-XXXXXX");
+    assert_non_null(mkdtemp(p->folder));
+    snprintf(p->path, sizeof p->path, "%s/carillon.db", p->folder);
+    *state = p;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    static const char *const endings[] = {"", "-wal", "-shm"};
+    struct place *p = *state;
+    char path[112];
+    for (size_t i = 0; i < COUNT_OF(endings); i++) {
+        snprintf(path, sizeof path, "%s%s", p->path, endings[i]);
+        unlink(path);
+    }
+    assert_int_equal(rmdir(p->folder), 0);
+    free(p);
+    return 0;
+}
+
+static struct sqlite_store *open_ok(const struct place *p)
+{
+    struct store *s = NULL;
+    struct fault f = {0};
+    if (store_sqlite_open(p->path, &s, &f) != ERR_OK)
+        fail_msg("%s", f.text);
+    return (struct sqlite_store *)s;
+}
+
+static void assert_refused(const char *path, enum err expected, const char *part)
+{
+    struct store *s = NULL;
+    struct fault f = {0};
+    assert_int_equal(store_sqlite_open(path, &s, &f), expected);
+    assert_null(s);
+    if (!strstr(f.text, part))
+        fail_msg("\"%s\" does not say \"%s\"", f.text, part);
+}
+
+// Runs SQL as another program would.
+static void run_sql(const char *path, const char *sql)
+{
+    sqlite3 *db;
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+}
+
+static int64_t number(sqlite3 *db, const char *sql)
+{
+    int64_t value = -1;
+    struct fault f = {0};
+    if (sqlite_number(db, sql, &value, &f) != ERR_OK)
+        fail_msg("%s: %s", sql, f.text);
+    return value;
+}
+
+// --- Tables ----------------------------------------------------------------------------------
+
+static void assert_columns(sqlite3 *db, const char *table, const char *const *names, size_t count)
+{
+    char sql[256];
+    for (size_t i = 0; i < count; i++) {
+        snprintf(sql, sizeof sql, "SELECT count(*) FROM pragma_table_info('%s') WHERE name = '%s'",
+                 table, names[i]);
+        if (number(db, sql) != 1)
+            fail_msg("table %s has no column %s", table, names[i]);
+    }
+}
+
+// What a person with the sqlite3 command finds: the names of the architecture.
+static void tables_and_indexes_have_their_names(void **state)
+{
+    static const char *const jobs[] = {"id",        "schedule",   "api",       "type",
+                                       "is_active", "created_at", "updated_at"};
+    static const char *const executions[] = {
+        "id",           "job_id",   "status",      "scheduled_at", "started_at",
+        "completed_at", "duration", "http_status", "error",        "retry_count"};
+    static const char *const indexes[] = {"idx_job_executions_job_id",
+                                          "idx_job_executions_scheduled_at", "idx_jobs_is_active"};
+    struct sqlite_store *s = open_ok(*state);
+    assert_columns(s->db, "jobs", jobs, COUNT_OF(jobs));
+    assert_columns(s->db, "job_executions", executions, COUNT_OF(executions));
+    for (size_t i = 0; i < COUNT_OF(indexes); i++) {
+        char sql[128];
+        snprintf(sql, sizeof sql,
+                 "SELECT count(*) FROM sqlite_schema WHERE type = 'index' AND name = '%s'",
+                 indexes[i]);
+        assert_int_equal(number(s->db, sql), 1);
+    }
+    assert_int_equal(number(s->db, "SELECT count(*) FROM pragma_foreign_key_list('job_executions')"
+                                   " WHERE \"table\" = 'jobs' AND \"from\" = 'job_id'"),
+                     1);
+    store_close(&s->store);
+}
+
+// A column of the tables that no struct fills would stay empty unnoticed.
+static void every_column_is_written(void **state)
+{
+    static const struct {
+        const struct row_map *map;
+        int columns_more; // Written by statements of their own.
+    } tables[] = {
+        {&job_rows, 1},   {&execution_rows, 0}, {&attempt_rows, 0},
+        {&alert_rows, 0}, {&progress_rows, 0},
+    };
+    struct sqlite_store *s = open_ok(*state);
+    for (size_t i = 0; i < COUNT_OF(tables); i++) {
+        char sql[128];
+        snprintf(sql, sizeof sql, "SELECT count(*) FROM pragma_table_info('%s')",
+                 tables[i].map->table);
+        assert_int_equal(number(s->db, sql),
+                         (int64_t)tables[i].map->count + tables[i].columns_more);
+    }
+    store_close(&s->store);
+}
+
+static struct change *add(struct batch *b, enum change_kind kind)
+{
+    b->changes = grow(b->changes, b->count, &b->capacity, sizeof *b->changes);
+    struct change *c = &b->changes[b->count++];
+    *c = (struct change){.kind = kind};
+    b->has_progress = true;
+    return c;
+}
+
+static struct batch *batch_with_job(uint64_t sequence)
+{
+    struct batch *b = batch_new(sequence);
+    struct job *j = job_new();
+    j->id = 1;
+    job_set_text(&j->schedule, "* * * * * *");
+    job_set_text(&j->timezone, "UTC");
+    job_set_text(&j->api, "http://a/");
+    add(b, CHANGE_JOB_PUT)->job = j;
+    return b;
+}
+
+static enum err commit(struct sqlite_store *s, struct batch *b, struct fault *f)
+{
+    enum err err = store_commit(&s->store, &b, 1, f);
+    batch_free(b);
+    return err;
+}
+
+static void words_times_and_durations_are_readable(void **state)
+{
+    struct sqlite_store *s = open_ok(*state);
+    struct fault f = {0};
+    struct batch *b = batch_with_job(1);
+    add(b, CHANGE_EXECUTION_INSERT)->execution = (struct execution){
+        .id = 1,
+        .key = {.job = 1, .scheduled_at = 1700000000000},
+        .started_at = 1700000000002,
+        .completed_at = 1700000000019,
+        .state = EXECUTION_SUCCESS,
+    };
+    add(b, CHANGE_EXECUTION_INSERT)->execution =
+        (struct execution){.id = 2, .key = {.job = 1, .scheduled_at = 1700000001000}};
+    assert_int_equal(commit(s, b, &f), ERR_OK);
+    assert_int_equal(number(s->db, "SELECT type = 'ATLEAST_ONCE' AND is_active = 1"
+                                   " AND paused_until IS NULL FROM jobs"),
+                     1);
+    assert_int_equal(number(s->db, "SELECT status = 'SUCCESS' AND duration = 17"
+                                   " AND http_status IS NULL AND error IS NULL"
+                                   " FROM job_executions WHERE id = 1"),
+                     1);
+    assert_int_equal(number(s->db, "SELECT status = 'PENDING' AND started_at IS NULL"
+                                   " AND completed_at IS NULL AND duration IS NULL"
+                                   " FROM job_executions WHERE id = 2"),
+                     1);
+    store_close(&s->store);
+}
+
+// --- Durability ------------------------------------------------------------------------------
+
+static void wal_and_full_synchronous_are_in_force(void **state)
+{
+    struct sqlite_store *s = open_ok(*state);
+    assert_int_equal(number(s->db, "SELECT count(*) FROM pragma_journal_mode"
+                                   " WHERE journal_mode = 'wal'"),
+                     1);
+    assert_int_equal(number(s->db, "PRAGMA synchronous"), 2); // FULL
+    assert_int_equal(number(s->db, "PRAGMA foreign_keys"), 1);
+    assert_int_equal(number(s->db, "PRAGMA wal_autocheckpoint"), 0);
+    store_close(&s->store);
+}
+
+static void a_reader_cannot_write(void **state)
+{
+    struct place *p = *state;
+    struct sqlite_store *s = open_ok(p);
+    sqlite3 *db = NULL;
+    struct fault f = {0};
+    assert_int_equal(sqlite_connect_reader(p->path, &db, &f), ERR_OK);
+    assert_int_equal(sqlite3_exec(db, "DELETE FROM jobs", NULL, NULL, NULL) & 0xff,
+                     SQLITE_READONLY);
+    sqlite3_close(db);
+    store_close(&s->store);
+}
+
+static double log_bytes(const struct place *p)
+{
+    char path[112];
+    struct stat st;
+    snprintf(path, sizeof path, "%s-wal", p->path);
+    return stat(path, &st) == 0 ? (double)st.st_size : 0;
+}
+
+// So that few rows make many pages.
+static const char long_text[] = "in the town where the bells are, every hour has its tune, and the "
+                                "children know by it when to come home, when to go to sleep, and "
+                                "that tomorrow is a holiday; only the ringer knows that some of "
+                                "the tunes are much the same";
+
+static void insert_rows(struct sqlite_store *s, uint64_t sequence, int64_t first, int64_t count)
+{
+    struct fault f = {0};
+    struct batch *b = sequence == 1 ? batch_with_job(1) : batch_new(sequence);
+    for (int64_t id = first; id < first + count; id++)
+        add(b, CHANGE_EXECUTION_INSERT)->execution = (struct execution){
+            .id = id,
+            .key = {.job = 1, .scheduled_at = id},
+            .error = long_text,
+        };
+    assert_int_equal(commit(s, b, &f), ERR_OK);
+}
+
+// Without checkpoints the log would grow for ever. With them it is used again from its beginning.
+static void checkpoints_bound_the_log(void **state)
+{
+    struct place *p = *state;
+    struct sqlite_store *s = open_ok(p);
+    struct fault f = {0};
+    for (uint64_t i = 0; i < 60; i++) {
+        insert_rows(s, i + 1, (int64_t)i * 2000 + 1, 2000);
+        assert_int_equal(store_checkpoint(&s->store, &f), ERR_OK);
+        assert_true(s->log_pages_done <= s->log_pages);
+    }
+    double database = (double)number(s->db, "PRAGMA page_count") * 4096;
+    assert_true(database > 24e6);       // More went through the log
+    assert_true(log_bytes(p) < 20.0e6); // than it holds: 4096 pages and a commit.
+    store_close(&s->store);
+}
+
+// While a reader looks at an old state the log grows, and when it has left the log is cut.
+static void a_log_that_grew_is_cut_when_readers_allow(void **state)
+{
+    struct place *p = *state;
+    struct sqlite_store *s = open_ok(p);
+    struct fault f = {0};
+    sqlite3 *reader = NULL;
+    insert_rows(s, 1, 1, 10);
+    assert_int_equal(sqlite_connect_reader(p->path, &reader, &f), ERR_OK);
+    assert_int_equal(sqlite3_exec(reader, "BEGIN; SELECT count(*) FROM jobs", NULL, NULL, NULL),
+                     SQLITE_OK);
+    uint64_t sequence = 2;
+    int64_t id = 11;
+    for (; s->log_pages <= 16384; sequence++, id += 8000) {
+        insert_rows(s, sequence, id, 8000);
+        assert_int_equal(store_checkpoint(&s->store, &f), ERR_OK);
+    }
+    assert_true(log_bytes(p) > 64e6);
+    sqlite3_close(reader);
+    insert_rows(s, sequence, id, 10);
+    assert_int_equal(store_checkpoint(&s->store, &f), ERR_OK);
+    assert_true(log_bytes(p) == 0);
+    store_close(&s->store);
+}
+
+// --- Versions --------------------------------------------------------------------------------
+
+static void a_new_file_is_brought_to_the_current_version(void **state)
+{
+    struct place *p = *state;
+    run_sql(p->path, "PRAGMA user_version = 0");
+    struct sqlite_store *s = open_ok(p);
+    assert_int_equal(number(s->db, "PRAGMA user_version"), SQLITE_SCHEMA_VERSION);
+    store_close(&s->store);
+    s = open_ok(p); // And opens again without a change.
+    assert_int_equal(number(s->db, "SELECT count(*) FROM progress"), 1);
+    store_close(&s->store);
+}
+
+static void a_newer_database_is_refused_and_left_alone(void **state)
+{
+    struct place *p = *state;
+    store_close(&open_ok(p)->store);
+    run_sql(p->path, "PRAGMA user_version = 99");
+    assert_refused(p->path, ERR_STORE_VERSION, "newer version of Carillon (schema 99");
+    run_sql(p->path, "PRAGMA user_version = 1");
+    store_close(&open_ok(p)->store);
+}
+
+static void a_database_of_another_program_is_refused_and_left_alone(void **state)
+{
+    struct place *p = *state;
+    run_sql(p->path, "CREATE TABLE songs (title); INSERT INTO songs VALUES ('Greensleeves')");
+    assert_refused(p->path, ERR_STORE_OPEN, "database of another program");
+    sqlite3 *db;
+    assert_int_equal(sqlite3_open(p->path, &db), SQLITE_OK);
+    assert_int_equal(number(db, "SELECT count(*) FROM sqlite_schema"), 1);
+    assert_int_equal(number(db, "SELECT count(*) FROM pragma_journal_mode"
+                                " WHERE journal_mode = 'delete'"),
+                     1);
+    sqlite3_close(db);
+}
+
+// --- Errors ----------------------------------------------------------------------------------
+
+static void opening_says_what_is_wrong_with_the_path(void **state)
+{
+    struct place *p = *state;
+    char path[160];
+    assert_refused(p->folder, ERR_STORE_OPEN, "is a folder");
+    snprintf(path, sizeof path, "%s/missing/carillon.db", p->folder);
+    assert_refused(path, ERR_STORE_OPEN, "No such file or directory");
+    assert_refused("/dev/null", ERR_STORE_OPEN, "not a regular file");
+    assert_refused("/proc/carillon.db", ERR_STORE_OPEN, "/proc");
+}
+
+static void what_is_no_database_is_told_apart(void **state)
+{
+    struct place *p = *state;
+    FILE *out = fopen(p->path, "w");
+    assert_non_null(out);
+    for (int i = 0; i < 1000; i++)
+        fputs("This is a letter to my aunt.\n", out);
+    fclose(out);
+    assert_refused(p->path, ERR_STORE_CORRUPT, "not a database");
+}
+
+static void a_locked_database_is_told(void **state)
+{
+    struct place *p = *state;
+    store_close(&open_ok(p)->store);
+    struct sqlite_store *s = open_ok(p);
+    sqlite3 *other;
+    struct fault f = {0};
+    assert_int_equal(sqlite3_open(p->path, &other), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(other, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_busy_timeout(s->db, 0); // Not to make the test wait for it.
+    assert_int_equal(commit(s, batch_with_job(1), &f), ERR_BUSY);
+    assert_non_null(strstr(f.text, "locked by another program"));
+    sqlite3_close(other);
+    assert_int_equal(commit(s, batch_with_job(1), &f), ERR_OK);
+    store_close(&s->store);
+}
+
+// A page full of nonsense in the middle of the file.
+static void a_damaged_database_is_told(void **state)
+{
+    struct place *p = *state;
+    struct sqlite_store *s = open_ok(p);
+    insert_rows(s, 1, 1, 5000);
+    int64_t root =
+        number(s->db, "SELECT rootpage FROM sqlite_schema WHERE name = 'job_executions'");
+    store_close(&s->store);
+    FILE *file = fopen(p->path, "r+");
+    assert_non_null(file);
+    fseek(file, (long)(root - 1) * 4096, SEEK_SET);
+    for (int i = 0; i < 4096; i++)
+        fputc(0xa5, file);
+    fclose(file);
+
+    s = open_ok(p);
+    struct fault f = {0};
+    struct batch *b = batch_new(2);
+    add(b, CHANGE_EXECUTION_INSERT)->execution =
+        (struct execution){.id = 9000, .key = {.job = 1, .scheduled_at = 9000}};
+    assert_int_equal(commit(s, b, &f), ERR_STORE_CORRUPT);
+    assert_non_null(strstr(f.text, "restore it from a backup"));
+    store_close(&s->store);
+}
+
+// The same commit that found the disk full goes through when there is room.
+static void a_full_disk_writes_nothing_and_can_be_tried_again(void **state)
+{
+    struct sqlite_store *s = open_ok(*state);
+    struct fault f = {0};
+    insert_rows(s, 1, 1, 10);
+    int64_t pages = number(s->db, "PRAGMA page_count");
+    char sql[64];
+    snprintf(sql, sizeof sql, "PRAGMA max_page_count = %lld", (long long)pages + 2);
+    assert_int_equal(number(s->db, sql), pages + 2);
+
+    struct batch *b = batch_new(2);
+    for (int64_t id = 11; id < 2000; id++)
+        add(b, CHANGE_EXECUTION_INSERT)->execution =
+            (struct execution){.id = id, .key = {.job = 1, .scheduled_at = id}};
+    b->progress.watermark = 5;
+    assert_int_equal(store_commit(&s->store, &b, 1, &f), ERR_STORE_FULL);
+    assert_non_null(strstr(f.text, "the disk is full"));
+    assert_int_equal(number(s->db, "SELECT count(*) FROM job_executions"), 10);
+    assert_int_equal(store_commit(&s->store, &b, 1, &f), ERR_STORE_FULL);
+
+    assert_int_equal(number(s->db, "PRAGMA max_page_count = 1000000"), 1000000);
+    assert_int_equal(store_commit(&s->store, &b, 1, &f), ERR_OK);
+    assert_int_equal(number(s->db, "SELECT count(*) FROM job_executions"), 1999);
+    assert_int_equal(number(s->db, "SELECT watermark FROM progress"), 5);
+    assert_int_equal(number(s->db, "SELECT executions FROM progress"), 1999);
+    batch_free(b);
+    store_close(&s->store);
+}
+
+// A foreign hand wrote a word that this program does not know: it says where, and goes no further.
+static void an_unknown_word_is_told_with_its_place(void **state)
+{
+    struct place *p = *state;
+    struct sqlite_store *s = open_ok(p);
+    insert_rows(s, 1, 1, 1);
+    store_close(&s->store);
+    run_sql(p->path, "UPDATE job_executions SET status = 'DONE'");
+    s = open_ok(p);
+    struct fault f = {0};
+    assert_int_equal(store_load_open(&s->store, NULL, NULL, &f), ERR_STORE_CORRUPT);
+    assert_string_equal(f.text, "column status of table job_executions holds 'DONE' in row 1");
+    store_close(&s->store);
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(tables_and_indexes_have_their_names),
+        TEST(every_column_is_written),
+        TEST(words_times_and_durations_are_readable),
+        TEST(wal_and_full_synchronous_are_in_force),
+        TEST(a_reader_cannot_write),
+        TEST(checkpoints_bound_the_log),
+        TEST(a_log_that_grew_is_cut_when_readers_allow),
+        TEST(a_new_file_is_brought_to_the_current_version),
+        TEST(a_newer_database_is_refused_and_left_alone),
+        TEST(a_database_of_another_program_is_refused_and_left_alone),
+        TEST(opening_says_what_is_wrong_with_the_path),
+        TEST(what_is_no_database_is_told_apart),
+        TEST(a_locked_database_is_told),
+        TEST(a_damaged_database_is_told),
+        TEST(a_full_disk_writes_nothing_and_can_be_tried_again),
+        TEST(an_unknown_word_is_told_with_its_place),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
