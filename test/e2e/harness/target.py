@@ -41,6 +41,10 @@ class Arrival:
         return int(self.headers["carillon-attempt"])
 
     @property
+    def fence(self):
+        return int(self.headers["carillon-fence"])
+
+    @property
     def job_id(self):
         return int(self.headers["carillon-job"])
 
