@@ -254,7 +254,8 @@ def main():
     parser.add_argument("--folder", help="where the databases are written (default: TMPDIR)")
     arguments = parser.parse_args()
     load = os.getloadavg()[0]
-    print(f"{os.cpu_count()} CPUs, kernel {os.uname().release}, load {load:.1f} before\n", flush=True)
+    kernel = os.uname().release
+    print(f"{os.cpu_count()} CPUs, kernel {kernel}, load {load:.1f} before\n", flush=True)
     with tempfile.TemporaryDirectory(dir=arguments.folder) as scratch:
         if arguments.rates:
             run_load(Path(scratch), list(map(int, arguments.rates.split(","))), arguments.window)

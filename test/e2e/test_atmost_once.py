@@ -9,7 +9,8 @@ from harness.wait import wait_until
 
 def test_a_failing_target_gets_exactly_one_request(server, target):
     due_ms = second_after(1500)
-    job = create_job(server, target.url("/status/500/once"), schedule_at(due_ms), type="ATMOST_ONCE")
+    url = target.url("/status/500/once")
+    job = create_job(server, url, schedule_at(due_ms), type="ATMOST_ONCE")
     execution = wait_for_end(server, f"{job['id']}-{due_ms}", 20)
     assert (execution["status"], execution["retry_count"]) == ("FAILED", 0)
     assert len(target.arrivals("/status/500/once")) == 1

@@ -39,7 +39,8 @@ def test_metrics_speak_prometheus_when_asked(server, target):
         values = dict(line.rsplit(" ", 1) for line in samples if line)
         assert float(values["carillon_executions_succeeded_total"]) == 1
         assert float(values["carillon_jobs"]) == 1
-        buckets = [float(v) for k, v in values.items() if k.startswith("carillon_lateness_seconds_b")]
+        prefix = "carillon_lateness_seconds_bucket"
+        buckets = [float(value) for name, value in values.items() if name.startswith(prefix)]
         assert buckets and buckets == sorted(buckets)
         assert float(values["carillon_lateness_seconds_count"]) == buckets[-1]
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""SIGTERM ends the program in order; a second one, or kill -9, at once. Nothing is lost by either."""
+"""SIGTERM ends the program in order; a second one, or kill -9, at once. Nothing is lost."""
 
 import http.client
 import signal

@@ -19,6 +19,6 @@ def wait_until(condition, seconds, what):
 
 
 def wait_until_clock(instant_ms):
-    """Returns when the wall clock shows `instant_ms`: for tests in which time itself is the event."""
+    """Returns when the wall clock shows `instant_ms`: for tests in which time is the event."""
     while (left_ms := instant_ms - time.time() * 1000) > 0:
         time.sleep(min(left_ms / 1000, POLL_SECONDS))
