@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Every occurrence ends in one record: at full speed, under kill -9, and after a time of silence."""
+"""Every occurrence ends in one record: at full speed, under kill -9, and after a silence."""
 
 import os
 import random
@@ -43,9 +43,9 @@ def kill_instants(generator):
     at_ms = now_ms() + 1000
     for n in range(KILLS):
         yield at_ms
-        at_ms += generator.randrange(700, 1500)
+        at_ms += generator.randrange(300, 1300)
         if n % 2:
-            at_ms = at_ms // 1000 * 1000 + generator.randrange(80)
+            at_ms = -(-at_ms // 1000) * 1000 + generator.randrange(80)
 
 
 def check_repeats(keys):
