@@ -43,13 +43,12 @@ static void add_owed(struct account *a, wall_ms at, const struct version *v)
     a->owed[a->count++] = (struct owed){.at = at, .version = v};
 }
 
-// A version owes the instants after its own, up to the one of the next version; a paused one those
-// after the end of its pause.
+// Up to the instant of the next version.
 static void owe_version(struct account *a, const struct version *v, wall_ms until)
 {
-    if (v->deleted || (!v->active && v->paused_until == WALL_NEVER))
+    wall_ms from = version_owes_from(v);
+    if (from == WALL_NEVER)
         return;
-    wall_ms from = v->active ? v->at : MAX(v->at, v->paused_until);
     struct slow_cron s;
     slow_cron_read(&s, v->schedule, v->paris);
     for (int64_t second = from / 1000 + 1; second * 1000 <= until; second++)

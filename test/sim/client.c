@@ -34,7 +34,7 @@ static void choose_policies(struct world *w, struct version *v)
     static const uint32_t windows_s[] = {0, 60, 600, 3600};
     v->catch_up = (uint8_t)dice_between(&w->dice, 0, CATCH_UPS - 1);
     v->catch_up_window_s = DICE_PICK(&w->dice, windows_s);
-    v->max_in_flight = (uint32_t)dice_skewed(&w->dice, 1, 100);
+    v->max_in_flight = w->calm ? FLIGHTS_MAX : (uint32_t)dice_skewed(&w->dice, 1, 100);
 }
 
 static void choose_job(struct world *w, struct version *v)

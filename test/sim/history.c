@@ -3,6 +3,8 @@
 
 #include "history.h"
 
+#include "slow_cron.h"
+
 #include <stdio.h>
 
 void history_fini(struct history *h)
@@ -41,6 +43,27 @@ bool history_is_live(const struct history *h, job_id id)
 {
     const struct version *v = history_last(h, id);
     return v && !v->deleted;
+}
+
+// A version owes the instants after its own; a paused one those after the end of its pause.
+wall_ms version_owes_from(const struct version *v)
+{
+    if (v->deleted || (!v->active && v->paused_until == WALL_NEVER))
+        return WALL_NEVER;
+    return v->active ? v->at : MAX(v->at, v->paused_until);
+}
+
+bool history_owes(const struct history *h, job_id id, wall_ms at)
+{
+    const struct version *held = NULL;
+    for (size_t i = 0; id <= (job_id)h->job_count && i < h->jobs[id - 1].count; i++)
+        if (h->jobs[id - 1].versions[i].at < at)
+            held = &h->jobs[id - 1].versions[i];
+    if (!held || at <= version_owes_from(held))
+        return false;
+    struct slow_cron s;
+    slow_cron_read(&s, held->schedule, held->paris);
+    return slow_cron_fires(&s, at / 1000);
 }
 
 struct job *version_job(const struct version *v)

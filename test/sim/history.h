@@ -50,6 +50,12 @@ void history_add_trigger(struct history *h, const struct execution_key *key);
 const struct version *history_last(const struct history *h, job_id id); // NULL: unknown job.
 bool history_is_live(const struct history *h, job_id id);               // Known and not deleted.
 
+// The version owes the instants of its schedule after this one; WALL_NEVER: none.
+wall_ms version_owes_from(const struct version *v);
+
+// Whether the version of the job that held at this instant owed it; false for an unknown job.
+bool history_owes(const struct history *h, job_id id, wall_ms at);
+
 // The job row that stands for this version. The caller owns it.
 struct job *version_job(const struct version *v);
 

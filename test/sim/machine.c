@@ -32,8 +32,8 @@ static void begin_commit(struct world *w)
         return;
     w->committing = w->queued;
     bool slow = w->faults && dice_chance(&w->dice, 20000);
-    w->commit_at =
-        w->now.mono + (slow ? dice_skewed(&w->dice, 10, 10000) : dice_between(&w->dice, 0, 3));
+    w->commit_at = w->now.mono + (slow ? dice_skewed(&w->dice, 10, 10000)
+                                       : dice_between(&w->dice, 0, COMMIT_MS_MAX));
 }
 
 void machine_flush(struct world *w)

@@ -37,7 +37,7 @@ static struct next what_comes_next(struct world *w)
         consider(&n, f->ends_at, OUTCOME);
     if (w->faults || w->calm)
         consider(&n, w->command_at, COMMAND);
-    if (w->faults)
+    if (w->faults || w->calm)
         consider(&n, w->mood_changes_at, MOOD);
     if (w->faults || w->life != LIFE_UP)
         consider(&n, w->life_changes_at, LIFE);
@@ -138,10 +138,13 @@ static void choose_limits(struct world *w)
     static const dur_ms lookaheads[] = {300, 1500, 1500, 5000}, lates[] = {1000, 5000, 20000};
     static const uint32_t steps[] = {1, 2, 5, 512}, open[] = {8, 100, 100000};
     w->limits = core_limits_default;
+    w->limits.in_flight_max = FLIGHTS_MAX;
     w->limits.lookahead_ms = DICE_PICK(&w->dice, lookaheads);
     w->limits.step_max = DICE_PICK(&w->dice, steps);
+    if (w->calm)
+        return;
     w->limits.open_max = DICE_PICK(&w->dice, open);
-    w->limits.in_flight_max = (uint32_t)dice_between(&w->dice, 2, FLIGHTS_MAX);
+    w->limits.in_flight_max = (uint32_t)dice_between(&w->dice, 2, 64);
     w->limits.host_in_flight_max = (uint32_t)dice_between(&w->dice, 1, 32);
     w->limits.late_ms = DICE_PICK(&w->dice, lates);
 }

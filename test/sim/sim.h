@@ -17,7 +17,7 @@
 struct sim_options {
     uint64_t seed;
     dur_ms length; // Before the faults stop.
-    bool calm;     // No faults at all: commands and well-behaved targets only.
+    bool calm;     // No crash, nothing late, no narrow limit; only clients and bad targets.
     FILE *trace;   // Gets every line of what happens; NULL: nobody reads along.
 };
 

@@ -53,9 +53,9 @@ void wire_change_moods(struct world *w)
     static const enum mood common[] = {MOOD_WELL, MOOD_WELL, MOOD_WELL, MOOD_SLOW, MOOD_MIXED};
     for (int i = 0; i < HOSTS; i++) {
         bool common_one = dice_chance(&w->dice, 600000);
-        w->moods[i] = !w->faults   ? MOOD_WELL
-                      : common_one ? DICE_PICK(&w->dice, common)
-                                   : (enum mood)dice_between(&w->dice, 0, MOODS - 1);
+        w->moods[i] = !w->faults && !w->calm ? MOOD_WELL
+                      : common_one           ? DICE_PICK(&w->dice, common)
+                                             : (enum mood)dice_between(&w->dice, 0, MOODS - 1);
     }
     w->mood_changes_at = w->now.mono + dice_skewed(&w->dice, 5000, 600000);
 }
@@ -97,6 +97,8 @@ static void check_send(struct world *w, const struct send *s, const struct row *
 {
     const struct request *q = &s->request;
     long long id = (long long)r->e.id;
+    if (w->stalled)
+        trace_fail(&w->trace, "row %lld is sent while the disk is full", id);
     if (q->key.scheduled_at > w->now.wall)
         trace_fail(&w->trace, "I7: row %lld is sent %lld ms early", id,
                    (long long)(q->key.scheduled_at - w->now.wall));
@@ -108,6 +110,32 @@ static void check_send(struct world *w, const struct send *s, const struct row *
                    r->seen.attempt_last);
     if (q->fence != w->ledger.progress.epoch && q->fence != w->ledger.progress.epoch + 1)
         trace_fail(&w->trace, "row %lld is sent with fence %lld", id, (long long)q->fence);
+}
+
+// P7 and P5: what leaves is owed by the job as it durably stands, and nobody durably stopped it.
+static void check_owed(struct world *w, const struct row *r)
+{
+    const struct version *v = history_last(&w->history, r->e.key.job);
+    long long id = (long long)r->e.id;
+    if (!v || v->deleted)
+        trace_fail(&w->trace, "P7: row %lld is sent for a job that is deleted", id);
+    if (r->e.key.series < 0)
+        return;
+    if (v && !v->active && version_owes_from(v) >= w->now.wall)
+        trace_fail(&w->trace, "P7: row %lld is sent for a job that is paused", id);
+    if (!history_owes(&w->history, r->e.key.job, r->e.key.scheduled_at))
+        trace_fail(&w->trace, "row %lld is sent, but it is not owed", id);
+}
+
+// P6: where nothing is late, nothing leaves late: what was planned ahead goes at its instant, and a
+// retry when its wait is over.
+static void check_punctual(struct world *w, const struct row *r)
+{
+    wall_ms due = r->seen.sends == 0 ? r->e.key.scheduled_at : r->e.next_attempt_at;
+    bool known = due > 0; // The claim for a retry takes the time of it out of the row.
+    if (w->calm && known && w->now.wall > due + 4 * COMMIT_MS_MAX) // Row and claim, each in turn.
+        trace_fail(&w->trace, "P6: row %lld is sent %lld ms late", (long long)r->e.id,
+                   (long long)(w->now.wall - due));
 }
 
 static void check_at_most_once(struct world *w, const struct send *s, const struct row *r)
@@ -155,6 +183,8 @@ void wire_send(struct world *w, const struct send *s)
         return;
     }
     check_send(w, s, r);
+    check_owed(w, r);
+    check_punctual(w, r);
     check_at_most_once(w, s, r);
     check_limits(w, s, host);
     struct flight *f = free_flight(w);

@@ -17,8 +17,9 @@
 #include "core/core.h"
 
 #define HOSTS 3
-#define FLIGHTS_MAX 64
+#define FLIGHTS_MAX 256
 #define QUEUE_MAX 4096
+#define COMMIT_MS_MAX 3 // Of a disk that is well.
 
 // A request on the wire.
 struct flight {
@@ -64,7 +65,7 @@ struct world {
     struct history history;
     struct now now;
     bool faults; // Crashes, slow disks, bad targets.
-    bool calm;   // None of them, but clients that change their jobs.
+    bool calm;   // Bad targets and busy clients, but no other fault.
 
     // The process.
     struct core_limits limits;

@@ -128,6 +128,24 @@ static void paused_and_resumed_before_the_instant_it_fires(void **state)
     }
 }
 
+// The row is durable, the resumption is not: were it sent, a crash could leave a paused job whose
+// target was called.
+static void a_resumption_that_is_not_durable_sends_nothing(void **state)
+{
+    (void)state;
+    job_id id;
+    struct rig *r = rig_planned(&id);
+    assert_int_equal(rig_pause(r, id, WALL_NEVER), ERR_OK);
+    rig_record(r);
+    assert_int_equal(rig_resume(r, id), ERR_OK);
+    rig_pass(r, SECOND);
+    rig_tick(r);
+    assert_int_equal(r->send_count, 0);
+    rig_record(r);
+    assert_int_equal(r->send_count, 1);
+    rig_free(r);
+}
+
 // Resumed after the instant, before any tick saw it pass: it passed while the job was paused.
 static void resumed_after_the_instant_it_stays_cancelled(void **state)
 {
@@ -657,6 +675,7 @@ int main(void)
         cmocka_unit_test(ids_are_never_given_twice),
         cmocka_unit_test(paused_before_the_instant_it_is_cancelled_at_the_instant),
         cmocka_unit_test(paused_and_resumed_before_the_instant_it_fires),
+        cmocka_unit_test(a_resumption_that_is_not_durable_sends_nothing),
         cmocka_unit_test(resumed_after_the_instant_it_stays_cancelled),
         cmocka_unit_test(paused_after_the_instant_before_the_request_it_is_cancelled),
         cmocka_unit_test(a_pause_ends_what_waits_for_its_retry),
