@@ -93,7 +93,7 @@ void change_done(void *request, const struct service_result *result);
 
 typedef enum err route_handler(struct api_request *r, struct problem *p);
 
-enum body_rule { BODY_NONE, BODY_OPTIONAL, BODY_REQUIRED };
+enum body_rule { BODY_NONE, BODY_OPTIONAL, BODY_REQUIRED, BODY_OWN /* The handler reads it. */ };
 
 struct route {
     const char *method;
@@ -124,6 +124,9 @@ enum err route_check_parameters(const struct api_request *r, struct problem *p);
 enum err json_read(const char *text, size_t bytes, json_t **out, struct problem *p);
 // Reads r->body as the route's rule asks.
 enum err body_read(struct api_request *r, struct problem *p);
+// Reads r->body, which must be there.
+enum err body_read_object(struct api_request *r, struct problem *p);
+bool body_has_type(const struct api_request *r, const char *type); // Parameters do not count.
 
 // Members of an object. Absent and null leave *out alone. `members` ends in NULL.
 enum err members_check(const json_t *object, const char *const *members, struct problem *p);
@@ -172,6 +175,8 @@ enum err job_decode(const json_t *object, enum job_decoding how, struct job *j, 
 json_t *json_job(const struct job *j);
 // The same with its next runs.
 json_t *json_job_ahead(const struct job *j);
+// Only what a client may set: JOB_CREATE makes the same job of it.
+json_t *json_job_writable(const struct job *j);
 
 // --- cursor.c, query.c, page.c: lists ------------------------------------------------------------
 
@@ -194,6 +199,8 @@ enum err query_limit(const struct api_request *r, size_t *out, struct problem *p
 enum err query_cursor(const struct api_request *r, enum cursor_kind kind, struct cursor *out,
                       struct problem *p);
 enum err query_time(const struct api_request *r, const char *name, wall_ms *out, struct problem *p);
+// true, 1, false or 0.
+enum err query_flag(const struct api_request *r, const char *name, int *out, struct problem *p);
 enum err query_choice(const struct api_request *r, const char *name, const struct choice *c,
                       int *out, struct problem *p);
 enum err query_job_id(const struct api_request *r, const char *name, job_id *out,
@@ -214,6 +221,8 @@ void page_init(struct page *page, enum cursor_kind kind, size_t limit);
 // False when the page is full: the row is left out.
 bool page_has_room(struct page *page);
 void page_add(struct page *page, json_t *item, struct cursor at); // Takes the item.
+// Names the page that follows, in a header of the answer to be.
+void page_add_link(struct api_request *r, const char *cursor);
 // Answers {"<name>": [...], "next_cursor": ...} and a Link header. Takes the items.
 void page_answer(struct api_request *r, const char *name, struct page *page);
 
@@ -227,5 +236,6 @@ route_handler handle_job_executions, handle_executions, handle_execution, handle
 route_handler handle_job_alerts, handle_alerts;
 route_handler handle_health, handle_metrics_json, handle_metrics_text, handle_live, handle_ready;
 route_handler handle_preview;
+route_handler handle_export, handle_import;
 
 #endif

@@ -69,19 +69,6 @@ static enum err list_job(void *context, const struct job *j)
     return ERR_OK;
 }
 
-static enum err query_flag(const struct api_request *r, const char *name, int *out,
-                           struct problem *p)
-{
-    const char *word = query_text(r, name);
-    bool yes = word && (strcmp(word, "true") == 0 || strcmp(word, "1") == 0);
-    bool no = word && (strcmp(word, "false") == 0 || strcmp(word, "0") == 0);
-    if (word && !yes && !no)
-        return refuse(p, ERR_SYNTAX, REFUSED_PARAMETER, name, "%s must be true or false", name);
-    if (word)
-        *out = yes;
-    return ERR_OK;
-}
-
 enum err handle_list_jobs(struct api_request *r, struct problem *p)
 {
     struct job_query q = {

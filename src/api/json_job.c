@@ -348,6 +348,16 @@ json_t *json_job(const struct job *j)
     return o;
 }
 
+json_t *json_job_writable(const struct job *j)
+{
+    json_t *o = json_job(j);
+    for (size_t i = 0; i < COUNT_OF(members); i++) {
+        if (members[i].read_only)
+            json_object_del(o, members[i].name);
+    }
+    return o;
+}
+
 json_t *json_job_ahead(const struct job *j)
 {
     wall_ms runs[SERVICE_NEXT_RUNS];

@@ -132,13 +132,20 @@ enum err json_read(const char *text, size_t bytes, json_t **out, struct problem 
     return err;
 }
 
-// "application/json" or a type whose syntax is JSON ("application/merge-patch+json").
-static bool is_json_type(const char *type)
+bool body_has_type(const struct api_request *r, const char *type)
 {
-    size_t bytes = type ? strcspn(type, "; \t") : 0;
-    const char *json = "application/json";
-    if (bytes == strlen(json) && strncasecmp(type, json, bytes) == 0)
+    const char *given = exchange_header(r->exchange, "Content-Type");
+    size_t bytes = given ? strcspn(given, "; \t") : 0;
+    return bytes == strlen(type) && strncasecmp(given, type, bytes) == 0;
+}
+
+// "application/json" or a type whose syntax is JSON ("application/merge-patch+json").
+static bool is_json(const struct api_request *r)
+{
+    if (body_has_type(r, "application/json"))
         return true;
+    const char *type = exchange_header(r->exchange, "Content-Type");
+    size_t bytes = type ? strcspn(type, "; \t") : 0;
     return bytes > 5 && strncasecmp(type, "application/", 12) == 0 &&
            strncasecmp(type + bytes - 5, "+json", 5) == 0;
 }
@@ -150,15 +157,13 @@ static enum err body_absent(const struct api_request *r, struct problem *p)
     return refuse_json(p, 0, "there is no body; a JSON object is expected");
 }
 
-enum err body_read(struct api_request *r, struct problem *p)
+enum err body_read_object(struct api_request *r, struct problem *p)
 {
     size_t bytes;
     const char *text = exchange_body(r->exchange, &bytes);
-    if (r->route->body == BODY_NONE)
-        return ERR_OK;
     if (bytes == 0)
         return body_absent(r, p);
-    if (!is_json_type(exchange_header(r->exchange, "Content-Type")))
+    if (!is_json(r))
         return refuse(p, ERR_UNSUPPORTED, REFUSED_MEDIA_TYPE, NULL,
                       "send the body as JSON, with Content-Type: application/json");
     enum err err = json_read(text, bytes, &r->body, p);
@@ -167,6 +172,13 @@ enum err body_read(struct api_request *r, struct problem *p)
     if (!json_is_object(r->body))
         return refuse_field(p, ERR_SYNTAX, NULL, "the body must be a JSON object");
     return ERR_OK;
+}
+
+enum err body_read(struct api_request *r, struct problem *p)
+{
+    if (r->route->body == BODY_NONE || r->route->body == BODY_OWN)
+        return ERR_OK;
+    return body_read_object(r, p);
 }
 
 // --- Members of an object ------------------------------------------------------------------------

@@ -36,7 +36,7 @@ static void write_encoded(FILE *out, const char *text)
 }
 
 // The same address with its other parameters and the next cursor.
-static void add_link(const struct api_request *r, const char *cursor)
+void page_add_link(struct api_request *r, const char *cursor)
 {
     char *link = NULL;
     size_t bytes = 0;
@@ -65,7 +65,7 @@ void page_answer(struct api_request *r, const char *name, struct page *page)
     char cursor[CURSOR_BYTES];
     cursor_format(page->kind, &page->last, cursor);
     if (page->more)
-        add_link(r, cursor);
+        page_add_link(r, cursor);
     json_t *o = json_object();
     json_object_set_new(o, name, page->items);
     json_object_set_new(o, "next_cursor", page->more ? json_string(cursor) : json_null());

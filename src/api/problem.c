@@ -38,7 +38,8 @@ static const struct problem_type api_types[REFUSALS] = {
     [REFUSED_PARAMETER] = {400, "invalid-parameter", "A parameter is not acceptable", NULL},
     [REFUSED_NOT_FOUND] = {404, "not-found", "There is no such thing", NULL},
     [REFUSED_METHOD] = {405, "method-not-allowed", "This cannot be done here", NULL},
-    [REFUSED_MEDIA_TYPE] = {415, "unsupported-media-type", "The body must be JSON", NULL},
+    [REFUSED_MEDIA_TYPE] = {415, "unsupported-media-type",
+                            "The body is of a type that is not read here", NULL},
     [REFUSED_DRAINING] = {503, "draining", "The server is shutting down", "1"},
     [REFUSED_SITE] = {403, "forbidden", "Another site may not do this", NULL},
 };

@@ -62,6 +62,18 @@ enum err query_cursor(const struct api_request *r, enum cursor_kind kind, struct
                   "cursor must be the next_cursor of a page of this list");
 }
 
+enum err query_flag(const struct api_request *r, const char *name, int *out, struct problem *p)
+{
+    const char *word = query_text(r, name);
+    bool yes = word && (strcmp(word, "true") == 0 || strcmp(word, "1") == 0);
+    bool no = word && (strcmp(word, "false") == 0 || strcmp(word, "0") == 0);
+    if (word && !yes && !no)
+        return refuse(p, ERR_SYNTAX, REFUSED_PARAMETER, name, "%s must be true or false", name);
+    if (word)
+        *out = yes;
+    return ERR_OK;
+}
+
 enum err query_time(const struct api_request *r, const char *name, wall_ms *out, struct problem *p)
 {
     const char *text = query_text(r, name);

@@ -9,6 +9,7 @@ static const char *const of_job_executions[] = {"status", "trigger", "from", "to
 static const char *const of_executions[] = {"job_id", "status", "trigger", "from",
                                             "to",     "limit",  "cursor",  NULL};
 static const char *const of_pages[] = {"limit", "cursor", NULL};
+static const char *const of_import[] = {"dry_run", "timezone", "system", NULL};
 
 const struct route routes[] = {
     {"GET", "/", handle_index, NULL, BODY_NONE, false},
@@ -29,6 +30,9 @@ const struct route routes[] = {
     {"GET", "/executions/:execution", handle_execution, NULL, BODY_NONE, false},
 
     {"POST", "/schedules/preview", handle_preview, NULL, BODY_REQUIRED, false},
+
+    {"GET", "/export", handle_export, of_pages, BODY_NONE, false},
+    {"POST", "/import", handle_import, of_import, BODY_OWN, true},
 
     {"GET", "/observability/health", handle_health, NULL, BODY_NONE, false},
     {"GET", "/observability/metrics", handle_metrics_json, NULL, BODY_NONE, false},

@@ -95,6 +95,12 @@ enum err service_create_job(struct service *s, struct job *draft, service_done *
     return service__call_start(c, p);
 }
 
+enum err service_check_job(struct job *draft, struct service_problem *p)
+{
+    const struct zone *zone;
+    return service__check_job(draft, NULL, true, clock_wall_ms(), &zone, p);
+}
+
 static struct call *update_new(struct service *s, job_id id, int64_t version_expected,
                                service_edit *edit, service_done *done, void *context)
 {

@@ -105,6 +105,10 @@ typedef void service_done(void *context, const struct service_result *r);
 MUST_CHECK enum err service_create_job(struct service *s, struct job *draft, service_done *done,
                                        void *context, struct service_problem *p);
 
+// Whether service_create_job would accept the draft, as far as the draft itself goes. Writes
+// nothing and fills in the draft's time zone when it has none.
+MUST_CHECK enum err service_check_job(struct job *draft, struct service_problem *p);
+
 // Applies the client's wish to the job as it stands. It is called again, on the service's thread,
 // when somebody else changed the job before this change was durable.
 typedef enum err service_edit(void *context, struct job *j, struct service_problem *p);

@@ -54,6 +54,26 @@ static void every_member_comes_back_as_it_was_given(void **state)
     job_free(j);
 }
 
+// An export holds what makes the same job elsewhere, and nothing that only this server knows.
+static void what_is_exported_makes_the_same_job(void **state)
+{
+    (void)state;
+    struct problem p = {0};
+    struct job *j = job_new(), *copy = job_new();
+    assert_int_equal(decode(everything, JOB_CREATE, j, &p), ERR_OK);
+    j->id = 7;
+    j->version = 3;
+    json_t *exported = json_job_writable(j);
+    assert_null(json_object_get(exported, "id"));
+    assert_int_equal(job_decode(exported, JOB_CREATE, copy, &p), ERR_OK);
+    json_t *again = json_job_writable(copy);
+    assert_true(json_equal(exported, again));
+    json_decref(exported);
+    json_decref(again);
+    job_free(j);
+    job_free(copy);
+}
+
 // A client may PUT what it got: the job is then as before, member by member.
 static void what_was_got_can_be_put(void **state)
 {
@@ -214,6 +234,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_member_comes_back_as_it_was_given),
+        cmocka_unit_test(what_is_exported_makes_the_same_job),
         cmocka_unit_test(what_was_got_can_be_put),
         cmocka_unit_test(null_sets_the_default),
         cmocka_unit_test(what_only_the_server_sets_is_refused_or_passed_over),

@@ -246,6 +246,7 @@ static const struct {
     {"application/merge-patch+json", "{}", BODY_REQUIRED, 0},
     {NULL, NULL, BODY_OPTIONAL, 0},
     {"text/plain", "ignored", BODY_NONE, 0},
+    {"text/plain", "left to the handler", BODY_OWN, 0},
     {NULL, NULL, BODY_REQUIRED, 400},
     {"application/json", "[]", BODY_REQUIRED, 400},
     {NULL, "{}", BODY_REQUIRED, 415},

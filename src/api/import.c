@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: MIT
+// import.c: POST /import: the jobs of an export, or the lines of a crontab.
+//
+// What is wrong with the request as a whole refuses it. What is wrong with one item is said in that
+// item's result, and the others go on.
+
+#include "api/import_priv.h"
+
+// --- Jobs as GET /export writes them -------------------------------------------------------------
+
+static void add_job(struct import *im, size_t index, const json_t *value)
+{
+    struct import_item *item = import_add(im, index);
+    struct problem problem = {0};
+    struct job *draft = job_new();
+    enum err err = json_is_object(value)
+                       ? job_decode(value, JOB_CREATE, draft, &problem)
+                       : refuse_field(&problem, ERR_SYNTAX, NULL, "a job must be a JSON object");
+    if (!err) {
+        import_item_take(item, draft);
+        return;
+    }
+    import_item_refuse(im, item, &problem.what);
+    job_free(draft);
+}
+
+// A page of an export names the one that follows, which is of no use here.
+static enum err read_jobs(struct import *im, struct problem *p)
+{
+    static const char *const members[] = {"version", "jobs", "next_cursor", NULL};
+    int64_t version = EXPORT_VERSION;
+    enum err err = body_read_object(im->request, p);
+    if (!err)
+        err = members_check(im->request->body, members, p);
+    if (!err)
+        err = member_integer(im->request->body, "version", EXPORT_VERSION, EXPORT_VERSION, &version,
+                             p);
+    if (err)
+        return err;
+
+    const json_t *jobs = json_object_get(im->request->body, "jobs");
+    if (!json_is_array(jobs))
+        return refuse_field(p, ERR_SYNTAX, "jobs", "jobs must be an array of jobs");
+    size_t index;
+    json_t *value;
+    json_array_foreach(jobs, index, value)
+    {
+        add_job(im, index, value);
+    }
+    return ERR_OK;
+}
+
+// --- The request ---------------------------------------------------------------------------------
+
+static enum err read_items(struct import *im, struct problem *p)
+{
+    int dry_run = 0;
+    enum err err = query_flag(im->request, "dry_run", &dry_run, p);
+    if (err)
+        return err;
+    im->dry_run = dry_run != 0;
+    im->of_crontab =
+        body_has_type(im->request, "text/plain") || body_has_type(im->request, "text/x-crontab");
+    if (im->of_crontab)
+        return import_read_crontab(im, p);
+    if (body_has_type(im->request, "application/json"))
+        return read_jobs(im, p);
+    return refuse(p, ERR_UNSUPPORTED, REFUSED_MEDIA_TYPE, NULL,
+                  "send a crontab as text/x-crontab or text/plain, or an export as "
+                  "application/json");
+}
+
+enum err handle_import(struct api_request *r, struct problem *p)
+{
+    struct import *im = xcalloc(1, sizeof *im);
+    im->request = r;
+    enum err err = read_items(im, p);
+    if (err)
+        import_free(im);
+    else
+        import_run(im);
+    return err;
+}

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: MIT
+// import_crontab.c: the lines of a crontab as items of an import.
+
+#include "api/import_priv.h"
+#include "crontab/crontab.h"
+
+#include <string.h>
+
+// --- One line that is a job ----------------------------------------------------------------------
+
+struct adoption {
+    struct job *job;
+    struct service_problem *problem;
+    enum err err;
+};
+
+static void add_header(void *context, const char *name, const char *value)
+{
+    struct adoption *a = context;
+    if (!a->err)
+        a->err = service_set_header(a->job, name, value, a->problem);
+}
+
+// A body goes into JSON whenever somebody looks at the job, so it must be UTF-8.
+static bool is_utf8(const char *text)
+{
+    json_t *value = json_string(text);
+    json_decref(value);
+    return value != NULL;
+}
+
+// A copy whose headers were set one by one, as those of any job.
+static enum err adopt(const struct job *draft, struct job **out, struct service_problem *p)
+{
+    if (draft->body && !is_utf8(draft->body))
+        return service_refuse(p, ERR_SYNTAX, PROBLEM_FIELD, "body", "the body is not UTF-8");
+    struct adoption a = {.job = job_copy(draft), .problem = p};
+    job_set_text(&a.job->headers, NULL);
+    service_each_header(draft, add_header, &a);
+    if (a.err)
+        job_free(a.job);
+    else
+        *out = a.job;
+    return a.err;
+}
+
+// --- Any line ------------------------------------------------------------------------------------
+
+static void point_at(struct import_item *item, const struct crontab_line *line)
+{
+    json_object_set_new(item->result, "position", json_integer((json_int_t)line->position));
+    json_object_set_new(item->result, "length", json_integer((json_int_t)line->length));
+    if (*line->hint)
+        json_object_set_new(item->result, "hint", json_text(line->hint));
+}
+
+static void add_variable(struct import_item *item, const struct crontab_line *line)
+{
+    const struct zone *zone;
+    struct fault f = {0};
+    if (line->sets_timezone && zone_find(line->timezone, &zone, &f)) {
+        import_item_end(item, IMPORT_INVALID, f.text);
+        point_at(item, line);
+    } else {
+        import_item_end(item, IMPORT_SKIPPED, line->reason);
+    }
+}
+
+static void add_job(struct import *im, struct import_item *item, const struct crontab_line *line)
+{
+    struct service_problem problem;
+    struct job *draft = NULL;
+    if (adopt(line->draft, &draft, &problem)) {
+        import_item_refuse(im, item, &problem);
+        return;
+    }
+    import_item_take(item, draft);
+    if (*line->reason)
+        json_object_set_new(item->result, "reason", json_text(line->reason));
+}
+
+static enum err add_line(void *import, const struct crontab_line *line)
+{
+    struct import *im = import;
+    struct import_item *item = import_add(im, line->number);
+    if (line->kind == CRONTAB_JOB) {
+        add_job(im, item, line);
+    } else if (line->kind == CRONTAB_SKIPPED) {
+        add_variable(item, line);
+    } else {
+        import_item_end(item,
+                        line->kind == CRONTAB_INVALID ? IMPORT_INVALID : IMPORT_NOT_CONVERTIBLE,
+                        line->reason);
+        point_at(item, line);
+    }
+    return ERR_OK;
+}
+
+// --- The whole -----------------------------------------------------------------------------------
+
+static enum err read_options(const struct api_request *r, struct crontab_options *o,
+                             struct problem *p)
+{
+    const struct zone *zone;
+    struct fault f = {0};
+    int system = 0;
+    enum err err = query_flag(r, "system", &system, p);
+    o->has_users = system != 0;
+    o->timezone = query_text(r, "timezone");
+    if (!err && o->timezone && zone_find(o->timezone, &zone, &f))
+        err = refuse(p, ERR_NOT_FOUND, REFUSED_PARAMETER, "timezone", "%s", f.text);
+    return err;
+}
+
+enum err import_read_crontab(struct import *im, struct problem *p)
+{
+    struct crontab_options o = {0};
+    enum err err = read_options(im->request, &o, p);
+    if (err)
+        return err;
+    size_t bytes;
+    const char *text = exchange_body(im->request->exchange, &bytes);
+    struct fault f = {0};
+    err = crontab_read(text, bytes, &o, add_line, im, &f);
+    return err ? refuse_field(p, err, NULL, "%s", f.text) : ERR_OK;
+}

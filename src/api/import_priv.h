@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: MIT
+// import_priv.h: many jobs in one request, each with a result of its own.
+//
+// An import is a list of items: lines of a crontab or jobs of an export. Reading makes the items;
+// what can be made a job carries its draft. Running checks the drafts, or creates them a few at a
+// time, and answers when the last one is durable or refused.
+
+#ifndef CARILLON_API_IMPORT_PRIV_H
+#define CARILLON_API_IMPORT_PRIV_H
+
+#include "api/api_priv.h"
+
+#define EXPORT_VERSION 1 // Of the text that GET /export makes and POST /import reads.
+
+enum import_status {
+    IMPORT_CREATED,
+    IMPORT_WOULD_CREATE,
+    IMPORT_SKIPPED,
+    IMPORT_INVALID,
+    IMPORT_NOT_CONVERTIBLE,
+    IMPORT_FAILED, // Fine in itself, but the server could not do it now.
+    IMPORT_STATUSES
+};
+
+struct import_item {
+    json_t *result;    // As the client will read it.
+    struct job *draft; // NULL when there is nothing (more) to create.
+    enum import_status status;
+};
+
+struct import {
+    struct api_request *request;
+    bool of_crontab;
+    bool dry_run;
+    struct import_item *items;
+    size_t count;
+    size_t capacity;
+    atomic_size_t next;  // The first item that no lane has taken.
+    atomic_size_t lanes; // Those that have not ended.
+};
+
+// --- import_item.c -------------------------------------------------------------------------------
+
+const char *import_status_name(enum import_status status);
+
+// A new item, the last of the list; good until the next call. `number` is the line, or the index in
+// the list of jobs.
+struct import_item *import_add(struct import *im, size_t number);
+
+// The item becomes what the draft says; takes the draft.
+void import_item_take(struct import_item *item, struct job *draft);
+void import_item_end(struct import_item *item, enum import_status status, const char *reason);
+void import_item_refuse(const struct import *im, struct import_item *item,
+                        const struct service_problem *p);
+
+// --- import_crontab.c ----------------------------------------------------------------------------
+
+// Reads the body as a crontab.
+enum err import_read_crontab(struct import *im, struct problem *p);
+
+// --- import_run.c --------------------------------------------------------------------------------
+
+// Takes the import and answers its request, later.
+void import_run(struct import *im);
+void import_free(struct import *im);
+
+#endif
