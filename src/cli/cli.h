@@ -1,14 +1,19 @@
 // SPDX-License-Identifier: MIT
-// cli.h: the commands that need no server.
+// cli.h: the commands beside the server: about schedules and crontabs, and into a running server.
 //
 // Each takes its own name as argv[0], prints to standard output, complains on standard error, and
-// returns the exit code: 0, or 2 for wrong usage or a schedule that is not valid.
+// returns the exit code: 0, 1 when a server cannot do what is asked, or 2 for wrong usage or for
+// something that is not valid.
 
 #ifndef CARILLON_CLI_CLI_H
 #define CARILLON_CLI_CLI_H
 
 // carillon cron next EXPR [--tz ZONE] [--from TIME] [--count N]
 // carillon cron explain EXPR [--tz ZONE]
+// carillon cron lint FILE|- [--tz ZONE] [--system]
 int cli_cron(int argc, char **argv);
+
+// carillon import crontab FILE|- [--url URL] [--dry-run] [--tz ZONE] [--system]
+int cli_import(int argc, char **argv);
 
 #endif

@@ -5,6 +5,7 @@
 #include "base/err.h"
 #include "base/time.h"
 #include "cli/cli.h"
+#include "cli/cli_priv.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -12,7 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define EXIT_INVALID 2
 #define COUNT_DEFAULT 5
 #define COUNT_MAX 100000
 
@@ -26,8 +26,7 @@ struct question {
 
 static int complain(const char *what, const char *detail)
 {
-    fprintf(stderr, "carillon cron: %s%s%s\n", what, detail ? ": " : "", detail ? detail : "");
-    return EXIT_INVALID;
+    return cli__complain("cron", what, detail);
 }
 
 // The error with a caret under its position:
@@ -36,8 +35,8 @@ static int complain(const char *what, const char *detail)
 static int complain_schedule(const char *text, const struct cron_error *e)
 {
     const char *field = cron_field_name(e->field);
-    fprintf(stderr, "%s\n%*s^ %s%s%s", text, (int)e->position, "", field, *field ? ": " : "",
-            e->message);
+    cli__print_caret(stderr, text, strlen(text), e->position);
+    fprintf(stderr, " %s%s%s", field, *field ? ": " : "", e->message);
     if (e->expected[0])
         fprintf(stderr, ", expected %s", e->expected);
     if (e->hint[0])
@@ -164,6 +163,7 @@ static const struct {
 } commands[] = {
     {"next", next, "next EXPR [--tz ZONE] [--from TIME] [--count N]"},
     {"explain", explain, "explain EXPR [--tz ZONE]"},
+    {"lint", cli__lint, "lint FILE|- [--tz ZONE] [--system]"},
 };
 
 static int usage(FILE *to, int code)

@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: MIT
+// import.c: `carillon import crontab`: sends a crontab to a server and tells what became of it.
+//
+// The server decides everything; this prints one line for each line of the crontab that says
+// something, and a summary.
+
+#include "base/memory.h"
+#include "base/url.h"
+#include "cli/cli.h"
+#include "cli/cli_priv.h"
+#include "crontab/crontab.h"
+
+#include <assert.h>
+#include <curl/curl.h>
+#include <getopt.h>
+#include <jansson.h>
+#include <string.h>
+
+#define URL_DEFAULT "http://127.0.0.1:3000"
+#define ANSWER_BYTES_MAX (64 * 1024 * 1024)
+#define CONNECT_S 10
+#define ANSWER_S 300
+
+struct import {
+    const char *file;
+    const char *server;
+    const char *timezone; // NULL: not said.
+    bool dry_run;
+    bool system;
+};
+
+static int complain(int code, const char *what, const char *detail)
+{
+    cli__complain("import", what, detail);
+    return code;
+}
+
+// --- The request ---------------------------------------------------------------------------------
+
+struct answer {
+    long status;
+    char *text;
+    size_t bytes;
+    size_t capacity;
+};
+
+static size_t keep(char *bytes, size_t size, size_t count, void *context)
+{
+    struct answer *a = context;
+    size_t more = size * count;
+    if (a->bytes + more > ANSWER_BYTES_MAX)
+        return 0; // libcurl ends with CURLE_WRITE_ERROR.
+    if (a->bytes + more > a->capacity) {
+        a->capacity = MAX(a->bytes + more, 2 * a->capacity);
+        a->text = xrealloc(a->text, a->capacity);
+    }
+    memcpy(a->text + a->bytes, bytes, more);
+    a->bytes += more;
+    return more;
+}
+
+// "http://host/import?dry_run=1&timezone=Europe%2FParis"; the caller frees it.
+static char *address(const struct import *im, CURL *curl)
+{
+    char *url = NULL;
+    size_t bytes = 0;
+    FILE *out = open_memstream(&url, &bytes);
+    assert(out);
+    size_t length = strlen(im->server);
+    bool slash = length > 0 && im->server[length - 1] == '/';
+    fprintf(out, "%s%simport?dry_run=%d&system=%d", im->server, slash ? "" : "/", im->dry_run,
+            im->system);
+    if (im->timezone) {
+        char *zone = curl_easy_escape(curl, im->timezone, 0);
+        assert(zone);
+        fprintf(out, "&timezone=%s", zone);
+        curl_free(zone);
+    }
+    int failed = fclose(out);
+    assert(!failed); // Only memory could fail here.
+    (void)failed;
+    return url;
+}
+
+static int post(const struct import *im, const char *text, size_t bytes, struct answer *a)
+{
+    CURL *curl = curl_easy_init();
+    assert(curl);
+    char error[CURL_ERROR_SIZE] = "";
+    char *url = address(im, curl);
+    struct curl_slist *headers = curl_slist_append(NULL, "Content-Type: text/x-crontab");
+    headers = curl_slist_append(headers, "Expect:");
+    curl_easy_setopt(curl, CURLOPT_URL, url);
+    curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
+    curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)bytes);
+    curl_easy_setopt(curl, CURLOPT_POSTFIELDS, text);
+    curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, (long)CONNECT_S);
+    curl_easy_setopt(curl, CURLOPT_TIMEOUT, (long)ANSWER_S);
+    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, keep);
+    curl_easy_setopt(curl, CURLOPT_WRITEDATA, a);
+    curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, error);
+    CURLcode code = curl_easy_perform(curl);
+    curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &a->status);
+    curl_slist_free_all(headers);
+    curl_easy_cleanup(curl);
+    int exit_code = 0;
+    if (code)
+        exit_code = complain(EXIT_SERVER, url, *error ? error : curl_easy_strerror(code));
+    free(url);
+    return exit_code;
+}
+
+// --- What became of it ---------------------------------------------------------------------------
+
+static const char *text_of(const json_t *o, const char *name)
+{
+    const char *text = json_string_value(json_object_get(o, name));
+    return text ? text : "";
+}
+
+static json_int_t number_of(const json_t *o, const char *name)
+{
+    return json_integer_value(json_object_get(o, name));
+}
+
+// "line 12: created 7: 30 2 * * * (UTC) GET http://host/path; reason (try: hint)"
+static void print_result(const json_t *result)
+{
+    const json_t *id = json_object_get(result, "id");
+    const char *status = text_of(result, "status");
+    const char *reason = text_of(result, "reason"), *hint = text_of(result, "hint");
+    printf("line %" JSON_INTEGER_FORMAT ": %s", number_of(result, "line"), status);
+    if (json_is_integer(id))
+        printf(" job %" JSON_INTEGER_FORMAT, json_integer_value(id));
+    if (*text_of(result, "api"))
+        printf(": %s (%s) %s %s", text_of(result, "schedule"), text_of(result, "timezone"),
+               text_of(result, "method"), text_of(result, "api"));
+    if (*reason)
+        printf(": %s", reason);
+    if (*hint)
+        printf(" (try: %s)", hint);
+    printf("\n");
+}
+
+static const struct {
+    const char *name;
+    const char *words;
+    int exit_code; // When there is at least one.
+} counters[] = {
+    {"created", "created", 0},
+    {"would_create", "would be created", 0},
+    {"skipped", "skipped", 0},
+    {"not_convertible", "not convertible", 0},
+    {"invalid", "invalid", EXIT_INVALID},
+    {"failed", "failed", EXIT_SERVER},
+};
+
+// "3 created, 1 not convertible"; the exit code is the one of the last row that counts.
+static int print_summary(const json_t *answer)
+{
+    int exit_code = 0;
+    bool first = true;
+    for (size_t i = 0; i < COUNT_OF(counters); i++) {
+        json_int_t count = number_of(answer, counters[i].name);
+        if (count == 0)
+            continue;
+        printf("%s%" JSON_INTEGER_FORMAT " %s", first ? "" : ", ", count, counters[i].words);
+        first = false;
+        if (counters[i].exit_code)
+            exit_code = counters[i].exit_code;
+    }
+    printf("%s\n", first ? "there is no entry in it" : "");
+    return exit_code;
+}
+
+static int print_answer(const struct answer *a)
+{
+    json_t *json = json_loadb(a->text ? a->text : "", a->bytes, 0, NULL);
+    const json_t *results = json_object_get(json, "results");
+    int exit_code;
+    if (a->status == 200 && json_is_array(results)) {
+        size_t i;
+        json_t *result;
+        json_array_foreach(results, i, result)
+        {
+            print_result(result);
+        }
+        exit_code = print_summary(json);
+    } else {
+        const char *error = text_of(json, "error");
+        char detail[48];
+        snprintf(detail, sizeof detail, "it answered with status %ld", a->status);
+        exit_code =
+            complain(a->status >= 400 && a->status < 500 && *error ? EXIT_INVALID : EXIT_SERVER,
+                     "the server did not import it", *error ? error : detail);
+    }
+    json_decref(json);
+    return exit_code;
+}
+
+static int send_file(const struct import *im)
+{
+    char *text;
+    size_t bytes;
+    struct fault f = {0};
+    if (cli__read_file(im->file, CRONTAB_BYTES_MAX, &text, &bytes, &f))
+        return complain(EXIT_INVALID, f.text, NULL);
+    struct answer a = {0};
+    int exit_code = post(im, text, bytes, &a);
+    if (!exit_code)
+        exit_code = print_answer(&a);
+    free(a.text);
+    free(text);
+    return exit_code;
+}
+
+// --- The command ---------------------------------------------------------------------------------
+
+static int usage(FILE *to, int code)
+{
+    fprintf(to, "Usage: carillon import crontab FILE|- [--url " URL_DEFAULT "] [--dry-run]\n"
+                "                               [--tz ZONE] [--system]\n");
+    return code;
+}
+
+static const struct option options[] = {
+    {"url", required_argument, NULL, 'u'},
+    {"dry-run", no_argument, NULL, 'n'},
+    {"tz", required_argument, NULL, 't'},
+    {"system", no_argument, NULL, 's'},
+    {0},
+};
+
+static int set_option(struct import *im, int option, const char *value, char **argv)
+{
+    struct fault f = {0};
+    switch (option) {
+    case 'u':
+        im->server = value;
+        return url_check(value, &f) ? complain(EXIT_INVALID, f.text, value) : 0;
+    case 'n':
+        im->dry_run = true;
+        return 0;
+    case 't':
+        im->timezone = value;
+        return 0;
+    case 's':
+        im->system = true;
+        return 0;
+    default:
+        return complain(EXIT_INVALID, option == ':' ? "a value is missing after" : "unknown flag",
+                        argv[optind - 1]);
+    }
+}
+
+int cli_import(int argc, char **argv)
+{
+    struct import im = {.server = URL_DEFAULT};
+    if (argc >= 2 && strcmp(argv[1], "--help") == 0)
+        return usage(stdout, 0);
+    if (argc < 2 || strcmp(argv[1], "crontab") != 0)
+        return usage(stderr, EXIT_INVALID);
+    argc--;
+    argv++;
+    optind = 0; // glibc: start over, and let flags stand before or after the file.
+    int option;
+    while ((option = getopt_long(argc, argv, ":", options, NULL)) != -1) {
+        int code = set_option(&im, option, optarg, argv);
+        if (code)
+            return code;
+    }
+    if (optind + 1 != argc)
+        return usage(stderr, EXIT_INVALID);
+    im.file = argv[optind];
+    return send_file(&im);
+}

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: MIT
+"""`carillon cron lint`: a crontab is checked without a server."""
+
+import subprocess
+
+from harness.program import BINARY, run_to_end
+
+
+def lint(tmp_path, text, *flags):
+    path = tmp_path / "crontab"
+    path.write_text(text)
+    return path, run_to_end("cron", "lint", path, *flags)
+
+
+def test_a_sound_crontab_passes(tmp_path):
+    text = "MAILTO=me\n\n# c\n30 2 * * * curl http://a/\n@reboot x\n@daily tar cf a.tar .\n"
+    path, end = lint(tmp_path, text)
+    assert end.returncode == 0
+    notes = end.stderr.splitlines()
+    assert [note.split(": note: ")[0] for note in notes] == [f"{path}:5:1", f"{path}:6:8"]
+    assert "error" not in end.stderr and "warning" not in end.stderr
+    assert end.stdout.startswith("3 entries read, 1 of them convertible to jobs; 0 errors")
+
+
+def test_errors_have_a_place_a_hint_and_a_caret(tmp_path):
+    text = "@daily x\n\t5/15 4 * * * x\nhello\nCRON_TZ=Mars/Base\n0 0 30 2 * x\n* * * * *\n"
+    path, end = lint(tmp_path, text)
+    assert end.returncode == 2
+    lines = end.stderr.splitlines()
+    step = lines.index("\t5/15 4 * * * x")
+    assert lines[step - 1].startswith(f"{path}:2:2: minute: a step needs")
+    assert lines[step - 1].endswith("(try: 5-59/15)")
+    assert lines[step + 1] == "\t^"
+    for place in ("2:2", "3:1", "4:9", "5:1", "6:10"):
+        assert any(line.startswith(f"{path}:{place}: ") for line in lines), place
+    assert end.stdout.endswith("5 errors, 0 warnings\n")
+
+
+def test_what_may_surprise_is_a_warning_and_no_error(tmp_path):
+    path, end = lint(tmp_path, "0 0 13 * 5 x\n*/7 * * * * y")
+    assert end.returncode == 0
+    assert f"{path}:1:1: warning: day and weekday are both set" in end.stderr
+    assert f"{path}:2:1: warning: " in end.stderr
+    assert "the last line does not end" in end.stderr
+    assert end.stdout.endswith("0 errors, 3 warnings\n")
+
+
+def test_a_crontab_may_come_from_standard_input_or_from_the_system():
+    text = "0 5 * * * root curl http://a/\n"
+    command = [BINARY, "cron", "lint", "-", "--system"]
+    end = subprocess.run(command, input=text, capture_output=True, text=True, timeout=30)
+    assert (end.returncode, end.stderr) == (0, "")
+    assert end.stdout.startswith("1 entries read, 1 of them")
+
+
+def test_wrong_usage_is_named():
+    wrong = [[], ["a", "b"], ["--what", "a"], ["/no/such/file"], ["--tz", "Mars/Base", "-"]]
+    for arguments in wrong:
+        end = run_to_end("cron", "lint", *arguments)
+        assert end.returncode == 2 and end.stderr and not end.stdout
