@@ -94,7 +94,7 @@ struct text {
 void crontab__add_bytes(struct text *t, const char *bytes, size_t count);
 void crontab__add(struct text *t, const char *text);
 void crontab__add_base64(struct text *t, const char *text);
-void crontab__add_encoded(struct text *t, const char *text); // Percent-encoded, as curl does it.
+void crontab__add_encoded(struct text *t, const char *text); // As curl encodes values of forms.
 void crontab__text_fini(struct text *t);
 
 // --- call.c: a call of curl or wget --------------------------------------------------------------

@@ -53,6 +53,8 @@ void crontab__add_encoded(struct text *t, const char *text)
         char code[3] = {'%', digits[c >> 4], digits[c & 15]};
         if (is_unreserved(*text))
             crontab__add_bytes(t, text, 1);
+        else if (c == ' ')
+            crontab__add_bytes(t, "+", 1);
         else
             crontab__add_bytes(t, code, sizeof code);
     }

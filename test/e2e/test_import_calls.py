@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: MIT
+"""A command of a crontab and the job that it becomes send the same request.
+
+Each command is run by /bin/sh as cron would, with the curl or wget of this machine, and then
+imported and triggered. The target must see the same method, path, body and headers, but for what
+each sender says about itself.
+"""
+
+import os
+import shutil
+import subprocess
+
+import pytest
+from harness.jobs import expect, trigger, wait_for_end
+
+CURL = [
+    "curl {url}",
+    "curl -fsS -o /dev/null '{url}?a=1&b=2' > /dev/null 2>&1",
+    "curl -X POST {url}",
+    "curl -sXDELETE {url} -o-",
+    "curl -d a=1 -d 'b=2 3' --data-raw @x --data-binary '\"c\"' {url}",
+    "curl -d '' {url}",
+    "curl -X PUT -H 'Content-Type: text/plain' -H X-One:1 -H 'X-None;' -d \"it's\" {url}",
+    "curl -d x -H 'Content-Type: application/json' -H Accept:text/html {url}",
+    "curl --data-urlencode 'a b&c/d~e' --data-urlencode =x=y --data-urlencode 'n=ü \"' {url}",
+    "curl -G -d a=1 --data-urlencode 'b=c d' {url}",
+    "curl -G -d a=1 '{url}?x=y'",
+    "curl --json '{{\"a\": 1}}' {url}",
+    "curl --json 1 --json 2 -H 'Accept: x/y' {url}",
+    "curl -u 'user:pass word' -A agent/1 -e http://from/ -b k=v {url}",
+    "curl -u a: {url}",
+    "curl -d 100\\% {url}",
+    "curl -d '\\%{{x\\}}' {url}",
+    "curl -d @- {url}%one%two \\% three",
+    "curl --data-binary @- {url}%one%two \\% three\\",
+    "curl --data-urlencode in@- {url}%a b%",
+    "curl -d a\\ b\\'c\"d\\\"e\\\\f\"'g\\h' {url} # -d no",
+    "curl -d $ -d 5$. -d \"$\" -d a~b -d *? {url}",
+    "curl -g '{url}{{a}}[1]'",
+    "curl -m 20 --retry 1 -- {url}",
+]
+WGET = [
+    "wget -qO- {url}",
+    "wget -q -O /dev/null '{url}?a=1&b=2' --tries=1 -T 10",
+    "wget -nv -O- --post-data='a=1&b=2' {url} > /dev/null 2>&1",
+    "wget -qO- --post-data= {url}",
+    "wget -qO- --method=PUT --body-data 'x y' --header='X-One: 1' --header 'Content-Type: a/b' {url}",
+    "wget -qO- --method=DELETE {url}",
+    "wget -qO- -U agent/1 --referer=http://from/ {url}",
+    "wget -qO- --user=a --password=b --auth-no-challenge {url}",
+]
+# What a sender says about itself or its connection.
+OWN = {"host", "user-agent", "accept", "accept-encoding", "connection", "content-length"}
+CARILLONS = {"idempotency-key", "traceparent"}
+
+
+def run_as_cron(command, folder):
+    """The text up to the first percent sign that no backslash protects, with the rest as input."""
+    at = 0
+    while at < len(command) and command[at] != "%":
+        at += 2 if command[at] == "\\" else 1
+    script, rest = command[:at].replace("\\%", "%"), command[at + 1 :]
+    text = rest.replace("\\%", "\0").replace("%", "\n").replace("\0", "%")
+    if text and not text.endswith("\n"):
+        text += "\n"
+    environment = {"PATH": os.environ["PATH"], "HOME": str(folder)}
+    subprocess.run(
+        ["/bin/sh", "-c", script],
+        input=text.encode(),
+        stdout=subprocess.DEVNULL,
+        cwd=folder,
+        env=environment,
+        timeout=30,
+        check=True,
+    )
+
+
+def said(arrival):
+    """The headers that the command asked for."""
+    return {
+        name: value
+        for name, value in arrival.headers.items()
+        if not name.startswith(("carillon-", "webhook-")) and name not in CARILLONS
+        if name not in OWN or value in ("agent/1", "application/json", "text/html", "x/y")
+    }
+
+
+def check_same(shared_server, shared_target, folder, command, path):
+    command = command.format(url=shared_target.url(path))
+    line = f"* * 1 1 * {command}\n".encode()
+    answer = shared_server.post("/import", line, headers={"Content-Type": "text/x-crontab"})
+    (result,) = expect(answer, 200).json["results"]
+    if result["status"] == "not_convertible":
+        pytest.fail(f"{command}: {result['reason']}")
+    assert result["status"] == "created", result
+    wait_for_end(shared_server, trigger(shared_server, result), 10)
+    run_as_cron(command, folder)
+    ours, theirs = [a for a in shared_target.arrivals() if a.path.startswith(path)]
+
+    assert (ours.method, ours.path, ours.body) == (theirs.method, theirs.path, theirs.body)
+    wanted = said(theirs)
+    if "content-type" not in wanted:  # A body of a job always has a type.
+        wanted = {**wanted, **{n: v for n, v in said(ours).items() if n == "content-type"}}
+    assert said(ours) == wanted
+
+
+@pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
+@pytest.mark.parametrize("number", range(len(CURL)))
+def test_a_job_sends_what_curl_sends(shared_server, shared_target, tmp_path, number):
+    check_same(shared_server, shared_target, tmp_path, CURL[number], f"/ok/curl{number}/")
+
+
+@pytest.mark.skipif(not shutil.which("wget"), reason="wget is not installed")
+@pytest.mark.parametrize("number", range(len(WGET)))
+def test_a_job_sends_what_wget_sends(shared_server, shared_target, tmp_path, number):
+    check_same(shared_server, shared_target, tmp_path, WGET[number], f"/ok/wget{number}/")
