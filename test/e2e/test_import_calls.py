@@ -44,7 +44,7 @@ WGET = [
     "wget -q -O /dev/null '{url}?a=1&b=2' --tries=1 -T 10",
     "wget -nv -O- --post-data='a=1&b=2' {url} > /dev/null 2>&1",
     "wget -qO- --post-data= {url}",
-    "wget -qO- --method=PUT --body-data 'x y' --header='X-One: 1' --header 'Content-Type: a/b' {url}",
+    "wget -qO- --method=PUT --body-data 'x y' --header='X-One: 1' --header 'A: b' {url}",
     "wget -qO- --method=DELETE {url}",
     "wget -qO- -U agent/1 --referer=http://from/ {url}",
     "wget -qO- --user=a --password=b --auth-no-challenge {url}",
