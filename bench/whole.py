@@ -191,20 +191,29 @@ def formatted(value):
     return f"{value:.1f}" if isinstance(value, float) else str(value)
 
 
+def run_rate(scratch, rate, window_s, headed):
+    """Prints the row of one try; whether the rate was sustained."""
+    folder = scratch / "load"
+    folder.mkdir()
+    row = measure_load(folder, rate, window_s)
+    shutil.rmtree(folder)
+    row["sustained"] = "yes" if is_sustained(row) else "no"
+    if headed:
+        print_row(row, row)
+        print_row(row, ["---:"] * len(row))
+    print_row(row, map(formatted, row.values()))
+    return is_sustained(row)
+
+
 def run_load(scratch, rates, window_s):
-    """Prints a row for each rate, up to the first which is not sustained."""
+    """Prints a row for each rate, up to the first which is not sustained in any of its tries."""
     sustained = 0
-    for n, rate in enumerate(rates):
-        folder = scratch / f"load-{rate}"
-        folder.mkdir()
-        row = measure_load(folder, rate, window_s)
-        shutil.rmtree(folder)
-        row["sustained"] = "yes" if is_sustained(row) else "no"
-        if n == 0:
-            print_row(row, row)
-            print_row(row, ["---:"] * len(row))
-        print_row(row, map(formatted, row.values()))
-        if not is_sustained(row):
+    for rate in rates:
+        # Something else may have kept the machine busy, so a rate has a second try.
+        headed = rate == rates[0]
+        if not run_rate(scratch, rate, window_s, headed) and not run_rate(
+            scratch, rate, window_s, headed=False
+        ):
             break
         sustained = rate
     print(f"\nsustained with durable rows: {sustained} executions per second\n", flush=True)
