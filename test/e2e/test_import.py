@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: MIT
 """POST /import, GET /export and `carillon import crontab`: jobs that come and go as text."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
+from harness import ledger
 from harness.jobs import create_job, expect, trigger, wait_for_end
 from harness.program import run_to_end
 
@@ -117,6 +120,21 @@ def test_hundreds_of_lines_are_created_each_once(server):
     assert len({result["id"] for result in answer["results"]}) == 700
     exported = expect(server.get("/export"), 200).json["jobs"]
     assert {job["api"] for job in exported} == {f"http://127.0.0.1:9/{n}" for n in range(700)}
+
+
+def test_an_import_that_a_stop_cuts_short_tells_what_was_made(fleet, database):
+    server = fleet.serve(database)
+    text = "".join(f"0 5 1 1 * curl http://127.0.0.1:9/{n}\n" for n in range(5000))
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(post_crontab, server, text)
+        server.wait_for_event("job.created")
+        server.stop()
+        results = answer.result()["results"]
+    made = {result["id"]: result["api"] for result in results if result["status"] == "created"}
+    assert dict(ledger.read(database, "SELECT id, api FROM jobs")) == made
+    failed = [result for result in results if result["status"] == "failed"]
+    assert len(made) + len(failed) == 5000
+    assert {result["reason"] for result in failed} <= {"the server is shutting down"}
 
 
 def test_what_is_not_utf_8_is_no_body(shared_server):
