@@ -72,26 +72,32 @@ static enum err scan_backquote(struct scanner *s)
     return refuse(s, 1, "it uses the output of another command: `...`");
 }
 
+static enum err scan_quoted_piece(struct scanner *s)
+{
+    char c = s->text[s->at];
+    if (c == '$')
+        return scan_dollar(s, true);
+    if (c == '`')
+        return scan_backquote(s);
+    s->at += c == '\\' && is_one_of(s->text[s->at + 1], "$`\"\\");
+    *s->out++ = s->text[s->at++];
+    return ERR_OK;
+}
+
 static enum err scan_double_quotes(struct scanner *s)
 {
     size_t open = s->at++;
     enum err err = ERR_OK;
-    while (!err && s->text[s->at] && s->text[s->at] != '"') {
-        if (s->text[s->at] == '\\' && is_one_of(s->text[s->at + 1], "$`\"\\"))
-            s->at++;
-        else if (s->text[s->at] == '$') {
-            err = scan_dollar(s, true);
-            continue;
-        } else if (s->text[s->at] == '`')
-            return scan_backquote(s);
-        *s->out++ = s->text[s->at++];
-    }
-    if (!err && !s->text[s->at]) {
+    while (!err && s->text[s->at] && s->text[s->at] != '"')
+        err = scan_quoted_piece(s);
+    if (err)
+        return err;
+    if (!s->text[s->at]) {
         s->at = open;
         return refuse(s, 1, "the quote is not closed");
     }
     s->at++;
-    return err;
+    return ERR_OK;
 }
 
 static enum err scan_piece(struct scanner *s)
