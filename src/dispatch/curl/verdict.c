@@ -7,73 +7,43 @@
 
 #include "dispatch/curl/curl_priv.h"
 
-#include <errno.h>
-#include <inttypes.h>
+#include "dispatch/words_priv.h"
+
 #include <openssl/x509_vfy.h>
 #include <stdio.h>
 #include <string.h>
 
 // --- Words ---------------------------------------------------------------------------------------
 
-// In words, {host} stands for the target's name and {target} for "host:port".
-
-// What a code means before the request was begun, and what after. NULL: libcurl's own words.
+// What a code means before the request was begun, and what after. TROUBLE_NONE: libcurl's own
+// words.
 static const struct {
     CURLcode code;
-    const char *before;
-    const char *after;
-} code_words[] = {
-    {CURLE_OK, NULL, "connection closed by {target} in the middle of its answer"},
-    {CURLE_URL_MALFORMAT, "the URL is malformed", NULL},
-    {CURLE_BAD_FUNCTION_ARGUMENT, "the URL is malformed", NULL}, // Refused for its length.
-    {CURLE_UNSUPPORTED_PROTOCOL, "the URL is neither http nor https",
-     "{target} does not answer in HTTP/1"},
-    {CURLE_COULDNT_RESOLVE_HOST, "cannot resolve host {host}", NULL},
-    {CURLE_COULDNT_CONNECT, "cannot connect to {target}", NULL},
-    {CURLE_GOT_NOTHING, NULL, "connection closed by {target} before an answer"},
-    {CURLE_ABORTED_BY_CALLBACK, NULL, "connection closed by {target} before an answer"},
-    {CURLE_SEND_ERROR, NULL, "connection closed by {target} while the request was sent"},
-    {CURLE_RECV_ERROR, NULL, "connection reset by {target} before an answer"},
-    {CURLE_WEIRD_SERVER_REPLY, NULL, "malformed answer from {target}"},
-    {CURLE_OUT_OF_MEMORY, NULL, "the head of the answer from {target} is too long"},
-    {CURLE_FAILED_INIT, "the attempt could not be started", NULL},
+    enum trouble before;
+    enum trouble after;
+} troubles[] = {
+    {CURLE_OK, TROUBLE_NONE, TROUBLE_CLOSED_MIDDLE},
+    {CURLE_URL_MALFORMAT, TROUBLE_URL, TROUBLE_NONE},
+    {CURLE_BAD_FUNCTION_ARGUMENT, TROUBLE_URL, TROUBLE_NONE}, // Refused for its length.
+    {CURLE_UNSUPPORTED_PROTOCOL, TROUBLE_SCHEME, TROUBLE_NOT_HTTP},
+    {CURLE_COULDNT_RESOLVE_HOST, TROUBLE_RESOLVE, TROUBLE_NONE},
+    {CURLE_GOT_NOTHING, TROUBLE_NONE, TROUBLE_CLOSED_EARLY},
+    {CURLE_ABORTED_BY_CALLBACK, TROUBLE_NONE, TROUBLE_CLOSED_EARLY},
+    {CURLE_SEND_ERROR, TROUBLE_NONE, TROUBLE_CLOSED_SEND},
+    {CURLE_RECV_ERROR, TROUBLE_NONE, TROUBLE_RESET_EARLY},
+    {CURLE_WEIRD_SERVER_REPLY, TROUBLE_NONE, TROUBLE_MALFORMED},
+    {CURLE_OUT_OF_MEMORY, TROUBLE_NONE, TROUBLE_HEAD_TOO_LONG},
+    {CURLE_FAILED_INIT, TROUBLE_NOT_STARTED, TROUBLE_NONE},
 };
-
-static const struct {
-    long number;
-    const char *text;
-} connect_words[] = {
-    {ECONNREFUSED, "connection refused by {target}"},
-    {ENETUNREACH, "no route to {target}"},
-    {EHOSTUNREACH, "no route to {target}"},
-    {EADDRNOTAVAIL, "no free local port to connect to {target}"},
-    {EMFILE, "cannot connect to {target}: too many open files here"},
-    {ENFILE, "cannot connect to {target}: too many open files here"},
-};
-
-// Writes `words` with the names filled in.
-static void say(char out[static ERROR_TEXT_MAX], const char *words, const struct transfer *t)
-{
-    const char *colon = strrchr(t->origin, ':');
-    int host_bytes = colon ? (int)(colon - t->origin) : 0;
-    const char *brace = strchr(words, '{');
-    if (!brace) {
-        snprintf(out, ERROR_TEXT_MAX, "%s", words);
-        return;
-    }
-    bool whole = brace[1] == 't';
-    snprintf(out, ERROR_TEXT_MAX, "%.*s%.*s%s", (int)(brace - words), words,
-             whole ? (int)strlen(t->origin) : host_bytes, t->origin, strchr(brace, '}') + 1);
-}
 
 static void say_code(char out[static ERROR_TEXT_MAX], CURLcode code, const struct transfer *t)
 {
-    const char *words = NULL;
-    for (size_t i = 0; i < COUNT_OF(code_words) && !words; i++)
-        if (code_words[i].code == code)
-            words = t->sent ? code_words[i].after : code_words[i].before;
-    if (words)
-        say(out, words, t);
+    enum trouble trouble = TROUBLE_NONE;
+    for (size_t i = 0; i < COUNT_OF(troubles); i++)
+        if (troubles[i].code == code)
+            trouble = t->sent ? troubles[i].after : troubles[i].before;
+    if (trouble)
+        words_trouble(out, trouble, t->origin);
     else
         snprintf(out, ERROR_TEXT_MAX, "%.200s",
                  *t->message ? t->message : curl_easy_strerror(code));
@@ -83,12 +53,7 @@ static void say_connect(char out[static ERROR_TEXT_MAX], const struct transfer *
 {
     long number = 0;
     curl_easy_getinfo(t->easy, CURLINFO_OS_ERRNO, &number);
-    for (size_t i = 0; i < COUNT_OF(connect_words); i++)
-        if (connect_words[i].number == number) {
-            say(out, connect_words[i].text, t);
-            return;
-        }
-    say_code(out, CURLE_COULDNT_CONNECT, t);
+    words_connect(out, (int)number, t->origin);
 }
 
 static void say_tls(char out[static ERROR_TEXT_MAX], CURLcode code, const struct transfer *t)
@@ -99,40 +64,34 @@ static void say_tls(char out[static ERROR_TEXT_MAX], CURLcode code, const struct
     const char *reason = strstr(t->message, "::");
     reason = reason ? reason + 2 : t->message;
     if (verified != X509_V_OK && verified != X509_V_ERR_UNSPECIFIED)
-        reason = X509_verify_cert_error_string(verified);
+        reason = words_verified(verified);
     else if (code == CURLE_PEER_FAILED_VERIFICATION)
-        reason = "its certificate is for another host";
-    say(out, "TLS handshake with {host} failed", t);
-    size_t used = strlen(out);
-    snprintf(out + used, ERROR_TEXT_MAX - used, ": %.120s", *reason ? reason : "no reason given");
+        reason = words_verified(X509_V_ERR_HOSTNAME_MISMATCH); // libcurl compares names itself.
+    words_tls(out, reason, t->origin);
 }
 
 // --- Deadlines -----------------------------------------------------------------------------------
 
-static const char *stage_of(const struct transfer *t)
+static enum stage stage_of(const struct transfer *t)
 {
     curl_off_t resolved = 0;
     long local_port = 0; // Known once TCP is connected; the time of it only after the handshake.
     curl_easy_getinfo(t->easy, CURLINFO_NAMELOOKUP_TIME_T, &resolved);
     curl_easy_getinfo(t->easy, CURLINFO_LOCAL_PORT, &local_port);
     if (t->head_complete)
-        return " while reading the answer";
+        return STAGE_BODY;
     if (t->sent)
-        return "";
+        return STAGE_ANSWER;
     if (!resolved)
-        return " while resolving {host}";
-    return local_port ? " in the TLS handshake with {host}" : " while connecting to {target}";
+        return STAGE_RESOLVE;
+    return local_port ? STAGE_TLS : STAGE_CONNECT;
 }
 
 static void say_timeout(char out[static ERROR_TEXT_MAX], const struct transfer *t)
 {
     dur_ms connect_ms = curl__connect_bound(t);
     dur_ms bound_ms = t->sent ? t->timeout_ms : MIN(t->timeout_ms, connect_ms);
-    bool seconds = bound_ms % 1000 == 0;
-    char words[96];
-    snprintf(words, sizeof words, "timed out after %" PRId64 " %s%s",
-             seconds ? bound_ms / 1000 : bound_ms, seconds ? "s" : "ms", stage_of(t));
-    say(out, words, t);
+    words_timeout(out, bound_ms, stage_of(t), t->origin);
 }
 
 // --- The judgement -------------------------------------------------------------------------------

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: MIT
+// words.c: failures in words for people who look for the cause: what happened, and with whom.
+//
+// In the tables, {host} stands for the target's name and {target} for "host:port".
+
+#include "dispatch/words_priv.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <openssl/x509_vfy.h>
+#include <stdio.h>
+#include <string.h>
+
+static const char *const trouble_words[TROUBLES] = {
+    [TROUBLE_NONE] = "",
+    [TROUBLE_URL] = "the URL is malformed",
+    [TROUBLE_SCHEME] = "the URL is neither http nor https",
+    [TROUBLE_RESOLVE] = "cannot resolve host {host}",
+    [TROUBLE_CONNECT] = "cannot connect to {target}",
+    [TROUBLE_CLOSED_EARLY] = "connection closed by {target} before an answer",
+    [TROUBLE_RESET_EARLY] = "connection reset by {target} before an answer",
+    [TROUBLE_CLOSED_MIDDLE] = "connection closed by {target} in the middle of its answer",
+    [TROUBLE_CLOSED_SEND] = "connection closed by {target} while the request was sent",
+    [TROUBLE_NOT_HTTP] = "{target} does not answer in HTTP/1",
+    [TROUBLE_MALFORMED] = "malformed answer from {target}",
+    [TROUBLE_HEAD_TOO_LONG] = "the head of the answer from {target} is too long",
+    [TROUBLE_NOT_STARTED] = "the attempt could not be started",
+};
+
+static const struct {
+    int number;
+    const char *text;
+} connect_words[] = {
+    {ECONNREFUSED, "connection refused by {target}"},
+    {ENETUNREACH, "no route to {target}"},
+    {EHOSTUNREACH, "no route to {target}"},
+    {EADDRNOTAVAIL, "no free local port to connect to {target}"},
+    {EMFILE, "cannot connect to {target}: too many open files here"},
+    {ENFILE, "cannot connect to {target}: too many open files here"},
+};
+
+static const char *const stage_words[STAGES] = {
+    [STAGE_RESOLVE] = " while resolving {host}",
+    [STAGE_CONNECT] = " while connecting to {target}",
+    [STAGE_TLS] = " in the TLS handshake with {host}",
+    [STAGE_ANSWER] = "",
+    [STAGE_BODY] = " while reading the answer",
+};
+
+// Writes `words` with the name filled in; there is at most one in them.
+static void say(char out[static ERROR_TEXT_MAX], const char *words, const char *origin)
+{
+    const char *brace = strchr(words, '{');
+    if (!brace) {
+        snprintf(out, ERROR_TEXT_MAX, "%s", words);
+        return;
+    }
+    const char *colon = strrchr(origin, ':');
+    bool whole = brace[1] == 't';
+    size_t named = whole ? strlen(origin) : colon ? (size_t)(colon - origin) : 0;
+    snprintf(out, ERROR_TEXT_MAX, "%.*s%.*s%s", (int)(brace - words), words, (int)named, origin,
+             strchr(brace, '}') + 1);
+}
+
+void words_trouble(char out[static ERROR_TEXT_MAX], enum trouble t, const char *origin)
+{
+    say(out, trouble_words[t], origin);
+}
+
+void words_connect(char out[static ERROR_TEXT_MAX], int number, const char *origin)
+{
+    const char *words = trouble_words[TROUBLE_CONNECT];
+    for (size_t i = 0; i < COUNT_OF(connect_words); i++)
+        if (connect_words[i].number == number)
+            words = connect_words[i].text;
+    say(out, words, origin);
+}
+
+void words_tls(char out[static ERROR_TEXT_MAX], const char *reason, const char *origin)
+{
+    say(out, "TLS handshake with {host} failed", origin);
+    size_t used = strlen(out);
+    snprintf(out + used, ERROR_TEXT_MAX - used, ": %.120s", *reason ? reason : "no reason given");
+}
+
+const char *words_verified(long code)
+{
+    if (code == X509_V_ERR_HOSTNAME_MISMATCH || code == X509_V_ERR_IP_ADDRESS_MISMATCH)
+        return "its certificate is for another host";
+    return X509_verify_cert_error_string(code);
+}
+
+void words_timeout(char out[static ERROR_TEXT_MAX], dur_ms bound_ms, enum stage s,
+                   const char *origin)
+{
+    bool seconds = bound_ms % 1000 == 0;
+    char words[96];
+    snprintf(words, sizeof words, "timed out after %" PRId64 " %s%s",
+             seconds ? bound_ms / 1000 : bound_ms, seconds ? "s" : "ms", stage_words[s]);
+    say(out, words, origin);
+}

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: MIT
+// words_priv.h: what every adapter says about an attempt that failed, in the same words.
+
+#ifndef CARILLON_DISPATCH_WORDS_PRIV_H
+#define CARILLON_DISPATCH_WORDS_PRIV_H
+
+#include "dispatch/dispatch.h"
+
+enum trouble {
+    TROUBLE_NONE,
+    TROUBLE_URL,           // Malformed.
+    TROUBLE_SCHEME,        // Neither http nor https.
+    TROUBLE_RESOLVE,       // The name has no address.
+    TROUBLE_CONNECT,       // For a reason that words_connect does not know.
+    TROUBLE_CLOSED_EARLY,  // Before a whole line of the answer.
+    TROUBLE_RESET_EARLY,   // The same, by RST.
+    TROUBLE_CLOSED_MIDDLE, // In the head of the answer.
+    TROUBLE_CLOSED_SEND,   // While the request was sent.
+    TROUBLE_NOT_HTTP,
+    TROUBLE_MALFORMED,
+    TROUBLE_HEAD_TOO_LONG,
+    TROUBLE_NOT_STARTED,
+    TROUBLES
+};
+
+// How far an attempt has come.
+enum stage {
+    STAGE_RESOLVE,
+    STAGE_CONNECT,
+    STAGE_TLS,
+    STAGE_ANSWER, // The request was begun; the answer's head is awaited.
+    STAGE_BODY,   // The head was read whole.
+    STAGES
+};
+
+// `origin` is the target's "host:port" (base/origin.h), or "" when the URL has none.
+void words_trouble(char out[static ERROR_TEXT_MAX], enum trouble t, const char *origin);
+
+// Why there is no connection, from the errno of the last try.
+void words_connect(char out[static ERROR_TEXT_MAX], int number, const char *origin);
+
+void words_tls(char out[static ERROR_TEXT_MAX], const char *reason, const char *origin);
+
+// The reason for words_tls when verification said `code` (X509_V_ERR_...).
+const char *words_verified(long code);
+
+// The bound that was over, and in which stage.
+void words_timeout(char out[static ERROR_TEXT_MAX], dur_ms bound_ms, enum stage s,
+                   const char *origin);
+
+#endif
