@@ -190,9 +190,9 @@ static void check_scheduled(struct account *a, const struct row *r, wall_ms unti
 static void check_records(struct account *a, wall_ms until)
 {
     const struct ledger *l = &a->w->ledger;
-    for (size_t i = 0; i < l->row_count && !a->w->trace.failed; i++) {
-        const struct row *r = &l->rows[i];
-        if (r->e.key.job != a->job || r->e.key.scheduled_at > until)
+    const struct row *r = ledger_first_of(l, a->job);
+    for (; r && !a->w->trace.failed; r = ledger_next_of(l, r)) {
+        if (r->e.key.scheduled_at > until)
             continue;
         if (r->e.key.series < 0)
             check_deliveries(a, r, until);

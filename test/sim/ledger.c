@@ -77,6 +77,33 @@ static void copy_texts(struct execution *e)
     e->request_body = xstrdup(e->request_body);
 }
 
+// Puts the newest row behind the others of its job.
+static void link_row(struct ledger *l, job_id job)
+{
+    struct durable_job *d = &l->jobs[job - 1];
+    *(d->row_last ? &l->rows[d->row_last - 1].next_of_job : &d->row_first) = (uint32_t)l->row_count;
+    d->row_last = (uint32_t)l->row_count;
+}
+
+struct row *ledger_first_of(const struct ledger *l, job_id job)
+{
+    uint32_t first = job <= (job_id)l->job_count ? l->jobs[job - 1].row_first : 0;
+    return first ? &l->rows[first - 1] : NULL;
+}
+
+struct row *ledger_next_of(const struct ledger *l, const struct row *r)
+{
+    return r->next_of_job ? &l->rows[r->next_of_job - 1] : NULL;
+}
+
+size_t ledger_open_from(struct ledger *l)
+{
+    while (l->open_from < l->row_count &&
+           execution_state_is_terminal(l->rows[l->open_from].e.state))
+        l->open_from++;
+    return l->open_from;
+}
+
 static void insert(struct ledger *l, const struct execution *e)
 {
     if (ledger_find(l, &e->key))
@@ -93,6 +120,7 @@ static void insert(struct ledger *l, const struct execution *e)
     l->rows[l->row_count] = (struct row){.e = *e};
     copy_texts(&l->rows[l->row_count].e);
     add_slot(l, l->row_count++);
+    link_row(l, e->key.job);
     if (l->row_count * 2 > l->slot_count)
         grow_slots(l);
 }

@@ -29,16 +29,20 @@ struct row {
     unsigned alerts;
     unsigned attempt_rows;
     struct deliveries seen;
+    uint32_t next_of_job; // Row number + 1 of the job's next row; 0: none.
 };
 
 struct durable_job {
     struct job *job; // Kept after deletion, for the limits that held.
     bool deleted;
+    uint32_t row_first; // Row number + 1.
+    uint32_t row_last;
 };
 
 struct ledger {
     struct trace *trace;
     struct row *rows; // By execution id - 1: ids are given in order.
+    size_t open_from; // Every row before this one is terminal.
     size_t row_count;
     size_t row_capacity;
     uint32_t *slots; // Of a hash by key: row number + 1, or 0.
@@ -55,6 +59,9 @@ void ledger_fini(struct ledger *l);
 void ledger_apply(struct ledger *l, const struct batch *b);
 
 struct row *ledger_find(const struct ledger *l, const struct execution_key *key); // NULL: none.
+struct row *ledger_first_of(const struct ledger *l, job_id job); // In order of id; NULL: none.
+struct row *ledger_next_of(const struct ledger *l, const struct row *r);
+size_t ledger_open_from(struct ledger *l); // Rows before this one are terminal.
 const struct job *ledger_job(const struct ledger *l, job_id id); // NULL: unknown or deleted.
 
 #endif

@@ -192,7 +192,7 @@ static void load(struct world *w)
         if (j && core_add_job(w->core, j, machine_zone(j)))
             trace_fail(&w->trace, "job %zu cannot be loaded", i + 1);
     }
-    for (size_t i = 0; i < w->ledger.row_count; i++) {
+    for (size_t i = ledger_open_from(&w->ledger); i < w->ledger.row_count; i++) {
         const struct execution *e = &w->ledger.rows[i].e;
         if (!execution_state_is_terminal(e->state) && core_add_execution(w->core, e))
             trace_fail(&w->trace, "execution %zu cannot be loaded", i + 1);
