@@ -25,6 +25,7 @@ static const char *const trouble_words[TROUBLES] = {
     [TROUBLE_MALFORMED] = "malformed answer from {target}",
     [TROUBLE_HEAD_TOO_LONG] = "the head of the answer from {target} is too long",
     [TROUBLE_NOT_STARTED] = "the attempt could not be started",
+    [TROUBLE_CANCELLED] = "cancelled",
 };
 
 static const struct {
