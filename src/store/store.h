@@ -23,7 +23,8 @@ struct store_retention {
 };
 
 // Creates the database when there is none and migrates an older one. Errors: ERR_STORE_OPEN
-// (unwritable path, not a database), ERR_STORE_CORRUPT, ERR_STORE_VERSION.
+// (unwritable path, database of another program), ERR_STORE_CORRUPT (damaged, or not a database),
+// ERR_STORE_VERSION, ERR_BUSY (another program holds it).
 MUST_CHECK enum err store_sqlite_open(const char *path, struct store **out, struct fault *f);
 MUST_CHECK enum err store_memory_open(struct store **out, struct fault *f);
 
@@ -35,9 +36,10 @@ struct store *store_memory_clone(const struct store *s);
 void store_close(struct store *s);
 
 // Makes all batches durable in one transaction: all or none. When it returns ERR_OK they survive
-// power loss. ERR_STORE_FULL: nothing was written and the same call may be tried again later.
-// ERR_STORE_IO, ERR_STORE_CORRUPT: the store must not be used any more. Terminal rows never change:
-// an update of one, or an insert whose key exists, is ERR_CONFLICT and nothing is written.
+// power loss. ERR_STORE_FULL, ERR_BUSY (another program holds the database): nothing was written
+// and the same call may be tried again later. ERR_STORE_IO, ERR_STORE_CORRUPT: the store must not
+// be used any more. Terminal rows never change: an update of one, an insert whose key or id exists,
+// or a change that refers to what is not there, is ERR_CONFLICT and nothing is written.
 MUST_CHECK enum err store_commit(struct store *s, struct batch *const *batches, size_t count,
                                  struct fault *f);
 
@@ -53,7 +55,9 @@ MUST_CHECK enum err store_load_open(struct store *s, store_each_execution *each,
                                     struct fault *f);
 
 // Removes at most `rows_max` of the oldest terminal executions that the retention lets go, with
-// their attempts and alerts, in a transaction of its own. *removed < rows_max: nothing more to do.
+// their attempts and alerts, in a transaction of its own. Age counts from the end of an execution,
+// order is that of the occurrences. The row of a deleted job goes after its last execution.
+// *removed < rows_max: nothing more to do.
 MUST_CHECK enum err store_retain(struct store *s, const struct store_retention *r, wall_ms now,
                                  size_t rows_max, size_t *removed, struct fault *f);
 
@@ -69,8 +73,9 @@ MUST_CHECK enum err store_checkpoint(struct store *s, struct fault *f);
 struct store_writer;
 
 // Called on the writing thread. `committed`: every batch up to `sequence` is durable; the batches
-// themselves are freed by the writer. `stalled`: the disk is full; the same batches are tried again
-// every second until `committed`. `failed`: the store is lost; nothing more will be written.
+// themselves are freed by the writer. `stalled`: the disk is full, or another program holds the
+// database; the same batches are tried again every second until `committed`. `failed`: the store is
+// lost; nothing more will be written, and what is still put is dropped.
 struct store_writer_events {
     void (*committed)(void *context, uint64_t sequence);
     void (*stalled)(void *context, const struct fault *f);
@@ -85,7 +90,8 @@ MUST_CHECK enum err store_writer_start(struct store *s, const struct store_reten
 // Takes the batch. Batches must come in order of their sequence, from one thread. Never blocks.
 void store_writer_put(struct store_writer *w, struct batch *b);
 
-// Commits what waits, then ends the thread. NULL is a no-op.
+// Commits what waits, then ends the thread. When the disk is full it tries once more, and drops
+// what cannot be written: it was never confirmed. Called by the thread that puts. NULL is a no-op.
 void store_writer_stop(struct store_writer *w);
 
 // Commits and batches so far, and the time the last commit took.
@@ -100,6 +106,10 @@ struct store_writer_status {
 struct store_writer_status store_writer_status(struct store_writer *w); // Any thread.
 
 // --- Queries ---------------------------------------------------------------------------------
+//
+// What callbacks get is borrowed for the call. They must not call the store or the reader. An error
+// that a callback returns ends the list and is returned. ERR_TIMEOUT: it took longer than a query
+// may, 10 s.
 
 MUST_CHECK enum err store_reader_open(struct store *s, struct store_reader **out,
                                       struct fault *f); // Any thread.
@@ -110,8 +120,8 @@ MUST_CHECK enum err store_get_job(struct store_reader *r, job_id id, struct job 
                                   struct fault *f);
 
 struct job_query {
-    const char *text; // Part of name, api or schedule, without regard to case; NULL: all.
-    const char *tag;  // NULL: all.
+    const char *text; // Part of name, api or schedule; a to z in either case. NULL: all.
+    const char *tag;  // One of the job's tags, exactly. NULL: all.
     int is_active;    // -1: all, 0, 1.
     job_id after;     // Jobs with a larger id, ascending; 0 for the first page.
     size_t limit;

@@ -43,6 +43,8 @@ enum err sqlite_fault(sqlite3 *db, const char *what, struct fault *f)
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
         return fault_set(f, ERR_BUSY, "%s is locked by another program", path);
+    case SQLITE_INTERRUPT:
+        return fault_set(f, ERR_TIMEOUT, "the query took too long: ask for less");
     case SQLITE_CORRUPT:
         return fault_set(f, ERR_STORE_CORRUPT,
                          "%s is damaged (%s): restore it from a backup, or save what can be read "
@@ -193,6 +195,7 @@ enum err store_sqlite_open(const char *path, struct store **out, struct fault *f
     struct sqlite_store *s = xcalloc(1, sizeof *s);
     s->store.ops = &ops;
     s->path = xstrdup(path);
+    s->reader_time_ms = SQLITE_READER_TIME_MS;
 
     enum err err = open_store(s, f);
     if (err) {

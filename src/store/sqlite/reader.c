@@ -3,7 +3,8 @@
 //
 // Which index answers which question is decided here, by INDEXED BY, and not by statistics that
 // change with the data: SQLite refuses to prepare a plan that cannot work, so a change of the
-// schema which breaks one is seen at the first start. Every list is cut by LIMIT or by the walk.
+// schema which breaks one is seen at the first start. Every list is cut by LIMIT or by the walk,
+// and every query by a time: while it runs, the log cannot start anew.
 
 #include "store/sqlite/sqlite_priv.h"
 
@@ -32,7 +33,11 @@ struct sqlite_reader {
     struct store_reader reader;
     sqlite3 *db;
     sqlite3_stmt *queries[QUERIES];
+    dur_ms time_ms; // A query may take.
+    mono_ms deadline;
 };
+
+#define STEPS_PER_LOOK 20000 // Of SQLite's machine; well below a millisecond each.
 
 #define EXECUTIONS "SELECT %s FROM job_executions INDEXED BY idx_job_executions_"
 // ?1 from, ?2 to, ?3 and ?4 the cursor, ?5 state, ?6 trigger, ?7 job, ?8 limit.
@@ -85,6 +90,18 @@ static struct sqlite_reader *self(struct store_reader *r)
     return (struct sqlite_reader *)r;
 }
 
+static int is_too_late(void *reader)
+{
+    return clock_mono_ms() >= ((const struct sqlite_reader *)reader)->deadline;
+}
+
+static enum err walk_query(struct sqlite_reader *r, enum query which, struct walk *w,
+                           struct fault *f)
+{
+    r->deadline = clock_mono_ms() + r->time_ms;
+    return sqlite_walk(r->db, r->queries[which], w, f);
+}
+
 static void close_reader(struct store_reader *reader)
 {
     struct sqlite_reader *r = self(reader);
@@ -107,7 +124,7 @@ static enum err get_job(struct store_reader *reader, job_id id, struct job **out
     struct job *found = NULL;
     struct job_walk w = job_walk(NULL, copy_job, &found);
     sqlite3_bind_int64(r->queries[JOB_GET], 1, id);
-    enum err err = sqlite_walk(r->db, r->queries[JOB_GET], &w.walk, f);
+    enum err err = walk_query(r, JOB_GET, &w.walk, f);
     if (err)
         return err;
     if (!found)
@@ -122,7 +139,7 @@ static enum err list_jobs(struct store_reader *reader, const struct job_query *q
     struct sqlite_reader *r = self(reader);
     struct job_walk w = job_walk(q, each, context);
     sqlite3_bind_int64(r->queries[JOBS_LIST], 1, q->after);
-    return sqlite_walk(r->db, r->queries[JOBS_LIST], &w.walk, f);
+    return walk_query(r, JOBS_LIST, &w.walk, f);
 }
 
 // The index that leaves the fewest rows to look at.
@@ -158,7 +175,8 @@ static enum err list_executions(struct store_reader *reader, const struct execut
                                 store_each_execution *each, void *context, struct fault *f)
 {
     struct sqlite_reader *r = self(reader);
-    sqlite3_stmt *statement = r->queries[choose_query(q)];
+    enum query which = choose_query(q);
+    sqlite3_stmt *statement = r->queries[which];
     struct execution_walk w = execution_walk(each, context);
     int state = q->state;
     int trigger = q->trigger;
@@ -171,20 +189,21 @@ static enum err list_executions(struct store_reader *reader, const struct execut
               trigger < 0 ? NULL : execution_trigger_name((enum execution_trigger)trigger));
     sqlite3_bind_int64(statement, 7, q->job);
     sqlite3_bind_int64(statement, 8, limit_of(q->limit));
-    return sqlite_walk(r->db, statement, &w.walk, f);
+    return walk_query(r, which, &w.walk, f);
 }
 
 static enum err get_execution(struct store_reader *reader, const struct execution_key *key,
                               store_each_execution *each, void *context, struct fault *f)
 {
     struct sqlite_reader *r = self(reader);
-    sqlite3_stmt *statement = r->queries[key->series < 0 ? EXECUTION_GET_MANUAL : EXECUTION_GET];
+    enum query which = key->series < 0 ? EXECUTION_GET_MANUAL : EXECUTION_GET;
+    sqlite3_stmt *statement = r->queries[which];
     struct execution_walk w = execution_walk(each, context);
     sqlite3_bind_int64(statement, 1, key->job);
     if (key->series >= 0)
         sqlite3_bind_int64(statement, 2, key->scheduled_at);
     sqlite3_bind_int64(statement, 3, key->series);
-    enum err err = sqlite_walk(r->db, statement, &w.walk, f);
+    enum err err = walk_query(r, which, &w.walk, f);
     if (!err && w.seen == 0)
         err = fault_set(f, ERR_NOT_FOUND, "job %lld has no such execution", (long long)key->job);
     return err;
@@ -210,7 +229,7 @@ static enum err list_attempts(struct store_reader *reader, int64_t execution_id,
     struct sqlite_reader *r = self(reader);
     struct attempt_walk w = {{.visit = visit_attempt}, each, context};
     sqlite3_bind_int64(r->queries[ATTEMPTS_LIST], 1, execution_id);
-    return sqlite_walk(r->db, r->queries[ATTEMPTS_LIST], &w.walk, f);
+    return walk_query(r, ATTEMPTS_LIST, &w.walk, f);
 }
 
 struct alert_walk {
@@ -238,12 +257,13 @@ static enum err list_alerts(struct store_reader *reader, job_id job, int64_t bef
                             store_each_alert *each, void *context, struct fault *f)
 {
     struct sqlite_reader *r = self(reader);
-    sqlite3_stmt *statement = r->queries[job ? ALERTS_OF_JOB : ALERTS_OF_ALL];
+    enum query which = job ? ALERTS_OF_JOB : ALERTS_OF_ALL;
+    sqlite3_stmt *statement = r->queries[which];
     struct alert_walk w = {{.visit = visit_alert}, each, context};
     sqlite3_bind_int64(statement, 1, job);
     sqlite3_bind_int64(statement, 2, before);
     sqlite3_bind_int64(statement, 3, limit_of(limit));
-    return sqlite_walk(r->db, statement, &w.walk, f);
+    return walk_query(r, which, &w.walk, f);
 }
 
 struct count_walk {
@@ -269,7 +289,7 @@ static enum err count_executions(struct store_reader *reader, wall_ms from, wall
     struct count_walk w = {.walk = {.visit = visit_count}};
     sqlite3_bind_int64(r->queries[EXECUTIONS_COUNT], 1, from);
     sqlite3_bind_int64(r->queries[EXECUTIONS_COUNT], 2, to);
-    enum err err = sqlite_walk(r->db, r->queries[EXECUTIONS_COUNT], &w.walk, f);
+    enum err err = walk_query(r, EXECUTIONS_COUNT, &w.walk, f);
     for (size_t i = 0; i < EXECUTION_STATES && !err; i++)
         counts[i] = w.counts[i];
     return err;
@@ -288,15 +308,18 @@ static const struct store_reader_ops ops = {
 
 enum err sqlite_reader_open(struct store *store, struct store_reader **out, struct fault *f)
 {
+    const struct sqlite_store *s = (const struct sqlite_store *)store;
     struct sqlite_reader *r = xcalloc(1, sizeof *r);
     r->reader.ops = &ops;
-    enum err err = sqlite_connect_reader(((struct sqlite_store *)store)->path, &r->db, f);
+    r->time_ms = s->reader_time_ms;
+    enum err err = sqlite_connect_reader(s->path, &r->db, f);
     if (!err)
         err = sqlite_prepare_all(r->db, reader_sql, QUERIES, r->queries, f);
     if (err) {
         close_reader(&r->reader);
         return err;
     }
+    sqlite3_progress_handler(r->db, STEPS_PER_LOOK, is_too_late, r);
     *out = &r->reader;
     return ERR_OK;
 }

@@ -15,6 +15,8 @@
 #define SQLITE_SCHEMA_VERSION 1
 #define SQLITE_LOCK_WAIT_MS 5000 // For other programs that look into the database.
 
+#define SQLITE_READER_TIME_MS 10000
+
 // Which rows are in the indexes of failed ones. Not IN (...), for which SQLite builds a temporary
 // table for every row that is written: that doubles the cost of an execution.
 #define SQLITE_FAILED "(status = 'FAILED' OR status = 'MISSED' OR status = 'CANCELLED')"
@@ -103,6 +105,7 @@ struct sqlite_store {
     sqlite3 *db;
     sqlite3_stmt *statements[STATEMENTS];
     struct progress_row progress; // As last committed.
+    dur_ms reader_time_ms;        // What one query of a reader may take.
     job_id sweep_after;           // Where the search for jobs without rows goes on.
     int log_pages;                // In the write-ahead log after the last commit,
     int log_pages_done;           // of which these are in the database file, too.

@@ -431,6 +431,24 @@ static void a_full_disk_writes_nothing_and_can_be_tried_again(void **state)
     store_close(&s->store);
 }
 
+// A query that would take for ever does not hold up the log for ever.
+static void a_long_query_ends(void **state)
+{
+    struct sqlite_store *s = open_ok(*state);
+    struct store_reader *r = NULL;
+    struct fault f = {0};
+    int64_t counts[EXECUTION_STATES] = {[EXECUTION_PENDING] = -7};
+    insert_rows(s, 1, 1, 20000);
+    s->reader_time_ms = 0;
+    assert_int_equal(store_reader_open(&s->store, &r, &f), ERR_OK);
+    assert_int_equal(store_count_executions(r, 0, WALL_NEVER, counts, &f), ERR_TIMEOUT);
+    assert_int_equal(counts[EXECUTION_PENDING], -7);
+    assert_int_equal(store_count_executions(r, 0, 10, counts, &f), ERR_OK);
+    assert_int_equal(counts[EXECUTION_PENDING], 10);
+    store_reader_close(r);
+    store_close(&s->store);
+}
+
 // A foreign hand wrote a word that this program does not know: it says where, and goes no further.
 static void an_unknown_word_is_told_with_its_place(void **state)
 {
@@ -466,6 +484,7 @@ int main(void)
         TEST(a_locked_database_is_told),
         TEST(a_damaged_database_is_told),
         TEST(a_full_disk_writes_nothing_and_can_be_tried_again),
+        TEST(a_long_query_ends),
         TEST(an_unknown_word_is_told_with_its_place),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
