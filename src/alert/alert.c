@@ -7,9 +7,15 @@
 
 void alert_raise(const struct alert *a)
 {
+    const char *kind = alert_kind_name(a->kind);
+    if (a->execution_id == 0) { // About the server.
+        log_warn("alert.raised", LOG_INT("alert_id", a->id), LOG_TEXT("kind", kind),
+                 LOG_TEXT("message", a->message));
+        return;
+    }
     char id[EXECUTION_ID_BYTES];
     execution_id_format(&a->key, id);
-    log_warn("alert.raised", LOG_INT("alert_id", a->id), LOG_TEXT("kind", alert_kind_name(a->kind)),
+    log_warn("alert.raised", LOG_INT("alert_id", a->id), LOG_TEXT("kind", kind),
              LOG_INT("job_id", a->job), LOG_TEXT("execution_id", id),
              LOG_TEXT("message", a->message));
 }

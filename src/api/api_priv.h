@@ -156,7 +156,7 @@ struct choice {
 };
 
 extern const struct choice choice_type, choice_method, choice_retry_strategy, choice_catch_up,
-    choice_gap, choice_fold, choice_state, choice_trigger;
+    choice_overlap, choice_gap, choice_fold, choice_state, choice_trigger;
 
 bool choice_find(const struct choice *c, const char *word, int *out);
 // "A, B or C", cut when `bytes` is short.
@@ -237,5 +237,6 @@ route_handler handle_job_alerts, handle_alerts;
 route_handler handle_health, handle_metrics_json, handle_metrics_text, handle_live, handle_ready;
 route_handler handle_preview;
 route_handler handle_export, handle_import;
+route_handler handle_accept_clock;
 
 #endif

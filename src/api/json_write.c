@@ -46,12 +46,13 @@ static void add_times(const struct execution *e, json_t *o)
     bool started = e->started_at > 0;
     bool ended = started && e->completed_at > 0;
     json_object_set_new(o, "scheduled_at", json_time(e->key.scheduled_at));
+    json_object_set_new(o, "due_at", json_time(e->due_at ? e->due_at : e->key.scheduled_at));
     json_object_set_new(o, "started_at", json_time(e->started_at));
     json_object_set_new(o, "completed_at", json_time(e->completed_at));
     json_object_set_new(o, "duration",
                         ended ? json_integer(e->completed_at - e->started_at) : json_null());
     json_object_set_new(o, "lateness_ms",
-                        started ? json_integer(e->started_at - e->key.scheduled_at) : json_null());
+                        started ? json_integer(execution_lateness_ms(e)) : json_null());
     json_object_set_new(o, "next_attempt_at", json_time(e->next_attempt_at));
 }
 
@@ -101,8 +102,9 @@ json_t *json_alert(const struct alert *a)
 {
     json_t *o = json_object();
     json_object_set_new(o, "id", json_integer(a->id));
-    json_object_set_new(o, "job_id", json_integer(a->job));
-    json_object_set_new(o, "execution_id", json_execution_id(&a->key));
+    json_object_set_new(o, "job_id", number_from(a->job, 1));
+    json_object_set_new(o, "execution_id",
+                        a->execution_id ? json_execution_id(&a->key) : json_null());
     json_object_set_new(o, "kind", json_string(alert_kind_name(a->kind)));
     json_object_set_new(o, "message", json_text(a->message));
     json_object_set_new(o, "created_at", json_time(a->created_at));

@@ -34,6 +34,8 @@ const struct route routes[] = {
     {"GET", "/export", handle_export, of_pages, BODY_NONE, false},
     {"POST", "/import", handle_import, of_import, BODY_OWN, true},
 
+    {"POST", "/admin/clock/accept", handle_accept_clock, NULL, BODY_NONE, true},
+
     {"GET", "/observability/health", handle_health, NULL, BODY_NONE, false},
     {"GET", "/observability/metrics", handle_metrics_json, NULL, BODY_NONE, false},
     {"GET", "/observability/alerts", handle_alerts, of_pages, BODY_NONE, false},

@@ -33,12 +33,14 @@ struct change *core__change(struct batch *b, enum change_kind kind)
 void actions_clear(struct actions *a)
 {
     a->send_count = 0;
+    a->cancel_count = 0;
     a->reply_count = 0;
 }
 
 void actions_free(struct actions *a)
 {
     free(a->sends);
+    free(a->cancels);
     free(a->replies);
     *a = (struct actions){0};
 }
@@ -47,6 +49,12 @@ struct send *core__send(struct actions *a)
 {
     a->sends = grow(a->sends, a->send_count, &a->send_capacity, sizeof *a->sends);
     return &a->sends[a->send_count++];
+}
+
+void core__cancel_send(struct actions *a, uint64_t ticket)
+{
+    a->cancels = grow(a->cancels, a->cancel_count, &a->cancel_capacity, sizeof *a->cancels);
+    a->cancels[a->cancel_count++] = ticket;
 }
 
 struct reply *core__reply(struct actions *a)

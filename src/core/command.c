@@ -52,6 +52,17 @@ static enum err compile(const struct job *from, struct cron_schedule *out)
     return cron_parse(from->schedule, strlen(from->schedule), &options, out, NULL);
 }
 
+static void set_success(struct core_job *j, const char *text)
+{
+    struct status_set set;
+    free(j->success);
+    j->success = NULL;
+    if (!text || status_set_parse(text, &set, NULL)) // It was checked; else the default.
+        return;
+    j->success = xmalloc(sizeof set);
+    *j->success = set;
+}
+
 static void configure(struct core *c, struct core_job *j, const struct job *from,
                       const struct cron_schedule *schedule, const struct zone *zone)
 {
@@ -66,7 +77,17 @@ static void configure(struct core *c, struct core_job *j, const struct job *from
     j->retry_base_ms = from->retry_base_ms;
     j->retry_cap_ms = from->retry_cap_ms;
     j->catch_up_window_s = from->catch_up_window_s;
-    j->gate.limit = from->max_in_flight;
+    j->overlap = from->overlap;
+    j->gate.limit = from->overlap == OVERLAP_QUEUE ? 1 : from->max_in_flight;
+    j->jitter_ms = from->jitter_ms;
+    j->start_at = from->start_at;
+    j->end_at = from->end_at;
+    j->max_runs = from->max_runs;
+    j->runs = from->runs;
+    j->alert_after = from->alert_after;
+    j->failures = from->failures;
+    j->permanent_4xx = from->permanent_4xx;
+    set_success(j, from->success_status);
     j->max_retries = from->max_retries;
     j->type = from->type;
     j->method = from->method;
@@ -100,6 +121,7 @@ static void job_forget(struct core *c, struct core_job *j)
     core__job_remove(c, j);
     core__host_release(c, j->host);
     free((char *)j->api);
+    free(j->success);
     free(j);
 }
 
@@ -114,7 +136,7 @@ void core__job_settle_open(struct core *c, struct core_job *j)
         j->active = false;
         j->finished = true;
         c->jobs_active--;
-        core__record_job_state(c, j);
+        core__record_job_state(c, j, NULL);
     }
 }
 
@@ -145,17 +167,31 @@ static void begin(struct core *c, struct core_job *j)
     core__job_settle_open(c, j);
 }
 
+// What a pause has swallowed stays swallowed when the job resumes, however much later it was due.
+static void drop_paused(struct core *c, struct core_job *j)
+{
+    for (struct open *o = j->first_open, *next; o; o = next) {
+        next = o->job_next;
+        wall_ms at = o->record.key.scheduled_at;
+        if (o->phase == PHASE_PLANNED && at > j->changed_at && at <= c->now.wall)
+            core__cancel(c, o, "the job was paused");
+    }
+}
+
 // What the version that ends still owes gets its rows; what is due now is judged as it still was.
 static void settle(struct core *c, struct core_job *j)
 {
     core__plan_own(c, j, c->now.wall);
     core__job_judge_due(c, j, c->now.wall);
+    if (!j->active)
+        drop_paused(c, j);
 }
 
-static bool is_stoppable(const struct core_job *j, const struct open *o)
+static bool is_stoppable(const struct core *c, const struct core_job *j, const struct open *o)
 {
     bool manual = o->record.key.series < 0;
-    return o->phase != PHASE_FLYING && (j->deleted || (!manual && o->phase != PHASE_PLANNED));
+    bool to_come = o->phase == PHASE_PLANNED && o->record.key.scheduled_at > c->now.wall;
+    return o->phase != PHASE_FLYING && (j->deleted || (!manual && !to_come));
 }
 
 // No attempt of a stopped job starts any more. What is only planned is left to its instant, since
@@ -164,16 +200,32 @@ static bool is_stoppable(const struct core_job *j, const struct open *o)
 static void stop_executions(struct core *c, struct core_job *j, const char *reason)
 {
     for (struct open *o = j->first_open; o; o = o->job_next) {
-        if (is_stoppable(j, o) && o->phase == PHASE_WAITING) {
+        if (is_stoppable(c, j, o) && o->phase == PHASE_WAITING) {
             core__queue_leave(o);
             c->waiting_count--;
         }
     }
     for (struct open *o = j->first_open, *next; o; o = next) {
         next = o->job_next;
-        if (is_stoppable(j, o))
+        if (is_stoppable(c, j, o))
             core__cancel(c, o, reason);
     }
+}
+
+void core__job_gone(struct core *c, struct core_job *j)
+{
+    if (!j->active)
+        return;
+    settle(c, j);
+    c->jobs_active--;
+    j->active = false;
+    j->version++;
+    j->changed_at = j->effective_from = MAX(j->effective_from, c->seen);
+    j->plan_version++;
+    j->paused_until = WALL_NEVER;
+    agenda_remove(c->plan, &j->plan);
+    core__record_job_state(c, j, "the target answered 410 Gone");
+    stop_executions(c, j, "the job was paused");
 }
 
 static void create(struct core *c, struct command *cmd, struct reply *r)
@@ -183,6 +235,8 @@ static void create(struct core *c, struct command *cmd, struct reply *r)
     row->version = 1;
     row->created_at = row->updated_at = row->effective_from = c->now.wall;
     row->finished = false;
+    row->runs = 0;
+    row->failures = 0;
     struct core_job *j;
     r->err = core__job_add(c, row, cmd->zone, &j);
     if (r->err) {
@@ -197,11 +251,12 @@ static void create(struct core *c, struct command *cmd, struct reply *r)
 }
 
 // Whether the update alters which occurrences there are.
-static bool replans(const struct core_job *j, const struct cron_schedule *before,
-                    const struct zone *zone_before, bool active_before)
+static bool replans(const struct core_job *j, const struct core_job *before)
 {
-    return j->active != active_before || j->zone != zone_before ||
-           memcmp(&j->schedule, before, sizeof *before) != 0;
+    return j->active != before->active || j->zone != before->zone ||
+           j->start_at != before->start_at || j->end_at != before->end_at ||
+           j->max_runs != before->max_runs ||
+           memcmp(&j->schedule, &before->schedule, sizeof j->schedule) != 0;
 }
 
 static void update(struct core *c, struct command *cmd, struct core_job *j, struct reply *r)
@@ -220,11 +275,13 @@ static void update(struct core *c, struct command *cmd, struct core_job *j, stru
     row->updated_at = c->now.wall;
     row->effective_from = MAX(j->effective_from, c->seen);
     row->finished = row->is_active ? false : j->finished;
+    row->runs = j->runs;
+    row->failures = j->failures;
     configure(c, j, row, &schedule, cmd->zone);
     r->job = j->id;
     r->version = j->version;
     put_job(c, row);
-    if (replans(j, &before.schedule, before.zone, before.active))
+    if (replans(j, &before))
         begin(c, j);
     watch_pause(c, j);
     if (j->type == JOB_ATMOST_ONCE && before.type != JOB_ATMOST_ONCE)
@@ -255,12 +312,25 @@ static void delete (struct core *c, struct core_job *j, struct reply *r)
 
 static void trigger(struct core *c, struct command *cmd, struct core_job *j, struct reply *r)
 {
-    struct execution_key key = {.job = j->id, .scheduled_at = c->now.wall, .series = -1};
-    struct open *o = core__open_plan(c, j, &key, TRIGGER_MANUAL, cmd->body);
+    struct execution row = {
+        .key = {.job = j->id, .scheduled_at = c->now.wall, .series = -1},
+        .trigger = TRIGGER_MANUAL,
+        .request_body = cmd->body,
+    };
+    struct open *o = core__open_plan(c, j, &row);
     r->job = j->id;
     r->version = j->version;
     r->key = o->record.key;
     core__advance(c, o);
+}
+
+// The alert is there in any case, so that the reply waits for something.
+static void accept_clock(struct core *c)
+{
+    if (c->progress.watermark > c->now.wall + c->limits.lookahead_ms)
+        core__clock_correct(c);
+    else
+        core__record_server_alert(c, ALERT_CLOCK, "clock accepted: it was not held");
 }
 
 static void act(struct core *c, struct command *cmd, struct core_job *j, struct reply *r)
@@ -278,6 +348,9 @@ static void act(struct core *c, struct command *cmd, struct core_job *j, struct 
     case COMMAND_TRIGGER:
         trigger(c, cmd, j, r);
         break;
+    case COMMAND_ACCEPT_CLOCK:
+        accept_clock(c);
+        break;
     }
 }
 
@@ -285,7 +358,7 @@ static enum err refusal(const struct core *c, const struct command *cmd, const s
 {
     if (c->draining)
         return ERR_CLOSED;
-    if (cmd->kind == COMMAND_CREATE)
+    if (cmd->kind == COMMAND_CREATE || cmd->kind == COMMAND_ACCEPT_CLOCK)
         return ERR_OK;
     if (!j)
         return ERR_NOT_FOUND;
@@ -298,7 +371,7 @@ static enum err refusal(const struct core *c, const struct command *cmd, const s
 
 void core__command(struct core *c, struct command *cmd)
 {
-    struct core_job *j = cmd->kind == COMMAND_CREATE ? NULL : core__job_find(c, cmd->id);
+    struct core_job *j = core__job_find(c, cmd->id); // NULL also for those that name none.
     struct reply r = {.token = cmd->token, .err = refusal(c, cmd, j)};
     if (r.err)
         job_free(cmd->job);
@@ -332,7 +405,7 @@ void core__resume_due(struct core *c)
         j->effective_from = j->changed_at = MAX(j->effective_from, j->paused_until);
         j->paused_until = WALL_NEVER;
         c->jobs_active++;
-        core__record_job_state(c, j);
+        core__record_job_state(c, j, NULL);
         begin(c, j);
     }
 }

@@ -13,6 +13,7 @@ const struct core_limits core_limits_default = {
     .open_max = 2000000,
     .step_max = 512,
     .late_ms = 1000, // Rows are planned ahead, so only downtime comes later than this.
+    .breaker_losses = 50,
 };
 
 struct core *core_new(const struct core_limits *limits)
@@ -22,10 +23,12 @@ struct core *core_new(const struct core_limits *limits)
     c->limits = *limits;
     c->gate.limit = limits->in_flight_max;
     c->nobody.deleted = true;
+    c->nobody.alert_after = 1;
     c->plan = agenda_new();
     c->resumes = agenda_new();
     c->instants = agenda_new();
     c->retries = agenda_new();
+    c->breakers = agenda_new();
     return c;
 }
 
@@ -41,6 +44,7 @@ void core_free(struct core *c)
     agenda_free(c->resumes);
     agenda_free(c->instants);
     agenda_free(c->retries);
+    agenda_free(c->breakers);
     free(c);
 }
 
@@ -76,6 +80,8 @@ enum err core_add_execution(struct core *c, const struct execution *e)
 // Puts the job into the plan at its first occurrence that has no row yet.
 static void plan_beyond_watermark(struct core *c, struct core_job *j)
 {
+    if (!j->active)
+        return;
     wall_ms w = c->progress.watermark;
     bool next_too = j->id <= c->progress.watermark_job; // Its occurrence at W + 1 has one.
     core__plan_schedule(c, j, MAX(j->effective_from, w));
@@ -84,12 +90,12 @@ static void plan_beyond_watermark(struct core *c, struct core_job *j)
     core__job_settle_open(c, j);
 }
 
-// Calls back for every job that is active, in order of id.
-static void each_active(struct core *c, void (*each)(struct core *c, struct core_job *j))
+// Calls back for every job, in order of id.
+void core__each_job(struct core *c, void (*each)(struct core *c, struct core_job *j))
 {
     for (size_t p = 0; p < c->jobs.page_count; p++)
         for (size_t i = 0; c->jobs.pages[p] && i < JOB_PAGE; i++)
-            if (c->jobs.pages[p][i] && c->jobs.pages[p][i]->active)
+            if (c->jobs.pages[p][i] && !c->jobs.pages[p][i]->deleted)
                 each(c, c->jobs.pages[p][i]);
 }
 
@@ -107,7 +113,8 @@ static void start(struct core *c, const struct progress *progress)
     c->started = true;
     core__resume_due(c); // First, since what was planned behind the end of a pause is owed.
     core__recover(c);
-    each_active(c, plan_beyond_watermark);
+    core__each_job(c, plan_beyond_watermark);
+    core__clock_at_start(c);
 }
 
 // Future planning changes, rows do not.
@@ -119,8 +126,7 @@ static void swap_zone(struct core *c, const struct zone *old, const struct zone 
             if (!j || j->zone != old)
                 continue;
             j->zone = new;
-            if (j->active)
-                plan_beyond_watermark(c, j);
+            plan_beyond_watermark(c, j);
         }
     }
 }
@@ -159,6 +165,7 @@ static void handle(struct core *c, const struct event *e)
 static void look_at_the_time(struct core *c)
 {
     core__resume_due(c);
+    core__breakers_due(c);
     core__due(c); // First what is due, since somebody waits for it; then what comes.
     core__plan(c);
     core__write_running(c);
@@ -167,7 +174,7 @@ static void look_at_the_time(struct core *c)
 static void set_wake(struct core *c, struct actions *out)
 {
     wall_ms wall = MIN(core__plan_wake(c), agenda_next(c->resumes));
-    mono_ms mono = agenda_next(c->retries);
+    mono_ms mono = MIN(agenda_next(c->retries), agenda_next(c->breakers));
     if (c->flying.first)
         mono = MIN(mono, c->flying.first->sent_at + RUNNING_WRITE_DELAY_MS);
     wall = MIN(wall, agenda_next(c->instants));
@@ -189,6 +196,7 @@ void core_step(struct core *c, const struct event *e, struct now now, struct act
     c->seen = MAX(c->seen, now.wall);
     c->out = out;
     c->more = false;
+    core__clock_watch(c);
     handle(c, e);
     if (e->kind == EVENT_TICK || e->kind == EVENT_START)
         look_at_the_time(c);

@@ -20,7 +20,7 @@
 //        | too old                 | edited, paused, deleted  |     | attempts exhausted
 //        v                         v                          |     v
 //      MISSED (a range)        CANCELLED <--------------------+   FAILED + alert
-//                                          paused between attempts
+//                              SKIPPED     paused between attempts, replaced
 
 #ifndef CARILLON_CORE_CORE_H
 #define CARILLON_CORE_CORE_H
@@ -42,6 +42,15 @@ enum job_method { METHOD_POST, METHOD_GET, METHOD_PUT, METHOD_PATCH, METHOD_DELE
 enum retry_strategy { RETRY_LINEAR, RETRY_EXPONENTIAL, RETRY_FIXED, RETRY_STRATEGIES };
 enum catch_up { CATCH_UP_ALL, CATCH_UP_LATEST, CATCH_UP_NONE, CATCH_UPS };
 
+// What happens when an occurrence is due while another execution of the job is not over.
+enum overlap {
+    OVERLAP_ALLOW,   // Both run.
+    OVERLAP_SKIP,    // The new one is SKIPPED.
+    OVERLAP_QUEUE,   // It waits: one after the other, in scheduled order.
+    OVERLAP_REPLACE, // The old one is CANCELLED.
+    OVERLAPS
+};
+
 // The words of each enum as they stand in the API and in the tables ("ATLEAST_ONCE", "linear").
 // `*_find` returns false for an unknown word.
 const char *job_type_name(enum job_type t);
@@ -52,6 +61,8 @@ bool job_type_find(const char *name, enum job_type *out);
 bool job_method_find(const char *name, enum job_method *out);
 bool retry_strategy_find(const char *name, enum retry_strategy *out);
 bool catch_up_find(const char *name, enum catch_up *out);
+const char *overlap_name(enum overlap o);
+bool overlap_find(const char *name, enum overlap *out);
 
 #define JOB_TIMEOUT_MS_MIN 100
 #define JOB_TIMEOUT_MS_MAX 3600000
@@ -59,6 +70,9 @@ bool catch_up_find(const char *name, enum catch_up *out);
 #define JOB_RETRY_MS_MAX 3600000
 #define JOB_CATCH_UP_WINDOW_S_MAX 86400
 #define JOB_IN_FLIGHT_MAX 16384
+#define JOB_JITTER_MS_MAX 3600000
+#define JOB_RUNS_MAX 1000000000
+#define JOB_ALERT_AFTER_MAX 1000
 
 // A job as its client posted it: one row of table `jobs`. Owns its strings; NULL is "not given".
 struct job {
@@ -68,6 +82,8 @@ struct job {
     wall_ms updated_at;
     wall_ms effective_from; // Occurrences at or before this instant are not (or no longer) owed.
     wall_ms paused_until;   // Resumes by itself then; WALL_NEVER when not set.
+    wall_ms start_at;       // No occurrence before it; 0 when not set.
+    wall_ms end_at;         // No occurrence after it; WALL_NEVER when not set.
     char *name;
     char *schedule;
     char *timezone; // IANA name.
@@ -76,18 +92,26 @@ struct job {
     char *body;     // Sent as it is; the default body when NULL.
     char *tags;     // JSON array of strings, as text.
     char *paused_reason;
-    uint32_t timeout_ms; // Of one attempt, from its start to the last byte of the answer.
+    char *success_status; // "200-299,304"; any status from 200 to 299 when NULL.
+    uint32_t max_runs;    // So many occurrences, then it is finished; 0: no bound.
+    uint32_t runs;        // Of them, planned so far.
+    uint32_t jitter_ms;   // Occurrences are due up to this much later, each always by the same.
+    uint32_t timeout_ms;  // Of one attempt, from its start to the last byte of the answer.
     uint32_t retry_base_ms;
     uint32_t retry_cap_ms;
     uint32_t catch_up_window_s;
     uint32_t max_in_flight;
     uint16_t max_retries;
+    uint16_t alert_after;   // So many executions must fail in a row for an alert to be raised.
+    uint16_t failures;      // In a row so far; counted when alert_after is above 1.
     uint8_t type;           // enum job_type
     uint8_t method;         // enum job_method
     uint8_t retry_strategy; // enum retry_strategy
     uint8_t catch_up;       // enum catch_up
+    uint8_t overlap;        // enum overlap
     uint8_t dst_gap;        // enum cron_gap
     uint8_t dst_fold;       // enum cron_fold
+    bool permanent_4xx; // A 4xx answer but 408, 425, 429 ends the execution; 410 pauses the job.
     bool is_active;
     bool finished; // Its schedule can fire no more; then also not active.
 };
@@ -99,6 +123,15 @@ void job_free(struct job *j); // NULL is a no-op.
 // Replaces a string member by a copy of `text` (NULL clears it).
 void job_set_text(char **member, const char *text);
 
+// The statuses that count as success, 100 to 599: a bit each.
+struct status_set {
+    uint64_t bits[8];
+};
+
+// Reads "200-299,304,410". ERR_SYNTAX or ERR_RANGE with a sentence in *f.
+MUST_CHECK enum err status_set_parse(const char *text, struct status_set *out, struct fault *f);
+bool status_set_has(const struct status_set *s, unsigned status);
+
 // --- Executions ------------------------------------------------------------------------------
 
 enum execution_state {
@@ -108,6 +141,7 @@ enum execution_state {
     EXECUTION_FAILED,
     EXECUTION_MISSED,
     EXECUTION_CANCELLED,
+    EXECUTION_SKIPPED,
     EXECUTION_STATES
 };
 enum execution_trigger { TRIGGER_SCHEDULE, TRIGGER_MANUAL, TRIGGER_CATCH_UP, EXECUTION_TRIGGERS };
@@ -144,6 +178,7 @@ bool execution_id_parse(const char *id, struct execution_key *out);
 struct execution {
     int64_t id; // Row number, given in order of planning, never given twice.
     struct execution_key key;
+    wall_ms due_at;       // When jitter shifts it; 0: at scheduled_at.
     wall_ms started_at;   // First byte of the first attempt.
     wall_ms completed_at; // 0 until terminal.
     wall_ms next_attempt_at;
@@ -159,6 +194,9 @@ struct execution {
     uint8_t state;            // enum execution_state
     uint8_t trigger;          // enum execution_trigger
 };
+
+// From when it was due to the first byte of its first attempt; only when it has started.
+dur_ms execution_lateness_ms(const struct execution *e);
 
 // One HTTP request: one row of table `job_attempts`. Phases that did not happen are -1.
 struct attempt {
@@ -176,13 +214,13 @@ struct attempt {
         *response; // Excerpt of the body, valid UTF-8 or cut to it; NULL when none. Borrowed.
 };
 
-enum alert_kind { ALERT_FAILURE, ALERT_MISSED, ALERT_KINDS };
+enum alert_kind { ALERT_FAILURE, ALERT_MISSED, ALERT_CLOCK, ALERT_KINDS };
 const char *alert_kind_name(enum alert_kind k);
 
 struct alert {
-    int64_t id; // Given in order.
-    job_id job;
-    int64_t execution_id; // struct execution.id
+    int64_t id;           // Given in order.
+    job_id job;           // 0: it is about the server.
+    int64_t execution_id; // struct execution.id; 0: it is about no execution.
     struct execution_key key;
     enum alert_kind kind;
     wall_ms created_at;
@@ -207,8 +245,11 @@ struct job_state {
     wall_ms updated_at;
     wall_ms effective_from;
     wall_ms paused_until;
+    uint32_t runs;
+    uint16_t failures;
     bool is_active;
     bool finished;
+    const char *paused_reason; // NULL when it is active. Borrowed.
 };
 
 struct change {
@@ -233,7 +274,8 @@ struct progress {
     int64_t job_next;     // The next ids to give; 0 counts as 1.
     int64_t execution_next;
     int64_t alert_next;
-    int64_t epoch; // Counts starts: the fence of a single node.
+    int64_t epoch;      // Counts starts: the fence of a single node.
+    int64_t generation; // Counts corrections of a clock that was far ahead: the series of its keys.
 };
 
 // Changes that become durable together. Its strings live in its arena.
@@ -263,15 +305,22 @@ enum outcome_kind {
 struct outcome {
     uint64_t ticket; // From struct send.
     enum outcome_kind kind;
+    dur_ms retry_after_ms;  // From the answer's Retry-After; 0 when there was none.
     struct attempt attempt; // execution_id and number are filled in by the core.
 };
 
-enum command_kind { COMMAND_CREATE, COMMAND_UPDATE, COMMAND_DELETE, COMMAND_TRIGGER };
+enum command_kind {
+    COMMAND_CREATE,
+    COMMAND_UPDATE,
+    COMMAND_DELETE,
+    COMMAND_TRIGGER,
+    COMMAND_ACCEPT_CLOCK // The clock is right now: go on at once, whatever the watermark says.
+};
 
 // What a client asked for, validated. `job`, `schedule` and `zone` for CREATE and UPDATE.
 struct command {
     enum command_kind kind;
-    job_id id;                // All but CREATE.
+    job_id id;                // UPDATE, DELETE, TRIGGER.
     int64_t version_expected; // UPDATE, DELETE: 0 accepts any.
     struct job *job;          // Taken by the core. id, version and the times are filled in.
     const struct zone *zone;  // Of job->timezone.
@@ -341,6 +390,9 @@ struct actions {
     struct send *sends;
     size_t send_count;
     size_t send_capacity;
+    uint64_t *cancels; // Tickets of sends that are no longer wanted; their outcome still comes.
+    size_t cancel_count;
+    size_t cancel_capacity;
     struct reply *replies;
     size_t reply_count;
     size_t reply_capacity;
@@ -361,6 +413,8 @@ struct core_limits {
     uint32_t open_max; // Executions that are not terminal; planning waits beyond it.
     uint32_t step_max; // Rows planned or requests sent in one tick; the rest follows at once.
     dur_ms late_ms;    // An occurrence planned later than this counts as missed by downtime.
+    uint32_t
+        breaker_losses; // Attempts in a row without an answer that open a host's breaker; 0: never.
 };
 
 extern const struct core_limits core_limits_default;

@@ -24,7 +24,12 @@
 #define RECOVERIES_MAX 3
 #define RUNNING_WRITE_DELAY_MS 1000 // Shorter flights end before their RUNNING needs a write.
 #define PROGRESS_WRITE_MS 60000     // An idle watermark is written this often.
-#define SUCCESS_EXCERPT_BYTES 256   // What is kept of a good answer; of a bad one, all we got.
+#define CLOCK_STEP_MS 500           // Less is slewing.
+#define CLOCK_HOLD_MS_MAX 3600000   // A clock further back than this is corrected, not waited for.
+#define BREAKER_PROBES 8            // So many may try when it is half open.
+#define BREAKER_OPEN_MS_MIN 1000
+#define BREAKER_OPEN_MS_MAX 5000
+#define SUCCESS_EXCERPT_BYTES 256 // What is kept of a good answer; of a bad one, all we got.
 
 enum phase {
     PHASE_LOADED,
@@ -49,14 +54,20 @@ struct gate {
     uint32_t limit;
     uint32_t in_flight;
     uint32_t in_flight_catch_up;
+    bool is_host; // Embedded in a struct host, whose breaker counts too.
     struct queue waiting[LANES];
 };
 
 enum gate_kind { GATE_JOB, GATE_HOST, GATE_ALL, GATES };
 
-// A target host and port. Lives as long as a job points to it.
+// A target host and port. Lives as long as a job points to it. When nothing answers there for many
+// attempts in a row its breaker opens: attempts wait, then a few probe, until one is answered.
 struct host {
-    struct host *next; // In its bucket.
+    struct host *next;          // In its bucket.
+    struct agenda_node breaker; // At the end of the wait.
+    mono_ms closed_until;       // No attempt starts before.
+    dur_ms wait_ms;             // The last wait; doubles.
+    uint32_t losses;            // Attempts in a row without an answer.
     uint32_t hash;
     uint32_t users;
     struct gate gate;
@@ -79,16 +90,26 @@ struct core_job {
     const char *api; // The one allocation of the three texts.
     const char *headers;
     const char *body;
+    struct status_set *success; // NULL: 200 to 299. Owned.
+    wall_ms start_at;
+    wall_ms end_at;
+    uint32_t max_runs;
+    uint32_t runs;
+    uint32_t jitter_ms;
     uint32_t timeout_ms;
     uint32_t retry_base_ms;
     uint32_t retry_cap_ms;
     uint32_t catch_up_window_s;
     uint32_t plan_version; // Counts changes of what decides its occurrences.
     uint16_t max_retries;
+    uint16_t alert_after;
+    uint16_t failures;
     uint8_t type;
     uint8_t method;
+    uint8_t overlap;
     uint8_t retry_strategy;
     uint8_t catch_up;
+    bool permanent_4xx;
     bool active;
     bool deleted;
     bool exhausted; // Its schedule has no further instant.
@@ -111,7 +132,9 @@ struct open {
     uint32_t plan_version;
     uint8_t phase;
     uint8_t lane;
+    uint8_t job_lane; // At the job's gate, where a queue has one order only.
     uint8_t gates_passed;
+    bool replaced; // By a later execution: whatever comes of its flight but success is CANCELLED.
     bool careful;  // Recovered: perhaps sent before, so claimed durably before it is sent again.
     bool retrying; // The coming attempt is made because the last one failed.
     bool claimed;  // The claim for the coming attempt is written.
@@ -148,6 +171,7 @@ struct core {
     struct agenda *resumes;  // Paused jobs, on the wall clock.
     struct agenda *instants; // Open executions, on the wall clock.
     struct agenda *retries;  // Open executions, on the monotonic clock.
+    struct agenda *breakers; // Hosts, on the monotonic clock.
     struct queue unrecorded;
     struct queue flying;      // In order of sent_at, RUNNING not yet written.
     struct queue long_flying; // Those that have been written.
@@ -156,9 +180,12 @@ struct core {
     struct gate gate;         // All attempts.
     struct progress progress;
     wall_ms progress_written_at;
-    wall_ms seen;      // The latest wall time ever: what lies before may have ended already.
-    char *retired;     // Texts of the job that just changed: requests of that step borrow them.
-    uint64_t recorded; // Batches up to this one are durable.
+    dur_ms
+        wall_ahead; // Wall minus monotonic clock, when last looked at; moves when the clock steps.
+    wall_ms held_until; // Of the hold that was last announced.
+    wall_ms seen;       // The latest wall time ever: what lies before may have ended already.
+    char *retired;      // Texts of the job that just changed: requests of that step borrow them.
+    uint64_t recorded;  // Batches up to this one are durable.
     uint64_t jobs_active;
     uint64_t flying_count;
     uint64_t waiting_count;
@@ -175,6 +202,7 @@ struct core {
 // batch.c
 struct change *core__change(struct batch *b, enum change_kind kind);
 struct send *core__send(struct actions *a);
+void core__cancel_send(struct actions *a, uint64_t ticket);
 struct reply *core__reply(struct actions *a);
 
 // table.c
@@ -199,15 +227,16 @@ void core__record_update(struct core *c, struct open *o);
 void core__record_attempt(struct core *c, const struct attempt *a, bool success);
 void core__record_alert(struct core *c, const struct execution *e, enum alert_kind kind,
                         const char *message);
-void core__record_job_state(struct core *c, const struct core_job *j);
-void core__record_missed(struct core *c, const struct core_job *j, wall_ms from, wall_ms to,
-                         int64_t count, const char *reason);
+void core__record_server_alert(struct core *c, enum alert_kind kind, const char *message);
+// `reason`: why it is paused, when that changes.
+void core__record_job_state(struct core *c, const struct core_job *j, const char *reason);
 void core__record_progress(struct core *c);
 
 // command.c
 enum err core__job_add(struct core *c, const struct job *from, const struct zone *zone,
                        struct core_job **out);
 void core__job_settle_open(struct core *c, struct core_job *j); // After an execution left it.
+void core__job_gone(struct core *c, struct core_job *j);        // Its target said so (HTTP 410).
 void core__command(struct core *c, struct command *cmd);
 void core__resume_due(struct core *c);
 
@@ -218,9 +247,25 @@ void core__plan_schedule(struct core *c, struct core_job *j, wall_ms after);
 void core__plan_own(struct core *c, struct core_job *j, wall_ms until);
 int64_t core__plan_wake(const struct core *c);
 
+// core.c
+void core__each_job(struct core *c, void (*each)(struct core *c, struct core_job *j));
+
+// clock.c
+void core__clock_watch(struct core *c);    // At every step.
+void core__clock_at_start(struct core *c); // Once, with the watermark of the last life.
+void core__clock_correct(struct core *c);  // What is ahead of the clock is given up.
+
+// overlap.c: false when the execution ended here.
+bool core__admit(struct core *c, struct open *o);
+
+// breaker.c
+bool core__breaker_holds(const struct core *c, const struct gate *g);
+void core__breaker_learn(struct core *c, struct host *h, bool answered);
+void core__breakers_due(struct core *c);
+
 // execute.c
-struct open *core__open_plan(struct core *c, struct core_job *j, const struct execution_key *key,
-                             enum execution_trigger trigger, const char *body);
+wall_ms core__due_at(const struct open *o);
+struct open *core__open_plan(struct core *c, struct core_job *j, const struct execution *row);
 void core__job_judge_due(struct core *c, struct core_job *j, wall_ms until);
 const char *core__not_owed(const struct open *o);
 void core__due(struct core *c);
@@ -235,7 +280,7 @@ void core__claim_flights(struct core *c, struct core_job *j);
 
 // gate.c
 bool core__gates_pass(struct core *c, struct open *o); // False: it waits in a gate's queue.
-void core__gates_release(struct core *c, struct open *o);
+void core__gates_release(struct core *c, struct open *o, unsigned keep); // Keeps the first `keep`.
 void core__gates_pump(struct core *c, struct gate *g);
 uint32_t core__gate_share(const struct gate *g, enum lane lane);
 

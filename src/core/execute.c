@@ -32,27 +32,31 @@ static void set_error(struct open *o, const char *error)
     o->record.error = copy;
 }
 
-struct open *core__open_plan(struct core *c, struct core_job *j, const struct execution_key *key,
-                             enum execution_trigger trigger, const char *body)
+// Opens the execution of a new row: its key (any negative series for a manual one), due_at, trigger
+// and request body are given.
+struct open *core__open_plan(struct core *c, struct core_job *j, const struct execution *row)
 {
     struct open *o = core__open_new(c, j);
-    o->body = xstrdup(body);
-    o->record = (struct execution){
-        .id = c->progress.execution_next++,
-        .key = *key,
-        .state = EXECUTION_PENDING,
-        .trigger = (uint8_t)trigger,
-        .request_body = o->body,
-    };
-    if (key->series < 0)
+    o->body = xstrdup(row->request_body);
+    o->record = *row;
+    o->record.id = c->progress.execution_next++;
+    o->record.state = EXECUTION_PENDING;
+    o->record.request_body = o->body;
+    if (row->key.series < 0)
         o->record.key.series = -o->record.id; // Its own number space: never a scheduled key.
     core__record_insert(c, o);
     return o;
 }
 
+wall_ms core__due_at(const struct open *o)
+{
+    return o->record.due_at ? o->record.due_at : o->record.key.scheduled_at;
+}
+
 // --- The end ---
 
-static void leave(struct core *c, struct open *o)
+// Takes it out of wherever it is. Of the gates it passed it keeps the first `keep`.
+static void leave(struct core *c, struct open *o, unsigned keep)
 {
     if (o->phase == PHASE_PLANNED)
         agenda_remove(c->instants, &o->due);
@@ -63,7 +67,7 @@ static void leave(struct core *c, struct open *o)
     if (o->phase == PHASE_FLYING)
         c->flying_count--;
     core__queue_leave(o);
-    core__gates_release(c, o);
+    core__gates_release(c, o, keep);
 }
 
 static void raise_failure(struct core *c, const struct open *o)
@@ -77,6 +81,22 @@ static void raise_failure(struct core *c, const struct open *o)
     core__record_alert(c, &o->record, ALERT_FAILURE, text);
 }
 
+// An alert is raised from the `alert_after`-th failure in a row on. The count is written for those
+// jobs only that need it.
+static void count_result(struct core *c, const struct open *o, enum execution_state state)
+{
+    struct core_job *j = o->job;
+    uint16_t before = j->failures;
+    if (state == EXECUTION_FAILED)
+        j->failures = (uint16_t)MIN(j->failures + 1, UINT16_MAX);
+    else if (state == EXECUTION_SUCCESS)
+        j->failures = 0;
+    if (state == EXECUTION_FAILED && j->failures >= j->alert_after)
+        raise_failure(c, o);
+    if (j->failures != before && j->alert_after > 1 && !j->deleted)
+        core__record_job_state(c, j, NULL);
+}
+
 // Ends the execution: the terminal row, and its alert in the same batch.
 void core__finish(struct core *c, struct open *o, enum execution_state state, const char *error,
                   const char *reason)
@@ -88,9 +108,8 @@ void core__finish(struct core *c, struct open *o, enum execution_state state, co
     o->record.completed_at = c->now.wall;
     o->record.next_attempt_at = 0;
     core__record_update(c, o);
-    if (state == EXECUTION_FAILED)
-        raise_failure(c, o);
-    leave(c, o);
+    count_result(c, o, state);
+    leave(c, o, 0);
     core__open_free(c, o);
     core__job_settle_open(c, j);
 }
@@ -125,7 +144,8 @@ const char *core__not_owed(const struct open *o)
     if (reason || begun || is_manual(o) || o->plan_version == j->plan_version ||
         at <= j->changed_at)
         return reason;
-    return cron_matches(&j->schedule, j->zone, at) ? NULL : "the schedule was changed";
+    bool owed = at >= j->start_at && at <= j->end_at && cron_matches(&j->schedule, j->zone, at);
+    return owed ? NULL : "the schedule was changed";
 }
 
 static void judge(struct core *c, struct open *o)
@@ -134,7 +154,7 @@ static void judge(struct core *c, struct open *o)
     const char *reason = core__not_owed(o);
     if (reason)
         core__cancel(c, o, reason);
-    else
+    else if (core__admit(c, o))
         core__advance(c, o);
 }
 
@@ -143,7 +163,7 @@ void core__job_judge_due(struct core *c, struct core_job *j, wall_ms until)
 {
     for (struct open *o = j->first_open, *next; o; o = next) {
         next = o->job_next;
-        if (o->phase == PHASE_PLANNED && o->record.key.scheduled_at <= until)
+        if (o->phase == PHASE_PLANNED && core__due_at(o) <= until)
             judge(c, o);
     }
 }
@@ -302,21 +322,33 @@ static dur_ms retry_delay(const struct core_job *j, const struct open *o, unsign
     return MIN(delay, (dur_ms)j->retry_cap_ms);
 }
 
+// "Go away" for good, if the job takes it so: not the statuses that ask to come back later.
+static bool is_permanent(const struct core_job *j, const struct outcome *out)
+{
+    unsigned status = out->kind == OUTCOME_ANSWERED ? out->attempt.http_status : 0;
+    return j->permanent_4xx && status >= 400 && status <= 499 && status != 408 && status != 425 &&
+           status != 429;
+}
+
 static bool may_retry(const struct open *o, const struct outcome *out)
 {
     const struct core_job *j = o->job;
+    if (is_permanent(j, out))
+        return false;
     bool safe = j->type == JOB_ATLEAST_ONCE || out->kind == OUTCOME_NOT_SENT;
     return safe && o->record.retry_count < j->max_retries;
 }
 
-static void back_off(struct core *c, struct open *o, const char *error)
+static void back_off(struct core *c, struct open *o, const struct outcome *out, const char *error)
 {
-    dur_ms delay = retry_delay(o->job, o, o->record.retry_count + 1u);
+    const struct core_job *j = o->job;
+    dur_ms delay = retry_delay(j, o, o->record.retry_count + 1u);
+    delay = MIN(MAX(delay, out->retry_after_ms), (dur_ms)j->retry_cap_ms);
     set_error(o, error);
     if (o->record.state == EXECUTION_PENDING)
         move(o, EXECUTION_RUNNING);
     o->written = true;
-    leave(c, o);
+    leave(c, o, j->overlap == OVERLAP_QUEUE ? 1 : 0); // A queue does not move between attempts.
     o->retrying = true;
     o->record.next_attempt_at = c->now.wall + delay;
     o->phase = PHASE_BACKOFF;
@@ -326,13 +358,24 @@ static void back_off(struct core *c, struct open *o, const char *error)
 
 static void failed(struct core *c, struct open *o, const struct outcome *out, const char *error)
 {
+    struct core_job *j = o->job;
+    bool gone = is_permanent(j, out) && out->attempt.http_status == 410 && !j->deleted;
     const char *reason = may_retry(o, out) ? stopped(o) : NULL;
+    if (o->replaced)
+        reason = "replaced by the next execution";
     if (reason)
         core__finish(c, o, EXECUTION_CANCELLED, error, reason);
     else if (may_retry(o, out))
-        back_off(c, o, error);
+        back_off(c, o, out, error);
     else
         core__finish(c, o, EXECUTION_FAILED, error, NULL);
+    if (gone)
+        core__job_gone(c, j);
+}
+
+static bool is_success(const struct core_job *j, unsigned status)
+{
+    return j->success ? status_set_has(j->success, status) : status >= 200 && status <= 299;
 }
 
 void core__outcome(struct core *c, const struct outcome *out)
@@ -346,13 +389,15 @@ void core__outcome(struct core *c, const struct outcome *out)
         o->record.started_at = a.started_at;
 
     bool answered = out->kind == OUTCOME_ANSWERED;
-    bool success = answered && a.http_status >= 200 && a.http_status <= 299;
+    bool success = answered && is_success(o->job, a.http_status);
     char text[64];
     if (answered && !success) {
         snprintf(text, sizeof text, "answered with HTTP status %u", (unsigned)a.http_status);
         a.error = text;
     }
     core__record_attempt(c, &a, success);
+    if (!o->replaced)
+        core__breaker_learn(c, o->host, answered);
     if (success)
         core__finish(c, o, EXECUTION_SUCCESS, NULL, NULL);
     else

@@ -14,13 +14,14 @@ static const struct {
     const char *name;
     unsigned next; // Set of states an execution may move to.
 } execution_rules[EXECUTION_STATES] = {
-    [EXECUTION_PENDING] = {"PENDING",
-                           TO(RUNNING) | TO(SUCCESS) | TO(FAILED) | TO(MISSED) | TO(CANCELLED)},
+    [EXECUTION_PENDING] = {"PENDING", TO(RUNNING) | TO(SUCCESS) | TO(FAILED) | TO(MISSED) |
+                                          TO(CANCELLED) | TO(SKIPPED)},
     [EXECUTION_RUNNING] = {"RUNNING", TO(SUCCESS) | TO(FAILED) | TO(CANCELLED)},
     [EXECUTION_SUCCESS] = {"SUCCESS", 0},
     [EXECUTION_FAILED] = {"FAILED", 0},
     [EXECUTION_MISSED] = {"MISSED", 0},
     [EXECUTION_CANCELLED] = {"CANCELLED", 0},
+    [EXECUTION_SKIPPED] = {"SKIPPED", 0},
 };
 
 const char *execution_state_name(enum execution_state s)
@@ -50,6 +51,12 @@ bool execution_may_move(enum execution_state from, enum execution_state to)
 {
     assert(from < EXECUTION_STATES && to < EXECUTION_STATES);
     return (execution_rules[from].next & (1u << to)) != 0;
+}
+
+dur_ms execution_lateness_ms(const struct execution *e)
+{
+    assert(e->started_at);
+    return e->started_at - (e->due_at ? e->due_at : e->key.scheduled_at);
 }
 
 void execution_id_format(const struct execution_key *k, char out[static EXECUTION_ID_BYTES])

@@ -28,9 +28,17 @@ static struct gate *gate_of(struct core *c, struct open *o, enum gate_kind kind)
     }
 }
 
+// In a queue of one job there is one order, so its late executions do not stand aside.
+static enum lane lane_of(const struct open *o, unsigned kind)
+{
+    return kind == GATE_JOB ? o->job_lane : o->lane;
+}
+
 static bool has_room(const struct core *c, const struct gate *g, enum lane lane)
 {
     if (g == &c->gate && (c->halted || c->draining))
+        return false;
+    if (g->is_host && core__breaker_holds(c, g))
         return false;
     if (g->in_flight >= g->limit)
         return false;
@@ -40,7 +48,7 @@ static bool has_room(const struct core *c, const struct gate *g, enum lane lane)
 static void enter(struct gate *g, struct open *o)
 {
     g->in_flight++;
-    g->in_flight_catch_up += o->lane == LANE_CATCH_UP;
+    g->in_flight_catch_up += lane_of(o, o->gates_passed) == LANE_CATCH_UP;
     o->gates_passed++;
 }
 
@@ -50,12 +58,15 @@ bool core__gates_pass(struct core *c, struct open *o)
         o->host = o->job->host; // Kept to the end of the attempt, also when the job moves on.
         o->host->users++;
     }
+    if (o->gates_passed == 0)
+        o->job_lane = o->job->overlap == OVERLAP_QUEUE ? LANE_FRESH : o->lane;
     while (o->gates_passed < GATES) {
         struct gate *g = gate_of(c, o, o->gates_passed);
+        enum lane lane = lane_of(o, o->gates_passed);
         // Nobody overtakes: whoever waits in this lane goes first.
-        if (g->waiting[o->lane].first || !has_room(c, g, o->lane)) {
+        if (g->waiting[lane].first || !has_room(c, g, lane)) {
             o->phase = PHASE_WAITING;
-            core__queue_put(&g->waiting[o->lane], o);
+            core__queue_put(&g->waiting[lane], o);
             c->waiting_count++;
             return false;
         }
@@ -78,17 +89,17 @@ void core__gates_pump(struct core *c, struct gate *g)
     }
 }
 
-void core__gates_release(struct core *c, struct open *o)
+void core__gates_release(struct core *c, struct open *o, unsigned keep)
 {
     unsigned passed = o->gates_passed;
-    o->gates_passed = 0;
-    for (unsigned k = 0; k < passed; k++) {
+    o->gates_passed = (uint8_t)MIN(passed, keep);
+    for (unsigned k = keep; k < passed; k++) {
         struct gate *g = gate_of(c, o, (enum gate_kind)k);
         assert(g->in_flight > 0);
         g->in_flight--;
-        g->in_flight_catch_up -= o->lane == LANE_CATCH_UP;
+        g->in_flight_catch_up -= lane_of(o, k) == LANE_CATCH_UP;
     }
-    for (unsigned k = 0; k < passed; k++)
+    for (unsigned k = keep; k < passed; k++)
         core__gates_pump(c, gate_of(c, o, (enum gate_kind)k));
     core__host_release(c, o->host);
     o->host = NULL;

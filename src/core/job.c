@@ -7,9 +7,11 @@
 
 // Where the strings of a job are, so that copying and freeing cannot forget one.
 static const size_t strings[] = {
-    offsetof(struct job, name), offsetof(struct job, schedule),      offsetof(struct job, timezone),
-    offsetof(struct job, api),  offsetof(struct job, headers),       offsetof(struct job, body),
-    offsetof(struct job, tags), offsetof(struct job, paused_reason),
+    offsetof(struct job, name),           offsetof(struct job, schedule),
+    offsetof(struct job, timezone),       offsetof(struct job, api),
+    offsetof(struct job, headers),        offsetof(struct job, body),
+    offsetof(struct job, tags),           offsetof(struct job, paused_reason),
+    offsetof(struct job, success_status),
 };
 
 static char **string_at(struct job *j, size_t i)
@@ -21,6 +23,8 @@ struct job *job_new(void)
 {
     struct job *j = xcalloc(1, sizeof *j);
     j->paused_until = WALL_NEVER;
+    j->end_at = WALL_NEVER;
+    j->alert_after = 1;
     j->timeout_ms = 30000;
     j->max_retries = 3;
     j->retry_base_ms = 1000;

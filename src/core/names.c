@@ -28,6 +28,13 @@ static const char *const catch_ups[CATCH_UPS] = {
     [CATCH_UP_NONE] = "none",
 };
 
+static const char *const overlaps[OVERLAPS] = {
+    [OVERLAP_ALLOW] = "allow",
+    [OVERLAP_SKIP] = "skip",
+    [OVERLAP_QUEUE] = "queue",
+    [OVERLAP_REPLACE] = "replace",
+};
+
 static const char *const triggers[EXECUTION_TRIGGERS] = {
     [TRIGGER_SCHEDULE] = "schedule",
     [TRIGGER_MANUAL] = "manual",
@@ -37,6 +44,7 @@ static const char *const triggers[EXECUTION_TRIGGERS] = {
 static const char *const alert_kinds[ALERT_KINDS] = {
     [ALERT_FAILURE] = "failure",
     [ALERT_MISSED] = "missed",
+    [ALERT_CLOCK] = "clock",
 };
 
 static bool find(const char *const *names, int count, const char *name, int *out)
@@ -75,6 +83,8 @@ NAME(retry_strategy_name, enum retry_strategy, retry_strategies, RETRY_STRATEGIE
 FIND(retry_strategy_find, enum retry_strategy, retry_strategies, RETRY_STRATEGIES)
 NAME(catch_up_name, enum catch_up, catch_ups, CATCH_UPS)
 FIND(catch_up_find, enum catch_up, catch_ups, CATCH_UPS)
+NAME(overlap_name, enum overlap, overlaps, OVERLAPS)
+FIND(overlap_find, enum overlap, overlaps, OVERLAPS)
 NAME(execution_trigger_name, enum execution_trigger, triggers, EXECUTION_TRIGGERS)
 FIND(execution_trigger_find, enum execution_trigger, triggers, EXECUTION_TRIGGERS)
 NAME(alert_kind_name, enum alert_kind, alert_kinds, ALERT_KINDS)

@@ -22,10 +22,19 @@ bool core__is_planned(const struct core *c, wall_ms at, job_id id)
            (at == c->progress.watermark + 1 && id <= c->progress.watermark_job);
 }
 
+// The job's first occurrence after `after`, within its bounds.
+static wall_ms next_occurrence(const struct core_job *j, wall_ms after)
+{
+    if (j->max_runs && j->runs >= j->max_runs)
+        return WALL_NEVER;
+    wall_ms next = cron_next(&j->schedule, j->zone, MAX(after, j->start_at - 1));
+    return next > j->end_at ? WALL_NEVER : next;
+}
+
 // Puts the job into the plan at its first occurrence after `after`, if there is one.
 void core__plan_schedule(struct core *c, struct core_job *j, wall_ms after)
 {
-    wall_ms next = cron_next(&j->schedule, j->zone, after);
+    wall_ms next = next_occurrence(j, after);
     j->exhausted = next == WALL_NEVER;
     if (j->exhausted)
         agenda_remove(c->plan, &j->plan);
@@ -33,13 +42,30 @@ void core__plan_schedule(struct core *c, struct core_job *j, wall_ms after)
         agenda_put(c->plan, &j->plan, next, j->id);
 }
 
+// How much later than its instant an occurrence is due: always the same, also after a restart.
+static dur_ms jitter_of(const struct core_job *j, wall_ms at)
+{
+    uint64_t x = (uint64_t)j->id * 0x9E3779B97F4A7C15u ^ (uint64_t)at;
+    x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9u;
+    x = (x ^ (x >> 27)) * 0x94D049BB133111EBu;
+    return (dur_ms)((x ^ (x >> 31)) % ((uint64_t)j->jitter_ms + 1));
+}
+
 static void plan_row(struct core *c, struct core_job *j, wall_ms at, enum execution_trigger trigger)
 {
-    struct execution_key key = {.job = j->id, .scheduled_at = at};
-    struct open *o = core__open_plan(c, j, &key, trigger, NULL);
+    struct execution row = {
+        .key = {.job = j->id, .scheduled_at = at, .series = c->progress.generation},
+        .due_at = j->jitter_ms ? at + jitter_of(j, at) : 0,
+        .trigger = (uint8_t)trigger,
+    };
+    struct open *o = core__open_plan(c, j, &row);
     o->lane = trigger == TRIGGER_CATCH_UP ? LANE_CATCH_UP : LANE_FRESH;
     o->phase = PHASE_PLANNED;
-    agenda_put(c->instants, &o->due, at, o->record.id);
+    agenda_put(c->instants, &o->due, core__due_at(o), o->record.id);
+    if (j->max_runs) {
+        j->runs++;
+        core__record_job_state(c, j, NULL);
+    }
 }
 
 // An instant that the watermark claims may have its row from an earlier version of the job: it
@@ -70,7 +96,7 @@ static void record_missed(struct core *c, const struct core_job *j, const struct
 {
     struct execution e = {
         .id = c->progress.execution_next++,
-        .key = {.job = j->id, .scheduled_at = m->from},
+        .key = {.job = j->id, .scheduled_at = m->from, .series = c->progress.generation},
         .completed_at = c->now.wall,
         .missed_to = m->to,
         .missed_count = m->count,
@@ -104,7 +130,7 @@ static void skip_unwanted(const struct core *c, const struct core_job *j, wall_m
 {
     wall_ms wanted_from = catch_up_from(c, j);
     for (;;) {
-        wall_ms next = cron_next(&j->schedule, j->zone, *at);
+        wall_ms next = next_occurrence(j, *at);
         bool superseded = j->catch_up == CATCH_UP_LATEST && next <= c->now.wall;
         if (*at >= wanted_from && !superseded)
             return;
@@ -137,7 +163,7 @@ static size_t plan_job(struct core *c, struct core_job *j, wall_ms at)
         record_missed(c, j, &m);
         // The range reaches beyond the watermark: remember that it is settled.
         j->effective_from = MAX(j->effective_from, m.to);
-        core__record_job_state(c, j);
+        core__record_job_state(c, j, NULL);
     }
     j->exhausted = at == WALL_NEVER;
     if (m.count > 0 && !j->exhausted)

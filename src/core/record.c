@@ -68,7 +68,7 @@ void core__record_alert(struct core *c, const struct execution *e, enum alert_ki
                                    .message = arena_text(&b->arena, message)};
 }
 
-void core__record_job_state(struct core *c, const struct core_job *j)
+void core__record_job_state(struct core *c, const struct core_job *j, const char *reason)
 {
     core__change(batch_of(c), CHANGE_JOB_STATE)->state = (struct job_state){
         .id = j->id,
@@ -76,9 +76,17 @@ void core__record_job_state(struct core *c, const struct core_job *j)
         .updated_at = c->now.wall,
         .effective_from = j->effective_from,
         .paused_until = j->paused_until,
+        .runs = j->runs,
+        .failures = j->failures,
         .is_active = j->active,
         .finished = j->finished,
+        .paused_reason = reason,
     };
+}
+
+void core__record_server_alert(struct core *c, enum alert_kind kind, const char *message)
+{
+    core__record_alert(c, &(struct execution){0}, kind, message);
 }
 
 // The watermark goes with whatever else is written, and by itself once a minute, so that a quiet

@@ -67,15 +67,18 @@ static void resume_at_least_once(struct core *c, struct open *o)
 
 static void resume(struct core *c, struct open *o)
 {
-    if (o->record.state == EXECUTION_PENDING && o->record.key.scheduled_at > c->now.wall) {
+    if (o->record.state == EXECUTION_PENDING && core__due_at(o) > c->now.wall) {
         o->phase = PHASE_PLANNED;
-        agenda_put(c->instants, &o->due, o->record.key.scheduled_at, o->record.id);
+        agenda_put(c->instants, &o->due, core__due_at(o), o->record.id);
         return;
     }
+    if (o->record.state == EXECUTION_PENDING && !core__admit(c, o))
+        return;
     o->lane = LANE_CATCH_UP;
     o->written = o->record.state == EXECUTION_RUNNING;
     o->retrying = o->record.next_attempt_at != 0;
-    if (was_waiting(c, &o->record)) {
+    bool queued = o->job->overlap == OVERLAP_QUEUE; // The next ones would overtake one that waits.
+    if (was_waiting(c, &o->record) && !queued) {
         o->phase = PHASE_BACKOFF;
         dur_ms wait = o->record.next_attempt_at - c->now.wall;
         agenda_put(c->retries, &o->due, c->now.mono + wait, o->record.id);

@@ -81,6 +81,7 @@ struct host *core__host_take(struct core *c, const char *api)
         h = xcalloc(1, sizeof *h);
         h->hash = hash;
         h->gate.limit = c->limits.host_in_flight_max;
+        h->gate.is_host = true;
         memcpy(h->origin, origin, sizeof h->origin);
         h->next = *bucket;
         *bucket = h;
@@ -94,6 +95,7 @@ void core__host_release(struct core *c, struct host *h)
     if (!h || --h->users > 0)
         return;
     assert(h->gate.in_flight == 0);
+    agenda_remove(c->breakers, &h->breaker);
     struct host **link = &c->hosts[h->hash % HOST_BUCKETS];
     while (*link != h)
         link = &(*link)->next;
@@ -171,6 +173,7 @@ static void job_free_memory(struct core *c, struct core_job *j)
     while (j->first_open)
         core__open_free(c, j->first_open);
     free((char *)j->api);
+    free(j->success);
     free(j);
 }
 

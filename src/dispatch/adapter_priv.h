@@ -12,6 +12,7 @@
 struct dispatch_adapter {
     void (*close)(struct dispatch *d);
     void (*send)(struct dispatch *d, const struct send *s);
+    void (*cancel)(struct dispatch *d, uint64_t ticket);
     size_t (*in_flight)(const struct dispatch *d);
 };
 

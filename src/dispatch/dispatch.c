@@ -16,6 +16,11 @@ void dispatch_send(struct dispatch *d, const struct send *s)
     d->adapter->send(d, s);
 }
 
+void dispatch_cancel(struct dispatch *d, uint64_t ticket)
+{
+    d->adapter->cancel(d, ticket);
+}
+
 size_t dispatch_in_flight(const struct dispatch *d)
 {
     return d->adapter->in_flight(d);

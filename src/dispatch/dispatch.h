@@ -58,6 +58,11 @@ void dispatch_close(struct dispatch *d);
 // (a malformed URL, no descriptors left) is an outcome like any other, reported in a later turn.
 void dispatch_send(struct dispatch *d, const struct send *s);
 
+// The attempt is no longer wanted: it ends as soon as may be, and its outcome (LOST or NOT_SENT,
+// "cancelled"; or what it was if it has ended already) comes as for every other. An unknown ticket
+// is a no-op.
+void dispatch_cancel(struct dispatch *d, uint64_t ticket);
+
 size_t dispatch_in_flight(const struct dispatch *d);
 
 #endif

@@ -11,6 +11,7 @@ static const int terminal_metric[EXECUTION_STATES] = {
     [EXECUTION_FAILED] = METRIC_executions_failed,
     [EXECUTION_MISSED] = METRIC_executions_missed,
     [EXECUTION_CANCELLED] = METRIC_executions_cancelled,
+    [EXECUTION_SKIPPED] = METRIC_executions_skipped,
 };
 
 static void count_execution(const struct execution *e)
@@ -20,7 +21,7 @@ static void count_execution(const struct execution *e)
     bool range = e->state == EXECUTION_MISSED && e->missed_count > 0;
     metric_add((enum metric)terminal_metric[e->state], range ? e->missed_count : 1);
     if (e->started_at && e->trigger == TRIGGER_SCHEDULE)
-        histogram_observe(HISTOGRAM_lateness, (e->started_at - e->key.scheduled_at) * 1000);
+        histogram_observe(HISTOGRAM_lateness, execution_lateness_ms(e) * 1000);
 }
 
 static void count_attempt(const struct attempt *a)

@@ -27,6 +27,8 @@ static void perform(struct engine *e)
     struct actions *a = &e->actions;
     for (size_t i = 0; i < a->send_count; i++)
         dispatch_send(e->dispatch, &a->sends[i]);
+    for (size_t i = 0; i < a->cancel_count; i++)
+        dispatch_cancel(e->dispatch, a->cancels[i]);
     metric_add(METRIC_attempts_started, (int64_t)a->send_count);
     for (size_t i = 0; i < a->reply_count; i++) {
         if (a->replies[i].err)

@@ -102,10 +102,9 @@ enum err service__call_start(struct call *c, struct service_problem *p)
 // --- Back from it --------------------------------------------------------------------------------
 
 static const char *const event_names[] = {
-    [COMMAND_CREATE] = "job.created",
-    [COMMAND_UPDATE] = "job.updated",
-    [COMMAND_DELETE] = "job.deleted",
-    [COMMAND_TRIGGER] = "job.triggered",
+    [COMMAND_CREATE] = "job.created",          [COMMAND_UPDATE] = "job.updated",
+    [COMMAND_DELETE] = "job.deleted",          [COMMAND_TRIGGER] = "job.triggered",
+    [COMMAND_ACCEPT_CLOCK] = "clock.accepted",
 };
 
 static void log_success(const struct call *c)
@@ -116,6 +115,8 @@ static void log_success(const struct call *c)
         execution_id_format(&c->reply.key, bytes);
         log_info(event_names[c->kind], LOG_INT("job_id", c->reply.job),
                  LOG_TEXT("execution_id", id));
+    } else if (c->kind == COMMAND_ACCEPT_CLOCK) {
+        log_info(event_names[c->kind]);
     } else {
         log_info(event_names[c->kind], LOG_INT("job_id", c->reply.job),
                  LOG_INT("version", c->reply.version));

@@ -43,7 +43,30 @@ static enum err check_pause(const struct job *j, const struct job *before, wall_
 static bool occurrences_differ(const struct job *a, const struct job *b)
 {
     return !text_equals(a->schedule, b->schedule) || !text_equals(a->timezone, b->timezone) ||
-           a->dst_gap != b->dst_gap || a->dst_fold != b->dst_fold;
+           a->dst_gap != b->dst_gap || a->dst_fold != b->dst_fold || a->start_at != b->start_at ||
+           a->end_at != b->end_at;
+}
+
+// Whether an occurrence lies between now and the job's bounds.
+static enum err check_bounds(const struct job *j, const struct cron_schedule *s,
+                             const struct zone *zone, wall_ms now, struct service_problem *p)
+{
+    enum err err = service__check_can_fire(s, zone, now, p);
+    if (err || cron_next(s, zone, MAX(now, j->start_at - 1)) <= j->end_at)
+        return err;
+    return service_refuse(p, ERR_RANGE, PROBLEM_FIELD, "end_at",
+                          "the schedule has no occurrence between %s and end_at",
+                          j->start_at > now ? "start_at" : "now");
+}
+
+static enum err check_success_status(const struct job *j, struct service_problem *p)
+{
+    struct status_set ignored;
+    struct fault f = {0};
+    enum err err = j->success_status ? status_set_parse(j->success_status, &ignored, &f) : ERR_OK;
+    return err ? service_refuse(p, err, PROBLEM_FIELD, "success_status", "success_status: %s",
+                                f.text)
+               : ERR_OK;
 }
 
 static enum err check_schedule(struct job *j, const struct job *before, bool must_fire, wall_ms now,
@@ -56,7 +79,7 @@ static enum err check_schedule(struct job *j, const struct job *before, bool mus
         return err;
     if (must_fire || !before || occurrences_differ(j, before) ||
         (j->is_active && !before->is_active && !before->finished))
-        return service__check_can_fire(&schedule, *zone, now, p);
+        return check_bounds(j, &schedule, *zone, now, p);
     if (before->finished) {
         j->is_active = false;
         j->finished = true;
@@ -76,6 +99,8 @@ enum err service__check_job(struct job *j, const struct job *before, bool must_f
         err = check_api(j, p);
     if (!err)
         err = service__check_numbers(j, p);
+    if (!err)
+        err = check_success_status(j, p);
     if (!err)
         err = service__check_tags(j->tags, p);
     if (!err)

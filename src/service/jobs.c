@@ -80,6 +80,8 @@ enum err service__call_prepare(struct call *c, struct command *out, struct servi
     case COMMAND_TRIGGER:
         out->body = c->text;
         return service__check_body(c->text, p);
+    case COMMAND_ACCEPT_CLOCK:
+        return ERR_OK;
     }
     assert(false);
     return ERR_UNSUPPORTED;
@@ -172,4 +174,10 @@ enum err service_trigger_job(struct service *s, job_id id, const char *body, ser
     c->id = id;
     c->text = xstrdup(body);
     return service__call_start(c, p);
+}
+
+enum err service_accept_clock(struct service *s, service_done *done, void *context,
+                              struct service_problem *p)
+{
+    return service__call_start(service__call_new(s, COMMAND_ACCEPT_CLOCK, done, context), p);
 }

@@ -83,7 +83,12 @@ size_t service_next_runs(const struct job *j, wall_ms now, size_t count, wall_ms
     struct service_problem ignored;
     if (!j->is_active || service__compile(j->schedule, j->timezone, &options, &s, &z, &ignored))
         return 0;
-    return list_runs(&s, z, MAX(now, j->effective_from), count, out);
+    if (j->max_runs)
+        count = MIN(count, (size_t)(j->max_runs - MIN(j->runs, j->max_runs)));
+    count = list_runs(&s, z, MAX(MAX(now, j->effective_from), j->start_at - 1), count, out);
+    while (count > 0 && out[count - 1] > j->end_at)
+        count--;
+    return count;
 }
 
 enum err service_preview_schedule(const char *schedule, const char *zone_text, wall_ms from,

@@ -21,6 +21,7 @@
 #define SERVICE_REASON_BYTES_MAX 500
 #define SERVICE_HEADERS_MAX 50
 #define SERVICE_HEADERS_BYTES_MAX (16 * 1024)
+#define SERVICE_STATUS_BYTES_MAX 200
 #define SERVICE_TAGS_MAX 20
 #define SERVICE_TAG_BYTES_MAX 64
 
@@ -135,6 +136,11 @@ MUST_CHECK enum err service_delete_job(struct service *s, job_id id, int64_t ver
 MUST_CHECK enum err service_trigger_job(struct service *s, job_id id, const char *body,
                                         service_done *done, void *context,
                                         struct service_problem *p);
+
+// Says that the clock is right, when a clock that was ahead holds the schedules: they go on at
+// once. The result has neither job nor execution.
+MUST_CHECK enum err service_accept_clock(struct service *s, service_done *done, void *context,
+                                         struct service_problem *p);
 
 // --- Questions -----------------------------------------------------------------------------------
 //

@@ -311,6 +311,16 @@ void store_assert_same_job(const struct job *a, const struct job *b)
     store_assert_same_text(a->body, b->body);
     store_assert_same_text(a->tags, b->tags);
     store_assert_same_text(a->paused_reason, b->paused_reason);
+    store_assert_same_text(a->success_status, b->success_status);
+    assert_int_equal(a->start_at, b->start_at);
+    assert_int_equal(a->end_at, b->end_at);
+    assert_int_equal(a->max_runs, b->max_runs);
+    assert_int_equal(a->runs, b->runs);
+    assert_int_equal(a->jitter_ms, b->jitter_ms);
+    assert_int_equal(a->alert_after, b->alert_after);
+    assert_int_equal(a->failures, b->failures);
+    assert_int_equal(a->overlap, b->overlap);
+    assert_int_equal(a->permanent_4xx, b->permanent_4xx);
     assert_int_equal(a->timeout_ms, b->timeout_ms);
     assert_int_equal(a->retry_base_ms, b->retry_base_ms);
     assert_int_equal(a->retry_cap_ms, b->retry_cap_ms);
@@ -333,6 +343,7 @@ void store_assert_same_execution(const struct execution *a, const struct executi
     assert_int_equal(a->key.job, b->key.job);
     assert_int_equal(a->key.scheduled_at, b->key.scheduled_at);
     assert_int_equal(a->key.series, b->key.series);
+    assert_int_equal(a->due_at, b->due_at);
     assert_int_equal(a->started_at, b->started_at);
     assert_int_equal(a->completed_at, b->completed_at);
     assert_int_equal(a->next_attempt_at, b->next_attempt_at);

@@ -57,6 +57,16 @@ static struct job *full_job(job_id id)
     job_set_text(&j->body, "{\"a\": [1, 2]}\r\n");
     job_set_text(&j->tags, "[\"billing\",\"nightly\"]");
     job_set_text(&j->paused_reason, "");
+    job_set_text(&j->success_status, "200-299,304");
+    j->start_at = 1600000000005;
+    j->end_at = 1600000000006;
+    j->max_runs = 1000;
+    j->runs = 999;
+    j->jitter_ms = 30000;
+    j->alert_after = 5;
+    j->failures = 4;
+    j->overlap = OVERLAP_QUEUE;
+    j->permanent_4xx = true;
     j->timeout_ms = 3600000;
     j->retry_base_ms = 1500;
     j->retry_cap_ms = 3599999;
@@ -132,10 +142,15 @@ static void a_job_state_changes_just_that(void **state)
         .updated_at = 21,
         .effective_from = 22,
         .paused_until = WALL_NEVER,
+        .runs = 3,
+        .failures = 2,
         .is_active = true,
         .finished = false,
     };
     store_must(x, b);
+    j->runs = 3;
+    j->failures = 2;
+    job_set_text(&j->paused_reason, NULL); // It is active again.
     j->version = 8;
     j->updated_at = 21;
     j->effective_from = 22;
@@ -151,6 +166,7 @@ static struct execution full_execution(int64_t id, job_id job)
     return (struct execution){
         .id = id,
         .key = {.job = job, .scheduled_at = 1600000000001, .series = 2},
+        .due_at = 1600000000001,
         .started_at = 1600000000002,
         .completed_at = 1600000000003,
         .next_attempt_at = 1600000000004,
@@ -199,6 +215,7 @@ static void an_update_leaves_identity_alone(void **state)
     struct execution e = store_execution(3, 1, STORE_T0);
     e.trigger = TRIGGER_MANUAL;
     e.request_body = "its own";
+    e.due_at = STORE_T0 + 250;
     struct batch *b = store_batch(x);
     store_add_job(b, 1);
     store_add_insert(b, e);
@@ -212,6 +229,7 @@ static void an_update_leaves_identity_alone(void **state)
     update.key = e.key;
     update.trigger = TRIGGER_MANUAL;
     update.request_body = "its own";
+    update.due_at = e.due_at;
     check_execution(x, &update);
 }
 
@@ -513,6 +531,7 @@ static void many_changes_of_a_row_in_one_commit_end_in_the_last(void **state)
     e.trigger = TRIGGER_MANUAL;
     e.key.series = -1;
     e.request_body = "its own";
+    e.due_at = STORE_T0 + 250;
     struct execution running = store_execution(1, 1, STORE_T0);
     running.state = EXECUTION_RUNNING;
     running.started_at = STORE_T0 + 3;
@@ -535,6 +554,7 @@ static void many_changes_of_a_row_in_one_commit_end_in_the_last(void **state)
     done.key = e.key;
     done.trigger = TRIGGER_MANUAL;
     done.request_body = "its own";
+    done.due_at = e.due_at;
     check_execution(x, &done);
     assert_int_equal(store_attempt_count(x, 1), 2);
     store_reopen(x);

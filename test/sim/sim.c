@@ -137,13 +137,16 @@ static void choose_limits(struct world *w)
 {
     static const dur_ms lookaheads[] = {300, 1500, 1500, 5000}, lates[] = {1000, 5000, 20000};
     static const uint32_t steps[] = {1, 2, 5, 512}, open[] = {8, 100, 100000};
+    static const uint32_t losses[] = {0, 5, 50};
     w->limits = core_limits_default;
     w->limits.in_flight_max = FLIGHTS_MAX;
+    w->limits.breaker_losses = 0; // A breaker makes late what a calm world expects on time.
     w->limits.lookahead_ms = DICE_PICK(&w->dice, lookaheads);
     w->limits.step_max = DICE_PICK(&w->dice, steps);
     if (w->calm)
         return;
     w->limits.open_max = DICE_PICK(&w->dice, open);
+    w->limits.breaker_losses = DICE_PICK(&w->dice, losses);
     w->limits.in_flight_max = (uint32_t)dice_between(&w->dice, 2, 64);
     w->limits.host_in_flight_max = (uint32_t)dice_between(&w->dice, 1, 32);
     w->limits.late_ms = DICE_PICK(&w->dice, lates);

@@ -131,6 +131,25 @@ static void curl_send(struct dispatch *dispatch, const struct send *s)
     curl__hurry(d);
 }
 
+// Reported in the next turn, like what could not be started.
+static void curl_cancel(struct dispatch *dispatch, uint64_t ticket)
+{
+    struct curl_dispatch *d = (struct curl_dispatch *)dispatch;
+    struct transfer *t = d->under_way;
+    while (t && t->ticket != ticket)
+        t = t->next;
+    if (!t)
+        return;
+    curl_multi_remove_handle(d->multi, t->easy); // Closes its connection.
+    unlink_under_way(d, t);
+    t->cancelled = true;
+    t->stillborn = CURLE_ABORTED_BY_CALLBACK;
+    d->under_way_count++;
+    t->next = d->stillborn;
+    d->stillborn = t;
+    curl__hurry(d);
+}
+
 static size_t curl_in_flight(const struct dispatch *dispatch)
 {
     return ((const struct curl_dispatch *)dispatch)->under_way_count;
@@ -155,6 +174,7 @@ static void curl_close(struct dispatch *dispatch)
 static const struct dispatch_adapter curl_adapter = {
     .close = curl_close,
     .send = curl_send,
+    .cancel = curl_cancel,
     .in_flight = curl_in_flight,
 };
 

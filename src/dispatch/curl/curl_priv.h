@@ -60,6 +60,7 @@ struct transfer {
     size_t lines_capacity;
 
     bool sent;          // The request was begun: from here on the target may have seen it.
+    bool cancelled;     // By its owner.
     bool repeated;      // libcurl wanted to send it a second time, and was stopped.
     bool head_complete; // The head of the final answer was read whole.
     bool head_too_long;

@@ -98,14 +98,16 @@ static void say_timeout(char out[static ERROR_TEXT_MAX], const struct transfer *
 
 static enum outcome_kind kind_of(const struct transfer *t, CURLcode code)
 {
-    if (t->head_complete && code != CURLE_OPERATION_TIMEDOUT)
+    if (t->head_complete && !t->cancelled && code != CURLE_OPERATION_TIMEDOUT)
         return OUTCOME_ANSWERED; // Even if the body was cut, by us or by the target.
     return t->sent ? OUTCOME_LOST : OUTCOME_NOT_SENT;
 }
 
 static void explain(char out[static ERROR_TEXT_MAX], CURLcode code, const struct transfer *t)
 {
-    if (code == CURLE_OPERATION_TIMEDOUT)
+    if (t->cancelled)
+        words_trouble(out, TROUBLE_CANCELLED, t->origin);
+    else if (code == CURLE_OPERATION_TIMEDOUT)
         say_timeout(out, t);
     else if (t->head_too_long)
         say_code(out, CURLE_OUT_OF_MEMORY, t);

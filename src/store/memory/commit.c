@@ -88,6 +88,10 @@ static enum err put_job_state(struct commit *c, const struct job_state *state)
     j->job->paused_until = state->paused_until;
     j->job->is_active = state->is_active;
     j->job->finished = state->finished;
+    j->job->runs = state->runs;
+    j->job->failures = state->failures;
+    if (state->is_active || state->paused_reason)
+        job_set_text(&j->job->paused_reason, state->is_active ? NULL : state->paused_reason);
     return ERR_OK;
 }
 
@@ -127,6 +131,7 @@ static enum err update_execution(struct commit *c, const struct execution *e)
     new.key = old->row.key;
     new.trigger = old->row.trigger;
     new.request_body = old->row.request_body;
+    new.due_at = old->row.due_at;
     note(c, UNDO_EXECUTION, e->id)->execution = old->row;
     old->row = execution_own(&new);
     return ERR_OK;
@@ -154,12 +159,12 @@ static enum err insert_attempt(struct commit *c, const struct attempt *a)
 static enum err insert_alert(struct commit *c, const struct alert *a)
 {
     const struct memory_execution *e = table_find(&c->store->executions, a->execution_id);
-    if (!e || !table_find(&c->store->jobs, a->job))
+    if ((a->execution_id && !e) || (a->job && !table_find(&c->store->jobs, a->job)))
         return refuse(c, "alert", a->id, "of a job or an execution that is not there");
     if (table_find(&c->store->alerts, a->id))
         return refuse(c, "alert", a->id, "inserted after it was there");
     struct alert *new = alert_new(a);
-    new->key = e->row.key;
+    new->key = e ? e->row.key : (struct execution_key){0};
     new->key.job = a->job;
     table_insert(&c->store->alerts, new);
     note(c, UNDO_ALERT, a->id);

@@ -62,6 +62,7 @@ static void apply_update(struct execution *row, const struct execution *update)
     *row = *update;
     row->key = before.key;
     row->trigger = before.trigger;
+    row->due_at = before.due_at;
     row->request_body = before.request_body;
 }
 

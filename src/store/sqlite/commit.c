@@ -35,6 +35,9 @@ static enum err put_job_state(struct sqlite_store *s, const struct job_state *j,
         sqlite3_bind_null(statement, 5);
     sqlite3_bind_int(statement, 6, j->is_active);
     sqlite3_bind_int(statement, 7, j->finished);
+    sqlite3_bind_int64(statement, 8, j->runs);
+    sqlite3_bind_int(statement, 9, j->failures);
+    sqlite3_bind_text(statement, 10, j->paused_reason, -1, SQLITE_STATIC);
     return run_one(s, JOB_STATE, "job", j->id, "is not there, or deleted", f);
 }
 

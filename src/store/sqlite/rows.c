@@ -48,6 +48,7 @@ WORDS(types, job_type_name, enum job_type, JOB_TYPES)
 WORDS(methods, job_method_name, enum job_method, JOB_METHODS)
 WORDS(strategies, retry_strategy_name, enum retry_strategy, RETRY_STRATEGIES)
 WORDS(catch_ups, catch_up_name, enum catch_up, CATCH_UPS)
+WORDS(overlaps, overlap_name, enum overlap, OVERLAPS)
 WORDS(gaps, cron_gap_name, enum cron_gap, CRON_GAP_SKIP + 1)
 WORDS(folds, cron_fold_name, enum cron_fold, CRON_FOLD_SECOND + 1)
 WORDS(states, execution_state_name, enum execution_state, EXECUTION_STATES)
@@ -87,6 +88,16 @@ static const struct column job_columns[] = {
     {WORD(job, "catch_up", catch_up, catch_ups)},
     {INTEGER(job, "catch_up_window_s", catch_up_window_s)},
     {INTEGER(job, "max_in_flight", max_in_flight)},
+    {WORD(job, "overlap", overlap, overlaps)},
+    {INTEGER(job, "jitter_ms", jitter_ms)},
+    {UNKNOWN(job, "start_at", start_at, 0)},
+    {UNKNOWN(job, "end_at", end_at, WALL_NEVER)},
+    {UNKNOWN(job, "max_runs", max_runs, 0)},
+    {INTEGER(job, "runs", runs)},
+    {INTEGER(job, "alert_after", alert_after)},
+    {INTEGER(job, "failures", failures)},
+    {INTEGER(job, "permanent_4xx", permanent_4xx)},
+    {TEXT(job, "success_status", success_status)},
     {INTEGER(job, "finished", finished)},
     {TEXT(job, "paused_reason", paused_reason)},
     {UNKNOWN(job, "paused_until", paused_until, WALL_NEVER)},
@@ -99,6 +110,7 @@ static const struct column execution_columns[] = {
     {INTEGER(execution, "job_id", key.job), FIXED},
     {WORD(execution, "status", state, states)},
     {INTEGER(execution, "scheduled_at", key.scheduled_at), FIXED},
+    {UNKNOWN(execution, "due_at", due_at, 0), FIXED},
     {UNKNOWN(execution, "started_at", started_at, 0)},
     {UNKNOWN(execution, "completed_at", completed_at, 0)},
     {.name = "duration", .cell = CELL_DURATION},
@@ -132,8 +144,8 @@ static const struct column attempt_columns[] = {
 
 static const struct column alert_columns[] = {
     {INTEGER(alert, "id", id)},
-    {INTEGER(alert, "job_id", job)},
-    {INTEGER(alert, "execution_id", execution_id)},
+    {UNKNOWN(alert, "job_id", job, 0)},
+    {UNKNOWN(alert, "execution_id", execution_id, 0)},
     {WORD(alert, "kind", kind, kinds)},
     {INTEGER(alert, "created_at", created_at)},
     {TEXT(alert, "message", message)},
@@ -147,6 +159,7 @@ static const struct column progress_columns[] = {
     {INTEGER(progress_row, "execution_next", progress.execution_next)},
     {INTEGER(progress_row, "alert_next", progress.alert_next)},
     {INTEGER(progress_row, "epoch", progress.epoch)},
+    {INTEGER(progress_row, "generation", progress.generation)},
     {INTEGER(progress_row, "executions", executions)},
 };
 

@@ -41,6 +41,16 @@ static const char version_1[] =
     "  catch_up TEXT NOT NULL,"
     "  catch_up_window_s INTEGER NOT NULL,"
     "  max_in_flight INTEGER NOT NULL,"
+    "  overlap TEXT NOT NULL,"
+    "  jitter_ms INTEGER NOT NULL,"
+    "  start_at INTEGER,"
+    "  end_at INTEGER,"
+    "  max_runs INTEGER,"
+    "  runs INTEGER NOT NULL,"
+    "  alert_after INTEGER NOT NULL,"
+    "  failures INTEGER NOT NULL,"
+    "  permanent_4xx INTEGER NOT NULL CHECK (permanent_4xx IN (0, 1)),"
+    "  success_status TEXT,"
     "  finished INTEGER NOT NULL CHECK (finished IN (0, 1)),"
     "  paused_reason TEXT,"
     "  paused_until INTEGER,"
@@ -56,6 +66,7 @@ static const char version_1[] =
     "  job_id INTEGER NOT NULL REFERENCES jobs (id),"
     "  status TEXT NOT NULL,"
     "  scheduled_at INTEGER NOT NULL,"
+    "  due_at INTEGER,"
     "  started_at INTEGER,"
     "  completed_at INTEGER," // Set exactly when the status is a terminal one.
     "  duration INTEGER,"     // completed_at - started_at
@@ -101,8 +112,8 @@ static const char version_1[] =
 
     "CREATE TABLE alerts ("
     "  id INTEGER PRIMARY KEY,"
-    "  job_id INTEGER NOT NULL REFERENCES jobs (id),"
-    "  execution_id INTEGER NOT NULL REFERENCES job_executions (id),"
+    "  job_id INTEGER REFERENCES jobs (id)," // NULL: about the server.
+    "  execution_id INTEGER REFERENCES job_executions (id),"
     "  kind TEXT NOT NULL,"
     "  created_at INTEGER NOT NULL,"
     "  message TEXT NOT NULL"
@@ -118,9 +129,10 @@ static const char version_1[] =
     "  execution_next INTEGER NOT NULL,"
     "  alert_next INTEGER NOT NULL,"
     "  epoch INTEGER NOT NULL,"
+    "  generation INTEGER NOT NULL,"
     "  executions INTEGER NOT NULL" // Rows of job_executions, so that nobody has to count them.
     ") STRICT;"
-    "INSERT INTO progress VALUES (1, 0, 0, 0, 0, 0, 0, 0);";
+    "INSERT INTO progress VALUES (1, 0, 0, 0, 0, 0, 0, 0, 0);";
 
 // migrations[v] leads from version v to v + 1.
 static const char *const migrations[SQLITE_SCHEMA_VERSION] = {version_1};

@@ -29,6 +29,7 @@ static void a_planned_execution_has_everything_but_values(void **state)
     assert_json(json_execution(&e),
                 "{\"id\":\"7-1893456000000\",\"job_id\":7,\"status\":\"PENDING\","
                 "\"trigger\":\"schedule\",\"scheduled_at\":\"2030-01-01T00:00:00.000Z\","
+                "\"due_at\":\"2030-01-01T00:00:00.000Z\","
                 "\"started_at\":null,\"completed_at\":null,\"duration\":null,\"lateness_ms\":null,"
                 "\"next_attempt_at\":null,\"http_status\":null,\"error\":null,\"reason\":null,"
                 "\"retry_count\":0,\"attempts_made\":0}");
@@ -51,6 +52,7 @@ static void a_failed_execution_says_how_it_went(void **state)
     assert_json(json_execution(&e),
                 "{\"id\":\"7-m3\",\"job_id\":7,\"status\":\"FAILED\",\"trigger\":\"manual\","
                 "\"scheduled_at\":\"2030-01-01T00:00:00.000Z\","
+                "\"due_at\":\"2030-01-01T00:00:00.000Z\","
                 "\"started_at\":\"2030-01-01T00:00:00.002Z\","
                 "\"completed_at\":\"2030-01-01T00:00:06.002Z\",\"duration\":6000,"
                 "\"lateness_ms\":2,\"next_attempt_at\":null,\"http_status\":500,"
@@ -103,6 +105,7 @@ static void an_alert_names_its_execution(void **state)
     struct alert a = {
         .id = 3,
         .job = 7,
+        .execution_id = 41,
         .key = {.job = 7, .scheduled_at = DUE},
         .kind = ALERT_FAILURE,
         .created_at = DUE + 1,

@@ -101,12 +101,13 @@ static void what_would_not_be_written_so_is_no_id(void **state)
 
 // The picture above the machine, row by row: what may follow what.
 static const char *const moves[EXECUTION_STATES] = {
-    [EXECUTION_PENDING] = "RUNNING SUCCESS FAILED MISSED CANCELLED",
+    [EXECUTION_PENDING] = "RUNNING SUCCESS FAILED MISSED CANCELLED SKIPPED",
     [EXECUTION_RUNNING] = "SUCCESS FAILED CANCELLED",
     [EXECUTION_SUCCESS] = "",
     [EXECUTION_FAILED] = "",
     [EXECUTION_MISSED] = "",
     [EXECUTION_CANCELLED] = "",
+    [EXECUTION_SKIPPED] = "",
 };
 
 static void states_move_as_the_picture_says(void **state)
@@ -150,9 +151,11 @@ static void every_enum_has_its_words(void **state)
     WORDS(execution_trigger_name, execution_trigger_find, enum execution_trigger,
           EXECUTION_TRIGGERS, "schedule", "manual", "catch_up");
     WORDS(execution_state_name, execution_state_find, enum execution_state, EXECUTION_STATES,
-          "PENDING", "RUNNING", "SUCCESS", "FAILED", "MISSED", "CANCELLED");
+          "PENDING", "RUNNING", "SUCCESS", "FAILED", "MISSED", "CANCELLED", "SKIPPED");
+    WORDS(overlap_name, overlap_find, enum overlap, OVERLAPS, "allow", "skip", "queue", "replace");
     assert_string_equal(alert_kind_name(ALERT_FAILURE), "failure");
     assert_string_equal(alert_kind_name(ALERT_MISSED), "missed");
+    assert_string_equal(alert_kind_name(ALERT_CLOCK), "clock");
 }
 
 int main(void)
