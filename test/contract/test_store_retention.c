@@ -166,6 +166,44 @@ static void order_is_that_of_the_occurrences(void **state)
     store_assert_ids(&ids, 1, 3);
 }
 
+static void add_loose_alert(struct batch *b, int64_t id, job_id job, wall_ms at)
+{
+    store_add(b, CHANGE_ALERT)->alert = (struct alert){
+        .id = id, .job = job, .kind = ALERT_CLOCK, .created_at = at, .message = "clock stepped"};
+}
+
+// An alert about the server, or about a job as such, belongs to no execution that could take it
+// along.
+static void alerts_about_no_execution_go_by_age(void **state)
+{
+    struct store_fixture *x = *state;
+    struct store_ids ids;
+    struct batch *b = store_batch(x);
+    store_add_job(b, 1);
+    add_loose_alert(b, 1, 0, STORE_T0);
+    add_loose_alert(b, 2, 1, STORE_T0 + 1000);
+    add_loose_alert(b, 3, 0, STORE_T0 + 2000);
+    store_must(x, b);
+    store_alert_ids(x, 0, INT64_MAX, 10, &ids);
+    store_assert_ids(&ids, 3, 2, 1);
+    store_alert_ids(x, 1, INT64_MAX, 10, &ids);
+    store_assert_ids(&ids, 2);
+
+    assert_int_equal(retain(x, 0, 1, STORE_T0 + 9000, 100), 0);
+    assert_int_equal(retain(x, 5000, 0, STORE_T0 + 5001, 100), 0);
+    store_alert_ids(x, 0, INT64_MAX, 10, &ids);
+    store_assert_ids(&ids, 3, 2);
+
+    // And a deleted job takes its own along.
+    b = store_batch(x);
+    store_add(b, CHANGE_JOB_DELETE)->deleted.id = 1;
+    b->changes[0].deleted.at = STORE_T0 + 3000;
+    store_must(x, b);
+    assert_int_equal(retain(x, 0, 0, STORE_T0 + 5001, 100), 0);
+    store_alert_ids(x, 0, INT64_MAX, 10, &ids);
+    store_assert_ids(&ids, 3);
+}
+
 // While a row of a deleted job is there, its alerts can be listed under the job. After the last has
 // gone, the key of the job's table row is free, which only a second use of the id can show.
 static void a_deleted_job_goes_with_its_last_execution(void **state)
@@ -204,6 +242,7 @@ int main(void)
         TEST(what_is_not_over_stays_however_old),
         TEST(age_counts_from_the_end),
         TEST(order_is_that_of_the_occurrences),
+        TEST(alerts_about_no_execution_go_by_age),
         TEST(a_deleted_job_goes_with_its_last_execution),
     };
     int failed = 0;

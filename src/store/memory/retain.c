@@ -33,6 +33,25 @@ static void remove_alerts(struct memory_store *s, int64_t execution_id)
     }
 }
 
+// Alerts about no execution, such as those of the clock, go by age alone.
+static void remove_loose_alerts(struct memory_store *s, wall_ms before)
+{
+    for (size_t i = s->alerts.count; i-- > 0;) {
+        struct alert *a = s->alerts.rows[i];
+        if (a->execution_id == 0 && a->created_at < before)
+            alert_free(table_take(&s->alerts, a->id));
+    }
+}
+
+static void remove_alerts_of_job(struct memory_store *s, job_id job)
+{
+    for (size_t i = s->alerts.count; i-- > 0;) {
+        struct alert *a = s->alerts.rows[i];
+        if (a->job == job)
+            alert_free(table_take(&s->alerts, a->id));
+    }
+}
+
 static bool has_executions(const struct memory_store *s, job_id job)
 {
     for (size_t i = 0; i < s->executions.count; i++)
@@ -47,6 +66,7 @@ static void remove_deleted_jobs(struct memory_store *s)
         struct memory_job *j = s->jobs.rows[i];
         if (!j->deleted_at || has_executions(s, j->job->id))
             continue;
+        remove_alerts_of_job(s, j->job->id);
         table_take(&s->jobs, j->job->id);
         job_free(j->job);
         free(j);
@@ -82,8 +102,10 @@ enum err memory_retain(struct store *store, const struct store_retention *r, wal
     struct memory_store *s = (struct memory_store *)store;
     size_t gone = 0;
     pthread_mutex_lock(&s->lock);
-    if (r->age_ms > 0)
+    if (r->age_ms > 0) {
         gone = remove_old(s, now - r->age_ms, rows_max);
+        remove_loose_alerts(s, now - r->age_ms);
+    }
     gone += remove_excess(s, r->executions_max, rows_max - gone);
     if (gone < rows_max)
         remove_deleted_jobs(s);

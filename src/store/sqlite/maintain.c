@@ -55,12 +55,23 @@ static enum err remove_old(struct sqlite_store *s, wall_ms before, size_t rows_m
     return err;
 }
 
+// Alerts about no execution, such as those of the clock, go by age alone.
+static enum err remove_loose_alerts(struct sqlite_store *s, wall_ms before, size_t rows_max,
+                                    struct fault *f)
+{
+    sqlite3_bind_int64(s->statements[RETAIN_LOOSE_ALERTS], 1, before);
+    sqlite3_bind_int64(s->statements[RETAIN_LOOSE_ALERTS], 2, (int64_t)rows_max);
+    return sqlite_run(s, RETAIN_LOOSE_ALERTS, f);
+}
+
 static enum err remove_by_rules(struct sqlite_store *s, const struct store_retention *r,
                                 wall_ms now, size_t rows_max, size_t *removed, struct fault *f)
 {
     enum err err = ERR_OK;
     if (r->age_ms > 0)
         err = remove_old(s, now - r->age_ms, rows_max, removed, f);
+    if (r->age_ms > 0 && !err)
+        err = remove_loose_alerts(s, now - r->age_ms, rows_max, f);
     int64_t excess = s->progress.executions - (int64_t)*removed - r->executions_max;
     if (err || r->executions_max == 0 || excess <= 0)
         return err;
@@ -82,8 +93,11 @@ static enum err sweep_jobs(struct sqlite_store *s, size_t rows_max, struct fault
     enum err err = rc == SQLITE_DONE ? ERR_OK : sqlite_fault(s->db, "looking for deleted jobs", f);
     sqlite3_reset(statement);
 
-    for (size_t i = 0; i < found && !err; i++)
-        err = run_with_id(s, SWEEP_JOB, ids[i], f);
+    for (size_t i = 0; i < found && !err; i++) {
+        err = run_with_id(s, SWEEP_ALERTS, ids[i], f);
+        if (!err)
+            err = run_with_id(s, SWEEP_JOB, ids[i], f);
+    }
     s->sweep_after = found == rows_max ? ids[found - 1] : 0; // From the start again.
     free(ids);
     return err;

@@ -43,9 +43,16 @@ const struct sql writer_sql[STATEMENTS] = {
     [RETAIN_ATTEMPTS] = {"DELETE FROM job_attempts WHERE execution_id = ?1", NULL, NULL},
     [RETAIN_ALERTS] = {"DELETE FROM alerts WHERE execution_id = ?1", NULL, NULL},
     [RETAIN_EXECUTION] = {"DELETE FROM job_executions WHERE id = ?1", NULL, NULL},
+    [RETAIN_LOOSE_ALERTS] = {"DELETE FROM alerts WHERE id IN (SELECT id FROM alerts"
+                             " INDEXED BY idx_alerts_execution_id"
+                             " WHERE execution_id IS NULL AND created_at < ?1 LIMIT ?2)",
+                             NULL, NULL},
     [SWEEP_FIND] = {"SELECT id FROM jobs INDEXED BY idx_jobs_deleted"
                     " WHERE deleted_at IS NOT NULL AND id > ?1 ORDER BY id LIMIT ?2",
                     NULL, NULL},
+    [SWEEP_ALERTS] = {"DELETE FROM alerts WHERE job_id = ?1 AND NOT EXISTS"
+                      " (SELECT 1 FROM job_executions WHERE job_id = ?1)",
+                      NULL, NULL},
     [SWEEP_JOB] = {"DELETE FROM jobs WHERE id = ?1 AND NOT EXISTS"
                    " (SELECT 1 FROM job_executions WHERE job_id = ?1)",
                    NULL, NULL},
