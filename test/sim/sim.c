@@ -8,6 +8,7 @@
 #include <assert.h>
 
 #define HEAL_MS 600000   // Between the end of the faults and the verdict.
+#define TURNS_MAX 100000 // Events at one instant.
 #define SETTLED_MS 60000 // What was due that long before the verdict must be terminal.
 
 // --- What comes next ---
@@ -101,6 +102,7 @@ static void pass(struct world *w, dur_ms d)
 
 static void run_until(struct world *w, mono_ms end)
 {
+    int turns = 0;
     while (!w->trace.failed) {
         struct next n = what_comes_next(w);
         if (n.at > w->now.mono) {
@@ -109,7 +111,11 @@ static void run_until(struct world *w, mono_ms end)
         }
         if (n.at > end)
             break;
-        pass(w, MAX(n.at - w->now.mono, 0) + lateness(w));
+        dur_ms d = MAX(n.at - w->now.mono, 0) + lateness(w);
+        turns = d > 0 ? 0 : turns + 1;
+        if (turns > TURNS_MAX)
+            trace_fail(&w->trace, "the core asks to be woken now, again and again");
+        pass(w, d);
         happen(w, n.source);
     }
     pass(w, MAX(end - w->now.mono, 0));
