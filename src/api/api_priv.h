@@ -89,6 +89,10 @@ enum err expected_version(struct api_request *r, int64_t *version, struct proble
 // A service_done: calls r->succeed, or answers the problem.
 void change_done(void *request, const struct service_result *result);
 
+// once.c: the request's Idempotency-Key; *once is `key`, or NULL when it has none.
+enum err request_key(struct api_request *r, struct service_key *key,
+                     const struct service_key **once, struct problem *p);
+
 // --- router.c, routes.c: which handler a request belongs to --------------------------------------
 
 typedef enum err route_handler(struct api_request *r, struct problem *p);

@@ -87,8 +87,8 @@ static void run_lane(struct lane *l)
         struct service_problem problem;
         struct job *draft = l->item->draft;
         l->item->draft = NULL;
-        if (service_create_job(l->import->request->api->service, draft, created, l, &problem) ==
-            ERR_OK)
+        if (service_create_job(l->import->request->api->service, draft, NULL, created, l,
+                               &problem) == ERR_OK)
             return;
         import_item_refuse(l->import, l->item, &problem);
     }

@@ -118,8 +118,15 @@ enum err handle_create_job(struct api_request *r, struct problem *p)
         job_free(draft);
         return err;
     }
+    struct service_key key;
+    const struct service_key *once;
+    err = request_key(r, &key, &once, p);
+    if (err) {
+        job_free(draft);
+        return err;
+    }
     r->succeed = created;
-    return service_create_job(r->api->service, draft, change_done, r, &p->what);
+    return service_create_job(r->api->service, draft, once, change_done, r, &p->what);
 }
 
 static void changed(struct api_request *r, const struct service_result *result)
@@ -229,9 +236,14 @@ enum err handle_trigger_job(struct api_request *r, struct problem *p)
     enum err err = r->body ? members_check(r->body, members, p) : ERR_OK;
     if (err)
         return err;
+    struct service_key key;
+    const struct service_key *once;
+    err = request_key(r, &key, &once, p);
+    if (err)
+        return err;
     char *payload = member_payload(json_object_get(r->body, "body"));
     r->succeed = triggered;
-    err = service_trigger_job(r->api->service, r->job, payload, change_done, r, &p->what);
+    err = service_trigger_job(r->api->service, r->job, payload, once, change_done, r, &p->what);
     free(payload);
     return err;
 }

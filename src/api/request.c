@@ -60,6 +60,8 @@ void answer_problem(struct api_request *r, const struct problem *p)
 void change_done(void *request, const struct service_result *result)
 {
     struct api_request *r = request;
+    if (result->replayed)
+        exchange_add_header(r->exchange, "Idempotency-Replayed", "true");
     if (result->problem)
         answer_problem(r, &(struct problem){.what = *result->problem});
     else

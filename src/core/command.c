@@ -377,6 +377,8 @@ void core__command(struct core *c, struct command *cmd)
         job_free(cmd->job);
     else
         act(c, cmd, j, &r);
+    if (!r.err)
+        core__record_client_key(c, cmd, &r);
     cmd->job = NULL; // Taken, or freed.
     *core__reply(c->out) = r;
 }

@@ -227,6 +227,20 @@ struct alert {
     const char *message; // Borrowed.
 };
 
+// What a client's Idempotency-Key stood for: one row of table `client_keys`. Written in the batch
+// of what the request changed, so that the same request, sent again after a lost answer, is known.
+#define CLIENT_KEY_BYTES_MAX 255
+#define CLIENT_KEY_DIGEST_BYTES 32
+#define CLIENT_KEY_AGE_MS 86400000 // Then it may mean something else.
+
+struct client_key {
+    const char *text;                        // Borrowed.
+    uint8_t digest[CLIENT_KEY_DIGEST_BYTES]; // SHA-256 of the request.
+    job_id job;
+    struct execution_key execution; // Of a trigger; else zeroed.
+    wall_ms created_at;
+};
+
 // --- What is to be made durable --------------------------------------------------------------
 
 enum change_kind {
@@ -236,7 +250,8 @@ enum change_kind {
     CHANGE_EXECUTION_INSERT, // Key and id are new: a second row for one key is our own mistake.
     CHANGE_EXECUTION_UPDATE, // Every column but id, key, trigger and request_body.
     CHANGE_ATTEMPT,
-    CHANGE_ALERT
+    CHANGE_ALERT,
+    CHANGE_CLIENT_KEY // Insert, or replace one that is too old.
 };
 
 struct job_state {
@@ -264,6 +279,7 @@ struct change {
         struct execution execution;
         struct attempt attempt;
         struct alert alert;
+        struct client_key client_key;
     };
 };
 
@@ -325,7 +341,8 @@ struct command {
     struct job *job;          // Taken by the core. id, version and the times are filled in.
     const struct zone *zone;  // Of job->timezone.
     const char *body;         // TRIGGER: overrides the job's; NULL: the job's own. Borrowed.
-    void *token;              // Comes back in the reply.
+    const struct client_key *client_key; // CREATE, TRIGGER: text and digest; or NULL. Borrowed.
+    void *token;                         // Comes back in the reply.
 };
 
 enum event_kind {

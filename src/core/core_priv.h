@@ -230,6 +230,7 @@ void core__record_alert(struct core *c, const struct execution *e, enum alert_ki
 void core__record_server_alert(struct core *c, enum alert_kind kind, const char *message);
 // `reason`: why it is paused, when that changes.
 void core__record_job_state(struct core *c, const struct core_job *j, const char *reason);
+void core__record_client_key(struct core *c, const struct command *cmd, const struct reply *r);
 void core__record_progress(struct core *c);
 
 // command.c

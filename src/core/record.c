@@ -89,6 +89,19 @@ void core__record_server_alert(struct core *c, enum alert_kind kind, const char 
     core__record_alert(c, &(struct execution){0}, kind, message);
 }
 
+void core__record_client_key(struct core *c, const struct command *cmd, const struct reply *r)
+{
+    if (!cmd->client_key)
+        return;
+    struct batch *b = batch_of(c);
+    struct client_key *key = &core__change(b, CHANGE_CLIENT_KEY)->client_key;
+    *key = *cmd->client_key;
+    key->text = arena_text(&b->arena, key->text);
+    key->job = r->job;
+    key->execution = r->key;
+    key->created_at = c->now.wall;
+}
+
 // The watermark goes with whatever else is written, and by itself once a minute, so that a quiet
 // server has little to recompute after a crash.
 void core__record_progress(struct core *c)

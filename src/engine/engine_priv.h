@@ -21,10 +21,11 @@ enum mail_kind { MAIL_COMMAND, MAIL_RECORDED, MAIL_STALLED, MAIL_ZONES, MAIL_DRA
 struct engine_mail {
     struct mail mail;
     enum mail_kind kind;
-    uint64_t sequence;      // RECORDED
-    struct command command; // COMMAND: owns its job and body.
-    engine_reply *done;     // COMMAND
-    void *context;          // COMMAND
+    uint64_t sequence;            // RECORDED
+    struct client_key client_key; // COMMAND: what command.client_key points to; owns its text.
+    struct command command;       // COMMAND: owns its job and body.
+    engine_reply *done;           // COMMAND
+    void *context;                // COMMAND
 };
 
 struct engine_mail *engine__mail_new(enum mail_kind kind);

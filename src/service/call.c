@@ -30,6 +30,7 @@ void service__call_free(struct call *c)
         return;
     job_free(c->draft);
     free(c->text);
+    free((char *)c->key.text);
     free(c);
 }
 
@@ -47,7 +48,8 @@ static void reply_came(void *context, const struct reply *r)
 // The lock makes sure that no command is on its way once service_stop has returned.
 static enum err submit(struct call *c, struct service_problem *p)
 {
-    struct command command = {.kind = c->kind, .id = c->id};
+    struct command command = {
+        .kind = c->kind, .id = c->id, .client_key = c->key.text ? &c->key : NULL};
     enum err err = service__call_prepare(c, &command, p);
     if (err)
         return err;
@@ -81,6 +83,7 @@ static enum err enter(struct service *s, struct service_problem *p)
 static void leave(struct call *c)
 {
     pthread_mutex_lock(&c->service->lock);
+    service__once_leave(c);
     c->service->calls--;
     pthread_mutex_unlock(&c->service->lock);
     service__call_free(c);
@@ -93,7 +96,12 @@ enum err service__call_start(struct call *c, struct service_problem *p)
         service__call_free(c);
         return err;
     }
-    err = submit(c, p);
+    bool answered;
+    err = service__once_enter(c, &answered, p);
+    if (!err && answered)
+        reply_came(c, &c->reply);
+    else if (!err)
+        err = submit(c, p);
     if (err)
         leave(c);
     return err;
@@ -131,7 +139,8 @@ static void answer_problem(struct call *c, const struct service_problem *p)
 
 static void answer_success(struct call *c)
 {
-    log_success(c);
+    if (!c->replayed)
+        log_success(c);
     struct service_problem problem;
     struct job *j = NULL;
     if ((c->kind == COMMAND_CREATE || c->kind == COMMAND_UPDATE) &&
@@ -139,7 +148,8 @@ static void answer_success(struct call *c)
         answer_problem(c, &problem);
         return;
     }
-    c->done(c->context, &(struct service_result){.job = j, .execution = c->reply.key});
+    c->done(c->context,
+            &(struct service_result){.job = j, .execution = c->reply.key, .replayed = c->replayed});
     job_free(j);
     leave(c);
 }

@@ -89,11 +89,12 @@ enum err service__call_prepare(struct call *c, struct command *out, struct servi
 
 // --- The changes ---------------------------------------------------------------------------------
 
-enum err service_create_job(struct service *s, struct job *draft, service_done *done, void *context,
-                            struct service_problem *p)
+enum err service_create_job(struct service *s, struct job *draft, const struct service_key *key,
+                            service_done *done, void *context, struct service_problem *p)
 {
     struct call *c = service__call_new(s, COMMAND_CREATE, done, context);
     c->draft = draft;
+    service__once_set(c, key);
     return service__call_start(c, p);
 }
 
@@ -167,11 +168,13 @@ enum err service_delete_job(struct service *s, job_id id, int64_t version_expect
     return service__call_start(c, p);
 }
 
-enum err service_trigger_job(struct service *s, job_id id, const char *body, service_done *done,
-                             void *context, struct service_problem *p)
+enum err service_trigger_job(struct service *s, job_id id, const char *body,
+                             const struct service_key *key, service_done *done, void *context,
+                             struct service_problem *p)
 {
     struct call *c = service__call_new(s, COMMAND_TRIGGER, done, context);
     c->id = id;
+    service__once_set(c, key);
     c->text = xstrdup(body);
     return service__call_start(c, p);
 }

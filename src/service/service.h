@@ -39,6 +39,8 @@ enum problem_kind {
     PROBLEM_NOT_FOUND,
     PROBLEM_VERSION,    // The job is not at the version which the client expects.
     PROBLEM_CONTENDED,  // Others kept changing the job; trying again may help.
+    PROBLEM_KEY_BUSY,   // The client's own first request with this key is not over.
+    PROBLEM_KEY_REUSED, // The client used this key for something else.
     PROBLEM_LIMIT,      // There are as many jobs as the server may have.
     PROBLEM_BUSY,       // Too many changes are under way; trying again helps.
     PROBLEM_CLOSED,     // The server is shutting down.
@@ -94,6 +96,7 @@ struct service_result {
     const struct service_problem *problem; // NULL: it is done and durable.
     const struct job *job;                 // As it stands now; NULL for delete and trigger.
     struct execution_key execution;        // Of a trigger.
+    bool replayed;                         // It was done before, for the same key.
 };
 
 // Called exactly once, on the service's thread, if the change was accepted. Must not block.
@@ -102,8 +105,16 @@ typedef void service_done(void *context, const struct service_result *r);
 // Each of these returns ERR_OK when `done` will be called; else *p says why and it will not be.
 // `version_expected` 0 accepts any version.
 
-// Takes `draft`, also on failure.
-MUST_CHECK enum err service_create_job(struct service *s, struct job *draft, service_done *done,
+// What a client sends so that a request which it repeats is not carried out twice: the same text
+// with the same digest within a day is answered as the first time.
+struct service_key {
+    const char *text;                        // 1 to CLIENT_KEY_BYTES_MAX bytes.
+    uint8_t digest[CLIENT_KEY_DIGEST_BYTES]; // SHA-256 of all that the request asks for.
+};
+
+// Takes `draft`, also on failure. `key` may be NULL.
+MUST_CHECK enum err service_create_job(struct service *s, struct job *draft,
+                                       const struct service_key *key, service_done *done,
                                        void *context, struct service_problem *p);
 
 // Whether service_create_job would accept the draft, as far as the draft itself goes. Writes
@@ -132,10 +143,11 @@ MUST_CHECK enum err service_delete_job(struct service *s, job_id id, int64_t ver
                                        service_done *done, void *context,
                                        struct service_problem *p);
 
-// Runs the job now, also when it is paused. `body` replaces the job's own; NULL keeps it.
+// Runs the job now, also when it is paused. `body` replaces the job's own; NULL keeps it. `key` may
+// be NULL.
 MUST_CHECK enum err service_trigger_job(struct service *s, job_id id, const char *body,
-                                        service_done *done, void *context,
-                                        struct service_problem *p);
+                                        const struct service_key *key, service_done *done,
+                                        void *context, struct service_problem *p);
 
 // Says that the clock is right, when a clock that was ahead holds the schedules: they go on at
 // once. The result has neither job nor execution.

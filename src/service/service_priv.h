@@ -38,6 +38,7 @@ struct service {
     bool stopping;
     size_t calls; // Under way: each has room in `finished`.
     size_t calls_max;
+    struct call *keyed; // Those under way that have a key.
 };
 
 // --- call.c: one change on its way ---------------------------------------------------------------
@@ -57,6 +58,9 @@ struct call {
     wall_ms until; // Pause.
     service_done *done;
     void *context;
+    struct client_key key;   // Text (owned, NULL when there is none) and digest.
+    struct call *keyed_next; // In service.keyed.
+    bool replayed;
     struct reply reply;
 };
 
@@ -69,6 +73,13 @@ void service__call_free(struct call *c); // NULL is a no-op.
 enum err service__call_prepare(struct call *c, struct command *out, struct service_problem *p);
 // The service's thread: makes the answers.
 void *service__work(void *service);
+
+// --- once.c: keys of clients ---------------------------------------------------------------------
+
+void service__once_set(struct call *c, const struct service_key *key); // NULL: no key.
+// *answered: it was done before; the reply is filled in.
+enum err service__once_enter(struct call *c, bool *answered, struct service_problem *p);
+void service__once_leave(struct call *c); // Under the service's lock.
 
 // --- problem.c -----------------------------------------------------------------------------------
 

@@ -26,6 +26,8 @@ static void check_change(const struct change *c)
         check_execution(&c->execution);
     if (c->kind == CHANGE_JOB_PUT)
         assert(c->job->id > 0 && c->job->schedule && c->job->timezone && c->job->api);
+    if (c->kind == CHANGE_CLIENT_KEY)
+        assert(c->client_key.text && c->client_key.job > 0);
     if (c->kind == CHANGE_ALERT)
         assert(c->alert.message && c->alert.kind < ALERT_KINDS);
 }
@@ -121,4 +123,10 @@ enum err store_count_executions(struct store_reader *r, wall_ms from, wall_ms to
                                 int64_t counts[static EXECUTION_STATES], struct fault *f)
 {
     return r->ops->count_executions(r, from, to, counts, f);
+}
+
+enum err store_get_client_key(struct store_reader *r, const char *text, wall_ms now,
+                              store_each_client_key *each, void *context, struct fault *f)
+{
+    return r->ops->get_client_key(r, text, now, each, context, f);
 }

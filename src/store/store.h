@@ -165,6 +165,13 @@ MUST_CHECK enum err store_list_alerts(struct store_reader *r, job_id job, int64_
                                       size_t limit, store_each_alert *each, void *context,
                                       struct fault *f);
 
+// What the key stood for; its text is borrowed for the call of `each`, which is called once.
+// ERR_NOT_FOUND for an unknown one, and for one older than CLIENT_KEY_AGE_MS at `now`.
+typedef enum err store_each_client_key(void *context, const struct client_key *k);
+MUST_CHECK enum err store_get_client_key(struct store_reader *r, const char *text, wall_ms now,
+                                         store_each_client_key *each, void *context,
+                                         struct fault *f);
+
 // Executions by state whose occurrence lies in [from, to], for the metrics of the API.
 MUST_CHECK enum err store_count_executions(struct store_reader *r, wall_ms from, wall_ms to,
                                            int64_t counts[static EXECUTION_STATES],

@@ -335,6 +335,42 @@ static void an_alert_comes_back_with_the_key_of_its_execution(void **state)
 
 // --- Whole or nothing ------------------------------------------------------------------------
 
+static enum err copy_key(void *context, const struct client_key *k)
+{
+    struct client_key *out = context;
+    *out = *k;
+    assert_string_equal(k->text, "a client's key");
+    return ERR_OK;
+}
+
+// A repeated request is known for a day, with what it asked for and what it made; then its key may
+// stand for something else.
+static void a_clients_key_is_known_for_a_day(void **state)
+{
+    struct store_fixture *x = *state;
+    struct client_key key = {.text = "a client's key",
+                             .digest = {1, 2, 3, [31] = 255},
+                             .job = 1,
+                             .execution = {.job = 1, .scheduled_at = STORE_T0, .series = -4},
+                             .created_at = STORE_T0};
+    struct client_key found;
+    wall_ms last = STORE_T0 + CLIENT_KEY_AGE_MS;
+    assert_int_equal(store_get_client_key(x->reader, key.text, 0, copy_key, &found, NULL),
+                     ERR_NOT_FOUND);
+    for (int round = 0; round < 2; round++, key.job++, key.execution.job++) {
+        struct batch *b = store_batch(x);
+        store_add_job(b, key.job);
+        store_add(b, CHANGE_CLIENT_KEY)->client_key = key;
+        store_must(x, b);
+        store_assert_ok(store_get_client_key(x->reader, key.text, last, copy_key, &found, f));
+        assert_int_equal(found.job, key.job);
+        assert_memory_equal(&found.execution, &key.execution, sizeof key.execution);
+        assert_memory_equal(found.digest, key.digest, sizeof key.digest);
+    }
+    assert_int_equal(store_get_client_key(x->reader, key.text, last + 1, copy_key, &found, NULL),
+                     ERR_NOT_FOUND);
+}
+
 static void a_commit_takes_the_progress_of_its_last_batch(void **state)
 {
     struct store_fixture *x = *state;
@@ -739,6 +775,7 @@ int main(void)
         TEST(an_update_clears_what_it_leaves_out),
         TEST(attempts_come_back_in_order_of_number),
         TEST(an_alert_comes_back_with_the_key_of_its_execution),
+        TEST(a_clients_key_is_known_for_a_day),
         TEST(a_commit_takes_the_progress_of_its_last_batch),
         TEST(an_empty_commit_is_fine),
         TEST(a_conflict_takes_everything_back),

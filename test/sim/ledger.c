@@ -278,6 +278,8 @@ static void apply_change(struct ledger *l, const struct change *c)
     case CHANGE_ALERT:
         add_alert(l, &c->alert);
         break;
+    case CHANGE_CLIENT_KEY:
+        break; // Its commands bring none.
     }
 }
 

@@ -252,8 +252,17 @@ static enum err apply(struct commit *c, const struct change *change)
         return insert_attempt(c, &change->attempt);
     case CHANGE_ALERT:
         return insert_alert(c, &change->alert);
+    case CHANGE_CLIENT_KEY:
+        return ERR_OK; // Cannot fail, so it waits until nothing else can.
     }
     return ERR_OK;
+}
+
+static void put_client_keys(struct memory_store *s, const struct batch *b)
+{
+    for (size_t i = 0; i < b->count; i++)
+        if (b->changes[i].kind == CHANGE_CLIENT_KEY)
+            memory_client_key_put(s, &b->changes[i].client_key);
 }
 
 enum err memory_commit(struct store *store, struct batch *const *batches, size_t count,
@@ -269,6 +278,8 @@ enum err memory_commit(struct store *store, struct batch *const *batches, size_t
     for (size_t b = 0; b < count && !err; b++)
         if (batches[b]->has_progress)
             s->progress = batches[b]->progress;
+    for (size_t b = 0; b < count && !err; b++)
+        put_client_keys(s, batches[b]);
     finish(&c, err);
     pthread_mutex_unlock(&s->lock);
     return err;

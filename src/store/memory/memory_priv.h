@@ -48,6 +48,9 @@ struct memory_store {
     struct table executions;
     struct table alerts; // struct alert
     struct key_set keys;
+    struct client_key *client_keys; // In no order. Own their texts.
+    size_t client_key_count;
+    size_t client_key_capacity;
     struct progress progress;
 };
 
@@ -72,6 +75,10 @@ struct memory_execution *memory_execution_new(const struct execution *e);
 void memory_execution_free(struct memory_execution *e);
 struct alert *alert_new(const struct alert *a);
 void alert_free(struct alert *a);
+
+struct client_key *memory_client_key_find(const struct memory_store *s, const char *text);
+void memory_client_key_put(struct memory_store *s, const struct client_key *k);
+void memory_client_keys_sweep(struct memory_store *s, wall_ms before);
 
 void memory_tables_init(struct memory_store *s);
 void memory_tables_copy(struct memory_store *to, const struct memory_store *from);

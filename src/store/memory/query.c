@@ -47,6 +47,18 @@ static enum err get_job(struct store_reader *r, job_id id, struct job **out, str
     return leave(s, ERR_OK);
 }
 
+static enum err get_client_key(struct store_reader *r, const char *text, wall_ms now,
+                               store_each_client_key *each, void *context, struct fault *f)
+{
+    struct memory_store *s = enter(r);
+    const struct client_key *k = memory_client_key_find(s, text);
+    if (!k || k->created_at < now - CLIENT_KEY_AGE_MS)
+        return leave(s, fault_set(f, ERR_NOT_FOUND, "there is no such key"));
+    struct client_key found = *k;
+    found.execution.job = found.job;
+    return leave(s, each(context, &found));
+}
+
 static enum err list_jobs(struct store_reader *r, const struct job_query *q, store_each_job *each,
                           void *context, struct fault *f)
 {
@@ -190,6 +202,7 @@ static void close_reader(struct store_reader *r)
 
 static const struct store_reader_ops ops = {
     .close = close_reader,
+    .get_client_key = get_client_key,
     .get_job = get_job,
     .list_jobs = list_jobs,
     .list_executions = list_executions,

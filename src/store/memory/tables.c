@@ -217,6 +217,39 @@ void memory_tables_init(struct memory_store *s)
     s->alerts.id_of = alert_row_id;
 }
 
+struct client_key *memory_client_key_find(const struct memory_store *s, const char *text)
+{
+    for (size_t i = 0; i < s->client_key_count; i++)
+        if (strcmp(s->client_keys[i].text, text) == 0)
+            return &s->client_keys[i];
+    return NULL;
+}
+
+void memory_client_key_put(struct memory_store *s, const struct client_key *k)
+{
+    struct client_key *place = memory_client_key_find(s, k->text);
+    if (!place) {
+        s->client_keys = grow(s->client_keys, s->client_key_count, &s->client_key_capacity,
+                              sizeof *s->client_keys);
+        place = &s->client_keys[s->client_key_count++];
+        place->text = NULL;
+    }
+    char *text = xstrdup(k->text);
+    free((char *)place->text);
+    *place = *k;
+    place->text = text;
+}
+
+void memory_client_keys_sweep(struct memory_store *s, wall_ms before)
+{
+    for (size_t i = s->client_key_count; i-- > 0;) {
+        if (s->client_keys[i].created_at >= before)
+            continue;
+        free((char *)s->client_keys[i].text);
+        s->client_keys[i] = s->client_keys[--s->client_key_count];
+    }
+}
+
 static struct memory_execution *copy_execution(const struct memory_execution *from)
 {
     struct memory_execution *copy = memory_execution_new(&from->row);
@@ -242,6 +275,8 @@ void memory_tables_copy(struct memory_store *to, const struct memory_store *from
     }
     for (size_t i = 0; i < from->alerts.count; i++)
         table_insert(&to->alerts, alert_new(from->alerts.rows[i]));
+    for (size_t i = 0; i < from->client_key_count; i++)
+        memory_client_key_put(to, &from->client_keys[i]);
     to->progress = from->progress;
 }
 
@@ -256,6 +291,8 @@ void memory_tables_free(struct memory_store *s)
         memory_execution_free(s->executions.rows[i]);
     for (size_t i = 0; i < s->alerts.count; i++)
         alert_free(s->alerts.rows[i]);
+    memory_client_keys_sweep(s, WALL_NEVER);
+    free(s->client_keys);
     free(s->jobs.rows);
     free(s->executions.rows);
     free(s->alerts.rows);

@@ -151,6 +151,8 @@ enum err sqlite_commit(struct store *store, struct batch *const *batches, size_t
     if (!err)
         err = write_changes(s, batches, count, write_alert, f);
     if (!err)
+        err = write_changes(s, batches, count, sqlite_put_client_key, f);
+    if (!err)
         err = sqlite_put_progress(s, &row, f);
     err = sqlite_end(s, err, f);
     if (!err)

@@ -118,6 +118,8 @@ enum err sqlite_retain(struct store *store, const struct store_retention *r, wal
         err = sqlite_put_progress(s, &row, f);
     if (!err && gone < rows_max)
         err = sweep_jobs(s, rows_max, f);
+    if (!err)
+        err = sqlite_sweep_client_keys(s, now, rows_max, f);
     err = sqlite_end(s, err, f);
     if (err)
         return err;

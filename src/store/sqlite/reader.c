@@ -26,6 +26,7 @@ enum query {
     ATTEMPTS_LIST,
     ALERTS_OF_JOB,
     ALERTS_OF_ALL,
+    CLIENT_KEY_GET,
     QUERIES
 };
 
@@ -83,6 +84,8 @@ static const struct sql reader_sql[QUERIES] = {
                        row_names, &alert_rows},
     [ALERTS_OF_ALL] = {ALERTS " WHERE ?1 = 0 AND id < ?2 ORDER BY id DESC LIMIT ?3", row_names,
                        &alert_rows},
+    [CLIENT_KEY_GET] = {"SELECT * FROM client_keys WHERE key = ?1 AND created_at >= ?2", NULL,
+                        NULL},
 };
 
 static struct sqlite_reader *self(struct store_reader *r)
@@ -295,6 +298,35 @@ static enum err count_executions(struct store_reader *reader, wall_ms from, wall
     return err;
 }
 
+struct client_key_walk {
+    struct walk walk;
+    store_each_client_key *each;
+    void *context;
+    bool found;
+};
+
+static enum err visit_client_key(struct walk *walk, sqlite3_stmt *statement, struct fault *f)
+{
+    struct client_key_walk *w = (struct client_key_walk *)walk;
+    struct client_key k;
+    enum err err = sqlite_read_client_key(statement, &k, f);
+    w->found = true;
+    return err ? err : w->each(w->context, &k);
+}
+
+static enum err get_client_key(struct store_reader *reader, const char *text, wall_ms now,
+                               store_each_client_key *each, void *context, struct fault *f)
+{
+    struct sqlite_reader *r = self(reader);
+    struct client_key_walk w = {{.visit = visit_client_key}, each, context, false};
+    sqlite3_bind_text(r->queries[CLIENT_KEY_GET], 1, text, -1, SQLITE_STATIC);
+    sqlite3_bind_int64(r->queries[CLIENT_KEY_GET], 2, now - CLIENT_KEY_AGE_MS);
+    enum err err = walk_query(r, CLIENT_KEY_GET, &w.walk, f);
+    if (!err && !w.found)
+        err = fault_set(f, ERR_NOT_FOUND, "there is no such key");
+    return err;
+}
+
 static const struct store_reader_ops ops = {
     .close = close_reader,
     .get_job = get_job,
@@ -303,6 +335,7 @@ static const struct store_reader_ops ops = {
     .get_execution = get_execution,
     .list_attempts = list_attempts,
     .list_alerts = list_alerts,
+    .get_client_key = get_client_key,
     .count_executions = count_executions,
 };
 

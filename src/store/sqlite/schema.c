@@ -121,6 +121,16 @@ static const char version_1[] =
     "CREATE INDEX idx_alerts_job_id ON alerts (job_id, id);"
     "CREATE INDEX idx_alerts_execution_id ON alerts (execution_id);"
 
+    "CREATE TABLE client_keys (" // Idempotency-Key of POST /jobs and of triggers, for a day.
+    "  key TEXT PRIMARY KEY,"
+    "  digest BLOB NOT NULL," // SHA-256 of the request.
+    "  job_id INTEGER NOT NULL,"
+    "  scheduled_at INTEGER NOT NULL," // Of the execution that a trigger made; else 0.
+    "  series INTEGER NOT NULL,"
+    "  created_at INTEGER NOT NULL"
+    ") STRICT, WITHOUT ROWID;"
+    "CREATE INDEX idx_client_keys_created_at ON client_keys (created_at);"
+
     "CREATE TABLE progress ("
     "  id INTEGER PRIMARY KEY CHECK (id = 1),"
     "  watermark INTEGER NOT NULL,"

@@ -84,6 +84,8 @@ enum statement {
     EXECUTION_UPDATE,
     ATTEMPT_INSERT,
     ALERT_INSERT,
+    CLIENT_KEY_PUT,
+    CLIENT_KEYS_SWEEP,
     PROGRESS_GET,
     PROGRESS_PUT,
     LOAD_JOBS,
@@ -133,6 +135,15 @@ MUST_CHECK enum err sqlite_check_version(sqlite3 *db, const char *path, struct f
 MUST_CHECK enum err sqlite_migrate(sqlite3 *db, struct fault *f);
 
 MUST_CHECK enum err sqlite_connect_reader(const char *path, sqlite3 **out, struct fault *f);
+
+// --- Keys of clients (client_keys.c) ---------------------------------------------------------
+
+MUST_CHECK enum err sqlite_put_client_key(struct sqlite_store *s, const struct change *c,
+                                          struct fault *f);
+MUST_CHECK enum err sqlite_sweep_client_keys(struct sqlite_store *s, wall_ms now, size_t rows_max,
+                                             struct fault *f);
+MUST_CHECK enum err sqlite_read_client_key(sqlite3_stmt *row, struct client_key *out,
+                                           struct fault *f);
 
 // --- Writing (commit.c, coalesce.c, maintain.c) ----------------------------------------------
 

@@ -29,6 +29,11 @@ const struct sql writer_sql[STATEMENTS] = {
                           row_assignments, &execution_rows},
     [ATTEMPT_INSERT] = {"%s", row_insert_sql, &attempt_rows},
     [ALERT_INSERT] = {"%s", row_insert_sql, &alert_rows},
+    [CLIENT_KEY_PUT] = {"INSERT OR REPLACE INTO client_keys VALUES (?1, ?2, ?3, ?4, ?5, ?6)", NULL,
+                        NULL},
+    [CLIENT_KEYS_SWEEP] = {"DELETE FROM client_keys WHERE key IN (SELECT key FROM client_keys"
+                           " INDEXED BY idx_client_keys_created_at WHERE created_at < ?1 LIMIT ?2)",
+                           NULL, NULL},
     [PROGRESS_GET] = {"SELECT %s FROM progress WHERE id = 1", row_names, &progress_rows},
     [PROGRESS_PUT] = {"UPDATE progress SET %s WHERE id = ?1", row_assignments, &progress_rows},
     [LOAD_JOBS] = {"SELECT %s FROM jobs WHERE deleted_at IS NULL ORDER BY id", row_names,
