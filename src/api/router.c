@@ -83,7 +83,7 @@ enum err route_find(struct api_request *r, struct problem *p)
         return refuse(p, ERR_NOT_FOUND, REFUSED_NOT_FOUND, NULL,
                       "there is nothing at this path; GET / lists what there is");
     *p = other;
-    return refuse(p, ERR_UNSUPPORTED, REFUSED_METHOD, NULL, "%.16s is not possible here; %s is",
+    return refuse(p, ERR_UNSUPPORTED, REFUSED_METHOD, NULL, "%.16s is not possible here, only %s",
                   method, p->allow);
 }
 
