@@ -43,14 +43,29 @@ void window_free(struct window *w)
     free(w);
 }
 
+// The offset at each second. libc needs a microsecond for an answer after 2037, so within a minute
+// it is asked for every second only if the answers at both ends differ.
+static void fill_local(struct window *w)
+{
+    int64_t before = oracle_offset(w->begin);
+    for (int32_t minute = 0; minute < WINDOW_S; minute += 60) {
+        int64_t after = oracle_offset(w->begin + minute + 60);
+        for (int32_t i = minute; i < minute + 60; i++) {
+            int64_t at = w->begin + i;
+            w->local[i] = at + (before == after ? before : oracle_offset(at));
+        }
+        before = after;
+    }
+}
+
 void window_fill(struct window *w, int64_t begin)
 {
     w->begin = begin;
+    fill_local(w);
     w->local_begin = begin + oracle_offset(begin) - LOCAL_SLACK_S;
     memset(w->first, 0xff, LOCAL_S * sizeof *w->first);
     memset(w->last, 0xff, LOCAL_S * sizeof *w->last);
     for (int32_t i = 0; i < WINDOW_S; i++) {
-        w->local[i] = begin + i + oracle_offset(begin + i);
         int64_t at = w->local[i] - w->local_begin;
         assert(at >= 0 && at < LOCAL_S);
         if (w->first[at] < 0)
