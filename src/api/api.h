@@ -6,7 +6,7 @@
 // service's thread, when they are durable.
 //
 // Order of an orderly stop: api_drain, engine_drain, service_stop and observer_stop, engine_stop,
-// service_close, api_close. Until api_close questions are answered.
+// service_settle, api_close, service_close. Until api_close questions are answered.
 
 #ifndef CARILLON_API_API_H
 #define CARILLON_API_API_H
@@ -34,7 +34,7 @@ uint16_t api_port(const struct api *a);
 void api_drain(struct api *a);
 
 // Stops listening, waits until every request is answered, ends the threads. Whoever has to answer
-// must still be there, or have answered: the service is closed before. NULL is a no-op.
+// must still be there, or have answered: the service is settled before. NULL is a no-op.
 void api_close(struct api *a);
 
 #endif

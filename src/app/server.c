@@ -117,8 +117,10 @@ static void stop_rooms(struct carillon *c)
     if (c->observer)
         observer_stop(c->observer);
     engine_stop(c->engine);
-    service_close(c->service);
+    if (c->service)
+        service_settle(c->service);
     api_close(c->api);
+    service_close(c->service);
     observer_free(c->observer);
     store_close(c->store);
     cluster_close(c->cluster);

@@ -55,17 +55,24 @@ void service_stop(struct service *s)
     pthread_mutex_unlock(&s->lock);
 }
 
-void service_close(struct service *s)
+void service_settle(struct service *s)
 {
-    if (!s)
-        return;
-    assert(s->stopping);
+    assert(s->stopping && !s->settled);
+    s->settled = true;
     struct call last = {0};
     enum err err = mailbox_post(s->finished, &last.mail);
     assert(!err);
     (void)err;
     pthread_join(s->thread, NULL);
     assert(s->calls == 0);
+}
+
+void service_close(struct service *s)
+{
+    if (!s)
+        return;
+    if (!s->settled)
+        service_settle(s);
     mailbox_close(s->finished);
     service__readers_close(&s->readers);
     pthread_mutex_destroy(&s->lock);

@@ -85,8 +85,12 @@ MUST_CHECK enum err service_open(const struct service_options *o, struct store *
 // To be called before engine_stop. Questions go on.
 void service_stop(struct service *s);
 
-// Answers every change whose reply has come, ends the thread, closes the readers. To be called
-// after service_stop and engine_stop, when nobody asks any more. NULL is a no-op.
+// Answers every change whose reply has come and ends the thread. To be called after service_stop
+// and engine_stop. Questions go on.
+void service_settle(struct service *s);
+
+// Settles if need be and closes the readers. To be called when nobody asks any more. NULL is a
+// no-op.
 void service_close(struct service *s);
 
 // --- Changes -------------------------------------------------------------------------------------

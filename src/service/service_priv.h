@@ -36,6 +36,7 @@ struct service {
     pthread_t thread;
     pthread_mutex_t lock;
     bool stopping;
+    bool settled; // The thread has ended.
     size_t calls; // Under way: each has room in `finished`.
     size_t calls_max;
     struct call *keyed; // Those under way that have a key.
