@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 // url.c: libcurl's parser, fenced in.
 //
-// libcurl sends the requests, so its reading of a URL is the one that counts. But it is made to
-// forgive: it takes "http:/host", "127.1" or a name with "%41" in it and makes something of them.
-// So the text is first cut up and judged here, by rules that leave nothing to be guessed; then
-// libcurl reads it, and must have come to the same host and port.
+// libcurl may send the requests, so its reading of a URL counts. But it is made to forgive: it
+// takes "http:/host", "127.1" or a name with "%41" in it and makes something of them. So the text
+// is first cut up and judged here, by rules that leave nothing to be guessed; then libcurl reads
+// it, and must have come to the same host and port.
 
 #include "base/url.h"
 
@@ -259,7 +259,7 @@ static enum err ask_libcurl(const char *text, const struct url *u, struct fault 
     return err;
 }
 
-enum err url_parse(const char *text, struct url *out, struct fault *f)
+enum err url_read(const char *text, struct url *out, struct fault *f)
 {
     struct cut c = {0};
     struct url u;
@@ -270,14 +270,23 @@ enum err url_parse(const char *text, struct url *out, struct fault *f)
         err = read_host(&c, &u, f);
     if (!err)
         err = read_port(&c, &u.port, f);
-    if (!err)
-        err = ask_libcurl(text, &u, f);
     if (err)
         return err;
     u.https = c.https;
     read_target(&c, &u);
     *out = u;
     return ERR_OK;
+}
+
+enum err url_parse(const char *text, struct url *out, struct fault *f)
+{
+    struct url u;
+    enum err err = url_read(text, &u, f);
+    if (!err)
+        err = ask_libcurl(text, &u, f);
+    if (!err)
+        *out = u;
+    return err;
 }
 
 enum err url_check(const char *text, struct fault *f)

@@ -27,6 +27,9 @@ struct url {
 // ERR_SYNTAX with a sentence that says what is wrong and, where it helps, what to write instead;
 // ERR_LIMIT for a URL that is too long.
 MUST_CHECK enum err url_parse(const char *text, struct url *out, struct fault *f);
+// The same by our own rules alone, without asking libcurl: for a sender that goes by this very
+// reading. Allocates nothing.
+MUST_CHECK enum err url_read(const char *text, struct url *out, struct fault *f);
 MUST_CHECK enum err url_check(const char *text, struct fault *f);
 
 #endif
