@@ -384,6 +384,7 @@ struct request {
     unsigned attempt;
     dur_ms timeout_ms;
     int64_t fence;
+    bool repeatable; // The job runs at least once: a request that may be lost may be sent again.
 };
 
 // Every send is answered by exactly one EVENT_OUTCOME with its ticket.

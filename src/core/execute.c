@@ -223,7 +223,8 @@ static void send(struct core *c, struct open *o)
                     .trigger = o->record.trigger,
                     .attempt = o->record.attempts,
                     .timeout_ms = j->timeout_ms,
-                    .fence = c->progress.epoch},
+                    .fence = c->progress.epoch,
+                    .repeatable = j->type == JOB_ATLEAST_ONCE},
     };
 }
 
