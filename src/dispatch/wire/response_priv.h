@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: MIT
+// response_priv.h: bytes -> one HTTP/1 answer, in whatever pieces they come.
+//
+// Pure: no I/O, no allocation, no clock. The parser keeps no bytes but a name and a short value, so
+// an answer needs no buffer of its own; pieces of the body point into what the caller gave. What
+// comes out does not depend on where the bytes were cut.
+//
+// Strict where two programs could read an answer in two ways: differing Content-Lengths, a
+// Content-Length with a Transfer-Encoding, a coding other than chunked, folded lines, NUL, CR
+// without LF, names that are no token, chunk sizes with anything around them. A line of the head
+// may end with LF alone.
+
+#ifndef CARILLON_DISPATCH_WIRE_RESPONSE_PRIV_H
+#define CARILLON_DISPATCH_WIRE_RESPONSE_PRIV_H
+
+#include "dispatch/dispatch.h"
+
+#define RESPONSE_WORD_BYTES 64
+#define RESPONSE_CHUNK_LINE_BYTES_MAX 1024
+
+enum response_event {
+    RESPONSE_MORE, // Every byte was used, and there are more to come.
+    RESPONSE_PART, // response.part is the next piece of the body.
+    RESPONSE_DONE, // The answer is complete. Bytes left over belong to no request.
+    RESPONSE_NOT_HTTP,
+    RESPONSE_MALFORMED,
+    RESPONSE_HEAD_TOO_LONG, // RESPONSE_HEAD_BYTES_MAX, interim answers (1xx) counted with it.
+};
+
+struct response {
+    uint16_t status;    // Of the last status line that was read; 0 before it.
+    bool line_read;     // At least one whole line has come.
+    bool head_complete; // Of the final answer. What goes wrong later does not unsay it.
+    bool reusable;      // Valid at RESPONSE_DONE: another request may follow on the connection.
+    size_t head_bytes;  // So far, with interim answers and trailers.
+
+    struct {
+        const char *bytes;
+        size_t count;
+    } part;
+
+    // The rest is the parser's own.
+    bool to_head; // The request was HEAD.
+    bool version_0;
+    bool chunked;
+    bool closes; // "Connection: close".
+    bool keeps;  // "Connection: keep-alive".
+    bool word_cut;
+    uint8_t state;
+    uint8_t header;      // Which one `word` is the value of.
+    uint8_t count;       // Bytes of the state at hand: of the version, the status, the chunk size.
+    uint8_t word_bytes;  // The name, then the value of a header that matters.
+    uint16_t line_bytes; // Of a chunk's extensions.
+    int64_t length;      // Content-Length; -1: none.
+    uint64_t left;       // Bytes of the body or the chunk that are to come.
+    enum response_event failure;
+    char word[RESPONSE_WORD_BYTES];
+};
+
+// `to_head`: the request was HEAD, whose answer has no body whatever its head says.
+void response__init(struct response *r, bool to_head);
+
+// Reads from *bytes up to `end` and moves *bytes behind what was used. After RESPONSE_DONE or a
+// failure it says the same again and uses nothing. A body whose head tells no length lasts as long
+// as the stream: the caller sees its end.
+enum response_event response__read(struct response *r, const char **bytes, const char *end);
+
+#endif

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: MIT
+// http_response_fuzz.c: any bytes as the answer of a target.
+//
+// The first byte chooses how the rest is cut into pieces. Whatever the bytes are, the parser stays
+// within them and within its bounds, and says the same as when they come in one piece.
+
+#include "dispatch/wire/response_priv.h"
+
+#include <assert.h>
+#include <string.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
+
+struct result {
+    enum response_event event;
+    struct response response;
+    size_t used;
+    size_t body_bytes;
+    uint64_t body_sum; // Of the bytes and their order.
+};
+
+static void take_part(struct result *out, const char *from, const char *to)
+{
+    const struct response *r = &out->response;
+    assert(r->head_complete && r->status >= 200 && r->status <= 999);
+    assert(from <= r->part.bytes && r->part.bytes + r->part.count == to);
+    for (size_t i = 0; i < r->part.count; i++)
+        out->body_sum = out->body_sum * 31 + (unsigned char)r->part.bytes[i];
+    out->body_bytes += r->part.count;
+}
+
+static void check(const struct result *out, size_t bytes)
+{
+    const struct response *r = &out->response;
+    assert(out->used <= bytes && out->body_bytes <= out->used);
+    assert(r->head_bytes <= RESPONSE_HEAD_BYTES_MAX && r->head_bytes <= out->used);
+    assert(out->event == RESPONSE_MORE ? out->used == bytes : out->event > RESPONSE_PART);
+    assert(r->status <= 999 && (!r->head_complete || r->line_read));
+    assert(out->event != RESPONSE_DONE || r->head_complete);
+}
+
+// Pieces have `size` bytes, the last one perhaps less. Each is an allocation of its own, so that
+// ASan sees any step beyond its end.
+static void read_in_pieces(const char *bytes, size_t count, size_t size, bool to_head,
+                           struct result *out)
+{
+    memset(out, 0, sizeof *out);
+    response__init(&out->response, to_head);
+    while (out->used < count && out->event == RESPONSE_MORE) {
+        size_t piece_bytes = MIN(size, count - out->used);
+        char *piece = xmalloc(piece_bytes);
+        memcpy(piece, bytes + out->used, piece_bytes);
+        const char *p = piece;
+        const char *from = p;
+        while ((out->event = response__read(&out->response, &p, piece + piece_bytes)) ==
+               RESPONSE_PART) {
+            take_part(out, from, p);
+            from = p;
+        }
+        out->used += (size_t)(p - piece);
+        free(piece);
+    }
+    check(out, count);
+}
+
+static void assert_same(const struct result *a, const struct result *b)
+{
+    assert(a->event == b->event && a->used == b->used);
+    assert(a->body_bytes == b->body_bytes && a->body_sum == b->body_sum);
+    assert(a->response.status == b->response.status);
+    assert(a->response.head_complete == b->response.head_complete);
+    assert(a->response.line_read == b->response.line_read);
+    assert(a->response.reusable == b->response.reusable);
+    assert(a->response.head_bytes == b->response.head_bytes);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
+{
+    if (bytes == 0)
+        return 0;
+    const char *text = (const char *)data + 1;
+    bool to_head = data[0] & 0x80;
+    size_t size = 1 + (data[0] & 0x7f);
+    struct result whole;
+    struct result cut;
+    read_in_pieces(text, bytes - 1, bytes, to_head, &whole);
+    read_in_pieces(text, bytes - 1, size, to_head, &cut);
+    assert_same(&whole, &cut);
+    return 0;
+}
