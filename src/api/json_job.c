@@ -71,6 +71,8 @@ static const struct member members[] = {
     {"created_at", MEMBER_TIME, AT(created_at), NULL, true},
     {"updated_at", MEMBER_TIME, AT(updated_at), NULL, true},
     {"version", MEMBER_COUNT, AT(version), NULL, true},
+    {"schedule_words", MEMBER_COMPUTED, 0, NULL, true},
+    {"schedule_normalized", MEMBER_COMPUTED, 0, NULL, true},
     {"next_runs", MEMBER_COMPUTED, 0, NULL, true},
     {"last_execution", MEMBER_COMPUTED, 0, NULL, true},
 };
@@ -374,7 +376,11 @@ json_t *json_job_ahead(const struct job *j)
     json_t *array = json_array();
     for (size_t i = 0; i < count; i++)
         json_array_append_new(array, json_time(runs[i]));
+    struct service_schedule_text text;
+    service_describe_schedule(j, &text);
     json_t *o = json_job(j);
+    json_object_set_new(o, "schedule_words", json_text(text.words));
+    json_object_set_new(o, "schedule_normalized", json_text(text.normal));
     json_object_set_new(o, "next_runs", array);
     return o;
 }

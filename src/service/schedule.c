@@ -91,6 +91,18 @@ size_t service_next_runs(const struct job *j, wall_ms now, size_t count, wall_ms
     return count;
 }
 
+void service_describe_schedule(const struct job *j, struct service_schedule_text *out)
+{
+    struct cron_options options = {.hash_seed = j->id, .gap = j->dst_gap, .fold = j->dst_fold};
+    struct cron_schedule s;
+    size_t bytes = strlen(j->schedule);
+    *out = (struct service_schedule_text){0}; // A schedule that is stored does parse.
+    if (cron_parse(j->schedule, bytes, &options, &s, NULL) ||
+        cron_normalise(j->schedule, bytes, &options, out->normal, sizeof out->normal, NULL))
+        return;
+    cron_explain(&s, out->words, sizeof out->words);
+}
+
 enum err service_preview_schedule(const char *schedule, const char *zone_text, wall_ms from,
                                   size_t count, struct service_preview *out,
                                   struct service_problem *p)

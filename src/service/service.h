@@ -194,6 +194,13 @@ MUST_CHECK enum err service_count_executions(struct service *s, wall_ms from, wa
 // how many. Needs no database.
 size_t service_next_runs(const struct job *j, wall_ms now, size_t count, wall_ms *out);
 
+// The job's schedule in plain words and in its normal form, with `H` as it stands for this job.
+struct service_schedule_text {
+    char words[CRON_WORDS_BYTES];
+    char normal[CRON_NORMAL_BYTES];
+};
+void service_describe_schedule(const struct job *j, struct service_schedule_text *out);
+
 // What a schedule would do, for somebody who is about to write it.
 #define SERVICE_PREVIEW_RUNS_MAX 100
 
