@@ -6,12 +6,13 @@
 // monotonic clock and cover the whole attempt, from dispatch_send to the last byte of the answer.
 // How many attempts are under way is the caller's business; dispatch never queues.
 //
-// Adapters: dispatch_curl_open. Every adapter passes one contract suite.
+// Adapters: dispatch_wire_open, dispatch_curl_open. Every adapter passes one contract suite.
 //
 // One send is at most one request on the wire. A connection that dies before an answer is reported
-// as LOST, also when it was a kept one which the target may have closed before: nobody can tell,
-// and the caller knows whether the request may be repeated. Kept connections are therefore used
-// again only within 4 s, which is shorter than most servers keep them.
+// as LOST, also when it was a kept one which the target may have closed before: nobody can tell.
+// The exception: a `repeatable` request whose kept connection ended before a byte of the answer is
+// sent once more by wire, on a fresh one. Kept connections are used again only within 4 s, which is
+// shorter than most servers keep them, so that both are rare.
 //
 // Headers that every attempt carries, beside the job's own: Idempotency-Key (the quoted execution
 // id), webhook-id, webhook-timestamp, Carillon-Job, Carillon-Scheduled-At, Carillon-Attempt,
@@ -44,7 +45,15 @@ struct dispatch_options {
     dur_ms tls_ms;          // Further time for the TLS handshake of https; 0: 5000.
     size_t connections_max; // Idle connections kept for reuse, in all; 0: 4096.
     const char *ca_file;    // NULL: the system's certificates.
+    // "address:port,..." to resolve names, instead of the system's; may be NULL. Only for wire.
+    const char *name_servers;
 };
+
+// Carillon's own client: HTTP/1.1, by far the cheapest. ERR_SYSTEM when the certificates or the
+// name servers cannot be used. The program must ignore SIGPIPE.
+MUST_CHECK enum err dispatch_wire_open(struct loop *l, const struct dispatch_options *o,
+                                       dispatch_done *done, void *context, struct dispatch **out,
+                                       struct fault *f);
 
 // ERR_UNSUPPORTED when the libcurl at hand lacks what is needed. The program must ignore SIGPIPE.
 MUST_CHECK enum err dispatch_curl_open(struct loop *l, const struct dispatch_options *o,

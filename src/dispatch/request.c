@@ -28,7 +28,7 @@ static void make_room(struct request_text *t, size_t more)
     t->bytes = xrealloc(t->bytes, t->capacity);
 }
 
-static void add_bytes(struct request_text *t, const char *bytes, size_t count)
+void request_text_add(struct request_text *t, const char *bytes, size_t count)
 {
     make_room(t, count);
     memcpy(t->bytes + t->count, bytes, count);
@@ -46,10 +46,10 @@ static void add(struct request_text *t, const char *format, ...)
     int n = vsnprintf(line, sizeof line, format, args);
     va_end(args);
     assert(0 <= n && (size_t)n < sizeof line);
-    add_bytes(t, line, (size_t)n);
+    request_text_add(t, line, (size_t)n);
 }
 
-static void trim(struct request_text *t)
+void request_text_trim(struct request_text *t)
 {
     if (t->capacity <= KEPT_BYTES_MAX)
         return;
@@ -75,9 +75,12 @@ static void add_job_headers(struct request_text *t, const char *headers)
     const char *line = headers ? headers : "";
     while (*line) {
         size_t n = strcspn(line, "\n");
-        if (n > 0) {
-            add_bytes(t, line, n);
-            add_bytes(t, "\r\n", 2);
+        size_t kept = n;
+        while (kept > 0 && strchr(" \t", line[kept - 1]))
+            kept--; // Blanks at the end are no part of a value.
+        if (kept > 0) {
+            request_text_add(t, line, kept);
+            request_text_add(t, "\r\n", 2);
         }
         line += n + (line[n] == '\n');
     }
@@ -136,7 +139,7 @@ static void build_body(struct request_parts *parts, const struct request *r)
     // A body in a GET has no meaning of its own (RFC 9110, 9.3.1), so none is made up for it.
     parts->has_body = r->body || r->method != METHOD_GET;
     if (r->body) {
-        add_bytes(&parts->body, r->body, strlen(r->body));
+        request_text_add(&parts->body, r->body, strlen(r->body));
     } else if (parts->has_body) {
         char id[EXECUTION_ID_BYTES];
         char scheduled_at[RFC3339_BYTES];
@@ -166,8 +169,8 @@ void request_build(struct request_parts *parts, const struct request *r, const c
 
 void request_trim(struct request_parts *parts)
 {
-    trim(&parts->headers);
-    trim(&parts->body);
+    request_text_trim(&parts->headers);
+    request_text_trim(&parts->body);
 }
 
 void request_fini(struct request_parts *parts)

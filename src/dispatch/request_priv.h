@@ -24,6 +24,9 @@ struct request_parts {
 void request_build(struct request_parts *parts, const struct request *r, const char *version,
                    wall_ms now);
 
+void request_text_add(struct request_text *t, const char *bytes, size_t count);
+void request_text_trim(struct request_text *t); // Gives back memory of an unusually long text.
+
 // Gives back memory of an unusually long request, or all of it.
 void request_trim(struct request_parts *parts);
 void request_fini(struct request_parts *parts);

@@ -2,13 +2,15 @@
 // dispatch_harness.h: what every test of the dispatch port needs: a loop, a scripted target, the
 // dispatcher of one adapter, and the outcomes that it reported.
 //
-// harness_run runs a program's tests once for each adapter. Nothing here measures time: a test
+// harness_run runs a program's tests once for each adapter. No name of the test's name server
+// exists, and "hanging.invalid" is never answered for. Nothing here measures time: a test
 // waits for outcomes by turning the loop, and an alarm ends the program if one never comes.
 
 #ifndef CARILLON_CONTRACT_DISPATCH_HARNESS_H
 #define CARILLON_CONTRACT_DISPATCH_HARNESS_H
 
 #include "dispatch/dispatch.h"
+#include "scripted_names.h"
 #include "scripted_target.h"
 
 // clang-format off
@@ -29,6 +31,7 @@ struct seen {
 struct harness {
     struct loop *loop;
     struct scripted_target *target;
+    struct scripted_names *names; // For adapters that ask name servers themselves.
     struct dispatch *dispatch;
     struct seen *seen;
     size_t seen_count;
@@ -60,5 +63,8 @@ const struct seen *harness_post(struct harness *h, const char *path);
 void assert_error(const struct harness *h, const struct seen *s, const char *words);
 
 int harness_run(const char *name, const struct CMUnitTest *tests, size_t count);
+// The same for promises that one adapter makes beyond the port's.
+int harness_run_only(const char *adapter, const char *name, const struct CMUnitTest *tests,
+                     size_t count);
 
 #endif

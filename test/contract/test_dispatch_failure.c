@@ -2,9 +2,10 @@
 // test_dispatch_failure.c: attempts that fail, and what is said about them.
 //
 // Whether the request may have reached its target decides if a job that must run at most once may
-// be tried again, so the line between NOT_SENT and LOST is drawn here case by case. Name
-// resolution is this program's own: it stands in front of the C library's getaddrinfo, which makes
-// a name that cannot be resolved, and one that hangs, the same everywhere.
+// be tried again, so the line between NOT_SENT and LOST is drawn here case by case. Names
+// are resolved by this program itself: the harness's name server is asked by the one adapter, and a
+// function that stands in front of the C library's getaddrinfo by the other. So a name that cannot
+// be resolved, and one that hangs, are the same everywhere.
 
 #define _GNU_SOURCE // RTLD_NEXT
 

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: MIT
+// adapter.c: the dispatch port on our own client, and the reporting of what has ended.
+
+#include "dispatch/wire/wire_priv.h"
+
+#include <assert.h>
+
+#define CALLS_SPARE_MAX 4096
+#define EXCERPTS_SPARE_MAX 256
+#define CONNECT_MS_DEFAULT 5000
+#define TLS_MS_DEFAULT 5000
+#define CONNECTIONS_MAX_DEFAULT 4096
+
+// --- What is used again --------------------------------------------------------------------------
+
+struct excerpt *wire__excerpt_take(struct wire *w)
+{
+    struct excerpt *e = w->excerpts;
+    if (!e)
+        return xmalloc(sizeof *e);
+    w->excerpts = e->next;
+    w->excerpt_count--;
+    return e;
+}
+
+void wire__excerpt_put(struct wire *w, struct excerpt *e)
+{
+    if (!e || w->excerpt_count >= EXCERPTS_SPARE_MAX) {
+        free(e);
+        return;
+    }
+    e->next = w->excerpts;
+    w->excerpts = e;
+    w->excerpt_count++;
+}
+
+static struct call *take_spare(struct wire *w)
+{
+    struct call *c = TAILQ_FIRST(&w->spare);
+    if (!c)
+        return call__new(w);
+    TAILQ_REMOVE(&w->spare, c, link);
+    w->spare_count--;
+    return c;
+}
+
+// The one used last is used next: its memory is still in the cache.
+static void put_spare(struct wire *w, struct call *c)
+{
+    if (w->spare_count >= CALLS_SPARE_MAX) {
+        call__free(c);
+        return;
+    }
+    TAILQ_INSERT_HEAD(&w->spare, c, link);
+    w->spare_count++;
+}
+
+static void free_calls(struct call_list *list)
+{
+    for (struct call *c; (c = TAILQ_FIRST(list));) {
+        TAILQ_REMOVE(list, c, link);
+        call__free(c);
+    }
+}
+
+// --- Reporting -----------------------------------------------------------------------------------
+
+void wire__soon(struct wire *w)
+{
+    deadline__set(&w->deadlines, &w->soon, 0);
+}
+
+static void soon_over(void *context)
+{
+    (void)context; // The reporting follows, as behind every deadline.
+}
+
+void wire__report(struct wire *w)
+{
+    if (TAILQ_EMPTY(&w->ended))
+        return;
+    struct call_list list = TAILQ_HEAD_INITIALIZER(list);
+    TAILQ_CONCAT(&list, &w->ended, link); // What the calls below add is for the next turn.
+    mono_ms now = clock_mono_ms();
+    for (struct call *c; (c = TAILQ_FIRST(&list));) {
+        struct verdict v;
+        call__verdict(c, now, &v);
+        TAILQ_REMOVE(&list, c, link);
+        target__release(w, c->target);
+        wire__excerpt_put(w, c->excerpt);
+        w->in_flight--;
+        put_spare(w, c); // Before the call: it may send, and can then use this very one.
+        w->done(w->context, &v.outcome);
+    }
+    if (!TAILQ_EMPTY(&w->ended))
+        wire__soon(w);
+}
+
+static void report_all(void *context)
+{
+    wire__report(context);
+}
+
+// --- The port ------------------------------------------------------------------------------------
+
+static void wire_send(struct dispatch *dispatch, const struct send *s)
+{
+    struct wire *w = (struct wire *)dispatch;
+    struct call *c = take_spare(w);
+    TAILQ_INSERT_HEAD(&w->under_way, c, link);
+    w->in_flight++;
+    call__start(c, s);
+    if (!TAILQ_EMPTY(&w->ended))
+        wire__soon(w);
+}
+
+static void wire_cancel(struct dispatch *dispatch, uint64_t ticket)
+{
+    struct wire *w = (struct wire *)dispatch;
+    struct call *c;
+    TAILQ_FOREACH(c, &w->under_way, link)
+    if (c->ticket == ticket)
+        break;
+    if (!c)
+        return;
+    call__trouble(c, TROUBLE_CANCELLED);
+    wire__soon(w);
+}
+
+static size_t wire_in_flight(const struct dispatch *dispatch)
+{
+    return ((const struct wire *)dispatch)->in_flight;
+}
+
+static void wire_close(struct dispatch *dispatch)
+{
+    struct wire *w = (struct wire *)dispatch;
+    for (struct call *c; (c = TAILQ_FIRST(&w->under_way));)
+        call__end(c, END_TROUBLE);
+    for (struct call *c; (c = TAILQ_FIRST(&w->ended));) {
+        TAILQ_REMOVE(&w->ended, c, link);
+        target__release(w, c->target);
+        free(c->excerpt);
+        call__free(c);
+    }
+    free_calls(&w->spare);
+    while (w->excerpts)
+        free(wire__excerpt_take(w));
+    resolver__close(w->resolver);
+    pool__fini(w);
+    deadlines__close(&w->deadlines);
+    SSL_CTX_free(w->tls);
+    request_fini(&w->parts);
+    free(w->version);
+    free(w);
+}
+
+static const struct dispatch_adapter wire_adapter = {
+    .close = wire_close,
+    .send = wire_send,
+    .cancel = wire_cancel,
+    .in_flight = wire_in_flight,
+};
+
+static struct wire *wire_new(struct loop *l, const struct dispatch_options *o, dispatch_done *done,
+                             void *context)
+{
+    struct wire *w = xcalloc(1, sizeof *w);
+    w->dispatch.adapter = &wire_adapter;
+    w->loop = l;
+    w->done = done;
+    w->context = context;
+    w->version = xstrdup(o->version ? o->version : "");
+    w->connect_ms = o->connect_ms > 0 ? o->connect_ms : CONNECT_MS_DEFAULT;
+    w->tls_ms = o->tls_ms > 0 ? o->tls_ms : TLS_MS_DEFAULT;
+    w->soon = (struct deadline){.over = soon_over, .context = w};
+    TAILQ_INIT(&w->under_way);
+    TAILQ_INIT(&w->ended);
+    TAILQ_INIT(&w->spare);
+    pool__init(w, o->connections_max > 0 ? o->connections_max : CONNECTIONS_MAX_DEFAULT);
+    return w;
+}
+
+enum err dispatch_wire_open(struct loop *l, const struct dispatch_options *o, dispatch_done *done,
+                            void *context, struct dispatch **out, struct fault *f)
+{
+    struct wire *w = wire_new(l, o, done, context);
+    enum err err = deadlines__open(&w->deadlines, l, report_all, w, f);
+    if (!err)
+        err = resolver__open(l, &w->deadlines, o->name_servers, report_all, w, &w->resolver, f);
+    if (!err)
+        err = tls__open(o->ca_file, &w->tls, f);
+    if (err)
+        wire_close(&w->dispatch);
+    else
+        *out = &w->dispatch;
+    return err;
+}

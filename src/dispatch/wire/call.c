@@ -1,0 +1,394 @@
+// SPDX-License-Identifier: MIT
+// call.c: one attempt, from its first connection to its end.
+//
+// A request that goes out on a kept connection can meet one which the target has just closed. When
+// nothing of the request was taken by the kernel, nothing was sent, and another connection is used.
+// When it was, and the connection ends before a byte of the answer, nobody can tell whether the
+// target has seen it: then it is sent again, once and on a fresh connection, only if its job may be
+// repeated at all (request.repeatable). One that must not be repeated is instead preceded by a look
+// at the kept connection, which finds every close that has arrived by then; that costs a fiftieth
+// of a fresh connection. What slips through is a close that crosses the request on its way, and it
+// is reported as LOST. Connections are not kept for longer than targets usually do, so that this is
+// rare for both.
+
+#include "dispatch/wire/wire_priv.h"
+
+#include <errno.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/epoll.h>
+
+static void deadline_passed(void *context);
+static void connection_ready(void *context, uint32_t events);
+
+struct call *call__new(struct wire *w)
+{
+    struct call *c = xcalloc(1, sizeof *c);
+    c->owner = w;
+    c->deadline = (struct deadline){.over = deadline_passed, .context = c};
+    dial__init(c);
+    return c;
+}
+
+void call__free(struct call *c)
+{
+    free(c->request.bytes);
+    free(c);
+}
+
+// --- The end -------------------------------------------------------------------------------------
+
+// The connection goes back to the pool if it can carry another request, else it is closed.
+static void let_go(struct call *c, bool reusable)
+{
+    struct connection *n = c->connection;
+    if (!n)
+        return;
+    c->connection = NULL;
+    if (reusable)
+        pool__put(n);
+    else
+        connection__close(n);
+}
+
+void call__end(struct call *c, enum ending ending)
+{
+    struct wire *w = c->owner;
+    dial__stop(c);
+    let_go(c, ending == END_ANSWERED && c->response.reusable);
+    deadline__clear(&w->deadlines, &c->deadline);
+    c->ending = ending;
+    request_text_trim(&c->request);
+    TAILQ_REMOVE(&w->under_way, c, link);
+    TAILQ_INSERT_TAIL(&w->ended, c, link);
+}
+
+void call__trouble(struct call *c, enum trouble t)
+{
+    c->trouble = t;
+    call__end(c, END_TROUBLE);
+}
+
+// The head has told how the target judged the request; a body that is cut does not unsay it.
+static void answer_cut(struct call *c)
+{
+    c->response.reusable = false;
+    call__end(c, END_ANSWERED);
+}
+
+// --- Deadlines -----------------------------------------------------------------------------------
+
+static void deadline_passed(void *context)
+{
+    call__end(context, END_TIMEOUT);
+}
+
+// The stage may take `stage_ms` from `now` on, but no longer than the whole.
+static void bound_stage(struct call *c, mono_ms now, dur_ms stage_ms)
+{
+    mono_ms end = c->started + c->timeout_ms;
+    bool stage_first = now + stage_ms < end;
+    c->bound_ms = stage_first ? stage_ms : c->timeout_ms;
+    deadline__set(&c->owner->deadlines, &c->deadline, stage_first ? now + stage_ms : end);
+}
+
+static void bound_whole(struct call *c)
+{
+    c->bound_ms = c->timeout_ms;
+    deadline__set(&c->owner->deadlines, &c->deadline, c->started + c->timeout_ms);
+}
+
+// --- A fresh connection --------------------------------------------------------------------------
+
+static void dial(struct call *c, mono_ms now)
+{
+    c->kept = false;
+    c->written = 0;
+    c->dialed_at = now;
+    c->stage = STAGE_RESOLVE;
+    bound_stage(c, now, c->owner->connect_ms);
+    dial__start(c);
+}
+
+// Sends once more what a kept connection has swallowed.
+static void repeat(struct call *c)
+{
+    let_go(c, false);
+    dial(c, clock_mono_ms());
+}
+
+// --- Reading -------------------------------------------------------------------------------------
+
+static void take_part(struct call *c)
+{
+    struct response *r = &c->response;
+    if (c->body_bytes < EXCERPT_BYTES_MAX) {
+        if (!c->excerpt)
+            c->excerpt = wire__excerpt_take(c->owner);
+        memcpy(c->excerpt->bytes + c->body_bytes, r->part.bytes,
+               MIN(r->part.count, EXCERPT_BYTES_MAX - c->body_bytes));
+    }
+    c->body_bytes += r->part.count;
+}
+
+static void answered(struct call *c, bool bytes_left)
+{
+    // Bytes that nobody asked for, or a request that was not wanted to its end.
+    if (bytes_left || c->written < c->request.count)
+        c->response.reusable = false;
+    call__end(c, END_ANSWERED);
+}
+
+static void answer_wrong(struct call *c, enum response_event e)
+{
+    static const enum trouble troubles[] = {
+        [RESPONSE_NOT_HTTP] = TROUBLE_NOT_HTTP,
+        [RESPONSE_MALFORMED] = TROUBLE_MALFORMED,
+        [RESPONSE_HEAD_TOO_LONG] = TROUBLE_HEAD_TOO_LONG,
+    };
+    if (c->response.head_complete)
+        answer_cut(c);
+    else
+        call__trouble(c, troubles[e]);
+}
+
+// True when the call goes on.
+static bool take_bytes(struct call *c, const char *bytes, size_t count)
+{
+    const char *end = bytes + count;
+    if (!c->first_byte_at)
+        c->first_byte_at = clock_mono_ms();
+    enum response_event e;
+    while ((e = response__read(&c->response, &bytes, end)) == RESPONSE_PART) {
+        take_part(c);
+        if (c->body_bytes > RESPONSE_BYTES_MAX) {
+            answer_cut(c);
+            return false;
+        }
+    }
+    if (c->response.head_complete)
+        c->stage = STAGE_BODY;
+    if (e == RESPONSE_MORE)
+        return true;
+    if (e == RESPONSE_DONE)
+        answered(c, bytes < end);
+    else
+        answer_wrong(c, e);
+    return false;
+}
+
+// The stream ended, with an error or (0) in order.
+static void stream_ended(struct call *c, int error)
+{
+    struct response *r = &c->response;
+    if (c->kept && c->repeatable && !c->first_byte_at)
+        repeat(c);
+    else if (r->head_complete)
+        answer_cut(c);
+    else if (c->write_failed)
+        call__trouble(c, TROUBLE_CLOSED_SEND);
+    else if (r->line_read)
+        call__trouble(c, TROUBLE_CLOSED_MIDDLE);
+    else if (error && !c->kept) // On a kept one, RST is what a closed connection answers.
+        call__trouble(c, TROUBLE_RESET_EARLY);
+    else
+        call__trouble(c, TROUBLE_CLOSED_EARLY);
+}
+
+static void read_answer(struct call *c)
+{
+    struct connection *n = c->connection;
+    char *bytes = c->owner->received;
+    bool more = true;
+    while (more) {
+        ssize_t got = connection__read(n, bytes, RECEIVE_BYTES);
+        if (got < 0 && errno == EAGAIN)
+            return;
+        if (got <= 0) {
+            stream_ended(c, got < 0 ? errno : 0);
+            return;
+        }
+        // The loop calls again for what a socket holds, but not for what OpenSSL has taken from it.
+        more = take_bytes(c, bytes, (size_t)got) && n->ssl;
+    }
+}
+
+// --- Writing -------------------------------------------------------------------------------------
+
+static void note_begun(struct call *c)
+{
+    if (c->sent)
+        return;
+    c->started_wall = clock_wall_ms();
+    c->begun_at = clock_mono_ms();
+}
+
+// False when the connection took nothing at all: it is closed.
+static bool write_request(struct call *c)
+{
+    struct connection *n = c->connection;
+    size_t left = c->request.count - c->written;
+    note_begun(c);
+    ssize_t took = connection__write(n, c->request.bytes + c->written, left);
+    if (took > 0) {
+        c->sent = true;
+        c->written += (size_t)took;
+    } else if (errno != EAGAIN) {
+        c->write_failed = true;
+        connection__want(n, EPOLLIN);
+        return c->written > 0;
+    }
+    bool whole = c->written == c->request.count;
+    connection__want(n, whole ? EPOLLIN : EPOLLIN | EPOLLOUT);
+    return true;
+}
+
+static void connection_ready(void *context, uint32_t events)
+{
+    struct connection *n = context;
+    struct wire *w = n->owner;
+    struct call *c = n->call;
+    bool writing = c->written < c->request.count;
+    if (events & EPOLLOUT && writing)
+        write_request(c);
+    // A target that takes no more may have said why, so that is read before it is judged.
+    if (events & ~(uint32_t)EPOLLOUT || c->write_failed)
+        read_answer(c);
+    wire__report(w);
+}
+
+// False when the connection was closed before a byte of the request.
+static bool use(struct call *c, struct connection *n)
+{
+    c->connection = n;
+    n->call = c;
+    n->source.ready = connection_ready;
+    c->stage = STAGE_ANSWER;
+    c->write_failed = false;
+    response__init(&c->response, false);
+    return write_request(c);
+}
+
+static void begin(struct call *c, struct connection *n)
+{
+    bound_whole(c);
+    if (!use(c, n))
+        stream_ended(c, EPIPE);
+}
+
+// --- What dial.c and TLS say ---------------------------------------------------------------------
+
+void call__resolved(struct call *c)
+{
+    c->resolved_at = clock_mono_ms();
+    c->stage = STAGE_CONNECT;
+}
+
+void call__unconnected(struct call *c, int error)
+{
+    c->error = error;
+    if (c->stage == STAGE_RESOLVE)
+        call__trouble(c, TROUBLE_RESOLVE);
+    else
+        call__end(c, END_CONNECT);
+}
+
+static void shake(struct call *c)
+{
+    switch (tls__shake(c->connection, &c->reason)) {
+    case TLS_WAITS:
+        break;
+    case TLS_FAILED:
+        call__end(c, END_TLS);
+        break;
+    case TLS_SECURED:
+        c->secured_at = clock_mono_ms();
+        begin(c, c->connection);
+        break;
+    }
+}
+
+static void handshake_ready(void *context, uint32_t events)
+{
+    (void)events;
+    struct connection *n = context;
+    struct wire *w = n->owner;
+    shake(n->call);
+    wire__report(w);
+}
+
+void call__connected(struct call *c, struct connection *n)
+{
+    c->connected_at = clock_mono_ms();
+    c->connection = n;
+    if (!c->target->https) {
+        begin(c, n);
+        return;
+    }
+    c->stage = STAGE_TLS;
+    bound_stage(c, c->connected_at, c->owner->tls_ms);
+    n->source.ready = handshake_ready;
+    tls__begin(n);
+    shake(c);
+}
+
+// --- The start -----------------------------------------------------------------------------------
+
+static void forget_last_attempt(struct call *c)
+{
+    c->target = NULL;
+    c->excerpt = NULL;
+    c->body_bytes = c->written = 0;
+    c->kept = c->sent = c->write_failed = false;
+    c->stage = STAGE_RESOLVE;
+    c->resolved_at = c->dialed_at = c->connected_at = c->secured_at = 0;
+    c->begun_at = c->first_byte_at = 0;
+    response__init(&c->response, false);
+}
+
+static bool is_http(const char *url)
+{
+    return strncasecmp(url, "http://", 7) == 0 || strncasecmp(url, "https://", 8) == 0;
+}
+
+// The trouble with a URL that url_read refuses.
+static enum trouble trouble_of_url(const char *url)
+{
+    return *url && strstr(url, "://") && !is_http(url) ? TROUBLE_SCHEME : TROUBLE_URL;
+}
+
+static void connect_or_dial(struct call *c)
+{
+    struct connection *n;
+    while ((n = pool__take(c->owner, c->target, !c->repeatable))) {
+        c->kept = true;
+        if (use(c, n)) {
+            bound_whole(c);
+            return;
+        }
+        let_go(c, false); // Nothing was sent: the next one.
+    }
+    dial(c, c->started);
+}
+
+void call__start(struct call *c, const struct send *s)
+{
+    struct wire *w = c->owner;
+    struct url url;
+    char origin[ORIGIN_BYTES];
+    struct now now = clock_now();
+    forget_last_attempt(c);
+    c->ticket = s->ticket;
+    c->timeout_ms = s->request.timeout_ms;
+    c->repeatable = s->request.repeatable;
+    c->started = now.mono;
+    c->started_wall = now.wall;
+    if (url_read(s->request.api, &url, NULL)) {
+        call__trouble(c, trouble_of_url(s->request.api));
+        return;
+    }
+    url_origin(s->request.api, origin);
+    c->target = pool__target(w, &url, origin);
+    call__compose(c, &s->request, &url);
+    connect_or_dial(c);
+}

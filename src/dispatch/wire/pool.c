@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: MIT
+// pool.c: targets, and their connections that wait for the next request.
+//
+// The connection used last is used first, so that the surplus of a busy moment is left alone and
+// expires. Most servers close an idle connection after 5 s or more; ours are not used again after
+// IDLE_MS, to be the first. One that has lived for LIFETIME_MS is not kept either: the name may
+// have got another address.
+//
+//   target.idle   per target, the last used first    at most IDLE_PER_TARGET_MAX
+//   pool.idle     the same of all, the oldest first  at most pool.idle_max
+//   pool.unused   targets nobody uses; they keep their TLS session   at most UNUSED_MAX
+
+#include "dispatch/wire/wire_priv.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define IDLE_MS 4000
+#define LIFETIME_MS 300000
+#define IDLE_PER_TARGET_MAX 1024
+#define UNUSED_MAX 1024
+
+// --- Targets -------------------------------------------------------------------------------------
+
+static void target_free(struct wire *w, struct target *t)
+{
+    table__remove(&w->pool.targets, &t->entry);
+    SSL_SESSION_free(t->session);
+    free(t);
+}
+
+static struct target *target_new(struct wire *w, const struct url *u, const char *key)
+{
+    struct target *t = xcalloc(1, sizeof *t);
+    t->https = u->https;
+    t->is_address = u->is_address;
+    t->port = u->port;
+    memcpy(t->host, u->host, sizeof t->host);
+    strcpy(t->key, key);
+    t->entry.key = t->key;
+    TAILQ_INIT(&t->idle);
+    table__add(&w->pool.targets, &t->entry);
+    return t;
+}
+
+struct target *pool__target(struct wire *w, const struct url *u, const char *origin)
+{
+    struct pool *p = &w->pool;
+    char key[TARGET_ORIGIN + ORIGIN_BYTES];
+    key[0] = u->https ? 's' : 'p'; // Secure or plain.
+    strcpy(key + TARGET_ORIGIN, origin);
+    struct target *t = (struct target *)table__find(&p->targets, key);
+    if (!t) {
+        t = target_new(w, u, key);
+    } else if (t->uses == 0) {
+        TAILQ_REMOVE(&p->unused, t, link);
+        p->unused_count--;
+    }
+    t->uses++;
+    return t;
+}
+
+void target__release(struct wire *w, struct target *t)
+{
+    struct pool *p = &w->pool;
+    if (!t || --t->uses > 0)
+        return;
+    TAILQ_INSERT_TAIL(&p->unused, t, link);
+    if (++p->unused_count <= UNUSED_MAX)
+        return;
+    struct target *oldest = TAILQ_FIRST(&p->unused);
+    TAILQ_REMOVE(&p->unused, oldest, link);
+    p->unused_count--;
+    target_free(w, oldest);
+}
+
+// --- Idle connections ----------------------------------------------------------------------------
+
+static void take_out(struct connection *n)
+{
+    struct pool *p = &n->owner->pool;
+    TAILQ_REMOVE(&n->target->idle, n, link);
+    n->target->idle_count--;
+    TAILQ_REMOVE(&p->idle, n, age);
+    p->idle_count--;
+}
+
+static void drop(struct connection *n)
+{
+    take_out(n);
+    connection__close(n);
+}
+
+// Nothing is expected from an idle connection but its end, or news of TLS's own.
+static void idle_ready(void *context, uint32_t events)
+{
+    (void)events;
+    struct connection *n = context;
+    if (!n->ssl || !connection__is_alive(n))
+        drop(n);
+}
+
+bool pool__drop_oldest(struct wire *w)
+{
+    if (TAILQ_EMPTY(&w->pool.idle))
+        return false;
+    drop(TAILQ_FIRST(&w->pool.idle));
+    return true;
+}
+
+static void sweep(void *context)
+{
+    struct wire *w = context;
+    mono_ms now = clock_mono_ms();
+    struct connection *n;
+    while ((n = TAILQ_FIRST(&w->pool.idle)) && n->idle_since + IDLE_MS <= now)
+        drop(n);
+    if (n)
+        deadline__set(&w->deadlines, &w->pool.sweep, n->idle_since + IDLE_MS);
+}
+
+void pool__put(struct connection *n)
+{
+    struct wire *w = n->owner;
+    struct pool *p = &w->pool;
+    struct target *t = n->target;
+    mono_ms now = clock_mono_ms();
+    if (t->idle_count >= IDLE_PER_TARGET_MAX || now - n->opened_at > LIFETIME_MS) {
+        connection__close(n);
+        return;
+    }
+    n->call = NULL;
+    n->idle_since = now;
+    n->source.ready = idle_ready;
+    TAILQ_INSERT_HEAD(&t->idle, n, link);
+    t->idle_count++;
+    TAILQ_INSERT_TAIL(&p->idle, n, age);
+    p->idle_count++;
+    if (!deadline__is_set(&p->sweep)) // It may come too early; then it is set again.
+        deadline__set(&w->deadlines, &p->sweep, now + IDLE_MS);
+    if (p->idle_count > p->idle_max)
+        pool__drop_oldest(w);
+}
+
+struct connection *pool__take(struct wire *w, struct target *t, bool checked)
+{
+    (void)w;
+    struct connection *n;
+    while ((n = TAILQ_FIRST(&t->idle))) {
+        bool fresh = clock_mono_ms() - n->idle_since < IDLE_MS;
+        if (fresh && (!checked || connection__is_alive(n))) {
+            take_out(n);
+            return n;
+        }
+        drop(n);
+    }
+    return NULL;
+}
+
+// --- Opening and closing -------------------------------------------------------------------------
+
+void pool__init(struct wire *w, size_t idle_max)
+{
+    struct pool *p = &w->pool;
+    p->idle_max = idle_max;
+    TAILQ_INIT(&p->unused);
+    TAILQ_INIT(&p->idle);
+    p->sweep = (struct deadline){.over = sweep, .context = w};
+}
+
+void pool__fini(struct wire *w)
+{
+    struct pool *p = &w->pool;
+    while (pool__drop_oldest(w))
+        ;
+    for (struct target *t; (t = TAILQ_FIRST(&p->unused));) {
+        TAILQ_REMOVE(&p->unused, t, link);
+        target_free(w, t);
+    }
+    table__fini(&p->targets);
+    if (w->deadlines.agenda)
+        deadline__clear(&w->deadlines, &p->sweep);
+}

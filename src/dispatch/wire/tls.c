@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: MIT
+// tls.c: OpenSSL on our sockets: who is trusted, the handshake, sessions that are resumed.
+//
+// A session is kept per target, the one given last; it makes the next handshake half as dear. Only
+// HTTP/1.1 is offered, and a target that is not who it should be is never sent a byte of a request.
+
+#include "dispatch/wire/wire_priv.h"
+
+#include <errno.h>
+#include <openssl/err.h>
+#include <openssl/x509v3.h>
+#include <sys/epoll.h>
+
+static const unsigned char http_1_1[] = "\x08http/1.1";
+
+// --- The context ---------------------------------------------------------------------------------
+
+// OpenSSL calls this when the target has given a session, in TLS 1.3 some time after the handshake.
+static int session_given(SSL *ssl, SSL_SESSION *session)
+{
+    struct connection *n = SSL_get_app_data(ssl);
+    SSL_SESSION_free(n->target->session);
+    n->target->session = session;
+    return 1; // It is ours now.
+}
+
+static void set_up(SSL_CTX *context)
+{
+    SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
+    SSL_CTX_set_verify(context, SSL_VERIFY_PEER, NULL);
+    SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_IGNORE_UNEXPECTED_EOF);
+    SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
+                                  SSL_MODE_RELEASE_BUFFERS);
+    SSL_CTX_set_session_cache_mode(context,
+                                   SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL_STORE);
+    SSL_CTX_sess_set_new_cb(context, session_given);
+    SSL_CTX_set_alpn_protos(context, http_1_1, sizeof http_1_1 - 1);
+}
+
+enum err tls__open(const char *ca_file, SSL_CTX **out, struct fault *f)
+{
+    SSL_CTX *context = SSL_CTX_new(TLS_client_method());
+    if (!context)
+        return fault_set(f, ERR_SYSTEM, "OpenSSL cannot be initialised");
+    int good = ca_file ? SSL_CTX_load_verify_file(context, ca_file)
+                       : SSL_CTX_set_default_verify_paths(context);
+    if (!good) {
+        const char *reason = ERR_reason_error_string(ERR_get_error());
+        SSL_CTX_free(context);
+        ERR_clear_error();
+        return fault_set(f, ERR_SYSTEM, "cannot read certificates from %s: %s",
+                         ca_file ? ca_file : "the system's files", reason ? reason : "unreadable");
+    }
+    set_up(context);
+    *out = context;
+    return ERR_OK;
+}
+
+// --- The handshake -------------------------------------------------------------------------------
+
+static void expect_host(SSL *ssl, const struct target *t)
+{
+    SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+    if (t->is_address) {
+        X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), t->host);
+        return;
+    }
+    SSL_set1_host(ssl, t->host);
+    SSL_set_tlsext_host_name(ssl, t->host);
+}
+
+void tls__begin(struct connection *n)
+{
+    SSL *ssl = SSL_new(n->owner->tls);
+    n->ssl = ssl;
+    SSL_set_app_data(ssl, n);
+    SSL_set_fd(ssl, n->source.fd);
+    SSL_set_connect_state(ssl);
+    expect_host(ssl, n->target);
+    if (n->target->session)
+        SSL_set_session(ssl, n->target->session);
+}
+
+static const char *reason_of(const SSL *ssl, int error)
+{
+    long verified = SSL_get_verify_result(ssl);
+    if (verified != X509_V_OK)
+        return words_verified(verified);
+    if (error != SSL_ERROR_SSL)
+        return "the target closed the connection";
+    const char *reason = ERR_reason_error_string(ERR_peek_error());
+    return reason ? reason : "";
+}
+
+enum tls_step tls__shake(struct connection *n, const char **reason)
+{
+    ERR_clear_error();
+    int rc = SSL_do_handshake(n->ssl);
+    if (rc == 1)
+        return TLS_SECURED;
+    int error = SSL_get_error(n->ssl, rc);
+    if (error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE) {
+        connection__want(n, error == SSL_ERROR_WANT_READ ? EPOLLIN : EPOLLOUT);
+        return TLS_WAITS;
+    }
+    *reason = reason_of(n->ssl, error);
+    return TLS_FAILED;
+}
+
+// --- Records -------------------------------------------------------------------------------------
+
+// What read and write say of a socket, for what OpenSSL says. The end of the stream is 0.
+static ssize_t result_of(const SSL *ssl, int rc, int system_error)
+{
+    if (rc > 0)
+        return rc;
+    switch (SSL_get_error(ssl, rc)) {
+    case SSL_ERROR_WANT_READ:
+    case SSL_ERROR_WANT_WRITE:
+        errno = EAGAIN;
+        return -1;
+    case SSL_ERROR_ZERO_RETURN:
+        return 0;
+    case SSL_ERROR_SYSCALL:
+        errno = system_error && system_error != EAGAIN ? system_error : ECONNRESET;
+        return -1;
+    default:
+        errno = EPROTO;
+        return -1;
+    }
+}
+
+ssize_t tls__read(struct connection *n, char *bytes, size_t count)
+{
+    ERR_clear_error();
+    int rc = SSL_read(n->ssl, bytes, (int)count);
+    return result_of(n->ssl, rc, errno);
+}
+
+ssize_t tls__write(struct connection *n, const char *bytes, size_t count)
+{
+    ERR_clear_error();
+    int rc = SSL_write(n->ssl, bytes, (int)MIN(count, INT32_MAX));
+    ssize_t took = result_of(n->ssl, rc, errno);
+    if (took != 0)
+        return took;
+    errno = EPIPE;
+    return -1;
+}
+
+void tls__close(struct connection *n)
+{
+    if (!n->ssl)
+        return;
+    ERR_clear_error();
+    if (SSL_is_init_finished(n->ssl))
+        SSL_shutdown(n->ssl); // Says good-bye; without it the session could not be resumed.
+    SSL_free(n->ssl);
+    ERR_clear_error();
+    n->ssl = NULL;
+}

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: MIT
+// verdict.c: what became of a call, for the core and in words for people.
+//
+// The line that matters runs between NOT_SENT and LOST: an attempt that was not sent may be made
+// again even for a job that must run at most once. A request counts as sent from the moment the
+// kernel has taken its first byte.
+
+#include "dispatch/excerpt_priv.h"
+#include "dispatch/wire/wire_priv.h"
+
+static void explain(char out[static ERROR_TEXT_MAX], const struct call *c)
+{
+    const char *origin = c->target ? c->target->key + TARGET_ORIGIN : "";
+    switch (c->ending) {
+    case END_ANSWERED:
+        break;
+    case END_TROUBLE:
+        words_trouble(out, c->trouble, origin);
+        break;
+    case END_CONNECT:
+        words_connect(out, c->error, origin);
+        break;
+    case END_TLS:
+        words_tls(out, c->reason, origin);
+        break;
+    case END_TIMEOUT:
+        words_timeout(out, c->bound_ms, c->stage, origin);
+        break;
+    }
+}
+
+static int32_t phase_ms(mono_ms from, mono_ms to)
+{
+    return from > 0 && to >= from ? (int32_t)(to - from) : -1;
+}
+
+static void measure(const struct call *c, struct attempt *a)
+{
+    a->dns_ms = phase_ms(c->dialed_at, c->resolved_at);
+    a->connect_ms = phase_ms(c->resolved_at, c->connected_at);
+    a->tls_ms = phase_ms(c->connected_at, c->secured_at);
+    a->first_byte_ms = phase_ms(c->begun_at, c->first_byte_at);
+}
+
+void call__verdict(const struct call *c, mono_ms now, struct verdict *out)
+{
+    struct attempt *a = &out->outcome.attempt;
+    enum outcome_kind failed = c->sent ? OUTCOME_LOST : OUTCOME_NOT_SENT;
+    out->outcome = (struct outcome){.ticket = c->ticket,
+                                    .kind = c->ending == END_ANSWERED ? OUTCOME_ANSWERED : failed};
+    a->started_at = c->started_wall;
+    a->duration_ms = now - c->started;
+    a->http_status = c->response.head_complete ? c->response.status : 0;
+    measure(c, a);
+    if (c->ending != END_ANSWERED) {
+        explain(out->error, c);
+        a->error = out->error;
+    }
+    if (c->body_bytes > 0) {
+        excerpt_format(c->excerpt->bytes, MIN(c->body_bytes, EXCERPT_BYTES_MAX), out->response);
+        a->response = out->response;
+    }
+}

@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: MIT
+// wire_priv.h: our own HTTP/1.1 client, from the inside.
+//
+//   adapter.c     the port: open, send, cancel, close, and reporting what has ended
+//   call.c        one attempt, from its first connection to its end
+//   compose.c     its request, as bytes
+//   verdict.c     how it ended -> struct outcome
+//   dial.c        host -> connected socket: addresses tried one after the other, overlapping
+//   connection.c  one socket: open, read, write, close, in plain text or through TLS
+//   tls.c         handshakes, verification, resumption
+//   pool.c        targets, and their connections that wait for the next request
+//   response*.c   bytes -> answer (pure)
+//   resolve.c     names that are known; lookup.c: name servers
+//   deadline.c    all the waiting, on one timer; table.c: text -> object
+//
+//   dispatch_send -> call -> pool has one? ----------------------> write -> read -> end
+//                               | no                              ^
+//                               '-> dial (resolve, connect) -> TLS'
+//
+// A call ends once, wherever that is noticed, and is then only put on a list: outcomes are reported
+// at the end of each callback of the loop, so nothing is pulled away under a caller's feet. Calls,
+// their texts and their excerpts are used again; steady traffic allocates nothing.
+
+#ifndef CARILLON_DISPATCH_WIRE_WIRE_PRIV_H
+#define CARILLON_DISPATCH_WIRE_WIRE_PRIV_H
+
+#include "base/origin.h"
+#include "base/url.h"
+#include "dispatch/adapter_priv.h"
+#include "dispatch/request_priv.h"
+#include "dispatch/wire/deadline_priv.h"
+#include "dispatch/wire/resolve_priv.h"
+#include "dispatch/wire/response_priv.h"
+#include "dispatch/wire/table_priv.h"
+#include "dispatch/words_priv.h"
+
+#include <openssl/ssl.h>
+#include <sys/queue.h>
+#include <sys/types.h>
+
+#define RECEIVE_BYTES 16384
+
+TAILQ_HEAD(call_list, call);
+TAILQ_HEAD(connection_list, connection);
+TAILQ_HEAD(target_list, target);
+
+// Targets and the connections to them that wait for the next request.
+struct pool {
+    struct table targets;
+    struct target_list unused; // No call and no connection needs them; the oldest first.
+    size_t unused_count;
+    struct connection_list idle; // Of all targets, the longest idle first.
+    size_t idle_count;
+    size_t idle_max;
+    struct deadline sweep; // When the first of them has waited long enough.
+};
+
+struct wire {
+    struct dispatch dispatch; // First: the port's calls arrive with a pointer to it.
+    struct loop *loop;
+    dispatch_done *done;
+    void *context;
+    char *version;
+    dur_ms connect_ms;
+    dur_ms tls_ms;
+
+    struct deadlines deadlines;
+    struct resolver *resolver;
+    SSL_CTX *tls;
+    struct pool pool;
+
+    struct call_list under_way;
+    struct call_list ended; // To be reported.
+    struct call_list spare; // At most CALLS_SPARE_MAX.
+    struct excerpt *excerpts;
+    size_t in_flight;
+    size_t spare_count;
+    size_t excerpt_count;
+    struct deadline soon; // Has the loop call back in its next turn.
+
+    struct request_parts parts;   // Of the request being composed.
+    char received[RECEIVE_BYTES]; // Of the connection being read.
+};
+
+// Scheme, host and port.
+struct target {
+    struct table_entry entry;
+    TAILQ_ENTRY(target) link;    // In pool.unused.
+    size_t uses;                 // Calls and connections; 0: it may go.
+    struct connection_list idle; // The one used last comes first.
+    size_t idle_count;
+    SSL_SESSION *session; // To resume; NULL when there is none.
+    bool https;
+    bool is_address;
+    uint16_t port;
+    char host[URL_HOST_BYTES_MAX + 1];
+    char key[2 + ORIGIN_BYTES]; // Of the table; the origin begins at TARGET_ORIGIN.
+};
+
+#define TARGET_ORIGIN 1
+
+// One socket. It is a racer of a dial, carries a call, or is idle in the pool; `source.ready` is
+// the function of the one who has it.
+struct connection {
+    struct loop_source source;
+    struct wire *owner;
+    struct target *target; // Counts as a use of it.
+    struct call *call;     // NULL: idle.
+    SSL *ssl;              // NULL: plain text.
+    uint32_t events;       // What the loop is asked for.
+    mono_ms opened_at;
+    mono_ms idle_since;
+    TAILQ_ENTRY(connection) link; // In target.idle or dial.racers.
+    TAILQ_ENTRY(connection) age;  // In pool.idle.
+};
+
+struct dial {
+    struct question question;
+    struct addresses addresses;
+    size_t next;
+    struct connection_list racers;
+    struct deadline patience; // When the next address is tried beside the last.
+    int error;                // Of the last one that failed.
+};
+
+enum ending { END_ANSWERED, END_TROUBLE, END_CONNECT, END_TLS, END_TIMEOUT };
+
+struct call {
+    TAILQ_ENTRY(call) link; // In one of the lists of struct wire.
+    struct wire *owner;
+    struct target *target; // NULL: the URL was none.
+    struct connection *connection;
+    struct dial dial;
+    struct deadline deadline; // The end of the attempt, or of the stage it is in.
+    dur_ms bound_ms;          // Which of them.
+
+    uint64_t ticket;
+    dur_ms timeout_ms;
+    bool repeatable;
+    bool kept;         // The connection has carried other requests.
+    bool sent;         // The first byte was given to the kernel.
+    bool write_failed; // The target takes no more; it may have answered.
+    enum stage stage;
+    struct request_text request;
+    size_t written;
+    struct response response;
+    size_t body_bytes;
+    struct excerpt *excerpt; // NULL before the first byte of the body.
+
+    wall_ms started_wall;
+    mono_ms started;
+    mono_ms resolved_at; // These are 0 when it did not happen.
+    mono_ms dialed_at;   // When the addresses were asked for.
+    mono_ms connected_at;
+    mono_ms secured_at;
+    mono_ms begun_at;
+    mono_ms first_byte_at;
+
+    enum ending ending;
+    enum trouble trouble; // END_TROUBLE
+    int error;            // END_CONNECT: an errno.
+    const char *reason;   // END_TLS: static text.
+};
+
+// The beginning of a body as it came.
+struct excerpt {
+    struct excerpt *next;
+    char bytes[EXCERPT_BYTES_MAX];
+};
+
+// --- adapter.c
+
+void wire__report(struct wire *w);
+void wire__soon(struct wire *w); // wire__report is called in the next turn of the loop.
+struct excerpt *wire__excerpt_take(struct wire *w);
+void wire__excerpt_put(struct wire *w, struct excerpt *e);
+
+// --- call.c
+
+struct call *call__new(struct wire *w);
+void call__free(struct call *c);
+// Prepares and starts the attempt. It may end inside the call.
+void call__start(struct call *c, const struct send *s);
+void call__end(struct call *c, enum ending ending);
+void call__trouble(struct call *c, enum trouble t); // The same for END_TROUBLE.
+// Takes back everything that could call us again for it.
+void call__stop(struct call *c);
+// From dial.c: the addresses are known; a socket is connected (and now the call's); none is.
+void call__resolved(struct call *c);
+void call__connected(struct call *c, struct connection *n);
+void call__unconnected(struct call *c, int error);
+
+// --- compose.c
+
+void call__compose(struct call *c, const struct request *r, const struct url *u);
+
+// --- verdict.c
+
+// Backing for the strings of an outcome.
+struct verdict {
+    struct outcome outcome;
+    char error[ERROR_TEXT_MAX];
+    char response[EXCERPT_BYTES_MAX + 1];
+};
+
+void call__verdict(const struct call *c, mono_ms now, struct verdict *out);
+
+// --- dial.c
+
+void dial__init(struct call *c);
+void dial__start(struct call *c); // Ends with one of the three above, perhaps at once.
+void dial__stop(struct call *c);
+
+// --- connection.c
+
+// Begins to connect; `ready` is called with the connection. NULL with *error filled in: an errno.
+struct connection *connection__open(struct target *t, struct call *c, const union address *to,
+                                    loop_ready *ready, int *error);
+int connection__error(const struct connection *n); // Pending; 0: it is connected.
+void connection__want(struct connection *n, uint32_t events);
+// Bytes moved; 0: the end of the stream (reading only); -1 and errno, EAGAIN for "not now".
+ssize_t connection__read(struct connection *n, char *bytes, size_t count);
+ssize_t connection__write(struct connection *n, const char *bytes, size_t count);
+// Looks without waiting whether the target has closed it, or spoken without being asked.
+bool connection__is_alive(struct connection *n);
+void connection__close(struct connection *n);
+
+// --- tls.c
+
+enum tls_step { TLS_SECURED, TLS_WAITS, TLS_FAILED };
+
+// `ca_file` NULL: the system's certificates.
+MUST_CHECK enum err tls__open(const char *ca_file, SSL_CTX **out, struct fault *f);
+void tls__begin(struct connection *n);
+// Goes on with the handshake. *reason, static text, is filled in when it failed.
+enum tls_step tls__shake(struct connection *n, const char **reason);
+ssize_t tls__read(struct connection *n, char *bytes, size_t count);
+ssize_t tls__write(struct connection *n, const char *bytes, size_t count);
+void tls__close(struct connection *n);
+
+// --- pool.c
+
+void pool__init(struct wire *w, size_t idle_max);
+void pool__fini(struct wire *w); // Closes what is idle; nothing else may be left.
+// Counts as a use of it.
+struct target *pool__target(struct wire *w, const struct url *u, const char *origin);
+void target__release(struct wire *w, struct target *t);
+// A connection that is idle and, if `checked`, was alive a moment ago; NULL: none.
+struct connection *pool__take(struct wire *w, struct target *t, bool checked);
+void pool__put(struct connection *n);
+bool pool__drop_oldest(struct wire *w); // False: there is no idle one.
+
+#endif
