@@ -59,6 +59,7 @@ void core__clock_correct(struct core *c)
              (long long)c->progress.generation + 1);
     core__record_server_alert(c, ALERT_CLOCK, text);
     c->progress.generation++;
+    c->progress.corrected_at = c->now.wall;
     c->progress.watermark = c->now.wall;
     c->progress.watermark_job = 0;
     c->progress_written_at = c->now.wall;

@@ -132,6 +132,67 @@ struct status_set {
 MUST_CHECK enum err status_set_parse(const char *text, struct status_set *out, struct fault *f);
 bool status_set_has(const struct status_set *s, unsigned status);
 
+// --- Versions of a job -----------------------------------------------------------------------
+//
+// What decided a job's occurrences, and since when. The store keeps a row for each version for as
+// long as executions of its time are kept, so that anybody can compute again what the job owed.
+
+// What a job is up to. Only an active one has occurrences.
+enum job_phase { JOB_ACTIVE, JOB_PAUSED, JOB_FINISHED, JOB_DELETED, JOB_PHASES };
+const char *job_phase_name(enum job_phase p); // "active"
+
+struct job_version {
+    job_id job;
+    int64_t number;  // Of this row among those of the job, from 1.
+    int64_t version; // struct job.version: not every change of it alters occurrences.
+    wall_ms from_at; // Holds for the instants after this one, until the next version begins.
+    wall_ms start_at;
+    wall_ms end_at;
+    wall_ms paused_until;
+    char *schedule;
+    char *timezone;
+    char *reason; // Why it is paused; NULL when it is not, or nobody said.
+    uint32_t max_runs;
+    uint32_t runs;    // When this version began.
+    uint8_t dst_gap;  // enum cron_gap
+    uint8_t dst_fold; // enum cron_fold
+    uint8_t phase;    // enum job_phase
+};
+
+// Whether `j` differs from `before` in what decides its occurrences.
+bool job_version_begins(const struct job *before, const struct job *j);
+
+// The versions of one job, in order of number. Owns their texts. Zeroed is empty.
+struct job_versions {
+    struct job_version *rows;
+    size_t count;
+    size_t capacity;
+};
+
+void job_versions_add(struct job_versions *l, const struct job_version *v); // Copies the texts.
+// The version that the job as it is now stands for; `deleted_at` 0: it is there.
+void job_versions_begin(struct job_versions *l, const struct job *j, wall_ms deleted_at);
+// Forgets the versions which ended at or before this instant.
+void job_versions_prune(struct job_versions *l, wall_ms before);
+struct job_versions job_versions_copy(const struct job_versions *l);
+void job_versions_fini(struct job_versions *l); // Leaves it empty.
+
+// A version that can be asked for its occurrences: those of (version->from_at, until].
+struct job_span {
+    const struct job_version *version;
+    wall_ms until;           // WALL_NEVER: it is the present one.
+    const struct zone *zone; // Of its time zone. Set by the caller: finding one is I/O.
+    struct cron_schedule schedule;
+};
+
+// One span for each version, in the same order. The caller frees the array, before the list. What
+// cron_parse says of a schedule that it cannot read.
+MUST_CHECK enum err job_spans_new(const struct job_versions *l, struct job_span **out);
+
+// The span's first occurrence after `after` that lies before `limit` or at it; else WALL_NEVER.
+// `max_runs` is not looked at.
+wall_ms job_span_next(const struct job_span *s, wall_ms after, wall_ms limit);
+
 // --- Executions ------------------------------------------------------------------------------
 
 enum execution_state {
@@ -292,6 +353,7 @@ struct progress {
     int64_t alert_next;
     int64_t epoch;      // Counts starts: the fence of a single node.
     int64_t generation; // Counts corrections of a clock that was far ahead: the series of its keys.
+    wall_ms corrected_at; // The last of them: later instants are those of this generation.
 };
 
 // Changes that become durable together. Its strings live in its arena.

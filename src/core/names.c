@@ -35,6 +35,13 @@ static const char *const overlaps[OVERLAPS] = {
     [OVERLAP_REPLACE] = "replace",
 };
 
+static const char *const phases[JOB_PHASES] = {
+    [JOB_ACTIVE] = "active",
+    [JOB_PAUSED] = "paused",
+    [JOB_FINISHED] = "finished",
+    [JOB_DELETED] = "deleted",
+};
+
 static const char *const triggers[EXECUTION_TRIGGERS] = {
     [TRIGGER_SCHEDULE] = "schedule",
     [TRIGGER_MANUAL] = "manual",
@@ -85,6 +92,7 @@ NAME(catch_up_name, enum catch_up, catch_ups, CATCH_UPS)
 FIND(catch_up_find, enum catch_up, catch_ups, CATCH_UPS)
 NAME(overlap_name, enum overlap, overlaps, OVERLAPS)
 FIND(overlap_find, enum overlap, overlaps, OVERLAPS)
+NAME(job_phase_name, enum job_phase, phases, JOB_PHASES)
 NAME(execution_trigger_name, enum execution_trigger, triggers, EXECUTION_TRIGGERS)
 FIND(execution_trigger_find, enum execution_trigger, triggers, EXECUTION_TRIGGERS)
 NAME(alert_kind_name, enum alert_kind, alert_kinds, ALERT_KINDS)

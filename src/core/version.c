@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: MIT
+// version.c: what decided a job's occurrences, and since when, so that they can be computed again.
+//
+// The planner does not need this: it is for whoever asks why a job did not run, and for those who
+// check that nothing was lost. Versions begin in order of number. Only a clock that was far ahead
+// can leave a later one that begins before an earlier one; the earlier one then holds for nothing.
+
+#include "core/core.h"
+
+#include <assert.h>
+#include <string.h>
+
+static bool same_text(const char *a, const char *b)
+{
+    return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+bool job_version_begins(const struct job *before, const struct job *j)
+{
+    return !same_text(before->schedule, j->schedule) || !same_text(before->timezone, j->timezone) ||
+           before->dst_gap != j->dst_gap || before->dst_fold != j->dst_fold ||
+           before->start_at != j->start_at || before->end_at != j->end_at ||
+           before->max_runs != j->max_runs || before->is_active != j->is_active ||
+           before->finished != j->finished || before->paused_until != j->paused_until ||
+           !same_text(before->paused_reason, j->paused_reason);
+}
+
+// --- Lists -----------------------------------------------------------------------------------
+
+void job_versions_add(struct job_versions *l, const struct job_version *v)
+{
+    l->rows = grow(l->rows, l->count, &l->capacity, sizeof *l->rows);
+    struct job_version *copy = &l->rows[l->count++];
+    *copy = *v;
+    copy->schedule = xstrdup(v->schedule);
+    copy->timezone = xstrdup(v->timezone);
+    copy->reason = xstrdup(v->reason);
+}
+
+static enum job_phase phase_of(const struct job *j, wall_ms deleted_at)
+{
+    if (deleted_at)
+        return JOB_DELETED;
+    if (j->is_active)
+        return JOB_ACTIVE;
+    return j->finished ? JOB_FINISHED : JOB_PAUSED;
+}
+
+// A job that finishes keeps its effective_from, which lies before its last occurrences.
+static wall_ms begin_of(const struct job *j, wall_ms deleted_at)
+{
+    if (deleted_at)
+        return deleted_at;
+    return j->finished ? MAX(j->effective_from, j->updated_at) : j->effective_from;
+}
+
+void job_versions_begin(struct job_versions *l, const struct job *j, wall_ms deleted_at)
+{
+    enum job_phase phase = phase_of(j, deleted_at);
+    bool paused = phase == JOB_PAUSED;
+    job_versions_add(l, &(struct job_version){
+                            .job = j->id,
+                            .number = l->count ? l->rows[l->count - 1].number + 1 : 1,
+                            .version = j->version,
+                            .from_at = begin_of(j, deleted_at),
+                            .start_at = j->start_at,
+                            .end_at = j->end_at,
+                            .paused_until = paused ? j->paused_until : WALL_NEVER,
+                            .schedule = j->schedule,
+                            .timezone = j->timezone,
+                            .reason = paused ? j->paused_reason : NULL,
+                            .max_runs = j->max_runs,
+                            .runs = j->runs,
+                            .dst_gap = j->dst_gap,
+                            .dst_fold = j->dst_fold,
+                            .phase = (uint8_t)phase,
+                        });
+}
+
+static void drop(struct job_version *v)
+{
+    free(v->schedule);
+    free(v->timezone);
+    free(v->reason);
+}
+
+void job_versions_prune(struct job_versions *l, wall_ms before)
+{
+    size_t ended = l->count; // How many come before the last one that had begun by then.
+    while (ended > 0 && l->rows[ended - 1].from_at > before)
+        ended--;
+    if (ended < 2)
+        return;
+    ended--;
+    for (size_t i = 0; i < ended; i++)
+        drop(&l->rows[i]);
+    l->count -= ended;
+    memmove(l->rows, l->rows + ended, l->count * sizeof *l->rows);
+}
+
+struct job_versions job_versions_copy(const struct job_versions *l)
+{
+    struct job_versions copy = {0};
+    for (size_t i = 0; i < l->count; i++)
+        job_versions_add(&copy, &l->rows[i]);
+    return copy;
+}
+
+void job_versions_fini(struct job_versions *l)
+{
+    for (size_t i = 0; i < l->count; i++)
+        drop(&l->rows[i]);
+    free(l->rows);
+    *l = (struct job_versions){0};
+}
+
+// --- Their occurrences -----------------------------------------------------------------------
+
+static enum err compile(struct job_span *s)
+{
+    const struct job_version *v = s->version;
+    struct cron_options options = {.hash_seed = v->job, .gap = v->dst_gap, .fold = v->dst_fold};
+    return cron_parse(v->schedule, strlen(v->schedule), &options, &s->schedule, NULL);
+}
+
+enum err job_spans_new(const struct job_versions *l, struct job_span **out)
+{
+    struct job_span *spans = xcalloc(l->count, sizeof *spans);
+    wall_ms until = WALL_NEVER;
+    for (size_t i = l->count; i-- > 0;) {
+        spans[i].version = &l->rows[i];
+        spans[i].until = until;
+        until = MIN(until, l->rows[i].from_at);
+        enum err err = compile(&spans[i]);
+        if (err) {
+            free(spans);
+            return err;
+        }
+    }
+    *out = spans;
+    return ERR_OK;
+}
+
+wall_ms job_span_next(const struct job_span *s, wall_ms after, wall_ms limit)
+{
+    const struct job_version *v = s->version;
+    assert(s->zone);
+    if (v->phase != JOB_ACTIVE)
+        return WALL_NEVER;
+    limit = MIN(limit, MIN(s->until, v->end_at));
+    after = MAX(after, MAX(v->from_at, v->start_at - 1));
+    wall_ms next = after < limit ? cron_next(&s->schedule, s->zone, after) : WALL_NEVER;
+    return next > limit ? WALL_NEVER : next;
+}
