@@ -130,3 +130,14 @@ enum err store_get_client_key(struct store_reader *r, const char *text, wall_ms 
 {
     return r->ops->get_client_key(r, text, now, each, context, f);
 }
+
+enum err store_list_versions(struct store_reader *r, job_id job, store_each_version *each,
+                             void *context, struct fault *f)
+{
+    return r->ops->list_versions(r, job, each, context, f);
+}
+
+enum err store_read_progress(struct store_reader *r, struct store_progress *out, struct fault *f)
+{
+    return r->ops->read_progress(r, out, f);
+}

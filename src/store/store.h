@@ -177,4 +177,22 @@ MUST_CHECK enum err store_count_executions(struct store_reader *r, wall_ms from,
                                            int64_t counts[static EXECUTION_STATES],
                                            struct fault *f);
 
+// --- The history of jobs ---------------------------------------------------------------------
+//
+// A commit that changes what decides a job's occurrences also writes a row about the version that
+// begins; see struct job_version. Versions go with their job, or when retention has passed them.
+
+// In order of number; also those of a deleted job, for as long as its row is there. None: there is
+// no such job.
+typedef enum err store_each_version(void *context, const struct job_version *v);
+MUST_CHECK enum err store_list_versions(struct store_reader *r, job_id job,
+                                        store_each_version *each, void *context, struct fault *f);
+
+struct store_progress {
+    struct progress progress; // As last committed.
+    wall_ms removed_to;       // Executions up to this instant may have gone by retention; 0: none.
+};
+MUST_CHECK enum err store_read_progress(struct store_reader *r, struct store_progress *out,
+                                        struct fault *f);
+
 #endif

@@ -32,6 +32,8 @@ struct store_reader_ops {
     enum err (*get_job)(struct store_reader *r, job_id id, struct job **out, struct fault *f);
     enum err (*list_jobs)(struct store_reader *r, const struct job_query *q, store_each_job *each,
                           void *context, struct fault *f);
+    enum err (*list_versions)(struct store_reader *r, job_id job, store_each_version *each,
+                              void *context, struct fault *f);
     enum err (*list_executions)(struct store_reader *r, const struct execution_query *q,
                                 store_each_execution *each, void *context, struct fault *f);
     enum err (*get_execution)(struct store_reader *r, const struct execution_key *key,
@@ -44,6 +46,7 @@ struct store_reader_ops {
                                store_each_client_key *each, void *context, struct fault *f);
     enum err (*count_executions)(struct store_reader *r, wall_ms from, wall_ms to, int64_t *counts,
                                  struct fault *f);
+    enum err (*read_progress)(struct store_reader *r, struct store_progress *out, struct fault *f);
 };
 
 struct store_reader {

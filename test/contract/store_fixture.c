@@ -432,16 +432,36 @@ static void dump_executions(struct store_fixture *x, FILE *out)
     free(ids);
 }
 
+static enum err dump_version(void *context, const struct job_version *v)
+{
+    fprintf(context, "version %lld/%lld v%lld from %lld %s %s runs %u paused %lld %s\n",
+            (long long)v->job, (long long)v->number, (long long)v->version, (long long)v->from_at,
+            job_phase_name(v->phase), v->schedule, v->runs, (long long)v->paused_until,
+            shown(v->reason));
+    return ERR_OK;
+}
+
+// Also of deleted jobs, which no list shows.
+static void dump_versions(struct store_fixture *x, FILE *out)
+{
+    for (job_id id = 1; id <= 8; id++)
+        store_assert_ok(store_list_versions(x->reader, id, dump_version, out, f));
+}
+
 char *store_dump(struct store_fixture *x)
 {
     char *text = NULL;
     size_t bytes = 0;
     struct job_query jobs = {.is_active = -1, .limit = STORE_IDS_MAX};
     struct progress p;
+    struct store_progress whole;
     FILE *out = open_memstream(&text, &bytes);
     store_assert_ok(store_list_jobs(x->reader, &jobs, dump_job, out, f));
     dump_executions(x, out);
     store_assert_ok(store_list_alerts(x->reader, 0, INT64_MAX, STORE_IDS_MAX, dump_alert, out, f));
+    dump_versions(x, out);
+    store_assert_ok(store_read_progress(x->reader, &whole, f));
+    fprintf(out, "removed to %lld\n", (long long)whole.removed_to);
     store_assert_ok(store_get_progress(x->store, &p, f));
     fprintf(out, "progress %lld %lld %lld %lld %lld %lld\n", (long long)p.watermark,
             (long long)p.watermark_job, (long long)p.job_next, (long long)p.execution_next,

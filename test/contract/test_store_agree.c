@@ -83,8 +83,14 @@ static void add_job_change(struct plan *p, struct batch *b)
     } else if (once_in(p, 2)) {
         store_add_job(b, id);
     } else {
-        store_add(b, CHANGE_JOB_STATE)->state = (struct job_state){
-            .id = id, .version = (int64_t)draw(p, 99), .paused_until = WALL_NEVER};
+        store_add(b, CHANGE_JOB_STATE)->state =
+            (struct job_state){.id = id,
+                               .version = (int64_t)draw(p, 99),
+                               .effective_from = STORE_T0 + (wall_ms)draw(p, 99),
+                               .paused_until = once_in(p, 3) ? STORE_T0 : WALL_NEVER,
+                               .is_active = once_in(p, 2),
+                               .finished = once_in(p, 5),
+                               .paused_reason = once_in(p, 3) ? "so it is" : NULL};
     }
 }
 
@@ -111,6 +117,8 @@ static struct batch *draw_batch(struct plan *p, uint64_t sequence)
     struct batch *b = batch_new(sequence);
     b->has_progress = true;
     b->progress.watermark = (int64_t)sequence;
+    b->progress.generation = (int64_t)sequence / 100;
+    b->progress.corrected_at = STORE_T0 + (int64_t)sequence % 40;
     for (uint64_t n = draw(p, 4) + 1; n > 0; n--)
         add_change(p, b);
     return b;

@@ -57,23 +57,33 @@ static struct memory_job *change_job(struct commit *c, job_id id)
         return NULL;
     note(c, UNDO_JOB, id)->job = *j;
     j->job = job_copy(j->job);
+    j->versions = job_versions_copy(&j->versions);
     return j;
+}
+
+// After a change of a job: if it alters which occurrences there are, a version begins.
+static void changed_job(struct commit *c, struct memory_job *j)
+{
+    const struct memory_job *before = &c->undos[c->undo_count - 1].job;
+    if (!j->deleted_at && !job_version_begins(before->job, j->job))
+        return;
+    job_versions_begin(&j->versions, j->job, j->deleted_at);
+    job_versions_prune(&j->versions, c->store->removed_to);
 }
 
 static enum err put_job(struct commit *c, const struct job *job)
 {
-    struct memory_job *old = table_find(&c->store->jobs, job->id);
-    if (!old) {
-        struct memory_job *new = xmalloc(sizeof *new);
-        *new = (struct memory_job){job_copy(job), 0};
-        table_insert(&c->store->jobs, new);
+    if (!table_find(&c->store->jobs, job->id)) {
+        table_insert(&c->store->jobs, memory_job_new(job));
         note(c, UNDO_JOB_NEW, job->id);
         return ERR_OK;
     }
-    if (old->deleted_at)
+    struct memory_job *old = change_job(c, job->id);
+    if (!old)
         return refuse(c, "job", job->id, "changed after it was deleted");
-    note(c, UNDO_JOB, job->id)->job = *old;
+    job_free(old->job);
     old->job = job_copy(job);
+    changed_job(c, old);
     return ERR_OK;
 }
 
@@ -92,6 +102,7 @@ static enum err put_job_state(struct commit *c, const struct job_state *state)
     j->job->failures = state->failures;
     if (state->is_active || state->paused_reason)
         job_set_text(&j->job->paused_reason, state->is_active ? NULL : state->paused_reason);
+    changed_job(c, j);
     return ERR_OK;
 }
 
@@ -101,6 +112,7 @@ static enum err delete_job(struct commit *c, job_id id, wall_ms at)
     if (!j)
         return refuse(c, "job", id, "is not there, or deleted");
     j->deleted_at = at;
+    changed_job(c, j);
     return ERR_OK;
 }
 
@@ -189,12 +201,12 @@ static void take_back(struct memory_store *s, struct undo *u)
     switch (u->kind) {
     case UNDO_JOB_NEW:
         j = table_take(&s->jobs, u->id);
-        job_free(j->job);
+        memory_job_disown(j);
         free(j);
         break;
     case UNDO_JOB:
         j = table_find(&s->jobs, u->id);
-        job_free(j->job);
+        memory_job_disown(j);
         *j = u->job;
         break;
     case UNDO_EXECUTION_NEW:
@@ -219,7 +231,7 @@ static void take_back(struct memory_store *s, struct undo *u)
 static void keep(struct undo *u)
 {
     if (u->kind == UNDO_JOB)
-        job_free(u->job.job);
+        memory_job_disown(&u->job);
     if (u->kind == UNDO_EXECUTION)
         execution_disown(&u->execution);
 }
@@ -258,6 +270,27 @@ static enum err apply(struct commit *c, const struct change *change)
     return ERR_OK;
 }
 
+// A clock that was far ahead is set right: what was to begin later has begun.
+static void begin_versions(struct memory_store *s, wall_ms corrected_at)
+{
+    for (size_t i = 0; i < s->jobs.count; i++) {
+        struct job_versions *l = &((struct memory_job *)s->jobs.rows[i])->versions;
+        for (size_t k = 0; k < l->count; k++)
+            l->rows[k].from_at = MIN(l->rows[k].from_at, corrected_at);
+    }
+}
+
+// That of the last batch which has one.
+static void put_progress(struct memory_store *s, struct batch *const *batches, size_t count)
+{
+    int64_t generation = s->progress.generation;
+    for (size_t b = 0; b < count; b++)
+        if (batches[b]->has_progress)
+            s->progress = batches[b]->progress;
+    if (s->progress.generation > generation)
+        begin_versions(s, s->progress.corrected_at);
+}
+
 static void put_client_keys(struct memory_store *s, const struct batch *b)
 {
     for (size_t i = 0; i < b->count; i++)
@@ -275,9 +308,8 @@ enum err memory_commit(struct store *store, struct batch *const *batches, size_t
     for (size_t b = 0; b < count && !err; b++)
         for (size_t i = 0; i < batches[b]->count && !err; i++)
             err = apply(&c, &batches[b]->changes[i]);
-    for (size_t b = 0; b < count && !err; b++)
-        if (batches[b]->has_progress)
-            s->progress = batches[b]->progress;
+    if (!err)
+        put_progress(s, batches, count);
     for (size_t b = 0; b < count && !err; b++)
         put_client_keys(s, batches[b]);
     finish(&c, err);

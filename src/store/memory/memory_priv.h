@@ -14,6 +14,7 @@
 struct memory_job {
     struct job *job;
     wall_ms deleted_at; // 0: it is there.
+    struct job_versions versions;
 };
 
 // An execution with its attempts, in order of their number. Owns all its strings.
@@ -52,6 +53,7 @@ struct memory_store {
     size_t client_key_count;
     size_t client_key_capacity;
     struct progress progress;
+    wall_ms removed_to; // The latest instant of which retention has removed a row.
 };
 
 // --- tables.c --------------------------------------------------------------------------------
@@ -73,6 +75,8 @@ struct attempt attempt_own(const struct attempt *a);
 void attempt_disown(struct attempt *a);
 struct memory_execution *memory_execution_new(const struct execution *e);
 void memory_execution_free(struct memory_execution *e);
+struct memory_job *memory_job_new(const struct job *j);
+void memory_job_disown(struct memory_job *j); // Frees what it holds, not the struct.
 struct alert *alert_new(const struct alert *a);
 void alert_free(struct alert *a);
 

@@ -59,6 +59,18 @@ static enum err get_client_key(struct store_reader *r, const char *text, wall_ms
     return leave(s, each(context, &found));
 }
 
+static enum err list_versions(struct store_reader *r, job_id job, store_each_version *each,
+                              void *context, struct fault *f)
+{
+    (void)f;
+    struct memory_store *s = enter(r);
+    const struct memory_job *j = table_find(&s->jobs, job);
+    enum err err = ERR_OK;
+    for (size_t i = 0; j && i < j->versions.count && !err; i++)
+        err = each(context, &j->versions.rows[i]);
+    return leave(s, err);
+}
+
 static enum err list_jobs(struct store_reader *r, const struct job_query *q, store_each_job *each,
                           void *context, struct fault *f)
 {
@@ -195,6 +207,14 @@ static enum err list_alerts(struct store_reader *r, job_id job, int64_t before, 
     return leave(s, err);
 }
 
+static enum err read_progress(struct store_reader *r, struct store_progress *out, struct fault *f)
+{
+    (void)f;
+    struct memory_store *s = enter(r);
+    *out = (struct store_progress){s->progress, s->removed_to};
+    return leave(s, ERR_OK);
+}
+
 static void close_reader(struct store_reader *r)
 {
     free(r);
@@ -205,11 +225,13 @@ static const struct store_reader_ops ops = {
     .get_client_key = get_client_key,
     .get_job = get_job,
     .list_jobs = list_jobs,
+    .list_versions = list_versions,
     .list_executions = list_executions,
     .get_execution = get_execution,
     .list_attempts = list_attempts,
     .list_alerts = list_alerts,
     .count_executions = count_executions,
+    .read_progress = read_progress,
 };
 
 enum err memory_reader_open(struct store *store, struct store_reader **out, struct fault *f)

@@ -68,7 +68,7 @@ static void remove_deleted_jobs(struct memory_store *s)
             continue;
         remove_alerts_of_job(s, j->job->id);
         table_take(&s->jobs, j->job->id);
-        job_free(j->job);
+        memory_job_disown(j);
         free(j);
     }
 }
@@ -78,6 +78,7 @@ static size_t remove_old(struct memory_store *s, wall_ms before, size_t rows_max
     size_t removed = 0;
     struct memory_execution *e;
     while (removed < rows_max && (e = find_oldest(s, before)) != NULL) {
+        s->removed_to = MAX(s->removed_to, MAX(e->row.key.scheduled_at, e->row.missed_to));
         remove_alerts(s, e->row.id);
         table_take(&s->executions, e->row.id);
         key_set_remove(&s->keys, e);

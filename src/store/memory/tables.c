@@ -179,6 +179,20 @@ void memory_execution_free(struct memory_execution *e)
     free(e);
 }
 
+struct memory_job *memory_job_new(const struct job *j)
+{
+    struct memory_job *new = xcalloc(1, sizeof *new);
+    new->job = job_copy(j);
+    job_versions_begin(&new->versions, j, 0);
+    return new;
+}
+
+void memory_job_disown(struct memory_job *j)
+{
+    job_free(j->job);
+    job_versions_fini(&j->versions);
+}
+
 struct alert *alert_new(const struct alert *a)
 {
     struct alert *new = xmalloc(sizeof *new);
@@ -265,7 +279,8 @@ void memory_tables_copy(struct memory_store *to, const struct memory_store *from
     for (size_t i = 0; i < from->jobs.count; i++) {
         const struct memory_job *j = from->jobs.rows[i];
         struct memory_job *copy = xmalloc(sizeof *copy);
-        *copy = (struct memory_job){job_copy(j->job), j->deleted_at};
+        *copy =
+            (struct memory_job){job_copy(j->job), j->deleted_at, job_versions_copy(&j->versions)};
         table_insert(&to->jobs, copy);
     }
     for (size_t i = 0; i < from->executions.count; i++) {
@@ -278,14 +293,14 @@ void memory_tables_copy(struct memory_store *to, const struct memory_store *from
     for (size_t i = 0; i < from->client_key_count; i++)
         memory_client_key_put(to, &from->client_keys[i]);
     to->progress = from->progress;
+    to->removed_to = from->removed_to;
 }
 
 void memory_tables_free(struct memory_store *s)
 {
     for (size_t i = 0; i < s->jobs.count; i++) {
-        struct memory_job *j = s->jobs.rows[i];
-        job_free(j->job);
-        free(j);
+        memory_job_disown(s->jobs.rows[i]);
+        free(s->jobs.rows[i]);
     }
     for (size_t i = 0; i < s->executions.count; i++)
         memory_execution_free(s->executions.rows[i]);

@@ -8,17 +8,24 @@
 #define CHECKPOINT_PAGES 4096
 #define LOG_PAGES_MAX 16384 // 64 MiB: then the file is cut, if no reader is in the way.
 
+// What one step of retention has removed so far.
+struct removal {
+    size_t count;
+    wall_ms to; // The latest instant among them.
+};
+
 // Collects the oldest terminal rows which lie before `before`, at most `ids_max`.
 static enum err find_old(struct sqlite_store *s, wall_ms before, size_t ids_max, int64_t *ids,
-                         size_t *found, struct fault *f)
+                         struct removal *found, struct fault *f)
 {
     sqlite3_stmt *statement = s->statements[RETAIN_FIND];
     sqlite3_bind_int64(statement, 1, before);
     sqlite3_bind_int64(statement, 2, (int64_t)ids_max);
     int rc;
-    *found = 0;
-    while ((rc = sqlite3_step(statement)) == SQLITE_ROW)
-        ids[(*found)++] = sqlite3_column_int64(statement, 0);
+    while ((rc = sqlite3_step(statement)) == SQLITE_ROW) {
+        ids[found->count++] = sqlite3_column_int64(statement, 0);
+        found->to = MAX(found->to, sqlite3_column_int64(statement, 1));
+    }
     enum err err = rc == SQLITE_DONE ? ERR_OK : sqlite_fault(s->db, "looking for old rows", f);
     sqlite3_reset(statement);
     return err;
@@ -42,16 +49,17 @@ static enum err remove_execution(struct sqlite_store *s, int64_t id, struct faul
 }
 
 // Adds what it removed to *removed.
-static enum err remove_old(struct sqlite_store *s, wall_ms before, size_t rows_max, size_t *removed,
-                           struct fault *f)
+static enum err remove_old(struct sqlite_store *s, wall_ms before, size_t rows_max,
+                           struct removal *removed, struct fault *f)
 {
     int64_t *ids = xcalloc(rows_max, sizeof *ids);
-    size_t found = 0;
+    struct removal found = {.to = removed->to};
     enum err err = find_old(s, before, rows_max, ids, &found, f);
-    for (size_t i = 0; i < found && !err; i++)
+    for (size_t i = 0; i < found.count && !err; i++)
         err = remove_execution(s, ids[i], f);
     free(ids);
-    *removed += found;
+    removed->count += found.count;
+    removed->to = found.to;
     return err;
 }
 
@@ -65,17 +73,18 @@ static enum err remove_loose_alerts(struct sqlite_store *s, wall_ms before, size
 }
 
 static enum err remove_by_rules(struct sqlite_store *s, const struct store_retention *r,
-                                wall_ms now, size_t rows_max, size_t *removed, struct fault *f)
+                                wall_ms now, size_t rows_max, struct removal *removed,
+                                struct fault *f)
 {
     enum err err = ERR_OK;
     if (r->age_ms > 0)
         err = remove_old(s, now - r->age_ms, rows_max, removed, f);
     if (r->age_ms > 0 && !err)
         err = remove_loose_alerts(s, now - r->age_ms, rows_max, f);
-    int64_t excess = s->progress.executions - (int64_t)*removed - r->executions_max;
+    int64_t excess = s->progress.executions - (int64_t)removed->count - r->executions_max;
     if (err || r->executions_max == 0 || excess <= 0)
         return err;
-    size_t room = rows_max - *removed;
+    size_t room = rows_max - removed->count;
     return remove_old(s, WALL_NEVER, MIN((size_t)excess, room), removed, f);
 }
 
@@ -108,15 +117,16 @@ enum err sqlite_retain(struct store *store, const struct store_retention *r, wal
 {
     struct sqlite_store *s = (struct sqlite_store *)store;
     struct progress_row row = s->progress;
-    size_t gone = 0;
+    struct removal gone = {.to = row.removed_to};
     enum err err = sqlite_begin(s, f);
     if (err)
         return err;
     err = remove_by_rules(s, r, now, rows_max, &gone, f);
-    row.executions -= (int64_t)gone;
-    if (!err && gone > 0)
+    row.executions -= (int64_t)gone.count;
+    row.removed_to = gone.to;
+    if (!err && gone.count > 0)
         err = sqlite_put_progress(s, &row, f);
-    if (!err && gone < rows_max)
+    if (!err && gone.count < rows_max)
         err = sweep_jobs(s, rows_max, f);
     if (!err)
         err = sqlite_sweep_client_keys(s, now, rows_max, f);
@@ -124,7 +134,7 @@ enum err sqlite_retain(struct store *store, const struct store_retention *r, wal
     if (err)
         return err;
     s->progress = row;
-    *removed = gone;
+    *removed = gone.count;
     return ERR_OK;
 }
 

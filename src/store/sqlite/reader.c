@@ -13,6 +13,7 @@
 enum query {
     JOB_GET,
     JOBS_LIST,
+    VERSIONS_LIST,
     EXECUTION_GET,
     EXECUTION_GET_MANUAL,
     EXECUTIONS_OF_JOB,
@@ -27,6 +28,7 @@ enum query {
     ALERTS_OF_JOB,
     ALERTS_OF_ALL,
     CLIENT_KEY_GET,
+    PROGRESS_READ,
     QUERIES
 };
 
@@ -55,6 +57,9 @@ static const struct sql reader_sql[QUERIES] = {
     [JOB_GET] = {"SELECT %s FROM jobs WHERE id = ?1 AND deleted_at IS NULL", row_names, &job_rows},
     [JOBS_LIST] = {"SELECT %s FROM jobs WHERE id > ?1 AND deleted_at IS NULL ORDER BY id",
                    row_names, &job_rows},
+    [VERSIONS_LIST] = {"SELECT %s FROM job_versions WHERE job_id = ?1 ORDER BY number", row_names,
+                       &version_rows},
+    [PROGRESS_READ] = {"SELECT %s FROM progress WHERE id = 1", row_names, &progress_rows},
     [EXECUTION_GET] = {EXECUTIONS "job_id WHERE job_id = ?1 AND scheduled_at = ?2 AND series = ?3",
                        row_names, &execution_rows},
     [EXECUTION_GET_MANUAL] = {EXECUTIONS "manual WHERE job_id = ?1 AND series = ?3 AND series < 0",
@@ -327,16 +332,49 @@ static enum err get_client_key(struct store_reader *reader, const char *text, wa
     return err;
 }
 
+// --- Versions and progress -------------------------------------------------------------------
+
+static enum err list_versions(struct store_reader *reader, job_id job, store_each_version *each,
+                              void *context, struct fault *f)
+{
+    struct sqlite_reader *r = self(reader);
+    struct version_walk w = version_walk(each, context);
+    sqlite3_bind_int64(r->queries[VERSIONS_LIST], 1, job);
+    return walk_query(r, VERSIONS_LIST, &w.walk, f);
+}
+
+struct progress_walk {
+    struct walk walk;
+    struct progress_row row;
+};
+
+static enum err visit_progress(struct walk *walk, sqlite3_stmt *statement, struct fault *f)
+{
+    return row_read(&progress_rows, statement, &((struct progress_walk *)walk)->row, f);
+}
+
+static enum err read_progress(struct store_reader *reader, struct store_progress *out,
+                              struct fault *f)
+{
+    struct progress_walk w = {.walk = {.visit = visit_progress}};
+    enum err err = walk_query(self(reader), PROGRESS_READ, &w.walk, f);
+    if (!err)
+        *out = (struct store_progress){w.row.progress, w.row.removed_to};
+    return err;
+}
+
 static const struct store_reader_ops ops = {
     .close = close_reader,
     .get_job = get_job,
     .list_jobs = list_jobs,
+    .list_versions = list_versions,
     .list_executions = list_executions,
     .get_execution = get_execution,
     .list_attempts = list_attempts,
     .list_alerts = list_alerts,
     .get_client_key = get_client_key,
     .count_executions = count_executions,
+    .read_progress = read_progress,
 };
 
 enum err sqlite_reader_open(struct store *store, struct store_reader **out, struct fault *f)

@@ -51,6 +51,7 @@ WORDS(catch_ups, catch_up_name, enum catch_up, CATCH_UPS)
 WORDS(overlaps, overlap_name, enum overlap, OVERLAPS)
 WORDS(gaps, cron_gap_name, enum cron_gap, CRON_GAP_SKIP + 1)
 WORDS(folds, cron_fold_name, enum cron_fold, CRON_FOLD_SECOND + 1)
+WORDS(phases, job_phase_name, enum job_phase, JOB_PHASES)
 WORDS(states, execution_state_name, enum execution_state, EXECUTION_STATES)
 WORDS(triggers, execution_trigger_name, enum execution_trigger, EXECUTION_TRIGGERS)
 WORDS(kinds, alert_kind_name, enum alert_kind, ALERT_KINDS)
@@ -103,6 +104,24 @@ static const struct column job_columns[] = {
     {UNKNOWN(job, "paused_until", paused_until, WALL_NEVER)},
     {INTEGER(job, "effective_from", effective_from)},
     {INTEGER(job, "version", version)},
+};
+
+static const struct column version_columns[] = {
+    {INTEGER(job_version, "job_id", job)},
+    {INTEGER(job_version, "number", number)},
+    {INTEGER(job_version, "version", version)},
+    {INTEGER(job_version, "from_at", from_at)},
+    {WORD(job_version, "phase", phase, phases)},
+    {TEXT(job_version, "schedule", schedule)},
+    {TEXT(job_version, "timezone", timezone)},
+    {WORD(job_version, "dst_gap", dst_gap, gaps)},
+    {WORD(job_version, "dst_fold", dst_fold, folds)},
+    {UNKNOWN(job_version, "start_at", start_at, 0)},
+    {UNKNOWN(job_version, "end_at", end_at, WALL_NEVER)},
+    {UNKNOWN(job_version, "max_runs", max_runs, 0)},
+    {INTEGER(job_version, "runs", runs)},
+    {UNKNOWN(job_version, "paused_until", paused_until, WALL_NEVER)},
+    {TEXT(job_version, "reason", reason)},
 };
 
 static const struct column execution_columns[] = {
@@ -160,10 +179,13 @@ static const struct column progress_columns[] = {
     {INTEGER(progress_row, "alert_next", progress.alert_next)},
     {INTEGER(progress_row, "epoch", progress.epoch)},
     {INTEGER(progress_row, "generation", progress.generation)},
+    {INTEGER(progress_row, "corrected_at", progress.corrected_at)},
     {INTEGER(progress_row, "executions", executions)},
+    {INTEGER(progress_row, "removed_to", removed_to)},
 };
 
 const struct row_map job_rows = {"jobs", job_columns, COUNT_OF(job_columns)};
+const struct row_map version_rows = {"job_versions", version_columns, COUNT_OF(version_columns)};
 const struct row_map execution_rows = {"job_executions", execution_columns,
                                        COUNT_OF(execution_columns)};
 const struct row_map attempt_rows = {"job_attempts", attempt_columns, COUNT_OF(attempt_columns)};

@@ -61,6 +61,54 @@ static const char version_1[] =
     "CREATE INDEX idx_jobs_is_active ON jobs (is_active);"
     "CREATE INDEX idx_jobs_deleted ON jobs (id) WHERE deleted_at IS NOT NULL;"
 
+    // A row for each change of what decides a job's occurrences, written by triggers, so that
+    // nothing that changes a job can forget it. Old ones go when retention has passed them.
+    "CREATE TABLE job_versions ("
+    "  job_id INTEGER NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,"
+    "  number INTEGER NOT NULL,"
+    "  version INTEGER NOT NULL,"
+    "  from_at INTEGER NOT NULL," // It holds for the instants after this one.
+    "  phase TEXT NOT NULL,"
+    "  schedule TEXT NOT NULL,"
+    "  timezone TEXT NOT NULL,"
+    "  dst_gap TEXT NOT NULL,"
+    "  dst_fold TEXT NOT NULL,"
+    "  start_at INTEGER,"
+    "  end_at INTEGER,"
+    "  max_runs INTEGER,"
+    "  runs INTEGER NOT NULL," // When it began.
+    "  paused_until INTEGER,"
+    "  reason TEXT,"
+    "  PRIMARY KEY (job_id, number)"
+    ") STRICT, WITHOUT ROWID;"
+    // The version that each job as it is now stands for. One that finishes keeps its
+    // effective_from, which lies before its last occurrences.
+    "CREATE VIEW job_versions_now AS SELECT id AS job_id,"
+    "  1 + coalesce((SELECT max(number) FROM job_versions WHERE job_id = jobs.id), 0) AS number,"
+    "  version,"
+    "  CASE WHEN deleted_at THEN deleted_at WHEN finished THEN max(effective_from, updated_at)"
+    "    ELSE effective_from END AS from_at,"
+    "  CASE WHEN deleted_at THEN 'deleted' WHEN is_active THEN 'active'"
+    "    WHEN finished THEN 'finished' ELSE 'paused' END AS phase,"
+    "  schedule, timezone, dst_gap, dst_fold, start_at, end_at, max_runs, runs,"
+    "  iif(is_active OR finished OR deleted_at, NULL, paused_until) AS paused_until,"
+    "  iif(is_active OR finished OR deleted_at, NULL, paused_reason) AS reason FROM jobs;"
+    "CREATE TRIGGER jobs_inserted AFTER INSERT ON jobs BEGIN"
+    "  INSERT INTO job_versions SELECT * FROM job_versions_now WHERE job_id = new.id;"
+    "END;"
+    "CREATE TRIGGER jobs_updated AFTER UPDATE ON jobs"
+    "  WHEN (old.schedule, old.timezone, old.dst_gap, old.dst_fold, old.start_at, old.end_at,"
+    "    old.max_runs, old.is_active, old.finished, old.paused_until, old.paused_reason,"
+    "    old.deleted_at) IS NOT"
+    "    (new.schedule, new.timezone, new.dst_gap, new.dst_fold, new.start_at, new.end_at,"
+    "    new.max_runs, new.is_active, new.finished, new.paused_until, new.paused_reason,"
+    "    new.deleted_at) BEGIN"
+    "  INSERT INTO job_versions SELECT * FROM job_versions_now WHERE job_id = new.id;"
+    "  DELETE FROM job_versions WHERE job_id = new.id AND number <"
+    "    (SELECT max(number) FROM job_versions WHERE job_id = new.id"
+    "      AND from_at <= (SELECT removed_to FROM progress));"
+    "END;"
+
     "CREATE TABLE job_executions ("
     "  id INTEGER PRIMARY KEY,"
     "  job_id INTEGER NOT NULL REFERENCES jobs (id),"
@@ -140,9 +188,16 @@ static const char version_1[] =
     "  alert_next INTEGER NOT NULL,"
     "  epoch INTEGER NOT NULL,"
     "  generation INTEGER NOT NULL,"
-    "  executions INTEGER NOT NULL" // Rows of job_executions, so that nobody has to count them.
+    "  corrected_at INTEGER NOT NULL,"
+    "  executions INTEGER NOT NULL," // Rows of job_executions, so that nobody has to count them.
+    "  removed_to INTEGER NOT NULL"  // Rows up to this instant may have gone by retention.
     ") STRICT;"
-    "INSERT INTO progress VALUES (1, 0, 0, 0, 0, 0, 0, 0, 0);";
+    "INSERT INTO progress VALUES (1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);"
+    // A clock that was far ahead is set right: what was to begin later has begun.
+    "CREATE TRIGGER clock_corrected AFTER UPDATE ON progress"
+    "  WHEN new.generation > old.generation BEGIN"
+    "  UPDATE job_versions SET from_at = new.corrected_at WHERE from_at > new.corrected_at;"
+    "END;";
 
 // migrations[v] leads from version v to v + 1.
 static const char *const migrations[SQLITE_SCHEMA_VERSION] = {version_1};

@@ -33,16 +33,18 @@ struct row_map {
 };
 
 extern const struct row_map job_rows;
+extern const struct row_map version_rows; // Written by triggers alone.
 extern const struct row_map execution_rows;
 extern const struct row_map attempt_rows;
 extern const struct row_map alert_rows; // Without the execution's key, which its row has.
 extern const struct row_map progress_rows;
 
-// The one row of table `progress`: what the core wants to remember, and a count of our own.
+// The one row of table `progress`: what the core wants to remember, and what retention does.
 struct progress_row {
     int64_t id; // 1
     struct progress progress;
     int64_t executions; // Rows of job_executions, so that retention by count need not count.
+    wall_ms removed_to; // The latest instant of which retention has removed a row.
 };
 
 // Makers of SQL: they write to `out`, which must have room. "a, b, c" for a SELECT.
@@ -197,6 +199,12 @@ struct execution_walk {
     store_each_execution *each;
     void *context;
 };
+struct version_walk {
+    struct walk walk;
+    store_each_version *each;
+    void *context;
+};
+struct version_walk version_walk(store_each_version *each, void *context);
 struct job_walk job_walk(const struct job_query *q, store_each_job *each, void *context);
 struct execution_walk execution_walk(store_each_execution *each, void *context);
 

@@ -41,7 +41,8 @@ const struct sql writer_sql[STATEMENTS] = {
     [LOAD_OPEN] = {"SELECT %s FROM job_executions INDEXED BY idx_job_executions_open"
                    " WHERE completed_at IS NULL ORDER BY id",
                    row_names, &execution_rows},
-    [RETAIN_FIND] = {"SELECT id FROM job_executions INDEXED BY idx_job_executions_scheduled_at"
+    [RETAIN_FIND] = {"SELECT id, coalesce(missed_to, scheduled_at) FROM job_executions"
+                     " INDEXED BY idx_job_executions_scheduled_at"
                      " WHERE scheduled_at < ?1 AND completed_at < ?1"
                      " ORDER BY scheduled_at, id LIMIT ?2",
                      NULL, NULL},

@@ -38,6 +38,20 @@ static enum err visit_execution(struct walk *walk, sqlite3_stmt *statement, stru
     return w->each(w->context, &e);
 }
 
+static enum err visit_version(struct walk *walk, sqlite3_stmt *statement, struct fault *f)
+{
+    struct version_walk *w = (struct version_walk *)walk;
+    struct job_version v = {0};
+    enum err err = row_read(&version_rows, statement, &v, f);
+    return err ? err : w->each(w->context, &v);
+}
+
+struct version_walk version_walk(store_each_version *each, void *context)
+{
+    return (struct version_walk){
+        .walk = {.visit = visit_version}, .each = each, .context = context};
+}
+
 struct job_walk job_walk(const struct job_query *q, store_each_job *each, void *context)
 {
     return (struct job_walk){
