@@ -65,11 +65,19 @@ static void resume_at_least_once(struct core *c, struct open *o)
     core__advance(c, o);
 }
 
+// It rests until its time comes, and until this start is durable: a later life must not send under
+// the same fence. What goes on at once is claimed, which waits as well.
+static void rest(struct core *c, struct open *o, enum phase phase, struct agenda *a, int64_t at)
+{
+    o->phase = phase;
+    o->sequence = c->out->batch->sequence;
+    agenda_put(a, &o->due, at, o->record.id);
+}
+
 static void resume(struct core *c, struct open *o)
 {
     if (o->record.state == EXECUTION_PENDING && core__due_at(o) > c->now.wall) {
-        o->phase = PHASE_PLANNED;
-        agenda_put(c->instants, &o->due, core__due_at(o), o->record.id);
+        rest(c, o, PHASE_PLANNED, c->instants, core__due_at(o));
         return;
     }
     if (o->record.state == EXECUTION_PENDING && !core__admit(c, o))
@@ -79,9 +87,8 @@ static void resume(struct core *c, struct open *o)
     o->retrying = o->record.next_attempt_at != 0;
     bool queued = o->job->overlap == OVERLAP_QUEUE; // The next ones would overtake one that waits.
     if (was_waiting(c, &o->record) && !queued) {
-        o->phase = PHASE_BACKOFF;
         dur_ms wait = o->record.next_attempt_at - c->now.wall;
-        agenda_put(c->retries, &o->due, c->now.mono + wait, o->record.id);
+        rest(c, o, PHASE_BACKOFF, c->retries, c->now.mono + wait);
     } else if (o->job->type == JOB_ATMOST_ONCE) {
         resume_at_most_once(c, o);
     } else {

@@ -124,6 +124,14 @@ static void check_change(struct rig *r, size_t index)
     assert_false(execution_state_is_terminal(before.state));
 }
 
+static struct progress durable_progress(const struct rig *r)
+{
+    for (size_t i = r->durable_count; i-- > 0;)
+        if (r->durable[i]->has_progress)
+            return r->durable[i]->progress;
+    return (struct progress){0};
+}
+
 static void keep_send(struct rig *r, const struct send *s)
 {
     const struct request *q = &s->request;
@@ -131,6 +139,7 @@ static void keep_send(struct rig *r, const struct send *s)
     if (!find_key(r, &q->key, false, &row))
         fail_msg("a request of job %d left before its row was durable", (int)q->key.job);
     assert_false(execution_state_is_terminal(row.state));
+    assert_int_equal(q->fence, durable_progress(r).epoch);
     if (q->key.series >= 0)
         assert_true(q->key.scheduled_at <= r->now.wall);
     assert_true(r->send_count < RIG_SENDS_MAX);
@@ -193,14 +202,6 @@ void rig_free(struct rig *r)
     free(r);
 }
 
-static struct progress durable_progress(const struct rig *r)
-{
-    for (size_t i = r->durable_count; i-- > 0;)
-        if (r->durable[i]->has_progress)
-            return r->durable[i]->progress;
-    return (struct progress){0};
-}
-
 // The job after this change, or NULL when it is gone.
 static struct job *apply(struct job *j, job_id id, const struct change *c)
 {
@@ -217,6 +218,8 @@ static struct job *apply(struct job *j, job_id id, const struct change *c)
         j->updated_at = c->state.updated_at;
         j->effective_from = c->state.effective_from;
         j->paused_until = c->state.paused_until;
+        j->runs = c->state.runs;
+        j->failures = c->state.failures;
         j->is_active = c->state.is_active;
         j->finished = c->state.finished;
     }

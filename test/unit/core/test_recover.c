@@ -101,6 +101,33 @@ static void what_is_not_due_yet_waits_for_its_instant(void **state)
     rig_free(r);
 }
 
+// The fence on a request is worth something only if no later life can carry it again: nothing of
+// what was loaded leaves before the start itself, with its epoch, is durable.
+static void what_was_loaded_waits_until_the_start_is_durable(void **state)
+{
+    (void)state;
+    job_id id;
+    struct rig *planned = rig_started();
+    rig_create(planned, job_of(ONCE));
+    rig_run(planned, MINUTE - SECOND);
+    struct rig *waiting = rig_flying(job_of(ONCE), &id);
+    rig_answer(waiting, 0, 500);
+    rig_record(waiting);
+    struct rig *rigs[] = {planned, waiting};
+    for (size_t i = 0; i < COUNT_OF(rigs); i++) {
+        struct rig *r = rigs[i];
+        size_t before = r->send_count;
+        rig_crash(r, 100);
+        rig_pass(r, 900);
+        rig_tick(r);
+        assert_int_equal(r->send_count, before);
+        rig_record(r);
+        assert_int_equal(r->send_count, before + 1);
+        assert_int_equal(r->sends[before].fence, 2);
+        rig_free(r);
+    }
+}
+
 static void a_wait_between_attempts_goes_on_and_counts_what_was_made(void **state)
 {
     (void)state;
@@ -362,6 +389,7 @@ int main(void)
         cmocka_unit_test(a_terminal_row_is_never_sent_again),
         cmocka_unit_test(an_outcome_that_is_lost_is_asked_for_again),
         cmocka_unit_test(what_is_not_due_yet_waits_for_its_instant),
+        cmocka_unit_test(what_was_loaded_waits_until_the_start_is_durable),
         cmocka_unit_test(a_wait_between_attempts_goes_on_and_counts_what_was_made),
         cmocka_unit_test(a_retry_that_may_have_left_is_sent_again_under_a_new_number),
         cmocka_unit_test(a_request_that_kills_the_server_each_time_ends_failed),
