@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define CASES_PER_WINDOW 100
+#define CASES_PER_WINDOW 20
 #define RUNS_MAX 40
 #define ZONES_MAX 700
 #define CHANGES_MAX 600
