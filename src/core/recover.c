@@ -69,7 +69,7 @@ static void resume_at_least_once(struct core *c, struct open *o)
 // the same fence. What goes on at once is claimed, which waits as well.
 static void rest(struct core *c, struct open *o, enum phase phase, struct agenda *a, int64_t at)
 {
-    o->phase = phase;
+    o->phase = (uint8_t)phase;
     o->sequence = c->out->batch->sequence;
     agenda_put(a, &o->due, at, o->record.id);
 }
