@@ -291,7 +291,7 @@ static void update(struct core *c, struct command *cmd, struct core_job *j, stru
     core__gates_pump(c, &j->gate); // Its limit may have risen.
 }
 
-static void delete (struct core *c, struct core_job *j, struct reply *r)
+static void delete_job(struct core *c, struct core_job *j, struct reply *r)
 {
     settle(c, j);
     r->job = j->id;
@@ -343,7 +343,7 @@ static void act(struct core *c, struct command *cmd, struct core_job *j, struct 
         update(c, cmd, j, r);
         break;
     case COMMAND_DELETE:
-        delete (c, j, r);
+        delete_job(c, j, r);
         break;
     case COMMAND_TRIGGER:
         trigger(c, cmd, j, r);

@@ -7,22 +7,21 @@
 #include <inttypes.h>
 #include <string.h>
 
-#define NUMBER(member, min, max)                                                                   \
-    {                                                                                              \
-#member, (min), (max), offsetof(struct job, member), sizeof(((struct job *)0)->member)     \
-    }
+#define NUMBER(member, low, high)                                                                  \
+    .name = #member, .min = (low), .max = (high), .offset = offsetof(struct job, member),          \
+    .bytes = sizeof(((struct job *)0)->member)
 
 static const struct service_number numbers[] = {
-    NUMBER(timeout_ms, JOB_TIMEOUT_MS_MIN, JOB_TIMEOUT_MS_MAX),
-    NUMBER(max_retries, 0, JOB_RETRIES_MAX),
-    NUMBER(retry_base_ms, 1, JOB_RETRY_MS_MAX),
-    NUMBER(retry_cap_ms, 1, JOB_RETRY_MS_MAX),
-    NUMBER(catch_up_window_s, 1, JOB_CATCH_UP_WINDOW_S_MAX),
-    NUMBER(max_in_flight, 1, JOB_IN_FLIGHT_MAX),
-    NUMBER(jitter_ms, 0, JOB_JITTER_MS_MAX),
-    NUMBER(max_runs, 0, JOB_RUNS_MAX),
-    NUMBER(runs, 0, JOB_RUNS_MAX),
-    NUMBER(alert_after, 1, JOB_ALERT_AFTER_MAX),
+    {NUMBER(timeout_ms, JOB_TIMEOUT_MS_MIN, JOB_TIMEOUT_MS_MAX)},
+    {NUMBER(max_retries, 0, JOB_RETRIES_MAX)},
+    {NUMBER(retry_base_ms, 1, JOB_RETRY_MS_MAX)},
+    {NUMBER(retry_cap_ms, 1, JOB_RETRY_MS_MAX)},
+    {NUMBER(catch_up_window_s, 1, JOB_CATCH_UP_WINDOW_S_MAX)},
+    {NUMBER(max_in_flight, 1, JOB_IN_FLIGHT_MAX)},
+    {NUMBER(jitter_ms, 0, JOB_JITTER_MS_MAX)},
+    {NUMBER(max_runs, 0, JOB_RUNS_MAX)},
+    {NUMBER(runs, 0, JOB_RUNS_MAX)},
+    {NUMBER(alert_after, 1, JOB_ALERT_AFTER_MAX)},
 };
 
 const struct service_number *service_number_find(const char *name)

@@ -86,7 +86,7 @@ static void every_line_has_the_form_of_the_format(void **state)
         strtod(value + 1, &end);
         assert_true(end > value + 1 && *end == '\0');
     }
-    assert_true(lines > 3 * (METRICS + HISTOGRAMS));
+    assert_true(lines > 3 * ((int)METRICS + (int)HISTOGRAMS));
     free(text);
 }
 
@@ -94,7 +94,7 @@ static void json_has_a_member_for_each_metric(void **state)
 {
     (void)state;
     json_t *json = observe_metrics_json();
-    assert_int_equal(json_object_size(json), METRICS + HISTOGRAMS);
+    assert_int_equal(json_object_size(json), (int)METRICS + (int)HISTOGRAMS);
     assert_int_equal(json_integer_value(json_object_get(json, "triggers")), 3);
     json_t *lateness = json_object_get(json, "lateness");
     assert_int_equal(json_integer_value(json_object_get(lateness, "count")), 4);
