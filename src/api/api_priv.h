@@ -147,6 +147,7 @@ char *member_payload(const json_t *value);
 
 json_t *json_text(const char *text); // NULL gives null; what is not UTF-8 is cut away.
 json_t *json_time(wall_ms at);       // null for 0 and WALL_NEVER.
+json_t *json_times(const wall_ms *at, size_t count);
 json_t *json_execution(const struct execution *e);
 json_t *json_attempt(const struct attempt *a);
 json_t *json_alert(const struct alert *a);
@@ -242,5 +243,6 @@ route_handler handle_health, handle_metrics_json, handle_metrics_text, handle_li
 route_handler handle_preview;
 route_handler handle_export, handle_import;
 route_handler handle_accept_clock;
+route_handler handle_explain;
 
 #endif

@@ -373,14 +373,11 @@ json_t *json_job_ahead(const struct job *j)
 {
     wall_ms runs[SERVICE_NEXT_RUNS];
     size_t count = service_next_runs(j, clock_wall_ms(), SERVICE_NEXT_RUNS, runs);
-    json_t *array = json_array();
-    for (size_t i = 0; i < count; i++)
-        json_array_append_new(array, json_time(runs[i]));
     struct service_schedule_text text;
     service_describe_schedule(j, &text);
     json_t *o = json_job(j);
     json_object_set_new(o, "schedule_words", json_text(text.words));
     json_object_set_new(o, "schedule_normalized", json_text(text.normal));
-    json_object_set_new(o, "next_runs", array);
+    json_object_set_new(o, "next_runs", json_times(runs, count));
     return o;
 }

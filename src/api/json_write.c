@@ -28,6 +28,14 @@ json_t *json_time(wall_ms at)
     return json_string(text);
 }
 
+json_t *json_times(const wall_ms *at, size_t count)
+{
+    json_t *array = json_array();
+    for (size_t i = 0; i < count; i++)
+        json_array_append_new(array, json_time(at[i]));
+    return array;
+}
+
 // A number that is -1 or 0 when there is none.
 static json_t *number_from(int64_t value, int64_t least)
 {

@@ -9,6 +9,7 @@ static const char *const of_job_executions[] = {"status", "trigger", "from", "to
 static const char *const of_executions[] = {"job_id", "status", "trigger", "from",
                                             "to",     "limit",  "cursor",  NULL};
 static const char *const of_pages[] = {"limit", "cursor", NULL};
+static const char *const of_explain[] = {"at", NULL};
 static const char *const of_import[] = {"dry_run", "timezone", "system", NULL};
 
 const struct route routes[] = {
@@ -25,6 +26,7 @@ const struct route routes[] = {
     {"POST", "/jobs/:job/trigger", handle_trigger_job, NULL, BODY_OPTIONAL, true},
     {"GET", "/jobs/:job/executions", handle_job_executions, of_job_executions, BODY_NONE, false},
     {"GET", "/jobs/:job/alerts", handle_job_alerts, of_pages, BODY_NONE, false},
+    {"GET", "/jobs/:job/explain", handle_explain, of_explain, BODY_NONE, false},
 
     {"GET", "/executions", handle_executions, of_executions, BODY_NONE, false},
     {"GET", "/executions/:execution", handle_execution, NULL, BODY_NONE, false},

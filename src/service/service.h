@@ -186,9 +186,51 @@ MUST_CHECK enum err service_count_executions(struct service *s, wall_ms from, wa
                                              int64_t counts[static EXECUTION_STATES],
                                              struct service_problem *p);
 
-// --- Schedules -----------------------------------------------------------------------------------
+// --- Why did it not run? -------------------------------------------------------------------------
 
 #define SERVICE_NEXT_RUNS 5
+
+enum explain_verdict {
+    EXPLAIN_NOT_SCHEDULED,
+    EXPLAIN_RAN, // Or it is running: see the execution.
+    EXPLAIN_SKIPPED,
+    EXPLAIN_MISSED,
+    EXPLAIN_CANCELLED,
+    EXPLAIN_PAUSED,
+    EXPLAIN_NOT_YET_CREATED,
+    EXPLAIN_DELETED,
+    EXPLAIN_FINISHED,
+    EXPLAIN_HELD_BY_CLOCK,
+    EXPLAIN_WAITING, // Due, but held back.
+    EXPLAIN_PLANNED, // To come, and its row is written.
+    EXPLAIN_FUTURE,  // To come.
+    EXPLAIN_EXPIRED, // Older than what retention keeps.
+    EXPLAIN_LOST,    // Owed, and nothing accounts for it: never, if the promises hold.
+    EXPLAIN_VERDICTS
+};
+const char *explain_verdict_name(enum explain_verdict v); // "not_scheduled"
+
+// What became of one instant of a job, or will. Owns its texts.
+struct explanation {
+    wall_ms at; // Floored to the second: no occurrence lies between seconds.
+    enum explain_verdict verdict;
+    char detail[640];                // One sentence, without a full stop.
+    wall_ms previous;                // The job's last occurrence before `at`; 0: none is known.
+    wall_ms next;                    // Its first one after `at`; WALL_NEVER: none is known.
+    wall_ms since;                   // Of a pause, a missed range or a hold; 0: does not apply.
+    wall_ms until;                   // WALL_NEVER: does not apply, or not known.
+    char *reason;                    // Of a pause; NULL when nobody gave one.
+    struct execution execution;      // Of `at`. All zero: there is none.
+    wall_ms runs[SERVICE_NEXT_RUNS]; // The next ones from now on.
+    size_t run_count;
+};
+
+// Also for a deleted job, for as long as its rows are kept. The caller frees *out.
+MUST_CHECK enum err service_explain(struct service *s, job_id id, wall_ms at,
+                                    struct explanation **out, struct service_problem *p);
+void explanation_free(struct explanation *e); // NULL is a no-op.
+
+// --- Schedules -----------------------------------------------------------------------------------
 
 // The next instants at which the job will run, up to `count`; none when it is not active. Returns
 // how many. Needs no database.

@@ -106,4 +106,23 @@ enum err service__compile(const char *schedule, const char *zone_text, const str
 enum err service__check_can_fire(const struct cron_schedule *s, const struct zone *z, wall_ms now,
                                  struct service_problem *p);
 
+// --- explain.c gathers the facts, judge.c judges them --------------------------------------------
+
+// What is known of one instant of a job. Borrowed for the call.
+struct explain_facts {
+    wall_ms at;
+    wall_ms now;
+    const struct job_span *spans; // Of all versions that are known; at least one.
+    size_t span_count;
+    uint32_t runs_left;                // Of a job with max_runs, from the watermark on.
+    const struct execution *execution; // Of `at`; NULL: there is none.
+    const struct execution *missed;    // A MISSED range that reaches over `at`; NULL: none.
+    struct store_progress progress;
+    bool store_stalled;
+    bool draining;
+};
+
+// Pure. Sets what it has to say; the execution, its strings and the next runs are the caller's.
+void service__judge(const struct explain_facts *f, struct explanation *out);
+
 #endif
