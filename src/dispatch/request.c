@@ -8,54 +8,8 @@
 
 #include "dispatch/request_priv.h"
 
-#include <assert.h>
-#include <inttypes.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 #include <strings.h>
-
-#define KEPT_BYTES_MAX 16384
-
-// --- Growing text --------------------------------------------------------------------------------
-
-static void make_room(struct request_text *t, size_t more)
-{
-    size_t needed = t->count + more + 1;
-    if (needed <= t->capacity)
-        return;
-    t->capacity = MAX(needed, 2 * t->capacity);
-    t->bytes = xrealloc(t->bytes, t->capacity);
-}
-
-void request_text_add(struct request_text *t, const char *bytes, size_t count)
-{
-    make_room(t, count);
-    memcpy(t->bytes + t->count, bytes, count);
-    t->count += count;
-    t->bytes[t->count] = '\0';
-}
-
-static void add(struct request_text *t, const char *format, ...) PRINTF_LIKE(2, 3);
-
-static void add(struct request_text *t, const char *format, ...)
-{
-    char line[512]; // Longer than any line made here: the longest holds an execution id.
-    va_list args;
-    va_start(args, format);
-    int n = vsnprintf(line, sizeof line, format, args);
-    va_end(args);
-    assert(0 <= n && (size_t)n < sizeof line);
-    request_text_add(t, line, (size_t)n);
-}
-
-void request_text_trim(struct request_text *t)
-{
-    if (t->capacity <= KEPT_BYTES_MAX)
-        return;
-    free(t->bytes);
-    *t = (struct request_text){0};
-}
 
 // --- The job's own headers -----------------------------------------------------------------------
 
@@ -113,57 +67,94 @@ static void add_traceparent(struct request_text *t, const struct request *r)
     uint64_t trace_high = join(sum, 1);
     uint64_t trace_low = join(sum, 2) | 1;
     uint64_t span = join(join(sum, 3), r->attempt) | 1;
-    add(t, "traceparent: 00-%016" PRIx64 "%016" PRIx64 "-%016" PRIx64 "-01\r\n", trace_high,
-        trace_low, span);
+    request_text_say(t, "traceparent: 00-");
+    request_text_hex(t, trace_high);
+    request_text_hex(t, trace_low);
+    request_text_say(t, "-");
+    request_text_hex(t, span);
+    request_text_say(t, "-01\r\n");
 }
 
-static void add_identity(struct request_text *t, const struct request *r, wall_ms now)
-{
+// The texts that name the execution.
+struct identity {
     char id[EXECUTION_ID_BYTES];
     char scheduled_at[RFC3339_BYTES];
-    execution_id_format(&r->key, id);
-    wall_format(r->key.scheduled_at, scheduled_at);
+};
 
-    add(t, "Idempotency-Key: \"%s\"\r\nwebhook-id: %s\r\nwebhook-timestamp: %" PRId64 "\r\n", id,
-        id, now / 1000);
-    add(t, "Carillon-Job: %" PRId64 "\r\nCarillon-Scheduled-At: %s\r\n", r->key.job, scheduled_at);
-    add(t, "Carillon-Attempt: %u\r\nCarillon-Fence: %" PRId64 "\r\n", r->attempt, r->fence);
+static void add_line(struct request_text *t, const char *name, const char *value)
+{
+    request_text_say(t, name);
+    request_text_say(t, value);
+    request_text_say(t, "\r\n");
+}
+
+static void add_number_line(struct request_text *t, const char *name, int64_t value)
+{
+    request_text_say(t, name);
+    request_text_number(t, value);
+    request_text_say(t, "\r\n");
+}
+
+static void add_identity(struct request_text *t, const struct request *r,
+                         const struct identity *who, wall_ms now)
+{
+    request_text_say(t, "Idempotency-Key: \"");
+    request_text_say(t, who->id);
+    request_text_say(t, "\"\r\n");
+    add_line(t, "webhook-id: ", who->id);
+    add_number_line(t, "webhook-timestamp: ", now / 1000);
+    add_number_line(t, "Carillon-Job: ", r->key.job);
+    add_line(t, "Carillon-Scheduled-At: ", who->scheduled_at);
+    add_number_line(t, "Carillon-Attempt: ", r->attempt);
+    add_number_line(t, "Carillon-Fence: ", r->fence);
     add_traceparent(t, r);
 }
 
 // --- The whole -----------------------------------------------------------------------------------
 
-static void build_body(struct request_parts *parts, const struct request *r)
+static void add_default_body(struct request_text *t, const struct request *r,
+                             const struct identity *who)
+{
+    request_text_say(t, "{\"job_id\":");
+    request_text_number(t, r->key.job);
+    request_text_say(t, ",\"execution_id\":\"");
+    request_text_say(t, who->id);
+    request_text_say(t, "\",\"scheduled_at\":\"");
+    request_text_say(t, who->scheduled_at);
+    request_text_say(t, "\",\"attempt\":");
+    request_text_number(t, r->attempt);
+    request_text_say(t, "}");
+}
+
+static void build_body(struct request_parts *parts, const struct request *r,
+                       const struct identity *who)
 {
     parts->body.count = 0;
     // A body in a GET has no meaning of its own (RFC 9110, 9.3.1), so none is made up for it.
     parts->has_body = r->body || r->method != METHOD_GET;
-    if (r->body) {
-        request_text_add(&parts->body, r->body, strlen(r->body));
-    } else if (parts->has_body) {
-        char id[EXECUTION_ID_BYTES];
-        char scheduled_at[RFC3339_BYTES];
-        execution_id_format(&r->key, id);
-        wall_format(r->key.scheduled_at, scheduled_at);
-        add(&parts->body,
-            "{\"job_id\":%" PRId64 ",\"execution_id\":\"%s\",\"scheduled_at\":\"%s\","
-            "\"attempt\":%u}",
-            r->key.job, id, scheduled_at, r->attempt);
-    }
+    if (r->body)
+        request_text_say(&parts->body, r->body);
+    else if (parts->has_body)
+        add_default_body(&parts->body, r, who);
 }
 
 void request_build(struct request_parts *parts, const struct request *r, const char *version,
                    wall_ms now)
 {
-    build_body(parts, r);
+    struct identity who;
+    execution_id_format(&r->key, who.id);
+    wall_format(r->key.scheduled_at, who.scheduled_at);
+    build_body(parts, r, &who);
 
     struct request_text *t = &parts->headers;
     t->count = 0;
-    add_identity(t, r, now);
-    if (!job_sets(r->headers, "User-Agent"))
-        add(t, "User-Agent: Carillon/%.64s\r\n", version);
+    add_identity(t, r, &who, now);
+    if (!job_sets(r->headers, "User-Agent")) {
+        request_text_say(t, "User-Agent: ");
+        add_line(t, "Carillon/", version);
+    }
     if (parts->has_body && !job_sets(r->headers, "Content-Type"))
-        add(t, "Content-Type: application/json\r\n");
+        add_line(t, "Content-Type: ", "application/json");
     add_job_headers(t, r->headers);
 }
 

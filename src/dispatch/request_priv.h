@@ -25,6 +25,9 @@ void request_build(struct request_parts *parts, const struct request *r, const c
                    wall_ms now);
 
 void request_text_add(struct request_text *t, const char *bytes, size_t count);
+void request_text_say(struct request_text *t, const char *words);
+void request_text_number(struct request_text *t, int64_t number);
+void request_text_hex(struct request_text *t, uint64_t number); // 16 digits.
 void request_text_trim(struct request_text *t); // Gives back memory of an unusually long text.
 
 // Gives back memory of an unusually long request, or all of it.
