@@ -78,7 +78,7 @@ static void say_tls(char out[static ERROR_TEXT_MAX], CURLcode code, const struct
 static enum stage stage_of(const struct transfer *t)
 {
     curl_off_t resolved = 0;
-    long local_port = 0; // Known once TCP is connected; the time of it only after the handshake.
+    long local_port = 0;
     curl_easy_getinfo(t->easy, CURLINFO_NAMELOOKUP_TIME_T, &resolved);
     curl_easy_getinfo(t->easy, CURLINFO_LOCAL_PORT, &local_port);
     if (t->head_complete)
@@ -87,7 +87,9 @@ static enum stage stage_of(const struct transfer *t)
         return STAGE_ANSWER;
     if (!resolved)
         return STAGE_RESOLVE;
-    return local_port ? STAGE_TLS : STAGE_CONNECT;
+    // libcurl 7 knows the port once TCP is connected, libcurl 8 a little before; both tell the time
+    // of it only after the handshake.
+    return local_port && t->https ? STAGE_TLS : STAGE_CONNECT;
 }
 
 static void say_timeout(char out[static ERROR_TEXT_MAX], const struct transfer *t)

@@ -207,10 +207,7 @@ static void bytes_behind_an_answer_are_left_alone(void **state)
 
 // --- What is refused -----------------------------------------------------------------------------
 
-#define BYTES(text)                                                                                \
-    {                                                                                              \
-        text, sizeof text - 1                                                                      \
-    }
+#define BYTES(text) text, sizeof text - 1
 
 static void what_is_no_http_1_is_told_from_the_rest(void **state)
 {
@@ -241,37 +238,37 @@ static void what_is_no_http_1_is_told_from_the_rest(void **state)
 static void what_can_be_read_in_two_ways_is_refused(void **state)
 {
     static const struct text cases[] = {
-        BYTES(OK "Content-Length: 1\r\nContent-Length: 2\r\n\r\na"),
-        BYTES(OK "Content-Length: 1, 1\r\n\r\na"),
-        BYTES(OK "Content-Length: +1\r\n\r\na"),
-        BYTES(OK "Content-Length: -1\r\n\r\na"),
-        BYTES(OK "Content-Length: 1 1\r\n\r\na"),
-        BYTES(OK "Content-Length: 0x1\r\n\r\na"),
-        BYTES(OK "Content-Length:\r\n\r\n"),
-        BYTES(OK "Content-Length: 1000000000000000000\r\n\r\n"), // 19 digits.
-        BYTES(OK "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
-        BYTES(OK "Transfer-Encoding: chunked\r\nContent-Length: 0\r\n\r\n0\r\n\r\n"),
-        BYTES(OK "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n"),
-        BYTES(OK "Transfer-Encoding: identity\r\n\r\n"),
-        BYTES(OK "Transfer-Encoding: xchunked\r\n\r\n"),
-        BYTES(OK "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n"),
-        BYTES("HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
-        BYTES(OK "X: a\r\n b\r\n\r\n"),
-        BYTES(OK "X: a\r\n\tb\r\n\r\n"),
-        BYTES(OK " X: a\r\n\r\n"),
-        BYTES(OK "X : a\r\n\r\n"),
-        BYTES(OK ": a\r\n\r\n"),
-        BYTES(OK "X\r\n\r\n"),
-        BYTES(OK "X(: a\r\n\r\n"),
-        BYTES(OK "X: a\0b\r\n\r\n"),
-        BYTES(OK "X\0: a\r\n\r\n"),
-        BYTES(OK "X: a\rb\r\n\r\n"),
-        BYTES(OK "X: a\r\r\n\r\n"),
-        BYTES(OK "X: a\r\n\rb"),
-        BYTES("HTTP/1.1 200 O\0K\r\n\r\n"),
-        BYTES("HTTP/1.1 200 O\rK\r\n\r\n"),
-        BYTES("HTTP/1.1 200\rContent-Length: 0\r\n\r\n"),
-        BYTES("HTTP/1.1 101 Switching Protocols\r\n\r\n"),
+        {BYTES(OK "Content-Length: 1\r\nContent-Length: 2\r\n\r\na")},
+        {BYTES(OK "Content-Length: 1, 1\r\n\r\na")},
+        {BYTES(OK "Content-Length: +1\r\n\r\na")},
+        {BYTES(OK "Content-Length: -1\r\n\r\na")},
+        {BYTES(OK "Content-Length: 1 1\r\n\r\na")},
+        {BYTES(OK "Content-Length: 0x1\r\n\r\na")},
+        {BYTES(OK "Content-Length:\r\n\r\n")},
+        {BYTES(OK "Content-Length: 1000000000000000000\r\n\r\n")}, // 19 digits.
+        {BYTES(OK "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n")},
+        {BYTES(OK "Transfer-Encoding: chunked\r\nContent-Length: 0\r\n\r\n0\r\n\r\n")},
+        {BYTES(OK "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n")},
+        {BYTES(OK "Transfer-Encoding: identity\r\n\r\n")},
+        {BYTES(OK "Transfer-Encoding: xchunked\r\n\r\n")},
+        {BYTES(OK "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n")},
+        {BYTES("HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n")},
+        {BYTES(OK "X: a\r\n b\r\n\r\n")},
+        {BYTES(OK "X: a\r\n\tb\r\n\r\n")},
+        {BYTES(OK " X: a\r\n\r\n")},
+        {BYTES(OK "X : a\r\n\r\n")},
+        {BYTES(OK ": a\r\n\r\n")},
+        {BYTES(OK "X\r\n\r\n")},
+        {BYTES(OK "X(: a\r\n\r\n")},
+        {BYTES(OK "X: a\0b\r\n\r\n")},
+        {BYTES(OK "X\0: a\r\n\r\n")},
+        {BYTES(OK "X: a\rb\r\n\r\n")},
+        {BYTES(OK "X: a\r\r\n\r\n")},
+        {BYTES(OK "X: a\r\n\rb")},
+        {BYTES("HTTP/1.1 200 O\0K\r\n\r\n")},
+        {BYTES("HTTP/1.1 200 O\rK\r\n\r\n")},
+        {BYTES("HTTP/1.1 200\rContent-Length: 0\r\n\r\n")},
+        {BYTES("HTTP/1.1 101 Switching Protocols\r\n\r\n")},
     };
     (void)state;
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
@@ -286,24 +283,24 @@ static void what_can_be_read_in_two_ways_is_refused(void **state)
 static void faults_of_a_chunked_body_are_found(void **state)
 {
     static const struct text cases[] = {
-        BYTES(CHUNKED "2\r\nab\r\n\r\n"),
-        BYTES(CHUNKED "2\r\nab\r\ng\r\n"),
-        BYTES(CHUNKED "2\r\nab\r\n-1\r\n"),
-        BYTES(CHUNKED "2\r\nab\r\n+1\r\n"),
-        BYTES(CHUNKED "2\r\nab\r\n 1\r\n"),
-        BYTES(CHUNKED "2\r\nab\r\n1 \r\nc"),
-        BYTES(CHUNKED "2\r\nab\r\n0x1\r\nc"),
-        BYTES(CHUNKED "2\r\nab\r\n1\nc"),
-        BYTES(CHUNKED "2\r\nab\r\n1\rc"),
-        BYTES(CHUNKED "2\r\nab\r\n;x\r\n"),
-        BYTES(CHUNKED "2\r\nab\r\n1;\0\r\n"),
-        BYTES(CHUNKED "2\r\nab\r\n1;x\nc"),
-        BYTES(CHUNKED "2\r\nab\n"),
-        BYTES(CHUNKED "2\r\nab\rx"),
-        BYTES(CHUNKED "2\r\nabc"),
-        BYTES(CHUNKED "2\r\nab\r\n0\r\n x\r\n"),
-        BYTES(CHUNKED "2\r\nab\r\n0\r\nx\r"),
-        BYTES(CHUNKED "2\r\nab\r\n1000000000000000\r\n"),
+        {BYTES(CHUNKED "2\r\nab\r\n\r\n")},
+        {BYTES(CHUNKED "2\r\nab\r\ng\r\n")},
+        {BYTES(CHUNKED "2\r\nab\r\n-1\r\n")},
+        {BYTES(CHUNKED "2\r\nab\r\n+1\r\n")},
+        {BYTES(CHUNKED "2\r\nab\r\n 1\r\n")},
+        {BYTES(CHUNKED "2\r\nab\r\n1 \r\nc")},
+        {BYTES(CHUNKED "2\r\nab\r\n0x1\r\nc")},
+        {BYTES(CHUNKED "2\r\nab\r\n1\nc")},
+        {BYTES(CHUNKED "2\r\nab\r\n1\rc")},
+        {BYTES(CHUNKED "2\r\nab\r\n;x\r\n")},
+        {BYTES(CHUNKED "2\r\nab\r\n1;\0\r\n")},
+        {BYTES(CHUNKED "2\r\nab\r\n1;x\nc")},
+        {BYTES(CHUNKED "2\r\nab\n")},
+        {BYTES(CHUNKED "2\r\nab\rx")},
+        {BYTES(CHUNKED "2\r\nabc")},
+        {BYTES(CHUNKED "2\r\nab\r\n0\r\n x\r\n")},
+        {BYTES(CHUNKED "2\r\nab\r\n0\r\nx\r")},
+        {BYTES(CHUNKED "2\r\nab\r\n1000000000000000\r\n")},
     };
     (void)state;
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
@@ -327,9 +324,9 @@ static void the_first_chunk_is_read_like_the_others(void **state)
 static void a_chunk_size_has_a_bound(void **state)
 {
     (void)state;
-    struct text most = BYTES(CHUNKED "fffffffffffffff\r\nab");
+    struct text most = {BYTES(CHUNKED "fffffffffffffff\r\nab")};
     assert_int_equal(read_every_way(most, false)->event, RESPONSE_MORE);
-    struct text more = BYTES(CHUNKED "0000000000000001\r\nab");
+    struct text more = {BYTES(CHUNKED "0000000000000001\r\nab")};
     assert_int_equal(read_every_way(more, false)->event, RESPONSE_MALFORMED);
 }
 
