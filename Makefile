@@ -1,8 +1,9 @@
 # Carillon's one Makefile. `./dev` is the friendly door to it: it installs what is missing first.
 #
 # src/<room>/*.c become build/$(PROFILE)/libcarillon.a; src/app/main.c and that library are the
-# program. Every test_*.c under test/unit, test/contract and test/sim is a cmocka program of its
-# own, linked with its folder's other .c files. test/target/*.c is one program, each bench/*.c another.
+# program. Every test_*.c under test/unit, contract, sim and faults is a cmocka program of its own,
+# linked with its folder's other .c files. test/target/*.c is one program, each bench/*.c
+# another; each test/chaos/*.c is a library to preload.
 # test/fuzz/*_fuzz.c are libFuzzer targets, and linked with replay.c tests of their corpora.
 #
 # PROFILE chooses how to compile: release (default), asan (ASan and UBSan), tsan, clang, or fuzz
@@ -50,31 +51,37 @@ LDLIBS  += $(shell pkg-config --libs $(PKGS))
 SRC      := $(filter-out src/app/main.c,$(wildcard src/*/*.c src/*/*/*.c))
 OBJ      := $(SRC:%.c=$(BUILD)/%.o)
 LIB      := $(BUILD)/libcarillon.a
-TEST_SRC := $(wildcard test/unit/*.c test/unit/*/*.c test/contract/*.c test/sim/*.c)
+TEST_SRC := $(wildcard test/unit/*.c test/unit/*/*.c test/contract/*.c test/sim/*.c \
+              test/faults/*.c)
 TESTS    := $(patsubst %.c,$(BUILD)/%,$(foreach file,$(TEST_SRC),\
               $(if $(filter test_%,$(notdir $(file))),$(file))))
 TARGETS  := $(BUILD)/test/target/target
 BENCHES  := $(patsubst %.c,$(BUILD)/%,$(wildcard bench/*.c))
 FUZZERS  := $(patsubst %.c,$(BUILD)/%,$(wildcard test/fuzz/*_fuzz.c))
 REPLAYS  := $(FUZZERS:%_fuzz=%_replay)
-ALL_C    := $(SRC) $(wildcard src/app/main.c test/target/*.c test/fuzz/*.c bench/*.c) $(TEST_SRC)
+SHIMS    := $(patsubst %.c,$(BUILD)/%.so,$(wildcard test/chaos/*.c))
+ALL_C    := $(SRC) $(wildcard src/app/main.c test/target/*.c test/fuzz/*.c bench/*.c \
+            test/chaos/*.c) $(TEST_SRC)
 
 # The objects a test program needs from its own folder beside itself: every .c that is no test_*.c.
-helpers = $(patsubst %.c,$(BUILD)/%.o,$(filter-out $(1)/test_%.c,$(wildcard $(1)/*.c)))
+# The fault tests also use those of the contract tests.
+helpers_in = $(patsubst %.c,$(BUILD)/%.o,$(filter-out $(1)/test_%.c,$(wildcard $(1)/*.c)))
+helpers = $(call helpers_in,$(1)) $(if $(filter test/faults,$(1)),$(call helpers_in,test/contract))
 
 ifeq ($(V),)
   SAY = @echo "  $(1)  $@";
 endif
 
-.PHONY: all build objects test-programs bench-programs fuzz-programs test sanitize \
+.PHONY: all build objects test-programs bench-programs fuzz-programs chaos-libraries test sanitize \
         lint lint-rooms lint-style lint-format lint-warnings lint-purity lint-shell tidy \
         format install clean
 all: build
 build: $(if $(filter release,$(PROFILE)),build/carillon,$(BUILD)/carillon)
 objects: $(ALL_C:%.c=$(BUILD)/%.o)
-test-programs: $(TESTS) $(TARGETS) $(REPLAYS)
+test-programs: $(TESTS) $(TARGETS) $(REPLAYS) $(SHIMS)
 bench-programs: $(BENCHES) $(TARGETS)
 fuzz-programs: $(FUZZERS)
+chaos-libraries: $(SHIMS)
 
 # --- Building ------------------------------------------------------------------------------------
 
@@ -112,6 +119,11 @@ $(BENCHES): $(BUILD)/%: $(BUILD)/%.o $(LIB)
 
 $(FUZZERS): $(BUILD)/%: $(BUILD)/%.o $(LIB)
 	$(call SAY,link   )$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LDLIBS)
+
+# Goes in front of libc in the program under test, so it has neither its libraries nor sanitizers.
+$(SHIMS): $(BUILD)/%.so: %.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call SAY,library)$(CC) -std=gnu17 -g -O2 $(WARN) -fPIC -shared -pthread -o $@ $<
 
 # A fuzz target without libFuzzer, for its corpus only.
 $(REPLAYS): $(BUILD)/%_replay: $(BUILD)/%_fuzz.o $(BUILD)/test/fuzz/replay.o $(LIB)

@@ -8,7 +8,7 @@ An instant is a number of milliseconds since the Unix epoch.
 import calendar
 import re
 import time
-from datetime import datetime
+from datetime import datetime, timezone
 from zoneinfo import ZoneInfo
 
 EVERY_SECOND = "* * * * * *"
@@ -28,6 +28,12 @@ def parse_ms(text):
     assert match, f"{text!r} is not RFC 3339 in UTC with milliseconds"
     *date, milliseconds = map(int, match.groups())
     return calendar.timegm((*date, 0, 0, 0)) * 1000 + milliseconds
+
+
+def wall_text(milliseconds):
+    """The reverse of parse_ms."""
+    at = datetime.fromtimestamp(milliseconds // 1000, timezone.utc)
+    return f"{at:%Y-%m-%dT%H:%M:%S}.{milliseconds % 1000:03}Z"
 
 
 def seconds_between(after_ms, until_ms):
