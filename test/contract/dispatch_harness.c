@@ -37,7 +37,10 @@ static void outcome_seen(void *context, const struct outcome *o)
     struct harness *h = context;
     h->seen = grow(h->seen, h->seen_count, &h->seen_capacity, sizeof *h->seen);
     struct seen *s = &h->seen[h->seen_count++];
-    *s = (struct seen){.ticket = o->ticket, .kind = o->kind, .attempt = o->attempt};
+    *s = (struct seen){.ticket = o->ticket,
+                       .kind = o->kind,
+                       .retry_after_ms = o->retry_after_ms,
+                       .attempt = o->attempt};
     snprintf(s->error, sizeof s->error, "%s", o->attempt.error ? o->attempt.error : "");
     snprintf(s->response, sizeof s->response, "%s", o->attempt.response ? o->attempt.response : "");
     if (h->on_outcome)

@@ -23,6 +23,7 @@
 struct seen {
     uint64_t ticket;
     enum outcome_kind kind;
+    dur_ms retry_after_ms;
     struct attempt attempt; // With texts of its own.
     char error[ERROR_TEXT_MAX];
     char response[EXCERPT_BYTES_MAX + 1];

@@ -35,6 +35,13 @@ static struct script scripts[] = {
      SCRIPT_KEEP},
     {"/closing", "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok", 0,
      SCRIPT_CLOSE},
+    {"/busy", "HTTP/1.1 503 Busy\r\nRetry-After: 7\r\nContent-Length: 0\r\n\r\n", 0, SCRIPT_KEEP},
+    {"/busy-long",
+     "HTTP/1.1 429 Slow\r\nretry-after:  Tue, 01 Jan 2199 00:00:00 GMT \r\nContent-Length: "
+     "0\r\n\r\n",
+     0, SCRIPT_KEEP},
+    {"/busy-odd", "HTTP/1.1 503 Busy\r\nRetry-After: soon\r\nContent-Length: 0\r\n\r\n", 0,
+     SCRIPT_KEEP},
     {"/short", "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nfour", 0, SCRIPT_CLOSE},
     {"/binary", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\na\xff\0\xc3\xa4", 43, SCRIPT_KEEP},
     {NULL, NULL, 0, SCRIPT_KEEP},
@@ -118,6 +125,17 @@ static void the_excerpt_is_valid_utf8(void **state)
 {
     const struct seen *s = harness_post(*state, "/binary");
     assert_string_equal(s->response, "a\xef\xbf\xbd\xef\xbf\xbd\xc3\xa4");
+}
+
+// "Come back in 7 seconds" is told to the core, which knows the job's own bound.
+static void a_wait_that_the_target_asks_for_is_reported(void **state)
+{
+    static const struct {
+        const char *path;
+        dur_ms wait_ms;
+    } cases[] = {{"/busy", 7000}, {"/ok", 0}, {"/busy-long", 3600000}, {"/busy-odd", 0}};
+    for (size_t i = 0; i < COUNT_OF(cases); i++)
+        assert_int_equal(harness_post(*state, cases[i].path)->retry_after_ms, cases[i].wait_ms);
 }
 
 // --- Connections ---------------------------------------------------------------------------------
@@ -362,6 +380,7 @@ int main(void)
         TEST(a_body_of_the_full_size_is_read_to_its_end),
         TEST(a_body_that_breaks_off_is_still_an_answer),
         TEST(the_excerpt_is_valid_utf8),
+        TEST(a_wait_that_the_target_asks_for_is_reported),
         TEST(connections_are_used_again),
         TEST(a_connection_that_the_target_closed_meanwhile_is_not_used),
         TEST(phases_are_measured_where_they_happened),

@@ -7,6 +7,7 @@
 
 #include "dispatch/curl/curl_priv.h"
 
+#include "dispatch/retry_after_priv.h"
 #include "dispatch/words_priv.h"
 
 #include <openssl/x509_vfy.h>
@@ -158,6 +159,13 @@ static void measure(const struct transfer *t, struct attempt *a)
         t->head_bytes > 0 ? phase_ms(moment_us(t, CURLINFO_PRETRANSFER_TIME_T), first_byte) : -1;
 }
 
+static dur_ms retry_after_ms(const struct transfer *t)
+{
+    curl_off_t seconds = 0;
+    curl_easy_getinfo(t->easy, CURLINFO_RETRY_AFTER, &seconds);
+    return retry_after_of_seconds(seconds);
+}
+
 void curl__verdict(const struct transfer *t, CURLcode code, mono_ms now, struct verdict *out)
 {
     struct attempt *a = &out->outcome.attempt;
@@ -165,6 +173,7 @@ void curl__verdict(const struct transfer *t, CURLcode code, mono_ms now, struct 
     a->started_at = t->started_wall;
     a->duration_ms = now - t->started_mono;
     measure(t, a);
+    out->outcome.retry_after_ms = t->head_complete ? retry_after_ms(t) : 0;
 
     long status = 0;
     curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);

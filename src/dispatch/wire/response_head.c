@@ -13,6 +13,7 @@ enum header {
     HEADER_CONTENT_LENGTH,
     HEADER_TRANSFER_ENCODING,
     HEADER_CONNECTION,
+    HEADER_RETRY_AFTER,
 };
 
 static const struct {
@@ -22,6 +23,7 @@ static const struct {
     {"content-length", HEADER_CONTENT_LENGTH},
     {"transfer-encoding", HEADER_TRANSFER_ENCODING},
     {"connection", HEADER_CONNECTION},
+    {"retry-after", HEADER_RETRY_AFTER},
 };
 
 // --- Words ---------------------------------------------------------------------------------------
@@ -115,12 +117,22 @@ static void take_connection(struct response *r)
     r->keeps |= list_has(r, "keep-alive");
 }
 
+// One that is too long can be neither a number nor a date.
+static void take_retry_after(struct response *r)
+{
+    if (r->word_bytes >= sizeof r->retry_after)
+        return;
+    memcpy(r->retry_after, r->word, r->word_bytes);
+    r->retry_after[r->word_bytes] = '\0';
+}
+
 static void take_header(struct response *r)
 {
     static void (*const takes[])(struct response *) = {
         [HEADER_CONTENT_LENGTH] = take_length,
         [HEADER_TRANSFER_ENCODING] = take_coding,
         [HEADER_CONNECTION] = take_connection,
+        [HEADER_RETRY_AFTER] = take_retry_after,
     };
     while (r->word_bytes > 0 && is_blank(r->word[r->word_bytes - 1]))
         r->word_bytes--;

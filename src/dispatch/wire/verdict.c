@@ -6,6 +6,7 @@
 // kernel has taken its first byte.
 
 #include "dispatch/excerpt_priv.h"
+#include "dispatch/retry_after_priv.h"
 #include "dispatch/wire/wire_priv.h"
 
 static void explain(char out[static ERROR_TEXT_MAX], const struct call *c)
@@ -52,6 +53,8 @@ void call__verdict(const struct call *c, mono_ms now, struct verdict *out)
     a->duration_ms = now - c->started;
     a->http_status = c->response.head_complete ? c->response.status : 0;
     measure(c, a);
+    if (*c->response.retry_after)
+        out->outcome.retry_after_ms = retry_after_read(c->response.retry_after, clock_wall_ms());
     if (c->ending != END_ANSWERED) {
         explain(out->error, c);
         a->error = out->error;
