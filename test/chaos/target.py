@@ -30,7 +30,7 @@ class ChaosTarget(Target):
         self.is_healed = False  # Then it answers well, whatever the path says.
         self.kills = 0
 
-    async def _answer(self, arrival, writer):
+    async def _answer(self, arrival, reader, writer):
         _, kind, argument, *_ = (arrival.path + "/").split("/")
         if self.is_healed:
             writer.write(ANSWER)
@@ -39,7 +39,7 @@ class ChaosTarget(Target):
             self.kills += 1
             self._kill()
             return False
-        return await super()._answer(arrival, writer)
+        return await super()._answer(arrival, reader, writer)
 
 
 def receive_stamped(connection):

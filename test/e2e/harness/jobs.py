@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 from .times import NEVER_SOON
 from .wait import wait_until
 
-TERMINAL = {"SUCCESS", "FAILED", "MISSED", "CANCELLED"}
+TERMINAL = {"SUCCESS", "FAILED", "MISSED", "CANCELLED", "SKIPPED"}
 CONNECTIONS = 8
 LIMIT_MAX = 500
 

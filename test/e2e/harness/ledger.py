@@ -14,7 +14,8 @@ BROKEN_PROMISES = {
         GROUP BY job_id, series HAVING count(*) > 1""",
     "a failed or missed execution has no alert": """
         SELECT id FROM job_executions WHERE status IN ('FAILED', 'MISSED')
-        AND id NOT IN (SELECT execution_id FROM alerts)""",
+        AND id NOT IN (SELECT execution_id FROM alerts WHERE execution_id IS NOT NULL)
+        AND (status = 'MISSED' OR job_id NOT IN (SELECT id FROM jobs WHERE alert_after > 1))""",
     "a row has ended and yet has not": """
         SELECT id FROM job_executions
         WHERE (status IN ('PENDING', 'RUNNING')) != (completed_at IS NULL)""",

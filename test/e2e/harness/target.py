@@ -5,6 +5,7 @@
     /status/503/...         that status
     /delay/250/...          200 after 250 ms
     /flaky/500,500,200/...  one status after the other for each Idempotency-Key, then the last one
+    /busy/2/...             503 with "Retry-After: 2" to the first of each Idempotency-Key, then 200
     /hang/...               never answers
     /close/...              closes the connection without an answer
     /reset/...              resets it
@@ -59,7 +60,7 @@ class Target:
     def __init__(self):
         self._arrivals = []
         self._answered = {}  # Requests so far, by Idempotency-Key.
-        self._never = asyncio.Event()
+        self._hung_up = []
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
 
@@ -109,13 +110,17 @@ class Target:
 
         return wait_until(enough, seconds, f"{count} requests came to {path}")
 
+    def hung_up(self):
+        """The keys of requests whose client did not wait for the answer, in order."""
+        return list(self._hung_up)
+
     # --- For the program under test --------------------------------------------------------------
 
     async def _serve(self, reader, writer):
         try:
             while arrival := await self._read(reader):
                 self._arrivals.append(arrival)
-                if not await self._answer(arrival, writer):
+                if not await self._answer(arrival, reader, writer):
                     break
         except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
             pass  # The client went away, or the test is over.
@@ -133,35 +138,52 @@ class Target:
         body = await reader.readexactly(int(headers.get("content-length", 0)))
         return Arrival(at_ms, method, path, headers, body)
 
-    async def _answer(self, arrival, writer):
+    async def _answer(self, arrival, reader, writer):
         """False when the connection is not to be used any more."""
         _, kind, argument, *_ = (arrival.path + "/").split("/")
-        status = 200
-        if kind == "hang":
-            await self._never.wait()
+        status, wait = 200, ""
         if kind in ("close", "reset"):
-            if kind == "reset":
-                linger = struct.pack("ii", 1, 0)
-                writer.get_extra_info("socket").setsockopt(
-                    socket.SOL_SOCKET, socket.SO_LINGER, linger
-                )
+            self._break_off(kind, writer)
             return False
+        if kind in ("delay", "hang"):
+            if await self._hangs_up(reader, int(argument) / 1000 if kind == "delay" else None):
+                self._hung_up.append(arrival.key)
+                return False
         if kind == "status":
             status = int(argument)
-        if kind == "delay":
-            await asyncio.sleep(int(argument) / 1000)
         if kind == "flaky":
             status = self._next_status(arrival, [int(word) for word in argument.split(",")])
-        writer.write(self._response(status))
+        if kind == "busy":
+            status = self._next_status(arrival, [503, 200])
+            wait = f"Retry-After: {argument}\r\n" if status == 503 else ""
+        writer.write(self._response(status, wait))
         await writer.drain()
         return True
 
     @staticmethod
-    def _response(status):
+    def _break_off(kind, writer):
+        """Closing follows; without lingering it is a reset."""
+        if kind == "reset":
+            linger = struct.pack("ii", 1, 0)
+            connection = writer.get_extra_info("socket")
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+
+    @staticmethod
+    async def _hangs_up(reader, seconds):
+        """Whether the client goes away within `seconds`, or ever; it sends nothing meanwhile."""
+        try:
+            return await asyncio.wait_for(reader.read(1), seconds) == b""
+        except asyncio.TimeoutError:
+            return False
+        except ConnectionError:
+            return True
+
+    @staticmethod
+    def _response(status, headers=""):
         if status == 204:
             return b"HTTP/1.1 204 Nothing\r\n\r\n"  # Has neither body nor length.
         body = b'{"answer":"of the target"}'
-        head = f"HTTP/1.1 {status} Answer\r\nContent-Type: application/json\r\n"
+        head = f"HTTP/1.1 {status} Answer\r\n{headers}Content-Type: application/json\r\n"
         return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
 
     def _next_status(self, arrival, statuses):
