@@ -42,6 +42,7 @@ struct scripted_target {
     const struct script *scripts;
     struct connection *connections;
     size_t accepted;
+    struct scripted_handshake handshake;
     char **requests;
     size_t request_count;
     size_t request_capacity;
@@ -174,6 +175,7 @@ static void request_arrived(struct connection *c)
     t->requests = grow(t->requests, t->request_count, &t->request_capacity, sizeof *t->requests);
     t->requests[t->request_count++] = xstrdup(c->request);
     c->script = script_of(c);
+    t->handshake.resumed = c->ssl && SSL_session_reused(c->ssl);
     c->request_bytes = 0;
     if (!c->script->answer && c->script->end == SCRIPT_KEEP)
         return; // Hangs.
@@ -249,12 +251,28 @@ static int listener_open(void)
     return fd;
 }
 
-static SSL_CTX *tls_open(const char *certificate_file, const char *key_file)
+// Called while the client's hello is read; takes the first protocol it offers.
+static int protocol_offered(SSL *ssl, const unsigned char **out, unsigned char *out_bytes,
+                            const unsigned char *in, unsigned in_bytes, void *context)
+{
+    struct scripted_target *t = context;
+    const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+    struct scripted_handshake *h = &t->handshake;
+    snprintf(h->server_name, sizeof h->server_name, "%s", name ? name : "");
+    snprintf(h->protocols, sizeof h->protocols, "%.*s", (int)in_bytes, (const char *)in);
+    *out = in + 1;
+    *out_bytes = in[0];
+    return SSL_TLSEXT_ERR_OK;
+}
+
+static SSL_CTX *tls_open(struct scripted_target *t, const char *certificate_file,
+                         const char *key_file)
 {
     SSL_CTX *tls = SSL_CTX_new(TLS_server_method());
     int good = SSL_CTX_use_certificate_file(tls, certificate_file, SSL_FILETYPE_PEM) &&
                SSL_CTX_use_PrivateKey_file(tls, key_file, SSL_FILETYPE_PEM);
     assert(good == 1);
+    SSL_CTX_set_alpn_select_cb(tls, protocol_offered, t);
     return tls;
 }
 
@@ -265,7 +283,7 @@ struct scripted_target *scripted_target_open(struct loop *l, const struct script
     t->loop = l;
     t->scripts = scripts;
     if (certificate_file)
-        t->tls = tls_open(certificate_file, key_file);
+        t->tls = tls_open(t, certificate_file, key_file);
     t->listener = (struct loop_source){listener_open(), listener_ready, t};
     t->drip = (struct loop_source){timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC), drip_ready, t};
     struct itimerspec every = {{0, DRIP_NS}, {0, DRIP_NS}};
@@ -308,6 +326,19 @@ uint16_t scripted_target_port(const struct scripted_target *t)
 size_t scripted_target_connections(const struct scripted_target *t)
 {
     return t->accepted;
+}
+
+size_t scripted_target_open_connections(const struct scripted_target *t)
+{
+    size_t count = 0;
+    for (const struct connection *c = t->connections; c; c = c->next)
+        count++;
+    return count;
+}
+
+const struct scripted_handshake *scripted_target_handshake(const struct scripted_target *t)
+{
+    return &t->handshake;
 }
 
 size_t scripted_target_requests(const struct scripted_target *t)

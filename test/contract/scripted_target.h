@@ -11,6 +11,7 @@
 
 #include "base/loop.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct scripted_target;
@@ -37,9 +38,19 @@ void scripted_target_close(struct scripted_target *t);
 
 uint16_t scripted_target_port(const struct scripted_target *t);
 size_t scripted_target_connections(const struct scripted_target *t); // Accepted so far.
-size_t scripted_target_requests(const struct scripted_target *t);    // Read whole so far.
+size_t scripted_target_open_connections(const struct scripted_target *t);
+size_t scripted_target_requests(const struct scripted_target *t); // Read whole so far.
 // Head and body of a request, in order of arrival.
 const char *scripted_target_request(const struct scripted_target *t, size_t index);
+
+// What the client said in its last TLS handshake.
+struct scripted_handshake {
+    char server_name[256]; // "" when it named none.
+    char protocols[64];    // Of ALPN, as they came: each behind its length.
+    bool resumed;          // It went on with an earlier session.
+};
+
+const struct scripted_handshake *scripted_target_handshake(const struct scripted_target *t);
 
 // Closes every connection, as a server does with idle ones.
 void scripted_target_hang_up(struct scripted_target *t);

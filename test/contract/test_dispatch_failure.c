@@ -301,6 +301,19 @@ static void a_deadline_covers_the_whole_attempt(void **state)
     }
 }
 
+static void a_kept_connection_has_a_deadline_too(void **state)
+{
+    struct harness *h = *state;
+    harness_post(h, "/ok");
+    struct send s = harness_attempt(h, "/hang");
+    s.request.timeout_ms = 200;
+    harness_send(h, &s);
+    harness_wait(h, 2);
+    assert_string_equal(h->seen[1].error, "timed out after 200 ms");
+    assert_int_equal(h->seen[1].kind, OUTCOME_LOST);
+    assert_int_equal(scripted_target_connections(h->target), 1);
+}
+
 static void whole_seconds_are_told_as_seconds(void **state)
 {
     struct harness *h = *state;
@@ -326,6 +339,46 @@ static void one_that_hangs_does_not_hold_up_others(void **state)
     for (int i = 0; i < 50; i++)
         assert_int_equal(h->seen[i].attempt.http_status, 200);
     assert_int_equal(dispatch_in_flight(h->dispatch), 50);
+}
+
+// --- Cancelling ----------------------------------------------------------------------------------
+
+static void a_cancelled_attempt_ends_as_far_as_it_has_come(void **state)
+{
+    static const struct {
+        const char *url;
+        enum outcome_kind kind;
+    } cases[] = {
+        {"http://hanging.invalid/", OUTCOME_NOT_SENT},
+        {"/hang", OUTCOME_LOST},
+        {"/half-body", OUTCOME_LOST},
+    };
+    struct harness *h = *state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct send s = harness_attempt(h, cases[i].url);
+        if (cases[i].url[0] != '/')
+            s.request.api = cases[i].url;
+        harness_send(h, &s);
+        while (cases[i].url[0] == '/' && scripted_target_requests(h->target) < i)
+            loop_turn(h->loop, -1);
+        dispatch_cancel(h->dispatch, s.ticket);
+        assert_int_equal(h->seen_count, i); // Not from inside the call.
+        harness_wait(h, i + 1);
+        assert_int_equal(h->seen[i].ticket, s.ticket);
+        assert_int_equal(h->seen[i].kind, cases[i].kind);
+        assert_string_equal(h->seen[i].error, "cancelled");
+        assert_int_equal(dispatch_in_flight(h->dispatch), 0);
+    }
+}
+
+static void cancelling_what_is_not_under_way_changes_nothing(void **state)
+{
+    struct harness *h = *state;
+    const struct seen *s = harness_post(h, "/ok");
+    dispatch_cancel(h->dispatch, s->ticket);
+    dispatch_cancel(h->dispatch, 4711);
+    assert_int_equal(harness_post(h, "/ok")->kind, OUTCOME_ANSWERED);
+    assert_int_equal(h->seen_count, 2);
 }
 
 // --- Closing -------------------------------------------------------------------------------------
@@ -372,8 +425,11 @@ int main(void)
         TEST(an_answer_that_never_comes_whole_is_lost),
         TEST(a_request_is_never_repeated_on_a_kept_connection),
         TEST(a_deadline_covers_the_whole_attempt),
+        TEST(a_kept_connection_has_a_deadline_too),
         TEST(whole_seconds_are_told_as_seconds),
         TEST(one_that_hangs_does_not_hold_up_others),
+        TEST(a_cancelled_attempt_ends_as_far_as_it_has_come),
+        TEST(cancelling_what_is_not_under_way_changes_nothing),
         TEST(closing_ends_attempts_at_every_stage_without_an_outcome),
     };
     return harness_run("dispatch failures", tests, COUNT_OF(tests));
