@@ -86,8 +86,8 @@ def target_in(folder):
 
 
 @contextmanager
-def server_on(database):
-    server = Program(*server_arguments(database))
+def server_on(database, *arguments):
+    server = Program(*server_arguments(database, *arguments))
     try:
         yield server.wait_until_listening()
         server.stop()
@@ -96,9 +96,10 @@ def server_on(database):
             server.kill()
 
 
-def create_many(server, count, schedule, url):
-    """Seconds that it took."""
-    command = [BUILD / "bench" / "create_jobs", str(server.port), str(count), schedule, url]
+def create_many(server, count, schedule, url, fields=""):
+    """Seconds that it took. `fields` are further members of each job, as JSON."""
+    program = BUILD / "bench" / "create_jobs"
+    command = [program, str(server.port), str(count), schedule, url, fields]
     words = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.split()
     return float(words[2])
 
