@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: MIT
+"""Who is measured: Carillon and its peers, behind one interface.
+
+A contender starts with `running()`, which makes the jobs, or loads them when its folder already has
+them, and yields a Running once everything is scheduled. When the block ends it has been stopped in
+order, and `running.counts` says how many executions it has a durable record of.
+"""
+
+import json
+import os
+import queue
+import signal
+import sqlite3
+import subprocess
+import threading
+import time
+from contextlib import closing, contextmanager, nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from harness.program import run_to_end
+from harness.times import EVERY_SECOND
+from stores import postgres_in, redis_in
+from whole import YEARLY, create_many, server_on
+
+PEERS = Path(__file__).parent / "peers"
+READY_SECONDS = 60
+STOP_SECONDS = 30
+RUN_SECONDS_MAX = 600
+
+
+class Died(Exception):
+    """A contender ended, or was not ready in time."""
+
+
+@dataclass
+class Running:
+    pids: list
+    port: int = None  # Of its API, if it has one.
+    counts: dict = field(default_factory=dict)  # {"records": n, "succeeded": m}, at the end.
+
+
+@dataclass(frozen=True)
+class Carillon:
+    name: str
+    arguments: tuple = ()
+    fields: str = ""  # Further members of each job, as JSON.
+    hint: int = 20_000  # Where the search for its highest rate begins.
+    database: str = "carillon.db"
+
+    @contextmanager
+    def running(self, folder, url, jobs=0, schedule=EVERY_SECOND, idle=0):
+        database = folder / self.database
+        is_new = not database.exists()
+        with server_on(database, *self.arguments) as server:
+            if is_new and idle:
+                create_many(server, idle, YEARLY, f"{url}/idle")
+            if is_new and jobs:
+                create_many(server, jobs, schedule, url, self.fields)
+            running = Running([server.process.pid], server.port)
+            yield running
+        running.counts = self._counts(database)
+
+    @staticmethod
+    def _counts(database):
+        query = """SELECT count(*), coalesce(sum(status = 'SUCCESS'), 0) FROM job_executions
+                   WHERE completed_at IS NOT NULL"""
+        with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
+            return dict(zip(("records", "succeeded"), connection.execute(query).fetchone()))
+
+
+@dataclass(frozen=True)
+class Peer:
+    name: str
+    script: str
+    hint: int
+    store: object = None  # redis_in or postgres_in.
+
+    @contextmanager
+    def running(self, folder, url, jobs=0, schedule=EVERY_SECOND, idle=0):
+        words = [str(jobs), url, str(folder), str(RUN_SECONDS_MAX)]
+        words += ["--schedule", schedule, "--idle", str(idle)]
+        with self.store(folder) if self.store else nullcontext((None, None)) as (socket, store):
+            words += ["--store", str(socket)] if store else []
+            process = PeerProcess(PEERS / self.script, words)
+            try:
+                port = process.line(READY_SECONDS).get("port")
+                running = Running([process.pid, *([store] if store else [])], port)
+                yield running
+                running.counts = process.stop()
+            finally:
+                process.kill()
+
+
+class PeerProcess:
+    """A Node.js program that says one JSON line when it is ready and one at its end."""
+
+    def __init__(self, script, words):
+        self._process = subprocess.Popen(
+            ["node", script, *words],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            env={**os.environ, "TZ": "UTC", "NODE_ENV": "production"},
+        )
+        self.pid = self._process.pid
+        self._lines = queue.Queue()
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self):
+        with self._process.stdout as stdout:
+            for line in stdout:
+                if line.startswith("{"):
+                    self._lines.put(json.loads(line))
+        self._lines.put(None)
+
+    def line(self, seconds):
+        try:
+            line = self._lines.get(timeout=seconds)
+        except queue.Empty:
+            line = None
+        if line is None:
+            raise Died(f"not within {seconds} s" if self._process.poll() is None else "died")
+        return line
+
+    def stop(self):
+        """What it says at its end."""
+        self._process.send_signal(signal.SIGTERM)
+        return self.line(STOP_SECONDS)
+
+    def kill(self):
+        self._process.kill()
+        self._process.wait()
+
+
+PEER_LIST = (
+    Peer("Express, node-cron, better-sqlite3, axios", "seed.mjs", 500),
+    Peer("croner, SQLite, undici", "croner.mjs", 1500),
+    Peer("BullMQ, Redis", "bullmq.mjs", 500, redis_in),
+    Peer("pg-boss, PostgreSQL", "pgboss.mjs", 500, postgres_in),
+)
+SEED = PEER_LIST[0]
+
+
+def carillons():
+    """Carillon, and where the program can choose, once for each way to send requests."""
+    if "--dispatch" not in run_to_end("serve", "--help").stdout:
+        return (Carillon("Carillon"),)
+    return (
+        Carillon("Carillon", ("--dispatch", "wire")),
+        Carillon("Carillon with libcurl", ("--dispatch", "curl"), hint=10_000),
+    )
+
+
+def seconds_since(start):
+    return time.monotonic() - start
