@@ -4,12 +4,12 @@
 
     tools/run_tests.py build/release [LAYER...]
 
-The layers are unit, contract, sim, fuzz (each target over its corpus) and e2e; without any, all of
-them. The programs of the first four, which `make test-programs` has built, run several at a time,
-each with a time limit, so that nothing hangs for ever; then pytest runs the end-to-end tests
-against the carillon of the same folder (CARILLON_BIN). What a program prints is shown only when it
-fails. A program which crashes, is too slow or runs no test at all counts as a failed test. The last
-line is `N passed, N failed`, and the exit code says the same.
+The layers are unit, contract, sim, faults, fuzz (each target over its corpus) and e2e; without any,
+all of them. The programs of all but the last, which `make test-programs` has built, run several at
+a time, each with a time limit, so that nothing hangs for ever; then pytest runs the end-to-end
+tests against the carillon of the same folder (CARILLON_BIN). What a program prints is shown only
+when it fails. A program which crashes, is too slow or runs no test at all counts as a failed test.
+The last line is `N passed, N failed`, and the exit code says the same.
 """
 
 import os
@@ -103,7 +103,7 @@ def commands(build, layer):
 
 def main():
     build = Path(sys.argv[1])
-    layers = sys.argv[2:] or ["unit", "contract", "sim", "fuzz", "e2e"]
+    layers = sys.argv[2:] or ["faults", "unit", "contract", "sim", "fuzz", "e2e"]
     programs = [command for layer in layers for command in commands(build, layer)]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         results = list(pool.map(run_program, programs))

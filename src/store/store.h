@@ -24,7 +24,7 @@ struct store_retention {
 
 // Creates the database when there is none and migrates an older one. Errors: ERR_STORE_OPEN
 // (unwritable path, database of another program), ERR_STORE_CORRUPT (damaged, or not a database),
-// ERR_STORE_VERSION, ERR_BUSY (another program holds it).
+// ERR_STORE_VERSION, ERR_BUSY (another program holds it), ERR_STORE_FULL, ERR_STORE_IO.
 MUST_CHECK enum err store_sqlite_open(const char *path, struct store **out, struct fault *f);
 MUST_CHECK enum err store_memory_open(struct store **out, struct fault *f);
 

@@ -31,10 +31,17 @@ static const char reader_pragmas[] = "PRAGMA query_only = ON;"
                                      "PRAGMA cache_size = -8192;"
                                      "PRAGMA mmap_size = 0;";
 
+static bool means_full(int system_errno)
+{
+    return system_errno == ENOSPC || system_errno == EDQUOT;
+}
+
+// SQLite's own sqlite3_system_errno is not told when a COMMIT fails: it would still name the cause
+// of some earlier error, and a broken disk pass for a full one.
 enum err sqlite_fault(sqlite3 *db, const char *what, struct fault *f)
 {
+    int system_errno = errno;
     const char *path = sqlite3_db_filename(db, "main");
-    int system_errno = sqlite3_system_errno(db);
     switch (sqlite3_errcode(db) & 0xff) {
     case SQLITE_CONSTRAINT:
         return fault_set(f, ERR_CONFLICT, "%s", sqlite3_errmsg(db));
@@ -42,6 +49,7 @@ enum err sqlite_fault(sqlite3 *db, const char *what, struct fault *f)
         return fault_set(f, ERR_STORE_FULL, "the disk is full: %s cannot grow", path);
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
+    case SQLITE_PROTOCOL: // Of the log: others held it whenever it was looked at.
         return fault_set(f, ERR_BUSY, "%s is locked by another program", path);
     case SQLITE_INTERRUPT:
         return fault_set(f, ERR_TIMEOUT, "the query took too long: ask for less");
@@ -55,8 +63,9 @@ enum err sqlite_fault(sqlite3 *db, const char *what, struct fault *f)
                          "%s is not a database, or its beginning is damaged: choose another path, "
                          "or restore it from a backup",
                          path);
+    case SQLITE_CANTOPEN: // The log or its index.
     case SQLITE_IOERR:
-        if (system_errno == ENOSPC || system_errno == EDQUOT)
+        if (means_full(system_errno))
             return fault_set(f, ERR_STORE_FULL, "the disk is full: %s cannot grow", path);
         return fault_set(f, ERR_STORE_IO, "reading or writing %s failed: %s", path,
                          system_errno ? strerror(system_errno) : sqlite3_errmsg(db));
@@ -102,6 +111,8 @@ static enum err connect(const char *path, int flags, sqlite3 **out, struct fault
     pthread_once(&once, configure_library);
 
     int rc = sqlite3_open_v2(path, out, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
+    if (rc != SQLITE_OK && means_full(errno))
+        return fault_set(f, ERR_STORE_FULL, "the disk is full: %s cannot be created", path);
     if (rc != SQLITE_OK)
         return fault_set(f, ERR_STORE_OPEN, "cannot open %s: %s", path, sqlite3_errmsg(*out));
     sqlite3_busy_timeout(*out, SQLITE_LOCK_WAIT_MS);

@@ -117,7 +117,8 @@ struct sqlite_store {
     int log_pages_done;           // of which these are in the database file, too.
 };
 
-// Turns SQLite's last error on `db` into one of ours, with `what` was being done.
+// Turns SQLite's last error on `db` into one of ours, with `what` was being done. To be called at
+// once, while errno is that of the call to the system which failed, if one has.
 enum err sqlite_fault(sqlite3 *db, const char *what, struct fault *f);
 
 MUST_CHECK enum err sqlite_execute(sqlite3 *db, const char *sql, struct fault *f);
