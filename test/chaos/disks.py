@@ -12,6 +12,8 @@ from harness.wait import wait_until
 from world import preload
 
 DISK_BYTES = 8 << 20
+ENDINGS = ("store.lost", "server.start_failed")
+EXIT_START = 1
 EXIT_STORE_LOST = 74
 
 
@@ -98,6 +100,14 @@ def check_recovered(world):
     world.create("ok")
 
 
+def check_start_is_refused(world):
+    """On a full disk a server cannot begin a life: it says so, for its supervisor to try again."""
+    world.launch()
+    code = world.wait_for_death(20)
+    if code != EXIT_START or "the disk is full" not in world.last_words():
+        world.problems.append(f"a start on a full disk: {world.last_words()}")
+
+
 def full_disk(world, options):
     """The disk is full for seconds, also through a kill -9; the server recovers by itself."""
     disk = make_disk(world)
@@ -114,6 +124,7 @@ def full_disk(world, options):
     disk.fill()
     check_degraded(world)
     world.end_now()
+    check_start_is_refused(world)
     disk.free()
     world.finish()
     return [f"full {times + 1} times", f"edits={editor.answered}", type(disk).__name__]
@@ -127,11 +138,11 @@ def end_by_error(world, fault):
         world.problems.append(f"it went on although the disk is broken: {fault}")
         return world.end_now()
     listened = bool(server.events("server.listening"))
-    event, expected = ("store.lost", EXIT_STORE_LOST) if listened else ("server.start_failed", 1)
-    events = [e for e in server.events() if e["event"] in ("store.lost", "server.start_failed")]
-    said = events and ("Input/output error" in events[0]["detail"] or "I/O" in events[0]["detail"])
+    expected = EXIT_STORE_LOST if listened else EXIT_START
+    events = [e["detail"] for e in server.events() if e["event"] in ENDINGS]
+    said = any(words in detail for detail in events for words in ("Input/output error", "I/O"))
     if code not in (expected, EXIT_STORE_LOST) or not said:
-        world.problems.append(f"{event} with code {expected}, not {world.last_words()}")
+        world.problems.append(f"not code {expected} and a reason: {world.last_words()}")
     return None
 
 

@@ -104,17 +104,20 @@ def play_round(world, target, number):
 
 
 def check(world, edits, target):
-    """No request came after the answer."""
+    """No request came after the answer; how many jobs had one all the same."""
     arrived_ms = {}
     for arrival in target.arrivals():
         arrived_ms.setdefault(arrival.job_id, []).append(arrival.at_ms)
+    count = 0
     for edit in edits:
         late = [ms for ms in arrived_ms.get(edit.job.id, ()) if ms > edit.answered_ms]
         if late:
+            count += 1
             world.problems.append(
                 f"after the answer: job {edit.job.id} was asked to stop at {edit.asked_ms:.3f}, "
                 f"answered at {edit.answered_ms:.3f}, and sent at {late}"
             )
+    return count
 
 
 def edits(world, options):
@@ -126,5 +129,5 @@ def edits(world, options):
         near += play_round(world, target, rounds)
         rounds += 1
     world.finish()
-    check(world, near, target)
-    return [f"edits={len(near)} within {WITHIN_MS} ms of an instant"]
+    after = check(world, near, target)
+    return [f"edits={len(near)} within {WITHIN_MS} ms of an instant", f"sent after answer: {after}"]

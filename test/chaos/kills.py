@@ -2,14 +2,12 @@
 """Scenarios in which the server is killed by SIGKILL: at random, around the instants, in the middle
 of a write, and by the target that it calls."""
 
-import time
-
 from editor import Editor
 from harness.times import now_ms
 from harness.wait import wait_until_clock
 from world import preload
 
-SHIM_SECONDS_MAX = 3
+FAULTY_SECONDS_MAX = 3  # A server that has not got as far as to its fault is killed then.
 
 
 def next_second_ms(at_ms):
@@ -57,13 +55,10 @@ def at_most_once(world, options):
 
 
 def die_at_call(world, fault):
-    """Whether a server with the fault got as far as to listen. In the end it is dead."""
+    """A life of a server with the fault, which may be too short to listen."""
     world.launch(**preload("faults", FAULT_FILE=world.database, **fault))
-    deadline = time.monotonic() + SHIM_SECONDS_MAX
-    while time.monotonic() < deadline and world.wait_for_death(0.01) is None:
-        if not world.server.port and world.server.events("server.listening"):
-            world.listening = world.server.wait_until_listening()
-    code = world.wait_for_death(0)
+    world.lives_to_listen()
+    code = world.wait_for_death(FAULTY_SECONDS_MAX)
     if code is None:
         world.end_now()
     elif code == -9:
@@ -104,7 +99,10 @@ def killing_target(world, options):
     world.target.is_armed = True
     while world.target.kills < count:
         assert world.wait_for_death(20) == -9, world.last_words()
-        world.start()
+        world.launch()
+        while not world.lives_to_listen():
+            assert world.wait_for_death(0) == -9, world.last_words()
+            world.launch()
     world.target.is_armed = False
     world.finish()
     return [f"kills={world.target.kills}"]

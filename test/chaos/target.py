@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
 """The targets of the chaos.
 
-`ChaosTarget` is the harness's, with one more way to behave:
+`ChaosTarget` is the harness's, with two more ways to behave:
 
     /kill/40/...   kills the server with a chance of 40 in 100 while it sends; else 200 at once
+    /drop/40/...   with the same chance closes a connection it has kept, without an answer
 
 `StampingTarget` only says 200, but knows when a request came as the kernel saw it, however busy
 this process was.
@@ -21,9 +22,16 @@ SO_TIMESTAMPNS = 35  # Of Linux; the socket module does not name it.
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 
 
+def without_resets(loop, context):
+    """Killed clients reset their connections, also those that nobody reads any more."""
+    if not isinstance(context.get("exception"), ConnectionError):
+        loop.default_exception_handler(context)
+
+
 class ChaosTarget(Target):
     def __init__(self, seed, kill=None):
         super().__init__()
+        self._loop.set_exception_handler(without_resets)
         self._random = random.Random(seed)
         self._kill = kill  # Kills the server.
         self.is_armed = False
@@ -35,11 +43,16 @@ class ChaosTarget(Target):
         if self.is_healed:
             writer.write(ANSWER)
             return True
-        if kind == "kill" and self.is_armed and self._random.randrange(100) < int(argument):
+        if kind == "kill" and self.is_armed and self._happens(argument):
             self.kills += 1
             self._kill()
             return False
+        if kind == "drop" and self._happens(argument):
+            return False
         return await super()._answer(arrival, reader, writer)
+
+    def _happens(self, percent):
+        return self._random.randrange(100) < int(percent)
 
 
 def receive_stamped(connection):

@@ -56,8 +56,8 @@ class Verdict:
         """What the line leaves out: how often it was tried again by the rules, and why something
         that is recorded was not delivered."""
         words = [f"retried={self.retried}"] if self.retried else []
-        not_sent = (f"{count} {status}" for status, count in sorted(self.withheld.items()))
-        return words + [f"not delivered: {word}" for word in not_sent]
+        not_sent = [f"{count} {status}" for status, count in sorted(self.withheld.items())]
+        return words + ([f"not delivered: {' and '.join(not_sent)}"] if not_sent else [])
 
     def add(self, other):
         for name in ("expected", "recorded", "delivered", "lost", "repeated", "retried"):

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from harness import ledger
 from harness.jobs import expect
-from harness.program import BINARY, Program, server_arguments
+from harness.program import BINARY, START_SECONDS, Program, server_arguments
 from harness.times import EVERY_SECOND, now_ms, wall_text
 from harness.wait import wait_until
 from history import Job
@@ -21,6 +21,7 @@ from target import ChaosTarget
 from verdict import judge
 
 SETTLE_SECONDS = 90
+LOOK_PAUSE_SECONDS = 0.005
 END_AFTER_MS = 5000  # Every schedule but the daily one has an instant before, as it must.
 RETRIES = {"max_retries": 2, "retry_base_ms": 200}
 # How many jobs of every second call which kind of target, and of which type they are.
@@ -31,6 +32,7 @@ LOAD = (
     (1, "delay/1500", "ATLEAST_ONCE"),
     (4, "status/500", "ATLEAST_ONCE"),
     (4, "flaky/500,200", "ATLEAST_ONCE"),
+    (4, "drop/30", "ATLEAST_ONCE"),
     (3, "reset", "ATLEAST_ONCE"),
     (3, "close", "ATLEAST_ONCE"),
     (6, "ok", "ATMOST_ONCE"),
@@ -97,6 +99,16 @@ class World:
         self.listening = self.launch(**environment).wait_until_listening()
         return self.server
 
+    def lives_to_listen(self, seconds=START_SECONDS):
+        """Whether the server that was launched listens before it dies, or the time is up."""
+        deadline = time.monotonic() + seconds
+        while self.server.is_running and time.monotonic() < deadline:
+            if self.server.events("server.listening"):
+                self.listening = self.server.wait_until_listening()
+                return True
+            time.sleep(LOOK_PAUSE_SECONDS)
+        return False
+
     def end_now(self):
         """kill -9. A server that has ended by itself is a failure."""
         if not self.server.is_running:
@@ -112,7 +124,7 @@ class World:
         """The exit code once it has ended, or None when it lives longer than this."""
         deadline = time.monotonic() + seconds
         while self.server.is_running and time.monotonic() < deadline:
-            time.sleep(0.005)
+            time.sleep(LOOK_PAUSE_SECONDS)
         return None if self.server.is_running else self.server.wait()
 
     def last_words(self):

@@ -237,10 +237,12 @@ def test_retry_after_is_honoured_up_to_the_cap(shared_server, shared_target, cap
 
 
 @pytest.mark.parametrize(
-    "status, permanent, attempts",
-    [(404, True, 1), (404, False, 2), (408, True, 2), (425, True, 2), (429, True, 2), (500, True, 2)],
+    "permanent, status, attempts",
+    [(True, 404, 1), (False, 404, 2)] + [(True, other, 2) for other in (408, 425, 429, 500)],
 )
-def test_permanent_4xx_ends_the_execution(shared_server, shared_target, status, permanent, attempts):
+def test_permanent_4xx_ends_the_execution(
+    shared_server, shared_target, permanent, status, attempts
+):
     path = f"/status/{status}/permanent-{permanent}"
     rules = {"permanent_4xx": permanent, "max_retries": 1, "retry_base_ms": 50}
     job = create_job(shared_server, shared_target.url(path), **rules)
