@@ -23,7 +23,7 @@ from harness.times import EVERY_SECOND
 from stores import postgres_in, redis_in
 from whole import YEARLY, create_many, server_on
 
-PEERS = Path(__file__).parent / "peers"
+PEERS = Path(__file__).parents[1] / "build" / "peers"  # bench/run puts them there.
 READY_SECONDS = 60
 STOP_SECONDS = 30
 RUN_SECONDS_MAX = 600

@@ -2,8 +2,8 @@
 """What is measured of each contender, one function for each question.
 
 Each takes a folder of its own, which it may fill, and returns a dictionary of figures. All requests
-go to the C target, whose log says who arrived when: (job, instant, arrival). A Died is raised when a
-contender cannot do what is asked.
+go to the C target, whose log says who arrived when: (job, instant, arrival). A Died is raised when
+a contender cannot do what is asked.
 """
 
 import json

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """The servers that some peers keep their data in: Redis and PostgreSQL, as Debian ships them.
 
-Each listens on a Unix socket in a folder of the benchmark's own and nowhere else, and keeps its data
-there, so nothing that runs on the machine already is touched. Both are as durable as their users
-have them: Redis syncs its append-only file once a second, PostgreSQL every commit.
+Each listens on a Unix socket in a folder of the benchmark's own and nowhere else, and keeps its
+data there, so nothing that runs on the machine already is touched. Both are as durable as their
+users have them: Redis syncs its append-only file once a second, PostgreSQL every commit.
 """
 
 import os
