@@ -63,10 +63,14 @@ SHIMS    := $(patsubst %.c,$(BUILD)/%.so,$(wildcard test/chaos/*.c))
 ALL_C    := $(SRC) $(wildcard src/app/main.c test/target/*.c test/fuzz/*.c bench/*.c \
             test/chaos/*.c) $(TEST_SRC)
 
+# Every file that clang-format looks after; what npm has fetched for comparison is not ours.
+C_FILES   = $(shell find src test bench -name node_modules -prune -o -name '*.[ch]' -print)
+
 # The objects a test program needs from its own folder beside itself: every .c that is no test_*.c.
-# The fault tests also use those of the contract tests.
+# The fault tests also use those of some other tests.
 helpers_in = $(patsubst %.c,$(BUILD)/%.o,$(filter-out $(1)/test_%.c,$(wildcard $(1)/*.c)))
-helpers = $(call helpers_in,$(1)) $(if $(filter test/faults,$(1)),$(call helpers_in,test/contract))
+helpers = $(call helpers_in,$(1)) $(if $(filter test/faults,$(1)),\
+            $(foreach folder,test/contract test/unit/routes,$(call helpers_in,$(folder))))
 
 ifeq ($(V),)
   SAY = @echo "  $(1)  $@";
@@ -152,7 +156,7 @@ lint-style:
 	$(PYTHON) tools/style.py
 
 lint-format:
-	clang-format --dry-run -Werror $(shell find src test bench -name '*.[ch]')
+	clang-format --dry-run -Werror $(C_FILES)
 
 lint-shell:
 	shellcheck dev .ci/run $(wildcard bench/run)
@@ -170,7 +174,7 @@ tidy:
 	clang-tidy --quiet $(SRC) -- -std=gnu17 -Isrc -DCARILLON_VERSION='"$(VERSION)"'
 
 format:
-	clang-format -i $(shell find src test bench -name '*.[ch]')
+	clang-format -i $(C_FILES)
 
 # --- Installing ----------------------------------------------------------------------------------
 

@@ -65,7 +65,7 @@ def main():
         path
         for folder in ("src", "test", "bench", "tools")
         for path in sorted(Path(folder).rglob("*"))
-        if path.suffix in CHECKS
+        if path.suffix in CHECKS and "node_modules" not in path.parts
     ]
     problems = [problem for path in files for problem in check_file(path)]
     print("\n".join(problems) or f"style: {len(files)} files keep to the rules")
