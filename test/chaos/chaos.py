@@ -40,6 +40,7 @@ SCENARIOS = {
     "target": kills.killing_target,
     "stop": clocks.stop_and_continue,
     "back-300": clocks.back_300_seconds,
+    "back-7200": clocks.back_2_hours,
     "midnight": clocks.back_1_second_at_midnight,
     "ahead-600": clocks.ahead_600_seconds,
     "full-disk": disks.full_disk,

@@ -11,15 +11,11 @@ from harness.jobs import expect
 from harness.times import now_ms
 from harness.wait import wait_until, wait_until_clock
 from history import DAILY
-from world import preload
+from world import preload, run_for
 
 STOPS_SECONDS = (0.5, 1.0, 3.0, 8.0, 20.0)
 DAY_MS = 86_400_000
 BEHAVIOURS = ("ok", "ok", "delay/40", "ok")
-
-
-def run_for(seconds):
-    wait_until_clock(now_ms() + round(seconds * 1000))
 
 
 def stop_and_continue(world, options):
@@ -83,6 +79,24 @@ def back_300_seconds(world, _):
     run_for(6)
     world.finish()
     return ["held, then went on"]
+
+
+def back_2_hours(world, _):
+    """The clock was two hours ahead and is corrected: schedules go on at once, under other keys."""
+    start_with_clock(world, 0)
+    run_for(3)
+    wait_until_clock(now_ms() // 1000 * 1000 + 1500)
+    before_ms = world.wall_ms()
+    world.step_clock(-7_200_000)
+    for job in world.jobs.values():
+        job.correct_clock(before_ms, world.wall_ms())
+    wait_for_clock_alert(world, "clock corrected")
+    run_for(3)
+    world.end_now()
+    world.start()
+    run_for(2)
+    world.finish()
+    return ["went on at once"]
 
 
 def back_1_second_at_midnight(world, _):

@@ -5,11 +5,10 @@ import errno
 import os
 import subprocess
 
-from clocks import run_for
 from editor import Editor
 from harness.jobs import expect
 from harness.wait import wait_until
-from world import preload
+from world import preload, run_for
 
 DISK_BYTES = 8 << 20
 ENDINGS = ("store.lost", "server.start_failed")

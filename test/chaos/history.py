@@ -3,8 +3,11 @@
 
 A job is a list of versions, each from the instant at which the server said it took effect. The
 instants of a version's schedule up to the beginning of the next one are owed. Times are
-milliseconds since the Unix epoch, as the server's wall clock shows them.
+milliseconds since the Unix epoch, as the server's wall clock shows them. When a clock that was far
+ahead is corrected, a generation ends and another begins: its executions have other keys.
 """
+
+from dataclasses import dataclass, replace
 
 from harness.times import parse_ms
 
@@ -24,11 +27,24 @@ def instants(every_s, after_ms, until_ms):
     return range(after_ms // step * step + step, until_ms + 1, step)
 
 
+@dataclass(frozen=True)
 class Version:
-    def __init__(self, answer):
-        self.from_ms = parse_ms(answer["updated_at"])
-        self.every_s = SECONDS_OF[answer["schedule"]]
-        self.is_active = answer["is_active"]
+    from_ms: int
+    every_s: int
+    is_active: bool
+
+    @classmethod
+    def of(cls, answer):
+        return cls(
+            parse_ms(answer["updated_at"]), SECONDS_OF[answer["schedule"]], answer["is_active"]
+        )
+
+
+def owed_instants(versions, end_ms):
+    ends = [version.from_ms for version in versions[1:]] + [end_ms]
+    for version, until_ms in zip(versions, ends):
+        if version.is_active:
+            yield from instants(version.every_s, version.from_ms, min(until_ms, end_ms))
 
 
 class Job:
@@ -40,7 +56,8 @@ class Job:
         self.at_most_once = answer["type"] == "ATMOST_ONCE"
         self.max_retries = answer["max_retries"]
         self.number = 0  # Of the latest version.
-        self.versions = []
+        self.versions = []  # Of this generation of the clock.
+        self.generations = []  # The ones before: (versions, when it ended).
         self.end_ms = None
         self.is_deleted = False
         self.deleted_ms = None  # When that was asked for; more exactly once the ledger is read.
@@ -54,7 +71,7 @@ class Job:
             self.problems.append(f"lost: version {self.number} of job {self.id} was answered")
         if answer["version"] > self.number:
             self.number = answer["version"]
-            self.versions.append(Version(answer))
+            self.versions.append(Version.of(answer))
             self.end_ms = answer["end_at"] and parse_ms(answer["end_at"])
 
     def delete(self, asked_ms):
@@ -67,16 +84,22 @@ class Job:
             self.problems.append(f"lost: job {self.id} was deleted, or it was not")
         self.deleted_ms = deleted.get(self.id, self.deleted_ms)
 
+    def correct_clock(self, before_ms, after_ms):
+        """The clock showed `before_ms`, and now shows `after_ms`."""
+        self.generations.append((self.versions, before_ms))
+        self.versions = [replace(self.versions[-1], from_ms=after_ms)]
+
+    def key(self, instant, generation):
+        return f"{self.id}-{instant}" + (f"-g{generation}" if generation else "")
+
     def owed(self):
-        """Every instant that the job owed, until it ended or was deleted."""
+        """{key: instant} of all that the job owed, until it ended or was deleted."""
         end_ms = min(ms for ms in (self.end_ms, self.deleted_ms) if ms is not None)
-        ends = [version.from_ms for version in self.versions[1:]] + [end_ms]
-        return [
-            instant
-            for version, until_ms in zip(self.versions, ends)
-            if version.is_active
-            for instant in instants(version.every_s, version.from_ms, min(until_ms, end_ms))
-        ]
+        return {
+            self.key(instant, generation): instant
+            for generation, part in enumerate([*self.generations, (self.versions, end_ms)])
+            for instant in owed_instants(*part)
+        }
 
     def stops(self):
         """When the job was paused or deleted: what it was doing then may have been cancelled."""

@@ -5,7 +5,7 @@ of a write, and by the target that it calls."""
 from editor import Editor
 from harness.times import now_ms
 from harness.wait import wait_until_clock
-from world import preload
+from world import preload, run_for
 
 FAULTY_SECONDS_MAX = 3  # A server that has not got as far as to its fault is killed then.
 
@@ -83,6 +83,7 @@ def nth_call(world, options):
     world.create_load(share=0.5)
     with Editor(world) as editor:
         for _ in range(max(2, options.kills // 4)):
+            run_for(world.random.uniform(0, 0.6))
             world.end_now()
             die_at_call(world, some_fault(world.random))
             world.start()

@@ -85,9 +85,9 @@ class Ledger:
             if row.missed_to:
                 self.ranges.setdefault(row.job_id, []).append(row)
 
-    def find(self, job, instant):
+    def find(self, job, key, instant):
         """The row that accounts for an instant: its own, or the range that has it."""
-        if row := self.rows.get(f"{job.id}-{instant}"):
+        if row := self.rows.get(key):
             return row
         for row in self.ranges.get(job.id, ()):
             if row.at_ms <= instant <= row.missed_to:
@@ -104,9 +104,9 @@ def may_be_undelivered(job, row, instant):
     return row.status == "MISSED" or (row.status == "FAILED" and "unknown" in row.error)
 
 
-def judge_instant(verdict, job, instant, row, arrived):
+def judge_instant(verdict, job, key, instant, row, arrived):
     verdict.expected += 1
-    what = f"job {job.id} ({job.kind}) at {instant}"
+    what = f"{key} ({job.kind})"
     if not row or row.status in OPEN:
         return verdict.lose(f"{what}: {row.status if row else 'no row'}")
     verdict.recorded += 1
@@ -121,7 +121,7 @@ def judge_instant(verdict, job, instant, row, arrived):
 def judge_ranges(verdict, ledger_rows, job, owed):
     """A range of missed instants says how many there were."""
     for row in ledger_rows.ranges.get(job.id, ()):
-        count = sum(row.at_ms <= instant <= row.missed_to for instant in owed)
+        count = sum(row.at_ms <= instant <= row.missed_to for instant in owed.values())
         if count != row.missed_count:
             verdict.problems.append(f"{row.id}: says {row.missed_count} missed, not {count}")
 
@@ -164,10 +164,10 @@ def judge_arrival(verdict, arrival, owed, latest_wall_ms):
     instant = parse_ms(arrival.headers["carillon-scheduled-at"])
     if arrival.key.partition("-")[2].startswith("m"):
         return
-    if arrival.key != f"{arrival.job_id}-{instant}":
-        verdict.problems.append(f"unlabelled: {arrival.key} was scheduled at {instant}")
-    if instant not in owed:
+    if arrival.key not in owed:
         verdict.problems.append(f"not owed: {arrival.key} came all the same")
+    elif owed[arrival.key] != instant:
+        verdict.problems.append(f"unlabelled: {arrival.key} was scheduled at {instant}")
     if latest_wall_ms(arrival.at_ms) < instant:
         verdict.problems.append(f"early: {arrival.key} came at {arrival.at_ms}")
 
@@ -175,7 +175,7 @@ def judge_arrival(verdict, arrival, owed, latest_wall_ms):
 def judge_extra_rows(verdict, ledger_rows, owed):
     """What was planned and then no longer owed is CANCELLED; nothing else may be there."""
     for row in ledger_rows.rows.values():
-        known = row.series < 0 or row.at_ms in owed.get(row.job_id, ())
+        known = row.series < 0 or row.missed_to or row.id in owed.get(row.job_id, ())
         if not known and row.status != "CANCELLED":
             verdict.problems.append(f"not owed: {row.id} is {row.status}")
 
@@ -192,10 +192,9 @@ def judge(jobs, database, arrivals, latest_wall_ms):
 
     owed = {}
     for job in jobs.values():
-        owed[job.id] = set(job.owed())
-        for instant in sorted(owed[job.id]):
-            arrived = f"{job.id}-{instant}" in by_key
-            judge_instant(verdict, job, instant, rows.find(job, instant), arrived)
+        owed[job.id] = job.owed()
+        for key, instant in owed[job.id].items():
+            judge_instant(verdict, job, key, instant, rows.find(job, key, instant), key in by_key)
         judge_ranges(verdict, rows, job, owed[job.id])
         judge_triggers(verdict, rows, job, by_key)
     judge_extra_rows(verdict, rows, owed)
@@ -203,5 +202,5 @@ def judge(jobs, database, arrivals, latest_wall_ms):
         if same[0].job_id in jobs:
             judge_repeats(verdict, jobs[same[0].job_id], key, same)
         for arrival in same:
-            judge_arrival(verdict, arrival, owed.get(arrival.job_id, ()), latest_wall_ms)
+            judge_arrival(verdict, arrival, owed.get(arrival.job_id, {}), latest_wall_ms)
     return verdict

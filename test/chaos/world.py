@@ -15,7 +15,7 @@ from harness import ledger
 from harness.jobs import expect
 from harness.program import BINARY, START_SECONDS, Program, server_arguments
 from harness.times import EVERY_SECOND, now_ms, wall_text
-from harness.wait import wait_until
+from harness.wait import wait_until, wait_until_clock
 from history import Job
 from target import ChaosTarget
 from verdict import judge
@@ -54,6 +54,10 @@ def preload(name, **variables):
     sanitizer = f"{os.environ.get('ASAN_OPTIONS', '')}:verify_asan_link_order=0"
     values = {name: str(value) for name, value in variables.items()}
     return {"LD_PRELOAD": str(library), "ASAN_OPTIONS": sanitizer.lstrip(":"), **values}
+
+
+def run_for(seconds):
+    wait_until_clock(now_ms() + round(seconds * 1000))
 
 
 class World:
