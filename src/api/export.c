@@ -6,9 +6,7 @@
 
 #include "api/api_priv.h"
 #include "api/import_priv.h"
-
-#include <assert.h>
-#include <stdio.h>
+#include "base/stream.h"
 
 #define EXPORT_BYTES_MAX (64 * 1024 * 1024)
 #define PAGE_JOBS 500
@@ -82,15 +80,12 @@ enum err handle_export(struct api_request *r, struct problem *p)
         return err;
 
     e.last = from.id;
-    e.out = open_memstream(&e.text, &e.bytes);
-    assert(e.out);
+    e.out = stream_open(&e.text, &e.bytes);
     fprintf(e.out, "{\"version\":%d,\"jobs\":[", EXPORT_VERSION);
     err = write_jobs(r, &e, p);
     if (!err)
         write_end(r, &e);
-    int failed = fclose(e.out);
-    assert(!failed); // Only memory could fail here.
-    (void)failed;
+    stream_close(e.out);
     if (err)
         free(e.text);
     else

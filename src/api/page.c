@@ -2,9 +2,8 @@
 // page.c: one page of a list, and the way to the next one.
 
 #include "api/api_priv.h"
+#include "base/stream.h"
 
-#include <assert.h>
-#include <stdio.h>
 #include <string.h>
 
 void page_init(struct page *page, enum cursor_kind kind, size_t limit)
@@ -40,8 +39,7 @@ void page_add_link(struct api_request *r, const char *cursor)
 {
     char *link = NULL;
     size_t bytes = 0;
-    FILE *out = open_memstream(&link, &bytes);
-    assert(out);
+    FILE *out = stream_open(&link, &bytes);
     const char *target = exchange_target(r->exchange);
     fprintf(out, "<%.*s?", (int)strcspn(target, "?"), target);
     for (size_t i = 0; i < exchange_parameters(r->exchange); i++) {
@@ -53,9 +51,7 @@ void page_add_link(struct api_request *r, const char *cursor)
         fputc('&', out);
     }
     fprintf(out, "cursor=%s>; rel=\"next\"", cursor);
-    int failed = fclose(out);
-    assert(!failed); // Only memory could fail here.
-    (void)failed;
+    stream_close(out);
     exchange_add_header(r->exchange, "Link", link);
     free(link);
 }

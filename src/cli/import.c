@@ -5,6 +5,7 @@
 // something, and a summary.
 
 #include "base/memory.h"
+#include "base/stream.h"
 #include "base/url.h"
 #include "cli/cli.h"
 #include "cli/cli_priv.h"
@@ -64,8 +65,7 @@ static char *address(const struct import *im, CURL *curl)
 {
     char *url = NULL;
     size_t bytes = 0;
-    FILE *out = open_memstream(&url, &bytes);
-    assert(out);
+    FILE *out = stream_open(&url, &bytes);
     size_t length = strlen(im->server);
     bool slash = length > 0 && im->server[length - 1] == '/';
     fprintf(out, "%s%simport?dry_run=%d&system=%d", im->server, slash ? "" : "/", im->dry_run,
@@ -76,9 +76,7 @@ static char *address(const struct import *im, CURL *curl)
         fprintf(out, "&timezone=%s", zone);
         curl_free(zone);
     }
-    int failed = fclose(out);
-    assert(!failed); // Only memory could fail here.
-    (void)failed;
+    stream_close(out);
     return url;
 }
 

@@ -4,11 +4,10 @@
 // Counters end in _total; a histogram is in seconds, its buckets are cumulative.
 
 #include "base/metrics.h"
+#include "base/stream.h"
 #include "observe/observe.h"
 
-#include <assert.h>
 #include <inttypes.h>
-#include <stdio.h>
 
 static void write_value(FILE *out, const char *type, const char *name, const char *suffix,
                         const char *help, int64_t value)
@@ -59,8 +58,7 @@ static void write_process(FILE *out, const char *version, wall_ms started_at)
 char *observe_metrics_text(const char *version, wall_ms started_at, size_t *bytes)
 {
     char *text = NULL;
-    FILE *out = open_memstream(&text, bytes);
-    assert(out);
+    FILE *out = stream_open(&text, bytes);
     write_process(out, version, started_at);
 #define COUNTER(name, help)                                                                        \
     write_value(out, "counter", #name, "_total", help, metric_get(METRIC_##name));
@@ -70,8 +68,6 @@ char *observe_metrics_text(const char *version, wall_ms started_at, size_t *byte
 #undef COUNTER
 #undef GAUGE
 #undef HISTOGRAM
-    int failed = fclose(out);
-    assert(!failed); // Only memory could fail here.
-    (void)failed;
+    stream_close(out);
     return text;
 }

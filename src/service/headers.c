@@ -4,10 +4,10 @@
 // Every line has passed header_check when it was added, so lines cannot run into each other.
 
 #include "base/header.h"
+#include "base/stream.h"
 #include "service/service_priv.h"
 
 #include <assert.h>
-#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -84,14 +84,11 @@ enum err service_set_header(struct job *j, const char *name, const char *value,
 
     char *lines = NULL;
     size_t bytes = 0;
-    FILE *out = open_memstream(&lines, &bytes);
-    assert(out);
+    FILE *out = stream_open(&lines, &bytes);
     size_t count = copy_others(j, name, out);
     if (value)
         fprintf(out, "%s: %s\n", name, value);
-    int failed = fclose(out);
-    assert(!failed); // Only memory could fail here.
-    (void)failed;
+    stream_close(out);
 
     err = check_total(count + (value ? 1 : 0), bytes, p);
     if (!err)

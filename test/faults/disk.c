@@ -11,11 +11,13 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <pthread.h>
 #include <string.h>
 
 #define SECTOR_BYTES 512
 
-pthread_mutex_t disk_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static _Thread_local bool at_work;
 
 static struct {
     struct disk_node *nodes;
@@ -25,6 +27,23 @@ static struct {
     bool ignores_syncs;
     uint64_t random;
 } disk;
+
+void disk__enter(void)
+{
+    pthread_mutex_lock(&lock);
+    at_work = true;
+}
+
+void disk__leave(void)
+{
+    at_work = false;
+    pthread_mutex_unlock(&lock);
+}
+
+bool disk_is_at_work(void)
+{
+    return at_work;
+}
 
 // --- Bytes -----------------------------------------------------------------------------------
 
@@ -226,18 +245,18 @@ int disk__fails(enum disk_call call, int broken)
 
 void disk_plan(const struct disk_plan *p)
 {
-    pthread_mutex_lock(&disk_lock);
+    disk__enter();
     disk.plan = p ? *p : (struct disk_plan){0};
     disk.counted = 0;
     disk.reached = false;
-    pthread_mutex_unlock(&disk_lock);
+    disk__leave();
 }
 
 bool disk_plan_was_reached(void)
 {
-    pthread_mutex_lock(&disk_lock);
+    disk__enter();
     bool reached = disk.reached;
-    pthread_mutex_unlock(&disk_lock);
+    disk__leave();
     return reached;
 }
 
@@ -263,17 +282,34 @@ static void cut(struct disk_node *n, enum disk_loss loss)
 
 void disk_cut_power(enum disk_loss loss, uint64_t random)
 {
-    pthread_mutex_lock(&disk_lock);
+    disk__enter();
     disk.random = random * 0x9e3779b97f4a7c15u | 1;
     for (struct disk_node *n = disk.nodes; n; n = n->next)
         cut(n, loss);
-    pthread_mutex_unlock(&disk_lock);
+    disk__leave();
     disk_plan(NULL);
 }
 
 void disk_ignore_syncs(bool ignore)
 {
     disk.ignores_syncs = ignore;
+}
+
+static void forget_handles(struct disk_node *n)
+{
+    n->handles = n->shared = n->index_users = 0;
+    n->reserved = n->pending = NULL;
+    memset(n->index, 0, sizeof n->index); // What it points to is the dead process's.
+    memset(n->index_shared, 0, sizeof n->index_shared);
+    memset(n->index_exclusive, 0, sizeof n->index_exclusive);
+}
+
+void disk_bury(void)
+{
+    disk__enter();
+    for (struct disk_node *n = disk.nodes; n; n = n->next)
+        forget_handles(n);
+    disk__leave();
 }
 
 // --- Start and end ---------------------------------------------------------------------------

@@ -19,6 +19,9 @@ void disk_start(void);
 // Forgets its files. All of them must be closed.
 void disk_stop(void);
 
+// Whether this thread is inside the disk, which then allocates memory of its own.
+bool disk_is_at_work(void);
+
 // --- Failing calls ---------------------------------------------------------------------------
 
 enum disk_call {
@@ -70,6 +73,9 @@ enum disk_loss {
 // The power goes and comes back; ends the plan. Every file must be closed. `random` decides what
 // DISK_LOSES_SOME keeps; another number, other sectors.
 void disk_cut_power(enum disk_loss loss, uint64_t random);
+
+// The program that had the files open is dead, but for a last look at them: its locks are gone.
+void disk_bury(void);
 
 // From now on a sync does nothing but say that it has. For a test of the tests.
 void disk_ignore_syncs(bool ignore);

@@ -51,11 +51,11 @@ int disk__lock(sqlite3_file *file, int level)
     struct disk_handle *h = handle_of(file);
     if (h->lock >= level)
         return SQLITE_OK;
-    pthread_mutex_lock(&disk_lock);
+    disk__enter();
     int rc = disk__fails(DISK_LOCK, SQLITE_IOERR_LOCK);
     if (!rc)
         rc = level == SQLITE_LOCK_SHARED ? lock_to_read(h) : lock_to_write(h, level);
-    pthread_mutex_unlock(&disk_lock);
+    disk__leave();
     return rc;
 }
 
@@ -65,7 +65,7 @@ int disk__unlock(sqlite3_file *file, int level)
     struct disk_node *n = h->node;
     if (h->lock <= level)
         return SQLITE_OK;
-    pthread_mutex_lock(&disk_lock);
+    disk__enter();
     if (n->reserved == h)
         n->reserved = NULL;
     if (n->pending == h)
@@ -73,16 +73,16 @@ int disk__unlock(sqlite3_file *file, int level)
     if (level == SQLITE_LOCK_NONE)
         n->shared--;
     h->lock = level;
-    pthread_mutex_unlock(&disk_lock);
+    disk__leave();
     return SQLITE_OK;
 }
 
 int disk__check_reserved(sqlite3_file *file, int *out)
 {
-    pthread_mutex_lock(&disk_lock);
+    disk__enter();
     int rc = disk__fails(DISK_LOCK, SQLITE_IOERR_CHECKRESERVEDLOCK);
     *out = handle_of(file)->node->reserved != NULL;
-    pthread_mutex_unlock(&disk_lock);
+    disk__leave();
     return rc;
 }
 
@@ -93,7 +93,7 @@ int disk__index_map(sqlite3_file *file, int piece, int bytes, int extend, void v
     struct disk_handle *h = handle_of(file);
     struct disk_node *n = h->node;
     assert(piece < DISK_INDEX_PIECES_MAX);
-    pthread_mutex_lock(&disk_lock);
+    disk__enter();
     int rc = disk__fails(DISK_MAP, SQLITE_IOERR_SHMSIZE);
     if (!h->uses_index) {
         h->uses_index = true;
@@ -102,7 +102,7 @@ int disk__index_map(sqlite3_file *file, int piece, int bytes, int extend, void v
     if (!rc && !n->index[piece] && extend)
         n->index[piece] = xcalloc(1, (size_t)bytes);
     *out = rc ? NULL : n->index[piece];
-    pthread_mutex_unlock(&disk_lock);
+    disk__leave();
     return rc;
 }
 
@@ -152,13 +152,13 @@ int disk__index_lock(sqlite3_file *file, int first, int count, int flags)
 {
     struct disk_handle *h = handle_of(file);
     int rc = SQLITE_OK;
-    pthread_mutex_lock(&disk_lock);
+    disk__enter();
     if (flags & SQLITE_SHM_UNLOCK)
         for (int slot = first; slot < first + count; slot++)
             release(h, slot);
     else
         rc = lock_slots(h, first, count, (flags & SQLITE_SHM_SHARED) != 0);
-    pthread_mutex_unlock(&disk_lock);
+    disk__leave();
     return rc;
 }
 
@@ -174,7 +174,7 @@ int disk__index_unmap(sqlite3_file *file, int delete)
     (void)delete;
     struct disk_handle *h = handle_of(file);
     struct disk_node *n = h->node;
-    pthread_mutex_lock(&disk_lock);
+    disk__enter();
     for (int slot = 0; slot < DISK_INDEX_LOCKS; slot++)
         release(h, slot);
     if (h->uses_index && --n->index_users == 0) {
@@ -184,6 +184,6 @@ int disk__index_unmap(sqlite3_file *file, int delete)
         }
     }
     h->uses_index = false;
-    pthread_mutex_unlock(&disk_lock);
+    disk__leave();
     return SQLITE_OK;
 }

@@ -12,7 +12,6 @@
 
 #include "disk.h"
 
-#include <pthread.h>
 #include <sqlite3.h>
 #include <stddef.h>
 
@@ -68,7 +67,8 @@ struct disk_handle {
     bool index_exclusive[DISK_INDEX_LOCKS];
 };
 
-extern pthread_mutex_t disk_lock;
+void disk__enter(void); // Takes the lock.
+void disk__leave(void);
 
 // Counts the call; 0, or the code with which it fails: `broken` for a disk that is broken.
 int disk__fails(enum disk_call call, int broken);

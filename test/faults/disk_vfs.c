@@ -27,9 +27,9 @@ static int file_close(sqlite3_file *file)
 {
     struct disk_handle *h = handle_of(file);
     disk__unlock(file, SQLITE_LOCK_NONE);
-    pthread_mutex_lock(&disk_lock);
+    disk__enter();
     h->node->handles--;
-    pthread_mutex_unlock(&disk_lock);
+    disk__leave();
     return SQLITE_OK;
 }
 
@@ -38,12 +38,12 @@ static int file_read(sqlite3_file *file, void *out, int count, sqlite3_int64 off
     const struct disk_bytes *b = &handle_of(file)->node->now;
     size_t wanted = (size_t)count;
     size_t at = (size_t)offset;
-    pthread_mutex_lock(&disk_lock);
+    disk__enter();
     int rc = disk__fails(DISK_READ, SQLITE_IOERR_READ);
     size_t there = at < b->count ? MIN(wanted, b->count - at) : 0;
     if (!rc && there > 0)
         memcpy(out, b->data + at, there);
-    pthread_mutex_unlock(&disk_lock);
+    disk__leave();
     if (rc || there == wanted)
         return rc;
     memset((char *)out + there, 0, wanted - there);
@@ -53,21 +53,21 @@ static int file_read(sqlite3_file *file, void *out, int count, sqlite3_int64 off
 static int file_write(sqlite3_file *file, const void *data, int count, sqlite3_int64 offset)
 {
     struct disk_handle *h = handle_of(file);
-    pthread_mutex_lock(&disk_lock);
+    disk__enter();
     int rc = disk__fails(DISK_WRITE, SQLITE_IOERR_WRITE);
     disk__write(h->node, (size_t)offset, data, (size_t)(rc ? count / 2 : count));
-    pthread_mutex_unlock(&disk_lock);
+    disk__leave();
     return rc;
 }
 
 static int file_truncate(sqlite3_file *file, sqlite3_int64 count)
 {
     struct disk_handle *h = handle_of(file);
-    pthread_mutex_lock(&disk_lock);
+    disk__enter();
     int rc = disk__fails(DISK_TRUNCATE, SQLITE_IOERR_TRUNCATE);
     if (!rc)
         disk__truncate(h->node, (size_t)count);
-    pthread_mutex_unlock(&disk_lock);
+    disk__leave();
     return rc;
 }
 
@@ -75,24 +75,24 @@ static int file_sync(sqlite3_file *file, int flags)
 {
     (void)flags;
     struct disk_handle *h = handle_of(file);
-    pthread_mutex_lock(&disk_lock);
+    disk__enter();
     int rc = disk__fails(DISK_SYNC, SQLITE_IOERR_FSYNC);
     if (rc)
         disk__sync_failed(h->node);
     else
         disk__sync(h->node, h->is_log);
-    pthread_mutex_unlock(&disk_lock);
+    disk__leave();
     return rc;
 }
 
 static int file_size(sqlite3_file *file, sqlite3_int64 *out)
 {
     struct disk_handle *h = handle_of(file);
-    pthread_mutex_lock(&disk_lock);
+    disk__enter();
     int rc = disk__fails(DISK_SIZE, SQLITE_IOERR_FSTAT);
     if (!rc)
         *out = (sqlite3_int64)h->node->now.count;
-    pthread_mutex_unlock(&disk_lock);
+    disk__leave();
     return rc;
 }
 
@@ -143,7 +143,7 @@ static int folder_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, i
     assert(name); // Temporary files are in memory.
     struct disk_handle *h = handle_of(file);
     *h = (struct disk_handle){0};
-    pthread_mutex_lock(&disk_lock);
+    disk__enter();
     int rc = disk__fails(DISK_OPEN, SQLITE_CANTOPEN);
     struct disk_node *n = rc ? NULL : disk__find(name);
     if (!rc && !n && flags & SQLITE_OPEN_CREATE)
@@ -156,14 +156,14 @@ static int folder_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, i
         if (out_flags)
             *out_flags = flags;
     }
-    pthread_mutex_unlock(&disk_lock);
+    disk__leave();
     return n ? SQLITE_OK : SQLITE_CANTOPEN;
 }
 
 static int folder_delete(sqlite3_vfs *vfs, const char *name, int sync_folder)
 {
     (void)vfs;
-    pthread_mutex_lock(&disk_lock);
+    disk__enter();
     int rc = disk__fails(DISK_DELETE, SQLITE_IOERR_DELETE);
     struct disk_node *n = disk__find(name);
     if (!rc && !n)
@@ -172,19 +172,19 @@ static int folder_delete(sqlite3_vfs *vfs, const char *name, int sync_folder)
         assert(n->handles == 0 && !sync_folder); // The tests' databases never ask for it.
         disk__delete(n);
     }
-    pthread_mutex_unlock(&disk_lock);
+    disk__leave();
     return rc;
 }
 
 static int folder_access(sqlite3_vfs *vfs, const char *name, int flags, int *out)
 {
     (void)vfs;
-    pthread_mutex_lock(&disk_lock);
+    disk__enter();
     int rc = disk__fails(DISK_ACCESS, SQLITE_IOERR_ACCESS);
     const struct disk_node *n = disk__find(name);
     bool is_empty = flags == SQLITE_ACCESS_EXISTS && n && n->now.count == 0;
     *out = n && !is_empty; // As the unix VFS has it: an empty journal is none.
-    pthread_mutex_unlock(&disk_lock);
+    disk__leave();
     return rc;
 }
 

@@ -287,11 +287,13 @@ struct story_end story_tell(const struct story_turn *t)
     return story.end;
 }
 
-void story_recover_after_death(void)
+bool story_survives_death(void)
 {
+    disk_bury();
     heal();
     story.store = NULL;
     story.reader = NULL;
     start_again();
     settle();
+    return !story.end.lost;
 }

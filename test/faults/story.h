@@ -35,8 +35,8 @@ struct story_end {
 // but for a loss, which it reports.
 struct story_end story_tell(const struct story_turn *t);
 
-// What a start finds after the process died in the midst of a call: to be called instead of
-// returning from `before_call`'s call, once. Compares as after any other mishap.
-void story_recover_after_death(void);
+// For a process that dies in the midst of a call of the store, as its last words: what would a
+// start find? Compares as after any other mishap; false if something is lost.
+bool story_survives_death(void);
 
 #endif
