@@ -54,14 +54,12 @@ enum err sqlite_fault(sqlite3 *db, const char *what, struct fault *f)
     case SQLITE_INTERRUPT:
         return fault_set(f, ERR_TIMEOUT, "the query took too long: ask for less");
     case SQLITE_CORRUPT:
-        return fault_set(f, ERR_STORE_CORRUPT,
-                         "%s is damaged (%s): restore it from a backup, or save what can be read "
-                         "with the command: sqlite3 FILE .recover",
-                         path, sqlite3_errmsg(db));
+        return fault_set(f, ERR_STORE_CORRUPT, "%s is damaged (%s): " SQLITE_HELP_DAMAGED, path,
+                         sqlite3_errmsg(db));
     case SQLITE_NOTADB:
         return fault_set(f, ERR_STORE_CORRUPT,
                          "%s is not a database, or its beginning is damaged: choose another path, "
-                         "or restore it from a backup",
+                         "or " SQLITE_HELP_DAMAGED,
                          path);
     case SQLITE_CANTOPEN: // The log or its index.
     case SQLITE_IOERR:
@@ -105,7 +103,7 @@ static void configure_library(void)
     sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
 }
 
-static enum err connect(const char *path, int flags, sqlite3 **out, struct fault *f)
+enum err sqlite_connect(const char *path, int flags, sqlite3 **out, struct fault *f)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, configure_library);
@@ -183,7 +181,7 @@ static enum err open_store(struct sqlite_store *s, struct fault *f)
 {
     enum err err = check_path(s->path, f);
     if (!err)
-        err = connect(s->path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, &s->db, f);
+        err = sqlite_connect(s->path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, &s->db, f);
     if (!err)
         err = sqlite_execute(s->db, writer_pragmas, f);
     if (!err)
@@ -219,7 +217,7 @@ enum err store_sqlite_open(const char *path, struct store **out, struct fault *f
 
 enum err sqlite_connect_reader(const char *path, sqlite3 **out, struct fault *f)
 {
-    enum err err = connect(path, SQLITE_OPEN_READONLY, out, f);
+    enum err err = sqlite_connect(path, SQLITE_OPEN_READONLY, out, f);
     if (!err)
         err = sqlite_execute(*out, reader_pragmas, f);
     return err;

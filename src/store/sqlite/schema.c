@@ -240,6 +240,19 @@ enum err sqlite_check_version(sqlite3 *db, const char *path, struct fault *f)
     return ERR_OK;
 }
 
+enum err sqlite_check_current(sqlite3 *db, const char *path, struct fault *f)
+{
+    int64_t version = 0;
+    enum err err = sqlite_check_version(db, path, f);
+    if (!err)
+        err = sqlite_number(db, "PRAGMA user_version", &version, f);
+    if (err || version == SQLITE_SCHEMA_VERSION)
+        return err;
+    return fault_set(f, ERR_STORE_OPEN, "%s %s", path,
+                     version == 0 ? "is empty: it is no database of Carillon"
+                                  : "was written by an older version: start a server on it once");
+}
+
 enum err sqlite_migrate(sqlite3 *db, struct fault *f)
 {
     int64_t version = 0;

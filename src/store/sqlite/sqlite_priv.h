@@ -3,7 +3,8 @@
 //
 // open.c opens and closes, schema.c migrates, rows.c maps rows to structs, statements.c has the SQL
 // of the writing side, commit.c writes, coalesce.c thins out what is to be written, maintain.c
-// retains and checkpoints, walk.c goes through results, reader.c queries.
+// retains and checkpoints, walk.c goes through results, reader.c queries. backup.c copies a
+// database and inspect.c looks into one, both beside a server that may be at work on it.
 
 #ifndef CARILLON_STORE_SQLITE_PRIV_H
 #define CARILLON_STORE_SQLITE_PRIV_H
@@ -63,6 +64,12 @@ void row_bind(const struct row_map *m, sqlite3_stmt *statement, const void *row)
 // ERR_STORE_CORRUPT for a word or a number that this program cannot have written.
 MUST_CHECK enum err row_read(const struct row_map *m, sqlite3_stmt *statement, void *row,
                              struct fault *f);
+
+// What to do about a damaged file, as the end of a sentence.
+#define SQLITE_HELP_DAMAGED                                                                        \
+    "restore a backup (as carillon backup makes them), or save what can be read with the "         \
+    "command: "                                                                                    \
+    "sqlite3 FILE .recover"
 
 // --- Opening and errors (open.c, schema.c, statements.c)
 // ---------------------------------------------------
@@ -135,8 +142,12 @@ MUST_CHECK enum err sqlite_number(sqlite3 *db, const char *sql, int64_t *out, st
 
 // ERR_STORE_VERSION for a newer database, ERR_STORE_OPEN for one of another program.
 MUST_CHECK enum err sqlite_check_version(sqlite3 *db, const char *path, struct fault *f);
+// The same, and ERR_STORE_OPEN for an older or an empty one: for those who may not migrate.
+MUST_CHECK enum err sqlite_check_current(sqlite3 *db, const char *path, struct fault *f);
 MUST_CHECK enum err sqlite_migrate(sqlite3 *db, struct fault *f);
 
+// *out is to be closed also after a failure.
+MUST_CHECK enum err sqlite_connect(const char *path, int flags, sqlite3 **out, struct fault *f);
 MUST_CHECK enum err sqlite_connect_reader(const char *path, sqlite3 **out, struct fault *f);
 
 // --- Keys of clients (client_keys.c) ---------------------------------------------------------
