@@ -28,6 +28,8 @@ static const struct {
     {"demo", app__demo, "run the server with a sample target and ten jobs"},
     {"cron", cli_cron, "next, explain, lint: schedules and crontabs, without a server"},
     {"import", cli_import, "make jobs of a crontab, on a running server"},
+    {"backup", cli_backup, "copy the database, also of a running server"},
+    {"doctor", cli_doctor, "is the database sound, and nothing in it lost?"},
     {"version", version, "print the version"},
     {"help", help, "print this"},
 };
@@ -38,9 +40,8 @@ static void print_help(FILE *to)
                 "Usage: carillon COMMAND [flags]\n\n");
     for (size_t i = 0; i < COUNT_OF(commands); i++)
         fprintf(to, "  %-10s %s\n", commands[i].name, commands[i].purpose);
-    fprintf(to,
-            "\nExit codes: 0 fine, 1 cannot start or reach the server, 2 wrong usage or input,\n"
-            "74 the database was lost.\n");
+    fprintf(to, "\nExit codes: 0 fine, 1 cannot start or reach the server, or the database is not\n"
+                "sound, 2 wrong usage or input, 74 the database was lost.\n");
 }
 
 static int help(int argc, char **argv)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from harness import ledger
-from harness.program import BINARY, Program, server_arguments
+from harness.program import BINARY, Program, run_to_end, server_arguments
 from harness.target import Target
 
 
@@ -25,7 +25,8 @@ def target():
 
 class Fleet:
     """The programs of one test, and their databases. At its end those which are still running are
-    killed; then no sanitizer may have had anything to say, and the databases must be sound."""
+    killed; then no sanitizer may have had anything to say, and the databases must be sound, with a
+    record of every occurrence that their jobs owed."""
 
     def __init__(self):
         self.programs = []
@@ -48,6 +49,8 @@ class Fleet:
             program.check_sanitizers()
         for database in filter(Path.exists, self.databases):
             ledger.check_sound(database)
+            end = run_to_end("doctor", database)
+            assert end.returncode == 0, end.stdout
 
 
 @pytest.fixture
