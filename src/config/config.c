@@ -188,6 +188,8 @@ static enum err set_from_file(struct settings *out, const char *path, struct fau
         snprintf(where, sizeof where, "%s, line %d", path, n);
         err = set_line(out, line, where, f);
     }
+    if (!err && !feof(file))
+        err = fault_set(f, ERR_SYSTEM, "cannot read %s: %s", path, strerror(errno));
     free(line);
     fclose(file);
     return err;

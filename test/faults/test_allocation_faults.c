@@ -11,6 +11,7 @@
 
 #include "../unit/routes/fake_exchange.h"
 #include "api/api_priv.h"
+#include "config/config.h"
 #include "store/store_priv.h"
 #include "story.h"
 
@@ -42,6 +43,7 @@ static struct {
     bool watching;
     bool in_child;
     unsigned of_call; // Allocations in the call at hand.
+    unsigned nth;     // If set, there is no child: this allocation of the call fails.
     int64_t blocks;   // In use.
     unsigned endings[WRONG + 1];
     bool (*is_well_after_death)(void);
@@ -106,6 +108,8 @@ static void wait_for(pid_t child)
 static bool is_missing_now(void)
 {
     unsigned n = ++scarce.of_call;
+    if (scarce.nth)
+        return n == scarce.nth;
     if (n > EVERY_ONE_UP_TO && n % THEN_ONE_IN != 0)
         return false;
     pid_t child = fork();
@@ -295,6 +299,38 @@ static void without_memory_no_answer_is_cut_short(void **state)
     assert_true(scarce.endings[DIED] > 50);
 }
 
+// --- Settings --------------------------------------------------------------------------------
+
+// The line is longer than what is there for lines at first. Processes that fork share their place
+// in a file, so this one stays alone.
+static void without_memory_no_setting_is_passed_over(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/carillon-settings-XXXXXX";
+    char serve[] = "serve";
+    char config[] = "--config";
+    char *flags[] = {serve, config, path, NULL};
+    static struct settings expected, found;
+    struct fault f = {0};
+    int fd = mkstemp(path);
+    dprintf(fd, "db = %0200d.db\n", 7);
+    close(fd);
+    assert_int_equal(config_load(3, flags, &expected, &f), ERR_OK);
+    unsigned errors = 0;
+    do {
+        scarce.nth++;
+        watch();
+        enum err err = config_load(3, flags, &found, &f);
+        stop_watching();
+        errors += err != ERR_OK;
+        if (!err)
+            assert_string_equal(found.db, expected.db);
+    } while (scarce.of_call >= scarce.nth);
+    scarce.nth = 0;
+    assert_true(errors >= 3);
+    unlink(path);
+}
+
 int main(void)
 {
     json_set_alloc_funcs(xmalloc, free); // As main() does.
@@ -302,6 +338,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(without_memory_the_store_loses_nothing),
         cmocka_unit_test(without_memory_no_answer_is_cut_short),
+        cmocka_unit_test(without_memory_no_setting_is_passed_over),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
