@@ -22,6 +22,7 @@
 #include "core/core.h"
 
 #define RECOVERIES_MAX 3
+#define CAUTION_MS 1000 // Before another attempt of what was under way at a crash, at least.
 #define RUNNING_WRITE_DELAY_MS 1000 // Shorter flights end before their RUNNING needs a write.
 #define PROGRESS_WRITE_MS 60000     // An idle watermark is written this often.
 #define CLOCK_STEP_MS 500           // Less is slewing.

@@ -4,8 +4,12 @@
 // A row whose instant had come when the server died may have been sent. It goes on with the same
 // key and a higher attempt number, and is from then on claimed durably before it is sent, so only
 // those that were really under way at a crash count towards RECOVERIES_MAX: a request that kills
-// the server each time ends FAILED instead of for ever. An at-most-once execution that was claimed
-// is never sent again: whether its request left is unknown, and it says so.
+// the server each time ends FAILED instead of for ever. One that has been under way at a crash
+// before rests first, each for a while of its own: so a request that kills is alone when it does,
+// and deaths in quick succession, whose cause lies elsewhere, use up nobody's recoveries.
+//
+// An at-most-once execution that was claimed is never sent again: whether its request left is
+// unknown, and it says so.
 
 #include "core/core_priv.h"
 
@@ -51,8 +55,28 @@ static void resume_at_most_once(struct core *c, struct open *o)
         core__advance(c, o);
 }
 
-static void resume_at_least_once(struct core *c, struct open *o)
+// It rests until its time comes, and until this start is durable: a later life must not send under
+// the same fence. What goes on at once is claimed, which waits as well.
+static void rest(struct core *c, struct open *o, enum phase phase, struct agenda *a, int64_t at)
 {
+    o->phase = (uint8_t)phase;
+    o->sequence = c->out->batch->sequence;
+    agenda_put(a, &o->due, at, o->record.id);
+}
+
+// How long it waits because of the crashes it has seen: one to two seconds for each, spread by its
+// key, and anew each time, so that those which died together do not come back together.
+static dur_ms caution_ms(const struct execution *e)
+{
+    uint64_t x = (uint64_t)e->id * 0x9E3779B97F4A7C15u + e->recoveries;
+    x = (x ^ (x >> 31)) * 0xBF58476D1CE4E5B9u;
+    dur_ms part_ms = (dur_ms)(x >> 32) % CAUTION_MS;
+    return e->recoveries * (CAUTION_MS + part_ms);
+}
+
+static void resume_at_least_once(struct core *c, struct open *o, bool queued)
+{
+    dur_ms wait = queued ? 0 : caution_ms(&o->record);
     if (o->record.state == EXECUTION_RUNNING && o->record.recoveries >= RECOVERIES_MAX) {
         core__finish(c, o, EXECUTION_FAILED,
                      "crash loop: the server died during this attempt again and again", NULL);
@@ -62,16 +86,10 @@ static void resume_at_least_once(struct core *c, struct open *o)
     if (!was_claimed(&o->record))
         o->record.attempts++;
     o->careful = true;
-    core__advance(c, o);
-}
-
-// It rests until its time comes, and until this start is durable: a later life must not send under
-// the same fence. What goes on at once is claimed, which waits as well.
-static void rest(struct core *c, struct open *o, enum phase phase, struct agenda *a, int64_t at)
-{
-    o->phase = (uint8_t)phase;
-    o->sequence = c->out->batch->sequence;
-    agenda_put(a, &o->due, at, o->record.id);
+    if (wait > 0)
+        rest(c, o, PHASE_BACKOFF, c->retries, c->now.mono + wait);
+    else
+        core__advance(c, o);
 }
 
 static void resume(struct core *c, struct open *o)
@@ -92,7 +110,7 @@ static void resume(struct core *c, struct open *o)
     } else if (o->job->type == JOB_ATMOST_ONCE) {
         resume_at_most_once(c, o);
     } else {
-        resume_at_least_once(c, o);
+        resume_at_least_once(c, o, queued);
     }
 }
 

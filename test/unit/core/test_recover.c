@@ -167,15 +167,21 @@ static void a_retry_that_may_have_left_is_sent_again_under_a_new_number(void **s
     rig_free(r);
 }
 
+static void rig_run_until_sent(struct rig *r, size_t count, dur_ms most)
+{
+    for (dur_ms d = 0; r->send_count < count && d < most; d += 10)
+        rig_run(r, 10);
+    assert_int_equal(r->send_count, count);
+}
+
 static void a_request_that_kills_the_server_each_time_ends_failed(void **state)
 {
     (void)state;
     job_id id;
     struct rig *r = rig_flying(job_of(ONCE), &id);
-    for (int i = 1; i <= 3; i++) {
+    for (size_t i = 1; i <= 3; i++) {
         rig_crash(r, 100);
-        rig_record(r);
-        assert_int_equal(r->send_count, 1 + i);
+        rig_run_until_sent(r, 1 + i, 10 * SECOND);
     }
     rig_crash(r, 100);
     rig_record(r);
@@ -184,6 +190,54 @@ static void a_request_that_kills_the_server_each_time_ends_failed(void **state)
     assert_non_null(strstr(e.error, "crash loop"));
     assert_int_equal(rig_alerts(r, id, ALERT_FAILURE), 1);
     assert_int_equal(r->send_count, 4);
+    rig_free(r);
+}
+
+// Whoever starts and kills the server over and over is no proof against the requests of its day.
+static void deaths_in_quick_succession_end_no_execution(void **state)
+{
+    (void)state;
+    job_id id;
+    struct rig *r = rig_flying(job_of(ONCE), &id);
+    for (int i = 0; i < 20; i++) {
+        rig_crash(r, 100);
+        rig_run(r, 500);
+    }
+    assert_state(r, id, AT, RUNNING);
+    size_t sent = r->send_count;
+    rig_run_until_sent(r, sent + 1, 10 * SECOND);
+    rig_answer(r, sent, 200);
+    assert_state(r, id, AT, SUCCESS);
+    rig_free(r);
+}
+
+// One request kills the server whenever it is sent; the target answers all others. They were under
+// way together when it began, and yet only the one which kills pays for it.
+static void a_killing_request_takes_no_others_with_it(void **state)
+{
+    (void)state;
+    enum { JOBS = 12, KILLER = 5 };
+    job_id ids[JOBS];
+    struct rig *r = rig_started();
+    for (int i = 0; i < JOBS; i++)
+        ids[i] = rig_create(r, job_of(ONCE));
+    rig_run(r, MINUTE);
+    rig_crash(r, 100);
+    size_t seen = r->send_count;
+    for (int step = 0; step < 3000; step++) {
+        rig_run(r, 10);
+        bool killed = false;
+        for (size_t i = seen; i < r->send_count; i++)
+            killed |= r->sends[i].key.job == ids[KILLER];
+        for (; seen < r->send_count; seen++)
+            if (!killed)
+                rig_answer(r, seen, 200);
+        if (killed)
+            rig_crash(r, 100);
+    }
+    for (int i = 0; i < JOBS; i++)
+        assert_int_equal(rig_row(r, ids[i], AT).state,
+                         i == KILLER ? EXECUTION_FAILED : EXECUTION_SUCCESS);
     rig_free(r);
 }
 
@@ -393,6 +447,8 @@ int main(void)
         cmocka_unit_test(a_wait_between_attempts_goes_on_and_counts_what_was_made),
         cmocka_unit_test(a_retry_that_may_have_left_is_sent_again_under_a_new_number),
         cmocka_unit_test(a_request_that_kills_the_server_each_time_ends_failed),
+        cmocka_unit_test(deaths_in_quick_succession_end_no_execution),
+        cmocka_unit_test(a_killing_request_takes_no_others_with_it),
         cmocka_unit_test(only_lives_that_sent_it_count_as_recoveries),
         cmocka_unit_test(recovery_is_idempotent),
         cmocka_unit_test(a_claimed_execution_ends_failed_with_outcome_unknown),
