@@ -146,15 +146,16 @@ class World:
     def latest_wall_ms(self, at_ms):
         """The latest that its clock may have shown about when ours showed at_ms: it may have read
         its clock just before a step, and have sent after it."""
-        ends = [since for since, _ in self.offsets[1:]] + [at_ms + 1]
-        return max(at_ms + o for (_, o), end in zip(self.offsets, ends) if end + 1000 > at_ms)
+        ends = [since for since, _ in self.offsets[1:]] + [at_ms]
+        in_force = zip(self.offsets, ends)
+        return at_ms + max(o for (since, o), end in in_force if since <= at_ms <= end + 1000)
 
     def step_clock(self, offset_ms):
         """From now on the server's clock differs from ours by this much."""
+        self.offsets.append((now_ms(), offset_ms))
         new = self.folder / "offset.new"
         new.write_text(f"{offset_ms}\n")
         new.rename(self.offset_file)
-        self.offsets.append((now_ms(), offset_ms))
 
     # --- Jobs ------------------------------------------------------------------------------------
 

@@ -20,8 +20,8 @@ COMMAND = Path(__file__).parents[1] / "chaos" / "chaos.py"
 SECONDS_MAX = 300
 # Two runs side by side, since most of the time is spent waiting for seconds to pass.
 SCENARIOS = [
-    ("kills", "nth-call", "back-300", "full-disk"),
-    ("at-most-once", "target", "stop", "back-7200", "midnight", "ahead-600", "broken-disk", "edits"),
+    ("kills", "nth-call", "target", "back-300", "full-disk", "edits"),
+    ("at-most-once", "stop", "back-7200", "midnight", "ahead-600", "broken-disk"),
 ]
 LINE = r"expected=(\d+) recorded=(\d+) delivered=(\d+) lost=0 repeated=\d+ \(all labelled\)"
 
