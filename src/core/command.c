@@ -167,14 +167,16 @@ static void begin(struct core *c, struct core_job *j)
     core__job_settle_open(c, j);
 }
 
-// What a pause has swallowed stays swallowed when the job resumes, however much later it was due.
-static void drop_paused(struct core *c, struct core_job *j)
+// What the version that ends does not owe, since it was paused or has another schedule than the one
+// before it, stays so, however much later it was due and whatever comes after this version.
+static void drop_unowed(struct core *c, struct core_job *j, wall_ms until)
 {
     for (struct open *o = j->first_open, *next; o; o = next) {
         next = o->job_next;
         wall_ms at = o->record.key.scheduled_at;
-        if (o->phase == PHASE_PLANNED && at > j->changed_at && at <= c->now.wall)
-            core__cancel(c, o, "the job was paused");
+        const char *reason = core__not_owed(o);
+        if (reason && o->phase == PHASE_PLANNED && j->changed_at < at && at <= until)
+            core__cancel(c, o, reason);
     }
 }
 
@@ -183,8 +185,7 @@ static void settle(struct core *c, struct core_job *j)
 {
     core__plan_own(c, j, c->now.wall);
     core__job_judge_due(c, j, c->now.wall);
-    if (!j->active)
-        drop_paused(c, j);
+    drop_unowed(c, j, c->seen);
 }
 
 static bool is_stoppable(const struct core *c, const struct core_job *j, const struct open *o)

@@ -27,6 +27,7 @@ struct core *core_new(const struct core_limits *limits)
     c->plan = agenda_new();
     c->resumes = agenda_new();
     c->instants = agenda_new();
+    c->judged = agenda_new();
     c->retries = agenda_new();
     c->breakers = agenda_new();
     return c;
@@ -43,6 +44,7 @@ void core_free(struct core *c)
     agenda_free(c->plan);
     agenda_free(c->resumes);
     agenda_free(c->instants);
+    agenda_free(c->judged);
     agenda_free(c->retries);
     agenda_free(c->breakers);
     free(c);

@@ -171,6 +171,7 @@ struct core {
     struct agenda *plan;     // Jobs, on the wall clock.
     struct agenda *resumes;  // Paused jobs, on the wall clock.
     struct agenda *instants; // Open executions, on the wall clock.
+    struct agenda *judged;   // Those of a job that is about to change; empty otherwise.
     struct agenda *retries;  // Open executions, on the monotonic clock.
     struct agenda *breakers; // Hosts, on the monotonic clock.
     struct queue unrecorded;

@@ -158,19 +158,24 @@ static void judge(struct core *c, struct open *o)
         core__advance(c, o);
 }
 
-// Judges what is due by `until` as the job now stands, before it changes.
-void core__job_judge_due(struct core *c, struct core_job *j, wall_ms until)
-{
-    for (struct open *o = j->first_open, *next; o; o = next) {
-        next = o->job_next;
-        if (o->phase == PHASE_PLANNED && core__due_at(o) <= until)
-            judge(c, o);
-    }
-}
-
 static struct open *open_of(struct agenda_node *n)
 {
     return (struct open *)((char *)n - offsetof(struct open, due));
+}
+
+// Judges what is due by `until` as the job now stands, before it changes: in order, as they would
+// have been without the change. Each leaves `instants` for an agenda of this job alone.
+void core__job_judge_due(struct core *c, struct core_job *j, wall_ms until)
+{
+    for (struct open *o = j->first_open; o; o = o->job_next) {
+        if (o->phase != PHASE_PLANNED || core__due_at(o) > until)
+            continue;
+        agenda_remove(c->instants, &o->due);
+        agenda_put(c->judged, &o->due, core__due_at(o), o->record.id);
+    }
+    struct agenda_node *n;
+    while ((n = agenda_pop(c->judged, AGENDA_NEVER)))
+        judge(c, open_of(n));
 }
 
 // Instants that have come, then retries whose wait is over; a bounded number of each.
