@@ -217,7 +217,7 @@ void core__job_gone(struct core *c, struct core_job *j)
 {
     if (!j->active)
         return;
-    settle(c, j);
+    core__plan_own(c, j, c->now.wall); // What is due has its row, and is stopped with the others.
     c->jobs_active--;
     j->active = false;
     j->version++;

@@ -369,14 +369,14 @@ static void failed(struct core *c, struct open *o, const struct outcome *out, co
     const char *reason = may_retry(o, out) ? stopped(o) : NULL;
     if (o->replaced)
         reason = "replaced by the next execution";
+    if (gone)
+        core__job_gone(c, j); // First, lest the place of this one go to the next.
     if (reason)
         core__finish(c, o, EXECUTION_CANCELLED, error, reason);
     else if (may_retry(o, out))
         back_off(c, o, out, error);
     else
         core__finish(c, o, EXECUTION_FAILED, error, NULL);
-    if (gone)
-        core__job_gone(c, j);
 }
 
 static bool is_success(const struct core_job *j, unsigned status)
