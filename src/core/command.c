@@ -404,6 +404,7 @@ void core__resume_due(struct core *c)
                 core__cancel(c, o, "the job was paused");
         }
         j->active = true;
+        j->finished = false;
         j->version++;
         j->effective_from = j->changed_at = MAX(j->effective_from, j->paused_until);
         j->paused_until = WALL_NEVER;
