@@ -160,6 +160,9 @@ static void begin(struct core *c, struct core_job *j)
     j->exhausted = false;
     agenda_remove(c->plan, &j->plan);
     watch_pause(c, j);
+    for (struct open *o = j->first_open; o; o = o->job_next)
+        if (o->record.key.scheduled_at > j->effective_from)
+            core__return_run(c, o);
     if (!j->active)
         return;
     core__plan_schedule(c, j, j->effective_from);

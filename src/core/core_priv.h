@@ -95,7 +95,7 @@ struct core_job {
     wall_ms start_at;
     wall_ms end_at;
     uint32_t max_runs;
-    uint32_t runs;
+    uint32_t runs; // Of them, used up by what is planned or was begun.
     uint32_t jitter_ms;
     uint32_t timeout_ms;
     uint32_t retry_base_ms;
@@ -138,6 +138,7 @@ struct open {
     bool replaced; // By a later execution: whatever comes of its flight but success is CANCELLED.
     bool careful;  // Recovered: perhaps sent before, so claimed durably before it is sent again.
     bool retrying; // The coming attempt is made because the last one failed.
+    bool counted;  // It uses up one of the job's max_runs.
     bool claimed;  // The claim for the coming attempt is written.
     bool written;  // RUNNING stands in the row (or in a batch).
     char *error;   // Owned; record.error points here.
@@ -247,6 +248,7 @@ void core__resume_due(struct core *c);
 bool core__is_planned(const struct core *c, wall_ms at, job_id id);
 void core__plan(struct core *c);
 void core__plan_schedule(struct core *c, struct core_job *j, wall_ms after);
+void core__return_run(struct core *c, struct open *o); // Of max_runs.
 void core__plan_own(struct core *c, struct core_job *j, wall_ms until);
 int64_t core__plan_wake(const struct core *c);
 

@@ -117,6 +117,7 @@ void core__finish(struct core *c, struct open *o, enum execution_state state, co
 void core__cancel(struct core *c, struct open *o, const char *reason)
 {
     assert(o->phase != PHASE_FLYING);
+    core__return_run(c, o);
     char *error = xstrdup(o->error); // Of its last attempt, if it had one.
     core__finish(c, o, EXECUTION_CANCELLED, error, reason);
     free(error);
@@ -144,7 +145,8 @@ const char *core__not_owed(const struct open *o)
     if (reason || begun || is_manual(o) || o->plan_version == j->plan_version ||
         at <= j->changed_at)
         return reason;
-    bool owed = at >= j->start_at && at <= j->end_at && cron_matches(&j->schedule, j->zone, at);
+    bool owed = at >= j->start_at && at <= j->end_at && (!j->max_runs || o->counted) &&
+                cron_matches(&j->schedule, j->zone, at);
     return owed ? NULL : "the schedule was changed";
 }
 

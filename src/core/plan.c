@@ -51,6 +51,27 @@ static dur_ms jitter_of(const struct core_job *j, wall_ms at)
     return (dur_ms)((x ^ (x >> 31)) % ((uint64_t)j->jitter_ms + 1));
 }
 
+// An occurrence uses up one of the job's runs when it is planned.
+static void count_run(struct core *c, struct core_job *j, struct open *o)
+{
+    if (!j->max_runs || o->counted)
+        return;
+    o->counted = true;
+    j->runs++;
+    core__record_job_state(c, j, NULL);
+}
+
+// It is taken back before its instant, or a change of the job decides about it anew.
+void core__return_run(struct core *c, struct open *o)
+{
+    bool begun = o->phase != PHASE_PLANNED && o->phase != PHASE_LOADED;
+    if (begun || !o->counted || o->job->deleted)
+        return;
+    o->counted = false;
+    o->job->runs--;
+    core__record_job_state(c, o->job, NULL);
+}
+
 static void plan_row(struct core *c, struct core_job *j, wall_ms at, enum execution_trigger trigger)
 {
     struct execution row = {
@@ -62,10 +83,7 @@ static void plan_row(struct core *c, struct core_job *j, wall_ms at, enum execut
     o->lane = trigger == TRIGGER_CATCH_UP ? LANE_CATCH_UP : LANE_FRESH;
     o->phase = PHASE_PLANNED;
     agenda_put(c->instants, &o->due, core__due_at(o), o->record.id);
-    if (j->max_runs) {
-        j->runs++;
-        core__record_job_state(c, j, NULL);
-    }
+    count_run(c, j, o);
 }
 
 // An instant that the watermark claims may have its row from an earlier version of the job: it
@@ -79,6 +97,7 @@ static bool adopt_row(struct core *c, struct core_job *j, wall_ms at)
         if (o->record.key.scheduled_at == at && o->record.key.series >= 0) {
             o->plan_version = j->plan_version;
             o->sequence = c->out->batch->sequence;
+            count_run(c, j, o);
             return true;
         }
     }

@@ -37,6 +37,7 @@ static bool is_unwanted(const struct core *c, const struct open *o)
 
 static void give_up(struct core *c, struct open *o)
 {
+    core__return_run(c, o);
     o->record.missed_to = o->record.key.scheduled_at;
     o->record.missed_count = 1;
     core__record_alert(c, &o->record, ALERT_MISSED,
@@ -120,7 +121,9 @@ void core__recover(struct core *c)
     struct open *o;
     while ((o = c->loaded.first)) {
         core__queue_leave(o);
+        o->counted = o->job->max_runs > 0; // Unless it is not owed: then it was taken back.
         const char *reason = core__not_owed(o);
+        o->counted &= !reason;
         if (reason && (o->job->deleted || o->record.key.scheduled_at <= c->now.wall))
             core__cancel(c, o, reason);
         else

@@ -5,7 +5,7 @@
 // becomes durable by itself: rig_record() does it, so a test decides what a crash would have lost.
 // Every request and reply that the core hands out is kept, with the time of its step. The rig
 // itself fails the test when a second row is inserted for one key, when a terminal row changes, or
-// when a request leaves before its row and its fence are durable or before its instant.
+// when a request leaves before its row and its fence are durable, or the first one early.
 
 #ifndef CARILLON_TEST_CORE_TEST_H
 #define CARILLON_TEST_CORE_TEST_H

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: MIT
+// test_policy.c: jitter, bounds, queues and final answers, where they meet edits and each other.
+
+#include "core_test.h"
+
+#include <string.h>
+
+#define AT (T0 + MINUTE)
+#define EVERY_MINUTE "0 * * * * *"
+
+// --- Jitter ---
+
+// The row waits for its jitter while the job changes twice. What the first change took away is not
+// given back by the second, whose instant lies behind that of the row.
+static void what_a_change_took_away_stays_away_however_late_it_is_due(void **state)
+{
+    (void)state;
+    struct rig *r = rig_started();
+    struct job *j = job_of(EVERY_MINUTE);
+    j->jitter_ms = 59 * SECOND;
+    job_id id = rig_create(r, j);
+    rig_run(r, MINUTE - SECOND);
+    assert_true(rig_row(r, id, AT).due_at > AT + 2 * SECOND);
+    j = rig_job(r, id);
+    job_set_text(&j->schedule, "0 0 12 * * *");
+    assert_int_equal(rig_update(r, id, j), ERR_OK);
+    rig_run(r, 2 * SECOND);
+    j = rig_job(r, id);
+    j->max_retries = 1;
+    assert_int_equal(rig_update(r, id, j), ERR_OK);
+    rig_run(r, MINUTE);
+    assert_state(r, id, AT, CANCELLED);
+    assert_int_equal(r->send_count, 0);
+    rig_free(r);
+}
+
+// --- Bounds ---
+
+static struct rig *rig_with_one_run(job_id *id)
+{
+    struct rig *r = rig_started();
+    struct job *j = job_of(EVERY_MINUTE);
+    j->max_runs = 1;
+    *id = rig_create(r, j);
+    rig_run(r, MINUTE - SECOND); // Its run is planned.
+    return r;
+}
+
+static void assert_finished_after_one(struct rig *r, job_id id)
+{
+    assert_int_equal(r->send_count, 1);
+    rig_answer(r, 0, 200);
+    rig_run(r, 10 * MINUTE);
+    assert_int_equal(r->send_count, 1);
+    struct job *j = rig_job(r, id);
+    assert_true(j->finished && !j->is_active);
+    assert_int_equal(j->runs, 1);
+    job_free(j);
+}
+
+static void a_run_that_an_edit_takes_back_is_not_used_up(void **state)
+{
+    (void)state;
+    job_id id;
+    struct rig *r = rig_with_one_run(&id);
+    struct job *j = rig_job(r, id);
+    job_set_text(&j->schedule, "30 * * * * *");
+    assert_int_equal(rig_update(r, id, j), ERR_OK);
+    rig_run(r, MINUTE);
+    assert_state(r, id, AT, CANCELLED);
+    assert_finished_after_one(r, id);
+    rig_free(r);
+}
+
+static void a_run_that_a_pause_takes_back_is_not_used_up(void **state)
+{
+    (void)state;
+    for (int crash = 0; crash <= 1; crash++) {
+        job_id id;
+        struct rig *r = rig_with_one_run(&id);
+        assert_int_equal(rig_pause(r, id, WALL_NEVER), ERR_OK);
+        rig_run(r, 2 * SECOND);
+        if (crash)
+            rig_crash(r, 100);
+        assert_int_equal(rig_resume(r, id), ERR_OK);
+        rig_run(r, MINUTE);
+        assert_state(r, id, AT, CANCELLED);
+        assert_finished_after_one(r, id);
+        rig_free(r);
+    }
+}
+
+static void a_run_that_an_edit_leaves_is_used_once(void **state)
+{
+    (void)state;
+    for (int crash = 0; crash <= 1; crash++) {
+        job_id id;
+        struct rig *r = rig_with_one_run(&id);
+        struct job *j = rig_job(r, id);
+        job_set_text(&j->schedule, "0,30 * * * * *"); // Names that instant too.
+        assert_int_equal(rig_update(r, id, j), ERR_OK);
+        rig_record(r);
+        if (crash)
+            rig_crash(r, 100);
+        rig_run(r, SECOND);
+        assert_int_equal(r->sends[0].key.scheduled_at, AT);
+        assert_finished_after_one(r, id);
+        rig_free(r);
+    }
+}
+
+// A run of the clock's old generation is given back as well.
+static void a_run_that_a_correction_takes_back_is_not_used_up(void **state)
+{
+    (void)state;
+    job_id id;
+    struct rig *r = rig_with_one_run(&id);
+    r->now.wall -= 2 * HOUR;
+    rig_tick(r);
+    rig_run(r, MINUTE);
+    assert_finished_after_one(r, id);
+    rig_free(r);
+}
+
+static void a_job_is_never_both_active_and_finished(void **state)
+{
+    (void)state;
+    struct rig *r = rig_started();
+    job_id id = rig_create(r, job_of("2026-11-24T10:00:10"));
+    rig_run(r, 10 * SECOND);
+    rig_answer(r, 0, 200);
+    rig_record(r);
+    assert_int_equal(rig_pause(r, id, r->now.wall + SECOND), ERR_OK);
+    rig_run(r, 2 * SECOND);
+    for (size_t i = 0; i < r->durable_count; i++) {
+        const struct batch *b = r->durable[i];
+        for (size_t k = 0; k < b->count; k++)
+            if (b->changes[k].kind == CHANGE_JOB_STATE)
+                assert_false(b->changes[k].state.is_active && b->changes[k].state.finished);
+    }
+    rig_free(r);
+}
+
+// --- Queues ---
+
+// A change judges what is due at its instant: the oldest first, as without it.
+static void a_change_does_not_turn_a_queue_round(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new();
+    r->limits.lookahead_ms = 5000;
+    rig_start(r);
+    struct job *j = job_of("* * * * * *");
+    j->overlap = OVERLAP_QUEUE;
+    job_id id = rig_create(r, j);
+    rig_tick(r);
+    rig_record(r);
+    rig_pass(r, 4 * SECOND); // Nobody looks at the time.
+    j = rig_job(r, id);
+    j->max_retries = 1;
+    assert_int_equal(rig_update(r, id, j), ERR_OK);
+    rig_record(r);
+    for (size_t i = 0; i < 4; i++) {
+        assert_int_equal(r->send_count, i + 1);
+        assert_int_equal(r->sends[i].key.scheduled_at, T0 + (wall_ms)(i + 1) * SECOND);
+        rig_answer(r, i, 200);
+        rig_record(r);
+    }
+    rig_free(r);
+}
+
+// --- Final answers ---
+
+// Neither what waits in the queue nor what is due just now leaves for a target that is gone.
+static void after_410_nothing_more_leaves(void **state)
+{
+    (void)state;
+    struct rig *r = rig_started();
+    struct job *j = job_of("*/10 * * * * *");
+    j->overlap = OVERLAP_QUEUE;
+    j->permanent_4xx = true;
+    job_id id = rig_create(r, j);
+    rig_run(r, 29 * SECOND);
+    assert_int_equal(r->send_count, 1);
+    rig_pass(r, SECOND);
+    rig_answer(r, 0, 410);
+    rig_run(r, MINUTE);
+    assert_int_equal(r->send_count, 1);
+    assert_state(r, id, T0 + 10 * SECOND, FAILED);
+    assert_state(r, id, T0 + 20 * SECOND, CANCELLED);
+    assert_state(r, id, T0 + 30 * SECOND, CANCELLED);
+    j = rig_job(r, id);
+    assert_false(j->is_active);
+    job_free(j);
+    rig_free(r);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_a_change_took_away_stays_away_however_late_it_is_due),
+        cmocka_unit_test(a_run_that_an_edit_takes_back_is_not_used_up),
+        cmocka_unit_test(a_run_that_a_pause_takes_back_is_not_used_up),
+        cmocka_unit_test(a_run_that_an_edit_leaves_is_used_once),
+        cmocka_unit_test(a_run_that_a_correction_takes_back_is_not_used_up),
+        cmocka_unit_test(a_job_is_never_both_active_and_finished),
+        cmocka_unit_test(a_change_does_not_turn_a_queue_round),
+        cmocka_unit_test(after_410_nothing_more_leaves),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
