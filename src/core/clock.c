@@ -28,16 +28,24 @@ static void announce_hold(struct core *c)
     core__record_server_alert(c, ALERT_CLOCK, text);
 }
 
-static void give_up_planned(struct core *c)
+static bool is_ahead(const struct core *c, const struct open *o)
 {
-    struct agenda_node *n;
-    while ((n = agenda_pop(c->instants, AGENDA_NEVER))) {
-        struct open *o = (struct open *)((char *)n - offsetof(struct open, due));
-        core__cancel(c, o, "the clock was corrected");
+    return o->phase == PHASE_PLANNED && o->record.key.scheduled_at > c->now.wall;
+}
+
+// What was planned for a time that is now to come again. What lies behind is owed as before, also
+// when it is due later.
+static void give_up_planned(struct core *c, struct core_job *j)
+{
+    for (struct open *o = j->first_open, *next; o; o = next) {
+        next = o->job_next;
+        if (is_ahead(c, o))
+            core__cancel(c, o, "the clock was corrected");
     }
 }
 
 // A job that was changed while the clock was ahead begins now, not when the clock gets there again.
+// It has its next instant before the last row is given up, lest it seem to be finished.
 static void begin_again(struct core *c, struct core_job *j)
 {
     j->changed_at = MIN(j->changed_at, c->now.wall);
@@ -45,8 +53,12 @@ static void begin_again(struct core *c, struct core_job *j)
         j->effective_from = c->now.wall;
         core__record_job_state(c, j, NULL);
     }
+    for (struct open *o = j->first_open; o; o = o->job_next)
+        if (is_ahead(c, o))
+            core__return_run(c, o);
     if (j->active)
         core__plan_schedule(c, j, c->now.wall);
+    give_up_planned(c, j);
     core__job_settle_open(c, j); // Its last instant may lie behind now.
 }
 
@@ -65,7 +77,6 @@ void core__clock_correct(struct core *c)
     c->progress_written_at = c->now.wall;
     c->seen = c->now.wall;
     c->held_until = 0;
-    give_up_planned(c);
     core__each_job(c, begin_again);
 }
 

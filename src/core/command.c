@@ -216,6 +216,14 @@ static void stop_executions(struct core *c, struct core_job *j, const char *reas
     }
 }
 
+// From where on a change holds: from now. When the clock went back, from where it was before, as
+// far as there are rows: what lies there may have been carried out.
+static wall_ms begin_of_change(const struct core *c, const struct core_job *j)
+{
+    wall_ms planned = c->progress.watermark + (j->id <= c->progress.watermark_job);
+    return MAX(j->effective_from, MAX(c->now.wall, MIN(c->seen, planned)));
+}
+
 void core__job_gone(struct core *c, struct core_job *j)
 {
     if (!j->active)
@@ -224,7 +232,7 @@ void core__job_gone(struct core *c, struct core_job *j)
     c->jobs_active--;
     j->active = false;
     j->version++;
-    j->changed_at = j->effective_from = MAX(j->effective_from, c->seen);
+    j->changed_at = j->effective_from = begin_of_change(c, j);
     j->plan_version++;
     j->paused_until = WALL_NEVER;
     agenda_remove(c->plan, &j->plan);
@@ -277,7 +285,7 @@ static void update(struct core *c, struct command *cmd, struct core_job *j, stru
     struct core_job before = *j;
     row->version = j->version + 1;
     row->updated_at = c->now.wall;
-    row->effective_from = MAX(j->effective_from, c->seen);
+    row->effective_from = begin_of_change(c, j);
     row->finished = row->is_active ? false : j->finished;
     row->runs = j->runs;
     row->failures = j->failures;

@@ -111,7 +111,7 @@ static void start(struct core *c, const struct progress *progress)
     c->progress.epoch++;
     c->progress_written_at = c->now.wall - PROGRESS_WRITE_MS; // The epoch must be written.
     if (progress->watermark > c->now.wall + c->limits.lookahead_ms)
-        c->seen = progress->watermark; // The clock went back while the server was down.
+        c->seen = progress->watermark + 1; // The clock went back while the server was down.
     c->started = true;
     core__resume_due(c); // First, since what was planned behind the end of a pause is owed.
     core__recover(c);

@@ -96,6 +96,7 @@ static void resume_at_least_once(struct core *c, struct open *o, bool queued)
 static void resume(struct core *c, struct open *o)
 {
     if (o->record.state == EXECUTION_PENDING && core__due_at(o) > c->now.wall) {
+        o->lane = o->record.trigger == TRIGGER_CATCH_UP ? LANE_CATCH_UP : LANE_FRESH;
         rest(c, o, PHASE_PLANNED, c->instants, core__due_at(o));
         return;
     }
@@ -107,6 +108,7 @@ static void resume(struct core *c, struct open *o)
     bool queued = o->job->overlap == OVERLAP_QUEUE; // The next ones would overtake one that waits.
     if (was_waiting(c, &o->record) && !queued) {
         dur_ms wait = o->record.next_attempt_at - c->now.wall;
+        wait = MIN(wait, (dur_ms)o->job->retry_cap_ms); // Longer only if the clock went back.
         rest(c, o, PHASE_BACKOFF, c->retries, c->now.mono + wait);
     } else if (o->job->type == JOB_ATMOST_ONCE) {
         resume_at_most_once(c, o);
