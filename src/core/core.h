@@ -446,7 +446,7 @@ struct request {
     unsigned attempt;
     dur_ms timeout_ms;
     int64_t fence;
-    bool repeatable; // The job runs at least once: a request that may be lost may be sent again.
+    bool repeatable; // The job runs at least once: what is known not to have arrived is sent again.
 };
 
 // Every send is answered by exactly one EVENT_OUTCOME with its ticket.

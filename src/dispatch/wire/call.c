@@ -3,13 +3,17 @@
 //
 // A request that goes out on a kept connection can meet one which the target has just closed. When
 // nothing of the request was taken by the kernel, nothing was sent, and another connection is used.
-// When it was, and the connection ends before a byte of the answer, nobody can tell whether the
-// target has seen it: then it is sent again, once and on a fresh connection, only if its job may be
-// repeated at all (request.repeatable). One that must not be repeated is instead preceded by a look
-// at the kept connection, which finds every close that has arrived by then; that costs a fiftieth
-// of a fresh connection. What slips through is a close that crosses the request on its way, and it
-// is reported as LOST. Connections are not kept for longer than targets usually do, so that this is
-// rare for both.
+// When it was, TCP can still tell: a FIN that leaves every byte of the request unacknowledged was
+// sent before any of them arrived. A request whose job may be repeated (request.repeatable) is then
+// sent again, once and on a fresh connection, and yet reaches its target only once. An RST proves
+// nothing: the acknowledgement may have been about to follow. One that came after the target had
+// read the request looks the same, so that is LOST, like every other end.
+//
+// A request that must not be repeated takes no part in this: its first byte was written, and that
+// is the line. It is instead preceded by a look at the kept connection, which finds every close
+// that has arrived by then and costs a hundredth of a fresh connection. What slips through is a
+// close that crosses the request on its way. Connections are not kept for longer than targets
+// usually keep them, so that this is rare.
 
 #include "dispatch/wire/wire_priv.h"
 
@@ -83,10 +87,16 @@ static void deadline_passed(void *context)
     call__end(context, END_TIMEOUT);
 }
 
+// The clock is read in whole milliseconds, rounded down; nobody is stopped too early for that.
+static mono_ms end_of_attempt(const struct call *c)
+{
+    return c->started + c->timeout_ms + 1;
+}
+
 // The stage may take `stage_ms` from `now` on, but no longer than the whole.
 static void bound_stage(struct call *c, mono_ms now, dur_ms stage_ms)
 {
-    mono_ms end = c->started + c->timeout_ms;
+    mono_ms end = end_of_attempt(c);
     bool stage_first = now + stage_ms < end;
     c->bound_ms = stage_first ? stage_ms : c->timeout_ms;
     deadline__set(&c->owner->deadlines, &c->deadline, stage_first ? now + stage_ms : end);
@@ -95,7 +105,7 @@ static void bound_stage(struct call *c, mono_ms now, dur_ms stage_ms)
 static void bound_whole(struct call *c)
 {
     c->bound_ms = c->timeout_ms;
-    deadline__set(&c->owner->deadlines, &c->deadline, c->started + c->timeout_ms);
+    deadline__set(&c->owner->deadlines, &c->deadline, end_of_attempt(c));
 }
 
 // --- A fresh connection --------------------------------------------------------------------------
@@ -110,7 +120,7 @@ static void dial(struct call *c, mono_ms now)
     dial__start(c);
 }
 
-// Sends once more what a kept connection has swallowed.
+// Sends once more what never arrived.
 static void repeat(struct call *c)
 {
     let_go(c, false);
@@ -177,11 +187,18 @@ static bool take_bytes(struct call *c, const char *bytes, size_t count)
     return false;
 }
 
+// Whether the target closed the connection before it could see any of the request.
+static bool is_stale(const struct call *c, int error)
+{
+    return c->kept && c->repeatable && !error && !c->first_byte_at &&
+           connection__unacknowledged(c->connection) >= c->written;
+}
+
 // The stream ended, with an error or (0) in order.
 static void stream_ended(struct call *c, int error)
 {
     struct response *r = &c->response;
-    if (c->kept && c->repeatable && !c->first_byte_at)
+    if (is_stale(c, error))
         repeat(c);
     else if (r->head_complete)
         answer_cut(c);

@@ -9,8 +9,10 @@
 #include "dispatch/wire/wire_priv.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -127,4 +129,10 @@ bool connection__is_alive(struct connection *n)
     ssize_t got =
         n->ssl ? tls__read(n, &byte, 1) : recv(n->source.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
     return got < 0 && errno == EAGAIN;
+}
+
+size_t connection__unacknowledged(const struct connection *n)
+{
+    int bytes = 0;
+    return ioctl(n->source.fd, SIOCOUTQ, &bytes) == 0 && bytes > 0 ? (size_t)bytes : 0;
 }

@@ -53,7 +53,7 @@ void call__verdict(const struct call *c, mono_ms now, struct verdict *out)
     a->duration_ms = now - c->started;
     a->http_status = c->response.head_complete ? c->response.status : 0;
     measure(c, a);
-    if (*c->response.retry_after)
+    if (c->response.head_complete && *c->response.retry_after)
         out->outcome.retry_after_ms = retry_after_read(c->response.retry_after, clock_wall_ms());
     if (c->ending != END_ANSWERED) {
         explain(out->error, c);

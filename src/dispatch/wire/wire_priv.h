@@ -223,6 +223,8 @@ ssize_t connection__read(struct connection *n, char *bytes, size_t count);
 ssize_t connection__write(struct connection *n, const char *bytes, size_t count);
 // Looks without waiting whether the target has closed it, or spoken without being asked.
 bool connection__is_alive(struct connection *n);
+// Bytes written that the other side has not acknowledged; with TLS, of its records.
+size_t connection__unacknowledged(const struct connection *n);
 void connection__close(struct connection *n);
 
 // --- tls.c
