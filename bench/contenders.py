@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.program import run_to_end
-from harness.times import EVERY_SECOND
+from harness.times import EVERY_SECOND, second_after, wall_text
 from stores import postgres_in, redis_in
 from whole import YEARLY, create_many, server_on
 
@@ -27,6 +27,7 @@ PEERS = Path(__file__).parents[1] / "build" / "peers"  # bench/run puts them the
 READY_SECONDS = 60
 STOP_SECONDS = 30
 RUN_SECONDS_MAX = 600
+CREATED_PER_MS = 5  # Of many jobs, with some reserve.
 
 
 class Died(Exception):
@@ -37,6 +38,7 @@ class Died(Exception):
 class Running:
     pids: list
     port: int = None  # Of its API, if it has one.
+    since_ms: int = 0  # The jobs do not fire before.
     counts: dict = field(default_factory=dict)  # {"records": n, "succeeded": m}, at the end.
 
 
@@ -55,11 +57,17 @@ class Carillon:
         with server_on(database, *self.arguments) as server:
             if is_new and idle:
                 create_many(server, idle, YEARLY, f"{url}/idle")
-            if is_new and jobs:
-                create_many(server, jobs, schedule, url, self.fields)
             running = Running([server.process.pid], server.port)
+            if is_new and jobs:
+                running.since_ms = second_after(jobs // CREATED_PER_MS)
+                create_many(server, jobs, schedule, url, self._fields(running.since_ms))
             yield running
         running.counts = self._counts(database)
+
+    # Like the peers' jobs, these begin to fire once they are all there.
+    def _fields(self, since_ms):
+        start = f'"start_at":"{wall_text(since_ms)}"'
+        return f"{start},{self.fields}" if self.fields else start
 
     @staticmethod
     def _counts(database):
@@ -147,7 +155,7 @@ def carillons():
     if "--dispatch" not in run_to_end("serve", "--help").stdout:
         return (Carillon("Carillon"),)
     return (
-        Carillon("Carillon", ("--dispatch", "wire")),
+        Carillon("Carillon", ("--dispatch", "wire"), hint=30_000),
         Carillon("Carillon with libcurl", ("--dispatch", "curl"), hint=10_000),
     )
 

@@ -35,7 +35,7 @@ def measure_load(contender, folder, rate, window_s):
     """`rate` jobs that fire every second, watched for the seconds of the window."""
     with target_in(folder) as target:
         with contender.running(folder, target.url("/ok"), jobs=rate) as running:
-            first_ms = second_after(WARM_UP_MS)
+            first_ms = second_after(max(0, running.since_ms - now_ms()) + WARM_UP_MS)
             last_ms = first_ms + (window_s - 1) * 1000
             wait_until_clock(first_ms - 200)
             before_us = meter.cpu_us(running.pids)
