@@ -162,7 +162,7 @@ static int verdict(struct doctor *d, enum err err, const struct fault *f)
     }
     if (d->damaged && !err)
         printf("%s is damaged: restore a backup (as carillon backup makes them), or save what can "
-               "be read with the command: sqlite3 %s .recover\n",
+               "be read with sqlite3 %s .dump (see docs/operations.md)\n",
                d->path, d->path);
     else if (d->damaged || err == ERR_STORE_CORRUPT)
         printf("%s is damaged\n", d->path); // What to do has been said.

@@ -189,7 +189,7 @@ def test_an_overwritten_page_is_named_with_what_to_do(filled):
     report = doctor(database)
     assert report.code == 1
     assert "damaged" in report.text and str(database) in report.text
-    assert "restore a backup" in report.text and ".recover" in report.text
+    assert "restore a backup" in report.text and ".dump" in report.text
     assert report.figures is None  # What a damaged file says proves nothing.
     refused = run_to_end("backup", f"{database}.backup", "--db", database)
     assert refused.returncode == 1
@@ -206,7 +206,7 @@ def test_a_cut_file_is_named_with_what_to_do_also_by_the_server(filled):
     for text in (report.text, start.stderr):
         assert str(database) in text
         assert "damaged" in text
-        assert "carillon backup" in text and ".recover" in text
+        assert "carillon backup" in text and ".dump" in text
 
 
 @pytest.mark.parametrize(
@@ -241,6 +241,27 @@ def test_a_running_server_can_be_backed_up_and_goes_on_from_it(fleet, database, 
     assert len(ids & kept) >= 1
     restored.stop()
     check_sound(copy)
+
+
+@pytest.mark.slow
+def test_a_restored_server_repeats_nothing_when_told_so(fleet, database, target, tmp_path):
+    """As docs/operations.md says: what came after the backup becomes a missed range."""
+    server = fleet.serve(database)
+    job = create_jobs(server, every_second(target, 1))[0]
+    wait_until(lambda: list_executions(server, job), 10, "it ran")
+    copy = tmp_path / "copy.db"
+    assert run_to_end("backup", copy, "--db", database).returncode == 0
+    wait_until(lambda: len(target.arrivals("/ok")) >= 6, 15, "it ran on")
+    server.stop()
+    wait_until_clock(now_ms() + 4000)  # What has only just come due is not late, and would run.
+    meddle(copy, ("UPDATE jobs SET catch_up = 'none'",))
+    restored = fleet.serve(copy)
+    wait_until(lambda: list_executions(restored, job, status="MISSED"), 10, "a range was missed")
+    restored.stop()
+    # But for what was planned and not over at the moment of the backup.
+    repeated = [len(a) for a in target.arrivals_by_key().values() if len(a) > 1]
+    assert len(repeated) <= 2
+    assert check_sound(copy)["missed_ranges"] == 1
 
 
 def test_a_backup_writes_over_nothing(server, database, tmp_path):

@@ -65,11 +65,12 @@ void row_bind(const struct row_map *m, sqlite3_stmt *statement, const void *row)
 MUST_CHECK enum err row_read(const struct row_map *m, sqlite3_stmt *statement, void *row,
                              struct fault *f);
 
-// What to do about a damaged file, as the end of a sentence.
+// What to do about a damaged file, as the end of a sentence. Not `.recover`: the sqlite3 command of
+// Debian 12 has it, but was built without what it needs.
 #define SQLITE_HELP_DAMAGED                                                                        \
-    "restore a backup (as carillon backup makes them), or save what can be read with the "         \
-    "command: "                                                                                    \
-    "sqlite3 FILE .recover"
+    "restore a backup (as carillon backup makes them), or save what can be read with sqlite3 "     \
+    "FILE "                                                                                        \
+    ".dump (see docs/operations.md)"
 
 // --- Opening and errors (open.c, schema.c, statements.c)
 // ---------------------------------------------------
