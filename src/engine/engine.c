@@ -5,6 +5,8 @@
 // thing; tell it the time; hand what it wants recorded to the store in one batch; set the timers.
 // Requests go to the dispatcher as soon as the core asks for them.
 
+#define _GNU_SOURCE // pthread_setname_np
+
 #include "engine/engine_priv.h"
 
 #include "base/metrics.h"
@@ -274,6 +276,7 @@ static enum err start_threads(struct engine *e, const struct engine_options *o,
     publish(e);
     if (pthread_create(&e->thread, NULL, run, e) != 0)
         return fault_set(f, ERR_SYSTEM, "cannot start the engine's thread");
+    pthread_setname_np(e->thread, "engine");
     e->thread_runs = true;
     return ERR_OK;
 }

@@ -16,6 +16,8 @@
 //         v                                 v
 //       FAILED <----------------------------+        drops what comes, until it is stopped
 
+#define _GNU_SOURCE // pthread_setname_np
+
 #include "base/mailbox.h"
 #include "store/store.h"
 
@@ -225,6 +227,8 @@ static int start_thread(struct store_writer *w)
     pthread_sigmask(SIG_SETMASK, &all, &before);
     int error = pthread_create(&w->thread, NULL, run, w);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (!error)
+        pthread_setname_np(w->thread, "store");
     return error;
 }
 
