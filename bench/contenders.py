@@ -49,6 +49,7 @@ class Carillon:
     fields: str = ""  # Further members of each job, as JSON.
     hint: int = 20_000  # Where the search for its highest rate begins.
     database: str = "carillon.db"
+    threads: tuple = ("engine", "store")
 
     @contextmanager
     def running(self, folder, url, jobs=0, schedule=EVERY_SECOND, idle=0):

@@ -38,23 +38,31 @@ def measure_load(contender, folder, rate, window_s):
             first_ms = second_after(max(0, running.since_ms - now_ms()) + WARM_UP_MS)
             last_ms = first_ms + (window_s - 1) * 1000
             wait_until_clock(first_ms - 200)
-            before_us = meter.cpu_us(running.pids)
+            before_us, parts_before = meter.cpu_us(running.pids), parts_of(contender, running)
             wait_until_clock(last_ms + 800)
             spent_us = meter.cpu_us(running.pids) - before_us
+            parts_after = parts_of(contender, running)
             wait_until_clock(last_ms + 1300)
     arrivals = list(target.read())
     due_ms = due_instants(contender, folder)
     during = sum(first_ms - 200 <= at / 1000 < last_ms + 800 for _, _, at in arrivals)
     window = [a for a in arrivals if first_ms <= a[1] <= last_ms]
     row = lateness(at / 1000 - due_ms.get((job, ms), ms) for job, ms, at in window)
+    parts_us = {part: after - parts_before[part] for part, after in parts_after.items()}
     keys = {(job, ms) for job, ms, _ in window}
     everything = {(job, ms) for job, ms, _ in arrivals}
     return row | {
         "lost": rate * window_s - len(keys),
         "repeated": len(window) - len(keys),
         "unrecorded": max(0, len(everything) - running.counts["succeeded"]),
-        "cpu_us": spent_us / max(during, 1),
+        **{what: us / max(during, 1) for what, us in ({"cpu_us": spent_us} | parts_us).items()},
     }
+
+
+def parts_of(contender, running):
+    """{"engine user": us so far, ...} of a contender whose threads have names."""
+    names = getattr(contender, "threads", ())
+    return meter.cpu_us_by_part(running.pids[0], names) if names else {}
 
 
 def lateness(values):

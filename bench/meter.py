@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: MIT
 """What a group of processes costs, read from /proc: processor time and memory."""
 
+import os
 import re
 from pathlib import Path
+
+US_PER_TICK = 1_000_000 // os.sysconf("SC_CLK_TCK")
 
 
 def family(pids):
@@ -25,6 +28,19 @@ def cpu_us(pids):
 def _thread_ns(pid):
     threads = Path(f"/proc/{pid}/task").glob("*/schedstat")
     return sum(int(thread.read_text().split()[0]) for thread in threads)
+
+
+def cpu_us_by_part(pid, names):
+    """{"<name of a thread> user": us so far, "<name> kernel": us, ...}. In ticks of the system
+    clock, which are fine enough for a busy thread and some seconds."""
+    spent = {}
+    for thread in Path(f"/proc/{pid}/task").iterdir():
+        name = (thread / "comm").read_text().strip()
+        if name in names:
+            fields = (thread / "stat").read_text().rpartition(")")[2].split()
+            spent[f"{name} user"] = int(fields[11]) * US_PER_TICK
+            spent[f"{name} kernel"] = int(fields[12]) * US_PER_TICK
+    return spent
 
 
 def memory_mib(pids):

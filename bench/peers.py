@@ -194,6 +194,8 @@ class Bench:
                 yield (load, what), f"{rate:,} per second: lateness {word}, ms"
             yield (load, "lost"), f"{rate:,} per second: lost in {self.window_s} s"
             yield (load, "cpu_us"), f"{rate:,} per second: CPU per execution, us"
+        for part in ("engine user", "engine kernel", "store user", "store kernel"):
+            yield (load, part), f"{rate:,} per second: of it {part}, us"
         jitter = f"jitter {self.size['rates'][-1]}"
         for what in ("p50", "p99", "max"):
             yield (jitter, what), f"the same with jitter_ms 1000: lateness {what}, ms"
