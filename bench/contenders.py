@@ -146,7 +146,7 @@ PEER_LIST = (
     Peer("Express, node-cron, better-sqlite3, axios", "seed.mjs", 500),
     Peer("croner, SQLite, undici", "croner.mjs", 1500),
     Peer("BullMQ, Redis", "bullmq.mjs", 500, redis_in),
-    Peer("pg-boss, PostgreSQL", "pgboss.mjs", 500, postgres_in),
+    Peer("pg-boss, PostgreSQL", "pgboss.mjs", 1500, postgres_in),
 )
 SEED = PEER_LIST[0]
 
