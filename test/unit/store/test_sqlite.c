@@ -397,7 +397,7 @@ static void a_damaged_database_is_told(void **state)
     add(b, CHANGE_EXECUTION_INSERT)->execution =
         (struct execution){.id = 9000, .key = {.job = 1, .scheduled_at = 9000}};
     assert_int_equal(commit(s, b, &f), ERR_STORE_CORRUPT);
-    assert_non_null(strstr(f.text, "restore it from a backup"));
+    assert_non_null(strstr(f.text, "restore a backup"));
     store_close(&s->store);
 }
 
