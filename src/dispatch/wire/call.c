@@ -88,24 +88,24 @@ static void deadline_passed(void *context)
 }
 
 // The clock is read in whole milliseconds, rounded down; nobody is stopped too early for that.
-static mono_ms end_of_attempt(const struct call *c)
+static mono_ms end_of(mono_ms start, dur_ms bound_ms)
 {
-    return c->started + c->timeout_ms + 1;
+    return start + bound_ms + 1;
 }
 
 // The stage may take `stage_ms` from `now` on, but no longer than the whole.
 static void bound_stage(struct call *c, mono_ms now, dur_ms stage_ms)
 {
-    mono_ms end = end_of_attempt(c);
-    bool stage_first = now + stage_ms < end;
-    c->bound_ms = stage_first ? stage_ms : c->timeout_ms;
-    deadline__set(&c->owner->deadlines, &c->deadline, stage_first ? now + stage_ms : end);
+    mono_ms whole_end = end_of(c->started, c->timeout_ms);
+    mono_ms stage_end = end_of(now, stage_ms);
+    c->bound_ms = stage_end < whole_end ? stage_ms : c->timeout_ms;
+    deadline__set(&c->owner->deadlines, &c->deadline, MIN(stage_end, whole_end));
 }
 
 static void bound_whole(struct call *c)
 {
     c->bound_ms = c->timeout_ms;
-    deadline__set(&c->owner->deadlines, &c->deadline, end_of_attempt(c));
+    deadline__set(&c->owner->deadlines, &c->deadline, end_of(c->started, c->timeout_ms));
 }
 
 // --- A fresh connection --------------------------------------------------------------------------
@@ -120,10 +120,11 @@ static void dial(struct call *c, mono_ms now)
     dial__start(c);
 }
 
-// Sends once more what never arrived.
+// What never arrived was not sent; it is sent once more.
 static void repeat(struct call *c)
 {
     let_go(c, false);
+    c->sent = false;
     dial(c, clock_mono_ms());
 }
 
@@ -377,7 +378,7 @@ static enum trouble trouble_of_url(const char *url)
 static void connect_or_dial(struct call *c)
 {
     struct connection *n;
-    while ((n = pool__take(c->owner, c->target, !c->repeatable))) {
+    while ((n = pool__take(c->target, !c->repeatable))) {
         c->kept = true;
         if (use(c, n)) {
             bound_whole(c);

@@ -19,6 +19,7 @@
 #define LIFETIME_MS 300000
 #define IDLE_PER_TARGET_MAX 1024
 #define UNUSED_MAX 1024
+#define SWEPT_AT_ONCE_MAX 32
 
 // --- Targets -------------------------------------------------------------------------------------
 
@@ -108,15 +109,21 @@ bool pool__drop_oldest(struct wire *w)
     return true;
 }
 
+// A few at a time: closing thousands in one go would hold up what is due meanwhile.
 static void sweep(void *context)
 {
     struct wire *w = context;
     mono_ms now = clock_mono_ms();
     struct connection *n;
-    while ((n = TAILQ_FIRST(&w->pool.idle)) && n->idle_since + IDLE_MS <= now)
+    for (int i = 0; i < SWEPT_AT_ONCE_MAX; i++) {
+        n = TAILQ_FIRST(&w->pool.idle);
+        if (!n || n->idle_since + IDLE_MS > now)
+            break;
         drop(n);
+    }
+    n = TAILQ_FIRST(&w->pool.idle);
     if (n)
-        deadline__set(&w->deadlines, &w->pool.sweep, n->idle_since + IDLE_MS);
+        deadline__set(&w->deadlines, &w->pool.sweep, MAX(n->idle_since + IDLE_MS, now + 1));
 }
 
 void pool__put(struct connection *n)
@@ -142,9 +149,8 @@ void pool__put(struct connection *n)
         pool__drop_oldest(w);
 }
 
-struct connection *pool__take(struct wire *w, struct target *t, bool checked)
+struct connection *pool__take(struct target *t, bool checked)
 {
-    (void)w;
     struct connection *n;
     while ((n = TAILQ_FIRST(&t->idle))) {
         bool fresh = clock_mono_ms() - n->idle_since < IDLE_MS;

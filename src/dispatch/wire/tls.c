@@ -6,9 +6,11 @@
 
 #include "dispatch/wire/wire_priv.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
+#include <string.h>
 #include <sys/epoll.h>
 
 static const unsigned char http_1_1[] = "\x08http/1.1";
@@ -58,20 +60,26 @@ enum err tls__open(const char *ca_file, SSL_CTX **out, struct fault *f)
 
 // --- The handshake -------------------------------------------------------------------------------
 
+// Whom the certificate has to name. A full stop at the end of a name is the resolver's business.
 static void expect_host(SSL *ssl, const struct target *t)
 {
+    char name[URL_HOST_BYTES_MAX + 1];
+    size_t bytes = strlen(t->host);
+    memcpy(name, t->host, bytes + 1);
+    if (name[bytes - 1] == '.')
+        name[bytes - 1] = '\0';
+
     SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-    if (t->is_address) {
-        X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), t->host);
-        return;
-    }
-    SSL_set1_host(ssl, t->host);
-    SSL_set_tlsext_host_name(ssl, t->host);
+    int good = t->is_address ? X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), name)
+                             : SSL_set1_host(ssl, name) && SSL_set_tlsext_host_name(ssl, name);
+    assert(good); // url_read has judged the host.
+    (void)good;
 }
 
 void tls__begin(struct connection *n)
 {
     SSL *ssl = SSL_new(n->owner->tls);
+    assert(ssl); // Only memory can be missing, and then the x-functions stop us as well.
     n->ssl = ssl;
     SSL_set_app_data(ssl, n);
     SSL_set_fd(ssl, n->source.fd);

@@ -183,8 +183,6 @@ void call__free(struct call *c);
 void call__start(struct call *c, const struct send *s);
 void call__end(struct call *c, enum ending ending);
 void call__trouble(struct call *c, enum trouble t); // The same for END_TROUBLE.
-// Takes back everything that could call us again for it.
-void call__stop(struct call *c);
 // From dial.c: the addresses are known; a socket is connected (and now the call's); none is.
 void call__resolved(struct call *c);
 void call__connected(struct call *c, struct connection *n);
@@ -248,7 +246,7 @@ void pool__fini(struct wire *w); // Closes what is idle; nothing else may be lef
 struct target *pool__target(struct wire *w, const struct url *u, const char *origin);
 void target__release(struct wire *w, struct target *t);
 // A connection that is idle and, if `checked`, was alive a moment ago; NULL: none.
-struct connection *pool__take(struct wire *w, struct target *t, bool checked);
+struct connection *pool__take(struct target *t, bool checked);
 void pool__put(struct connection *n);
 bool pool__drop_oldest(struct wire *w); // False: there is no idle one.
 
