@@ -22,8 +22,7 @@
 
 static const struct {
     const char *name;
-    enum err (*open)(struct loop *l, const struct dispatch_options *o, dispatch_done *done,
-                     void *context, struct dispatch **out, struct fault *f);
+    dispatch_opener *open;
 } adapters[] = {
     {"wire", dispatch_wire_open},
     {"curl", dispatch_curl_open},

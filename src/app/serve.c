@@ -25,6 +25,13 @@ static enum err set_up_log(const struct settings *s, struct fault *f)
                      s->log_level);
 }
 
+static enum err check_dispatch(const struct settings *s, struct fault *f)
+{
+    if (dispatch_find(s->dispatch))
+        return ERR_OK;
+    return fault_set(f, ERR_SYNTAX, "dispatch: \"%s\" is neither wire nor curl", s->dispatch);
+}
+
 bool app__settings(int argc, char **argv, const char *purpose, struct settings *out, int *exit_code)
 {
     struct fault f = {0};
@@ -38,6 +45,8 @@ bool app__settings(int argc, char **argv, const char *purpose, struct settings *
     }
     if (!err)
         err = set_up_log(out, &f);
+    if (!err)
+        err = check_dispatch(out, &f);
     if (err) {
         fprintf(stderr, "carillon: %s\n", f.text);
         *exit_code = EXIT_USAGE;

@@ -48,6 +48,7 @@ static enum err start_engine(struct carillon *c, struct fault *f)
     const struct settings *s = &c->settings;
     struct engine_options o = {
         .limits = core_limits_default,
+        .dispatch_open = dispatch_find(s->dispatch), // app__settings has checked the name.
         .dispatch = {.version = CARILLON_VERSION,
                      .connect_ms = 5000,
                      .tls_ms = 5000,

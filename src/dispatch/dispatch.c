@@ -5,6 +5,24 @@
 
 #include "dispatch/adapter_priv.h"
 
+#include <string.h>
+
+static const struct {
+    const char *name;
+    dispatch_opener *open;
+} adapters[] = {
+    {"wire", dispatch_wire_open},
+    {"curl", dispatch_curl_open},
+};
+
+dispatch_opener *dispatch_find(const char *name)
+{
+    for (size_t i = 0; i < COUNT_OF(adapters); i++)
+        if (strcmp(adapters[i].name, name) == 0)
+            return adapters[i].open;
+    return NULL;
+}
+
 void dispatch_close(struct dispatch *d)
 {
     if (d)

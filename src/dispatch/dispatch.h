@@ -10,9 +10,9 @@
 //
 // One send is at most one request on the wire. A connection that dies before an answer is reported
 // as LOST, also when it was a kept one which the target may have closed before: nobody can tell.
-// The exception: a `repeatable` request whose kept connection ended before a byte of the answer is
-// sent once more by wire, on a fresh one. Kept connections are used again only within 4 s, which is
-// shorter than most servers keep them, so that both are rare.
+// The exception: a `repeatable` request is sent once more by wire, on a fresh connection, when TCP
+// tells that the target closed the kept one before any of it arrived. Kept connections are used
+// again only within 4 s, which is shorter than most servers keep them, so that both are rare.
 //
 // Headers that every attempt carries, beside the job's own: Idempotency-Key (the quoted execution
 // id), webhook-id, webhook-timestamp, Carillon-Job, Carillon-Scheduled-At, Carillon-Attempt,
@@ -49,6 +49,13 @@ struct dispatch_options {
     // "address:port,..." to resolve names, instead of the system's; may be NULL. Only for wire.
     const char *name_servers;
 };
+
+typedef enum err dispatch_opener(struct loop *l, const struct dispatch_options *o,
+                                 dispatch_done *done, void *context, struct dispatch **out,
+                                 struct fault *f);
+
+// What opens the adapter called `name`: "wire" or "curl". NULL when there is none.
+dispatch_opener *dispatch_find(const char *name);
 
 // Carillon's own client: HTTP/1.1, by far the cheapest. ERR_SYSTEM when the certificates or the
 // name servers cannot be used. The program must ignore SIGPIPE.

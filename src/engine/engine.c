@@ -242,7 +242,7 @@ static enum err open_parts(struct engine *e, const struct engine_options *o, str
         (struct loop_source){.fd = mailbox_fd(e->mailbox), .ready = mail_came, .context = e};
     err = loop_add(e->loop, &e->mail_source, EPOLLIN, f);
     if (!err)
-        err = dispatch_curl_open(e->loop, &o->dispatch, outcome, e, &e->dispatch, f);
+        err = o->dispatch_open(e->loop, &o->dispatch, outcome, e, &e->dispatch, f);
     return err;
 }
 

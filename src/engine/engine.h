@@ -16,6 +16,7 @@ struct engine;
 
 struct engine_options {
     struct core_limits limits;
+    dispatch_opener *dispatch_open; // Of the adapter that carries the attempts.
     struct dispatch_options dispatch;
     struct store_retention retention;
     size_t mails_max; // Commands that may wait; default 65536.

@@ -14,12 +14,9 @@
 
 #define ALARM_SECONDS 120
 
-typedef enum err adapter_open(struct loop *l, const struct dispatch_options *o, dispatch_done *done,
-                              void *context, struct dispatch **out, struct fault *f);
-
 static const struct adapter {
     const char *name;
-    adapter_open *open;
+    dispatch_opener *open;
 } adapters[] = {
     {"wire", dispatch_wire_open},
     {"curl", dispatch_curl_open},

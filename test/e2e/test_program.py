@@ -38,6 +38,7 @@ def test_version_is_one_line():
         (["serve", "--listen", "nonsense"], "nonsense"),
         (["serve", "--listen", "127.0.0.1:70000"], "70000"),
         (["serve", "--log-format", "xml"], "xml"),
+        (["serve", "--dispatch", "pigeon"], "pigeon"),
         (["serve", "--config", "/no/such/file"], "/no/such/file"),
         (["serve", "--config", "/proc/self/fd"], "Is a directory"),
         (["serve", "left", "over"], "left"),
