@@ -24,7 +24,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 PROGRAM_SECONDS_MAX = 300
-END_TO_END_SECONDS_MAX = 720
+END_TO_END_SECONDS_MAX = 1200
 
 
 def run(command, seconds_max, output=None, environment=None):

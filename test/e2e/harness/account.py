@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What jobs of every second owed, held against the ledger and against what reached the target."""
 
-from .jobs import create_jobs, executions_of, for_each, get_execution, pause_jobs
+from .jobs import create_jobs, executions_of, expect, for_each, get_execution, pause_jobs
 from .times import EVERY_SECOND, parse_ms, seconds_between
 from .wait import wait_until
 
@@ -24,13 +24,19 @@ class Account:
     def settle(self, server, seconds=60):
         """Pauses the jobs and waits until nothing that they owed is unfinished.
 
-        The pause cancels what is due in the same moment, so the last second is not counted.
+        The pause cancels what is due in the same moment, so the last second is not counted, and what
+        rests between two attempts, as after crashes: so that must be over before.
         """
+        wait_until(lambda: self._rests(server) == 0, seconds, "nothing rests between attempts")
         for paused in pause_jobs(server, self.jobs):
             self.paused_ms = parse_ms(paused["updated_at"])
             since_ms = parse_ms(paused["created_at"])
             self.owed[paused["id"]] = seconds_between(since_ms, self.paused_ms - 1000)
         wait_until(lambda: self._is_drained(server), seconds, "every execution has ended")
+
+    @staticmethod
+    def _rests(server):
+        return expect(server.get("/observability/metrics"), 200).json["executions_retrying"]
 
     def _is_drained(self, server):
         lists = executions_of(server, self.jobs)
