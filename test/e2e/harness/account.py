@@ -24,8 +24,8 @@ class Account:
     def settle(self, server, seconds=60):
         """Pauses the jobs and waits until nothing that they owed is unfinished.
 
-        The pause cancels what is due in the same moment, so the last second is not counted, and what
-        rests between two attempts, as after crashes: so that must be over before.
+        The pause cancels what is due in the same moment, so the last second is not counted. It also
+        cancels what rests between two attempts, as after crashes, so that must be over before.
         """
         wait_until(lambda: self._rests(server) == 0, seconds, "nothing rests between attempts")
         for paused in pause_jobs(server, self.jobs):
