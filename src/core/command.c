@@ -135,6 +135,7 @@ void core__job_settle_open(struct core *c, struct core_job *j)
     } else if (j->exhausted && j->active && c->started) {
         j->active = false;
         j->finished = true;
+        j->version++;
         c->jobs_active--;
         core__record_job_state(c, j, NULL);
     }
