@@ -10,6 +10,7 @@
 #include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <openssl/ssl.h>
 #include <stdio.h>
 #include <string.h>
@@ -225,6 +226,8 @@ static void listener_ready(void *context, uint32_t events)
     int fd = accept4(t->listener.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd < 0)
         return;
+    int at_once = 1; // Else the second half of a handshake waits for an acknowledgement.
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &at_once, sizeof at_once);
     struct connection *c = xcalloc(1, sizeof *c);
     c->target = t;
     c->source = (struct loop_source){.fd = fd, .ready = connection_ready, .context = c};

@@ -86,6 +86,31 @@ static void report(struct curl_dispatch *d, struct transfer *t, CURLcode code)
     d->done(d->context, &v.outcome);
 }
 
+// Takes the transfer from libcurl, which closes its connection. Its outcome is reported with those
+// of the transfers that could not be started.
+static void give_up(struct curl_dispatch *d, struct transfer *t, CURLcode code)
+{
+    curl_multi_remove_handle(d->multi, t->easy);
+    unlink_under_way(d, t);
+    t->stillborn = code;
+    d->under_way_count++;
+    t->next = d->stillborn;
+    d->stillborn = t;
+}
+
+static void give_up_unwatched(struct curl_dispatch *d)
+{
+    if (!d->has_unwatched)
+        return;
+    d->has_unwatched = false;
+    struct transfer *next;
+    for (struct transfer *t = d->under_way; t; t = next) {
+        next = t->next;
+        if (t->unwatched)
+            give_up(d, t, CURLE_FAILED_INIT);
+    }
+}
+
 static void report_stillborn(struct curl_dispatch *d)
 {
     struct transfer *list = d->stillborn;
@@ -100,6 +125,7 @@ static void report_stillborn(struct curl_dispatch *d)
 
 void curl__harvest(struct curl_dispatch *d)
 {
+    give_up_unwatched(d);
     report_stillborn(d);
     int left;
     for (CURLMsg *m; (m = curl_multi_info_read(d->multi, &left));) {
@@ -140,13 +166,8 @@ static void curl_cancel(struct dispatch *dispatch, uint64_t ticket)
         t = t->next;
     if (!t)
         return;
-    curl_multi_remove_handle(d->multi, t->easy); // Closes its connection.
-    unlink_under_way(d, t);
     t->cancelled = true;
-    t->stillborn = CURLE_ABORTED_BY_CALLBACK;
-    d->under_way_count++;
-    t->next = d->stillborn;
-    d->stillborn = t;
+    give_up(d, t, CURLE_ABORTED_BY_CALLBACK);
     curl__hurry(d);
 }
 

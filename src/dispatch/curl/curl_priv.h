@@ -32,6 +32,7 @@ struct curl_dispatch {
     struct transfer *under_way; // Doubly linked.
     struct transfer *idle;      // Singly linked; at most IDLE_TRANSFERS_MAX.
     struct transfer *stillborn; // Could not be started; their outcomes wait for the next turn.
+    bool has_unwatched;         // Some under way are to be given up.
     size_t under_way_count;
     size_t idle_count;
 
@@ -61,6 +62,7 @@ struct transfer {
 
     bool sent;          // The request was begun: from here on the target may have seen it.
     bool cancelled;     // By its owner.
+    bool unwatched;     // The loop has no room for its socket.
     bool repeated;      // libcurl wanted to send it a second time, and was stopped.
     bool head_complete; // The head of the final answer was read whole.
     bool head_too_long;

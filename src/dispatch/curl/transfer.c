@@ -189,7 +189,7 @@ static void list_headers(struct transfer *t)
 
 static void forget_last_attempt(struct transfer *t)
 {
-    t->sent = t->repeated = t->cancelled = false;
+    t->sent = t->repeated = t->cancelled = t->unwatched = false;
     t->head_complete = t->head_too_long = t->body_cut = false;
     t->head_bytes = t->body_bytes = 0;
     t->message[0] = '\0';

@@ -39,22 +39,31 @@ static uint32_t events_of(int what)
     return (what & CURL_POLL_IN ? EPOLLIN : 0U) | (what & CURL_POLL_OUT ? EPOLLOUT : 0U);
 }
 
-static int socket_add(struct curl_dispatch *d, curl_socket_t fd, int what)
+// A socket callback that fails would stop every transfer, and for ever: libcurl then sets no timer
+// any more. So only the one that cannot be watched is given up, in the next turn.
+static void leave_unwatched(struct curl_dispatch *d, CURL *easy)
+{
+    struct transfer *t;
+    curl_easy_getinfo(easy, CURLINFO_PRIVATE, &t);
+    t->unwatched = d->has_unwatched = true;
+    curl__hurry(d);
+}
+
+static void socket_add(struct curl_dispatch *d, CURL *easy, curl_socket_t fd, int what)
 {
     struct curl_socket *s = xcalloc(1, sizeof *s);
     s->source = (struct loop_source){.fd = fd, .ready = socket_ready, .context = s};
     s->owner = d;
     if (loop_add(d->loop, &s->source, events_of(what), NULL)) {
         free(s);
-        return -1; // The transfer fails; libcurl reports it.
+        leave_unwatched(d, easy);
+        return;
     }
     curl_multi_assign(d->multi, fd, s);
-    return 0;
 }
 
 static int socket_wanted(CURL *easy, curl_socket_t fd, int what, void *context, void *assigned)
 {
-    (void)easy;
     struct curl_dispatch *d = context;
     struct curl_socket *s = assigned;
     if (what == CURL_POLL_REMOVE) {
@@ -63,9 +72,10 @@ static int socket_wanted(CURL *easy, curl_socket_t fd, int what, void *context, 
         free(s);
         return 0;
     }
-    if (!s)
-        return socket_add(d, fd, what);
-    loop_modify(d->loop, &s->source, events_of(what));
+    if (s)
+        loop_modify(d->loop, &s->source, events_of(what));
+    else
+        socket_add(d, easy, fd, what);
     return 0;
 }
 
