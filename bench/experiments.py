@@ -55,8 +55,12 @@ def measure_load(contender, folder, rate, window_s):
         "lost": rate * window_s - len(keys),
         "repeated": len(window) - len(keys),
         "unrecorded": max(0, len(everything) - running.counts["succeeded"]),
-        **{what: us / max(during, 1) for what, us in ({"cpu_us": spent_us} | parts_us).items()},
+        **{what: per(us, during) for what, us in ({"cpu_us": spent_us} | parts_us).items()},
     }
+
+
+def per(us, executions):
+    return us / executions if executions else float("inf")
 
 
 def parts_of(contender, running):
