@@ -22,6 +22,7 @@ const QUEUE = "executions";
 const WORKERS = 4;
 const BATCH = 250;
 const POLL_SECONDS = 0.5;
+const FETCH_MS = 500;
 const SENT_AT_ONCE = 5000;
 const YEAR_MS = 365 * 86_400_000;
 
@@ -87,6 +88,7 @@ await run({
   stop: async () => {
     clearInterval(timer);
     await boss.offWork(QUEUE);
+    await sleep(FETCH_MS); // A worker that is fetching still carries out what it gets.
     const deadline = Date.now() + DRAIN_MS;
     const underWay = () => query("count(*) FILTER (WHERE state = 'active') AS jobs");
     while (Number((await underWay()).jobs) > 0 && Date.now() < deadline) await sleep(50);
