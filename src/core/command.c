@@ -173,7 +173,7 @@ static void begin(struct core *c, struct core_job *j)
 
 // What the version that ends does not owe, since it was paused or has another schedule than the one
 // before it, stays so, however much later it was due and whatever comes after this version.
-static void drop_unowed(struct core *c, struct core_job *j, wall_ms until)
+void core__job_drop_unowed(struct core *c, struct core_job *j, wall_ms until)
 {
     for (struct open *o = j->first_open, *next; o; o = next) {
         next = o->job_next;
@@ -189,7 +189,7 @@ static void settle(struct core *c, struct core_job *j)
 {
     core__plan_own(c, j, c->now.wall);
     core__job_judge_due(c, j, c->now.wall);
-    drop_unowed(c, j, c->seen);
+    core__job_drop_unowed(c, j, c->seen);
 }
 
 static bool is_stoppable(const struct core *c, const struct core_job *j, const struct open *o)

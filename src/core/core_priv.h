@@ -240,7 +240,8 @@ void core__record_progress(struct core *c);
 enum err core__job_add(struct core *c, const struct job *from, const struct zone *zone,
                        struct core_job **out);
 void core__job_settle_open(struct core *c, struct core_job *j); // After an execution left it.
-void core__job_gone(struct core *c, struct core_job *j);        // Its target said so (HTTP 410).
+void core__job_drop_unowed(struct core *c, struct core_job *j, wall_ms until);
+void core__job_gone(struct core *c, struct core_job *j); // Its target said so (HTTP 410).
 void core__command(struct core *c, struct command *cmd);
 void core__resume_due(struct core *c);
 

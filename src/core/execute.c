@@ -117,7 +117,8 @@ void core__finish(struct core *c, struct open *o, enum execution_state state, co
 void core__cancel(struct core *c, struct open *o, const char *reason)
 {
     assert(o->phase != PHASE_FLYING);
-    core__return_run(c, o);
+    if (o->phase == PHASE_PLANNED)
+        core__return_run(c, o);
     char *error = xstrdup(o->error); // Of its last attempt, if it had one.
     core__finish(c, o, EXECUTION_CANCELLED, error, reason);
     free(error);
@@ -366,13 +367,9 @@ static void back_off(struct core *c, struct open *o, const struct outcome *out, 
 
 static void failed(struct core *c, struct open *o, const struct outcome *out, const char *error)
 {
-    struct core_job *j = o->job;
-    bool gone = is_permanent(j, out) && out->attempt.http_status == 410 && !j->deleted;
     const char *reason = may_retry(o, out) ? stopped(o) : NULL;
     if (o->replaced)
         reason = "replaced by the next execution";
-    if (gone)
-        core__job_gone(c, j); // First, lest the place of this one go to the next.
     if (reason)
         core__finish(c, o, EXECUTION_CANCELLED, error, reason);
     else if (may_retry(o, out))
@@ -404,6 +401,8 @@ void core__outcome(struct core *c, const struct outcome *out)
         a.error = text;
     }
     core__record_attempt(c, &a, success);
+    if (!success && is_permanent(o->job, out) && a.http_status == 410)
+        core__job_gone(c, o->job); // First, lest the place of this one go to the next.
     if (!o->replaced)
         core__breaker_learn(c, o->host, answered);
     if (success)

@@ -180,7 +180,9 @@ static size_t plan_job(struct core *c, struct core_job *j, wall_ms at)
     skip_unwanted(c, j, &at, &m);
     if (m.count > 0) {
         record_missed(c, j, &m);
-        // The range reaches beyond the watermark: remember that it is settled.
+        // The range reaches beyond the watermark: remember that it is settled, and what is not
+        // owed.
+        core__job_drop_unowed(c, j, m.to);
         j->effective_from = MAX(j->effective_from, m.to);
         core__record_job_state(c, j, NULL);
     }

@@ -93,23 +93,46 @@ static void resume_at_least_once(struct core *c, struct open *o, bool queued)
         core__advance(c, o);
 }
 
+// It is longer than the job allows when the clock went back, or the job was changed. Then the row
+// must tell of the shorter one, lest the next life believe that nothing was sent after it.
+static dur_ms rest_of_wait(struct core *c, struct open *o)
+{
+    dur_ms wait = o->record.next_attempt_at - c->now.wall, longest = o->job->retry_cap_ms;
+    if (wait <= longest)
+        return wait;
+    o->record.next_attempt_at = c->now.wall + longest;
+    core__record_update(c, o);
+    return longest;
+}
+
+// Whether its instant is still to come. A manual one was due when it was asked for, whatever the
+// clock says now. So was what a correction of the clock has left in place although it lies ahead:
+// it had been begun.
+static bool is_to_come(const struct core *c, const struct open *o)
+{
+    const struct execution_key *k = &o->record.key;
+    bool older = k->series < c->progress.generation && k->scheduled_at > c->now.wall;
+    return o->record.state == EXECUTION_PENDING && k->series >= 0 && !older &&
+           core__due_at(o) > c->now.wall;
+}
+
 static void resume(struct core *c, struct open *o)
 {
-    if (o->record.state == EXECUTION_PENDING && core__due_at(o) > c->now.wall) {
+    if (is_to_come(c, o)) {
         o->lane = o->record.trigger == TRIGGER_CATCH_UP ? LANE_CATCH_UP : LANE_FRESH;
         rest(c, o, PHASE_PLANNED, c->instants, core__due_at(o));
         return;
     }
-    if (o->record.state == EXECUTION_PENDING && !core__admit(c, o))
+    bool pending = o->record.state == EXECUTION_PENDING;
+    // What was begun is not skipped, but the last one begun replaces those before it once more.
+    if ((pending || o->job->overlap == OVERLAP_REPLACE) && !core__admit(c, o))
         return;
     o->lane = LANE_CATCH_UP;
     o->written = o->record.state == EXECUTION_RUNNING;
     o->retrying = o->record.next_attempt_at != 0;
     bool queued = o->job->overlap == OVERLAP_QUEUE; // The next ones would overtake one that waits.
     if (was_waiting(c, &o->record) && !queued) {
-        dur_ms wait = o->record.next_attempt_at - c->now.wall;
-        wait = MIN(wait, (dur_ms)o->job->retry_cap_ms); // Longer only if the clock went back.
-        rest(c, o, PHASE_BACKOFF, c->retries, c->now.mono + wait);
+        rest(c, o, PHASE_BACKOFF, c->retries, c->now.mono + rest_of_wait(c, o));
     } else if (o->job->type == JOB_ATMOST_ONCE) {
         resume_at_most_once(c, o);
     } else {
@@ -123,9 +146,10 @@ void core__recover(struct core *c)
     struct open *o;
     while ((o = c->loaded.first)) {
         core__queue_leave(o);
-        o->counted = o->job->max_runs > 0; // Unless it is not owed: then it was taken back.
+        o->counted = o->job->max_runs > 0 && o->record.key.series >= 0;
         const char *reason = core__not_owed(o);
-        o->counted &= !reason;
+        if (reason && o->record.key.scheduled_at > o->job->effective_from)
+            o->counted = false; // The change that took it back has returned its run.
         if (reason && (o->job->deleted || o->record.key.scheduled_at <= c->now.wall))
             core__cancel(c, o, reason);
         else
