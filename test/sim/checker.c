@@ -8,24 +8,7 @@
 #include "slow_cron.h"
 #include "world.h"
 
-#include <stdlib.h>
 #include <string.h>
-
-// An occurrence that is owed.
-struct owed {
-    wall_ms at;
-    const struct version *version;
-    bool in_range; // A MISSED range covers it.
-};
-
-struct account {
-    struct world *w;
-    job_id job;
-    const struct job_history *history;
-    struct owed *owed; // In order of time.
-    size_t count;
-    size_t capacity;
-};
 
 #define FAIL(a, at, ...)                                                                           \
     do {                                                                                           \
@@ -35,106 +18,61 @@ struct account {
         trace_fail(&(a)->w->trace, "job %lld at %s: %s", (long long)(a)->job, time, text);         \
     } while (0)
 
-// --- What is owed ---
-
-static void add_owed(struct account *a, wall_ms at, const struct version *v)
-{
-    a->owed = grow(a->owed, a->count, &a->capacity, sizeof *a->owed);
-    a->owed[a->count++] = (struct owed){.at = at, .version = v};
-}
-
-// Up to the instant of the next version.
-static void owe_version(struct account *a, const struct version *v, wall_ms until)
-{
-    wall_ms from = version_owes_from(v);
-    if (from == WALL_NEVER)
-        return;
-    struct slow_cron s;
-    slow_cron_read(&s, v->schedule, v->paris);
-    for (int64_t second = from / 1000 + 1; second * 1000 <= until; second++)
-        if (slow_cron_fires(&s, second))
-            add_owed(a, second * 1000, v);
-}
-
-static void owe(struct account *a, wall_ms until)
-{
-    for (size_t i = 0; i < a->history->count; i++) {
-        const struct version *v = &a->history->versions[i];
-        bool last = i + 1 == a->history->count;
-        owe_version(a, v, last ? until : MIN(until, v[1].at));
-    }
-}
-
-static int compare_owed(const void *key, const void *element)
-{
-    wall_ms at = *(const wall_ms *)key, other = ((const struct owed *)element)->at;
-    return (at > other) - (at < other);
-}
-
-static struct owed *find_owed(const struct account *a, wall_ms at)
-{
-    return a->count ? bsearch(&at, a->owed, a->count, sizeof *a->owed, compare_owed) : NULL;
-}
-
 // --- Each record against what is owed ---
 
-// Whether a client stopped the job at or after the instant, and before the record ended.
-static bool was_stopped(const struct account *a, wall_ms at, wall_ms completed_at)
-{
-    for (size_t i = 0; i < a->history->count; i++) {
-        const struct version *v = &a->history->versions[i];
-        if ((v->deleted || !v->active) && v->at >= at && v->at <= completed_at)
-            return true;
-    }
-    return false;
-}
-
-static bool policy_held(const struct account *a, enum catch_up policy, wall_ms at)
-{
-    for (size_t i = 0; i < a->history->count; i++) {
-        const struct version *v = &a->history->versions[i];
-        bool ended = i + 1 < a->history->count && v[1].at < at;
-        if (!ended && v->at <= at && v->catch_up == policy)
-            return true;
-    }
-    return false;
-}
-
 // Whether the policies of the job allow this occurrence to be given up at `e->completed_at`.
-static bool may_be_missed(const struct account *a, const struct execution *e, wall_ms at)
+static bool may_be_missed(const struct account *a, const struct row *r, const struct owed *o,
+                          const struct owed *last)
 {
-    wall_ms then = e->completed_at;
+    wall_ms then = r->e.completed_at;
     wall_ms late = then - a->w->limits.late_ms;
-    if (e->key.scheduled_at >= late)
+    if (r->e.key.scheduled_at >= late)
         return false;
-    if (at < late && policy_held(a, CATCH_UP_NONE, then))
+    if (o->at < late && r->catch_up == CATCH_UP_NONE)
         return true;
-    const struct owed *next = find_owed(a, e->missed_to);
-    bool superseded = next && next + 1 < a->owed + a->count && next[1].at <= then;
-    if (policy_held(a, CATCH_UP_LATEST, then) && superseded)
+    if (o->at < late && o->at < then - (dur_ms)r->catch_up_window_s * 1000)
         return true;
-    for (size_t i = 0; i < a->history->count; i++)
-        if (at < late && at < then - (dur_ms)a->history->versions[i].catch_up_window_s * 1000)
-            return true;
-    return false;
+    wall_ms next = version_next(last->version, last->at, then); // A later one is due already.
+    return r->catch_up == CATCH_UP_LATEST && next != WALL_NEVER;
 }
 
-static void check_missed(struct account *a, const struct execution *e)
+static void check_missed(struct account *a, const struct row *r)
 {
-    struct owed *o = find_owed(a, e->key.scheduled_at);
-    int64_t count = 0;
-    if (!o)
-        FAIL(a, e->key.scheduled_at, "a MISSED range begins where nothing was owed");
-    for (; o && o < a->owed + a->count && o->at <= e->missed_to; o++, count++) {
+    const struct execution *e = &r->e;
+    struct execution_key to = e->key;
+    to.scheduled_at = e->missed_to;
+    struct owed *o = account_find(a, &e->key), *last = account_find(a, &to);
+    if (!o || !last) {
+        FAIL(a, e->key.scheduled_at, "a MISSED range begins or ends where nothing was owed");
+        return;
+    }
+    if (last - o + 1 != e->missed_count)
+        FAIL(a, e->key.scheduled_at, "a MISSED range of %lld has %lld occurrences",
+             (long long)e->missed_count, (long long)(last - o + 1));
+    for (; o <= last; o++) {
         if (o->in_range)
             FAIL(a, o->at, "two MISSED ranges cover it");
-        if (!may_be_missed(a, e, o->at))
+        if (!may_be_missed(a, r, o, last))
             FAIL(a, o->at, "it is MISSED against the job's policies");
         o->in_range = true;
     }
-    if (count != e->missed_count)
-        FAIL(a, e->key.scheduled_at, "a MISSED range of %lld has %lld occurrences",
-             (long long)e->missed_count, (long long)count);
+}
+
+// A generation's rows beyond the instant at which the next one begins are given up.
+static bool was_corrected(const struct account *a, const struct row *r)
+{
+    for (size_t i = 0; i < a->history->count; i++) {
+        const struct version *v = &a->history->versions[i];
+        if (v->series > r->e.key.series && v->at < r->e.key.scheduled_at)
+            return true;
+    }
+    return false;
+}
+
+// Whether it must be over: it was due long before now, or is of a time that was corrected.
+static bool is_past(const struct account *a, const struct row *r, wall_ms until)
+{
+    return row_due_at(r) <= until || was_corrected(a, r);
 }
 
 // What must be true of any record, given what the targets saw.
@@ -143,20 +81,21 @@ static void check_deliveries(struct account *a, const struct row *r, wall_ms unt
     const struct execution *e = &r->e;
     const struct deliveries *d = &r->seen;
     wall_ms at = e->key.scheduled_at;
-    if (e->state == EXECUTION_SUCCESS && d->good == 0)
+    bool calm = e->recoveries == 0 && d->life_first == d->life_last;
+    if (e->state == EXECUTION_SUCCESS && (d->good == 0 || d->reached == 0))
         FAIL(a, at, "SUCCESS, but no target ever answered so");
-    if (e->state == EXECUTION_SUCCESS && d->reached == 0)
-        FAIL(a, at, "SUCCESS, but it reached no target");
-    if (!execution_state_is_terminal(e->state) && at <= until)
+    if (!execution_state_is_terminal(e->state) && is_past(a, r, until))
         FAIL(a, at, "I11: still %s", execution_state_name(e->state));
     if (e->state == EXECUTION_MISSED && d->sends > 0)
         FAIL(a, at, "MISSED, but it was sent");
-    bool calm = e->recoveries == 0 && d->life_first == d->life_last;
     if (e->state == EXECUTION_SUCCESS && calm && e->attempts != d->sends)
         FAIL(a, at, "%u attempts are recorded, %u were sent", e->attempts, d->sends);
+    bool heard = calm && d->good > 0 && d->life_last == a->w->life_number;
+    if (e->state != EXECUTION_SUCCESS && heard && is_past(a, r, until))
+        FAIL(a, at, "%s, but a target answered well", execution_state_name(e->state));
 }
 
-// An ordinary failure has used up its attempts; the two others say what happened.
+// An ordinary failure has used up its attempts; the others say what happened.
 static void check_failed(struct account *a, const struct row *r)
 {
     const struct version *v = &a->history->versions[0]; // Type and retries never change.
@@ -165,23 +104,61 @@ static void check_failed(struct account *a, const struct row *r)
         return;
     if (strstr(error, "crash loop") && r->e.recoveries > 2)
         return;
-    if (v->type == JOB_ATLEAST_ONCE && r->seen.sends + r->e.recoveries < 1u + v->max_retries)
+    if (v->type == JOB_ATLEAST_ONCE && r->seen.refused == 0 &&
+        r->seen.sends + r->e.recoveries < 1u + v->max_retries)
         FAIL(a, r->e.key.scheduled_at, "FAILED after %u requests", r->seen.sends);
     if (r->seen.sends == 0)
         FAIL(a, r->e.key.scheduled_at, "FAILED without a request: %s", error);
+}
+
+// Whether a client, or the target, stopped the job at or after the instant, before the record
+// ended.
+static bool was_stopped(const struct account *a, const struct row *r)
+{
+    for (size_t i = 0; i < a->history->count && r->was_stopped; i++) {
+        const struct version *v = &a->history->versions[i];
+        if ((v->deleted || !v->active) && v->series >= r->e.key.series &&
+            (v->series > r->e.key.series || v->at >= r->e.key.scheduled_at))
+            return true;
+    }
+    return false;
+}
+
+// By one of a later generation, of a later instant, or due later.
+static bool was_replaced(const struct account *a, const struct row *r)
+{
+    const struct row *other = ledger_first_of(&a->w->ledger, a->job);
+    for (; other; other = ledger_next_of(&a->w->ledger, other)) {
+        bool later = other->e.key.series > r->e.key.series ||
+                     other->e.key.scheduled_at > r->e.key.scheduled_at ||
+                     row_due_at(other) > row_due_at(r);
+        if (later && other->e.key.series >= 0 && other->was_planned)
+            return true;
+    }
+    return false;
+}
+
+static bool may_be_cancelled(const struct account *a, const struct row *r)
+{
+    const char *reason = r->e.reason ? r->e.reason : "";
+    if (strstr(reason, "replaced"))
+        return was_replaced(a, r);
+    if (strstr(reason, "clock was corrected"))
+        return was_corrected(a, r);
+    return was_stopped(a, r);
 }
 
 static void check_scheduled(struct account *a, const struct row *r, wall_ms until)
 {
     const struct execution *e = &r->e;
     wall_ms at = e->key.scheduled_at;
-    bool owed = find_owed(a, at) != NULL;
+    bool owed = history_owes(&a->w->history, &e->key);
     check_deliveries(a, r, until);
-    if (!owed && e->state != EXECUTION_CANCELLED)
+    if (!owed && e->state != EXECUTION_CANCELLED && is_past(a, r, until))
         FAIL(a, at, "%s, but it was not owed", execution_state_name(e->state));
     if (!owed && r->seen.sends > 0)
         FAIL(a, at, "it was sent, but it was not owed");
-    if (owed && e->state == EXECUTION_CANCELLED && !was_stopped(a, at, e->completed_at))
+    if (owed && e->state == EXECUTION_CANCELLED && !may_be_cancelled(a, r))
         FAIL(a, at, "CANCELLED (%s), but nobody stopped the job", e->reason);
     if (e->state == EXECUTION_FAILED)
         check_failed(a, r);
@@ -192,12 +169,10 @@ static void check_records(struct account *a, wall_ms until)
     const struct ledger *l = &a->w->ledger;
     const struct row *r = ledger_first_of(l, a->job);
     for (; r && !a->w->trace.failed; r = ledger_next_of(l, r)) {
-        if (r->e.key.scheduled_at > until)
-            continue;
         if (r->e.key.series < 0)
             check_deliveries(a, r, until);
         else if (r->e.state == EXECUTION_MISSED)
-            check_missed(a, &r->e);
+            check_missed(a, r);
         else
             check_scheduled(a, r, until);
     }
@@ -209,10 +184,10 @@ static void check_owed(struct account *a)
 {
     for (size_t i = 0; i < a->count && !a->w->trace.failed; i++) {
         const struct owed *o = &a->owed[i];
-        struct execution_key key = {.job = a->job, .scheduled_at = o->at};
+        struct execution_key key = {.job = a->job, .scheduled_at = o->at, .series = o->series};
         const struct row *r = ledger_find(&a->w->ledger, &key);
         bool own = r && r->e.state != EXECUTION_MISSED;
-        if (!own && !o->in_range)
+        if (!own && !o->in_range && o->certain && !account_is_excused(a->w, a->job, o))
             FAIL(a, o->at, "LOST: it was owed (%s), and no record accounts for it",
                  o->version->schedule);
         if (own && o->in_range)
@@ -220,16 +195,49 @@ static void check_owed(struct account *a)
     }
 }
 
-// A job that can fire no more says so.
-static void check_finished(struct account *a)
+// Whether the schedule of this version has had its last instant. Only those end that have a bound.
+static bool is_exhausted(const struct version *v, wall_ms until, uint32_t runs)
+
+{
+    int64_t one_s = slow_cron_instant(v->schedule);
+    return (v->max_runs && runs >= v->max_runs) || (one_s >= 0 && one_s * 1000 <= until) ||
+           v->end_at <= until;
+}
+
+static bool has_open(const struct account *a)
+{
+    for (const struct row *r = ledger_first_of(&a->w->ledger, a->job); r;
+         r = ledger_next_of(&a->w->ledger, r))
+        if (!execution_state_is_terminal(r->e.state))
+            return true;
+    return false;
+}
+
+// A job that can fire no more, and has nothing left to do, says so, and no other does.
+static void check_finished(struct account *a, wall_ms until)
 {
     const struct version *v = &a->history->versions[a->history->count - 1];
     const struct job *j = ledger_job(&a->w->ledger, a->job);
-    struct slow_cron s;
-    slow_cron_read(&s, v->schedule, v->paris);
-    bool over = s.at_s > 0 && v->active && s.at_s * 1000 < a->w->now.wall - 60000;
-    if (j && over && (j->is_active || !j->finished))
-        FAIL(a, v->at, "its only instant is over, and it is not finished");
+    if (!j || !v->active)
+        return;
+    const struct durable_job *d = &a->w->ledger.jobs[a->job - 1];
+    uint32_t most = d->planned - d->returned, least = most - d->perhaps;
+    if (is_exhausted(v, until, least) && !has_open(a) && (j->is_active || !j->finished))
+        FAIL(a, v->at, "its last instant is over, and it is not finished");
+    if (j->finished && !is_exhausted(v, WALL_NEVER - 1, most))
+        FAIL(a, v->at, "it is finished, and its schedule goes on");
+}
+
+// What it says of its runs: those that were begun, and nothing that was certainly taken back.
+static void check_runs(struct account *a)
+{
+    const struct durable_job *d = &a->w->ledger.jobs[a->job - 1];
+    uint32_t most = a->history->versions[0].max_runs; // Never changes.
+    if (!most || d->deleted)
+        return;
+    if (d->job->runs < d->planned - d->returned - d->perhaps)
+        FAIL(a, d->job->updated_at, "it says that it ran %u times, of %u rows, %u taken back",
+             d->job->runs, d->planned, d->returned);
 }
 
 static void check_triggers(struct world *w)
@@ -243,15 +251,16 @@ static void check_triggers(struct world *w)
 void checker_run(struct world *w, wall_ms until, uint64_t *owed_count)
 {
     for (size_t i = 0; i < w->history.job_count && !w->trace.failed; i++) {
-        struct account a = {.w = w, .job = (job_id)i + 1, .history = &w->history.jobs[i]};
-        if (a.history->count == 0)
+        struct account a;
+        if (w->history.jobs[i].count == 0)
             continue;
-        owe(&a, until);
+        account_open(&a, w, (job_id)i + 1, until);
         check_records(&a, until);
         check_owed(&a);
-        check_finished(&a);
+        check_finished(&a, until);
+        check_runs(&a);
         *owed_count += a.count;
-        free(a.owed);
+        account_close(&a);
     }
     check_triggers(w);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// ledger.c: tables in memory, and a look at each change before it goes in.
+// ledger.c: tables in memory, and a look at each change before it goes in (see ledger_rules.c).
 
 #include "ledger.h"
 
@@ -23,11 +23,14 @@ void ledger_fini(struct ledger *l)
 {
     for (size_t i = 0; i < l->row_count; i++)
         free_texts(&l->rows[i].e);
-    for (size_t i = 0; i < l->job_count; i++)
+    for (size_t i = 0; i < l->job_count; i++) {
         job_free(l->jobs[i].job);
+        free(l->jobs[i].missed);
+    }
     free(l->rows);
     free(l->slots);
     free(l->jobs);
+    free(l->ended);
 }
 
 // --- Rows by key ---
@@ -104,25 +107,70 @@ size_t ledger_open_from(struct ledger *l)
     return l->open_from;
 }
 
+static void note_missed(struct durable_job *d, const struct execution *e)
+{
+    d->missed = grow(d->missed, d->missed_count, &d->missed_capacity, sizeof *d->missed);
+    d->missed[d->missed_count++] = (struct missed_range){
+        .series = e->key.series, .from = e->key.scheduled_at, .to = e->missed_to};
+}
+
+bool row_is_returned(const struct row *r)
+{
+    const struct execution *e = &r->e;
+    if (e->state == EXECUTION_MISSED)
+        return r->was_planned;
+    return e->state == EXECUTION_CANCELLED && e->attempts == 0 &&
+           (strstr(e->reason, "schedule") || strstr(e->reason, "clock"));
+}
+
+// Of max_runs: it ended without an attempt, certainly before its turn, or perhaps.
+static void note_return(struct durable_job *d, const struct row *r)
+{
+    if (!d->job->max_runs || r->e.key.series < 0 || r->e.attempts > 0)
+        return;
+    bool perhaps = r->e.state == EXECUTION_CANCELLED && !row_is_returned(r);
+    d->returned += row_is_returned(r);
+    d->perhaps += perhaps;
+    if (row_is_returned(r) || perhaps)
+        d->begun -= r->seen.sends > 0; // By a life that did not write it down.
+}
+
+// It has become terminal: what its job is like just now decides what that asks for.
+static void note_end(struct ledger *l, struct row *r)
+{
+    struct durable_job *d = &l->jobs[r->e.key.job - 1];
+    r->was_stopped = d->was_stopped || d->deleted;
+    r->catch_up = d->job->catch_up;
+    r->catch_up_window_s = d->job->catch_up_window_s;
+    if (r->e.state == EXECUTION_MISSED) {
+        r->alerts_due = 1;
+        note_missed(d, &r->e);
+    } else if (r->e.state == EXECUTION_FAILED) {
+        r->alerts_due = ++d->failures >= d->job->alert_after;
+    } else if (r->e.state == EXECUTION_SUCCESS) {
+        d->failures = 0;
+    }
+    note_return(d, r);
+}
+
 static void insert(struct ledger *l, const struct execution *e)
 {
-    if (ledger_find(l, &e->key))
-        trace_fail(l->trace, "I1: a second row for job %lld at %lld", (long long)e->key.job,
-                   (long long)e->key.scheduled_at);
-    if (e->id != (int64_t)l->row_count + 1)
-        trace_fail(l->trace, "row %lld is not the next one", (long long)e->id);
-    if (e->state != EXECUTION_PENDING && e->state != EXECUTION_MISSED)
-        trace_fail(l->trace, "row %lld begins as %s", (long long)e->id,
-                   execution_state_name(e->state));
+    ledger_check_insert(l, e);
     if (l->trace->failed)
         return;
     l->rows = grow(l->rows, l->row_count, &l->row_capacity, sizeof *l->rows);
-    l->rows[l->row_count] = (struct row){.e = *e};
-    copy_texts(&l->rows[l->row_count].e);
+    struct row *r = &l->rows[l->row_count];
+    *r = (struct row){.e = *e, .was_planned = e->state == EXECUTION_PENDING};
+    copy_texts(&r->e);
     add_slot(l, l->row_count++);
     link_row(l, e->key.job);
     if (l->row_count * 2 > l->slot_count)
         grow_slots(l);
+    struct durable_job *d = &l->jobs[e->key.job - 1];
+    if (e->state == EXECUTION_MISSED)
+        note_end(l, r);
+    else if (e->key.series >= 0)
+        d->planned += d->job->max_runs > 0;
 }
 
 static struct row *row_by_id(struct ledger *l, int64_t id)
@@ -133,51 +181,48 @@ static struct row *row_by_id(struct ledger *l, int64_t id)
     return NULL;
 }
 
-static void check_update(struct ledger *l, const struct execution *old, const struct execution *e)
-{
-    long long id = (long long)e->id;
-    if (!keys_equal(&old->key, &e->key))
-        trace_fail(l->trace, "row %lld got another key", id);
-    if (execution_state_is_terminal(old->state))
-        trace_fail(l->trace, "I4: row %lld was %s and changes", id,
-                   execution_state_name(old->state));
-    if (old->state != e->state && !execution_may_move(old->state, e->state))
-        trace_fail(l->trace, "row %lld moves from %s to %s", id, execution_state_name(old->state),
-                   execution_state_name(e->state));
-    unsigned retries = l->jobs[e->key.job - 1].job->max_retries;
-    if (e->attempts > 1 + retries + e->recoveries)
-        trace_fail(l->trace, "I8: row %lld has %u attempts, of %u retries and %u recoveries", id,
-                   e->attempts, retries, e->recoveries);
-    if (e->attempts < old->attempts || e->recoveries < old->recoveries ||
-        e->retry_count < old->retry_count)
-        trace_fail(l->trace, "row %lld counts backwards", id);
-}
-
 static void update(struct ledger *l, const struct execution *e)
 {
     struct row *r = row_by_id(l, e->id);
     if (!r)
         return;
-    check_update(l, &r->e, e);
+    ledger_check_update(l, r, e);
     struct execution old = r->e;
     r->e = *e;
     r->e.request_body = old.request_body; // Updates do not repeat it.
     copy_texts(&r->e);
     free_texts(&old);
+    if (execution_state_is_terminal(e->state))
+        note_end(l, r);
+}
+
+bool ledger_missed(const struct ledger *l, const struct execution_key *key)
+{
+    const struct durable_job *d = &l->jobs[key->job - 1];
+    for (size_t i = d->missed_count; i-- > 0;) {
+        const struct missed_range *m = &d->missed[i];
+        if (m->series == key->series && m->from <= key->scheduled_at && key->scheduled_at <= m->to)
+            return true;
+    }
+    return false;
+}
+
+wall_ms row_due_at(const struct row *r)
+{
+    return r->e.due_at ? r->e.due_at : r->e.key.scheduled_at;
 }
 
 // --- Alerts and attempts ---
 
 static void add_alert(struct ledger *l, const struct alert *a)
 {
+    if (a->kind == ALERT_CLOCK && a->execution_id == 0)
+        return; // About no execution.
     struct row *r = row_by_id(l, a->execution_id);
     if (!r)
         return;
     r->alerts++;
-    enum execution_state state = a->kind == ALERT_MISSED ? EXECUTION_MISSED : EXECUTION_FAILED;
-    if (r->e.state != state && !execution_may_move(r->e.state, state))
-        trace_fail(l->trace, "an alert about row %lld, which is %s", (long long)r->e.id,
-                   execution_state_name(r->e.state));
+    ledger_check_alert(l, r, a);
 }
 
 static void add_attempt(struct ledger *l, const struct attempt *a)
@@ -185,21 +230,6 @@ static void add_attempt(struct ledger *l, const struct attempt *a)
     struct row *r = row_by_id(l, a->execution_id);
     if (r)
         r->attempt_rows++;
-}
-
-// I5, once the whole batch is in: what it ended badly has one alert, what it ended well has none.
-static void check_alerts(struct ledger *l, const struct batch *b)
-{
-    for (size_t i = 0; i < b->count && !l->trace->failed; i++) {
-        const struct change *c = &b->changes[i];
-        if (c->kind != CHANGE_EXECUTION_INSERT && c->kind != CHANGE_EXECUTION_UPDATE)
-            continue;
-        const struct row *r = &l->rows[c->execution.id - 1];
-        bool bad = r->e.state == EXECUTION_FAILED || r->e.state == EXECUTION_MISSED;
-        if (r->alerts != bad)
-            trace_fail(l->trace, "I5: row %lld is %s and has %u alerts", (long long)r->e.id,
-                       execution_state_name(r->e.state), r->alerts);
-    }
 }
 
 // --- Jobs ---
@@ -211,11 +241,10 @@ static void put_job(struct ledger *l, const struct job *j)
         l->jobs[l->job_count++] = (struct durable_job){0};
     }
     struct durable_job *d = &l->jobs[j->id - 1];
-    if (d->job && (d->deleted || j->version != d->job->version + 1))
-        trace_fail(l->trace, "job %lld is put as version %lld", (long long)j->id,
-                   (long long)j->version);
+    ledger_check_put(l, d, j);
     job_free(d->job);
     d->job = job_copy(j);
+    d->was_stopped |= !j->is_active;
 }
 
 static struct durable_job *job_by_id(struct ledger *l, job_id id)
@@ -231,10 +260,14 @@ static void set_state(struct ledger *l, const struct job_state *s)
     struct durable_job *d = job_by_id(l, s->id);
     if (!d)
         return;
+    ledger_check_state(l, d, s);
+    d->was_stopped |= !s->is_active && !s->finished;
     d->job->version = s->version;
     d->job->updated_at = s->updated_at;
     d->job->effective_from = s->effective_from;
     d->job->paused_until = s->paused_until;
+    d->job->runs = s->runs;
+    d->job->failures = s->failures;
     d->job->is_active = s->is_active;
     d->job->finished = s->finished;
 }
@@ -283,27 +316,32 @@ static void apply_change(struct ledger *l, const struct change *c)
     }
 }
 
-static void check_progress(struct ledger *l, const struct progress *p)
+static void set_progress(struct ledger *l, const struct progress *p)
 {
-    const struct progress *old = &l->progress;
-    if (p->watermark < old->watermark ||
-        (p->watermark == old->watermark && p->watermark_job < old->watermark_job))
-        trace_fail(l->trace, "I3: the watermark falls from %lld to %lld", (long long)old->watermark,
-                   (long long)p->watermark);
-    if (p->job_next < old->job_next || p->execution_next < old->execution_next ||
-        p->alert_next < old->alert_next || p->epoch < old->epoch)
-        trace_fail(l->trace, "an id or the epoch falls");
+    ledger_check_progress(l, p);
+    while ((int64_t)l->ended_count < p->generation) {
+        l->ended = grow(l->ended, l->ended_count, &l->ended_capacity, sizeof *l->ended);
+        bool current = (int64_t)l->ended_count == l->progress.generation;
+        l->ended[l->ended_count++] = current ? l->progress.watermark : 0;
+    }
+    l->progress = *p;
 }
 
 void ledger_apply(struct ledger *l, const struct batch *b)
 {
-    if (b->count > 0 && !b->has_progress)
-        trace_fail(l->trace, "a batch with rows has no watermark");
+    ledger_open_from(l);
     for (size_t i = 0; i < b->count && !l->trace->failed; i++)
         apply_change(l, &b->changes[i]);
-    check_alerts(l, b);
-    if (!b->has_progress)
-        return;
-    check_progress(l, &b->progress);
-    l->progress = b->progress;
+    ledger_check_batch(l, b);
+    if (b->has_progress)
+        set_progress(l, &b->progress);
+}
+
+// What was counted and not written is forgotten.
+void ledger_start(struct ledger *l)
+{
+    for (size_t i = 0; i < l->job_count; i++) {
+        struct durable_job *d = &l->jobs[i];
+        d->failures = d->job ? d->job->failures : 0;
+    }
 }

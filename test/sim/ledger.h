@@ -17,26 +17,51 @@
 struct deliveries {
     unsigned sends;
     unsigned attempt_last;
+    int64_t fence_last;
     unsigned unsafe;     // Sends of which a byte may have left.
     unsigned reached;    // Requests that a target took in.
-    unsigned good;       // Of them, those whose outcome of 2xx came back.
+    unsigned good;       // Of them, those whose outcome was a success that was heard.
+    unsigned refused;    // Attempts that failed for good, by the job's own rule.
+    unsigned failures;   // Attempts whose failure the last life heard of.
     unsigned life_first; // The life of the process that sent the first one.
     unsigned life_last;
+    mono_ms again_from; // The last life may try again from here on; 0: not known.
 };
 
 struct row {
     struct execution e; // Its strings are the row's own.
     unsigned alerts;
+    unsigned alerts_due; // As many as its end asks for.
     unsigned attempt_rows;
     struct deliveries seen;
     uint32_t next_of_job; // Row number + 1 of the job's next row; 0: none.
+    bool was_planned;     // Not inserted as MISSED.
+    // Of its job when it became terminal, or was inserted so.
+    uint8_t catch_up;
+    bool was_stopped; // A client had paused or deleted it before, or its target had.
+    uint32_t catch_up_window_s;
+};
+
+struct missed_range {
+    int64_t series;
+    wall_ms from;
+    wall_ms to;
 };
 
 struct durable_job {
     struct job *job; // Kept after deletion, for the limits that held.
     bool deleted;
+    bool was_stopped;
     uint32_t row_first; // Row number + 1.
     uint32_t row_last;
+    uint32_t planned;  // Rows since it has max_runs.
+    uint32_t returned; // Of them, those taken back before their instant,
+    uint32_t perhaps;  // and those stopped before an attempt, perhaps also before it.
+    uint32_t begun;    // And those sent.
+    unsigned failures; // In a row.
+    struct missed_range *missed;
+    size_t missed_count;
+    size_t missed_capacity;
 };
 
 struct ledger {
@@ -51,17 +76,36 @@ struct ledger {
     size_t job_count;
     size_t job_capacity;
     struct progress progress;
+    wall_ms *ended; // By generation: the last watermark of each one before the present one.
+    size_t ended_count;
+    size_t ended_capacity;
 };
 
 void ledger_init(struct ledger *l, struct trace *t);
 void ledger_fini(struct ledger *l);
 
 void ledger_apply(struct ledger *l, const struct batch *b);
+void ledger_start(struct ledger *l); // A new life reads its jobs.
 
 struct row *ledger_find(const struct ledger *l, const struct execution_key *key); // NULL: none.
 struct row *ledger_first_of(const struct ledger *l, job_id job); // In order of id; NULL: none.
 struct row *ledger_next_of(const struct ledger *l, const struct row *r);
 size_t ledger_open_from(struct ledger *l); // Rows before this one are terminal.
 const struct job *ledger_job(const struct ledger *l, job_id id); // NULL: unknown or deleted.
+// Whether a MISSED range of the job covers this instant.
+bool ledger_missed(const struct ledger *l, const struct execution_key *key);
+wall_ms row_due_at(const struct row *r);
+bool row_is_returned(const struct row *r); // Taken back, certainly before its instant.
+
+// ledger_rules.c: what a change must keep to, asked before it goes in.
+void ledger_check_insert(const struct ledger *l, const struct execution *e);
+void ledger_check_update(const struct ledger *l, const struct row *r, const struct execution *e);
+void ledger_check_alert(const struct ledger *l, const struct row *r, const struct alert *a);
+void ledger_check_put(const struct ledger *l, const struct durable_job *d, const struct job *j);
+void ledger_check_state(const struct ledger *l, const struct durable_job *d,
+                        const struct job_state *s);
+void ledger_check_progress(const struct ledger *l, const struct progress *p);
+// After the batch.
+void ledger_check_batch(const struct ledger *l, const struct batch *b);
 
 #endif

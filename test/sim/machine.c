@@ -3,7 +3,9 @@
 //
 // As in the program, a turn hands its batch to a writer which commits whatever waits in one
 // transaction, and first attempts and replies go out when the batch is acknowledged. A crash keeps
-// a prefix of the batches that were not acknowledged, of any length.
+// a prefix of the batches that were not acknowledged, of any length: none of a transaction that was
+// torn, all of one whose acknowledgement nobody heard. A disk that is full makes them wait; one
+// that fails ends the process.
 
 #include "world.h"
 
@@ -19,16 +21,16 @@ const struct zone *machine_zone(const struct job *j)
 
 // --- Turns ---
 
-static void set_wake(struct world *w)
+mono_ms machine_wakes_at(const struct world *w)
 {
-    mono_ms wall =
-        w->out.wake_wall == WALL_NEVER ? MONO_NEVER : w->out.wake_wall - w->now.wall + w->now.mono;
-    w->wake_at = MIN(wall, w->out.wake_mono);
+    bool never = w->out.wake_wall == WALL_NEVER;
+    mono_ms wall = never ? MONO_NEVER : w->out.wake_wall - w->now.wall + w->now.mono;
+    return MIN(MIN(wall, w->out.wake_mono), w->alarm_at);
 }
 
 static void begin_commit(struct world *w)
 {
-    if (w->committing > 0 || w->queued == 0)
+    if (w->committing > 0 || w->queued == 0 || w->disk_lost)
         return;
     w->committing = w->queued;
     bool slow = w->faults && dice_chance(&w->dice, 20000);
@@ -55,24 +57,32 @@ static bool dies_now(struct world *w)
     return w->doomed && dice_chance(&w->dice, 400000);
 }
 
+// The requests of the step leave. False: it died.
+static bool send_all(struct world *w)
+{
+    for (size_t i = 0; i < w->out.send_count; i++) {
+        wire_send(w, &w->out.sends[i]);
+        if (dies_now(w))
+            return false;
+    }
+    for (size_t i = 0; i < w->out.cancel_count; i++)
+        wire_cancel(w, w->out.cancels[i]);
+    return true;
+}
+
 void machine_step(struct world *w, const struct event *e)
 {
     w->events++;
     w->doomed = w->faults && dice_chance(&w->dice, 1000);
+    w->alarm_at = MONO_NEVER;
+    struct before before = observe_before(w, e);
     core_step(w->core, e, w->now, &w->out);
-    set_wake(w);
+    observe_step(w, e, &before);
     for (size_t i = 0; i < w->out.reply_count; i++)
         client_hear(w, &w->out.replies[i]);
-    if (dies_now(w)) {
+    if (dies_now(w) || !send_all(w)) {
         machine_die(w);
         return;
-    }
-    for (size_t i = 0; i < w->out.send_count; i++) {
-        wire_send(w, &w->out.sends[i]);
-        if (dies_now(w)) {
-            machine_die(w);
-            return;
-        }
     }
     if (dice_chance(&w->dice, 500000))
         machine_flush(w); // Else the turn goes on with another event.
@@ -106,19 +116,43 @@ static uint64_t apply_first(struct world *w, size_t count)
 static void set_stalled(struct world *w, bool stalled)
 {
     trace_line(&w->trace, w->now.wall, "disk %s", stalled ? "full" : "writable");
+    w->was_stalled = w->stalled;
     w->stalled = stalled;
     machine_step(w, &(struct event){.kind = EVENT_STORE, .healthy = !stalled});
+    w->was_stalled = false;
+}
+
+// The disk fails: nobody knows what it kept, and the process ends itself soon.
+static void lose_disk(struct world *w)
+{
+    trace_line(&w->trace, w->now.wall, "disk lost");
+    w->disk_lost = true;
+    w->commit_at = MONO_NEVER;
+    w->life_changes_at = w->now.mono + dice_skewed(&w->dice, 1, 100);
+}
+
+static bool fails_to_commit(struct world *w)
+{
+    if (!w->faults || w->stalled)
+        return false;
+    if (dice_chance(&w->dice, 300)) {
+        w->commit_at = w->now.mono + dice_skewed(&w->dice, 1000, 60000);
+        set_stalled(w, true);
+        return true;
+    }
+    if (!dice_chance(&w->dice, 100))
+        return false;
+    lose_disk(w);
+    return true;
 }
 
 void machine_commit(struct world *w)
 {
-    if (w->faults && !w->stalled && dice_chance(&w->dice, 300)) {
-        w->commit_at = w->now.mono + dice_skewed(&w->dice, 1000, 60000);
-        set_stalled(w, true);
+    if (fails_to_commit(w))
         return;
-    }
     uint64_t sequence = apply_first(w, w->committing);
-    client_keep(w, sequence);
+    promise_keep(w, sequence);
+    coverage_check(w);
     trace_line(&w->trace, w->now.wall, "commit %llu", (unsigned long long)sequence);
     begin_commit(w);
     if (w->stalled)
@@ -139,11 +173,10 @@ static void end_life(struct world *w)
     batch_free(w->out.batch);
     w->out.batch = NULL;
     actions_clear(&w->out);
-    w->stalled = false;
+    w->stalled = w->disk_lost = false;
     wire_cut(w);
-    client_forget(w);
+    promise_forget(w);
     w->life = LIFE_DOWN;
-    w->wake_at = MONO_NEVER;
 }
 
 static mono_ms downtime(struct world *w)
@@ -153,12 +186,22 @@ static mono_ms downtime(struct world *w)
     return dice_skewed(&w->dice, 10, dice_chance(&w->dice, 800000) ? 3000 : 1200000);
 }
 
-void machine_die(struct world *w)
+// How many of the batches that wait survive. What was being written is one transaction.
+static size_t choose_survivors(struct world *w)
 {
     size_t kept = (size_t)dice_between(&w->dice, 0, (int64_t)w->queued);
+    if (w->committing == 0 || dice_chance(&w->dice, 500000))
+        return kept;
+    return dice_chance(&w->dice, 500000) ? w->committing : 0;
+}
+
+void machine_die(struct world *w)
+{
+    size_t kept = choose_survivors(w);
     trace_line(&w->trace, w->now.wall, "CRASH: %zu of %zu batches survive", kept, w->queued);
     if (kept > 0)
-        client_keep(w, apply_first(w, kept));
+        promise_keep(w, apply_first(w, kept));
+    coverage_check(w);
     w->crashes++;
     end_life(w);
     w->life_changes_at = w->now.mono + downtime(w);
@@ -179,7 +222,7 @@ void machine_drained(struct world *w)
     if (!complete && w->now.mono < w->life_changes_at)
         return;
     if (w->queued > 0)
-        client_keep(w, apply_first(w, w->queued)); // An orderly stop commits what waits.
+        promise_keep(w, apply_first(w, w->queued)); // An orderly stop commits what waits.
     trace_line(&w->trace, w->now.wall, "stopped");
     end_life(w);
     w->life_changes_at = w->now.mono + downtime(w);
@@ -207,6 +250,9 @@ void machine_start(struct world *w)
     w->sequence = 1;
     w->out.batch = batch_new(w->sequence);
     w->life_changes_at = w->now.mono + dice_skewed(&w->dice, 1000, 1200000);
+    ledger_start(&w->ledger);
+    observe_start(w);
+    breaker_start(w);
     load(w);
     machine_step(w, &(struct event){.kind = EVENT_START, .progress = w->ledger.progress});
 }

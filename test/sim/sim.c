@@ -7,13 +7,13 @@
 
 #include <assert.h>
 
-#define HEAL_MS 600000   // Between the end of the faults and the verdict.
-#define TURNS_MAX 100000 // Events at one instant.
-#define SETTLED_MS 60000 // What was due that long before the verdict must be terminal.
+#define HEAL_MS 900000    // Between the end of the faults and the verdict.
+#define TURNS_MAX 100000  // Events at one instant.
+#define SETTLED_MS 240000 // What was due that long before the verdict must be terminal.
 
 // --- What comes next ---
 
-enum source { TICK, COMMIT, OUTCOME, COMMAND, MOOD, LIFE };
+enum source { TICK, COMMIT, OUTCOME, COMMAND, MOOD, LIFE, CLOCK };
 
 struct next {
     mono_ms at;
@@ -31,7 +31,7 @@ static struct next what_comes_next(struct world *w)
     struct next n = {MONO_NEVER, TICK};
     const struct flight *f = wire_next(w);
     if (w->life != LIFE_DOWN)
-        consider(&n, w->wake_at, TICK);
+        consider(&n, machine_wakes_at(w), TICK);
     if (w->committing > 0)
         consider(&n, w->commit_at, COMMIT);
     if (f)
@@ -40,8 +40,10 @@ static struct next what_comes_next(struct world *w)
         consider(&n, w->command_at, COMMAND);
     if (w->faults || w->calm)
         consider(&n, w->mood_changes_at, MOOD);
-    if (w->faults || w->life != LIFE_UP)
+    if (w->faults || w->life != LIFE_UP || w->disk_lost)
         consider(&n, w->life_changes_at, LIFE);
+    if (w->faults && w->clock_steps)
+        consider(&n, w->clock_changes_at, CLOCK);
     return n;
 }
 
@@ -49,9 +51,9 @@ static void change_life(struct world *w)
 {
     if (w->life == LIFE_DOWN)
         machine_start(w);
-    else if (w->life == LIFE_UP && dice_chance(&w->dice, 300000))
+    else if (w->life == LIFE_UP && !w->disk_lost && dice_chance(&w->dice, 300000))
         machine_drain(w);
-    else if (w->life == LIFE_UP)
+    else
         machine_die(w);
 }
 
@@ -76,29 +78,15 @@ static void happen(struct world *w, enum source source)
     case LIFE:
         change_life(w);
         break;
+    case CLOCK:
+        clocks_change(w);
+        break;
     }
-    if (w->life == LIFE_DRAINING)
+    if (w->life == LIFE_DRAINING && !w->disk_lost)
         machine_drained(w);
 }
 
 // --- Time ---
-
-// Events come at their time, or a little later; rarely the whole process stands still for long.
-static dur_ms lateness(struct world *w)
-{
-    if (!w->faults || !dice_chance(&w->dice, 100000))
-        return 0;
-    if (dice_chance(&w->dice, 2000))
-        return dice_skewed(&w->dice, 1000, 300000);
-    return dice_chance(&w->dice, 100000) ? dice_skewed(&w->dice, 1, 1000)
-                                         : dice_between(&w->dice, 0, 3);
-}
-
-static void pass(struct world *w, dur_ms d)
-{
-    w->now.mono += d;
-    w->now.wall += d;
-}
 
 static void run_until(struct world *w, mono_ms end)
 {
@@ -111,14 +99,14 @@ static void run_until(struct world *w, mono_ms end)
         }
         if (n.at > end)
             break;
-        dur_ms d = MAX(n.at - w->now.mono, 0) + lateness(w);
+        dur_ms d = MAX(n.at - w->now.mono, 0) + clocks_lateness(w);
         turns = d > 0 ? 0 : turns + 1;
         if (turns > TURNS_MAX)
             trace_fail(&w->trace, "the core asks to be woken now, again and again");
-        pass(w, d);
+        clocks_pass(w, d);
         happen(w, n.source);
     }
-    pass(w, MAX(end - w->now.mono, 0));
+    clocks_pass(w, MAX(end - w->now.mono, 0));
 }
 
 // --- A run ---
@@ -167,8 +155,8 @@ static void begin(struct world *w, const struct sim_options *o)
     w->faults = !o->calm;
     w->calm = o->calm;
     w->life = LIFE_DOWN;
-    w->wake_at = MONO_NEVER;
     w->command_at = w->now.mono;
+    clocks_init(w);
     choose_limits(w);
     wire_change_moods(w);
     machine_start(w);
@@ -204,6 +192,7 @@ static void report(const struct world *w, struct sim_report *out)
     out->commands = w->commands;
     out->crashes = w->crashes;
     out->requests = w->requests;
+    out->clock_faults = w->clock_faults;
     out->repeats = count_repeats(w);
 }
 

@@ -29,6 +29,7 @@ struct sim_report {
     uint64_t commands;
     uint64_t crashes;
     uint64_t requests;
+    uint64_t clock_faults;
     uint64_t occurrences; // Owed, by the checker's account.
     uint64_t repeats;     // Requests beyond the attempts that a life without crashes makes.
 };

@@ -77,18 +77,22 @@ static int count_blanks(const char *text)
     return count;
 }
 
+int64_t slow_cron_instant(const char *text)
+{
+    wall_ms at;
+    return text[0] == '2' && wall_parse(text, strlen(text), &at) ? at / 1000 : -1;
+}
+
 void slow_cron_read(struct slow_cron *s, const char *text, bool paris)
 {
     *s = (struct slow_cron){.fixed = true, .paris = paris};
-    wall_ms at;
     if (strncmp(text, "@every ", 7) == 0) {
         s->every_s = strtol(text + 7, NULL, 10);
         return;
     }
-    if (wall_parse(text, strlen(text), &at)) {
-        s->at_s = at / 1000;
+    s->at_s = slow_cron_instant(text);
+    if (s->at_s >= 0)
         return;
-    }
     int field = count_blanks(text) == 5 ? SECOND : MINUTE;
     s->allowed[SECOND][0] = field == MINUTE;
     for (; field <= WEEKDAY; field++)
@@ -163,7 +167,7 @@ bool slow_cron_fires(const struct slow_cron *s, int64_t utc_s)
 {
     if (s->every_s)
         return utc_s % s->every_s == 0;
-    if (s->at_s)
+    if (s->at_s >= 0)
         return utc_s == s->at_s;
     bool matches = local_matches(s, utc_s + offset_s(s, utc_s));
     if (!s->fixed || !s->paris)

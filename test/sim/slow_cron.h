@@ -19,8 +19,11 @@ struct slow_cron {
     bool weekdays_restricted;
     bool paris;
     int64_t every_s; // Above 0: fires at its multiples.
-    int64_t at_s;    // Above 0: fires then, and only then.
+    int64_t at_s;    // Not negative: fires then, and only then.
 };
+
+// The second of a schedule that is one instant; -1 for all others.
+int64_t slow_cron_instant(const char *text);
 
 void slow_cron_read(struct slow_cron *s, const char *text, bool paris);
 bool slow_cron_fires(const struct slow_cron *s, int64_t utc_s);

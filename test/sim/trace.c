@@ -17,6 +17,15 @@ static void mix(struct trace *t, const void *bytes, size_t count)
         t->hash = (t->hash ^ p[i]) * 1099511628211u; // FNV-1a.
 }
 
+static void print(const struct trace *t, wall_ms at, const char *text)
+{
+    if (!t->out)
+        return;
+    char time[RFC3339_BYTES];
+    wall_format(at, time);
+    fprintf(t->out, "%s %s\n", time, text);
+}
+
 void trace_line(struct trace *t, wall_ms at, const char *format, ...)
 {
     char text[256];
@@ -27,11 +36,19 @@ void trace_line(struct trace *t, wall_ms at, const char *format, ...)
     mix(t, &at, sizeof at);
     mix(t, text, (size_t)MIN(bytes, (int)sizeof text - 1));
     t->lines++;
+    print(t, at, text);
+}
+
+void trace_note(struct trace *t, wall_ms at, const char *format, ...)
+{
     if (!t->out)
         return;
-    char time[RFC3339_BYTES];
-    wall_format(at, time);
-    fprintf(t->out, "%s %s\n", time, text);
+    char text[256];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    print(t, at, text);
 }
 
 void trace_fail(struct trace *t, const char *format, ...)

@@ -24,6 +24,9 @@ struct trace {
 void trace_init(struct trace *t, FILE *out);
 void trace_line(struct trace *t, wall_ms at, const char *format, ...) PRINTF_LIKE(3, 4);
 
+// A detail for people only: not part of the hash, and free when nobody reads along.
+void trace_note(struct trace *t, wall_ms at, const char *format, ...) PRINTF_LIKE(3, 4);
+
 // A promise was broken. The first one is kept, and ends the run.
 void trace_fail(struct trace *t, const char *format, ...) PRINTF_LIKE(2, 3);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// wire.c: requests on their way, targets with moods, and what must hold whenever something leaves.
+// wire.c: requests on their way, and targets with moods.
 
 #include "world.h"
 
@@ -12,6 +12,7 @@ struct fate {
     unsigned status;
     bool reaches;
     dur_ms delay; // 0: until the timeout.
+    dur_ms retry_after_ms;
     const char *error;
 };
 
@@ -23,12 +24,20 @@ static struct fate answer(struct world *w, unsigned status, dur_ms slowest)
                          .delay = dice_skewed(&w->dice, 1, slowest)};
 }
 
+static struct fate busy(struct world *w)
+{
+    static const unsigned later[] = {429, 503, 408, 425};
+    struct fate f = answer(w, DICE_PICK(&w->dice, later), 100);
+    f.retry_after_ms = dice_skewed(&w->dice, 1, 200) * 1000;
+    return f;
+}
+
 static struct fate fate_in(struct world *w, enum mood mood)
 {
-    static const unsigned bad[] = {500, 503, 404, 302};
+    static const unsigned bad[] = {500, 503, 404, 302}, good[] = {200, 200, 202};
     switch (mood) {
-    case MOOD_WELL:
-        return answer(w, 200, 50);
+    case MOOD_WELL: // When all is to be healed, as every job likes it.
+        return answer(w, w->faults || w->calm ? DICE_PICK(&w->dice, good) : 202, 50);
     case MOOD_SLOW:
         return answer(w, 200, 5000);
     case MOOD_FAILING:
@@ -43,8 +52,12 @@ static struct fate fate_in(struct world *w, enum mood mood)
                              .reaches = true,
                              .delay = dice_skewed(&w->dice, 1, 1000),
                              .error = "reset"};
+    case MOOD_BUSY:
+        return busy(w);
+    case MOOD_GONE:
+        return answer(w, 410, 100);
     default:
-        return fate_in(w, (enum mood)dice_between(&w->dice, MOOD_WELL, MOOD_RESETTING));
+        return fate_in(w, (enum mood)dice_between(&w->dice, MOOD_WELL, MOOD_GONE));
     }
 }
 
@@ -53,100 +66,11 @@ void wire_change_moods(struct world *w)
     static const enum mood common[] = {MOOD_WELL, MOOD_WELL, MOOD_WELL, MOOD_SLOW, MOOD_MIXED};
     for (int i = 0; i < HOSTS; i++) {
         bool common_one = dice_chance(&w->dice, 600000);
-        w->moods[i] = !w->faults && !w->calm ? MOOD_WELL
-                      : common_one           ? DICE_PICK(&w->dice, common)
-                                             : (enum mood)dice_between(&w->dice, 0, MOODS - 1);
+        w->hosts[i].mood = !w->faults && !w->calm ? MOOD_WELL
+                           : common_one           ? DICE_PICK(&w->dice, common)
+                                                  : (enum mood)dice_between(&w->dice, 0, MOODS - 1);
     }
     w->mood_changes_at = w->now.mono + dice_skewed(&w->dice, 5000, 600000);
-}
-
-// --- What must hold when something leaves ---
-
-// The highest limit that ever held, or is just asked for: what passed a limit before it was lowered
-// may still leave.
-static uint32_t limit_of_job(const struct world *w, job_id id)
-{
-    uint32_t limit = 0;
-    for (size_t i = 0; i < w->history.jobs[id - 1].count; i++)
-        limit = MAX(limit, w->history.jobs[id - 1].versions[i].max_in_flight);
-    for (size_t i = 0; i < w->promised; i++)
-        if (w->promises[i].job == id)
-            limit = MAX(limit, w->promises[i].version.max_in_flight);
-    return limit;
-}
-
-static void check_limits(struct world *w, const struct send *s, char host)
-{
-    uint32_t of_job = 0, of_host = 0;
-    for (size_t i = 0; i < FLIGHTS_MAX; i++) {
-        const struct flight *f = &w->flights[i];
-        of_job += f->used && f->key.job == s->request.key.job;
-        of_host += f->used && f->host == host;
-    }
-    uint32_t limit = limit_of_job(w, s->request.key.job);
-    if (of_job >= limit)
-        trace_fail(&w->trace, "I9: job %lld has more than %u attempts in flight",
-                   (long long)s->request.key.job, limit);
-    if (of_host >= w->limits.host_in_flight_max)
-        trace_fail(&w->trace, "I9: too many attempts in flight to host %c", host);
-    if (w->in_flight >= w->limits.in_flight_max)
-        trace_fail(&w->trace, "I9: too many attempts in flight");
-}
-
-static void check_send(struct world *w, const struct send *s, const struct row *r)
-{
-    const struct request *q = &s->request;
-    long long id = (long long)r->e.id;
-    if (w->stalled)
-        trace_fail(&w->trace, "row %lld is sent while the disk is full", id);
-    if (q->key.scheduled_at > w->now.wall)
-        trace_fail(&w->trace, "I7: row %lld is sent %lld ms early", id,
-                   (long long)(q->key.scheduled_at - w->now.wall));
-    if (execution_state_is_terminal(r->e.state))
-        trace_fail(&w->trace, "row %lld is sent although it is durably %s", id,
-                   execution_state_name(r->e.state));
-    if (q->attempt <= r->seen.attempt_last)
-        trace_fail(&w->trace, "P3: row %lld is sent as attempt %u after attempt %u", id, q->attempt,
-                   r->seen.attempt_last);
-    if (q->fence != w->ledger.progress.epoch && q->fence != w->ledger.progress.epoch + 1)
-        trace_fail(&w->trace, "row %lld is sent with fence %lld", id, (long long)q->fence);
-}
-
-// P7 and P5: what leaves is owed by the job as it durably stands, and nobody durably stopped it.
-static void check_owed(struct world *w, const struct row *r)
-{
-    const struct version *v = history_last(&w->history, r->e.key.job);
-    long long id = (long long)r->e.id;
-    if (!v || v->deleted)
-        trace_fail(&w->trace, "P7: row %lld is sent for a job that is deleted", id);
-    if (r->e.key.series < 0)
-        return;
-    if (v && !v->active && version_owes_from(v) >= w->now.wall)
-        trace_fail(&w->trace, "P7: row %lld is sent for a job that is paused", id);
-    if (!history_owes(&w->history, r->e.key.job, r->e.key.scheduled_at))
-        trace_fail(&w->trace, "row %lld is sent, but it is not owed", id);
-}
-
-// P6: where nothing is late, nothing leaves late: what was planned ahead goes at its instant, and a
-// retry when its wait is over.
-static void check_punctual(struct world *w, const struct row *r)
-{
-    wall_ms due = r->seen.sends == 0 ? r->e.key.scheduled_at : r->e.next_attempt_at;
-    bool known = due > 0; // The claim for a retry takes the time of it out of the row.
-    if (w->calm && known && w->now.wall > due + 4 * COMMIT_MS_MAX) // Row and claim, each in turn.
-        trace_fail(&w->trace, "P6: row %lld is sent %lld ms late", (long long)r->e.id,
-                   (long long)(w->now.wall - due));
-}
-
-static void check_at_most_once(struct world *w, const struct send *s, const struct row *r)
-{
-    if (w->ledger.jobs[r->e.key.job - 1].job->type != JOB_ATMOST_ONCE)
-        return;
-    long long id = (long long)r->e.id;
-    if (r->e.state != EXECUTION_RUNNING || r->e.attempts != s->request.attempt)
-        trace_fail(&w->trace, "P4: row %lld is sent without a durable claim", id);
-    if (r->seen.unsafe > 0)
-        trace_fail(&w->trace, "P4: row %lld is sent again", id);
 }
 
 // --- Requests ---
@@ -160,15 +84,46 @@ static struct flight *free_flight(struct world *w)
 }
 
 // Counted as unsafe from the start: only an outcome that was heard proves that no byte left.
-static void count_send(struct world *w, struct row *r, unsigned attempt)
+static void count_send(struct world *w, struct row *r, const struct request *q)
 {
+    struct deliveries *d = &r->seen;
     w->requests++;
-    r->seen.sends++;
-    r->seen.unsafe++;
-    r->seen.attempt_last = attempt;
-    r->seen.life_last = w->life_number;
-    if (r->seen.sends == 1)
-        r->seen.life_first = w->life_number;
+    d->sends++;
+    d->unsafe++;
+    d->attempt_last = q->attempt;
+    d->fence_last = q->fence;
+    if (d->life_last != w->life_number)
+        d->failures = d->refused = 0;
+    d->life_last = w->life_number;
+    d->again_from = 0;
+    if (d->sends > 1)
+        return;
+    d->life_first = w->life_number;
+    w->ledger.jobs[r->e.key.job - 1].begun += r->e.key.series >= 0;
+}
+
+static void take_off(struct world *w, const struct send *s, char host)
+{
+    const struct request *q = &s->request;
+    struct fate fate = fate_in(w, w->hosts[host - 'a'].mood);
+    if (fate.delay == 0 || fate.delay > q->timeout_ms)
+        fate = (struct fate){.kind = OUTCOME_LOST,
+                             .reaches = fate.reaches,
+                             .delay = q->timeout_ms,
+                             .error = "timeout"};
+    *free_flight(w) = (struct flight){.used = true,
+                                      .ticket = s->ticket,
+                                      .key = q->key,
+                                      .attempt = q->attempt,
+                                      .host = host,
+                                      .ends_at = w->now.mono + fate.delay,
+                                      .kind = fate.kind,
+                                      .status = fate.status,
+                                      .retry_after_ms = fate.retry_after_ms,
+                                      .reaches = fate.reaches,
+                                      .catch_up = q->trigger == TRIGGER_CATCH_UP,
+                                      .error = fate.error};
+    w->in_flight++;
 }
 
 void wire_send(struct world *w, const struct send *s)
@@ -182,29 +137,42 @@ void wire_send(struct world *w, const struct send *s)
         trace_fail(&w->trace, "%s is sent before its row is durable", id);
         return;
     }
-    check_send(w, s, r);
-    check_owed(w, r);
-    check_punctual(w, r);
-    check_at_most_once(w, s, r);
-    check_limits(w, s, host);
-    struct flight *f = free_flight(w);
-    if (!f || w->trace.failed)
+    send_check(w, s, r, host);
+    if (w->trace.failed)
         return;
-    count_send(w, r, q->attempt);
-    struct fate fate = fate_in(w, w->moods[host - 'a']);
-    if (fate.delay == 0 || fate.delay > q->timeout_ms)
-        fate = (struct fate){OUTCOME_LOST, 0, fate.reaches, q->timeout_ms, "timeout"};
-    *f = (struct flight){.used = true,
-                         .ticket = s->ticket,
-                         .key = q->key,
-                         .attempt = q->attempt,
-                         .host = host,
-                         .ends_at = w->now.mono + fate.delay,
-                         .kind = fate.kind,
-                         .status = fate.status,
-                         .reaches = fate.reaches,
-                         .error = fate.error};
-    w->in_flight++;
+    count_send(w, r, q);
+    take_off(w, s, host);
+}
+
+// The core gives it up; that, or what became of it just then, is its outcome.
+void wire_cancel(struct world *w, uint64_t ticket)
+{
+    for (size_t i = 0; i < FLIGHTS_MAX; i++) {
+        struct flight *f = &w->flights[i];
+        if (!f->used || f->ticket != ticket)
+            continue;
+        f->cancelled = true;
+        if (f->ends_at <= w->now.mono + COMMIT_MS_MAX)
+            return;
+        f->ends_at = w->now.mono + dice_between(&w->dice, 0, COMMIT_MS_MAX);
+        f->kind = OUTCOME_LOST;
+        f->status = 0;
+        f->error = "given up";
+        return;
+    }
+    trace_fail(&w->trace, "ticket %llu is given up, and is not on the wire",
+               (unsigned long long)ticket);
+}
+
+struct flight *wire_find(struct world *w, const struct execution_key *key)
+{
+    for (size_t i = 0; i < FLIGHTS_MAX; i++) {
+        struct flight *f = &w->flights[i];
+        if (f->used && f->key.job == key->job && f->key.scheduled_at == key->scheduled_at &&
+            f->key.series == key->series)
+            return f;
+    }
+    return NULL;
 }
 
 struct flight *wire_next(struct world *w)
@@ -224,19 +192,63 @@ static void land(struct world *w, struct flight *f)
     w->in_flight--;
 }
 
+// Whether the job takes this answer for a final no.
+static bool is_final(const struct version *v, const struct flight *f)
+{
+    static const unsigned later[] = {408, 425, 429};
+    for (size_t i = 0; i < COUNT_OF(later); i++)
+        if (f->status == later[i])
+            return false;
+    return v->permanent_4xx && f->status >= 400 && f->status <= 499;
+}
+
+// When the job may try again at the earliest, were this its n-th failure in this life. The spread
+// of the exponential strategy may leave nothing of the wait.
+static dur_ms wait_after(const struct version *v, const struct flight *f, unsigned failures)
+{
+    dur_ms wait = v->retry_strategy == RETRY_LINEAR  ? (dur_ms)v->retry_base_ms * failures
+                  : v->retry_strategy == RETRY_FIXED ? v->retry_base_ms
+                                                     : 0;
+    return MIN(MAX(wait, f->retry_after_ms), (dur_ms)v->retry_cap_ms);
+}
+
+static void learn_failure(struct world *w, struct row *r, const struct flight *f)
+{
+    const struct version *v = promise_last(w, f->key.job);
+    struct deliveries *d = &r->seen;
+    d->failures++;
+    d->again_from = w->now.mono + wait_after(v, f, d->failures);
+    if (!is_final(v, f))
+        return;
+    d->refused++;
+    if (f->status == 410 && v->active && !v->finished && !v->deleted)
+        w->gone = f->key.job;
+}
+
+// What is to be expected of the core when it hears of this.
+static void learn(struct world *w, const struct flight *f)
+{
+    struct row *r = ledger_find(&w->ledger, &f->key);
+    r->seen.reached += f->reaches;
+    r->seen.unsafe -= f->kind == OUTCOME_NOT_SENT;
+    bool good = version_accepts(promise_last(w, f->key.job), f->status);
+    r->seen.good += good;
+    if (!good)
+        learn_failure(w, r, f);
+    breaker_learn(w, f);
+}
+
 void wire_end(struct world *w, struct flight *f)
 {
     struct flight was = *f;
     land(w, f);
-    struct row *r = ledger_find(&w->ledger, &was.key);
-    r->seen.reached += was.reaches;
-    r->seen.good += was.kind == OUTCOME_ANSWERED && was.status == 200;
-    r->seen.unsafe -= was.kind == OUTCOME_NOT_SENT;
     trace_line(&w->trace, w->now.wall, "outcome %lld-%lld attempt %u: %s %u",
                (long long)was.key.job, (long long)was.key.scheduled_at, was.attempt,
                was.error ? was.error : "answered", was.status);
+    learn(w, &was);
     struct outcome o = {.ticket = was.ticket,
                         .kind = was.kind,
+                        .retry_after_ms = was.retry_after_ms,
                         .attempt = {.http_status = (uint16_t)was.status,
                                     .started_at = w->now.wall,
                                     .error = was.error}};

@@ -4,7 +4,8 @@
 // One thread moves it from event to event. The real core runs inside; around it stand the parts of
 // the program that wait, send and store, played from the seed: a writer that commits in groups and
 // takes its time, requests that are answered, refused, lost or left hanging, clients that change
-// their jobs, and death at any moment. What only the process knows dies with it.
+// their jobs, clocks that drift and step, and death at any moment. What only the process knows dies
+// with it.
 
 #ifndef CARILLON_SIM_WORLD_H
 #define CARILLON_SIM_WORLD_H
@@ -20,6 +21,7 @@
 #define FLIGHTS_MAX 256
 #define QUEUE_MAX 4096
 #define COMMIT_MS_MAX 3 // Of a disk that is well.
+#define JITTERS 1024
 
 // A request on the wire.
 struct flight {
@@ -31,7 +33,10 @@ struct flight {
     mono_ms ends_at;
     enum outcome_kind kind;
     unsigned status;
+    dur_ms retry_after_ms;
     bool reaches; // The target takes it in.
+    bool catch_up;
+    bool cancelled; // The core does not want it any more.
     const char *error;
 };
 
@@ -43,17 +48,39 @@ enum mood {
     MOOD_REFUSING,
     MOOD_HANGING,
     MOOD_RESETTING,
+    MOOD_BUSY, // Asks to come back later.
+    MOOD_GONE,
     MOOD_MIXED,
     MOODS
 };
 
-// A command whose batch is not durable yet.
+// A target, and what the core's breaker should think of it in this life.
+struct host {
+    enum mood mood;
+    uint32_t losses; // Attempts in a row without an answer.
+    dur_ms wait_ms;
+    mono_ms closed_until;
+};
+
+// What holds once its batch is durable: what a client was promised, and what the core did by itself
+// that changes what is owed.
+enum promise_kind { PROMISE_VERSION, PROMISE_EVENT, PROMISE_TRIGGER, PROMISE_CORRECTION };
+
 struct promise {
+    enum promise_kind kind;
     uint64_t sequence;
     job_id job;
-    bool trigger;
+    struct execution_key key; // TRIGGER
+    struct version version;   // VERSION, by a client; EVENT, by the core itself.
+    int64_t series;           // CORRECTION: the new one,
+    wall_ms now;              // which begins here.
+};
+
+// When a row with jitter was due: the same in every life.
+struct jitter {
     struct execution_key key;
-    struct version version;
+    uint32_t jitter_ms;
+    wall_ms due_at;
 };
 
 enum life { LIFE_UP, LIFE_DRAINING, LIFE_DOWN };
@@ -67,6 +94,13 @@ struct world {
     bool faults; // Crashes, slow disks, bad targets.
     bool calm;   // Bad targets and busy clients, but no other fault.
 
+    // Its clocks: the wall clock drifts and steps, the monotonic one does not.
+    bool clock_steps; // In this world at all.
+    int64_t drift_ppm;
+    int64_t drift_rest;
+    mono_ms clock_changes_at;
+    bool went_back; // At least once.
+
     // The process.
     struct core_limits limits;
     enum life life;
@@ -74,9 +108,20 @@ struct world {
     struct core *core;
     struct actions out;
     uint64_t sequence;
-    mono_ms wake_at;
+    mono_ms alarm_at;        // A clock that steps wakes it; MONO_NEVER.
     mono_ms life_changes_at; // DOWN: starts. DRAINING: gives up waiting. UP: dies.
     bool doomed;             // Dies before the end of this step.
+
+    // What is to be expected of it.
+    dur_ms wall_ahead; // Of the monotonic clock, at the last step.
+    wall_ms seen;      // The latest wall time of this generation that this life knows of.
+    wall_ms latest;    // The same, of all lives.
+    int64_t series;    // The generation.
+    wall_ms hold_told; // The watermark of the hold that an alert told of.
+    uint8_t *states;   // Of each execution, durable or not, by id - 1.
+    size_t state_count;
+    size_t state_capacity;
+    struct jitter jitters[JITTERS]; // A cache.
 
     // Its writer: batches in order, of which the first `committing` are being written.
     struct batch *queue[QUEUE_MAX];
@@ -84,24 +129,36 @@ struct world {
     size_t committing;
     mono_ms commit_at;
     bool stalled;
+    bool was_stalled; // Before this step.
+    bool disk_lost;   // Nothing is written any more; the process is about to end.
 
     // Targets and clients.
     struct flight flights[FLIGHTS_MAX];
     size_t in_flight;
-    enum mood moods[HOSTS];
+    struct host hosts[HOSTS];
     mono_ms mood_changes_at;
     struct promise promises[QUEUE_MAX];
     size_t promised;
     mono_ms command_at;
-    enum command_kind asking; // The command of this step,
-    struct version asked;     // and the version it makes.
+    bool is_asking;           // This step is a command,
+    enum command_kind asking; // of this kind,
+    struct version asked;     // and this is the version it makes.
+    job_id gone;              // The job whose target just said 410 for good; 0: none.
 
     // For the report.
     uint64_t events;
     uint64_t commands;
     uint64_t crashes;
     uint64_t requests;
+    uint64_t clock_faults;
+    uint64_t states_ended[EXECUTION_STATES];
 };
+
+// clocks.c: the passing of time.
+void clocks_init(struct world *w);
+void clocks_pass(struct world *w, dur_ms d);
+void clocks_change(struct world *w);
+dur_ms clocks_lateness(struct world *w); // How much later than it should something happens.
 
 // machine.c: the process, its writer, its death and its start.
 void machine_start(struct world *w);
@@ -112,21 +169,86 @@ void machine_step(struct world *w, const struct event *e);
 void machine_tick(struct world *w);
 void machine_commit(struct world *w); // The commit that is under way ends.
 void machine_flush(struct world *w);  // The turn is over: its batch goes to the writer.
+mono_ms machine_wakes_at(const struct world *w);
 const struct zone *machine_zone(const struct job *j);
 void machine_fini(struct world *w);
 
+// observe.c: what a step wrote, against what was to be expected of it.
+struct before {
+    size_t changes;
+    size_t promised;
+    wall_ms watermark;
+    wall_ms held_until; // The watermark, when it is ahead of the clock; else 0.
+    bool stepped_back;
+};
+struct before observe_before(struct world *w, const struct event *e);
+void observe_step(struct world *w, const struct event *e, const struct before *b);
+void observe_start(struct world *w);                            // A life begins.
+bool observe_is_over(const struct world *w, int64_t execution); // As the core now sees it.
+
 // wire.c: requests and targets.
 void wire_send(struct world *w, const struct send *s);
+void wire_cancel(struct world *w, uint64_t ticket);
 void wire_end(struct world *w, struct flight *f);
 void wire_cut(struct world *w); // The process died: nobody hears the answers.
 void wire_change_moods(struct world *w);
 struct flight *wire_next(struct world *w); // The one that ends first, or NULL.
+struct flight *wire_find(struct world *w, const struct execution_key *key); // NULL: none.
+
+// send_rules.c: what must hold when a request leaves.
+void send_check(struct world *w, const struct send *s, const struct row *r, char host);
+
+// overlap_rules.c: the same, of jobs whose executions must not overlap.
+void overlap_check(struct world *w, const struct row *r);
+
+// breaker.c: a host that does not answer is left in peace.
+void breaker_learn(struct world *w, const struct flight *f);
+void breaker_check(struct world *w, char host);
+void breaker_forget(struct world *w, char host); // If no job calls it any more.
+void breaker_start(struct world *w);
+
+// wishes.c: what clients want their jobs to be.
+void wish_job(struct world *w, struct version *v);
+void wish_change(struct world *w, struct version *v);
+void wish_pause(struct world *w, struct version *v);
 
 // client.c: commands.
 void client_command(struct world *w);
 void client_hear(struct world *w, const struct reply *r);
-void client_keep(struct world *w, uint64_t sequence); // Durable up to there.
-void client_forget(struct world *w);                  // The rest never happened.
+
+// promise.c: what was promised, and what of it is durable.
+struct promise *promise_add(struct world *w, enum promise_kind kind, job_id job);
+void promise_keep(struct world *w, uint64_t sequence); // Durable up to there.
+void promise_forget(struct world *w);                  // The rest never happened.
+// The job as the core now has it, durable or not; NULL: unknown.
+const struct version *promise_last(const struct world *w, job_id id);
+
+// account.c: what a job owes.
+struct owed {
+    int64_t series;
+    wall_ms at;
+    const struct version *version;
+    bool certain;  // Else it is owed only if there is a record of it.
+    bool in_range; // A MISSED range covers it.
+};
+
+struct account {
+    struct world *w;
+    job_id job;
+    const struct job_history *history;
+    struct owed *owed; // In order of series and time.
+    size_t count;
+    size_t capacity;
+};
+
+void account_open(struct account *a, struct world *w, job_id job, wall_ms until);
+void account_close(struct account *a);
+struct owed *account_find(const struct account *a, const struct execution_key *key); // Or NULL.
+// Whether the job had used up its max_runs by then.
+bool account_is_excused(const struct world *w, job_id job, const struct owed *o);
+
+// coverage.c: I2, after every commit: up to the watermark every occurrence has its record.
+void coverage_check(struct world *w);
 
 // checker.c: at the end, everything owed up to `until` is compared with the ledger.
 void checker_run(struct world *w, wall_ms until, uint64_t *owed);

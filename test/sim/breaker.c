@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: MIT
+// breaker.c: how a host that does not answer is to be left in peace, told once more.
+//
+// So many losses in a row, and nothing leaves for the host for a second, then two, four, five; in
+// between at most eight requests try. The core forgets a host when no job calls it any more and
+// nothing is under way to it; here it is forgotten with the last job, which asks less of the core.
+
+#include "world.h"
+
+#define PROBES 8
+#define WAIT_MS_MIN 1000
+#define WAIT_MS_MAX 5000
+
+static struct host *host_of(struct world *w, char host)
+{
+    return &w->hosts[host - 'a'];
+}
+
+static bool is_open(const struct world *w, const struct host *h)
+{
+    return w->limits.breaker_losses > 0 && h->losses >= w->limits.breaker_losses;
+}
+
+static void forget(struct host *h)
+{
+    h->losses = 0;
+    h->wait_ms = 0;
+    h->closed_until = 0;
+}
+
+void breaker_start(struct world *w)
+{
+    for (size_t i = 0; i < HOSTS; i++)
+        forget(&w->hosts[i]);
+}
+
+static bool is_called(const struct world *w, char host)
+{
+    for (job_id id = 1; id <= (job_id)w->history.job_count; id++) {
+        const struct version *v = promise_last(w, id);
+        if (v && !v->deleted && v->host == host)
+            return true;
+    }
+    return false;
+}
+
+void breaker_forget(struct world *w, char host)
+{
+    if (!is_called(w, host))
+        forget(host_of(w, host));
+}
+
+void breaker_learn(struct world *w, const struct flight *f)
+{
+    struct host *h = host_of(w, f->host);
+    if (f->cancelled || !is_called(w, f->host))
+        return; // It was us who gave up, or the core forgets the host with this one.
+    if (f->kind == OUTCOME_ANSWERED) {
+        forget(h);
+        return;
+    }
+    h->losses++;
+    if (!is_open(w, h) || w->now.mono < h->closed_until)
+        return;
+    h->wait_ms = MIN(MAX(2 * h->wait_ms, WAIT_MS_MIN), WAIT_MS_MAX);
+    h->closed_until = w->now.mono + h->wait_ms;
+}
+
+// Whether an attempt that has its place at the host may wait for one among all: then it leaves
+// when it gets that, whatever the breaker does meanwhile.
+static bool may_be_held_up(const struct world *w)
+{
+    const struct core_limits *l = &w->limits;
+    uint32_t shares = HOSTS * MAX(l->host_in_flight_max / 4, 1u);
+    return w->was_stalled || l->in_flight_max < HOSTS * l->host_in_flight_max ||
+           MAX(l->in_flight_max / 4, 1u) < shares;
+}
+
+void breaker_check(struct world *w, char host)
+{
+    struct host *h = host_of(w, host);
+    if (!is_open(w, h) || may_be_held_up(w))
+        return;
+    uint32_t in_flight = 0;
+    for (size_t i = 0; i < FLIGHTS_MAX; i++)
+        in_flight += w->flights[i].used && w->flights[i].host == host;
+    if (w->now.mono < h->closed_until)
+        trace_fail(&w->trace,
+                   "P10: a request leaves for host %c, %lld ms before the breaker closes", host,
+                   (long long)(h->closed_until - w->now.mono));
+    if (in_flight >= PROBES)
+        trace_fail(&w->trace, "P10: more than %d requests try host %c", PROBES, host);
+}

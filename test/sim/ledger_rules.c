@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: MIT
+// ledger_rules.c: what every change of the ledger must keep to, at once and for ever.
+
+#include "ledger.h"
+
+static const char *state_name(const struct execution *e)
+{
+    return execution_state_name(e->state);
+}
+
+// --- Executions ---
+
+static void check_due(const struct ledger *l, const struct execution *e)
+{
+    dur_ms jitter = e->due_at ? e->due_at - e->key.scheduled_at : 0;
+    const struct job *j = l->jobs[e->key.job - 1].job;
+    if (jitter < 0 || jitter > (dur_ms)j->jitter_ms)
+        trace_fail(l->trace, "row %lld is due %lld ms after its instant, with %u ms of jitter",
+                   (long long)e->id, (long long)jitter, j->jitter_ms);
+}
+
+void ledger_check_insert(const struct ledger *l, const struct execution *e)
+{
+    if (ledger_find(l, &e->key))
+        trace_fail(l->trace, "I1: a second row for job %lld at %lld", (long long)e->key.job,
+                   (long long)e->key.scheduled_at);
+    if (e->id != (int64_t)l->row_count + 1)
+        trace_fail(l->trace, "row %lld is not the next one", (long long)e->id);
+    if (e->state != EXECUTION_PENDING && e->state != EXECUTION_MISSED)
+        trace_fail(l->trace, "row %lld begins as %s", (long long)e->id, state_name(e));
+    if (e->key.job < 1 || e->key.job > (job_id)l->job_count || !l->jobs[e->key.job - 1].job)
+        trace_fail(l->trace, "row %lld is of no job", (long long)e->id);
+    else
+        check_due(l, e);
+}
+
+// What another execution of the job must be for this one to be SKIPPED because of it.
+static bool is_under_way(const struct execution *other, const struct execution *e)
+{
+    wall_ms due = other->due_at ? other->due_at : other->key.scheduled_at;
+    bool begun = other->state == EXECUTION_RUNNING || other->key.series < e->key.series ||
+                 due <= e->completed_at;
+    return !execution_state_is_terminal(other->state) && begun;
+}
+
+static void check_skipped(const struct ledger *l, const struct execution *e)
+{
+    if (l->jobs[e->key.job - 1].job->overlap != OVERLAP_SKIP)
+        trace_fail(l->trace, "row %lld is SKIPPED, which is not its job's policy",
+                   (long long)e->id);
+    for (size_t i = l->open_from; i < l->row_count; i++) {
+        const struct execution *other = &l->rows[i].e;
+        if (other->key.job == e->key.job && other->id != e->id && is_under_way(other, e))
+            return;
+    }
+    trace_fail(l->trace, "row %lld is SKIPPED, but nothing else of its job is under way",
+               (long long)e->id);
+}
+
+static void check_counts(const struct ledger *l, const struct execution *old,
+                         const struct execution *e)
+{
+    unsigned retries = l->jobs[e->key.job - 1].job->max_retries;
+    if (e->attempts > 1 + retries + e->recoveries)
+        trace_fail(l->trace, "I8: row %lld has %u attempts, of %u retries and %u recoveries",
+                   (long long)e->id, e->attempts, retries, e->recoveries);
+    if (e->retry_count > retries)
+        trace_fail(l->trace, "row %lld is tried again %u times, of %u", (long long)e->id,
+                   e->retry_count, retries);
+    if (e->attempts < old->attempts || e->recoveries < old->recoveries ||
+        e->retry_count < old->retry_count)
+        trace_fail(l->trace, "row %lld counts backwards", (long long)e->id);
+}
+
+void ledger_check_update(const struct ledger *l, const struct row *r, const struct execution *e)
+{
+    const struct execution *old = &r->e;
+    long long id = (long long)e->id;
+    if (old->key.job != e->key.job || old->key.scheduled_at != e->key.scheduled_at ||
+        old->key.series != e->key.series)
+        trace_fail(l->trace, "row %lld got another key", id);
+    if (old->due_at != e->due_at)
+        trace_fail(l->trace, "row %lld is due at another time", id);
+    if (execution_state_is_terminal(old->state))
+        trace_fail(l->trace, "I4: row %lld was %s and changes", id, state_name(old));
+    else if (old->state != e->state && !execution_may_move(old->state, e->state))
+        trace_fail(l->trace, "row %lld moves from %s to %s", id, state_name(old), state_name(e));
+    check_counts(l, old, e);
+    if (e->state == EXECUTION_SKIPPED)
+        check_skipped(l, e);
+}
+
+// --- Alerts ---
+
+void ledger_check_alert(const struct ledger *l, const struct row *r, const struct alert *a)
+{
+    enum execution_state state = a->kind == ALERT_MISSED ? EXECUTION_MISSED : EXECUTION_FAILED;
+    if (a->kind == ALERT_CLOCK)
+        trace_fail(l->trace, "an alert about the clock is about row %lld", (long long)r->e.id);
+    if (r->e.state != state && !execution_may_move(r->e.state, state))
+        trace_fail(l->trace, "an alert about row %lld, which is %s", (long long)r->e.id,
+                   state_name(&r->e));
+}
+
+// I5, once the whole batch is in: what it ended badly has one alert, what it ended well has none.
+// A failure needs one from the job's alert_after-th in a row on; `alerts_due` was noted then.
+static void check_alerts(const struct ledger *l, const struct batch *b)
+{
+    for (size_t i = 0; i < b->count && !l->trace->failed; i++) {
+        const struct change *c = &b->changes[i];
+        if (c->kind != CHANGE_EXECUTION_INSERT && c->kind != CHANGE_EXECUTION_UPDATE)
+            continue;
+        const struct row *r = &l->rows[c->execution.id - 1];
+        if (r->alerts != r->alerts_due)
+            trace_fail(l->trace, "I5: row %lld is %s and has %u alerts", (long long)r->e.id,
+                       state_name(&r->e), r->alerts);
+    }
+}
+
+// --- Jobs ---
+
+static void check_counters(const struct ledger *l, const struct durable_job *d, job_id id,
+                           uint32_t runs, unsigned failures)
+{
+    if (runs > d->planned)
+        trace_fail(l->trace, "job %lld says that it ran %u times, and has %u rows", (long long)id,
+                   runs, d->planned);
+    if (failures != d->failures)
+        trace_fail(l->trace, "job %lld says that it failed %u times in a row, not %u",
+                   (long long)id, failures, d->failures);
+}
+
+void ledger_check_put(const struct ledger *l, const struct durable_job *d, const struct job *j)
+{
+    int64_t version = d->job ? d->job->version + 1 : 1;
+    if (d->deleted || j->version != version)
+        trace_fail(l->trace, "job %lld is put as version %lld", (long long)j->id,
+                   (long long)j->version);
+    check_counters(l, d, j->id, j->runs, j->failures);
+}
+
+void ledger_check_state(const struct ledger *l, const struct durable_job *d,
+                        const struct job_state *s)
+{
+    if (s->is_active && s->finished)
+        trace_fail(l->trace, "job %lld is both active and finished", (long long)s->id);
+    if (s->version < d->job->version || s->version > d->job->version + 1)
+        trace_fail(l->trace, "job %lld goes from version %lld to %lld", (long long)s->id,
+                   (long long)d->job->version, (long long)s->version);
+    check_counters(l, d, s->id, s->runs, s->failures);
+}
+
+// --- The batch ---
+
+void ledger_check_progress(const struct ledger *l, const struct progress *p)
+{
+    const struct progress *old = &l->progress;
+    bool falls = p->watermark < old->watermark ||
+                 (p->watermark == old->watermark && p->watermark_job < old->watermark_job);
+    if (falls && p->generation == old->generation)
+        trace_fail(l->trace, "I3: the watermark falls from %lld to %lld", (long long)old->watermark,
+                   (long long)p->watermark);
+    if (p->job_next < old->job_next || p->execution_next < old->execution_next ||
+        p->alert_next < old->alert_next || p->epoch < old->epoch || p->generation < old->generation)
+        trace_fail(l->trace, "an id, the epoch or the generation falls");
+}
+
+void ledger_check_batch(const struct ledger *l, const struct batch *b)
+{
+    if (b->count > 0 && !b->has_progress)
+        trace_fail(l->trace, "a batch with rows has no watermark");
+    check_alerts(l, b);
+}

@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: MIT
+// observe.c: what a step of the core wrote, change by change, against what was to be expected.
+//
+// Whatever changes what is owed becomes a promise, in the order in which it was written: it holds
+// when its batch is durable. And each step must have done about the clock what the clock asked for.
+
+#include "world.h"
+
+#include <assert.h>
+#include <string.h>
+
+#define STEP_MS 500 // A smaller change of the clock is ignored.
+#define HOLD_MS_MAX 3600000
+
+// --- States of executions, durable or not ---
+
+static void set_state(struct world *w, const struct execution *e)
+{
+    while ((int64_t)w->state_count < e->id) {
+        w->states = grow(w->states, w->state_count, &w->state_capacity, sizeof *w->states);
+        w->states[w->state_count++] = EXECUTION_PENDING;
+    }
+    w->states[e->id - 1] = e->state;
+    w->states_ended[e->state]++;
+}
+
+bool observe_is_over(const struct world *w, int64_t execution)
+{
+    assert(execution <= (int64_t)w->state_count);
+    return execution_state_is_terminal(w->states[execution - 1]);
+}
+
+// --- Jitter ---
+
+static struct jitter *place_of(struct world *w, const struct execution_key *k, uint32_t jitter_ms)
+{
+    uint64_t x = (uint64_t)k->job * 0x9E3779B97F4A7C15u + (uint64_t)k->scheduled_at + jitter_ms;
+    x = (x ^ (x >> 29)) * 0xBF58476D1CE4E5B9u;
+    return &w->jitters[(x ^ (x >> 32)) % JITTERS];
+}
+
+// A row may be planned again after a crash that took it away. It is due when it was due before.
+static void check_jitter(struct world *w, const struct execution *e)
+{
+    const struct version *v = promise_last(w, e->key.job);
+    if (!v || !v->jitter_ms || e->state == EXECUTION_MISSED || e->key.series < 0)
+        return;
+    struct jitter *j = place_of(w, &e->key, v->jitter_ms);
+    bool known = j->key.job == e->key.job && j->key.scheduled_at == e->key.scheduled_at &&
+                 j->jitter_ms == v->jitter_ms;
+    if (known && j->due_at != e->due_at)
+        trace_fail(&w->trace, "job %lld at %lld is due at another time in this life",
+                   (long long)e->key.job, (long long)e->key.scheduled_at);
+    *j = (struct jitter){e->key, v->jitter_ms, e->due_at};
+}
+
+// --- Jobs ---
+
+static wall_ms last_missed(const struct world *w, job_id job)
+{
+    const struct durable_job *d =
+        job <= (job_id)w->ledger.job_count ? &w->ledger.jobs[job - 1] : NULL;
+    return d && d->missed_count ? d->missed[d->missed_count - 1].to : 0;
+}
+
+// From where on a change of the job holds: now, or where the clock was before it went back.
+static wall_ms begins_at(struct world *w, job_id job, const struct version *before, wall_ms claimed)
+{
+    wall_ms latest = MAX(MAX(w->now.wall, w->seen), last_missed(w, job));
+    if (before && before->series == w->series)
+        latest = MAX(latest, before->at);
+    if (claimed < w->now.wall || claimed > latest)
+        trace_fail(&w->trace, "a change begins %lld ms from now, and may up to %lld ms",
+                   (long long)(claimed - w->now.wall), (long long)(latest - w->now.wall));
+    return claimed;
+}
+
+static void add_version(struct world *w, enum promise_kind kind, job_id job,
+                        const struct version *v)
+{
+    struct version *added = &promise_add(w, kind, job)->version;
+    *added = *v;
+    added->series = w->series;
+    added->asked_at = w->now.wall;
+    trace_note(&w->trace, w->now.wall, "  job %lld from %+lld ms: %s%s%s%s, until %+lld ms",
+               (long long)job, (long long)(v->at - w->now.wall), v->schedule,
+               v->active ? "" : ", paused", v->deleted ? ", deleted" : "",
+               v->finished ? ", finished" : "", (long long)(v->paused_until - w->now.wall));
+}
+
+static void see_put(struct world *w, const struct job *j)
+{
+    const struct version *before = promise_last(w, j->id);
+    if (!w->is_asking || (w->asking == COMMAND_UPDATE) != (before != NULL)) {
+        trace_fail(&w->trace, "job %lld is put, and nobody asked for it", (long long)j->id);
+        return;
+    }
+    struct version v = w->asked;
+    v.at = begins_at(w, j->id, before, j->effective_from);
+    v.finished = before && before->finished && !v.active;
+    bool other_overlap = !before || before->overlap != v.overlap;
+    v.overlap_since = other_overlap ? v.at : before->overlap_since;
+    add_version(w, PROMISE_VERSION, j->id, &v);
+}
+
+static void see_delete(struct world *w, job_id id)
+{
+    const struct version *before = promise_last(w, id);
+    if (!w->is_asking || w->asking != COMMAND_DELETE || !before) {
+        trace_fail(&w->trace, "job %lld is deleted, and nobody asked for it", (long long)id);
+        return;
+    }
+    struct version v = *before;
+    v.deleted = true;
+    v.at = MAX(MAX(v.at, last_missed(w, id)), MAX(w->now.wall, w->seen));
+    add_version(w, PROMISE_VERSION, id, &v);
+    breaker_forget(w, v.host);
+}
+
+// The end of a pause, an answer of 410, the end of the schedule. All else leaves the version as it
+// is.
+static void see_state(struct world *w, const struct job_state *s)
+{
+    const struct version *before = promise_last(w, s->id);
+    if (!before || s->is_active == (before->active && !before->finished))
+        return;
+    struct version v = *before;
+    if (s->finished) {
+        v.finished = true;
+        add_version(w, PROMISE_EVENT, s->id, &v);
+        return;
+    }
+    v.active = s->is_active;
+    v.finished = false;
+    v.paused_until = WALL_NEVER;
+    if (s->is_active) {
+        if (before->paused_until > w->now.wall)
+            trace_fail(&w->trace, "job %lld resumes %lld ms early", (long long)s->id,
+                       (long long)(before->paused_until - w->now.wall));
+        v.at = MAX(before->at, before->paused_until);
+    } else {
+        if (w->gone != s->id)
+            trace_fail(&w->trace, "job %lld is paused, and nobody asked for it", (long long)s->id);
+        w->gone = 0;
+        v.at = begins_at(w, s->id, before, s->effective_from);
+    }
+    add_version(w, PROMISE_EVENT, s->id, &v);
+}
+
+// --- The clock ---
+
+static void see_correction(struct world *w, const struct before *b)
+{
+    dur_ms held = b->watermark - (w->now.wall + w->limits.lookahead_ms);
+    bool asked = w->is_asking && w->asking == COMMAND_ACCEPT_CLOCK;
+    if (held <= (asked ? 0 : HOLD_MS_MAX))
+        trace_fail(&w->trace, "the clock is corrected after a hold of %lld ms", (long long)held);
+    struct promise *p = promise_add(w, PROMISE_CORRECTION, 0);
+    p->series = ++w->series;
+    p->now = w->now.wall;
+    w->seen = w->latest = w->now.wall;
+    w->hold_told = 0;
+}
+
+static void see_alert(struct world *w, const struct alert *a, const struct before *b)
+{
+    if (a->kind != ALERT_CLOCK)
+        return;
+    if (strncmp(a->message, "clock corrected", 15) == 0)
+        see_correction(w, b);
+    else if (strncmp(a->message, "clock stepped", 13) == 0)
+        w->hold_told = b->watermark;
+}
+
+// Section 7 of the semantics: what a clock that went back asks for.
+static void check_clock(struct world *w, const struct before *b, int64_t series_before)
+{
+    dur_ms held = b->watermark - (w->now.wall + w->limits.lookahead_ms);
+    if (!b->stepped_back || held <= STEP_MS)
+        return;
+    if (held > HOLD_MS_MAX && w->series == series_before)
+        trace_fail(&w->trace, "the clock is %lld ms back, and is not corrected", (long long)held);
+    if (held <= HOLD_MS_MAX && w->series == series_before && w->hold_told != b->watermark)
+        trace_fail(&w->trace, "the clock is %lld ms back, and nobody is told", (long long)held);
+}
+
+// --- A step ---
+
+static void tell(struct world *w, const struct execution *e, const char *what)
+{
+    char id[EXECUTION_ID_BYTES];
+    execution_id_format(&e->key, id);
+    trace_note(&w->trace, w->now.wall, "  %s row %lld %s: %s, attempts %u, due %+lld ms, %s", what,
+               (long long)e->id, id, execution_state_name(e->state), e->attempts,
+               (long long)((e->due_at ? e->due_at : e->key.scheduled_at) - w->now.wall),
+               e->reason  ? e->reason
+               : e->error ? e->error
+                          : "");
+}
+
+static void see_change(struct world *w, const struct change *c, const struct before *b)
+{
+    switch (c->kind) {
+    case CHANGE_JOB_PUT:
+        see_put(w, c->job);
+        break;
+    case CHANGE_JOB_STATE:
+        trace_note(&w->trace, w->now.wall, "  job %lld has used %u runs", (long long)c->state.id,
+                   c->state.runs);
+        see_state(w, &c->state);
+        break;
+    case CHANGE_JOB_DELETE:
+        see_delete(w, c->deleted.id);
+        break;
+    case CHANGE_EXECUTION_INSERT:
+        tell(w, &c->execution, "new");
+        set_state(w, &c->execution);
+        check_jitter(w, &c->execution);
+        if (c->execution.key.series < 0)
+            promise_add(w, PROMISE_TRIGGER, c->execution.key.job)->key = c->execution.key;
+        break;
+    case CHANGE_EXECUTION_UPDATE:
+        tell(w, &c->execution, "...");
+        set_state(w, &c->execution);
+        break;
+    case CHANGE_ALERT:
+        see_alert(w, &c->alert, b);
+        break;
+    case CHANGE_ATTEMPT:
+    case CHANGE_CLIENT_KEY:
+        break;
+    }
+}
+
+struct before observe_before(struct world *w, const struct event *e)
+{
+    bool starts = e->kind == EVENT_START;
+    struct before b = {.changes = w->out.batch->count, .promised = w->promised};
+    b.watermark = starts ? e->progress.watermark : core_status(w->core).watermark;
+    dur_ms ahead = w->now.wall - w->now.mono;
+    b.stepped_back = starts || ahead - w->wall_ahead < -STEP_MS;
+    w->wall_ahead = ahead;
+    if (starts && b.watermark > w->now.wall + w->limits.lookahead_ms)
+        w->seen = b.watermark + 1;
+    w->seen = MAX(w->seen, w->now.wall);
+    w->latest = MAX(w->latest, w->now.wall);
+    return b;
+}
+
+void observe_step(struct world *w, const struct event *e, const struct before *b)
+{
+    int64_t series = w->series;
+    if (e->kind == EVENT_COMMAND && !w->out.replies[0].err && w->out.batch->count == b->changes)
+        trace_fail(&w->trace, "P5: a command is accepted, and nothing will be written");
+    for (size_t i = b->changes; i < w->out.batch->count && !w->trace.failed; i++)
+        see_change(w, &w->out.batch->changes[i], b);
+    check_clock(w, b, series);
+    if (w->gone && !promise_last(w, w->gone)->finished)
+        trace_fail(&w->trace, "job %lld goes on after 410", (long long)w->gone);
+    w->gone = 0;
+}
+
+void observe_start(struct world *w)
+{
+    const struct ledger *l = &w->ledger;
+    w->state_count = 0;
+    for (size_t i = 0; i < l->row_count; i++) {
+        w->states = grow(w->states, i, &w->state_capacity, sizeof *w->states);
+        w->states[i] = l->rows[i].e.state;
+    }
+    w->state_count = l->row_count;
+    w->seen = 0;
+    w->series = l->progress.generation;
+    w->hold_told = 0;
+    w->wall_ahead = w->now.wall - w->now.mono;
+    w->alarm_at = MONO_NEVER;
+    w->gone = 0;
+}

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: MIT
+// promise.c: what will hold once its batch is durable, and what becomes of it.
+
+#include "world.h"
+
+#include <assert.h>
+#include <string.h>
+
+struct promise *promise_add(struct world *w, enum promise_kind kind, job_id job)
+{
+    assert(w->promised < QUEUE_MAX);
+    struct promise *p = &w->promises[w->promised++];
+    *p = (struct promise){.kind = kind, .sequence = w->out.batch->sequence, .job = job};
+    return p;
+}
+
+static bool has_version(const struct promise *p, job_id id)
+{
+    return p->job == id && (p->kind == PROMISE_VERSION || p->kind == PROMISE_EVENT);
+}
+
+const struct version *promise_last(const struct world *w, job_id id)
+{
+    for (size_t i = w->promised; i-- > 0;)
+        if (has_version(&w->promises[i], id))
+            return &w->promises[i].version;
+    return history_last(&w->history, id);
+}
+
+// I10: what was promised is on the disk, perhaps as a later version.
+static void check_job(struct world *w, job_id id)
+{
+    const struct job *j = ledger_job(&w->ledger, id);
+    const struct version *v = history_last(&w->history, id);
+    if (v->deleted && !j)
+        return;
+    struct job *wanted = version_job(v);
+    bool same = j && !v->deleted && strcmp(j->schedule, wanted->schedule) == 0 &&
+                strcmp(j->timezone, wanted->timezone) == 0 && j->type == wanted->type &&
+                j->overlap == wanted->overlap && j->max_in_flight == wanted->max_in_flight &&
+                j->jitter_ms == wanted->jitter_ms && j->end_at == wanted->end_at &&
+                (j->is_active == v->active || j->finished);
+    job_free(wanted);
+    if (!same)
+        trace_fail(&w->trace, "I10: job %lld is not what was promised", (long long)id);
+}
+
+static void check_promise(struct world *w, const struct promise *p)
+{
+    if (p->kind == PROMISE_VERSION || p->kind == PROMISE_EVENT)
+        check_job(w, p->job);
+    if (p->kind == PROMISE_TRIGGER && !ledger_find(&w->ledger, &p->key))
+        trace_fail(&w->trace, "I10: a trigger of job %lld left no row", (long long)p->job);
+}
+
+static void keep(struct world *w, const struct promise *p)
+{
+    switch (p->kind) {
+    case PROMISE_VERSION:
+    case PROMISE_EVENT:
+        history_add(&w->history, p->job, &p->version);
+        break;
+    case PROMISE_TRIGGER:
+        history_add_trigger(&w->history, &p->key);
+        break;
+    case PROMISE_CORRECTION:
+        history_correct(&w->history, p->series, p->now);
+        break;
+    }
+}
+
+void promise_keep(struct world *w, uint64_t sequence)
+{
+    size_t kept = 0;
+    while (kept < w->promised && w->promises[kept].sequence <= sequence)
+        keep(w, &w->promises[kept++]);
+    for (size_t i = 0; i < kept && !w->trace.failed; i++)
+        check_promise(w, &w->promises[i]);
+    memmove(w->promises, w->promises + kept, (w->promised - kept) * sizeof *w->promises);
+    w->promised -= kept;
+}
+
+void promise_forget(struct world *w)
+{
+    w->promised = 0;
+}

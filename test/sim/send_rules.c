@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: MIT
+// send_rules.c: what must hold whenever a request leaves for a target.
+
+#include "world.h"
+
+// --- Limits ---
+
+// The highest limit that ever held, or is just asked for: what passed a limit before it was lowered
+// may still leave.
+static uint32_t limit_of_job(const struct world *w, job_id id)
+{
+    uint32_t limit = version_limit(promise_last(w, id));
+    for (size_t i = 0; i < w->history.jobs[id - 1].count; i++)
+        limit = MAX(limit, version_limit(&w->history.jobs[id - 1].versions[i]));
+    for (size_t i = 0; i < w->promised; i++)
+        if (w->promises[i].job == id && w->promises[i].kind == PROMISE_VERSION)
+            limit = MAX(limit, version_limit(&w->promises[i].version));
+    return limit;
+}
+
+struct load {
+    uint32_t of_job;
+    uint32_t of_host;
+    uint32_t catch_up_of_host;
+    uint32_t catch_up;
+};
+
+static struct load count_flights(const struct world *w, job_id job, char host)
+{
+    struct load l = {0};
+    for (size_t i = 0; i < FLIGHTS_MAX && w->in_flight > 0; i++) {
+        const struct flight *f = &w->flights[i];
+        if (!f->used)
+            continue;
+        l.of_job += f->key.job == job;
+        l.of_host += f->host == host;
+        l.catch_up += f->catch_up;
+        l.catch_up_of_host += f->catch_up && f->host == host;
+    }
+    return l;
+}
+
+static void check_catch_up(struct world *w, const struct load *l)
+{
+    uint32_t of_host = MAX(w->limits.host_in_flight_max / 4, 1u);
+    uint32_t in_all = MAX(w->limits.in_flight_max / 4, 1u);
+    if (l->catch_up_of_host >= of_host || l->catch_up >= in_all)
+        trace_fail(&w->trace, "P10: catch-up takes more than a quarter");
+}
+
+static void check_limits(struct world *w, const struct send *s, char host)
+{
+    struct load l = count_flights(w, s->request.key.job, host);
+    uint32_t limit = limit_of_job(w, s->request.key.job);
+    if (l.of_job >= limit)
+        trace_fail(&w->trace, "I9: job %lld has more than %u attempts in flight",
+                   (long long)s->request.key.job, limit);
+    if (l.of_host >= w->limits.host_in_flight_max)
+        trace_fail(&w->trace, "I9: too many attempts in flight to host %c", host);
+    if (w->in_flight >= w->limits.in_flight_max)
+        trace_fail(&w->trace, "I9: too many attempts in flight");
+    if (s->request.trigger == TRIGGER_CATCH_UP)
+        check_catch_up(w, &l);
+}
+
+// --- The attempt ---
+
+// A row whose request left before the clock went back, and then the process died, may be due again:
+// the same attempt, but under a higher fence.
+static bool is_later(const struct world *w, const struct request *q, const struct deliveries *d)
+{
+    if (q->attempt > d->attempt_last)
+        return true;
+    return w->went_back && q->attempt == d->attempt_last && q->fence > d->fence_last;
+}
+
+static void check_attempt(struct world *w, const struct request *q, const struct row *r)
+{
+    long long id = (long long)r->e.id;
+    const struct deliveries *d = &r->seen;
+    if (w->stalled)
+        trace_fail(&w->trace, "row %lld is sent while the disk is full", id);
+    if (execution_state_is_terminal(r->e.state))
+        trace_fail(&w->trace, "row %lld is sent although it is durably %s", id,
+                   execution_state_name(r->e.state));
+    if (d->sends > 0 && !is_later(w, q, d))
+        trace_fail(&w->trace, "P3: row %lld is sent as attempt %u of %lld after attempt %u of %lld",
+                   id, q->attempt, (long long)q->fence, d->attempt_last, (long long)d->fence_last);
+    if (q->fence != w->ledger.progress.epoch)
+        trace_fail(&w->trace, "row %lld is sent with fence %lld", id, (long long)q->fence);
+    if (d->life_last == w->life_number && d->refused > 0)
+        trace_fail(&w->trace, "P2: row %lld is sent again, though refused for good", id);
+    if (d->life_last == w->life_number && w->now.mono < d->again_from)
+        trace_fail(&w->trace, "P2: row %lld is tried again %lld ms too early", id,
+                   (long long)(d->again_from - w->now.mono));
+}
+
+// I7. Once the wall clock has shown an instant, it stays due, also when the clock then goes back.
+static void check_early(struct world *w, const struct row *r)
+{
+    wall_ms latest = r->e.key.series == w->series ? w->latest : WALL_NEVER;
+    wall_ms early = row_due_at(r) - MAX(w->now.wall, latest);
+    if (r->e.key.series >= 0 && early > 0)
+        trace_fail(&w->trace, "I7: row %lld is sent %lld ms early", (long long)r->e.id,
+                   (long long)early);
+}
+
+// P7 and P5: what leaves is owed by the job as it stands, and nobody stopped it. In the step that
+// stops it, what was due may still leave.
+static void check_owed(struct world *w, const struct row *r)
+{
+    job_id job = r->e.key.job;
+    long long id = (long long)r->e.id;
+    const struct version *v = w->is_asking ? history_last(&w->history, job) : promise_last(w, job);
+    if (!v || v->deleted)
+        trace_fail(&w->trace, "P7: row %lld is sent for a job that is deleted", id);
+    if (r->e.key.series < 0)
+        return;
+    if (v && !v->active && (!w->is_asking || v->paused_until >= w->now.wall))
+        trace_fail(&w->trace, "P7: row %lld is sent for a job that is paused", id);
+    if (!history_owes(&w->history, &r->e.key))
+        trace_fail(&w->trace, "row %lld is sent, but it is not owed", id);
+}
+
+// P6: where nothing is late, nothing leaves late: what was planned ahead goes at its instant, and a
+// retry when its wait is over. Only a queue makes wait.
+static void check_punctual(struct world *w, const struct row *r)
+{
+    wall_ms due = r->seen.sends == 0 ? row_due_at(r) : r->e.next_attempt_at;
+    bool known = due > 0; // The claim for a retry takes the time of it out of the row.
+    if (!w->calm || !known || promise_last(w, r->e.key.job)->overlap == OVERLAP_QUEUE)
+        return;
+    if (w->now.wall > due + 4 * COMMIT_MS_MAX) // Row and claim, each in turn.
+        trace_fail(&w->trace, "P6: row %lld is sent %lld ms late", (long long)r->e.id,
+                   (long long)(w->now.wall - due));
+}
+
+static void check_at_most_once(struct world *w, const struct send *s, const struct row *r)
+{
+    if (w->ledger.jobs[r->e.key.job - 1].job->type != JOB_ATMOST_ONCE)
+        return;
+    long long id = (long long)r->e.id;
+    if (r->e.state != EXECUTION_RUNNING || r->e.attempts != s->request.attempt)
+        trace_fail(&w->trace, "I6: row %lld is sent without a durable claim", id);
+    if (r->seen.unsafe > 0)
+        trace_fail(&w->trace, "P4: row %lld is sent again", id);
+}
+
+static void check_runs(struct world *w, const struct row *r)
+{
+    const struct durable_job *d = &w->ledger.jobs[r->e.key.job - 1];
+    bool counts = r->e.key.series >= 0 && r->seen.sends == 0 && d->job->max_runs > 0;
+    if (counts && d->begun >= d->job->max_runs)
+        trace_fail(&w->trace, "row %lld is sent, and its job had its %u runs", (long long)r->e.id,
+                   d->job->max_runs);
+}
+
+void send_check(struct world *w, const struct send *s, const struct row *r, char host)
+{
+    check_attempt(w, &s->request, r);
+    check_early(w, r);
+    check_owed(w, r);
+    check_runs(w, r);
+    check_punctual(w, r);
+    check_at_most_once(w, s, r);
+    check_limits(w, s, host);
+    if (r->e.attempts < s->request.attempt)
+        breaker_check(w, host); // What is claimed had its place before the breaker opened again.
+    overlap_check(w, r);
+}

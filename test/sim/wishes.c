@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: MIT
+// wishes.c: what clients want their jobs to be: schedules, bounds and policies from the dice.
+
+#include "world.h"
+
+#include <stdio.h>
+
+static const char *const schedules[] = {
+    "*/10 * * * * *", "*/15 * * * * *",   "0 * * * * *",       "30 * * * * *",
+    "0 */2 * * * *",  "*/5 * * * *",      "5,20,45 * * * * *", "0-3 */7 * * * *",
+    "@every 90s",     "@every 7s",        "15 10-20 * * * *",  "0 */15 9-17 * * MON-FRI",
+    "0 30 2 * * *",   "0 0,30 2 * * *",   "0 30 1-4 * * *",    "*/20 59 1-2 * * *",
+    "0 0 0 * * *",    "0 15 2 28,29 2 *", "0 45 2 1-7 * SUN",
+};
+
+static bool one_in(struct world *w, unsigned n)
+{
+    return dice_between(&w->dice, 1, n) == 1;
+}
+
+static void choose_schedule(struct world *w, struct version *v)
+{
+    snprintf(v->schedule, sizeof v->schedule, "%s", DICE_PICK(&w->dice, schedules));
+    if (!one_in(w, 16))
+        return;
+    char text[RFC3339_BYTES]; // One instant, soon.
+    wall_format(w->now.wall / 1000 * 1000 + dice_between(&w->dice, 1, 120) * 1000, text);
+    snprintf(v->schedule, sizeof v->schedule, "%.19sZ", text);
+}
+
+static void choose_bounds(struct world *w, struct version *v)
+{
+    v->start_at = 0;
+    v->end_at = WALL_NEVER;
+    if (one_in(w, 8))
+        v->start_at = w->now.wall + dice_skewed(&w->dice, 1000, 1200000);
+    if (one_in(w, 8))
+        v->end_at = MAX(v->start_at, w->now.wall) + dice_skewed(&w->dice, 1000, 3600000);
+}
+
+static void choose_catch_up(struct world *w, struct version *v)
+{
+    static const uint32_t windows_s[] = {0, 60, 600, 3600};
+    v->catch_up = (uint8_t)dice_between(&w->dice, 0, CATCH_UPS - 1);
+    v->catch_up_window_s = DICE_PICK(&w->dice, windows_s);
+}
+
+// Half of all jobs let their executions overlap, as most do outside.
+static void choose_overlap(struct world *w, struct version *v)
+{
+    v->overlap = one_in(w, 2) ? OVERLAP_ALLOW : (uint8_t)dice_between(&w->dice, 0, OVERLAPS - 1);
+    v->max_in_flight = w->calm ? FLIGHTS_MAX : (uint32_t)dice_skewed(&w->dice, 1, 100);
+}
+
+static void choose_jitter(struct world *w, struct version *v)
+{
+    static const uint32_t jitters_ms[] = {0, 0, 0, 50, 2500, 60000};
+    v->jitter_ms = DICE_PICK(&w->dice, jitters_ms);
+}
+
+static void choose_retries(struct world *w, struct version *v)
+{
+    static const uint32_t bases_ms[] = {100, 1000, 1000, 20000}, caps_ms[] = {1500, 60000, 60000};
+    v->retry_strategy = (uint8_t)dice_between(&w->dice, 0, RETRY_STRATEGIES - 1);
+    v->retry_base_ms = DICE_PICK(&w->dice, bases_ms);
+    v->retry_cap_ms = DICE_PICK(&w->dice, caps_ms);
+}
+
+static void choose_judgement(struct world *w, struct version *v)
+{
+    v->success = one_in(w, 2) ? 0 : (uint8_t)dice_between(&w->dice, 0, SUCCESS_SETS - 1);
+    v->permanent_4xx = one_in(w, 3);
+    v->alert_after = one_in(w, 2) ? 1 : (uint16_t)dice_between(&w->dice, 1, 5);
+}
+
+void wish_job(struct world *w, struct version *v)
+{
+    *v = (struct version){.active = !one_in(w, 30), .paused_until = WALL_NEVER};
+    v->host = (char)('a' + dice_between(&w->dice, 0, HOSTS - 1));
+    v->paris = one_in(w, 2);
+    v->type = one_in(w, 4) ? JOB_ATMOST_ONCE : JOB_ATLEAST_ONCE;
+    v->max_retries = (uint16_t)dice_between(&w->dice, 0, 3);
+    v->timeout_ms = (uint32_t)dice_between(&w->dice, 1, 8) * 1000;
+    v->max_runs = one_in(w, 10) ? (uint32_t)dice_skewed(&w->dice, 1, 100) : 0;
+    choose_schedule(w, v);
+    choose_bounds(w, v);
+    choose_catch_up(w, v);
+    choose_overlap(w, v);
+    choose_jitter(w, v);
+    choose_retries(w, v);
+    choose_judgement(w, v);
+}
+
+// Type, host, retries and max_runs stay, so that what is already under way is judged by one rule.
+void wish_change(struct world *w, struct version *v)
+{
+    static void (*const choices[])(struct world *, struct version *) = {
+        choose_schedule, choose_schedule, choose_bounds,    choose_catch_up,
+        choose_jitter,   choose_retries,  choose_judgement,
+    };
+    for (int64_t n = dice_between(&w->dice, 1, 3); n > 0; n--)
+        DICE_PICK(&w->dice, choices)(w, v);
+    if (one_in(w, 5))
+        v->paris = !v->paris;
+    if (one_in(w, 10))
+        choose_overlap(w, v);
+}
+
+void wish_pause(struct world *w, struct version *v)
+{
+    v->active = !v->active;
+    v->paused_until = WALL_NEVER;
+    if (!v->active && one_in(w, 2))
+        v->paused_until = w->now.wall + dice_skewed(&w->dice, 100, 600000);
+}
