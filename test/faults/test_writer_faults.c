@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: MIT
+// test_writer_faults.c: the nth call of the writing thread to its disk fails, for every n.
+//
+// A disk that breaks, or whose power goes, ends it: what it has confirmed is there afterwards, and
+// so is the order of the batches. A full disk is waited for, and then everything is there. Between
+// the batches it keeps house, which fails in its turn, too.
+
+#include "../contract/store_fixture.h"
+#include "disk.h"
+#include "hurry.h"
+
+#include <pthread.h>
+
+#define BATCHES 6
+#define ROWS 5          // In each batch,
+#define ROWS_KEPT_MAX 8 // of which so many stay.
+
+struct scene {
+    struct store_fixture *fixture;
+    struct store_writer *writer;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    uint64_t committed;
+    unsigned stalls;
+    bool failed;
+};
+
+static void on_committed(void *context, uint64_t sequence)
+{
+    struct scene *x = context;
+    pthread_mutex_lock(&x->lock);
+    x->committed = sequence;
+    pthread_cond_broadcast(&x->changed);
+    pthread_mutex_unlock(&x->lock);
+}
+
+// Somebody makes room as soon as the disk is found full.
+static void on_stalled(void *context, const struct fault *f)
+{
+    struct scene *x = context;
+    assert_int_equal(f->code, ERR_STORE_FULL);
+    disk_plan(NULL);
+    pthread_mutex_lock(&x->lock);
+    x->stalls++;
+    pthread_mutex_unlock(&x->lock);
+}
+
+static void on_failed(void *context, const struct fault *f)
+{
+    struct scene *x = context;
+    assert_int_equal(f->code, ERR_STORE_IO);
+    pthread_mutex_lock(&x->lock);
+    x->failed = true;
+    pthread_cond_broadcast(&x->changed);
+    pthread_mutex_unlock(&x->lock);
+}
+
+static void open_scene(struct scene *x)
+{
+    const struct store_writer_events events = {on_committed, on_stalled, on_failed, x};
+    const struct store_retention r = {.executions_max = ROWS_KEPT_MAX};
+    disk_start();
+    *x = (struct scene){.fixture = store_fixture_new(&store_adapters[1])};
+    pthread_mutex_init(&x->lock, NULL);
+    pthread_cond_init(&x->changed, NULL);
+    store_assert_ok(store_writer_start(x->fixture->store, &r, &events, &x->writer, f));
+}
+
+static void close_scene(struct scene *x)
+{
+    store_fixture_free(x->fixture);
+    disk_stop();
+    pthread_cond_destroy(&x->changed);
+    pthread_mutex_destroy(&x->lock);
+}
+
+// Batch n ends executions ROWS * (n - 1) + 1 to ROWS * n of job 1.
+static struct batch *batch(struct store_fixture *x)
+{
+    struct batch *b = store_batch(x);
+    int64_t n = (int64_t)b->sequence;
+    b->progress.watermark = n;
+    if (n == 1)
+        store_add_job(b, 1);
+    for (int64_t id = ROWS * (n - 1) + 1; id <= ROWS * n; id++)
+        store_add_insert(b,
+                         store_finished(store_execution(id, 1, STORE_T0 + id), EXECUTION_SUCCESS));
+    return b;
+}
+
+// One by one, so that there is time to keep house between them. True when all were confirmed.
+static bool put_batches(struct scene *x)
+{
+    bool goes_on = true;
+    for (uint64_t n = 1; n <= BATCHES && goes_on; n++) {
+        store_writer_put(x->writer, batch(x->fixture));
+        pthread_mutex_lock(&x->lock);
+        while (x->committed < n && !x->failed)
+            pthread_cond_wait(&x->changed, &x->lock);
+        goes_on = x->committed >= n;
+        pthread_mutex_unlock(&x->lock);
+    }
+    return goes_on;
+}
+
+// After the power was cut: every batch up to the watermark, and nothing else, but for old rows.
+static void check(struct scene *x)
+{
+    const struct disk_plan off = {DISK_ON_EVERY, 1, true, DISK_DEAD};
+    struct store_fixture *s = x->fixture;
+    disk_plan(&off);
+    store_reader_close(s->reader);
+    store_close(s->store);
+    disk_cut_power(DISK_LOSES_ALL, 1);
+    store_assert_ok(store_sqlite_open(s->path, &s->store, f));
+    store_assert_ok(store_reader_open(s->store, &s->reader, f));
+
+    struct progress p;
+    struct store_ids ids;
+    struct execution_query all = store_all_executions();
+    store_assert_ok(store_get_progress(s->store, &p, f));
+    store_list_ids(s, &all, &ids);
+    assert_true((uint64_t)p.watermark >= x->committed);
+    assert_true(ids.count >= (size_t)MIN(ROWS_KEPT_MAX, ROWS * p.watermark));
+    for (size_t i = 0; i < ids.count; i++)
+        assert_int_equal(ids.ids[i], ROWS * p.watermark - (int64_t)i);
+}
+
+// True when the call came.
+static bool fail_call(uint32_t calls, uint64_t nth, enum disk_failure failure)
+{
+    struct disk_plan plan = {calls, nth, failure == DISK_FULL, failure};
+    struct scene x;
+    open_scene(&x);
+    disk_plan(&plan);
+    bool all = put_batches(&x);
+    store_writer_stop(x.writer);
+    assert_true(all || x.failed);
+    if (failure == DISK_FULL)
+        assert_true(all && !x.failed);
+    bool reached = x.stalls > 0 || disk_plan_was_reached();
+    check(&x);
+    close_scene(&x);
+    return reached;
+}
+
+static void what_was_confirmed_survives_a_broken_disk(void **state)
+{
+    (void)state;
+    uint64_t nth = 1;
+    while (fail_call(DISK_ON_EVERY, nth, DISK_BROKEN))
+        nth++;
+    assert_true(nth > 50);
+}
+
+static void what_was_confirmed_survives_a_cut_of_the_power(void **state)
+{
+    (void)state;
+    uint64_t nth = 1;
+    while (fail_call(DISK_ON_CHANGES, nth, DISK_DEAD))
+        nth++;
+    assert_true(nth > 50);
+}
+
+static void a_full_disk_is_waited_for(void **state)
+{
+    (void)state;
+    uint64_t nth = 1;
+    while (fail_call(DISK_ON(DISK_WRITE) | DISK_ON(DISK_SYNC), nth, DISK_FULL))
+        nth++;
+    assert_true(nth > 50);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_was_confirmed_survives_a_broken_disk),
+        cmocka_unit_test(what_was_confirmed_survives_a_cut_of_the_power),
+        cmocka_unit_test(a_full_disk_is_waited_for),
+    };
+    hurry();
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
