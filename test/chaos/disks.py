@@ -10,14 +10,14 @@ from harness.jobs import expect
 from harness.wait import wait_until
 from world import preload, run_for
 
-DISK_BYTES = 8 << 20
+DISK_BYTES = 64 << 20  # The log of the database alone may take 16 before it is folded in.
 ENDINGS = ("store.lost", "server.start_failed")
 EXIT_START = 1
 EXIT_STORE_LOST = 74
 
 
 class SmallDisk:
-    """A file system of a few megabytes, of its own, that can be filled: root only."""
+    """A small file system of its own, that can be filled: root only."""
 
     def __init__(self, folder):
         self.folder = folder
