@@ -222,6 +222,8 @@ void core__tables_free(struct core *c);
 
 // queue.c
 void core__queue_put(struct queue *q, struct open *o);
+// Behind `previous`, which is in the queue; NULL: as the first.
+void core__queue_put_behind(struct queue *q, struct open *previous, struct open *o);
 void core__queue_leave(struct open *o); // No-op when it is in none.
 
 // record.c: what goes into the batch.

@@ -236,10 +236,14 @@ static void send(struct core *c, struct open *o)
     };
 }
 
+// In order of the batches, since a new row may wait already when an older one's instant comes.
 static void await_record(struct core *c, struct open *o)
 {
+    struct open *before = c->unrecorded.last;
+    while (before && before->sequence > o->sequence)
+        before = before->queue_previous;
     o->phase = PHASE_UNRECORDED;
-    core__queue_put(&c->unrecorded, o);
+    core__queue_put_behind(&c->unrecorded, before, o);
 }
 
 static void claim(struct core *c, struct open *o)

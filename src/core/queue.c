@@ -7,15 +7,17 @@
 
 void core__queue_put(struct queue *q, struct open *o)
 {
-    assert(!o->queue);
+    core__queue_put_behind(q, q->last, o);
+}
+
+void core__queue_put_behind(struct queue *q, struct open *previous, struct open *o)
+{
+    assert(!o->queue && (!previous || previous->queue == q));
     o->queue = q;
-    o->queue_next = NULL;
-    o->queue_previous = q->last;
-    if (q->last)
-        q->last->queue_next = o;
-    else
-        q->first = o;
-    q->last = o;
+    o->queue_previous = previous;
+    o->queue_next = previous ? previous->queue_next : q->first;
+    *(previous ? &previous->queue_next : &q->first) = o;
+    *(o->queue_next ? &o->queue_next->queue_previous : &q->last) = o;
 }
 
 void core__queue_leave(struct open *o)

@@ -15,10 +15,14 @@
 
 #include <assert.h>
 
-// Whether the row tells that no request was under way: between two attempts, the wait not yet over.
-static bool was_waiting(const struct core *c, const struct execution *e)
+// Whether the row tells that no request was under way: between two attempts, the wait not nearly
+// over. The wait is measured on the other clock, which may have been faster by a thousandth. One of
+// an at-most-once job would have been claimed.
+static bool was_waiting(const struct core *c, const struct open *o)
 {
-    return e->next_attempt_at > c->now.wall;
+    dur_ms drift = CLOCK_STEP_MS + (dur_ms)o->job->retry_cap_ms / 1000;
+    dur_ms left = o->record.next_attempt_at - c->now.wall;
+    return left > (o->job->type == JOB_ATMOST_ONCE ? 0 : drift);
 }
 
 static bool was_claimed(const struct execution *e)
@@ -77,7 +81,7 @@ static dur_ms caution_ms(const struct execution *e)
 
 static void resume_at_least_once(struct core *c, struct open *o, bool queued)
 {
-    dur_ms wait = queued ? 0 : caution_ms(&o->record);
+    dur_ms wait = MAX(caution_ms(&o->record), o->record.next_attempt_at - c->now.wall);
     if (o->record.state == EXECUTION_RUNNING && o->record.recoveries >= RECOVERIES_MAX) {
         core__finish(c, o, EXECUTION_FAILED,
                      "crash loop: the server died during this attempt again and again", NULL);
@@ -87,7 +91,7 @@ static void resume_at_least_once(struct core *c, struct open *o, bool queued)
     if (!was_claimed(&o->record))
         o->record.attempts++;
     o->careful = true;
-    if (wait > 0)
+    if (wait > 0 && !queued)
         rest(c, o, PHASE_BACKOFF, c->retries, c->now.mono + wait);
     else
         core__advance(c, o);
@@ -105,15 +109,20 @@ static dur_ms rest_of_wait(struct core *c, struct open *o)
     return longest;
 }
 
-// Whether its instant is still to come. A manual one was due when it was asked for, whatever the
-// clock says now. So was what a correction of the clock has left in place although it lies ahead:
-// it had been begun.
-static bool is_to_come(const struct core *c, const struct open *o)
+// A correction of the clock cancels what is only planned, so what it has left in place ahead of the
+// clock had been begun.
+static bool was_left_ahead(const struct core *c, const struct open *o)
 {
     const struct execution_key *k = &o->record.key;
-    bool older = k->series < c->progress.generation && k->scheduled_at > c->now.wall;
-    return o->record.state == EXECUTION_PENDING && k->series >= 0 && !older &&
-           core__due_at(o) > c->now.wall;
+    return 0 <= k->series && k->series < c->progress.generation && k->scheduled_at > c->now.wall;
+}
+
+// Whether its instant is still to come. A manual one was due when it was asked for, whatever the
+// clock says now.
+static bool is_to_come(const struct core *c, const struct open *o)
+{
+    return o->record.state == EXECUTION_PENDING && o->record.key.series >= 0 &&
+           core__due_at(o) > c->now.wall && !was_left_ahead(c, o);
 }
 
 static void resume(struct core *c, struct open *o)
@@ -131,7 +140,7 @@ static void resume(struct core *c, struct open *o)
     o->written = o->record.state == EXECUTION_RUNNING;
     o->retrying = o->record.next_attempt_at != 0;
     bool queued = o->job->overlap == OVERLAP_QUEUE; // The next ones would overtake one that waits.
-    if (was_waiting(c, &o->record) && !queued) {
+    if (was_waiting(c, o) && !queued) {
         rest(c, o, PHASE_BACKOFF, c->retries, c->now.mono + rest_of_wait(c, o));
     } else if (o->job->type == JOB_ATMOST_ONCE) {
         resume_at_most_once(c, o);
@@ -147,10 +156,13 @@ void core__recover(struct core *c)
     while ((o = c->loaded.first)) {
         core__queue_leave(o);
         o->counted = o->job->max_runs > 0 && o->record.key.series >= 0;
+        if (was_left_ahead(c, o))
+            o->plan_version = o->job->plan_version; // It was owed when it was begun.
         const char *reason = core__not_owed(o);
         if (reason && o->record.key.scheduled_at > o->job->effective_from)
             o->counted = false; // The change that took it back has returned its run.
-        if (reason && (o->job->deleted || o->record.key.scheduled_at <= c->now.wall))
+        bool may_be_owed_again = is_to_come(c, o) && o->record.key.scheduled_at > c->now.wall;
+        if (reason && (o->job->deleted || !may_be_owed_again))
             core__cancel(c, o, reason);
         else
             resume(c, o);

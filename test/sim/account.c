@@ -4,7 +4,6 @@
 #include "world.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 // Up to here there are records of a generation. The clock may have been further than where it now
 // is, and a generation ended with a watermark that was perhaps not durable.
@@ -72,7 +71,8 @@ struct owed *account_find(const struct account *a, const struct execution_key *k
 }
 
 // Whether the row held one of the job's runs when this occurrence was to be planned: then it was
-// planned before, and was not taken back before that. When a generation ends it is all taken back.
+// planned before, and was not taken back before that. Where clocks step, rows may be planned so far
+// ahead that it is not known when they were.
 static bool held_run(const struct world *w, const struct row *r, const struct owed *o)
 {
     const struct execution *e = &r->e;
@@ -80,8 +80,8 @@ static bool held_run(const struct world *w, const struct row *r, const struct ow
         return false;
     if (e->key.series < o->series)
         return !row_is_returned(r);
-    bool in_time = !row_is_returned(r) || strstr(e->reason, "clock was corrected") ||
-                   e->completed_at >= o->at - w->limits.lookahead_ms;
+    bool in_time =
+        !row_is_returned(r) || w->clock_steps || e->completed_at >= o->at - w->limits.lookahead_ms;
     return e->key.scheduled_at < o->at && in_time;
 }
 

@@ -39,16 +39,20 @@ void history_add_trigger(struct history *h, const struct execution_key *key)
     h->triggers[h->trigger_count++] = *key;
 }
 
+void version_correct(struct version *v, int64_t series, wall_ms now)
+{
+    v->series = series;
+    v->at = v->asked_at = v->overlap_since = now;
+    v->active &= !v->finished; // It stays so, though some of its instants are to come again.
+}
+
 void history_correct(struct history *h, int64_t series, wall_ms now)
 {
     for (job_id id = 1; id <= (job_id)h->job_count; id++) {
         if (!history_is_live(h, id))
             continue;
         struct version v = *history_last(h, id);
-        v.series = series;
-        v.at = v.asked_at = now;
-        v.overlap_since = now;
-        v.active &= !v.finished; // It stays so, though some of its instants are to come again.
+        version_correct(&v, series, now);
         history_add(h, id, &v);
     }
 }

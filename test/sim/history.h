@@ -78,6 +78,8 @@ void history_correct(struct history *h, int64_t series, wall_ms now);
 const struct version *history_last(const struct history *h, job_id id); // NULL: unknown job.
 bool history_is_live(const struct history *h, job_id id);               // Known and not deleted.
 
+// What becomes of a version when a clock that was ahead is set right at `now`.
+void version_correct(struct version *v, int64_t series, wall_ms now);
 // The version owes the instants of its schedule after this one; WALL_NEVER: none.
 wall_ms version_owes_from(const struct version *v);
 // The first instant in (after, until] that the version's schedule has within its bounds; WALL_NEVER

@@ -56,6 +56,19 @@ static void check_jitter(struct world *w, const struct execution *e)
 
 // --- Jobs ---
 
+// The job as it was before this change. A correction of the clock that is not durable yet has begun
+// it anew all the same.
+static bool find_before(const struct world *w, job_id job, struct version *out)
+{
+    const struct version *v = promise_last(w, job);
+    if (!v)
+        return false;
+    *out = *v;
+    if (v->series < w->series)
+        version_correct(out, w->series, w->corrected_at);
+    return true;
+}
+
 static wall_ms last_missed(const struct world *w, job_id job)
 {
     const struct durable_job *d =
@@ -64,11 +77,9 @@ static wall_ms last_missed(const struct world *w, job_id job)
 }
 
 // From where on a change of the job holds: now, or where the clock was before it went back.
-static wall_ms begins_at(struct world *w, job_id job, const struct version *before, wall_ms claimed)
+static wall_ms begins_at(struct world *w, job_id job, wall_ms before, wall_ms claimed)
 {
-    wall_ms latest = MAX(MAX(w->now.wall, w->seen), last_missed(w, job));
-    if (before && before->series == w->series)
-        latest = MAX(latest, before->at);
+    wall_ms latest = MAX(MAX(w->now.wall, w->seen), MAX(last_missed(w, job), before));
     if (claimed < w->now.wall || claimed > latest)
         trace_fail(&w->trace, "a change begins %lld ms from now, and may up to %lld ms",
                    (long long)(claimed - w->now.wall), (long long)(latest - w->now.wall));
@@ -90,60 +101,64 @@ static void add_version(struct world *w, enum promise_kind kind, job_id job,
 
 static void see_put(struct world *w, const struct job *j)
 {
-    const struct version *before = promise_last(w, j->id);
-    if (!w->is_asking || (w->asking == COMMAND_UPDATE) != (before != NULL)) {
+    struct version before = {0}, v = w->asked;
+    bool known = find_before(w, j->id, &before);
+    if (!w->is_asking || (w->asking == COMMAND_UPDATE) != known) {
         trace_fail(&w->trace, "job %lld is put, and nobody asked for it", (long long)j->id);
         return;
     }
-    struct version v = w->asked;
-    v.at = begins_at(w, j->id, before, j->effective_from);
-    v.finished = before && before->finished && !v.active;
-    bool other_overlap = !before || before->overlap != v.overlap;
-    v.overlap_since = other_overlap ? v.at : before->overlap_since;
+    v.at = begins_at(w, j->id, before.at, j->effective_from);
+    v.finished = before.finished && !v.active;
+    bool same_overlap = known && before.overlap == v.overlap;
+    v.overlap_since = same_overlap ? before.overlap_since : v.at;
     add_version(w, PROMISE_VERSION, j->id, &v);
 }
 
 static void see_delete(struct world *w, job_id id)
 {
-    const struct version *before = promise_last(w, id);
-    if (!w->is_asking || w->asking != COMMAND_DELETE || !before) {
+    struct version v;
+    if (!find_before(w, id, &v) || !w->is_asking || w->asking != COMMAND_DELETE) {
         trace_fail(&w->trace, "job %lld is deleted, and nobody asked for it", (long long)id);
         return;
     }
-    struct version v = *before;
     v.deleted = true;
     v.at = MAX(MAX(v.at, last_missed(w, id)), MAX(w->now.wall, w->seen));
     add_version(w, PROMISE_VERSION, id, &v);
     breaker_forget(w, v.host);
 }
 
+static void see_resume(struct world *w, job_id id, struct version *v)
+{
+    if (v->paused_until > w->now.wall)
+        trace_fail(&w->trace, "job %lld resumes %lld ms early", (long long)id,
+                   (long long)(v->paused_until - w->now.wall));
+    v->at = MAX(v->at, v->paused_until);
+}
+
+static void see_gone(struct world *w, const struct job_state *s, struct version *v)
+{
+    if (w->gone != s->id)
+        trace_fail(&w->trace, "job %lld is paused, and nobody asked for it", (long long)s->id);
+    w->gone = 0;
+    v->at = begins_at(w, s->id, v->at, s->effective_from);
+}
+
 // The end of a pause, an answer of 410, the end of the schedule. All else leaves the version as it
 // is.
 static void see_state(struct world *w, const struct job_state *s)
 {
-    const struct version *before = promise_last(w, s->id);
-    if (!before || s->is_active == (before->active && !before->finished))
+    struct version v;
+    if (!find_before(w, s->id, &v) || s->is_active == (v.active && !v.finished))
         return;
-    struct version v = *before;
-    if (s->finished) {
-        v.finished = true;
-        add_version(w, PROMISE_EVENT, s->id, &v);
-        return;
+    if (!s->finished) {
+        if (s->is_active)
+            see_resume(w, s->id, &v);
+        else
+            see_gone(w, s, &v);
+        v.paused_until = WALL_NEVER;
+        v.active = s->is_active;
     }
-    v.active = s->is_active;
-    v.finished = false;
-    v.paused_until = WALL_NEVER;
-    if (s->is_active) {
-        if (before->paused_until > w->now.wall)
-            trace_fail(&w->trace, "job %lld resumes %lld ms early", (long long)s->id,
-                       (long long)(before->paused_until - w->now.wall));
-        v.at = MAX(before->at, before->paused_until);
-    } else {
-        if (w->gone != s->id)
-            trace_fail(&w->trace, "job %lld is paused, and nobody asked for it", (long long)s->id);
-        w->gone = 0;
-        v.at = begins_at(w, s->id, before, s->effective_from);
-    }
+    v.finished = s->finished;
     add_version(w, PROMISE_EVENT, s->id, &v);
 }
 
@@ -158,7 +173,7 @@ static void see_correction(struct world *w, const struct before *b)
     struct promise *p = promise_add(w, PROMISE_CORRECTION, 0);
     p->series = ++w->series;
     p->now = w->now.wall;
-    w->seen = w->latest = w->now.wall;
+    w->seen = w->latest = w->corrected_at = w->now.wall;
     w->hold_told = 0;
 }
 

@@ -113,12 +113,13 @@ struct world {
     bool doomed;             // Dies before the end of this step.
 
     // What is to be expected of it.
-    dur_ms wall_ahead; // Of the monotonic clock, at the last step.
-    wall_ms seen;      // The latest wall time of this generation that this life knows of.
-    wall_ms latest;    // The same, of all lives.
-    int64_t series;    // The generation.
-    wall_ms hold_told; // The watermark of the hold that an alert told of.
-    uint8_t *states;   // Of each execution, durable or not, by id - 1.
+    dur_ms wall_ahead;    // Of the monotonic clock, at the last step.
+    wall_ms seen;         // The latest wall time of this generation that this life knows of.
+    wall_ms latest;       // The same, of all lives.
+    int64_t series;       // The generation,
+    wall_ms corrected_at; // which began then.
+    wall_ms hold_told;    // The watermark of the hold that an alert told of.
+    uint8_t *states;      // Of each execution, durable or not, by id - 1.
     size_t state_count;
     size_t state_capacity;
     struct jitter jitters[JITTERS]; // A cache.

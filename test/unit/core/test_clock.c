@@ -189,7 +189,81 @@ static void a_correction_spares_what_lies_behind_it(void **state)
     rig_free(r);
 }
 
+// What had been begun under the clock that was ahead stays owed, also after a crash, and by the
+// version of the job that began it.
+static void what_was_begun_before_a_correction_goes_on_after_a_crash(void **state)
+{
+    (void)state;
+    struct rig *r = rig_started();
+    job_id id = rig_create(r, job_of(EVERY_MINUTE));
+    rig_run(r, MINUTE);
+    step_clock(r, -2 * HOUR);
+    struct job *j = rig_job(r, id);
+    job_set_text(&j->schedule, "0 0 0 1 1 *");
+    assert_int_equal(rig_update(r, id, j), ERR_OK);
+    rig_record(r);
+    rig_crash(r, 100);
+    rig_run(r, SECOND);
+    assert_int_equal(r->send_count, 2);
+    assert_int_equal(r->sends[1].key.scheduled_at, AT);
+    assert_int_equal(r->sends[1].attempt, 2);
+    rig_free(r);
+}
+
 // --- Down ---
+
+static void a_trigger_does_not_wait_for_the_clock(void **state)
+{
+    (void)state;
+    struct rig *r = rig_started();
+    job_id id = rig_create(r, job_of("0 0 0 1 1 *"));
+    assert_int_equal(rig_trigger(r, id, NULL), ERR_OK);
+    rig_record(r);
+    assert_int_equal(r->send_count, 1);
+    r->now.wall -= 2 * HOUR;
+    rig_crash(r, 100);
+    rig_run(r, SECOND);
+    assert_int_equal(r->send_count, 2);
+    assert_int_equal(r->sends[1].attempt, 2);
+    rig_free(r);
+}
+
+static void what_was_on_the_wire_of_a_paused_job_is_not_sent_again(void **state)
+{
+    (void)state;
+    struct rig *r = rig_started();
+    job_id id = rig_create(r, job_of(EVERY_MINUTE));
+    rig_run(r, MINUTE + 2 * SECOND);
+    assert_state(r, id, AT, RUNNING);
+    assert_int_equal(rig_pause(r, id, WALL_NEVER), ERR_OK);
+    rig_record(r);
+    r->now.wall -= 10 * MINUTE;
+    rig_crash(r, 100);
+    rig_run(r, HOUR);
+    assert_int_equal(r->send_count, 1);
+    assert_state(r, id, AT, CANCELLED);
+    rig_free(r);
+}
+
+// The monotonic clock is a little faster: the retry left before the wall clock came to its time.
+static void a_retry_that_may_have_left_counts_although_the_clocks_differ(void **state)
+{
+    (void)state;
+    struct rig *r = rig_started();
+    rig_create(r, job_of("2026-11-24T10:01:00"));
+    rig_run(r, MINUTE);
+    rig_answer(r, 0, 500);
+    rig_record(r);
+    r->now.mono += SECOND;
+    r->now.wall += SECOND - 30;
+    rig_tick(r);
+    assert_int_equal(r->send_count, 2);
+    rig_crash(r, 0);
+    rig_run(r, SECOND);
+    assert_int_equal(r->send_count, 3);
+    assert_int_equal(r->sends[2].attempt, 3);
+    rig_free(r);
+}
 
 // The wait was a second. That the clock is a day back does not make it a day.
 static void a_wait_does_not_grow_when_the_clock_goes_back(void **state)
@@ -216,6 +290,10 @@ int main(void)
         cmocka_unit_test(a_large_step_back_begins_a_new_series),
         cmocka_unit_test(one_instant_that_comes_again_is_not_forgotten),
         cmocka_unit_test(a_correction_spares_what_lies_behind_it),
+        cmocka_unit_test(what_was_begun_before_a_correction_goes_on_after_a_crash),
+        cmocka_unit_test(a_trigger_does_not_wait_for_the_clock),
+        cmocka_unit_test(what_was_on_the_wire_of_a_paused_job_is_not_sent_again),
+        cmocka_unit_test(a_retry_that_may_have_left_counts_although_the_clocks_differ),
         cmocka_unit_test(a_wait_does_not_grow_when_the_clock_goes_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

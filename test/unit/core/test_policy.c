@@ -122,6 +122,25 @@ static void a_run_that_a_correction_takes_back_is_not_used_up(void **state)
     rig_free(r);
 }
 
+// It was begun, and then cancelled: that is a run.
+static void a_run_that_was_begun_is_used_up(void **state)
+{
+    (void)state;
+    job_id id;
+    struct rig *r = rig_with_one_run(&id);
+    rig_run(r, 3 * SECOND);
+    assert_int_equal(r->send_count, 1);
+    assert_int_equal(rig_pause(r, id, WALL_NEVER), ERR_OK);
+    rig_record(r);
+    rig_crash(r, 100);
+    rig_record(r);
+    assert_state(r, id, AT, CANCELLED);
+    struct job *j = rig_job(r, id);
+    assert_int_equal(j->runs, 1);
+    job_free(j);
+    rig_free(r);
+}
+
 static void a_job_is_never_both_active_and_finished(void **state)
 {
     (void)state;
@@ -169,6 +188,50 @@ static void a_change_does_not_turn_a_queue_round(void **state)
     rig_free(r);
 }
 
+// Two batches are on their way to the disk. What waits for the first goes on when that is durable,
+// also when something that waits for the second came before it.
+static void nobody_waits_for_a_younger_batch(void **state)
+{
+    (void)state;
+    struct rig *r = rig_started();
+    job_id id = rig_create(r, job_of(EVERY_MINUTE));
+    rig_run(r, MINUTE - 2 * SECOND);
+    rig_pass(r, SECOND);
+    rig_tick(r); // The row is planned, in the batch that stays open.
+    struct event first = {.kind = EVENT_RECORDED, .sequence = r->sequence};
+    r->durable[r->durable_count++] = r->out.batch;
+    r->out.batch = batch_new(++r->sequence);
+    assert_int_equal(rig_trigger(r, id, NULL), ERR_OK);
+    rig_pass(r, SECOND);
+    rig_tick(r);
+    rig_step(r, &first);
+    assert_int_equal(r->send_count, 1);
+    assert_int_equal(r->sends[0].key.scheduled_at, AT);
+    rig_free(r);
+}
+
+// --- Replaced ---
+
+// The older one was being given up when the server died. Afterwards only the younger one goes on.
+static void what_was_replaced_before_a_crash_is_replaced_after_it(void **state)
+{
+    (void)state;
+    struct rig *r = rig_started();
+    struct job *j = job_of("*/10 * * * * *");
+    j->overlap = OVERLAP_REPLACE;
+    job_id id = rig_create(r, j);
+    rig_run(r, 22 * SECOND);
+    assert_int_equal(r->send_count, 2);
+    assert_state(r, id, T0 + 10 * SECOND, RUNNING);
+    assert_state(r, id, T0 + 20 * SECOND, RUNNING);
+    rig_crash(r, 100);
+    rig_record(r);
+    assert_int_equal(r->send_count, 3);
+    assert_int_equal(r->sends[2].key.scheduled_at, T0 + 20 * SECOND);
+    assert_state(r, id, T0 + 10 * SECOND, CANCELLED);
+    rig_free(r);
+}
+
 // --- Final answers ---
 
 // Neither what waits in the queue nor what is due just now leaves for a target that is gone.
@@ -203,8 +266,11 @@ int main(void)
         cmocka_unit_test(a_run_that_a_pause_takes_back_is_not_used_up),
         cmocka_unit_test(a_run_that_an_edit_leaves_is_used_once),
         cmocka_unit_test(a_run_that_a_correction_takes_back_is_not_used_up),
+        cmocka_unit_test(a_run_that_was_begun_is_used_up),
         cmocka_unit_test(a_job_is_never_both_active_and_finished),
         cmocka_unit_test(a_change_does_not_turn_a_queue_round),
+        cmocka_unit_test(nobody_waits_for_a_younger_batch),
+        cmocka_unit_test(what_was_replaced_before_a_crash_is_replaced_after_it),
         cmocka_unit_test(after_410_nothing_more_leaves),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
