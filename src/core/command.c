@@ -8,122 +8,7 @@
 
 #include "core/core_priv.h"
 
-#include <assert.h>
 #include <string.h>
-
-static char *text_copy(char **at, const char *text)
-{
-    if (!text)
-        return NULL;
-    size_t bytes = strlen(text) + 1;
-    char *copy = memcpy(*at, text, bytes);
-    *at += bytes;
-    return copy;
-}
-
-static size_t text_bytes(const char *text)
-{
-    return text ? strlen(text) + 1 : 0;
-}
-
-// The three texts of a request in one allocation, which api points to.
-static void set_request(struct core *c, struct core_job *j, const struct job *from)
-{
-    assert(!c->retired);
-    c->retired = (char *)j->api;
-    char *at = xmalloc(text_bytes(from->api) + text_bytes(from->headers) + text_bytes(from->body));
-    j->api = text_copy(&at, from->api);
-    j->headers = text_copy(&at, from->headers);
-    j->body = text_copy(&at, from->body);
-}
-
-// Executions on their way hold the host they set out for, so the old one may still be in use.
-static void set_host(struct core *c, struct core_job *j)
-{
-    struct host *old = j->host;
-    j->host = core__host_take(c, j->api);
-    core__host_release(c, old);
-}
-
-static enum err compile(const struct job *from, struct cron_schedule *out)
-{
-    struct cron_options options = {
-        .hash_seed = from->id, .gap = from->dst_gap, .fold = from->dst_fold};
-    return cron_parse(from->schedule, strlen(from->schedule), &options, out, NULL);
-}
-
-static void set_success(struct core_job *j, const char *text)
-{
-    struct status_set set;
-    free(j->success);
-    j->success = NULL;
-    if (!text || status_set_parse(text, &set, NULL)) // It was checked; else the default.
-        return;
-    j->success = xmalloc(sizeof set);
-    *j->success = set;
-}
-
-static void configure(struct core *c, struct core_job *j, const struct job *from,
-                      const struct cron_schedule *schedule, const struct zone *zone)
-{
-    set_request(c, j, from);
-    set_host(c, j);
-    j->schedule = *schedule;
-    j->zone = zone;
-    j->version = from->version;
-    j->effective_from = j->changed_at = from->effective_from;
-    j->paused_until = from->paused_until;
-    j->timeout_ms = from->timeout_ms;
-    j->retry_base_ms = from->retry_base_ms;
-    j->retry_cap_ms = from->retry_cap_ms;
-    j->catch_up_window_s = from->catch_up_window_s;
-    j->overlap = from->overlap;
-    j->gate.limit = from->overlap == OVERLAP_QUEUE ? 1 : from->max_in_flight;
-    j->jitter_ms = from->jitter_ms;
-    j->start_at = from->start_at;
-    j->end_at = from->end_at;
-    j->max_runs = from->max_runs;
-    j->runs = from->runs;
-    j->alert_after = from->alert_after;
-    j->failures = from->failures;
-    j->permanent_4xx = from->permanent_4xx;
-    set_success(j, from->success_status);
-    j->max_retries = from->max_retries;
-    j->type = from->type;
-    j->method = from->method;
-    j->retry_strategy = from->retry_strategy;
-    j->catch_up = from->catch_up;
-    c->jobs_active += from->is_active;
-    c->jobs_active -= j->active;
-    j->active = from->is_active;
-    j->finished = from->finished;
-}
-
-enum err core__job_add(struct core *c, const struct job *from, const struct zone *zone,
-                       struct core_job **out)
-{
-    if (c->jobs.count >= c->limits.jobs_max)
-        return ERR_LIMIT;
-    struct cron_schedule schedule;
-    enum err err = compile(from, &schedule);
-    if (err)
-        return err;
-    struct core_job *j = xcalloc(1, sizeof *j);
-    j->id = from->id;
-    configure(c, j, from, &schedule, zone);
-    core__job_insert(c, j);
-    *out = j;
-    return ERR_OK;
-}
-
-static void job_forget(struct core *c, struct core_job *j)
-{
-    core__job_remove(c, j);
-    core__host_release(c, j->host);
-    free((char *)j->api);
-    free(j->success);
-    free(j);
-}
 
 // A job without open executions may be ready to go, or to be finished.
 void core__job_settle_open(struct core *c, struct core_job *j)
@@ -131,7 +16,7 @@ void core__job_settle_open(struct core *c, struct core_job *j)
     if (j->first_open)
         return;
     if (j->deleted && j != &c->nobody) {
-        job_forget(c, j);
+        core__job_forget(c, j);
     } else if (j->exhausted && j->active && c->started) {
         j->active = false;
         j->finished = true;
@@ -263,41 +148,33 @@ static void create(struct core *c, struct command *cmd, struct reply *r)
     begin(c, j);
 }
 
-// Whether the update alters which occurrences there are.
-static bool replans(const struct core_job *j, const struct core_job *before)
-{
-    return j->active != before->active || j->zone != before->zone ||
-           j->start_at != before->start_at || j->end_at != before->end_at ||
-           j->max_runs != before->max_runs ||
-           memcmp(&j->schedule, &before->schedule, sizeof j->schedule) != 0;
-}
-
 static void update(struct core *c, struct command *cmd, struct core_job *j, struct reply *r)
 {
     struct job *row = cmd->job;
-    struct cron_schedule schedule;
+    struct timing timing;
     row->id = j->id;
-    r->err = compile(row, &schedule); // Before anything is settled: a refusal changes nothing.
+    r->err = core__timing_read(row, cmd->zone,
+                               &timing); // Before anything is settled: a refusal changes nothing.
     if (r->err) {
         job_free(row);
         return;
     }
     settle(c, j);
-    struct core_job before = *j;
+    bool was_at_most_once = j->policy->type == JOB_ATMOST_ONCE;
     row->version = j->version + 1;
     row->updated_at = c->now.wall;
     row->effective_from = begin_of_change(c, j);
     row->finished = row->is_active ? false : j->finished;
     row->runs = j->runs;
     row->failures = j->failures;
-    configure(c, j, row, &schedule, cmd->zone);
+    bool replans = core__job_configure(c, j, row, &timing);
     r->job = j->id;
     r->version = j->version;
     put_job(c, row);
-    if (replans(j, &before))
+    if (replans)
         begin(c, j);
     watch_pause(c, j);
-    if (j->type == JOB_ATMOST_ONCE && before.type != JOB_ATMOST_ONCE)
+    if (j->policy->type == JOB_ATMOST_ONCE && !was_at_most_once)
         core__claim_flights(c, j);
     if (!j->active)
         stop_executions(c, j, "the job was paused");

@@ -16,6 +16,10 @@ const struct core_limits core_limits_default = {
     .breaker_losses = 50,
 };
 
+// Their executions are cancelled at the start, so most of this does not matter.
+static const struct timing timing_of_nobody;
+static const struct policy policy_of_nobody = {.alert_after = 1};
+
 struct core *core_new(const struct core_limits *limits)
 {
     assert(limits->step_max > 0 && limits->in_flight_max > 0 && limits->host_in_flight_max > 0);
@@ -23,7 +27,10 @@ struct core *core_new(const struct core_limits *limits)
     c->limits = *limits;
     c->gate.limit = limits->in_flight_max;
     c->nobody.deleted = true;
-    c->nobody.alert_after = 1;
+    c->nobody.timing = &timing_of_nobody;
+    c->nobody.policy = &policy_of_nobody;
+    intern_init(&c->timings, sizeof(struct timing));
+    intern_init(&c->policies, sizeof(struct policy));
     c->plan = agenda_new();
     c->resumes = agenda_new();
     c->instants = agenda_new();
@@ -125,9 +132,9 @@ static void swap_zone(struct core *c, const struct zone *old, const struct zone 
     for (size_t p = 0; p < c->jobs.page_count; p++) {
         for (size_t i = 0; c->jobs.pages[p] && i < JOB_PAGE; i++) {
             struct core_job *j = c->jobs.pages[p][i];
-            if (!j || j->zone != old)
+            if (!j || j->timing->zone != old)
                 continue;
-            j->zone = new;
+            core__job_set_zone(c, j, new);
             plan_beyond_watermark(c, j);
         }
     }
@@ -222,11 +229,11 @@ void core_zones(const struct core *c, core_each_zone *each, void *context)
     for (size_t p = 0; p < c->jobs.page_count; p++) {
         for (size_t i = 0; c->jobs.pages[p] && i < JOB_PAGE; i++) {
             const struct core_job *j = c->jobs.pages[p][i];
-            if (!j || contains(seen, count, j->zone))
+            if (!j || contains(seen, count, j->timing->zone))
                 continue;
             seen = grow(seen, count, &capacity, sizeof *seen);
-            seen[count++] = j->zone;
-            each(context, j->zone);
+            seen[count++] = j->timing->zone;
+            each(context, j->timing->zone);
         }
     }
     free(seen);

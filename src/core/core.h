@@ -128,6 +128,8 @@ struct status_set {
     uint64_t bits[8];
 };
 
+extern const struct status_set status_set_2xx; // 200 to 299.
+
 // Reads "200-299,304,410". ERR_SYNTAX or ERR_RANGE with a sentence in *f.
 MUST_CHECK enum err status_set_parse(const char *text, struct status_set *out, struct fault *f);
 bool status_set_has(const struct status_set *s, unsigned status);

@@ -18,6 +18,7 @@
 #define CARILLON_CORE_CORE_PRIV_H
 
 #include "agenda/agenda.h"
+#include "base/intern.h"
 #include "base/origin.h"
 #include "core/core.h"
 
@@ -75,42 +76,56 @@ struct host {
     char origin[ORIGIN_BYTES];
 };
 
-struct core_job {
-    job_id id;
-    int64_t version;
-    wall_ms effective_from;
-    wall_ms changed_at; // What was due by then is owed by the rules of the version before.
-    wall_ms paused_until;
-    const struct zone *zone;
+// What decides which occurrences a job has. Interned, and so shared by all jobs whose timing is
+// equal: immutable.
+struct timing {
     struct cron_schedule schedule;
-    struct agenda_node plan;   // At its next occurrence without a row.
-    struct agenda_node resume; // At paused_until.
-    struct open *first_open;
-    struct host *host;
-    struct gate gate;
-    const char *api; // The one allocation of the three texts.
-    const char *headers;
-    const char *body;
-    struct status_set *success; // NULL: 200 to 299. Owned.
+    const struct zone *zone;
     wall_ms start_at;
     wall_ms end_at;
     uint32_t max_runs;
-    uint32_t runs; // Of them, used up by what is planned or was begun.
+    uint32_t unused; // Zero instead of padding, so that equal values are equal in memory.
+};
+
+// How a job's executions are carried out. Interned like the timing.
+struct policy {
+    struct status_set success;
+    uint32_t in_flight_max;
     uint32_t jitter_ms;
     uint32_t timeout_ms;
     uint32_t retry_base_ms;
     uint32_t retry_cap_ms;
     uint32_t catch_up_window_s;
-    uint32_t plan_version; // Counts changes of what decides its occurrences.
     uint16_t max_retries;
     uint16_t alert_after;
-    uint16_t failures;
     uint8_t type;
     uint8_t method;
     uint8_t overlap;
     uint8_t retry_strategy;
     uint8_t catch_up;
     bool permanent_4xx;
+    uint8_t unused[6]; // Zero instead of padding.
+};
+
+struct core_job {
+    job_id id;
+    int64_t version;
+    wall_ms effective_from;
+    wall_ms changed_at; // What was due by then is owed by the rules of the version before.
+    wall_ms paused_until;
+    const struct timing *timing; // Of `timings`.
+    const struct policy *policy; // Of `policies`.
+    struct host *host;
+    struct open *first_open;
+    struct gate gate;
+    const char *api; // The one allocation of the three texts.
+    const char *headers;
+    const char *body;
+    struct agenda_node plan;   // At its next occurrence without a row.
+    struct agenda_node resume; // At paused_until.
+    uint32_t runs;             // Of max_runs, used up by what is planned or was begun.
+    uint32_t plan_version;     // Counts changes of what decides its occurrences.
+    uint16_t failures;
     bool active;
     bool deleted;
     bool exhausted; // Its schedule has no further instant.
@@ -167,6 +182,8 @@ struct job_table {
 struct core {
     struct core_limits limits;
     struct job_table jobs;
+    struct intern timings;
+    struct intern policies;
     struct host *hosts[HOST_BUCKETS];
     struct pool pool;
     struct agenda *plan;     // Jobs, on the wall clock.
@@ -238,9 +255,18 @@ void core__record_job_state(struct core *c, const struct core_job *j, const char
 void core__record_client_key(struct core *c, const struct command *cmd, const struct reply *r);
 void core__record_progress(struct core *c);
 
-// command.c
+// configure.c
 enum err core__job_add(struct core *c, const struct job *from, const struct zone *zone,
                        struct core_job **out);
+void core__job_forget(struct core *c, struct core_job *j); // Frees it; it has no open execution.
+void core__job_set_zone(struct core *c, struct core_job *j, const struct zone *zone);
+// What cron_parse says of the schedule.
+enum err core__timing_read(const struct job *from, const struct zone *zone, struct timing *out);
+// Makes the job what the row says. Whether that alters which occurrences there are.
+bool core__job_configure(struct core *c, struct core_job *j, const struct job *from,
+                         const struct timing *timing);
+
+// command.c
 void core__job_settle_open(struct core *c, struct core_job *j); // After an execution left it.
 void core__job_drop_unowed(struct core *c, struct core_job *j, wall_ms until);
 void core__job_gone(struct core *c, struct core_job *j); // Its target said so (HTTP 410).

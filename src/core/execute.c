@@ -91,9 +91,9 @@ static void count_result(struct core *c, const struct open *o, enum execution_st
         j->failures = (uint16_t)MIN(j->failures + 1, UINT16_MAX);
     else if (state == EXECUTION_SUCCESS)
         j->failures = 0;
-    if (state == EXECUTION_FAILED && j->failures >= j->alert_after)
+    if (state == EXECUTION_FAILED && j->failures >= j->policy->alert_after)
         raise_failure(c, o);
-    if (j->failures != before && j->alert_after > 1 && !j->deleted)
+    if (j->failures != before && j->policy->alert_after > 1 && !j->deleted)
         core__record_job_state(c, j, NULL);
 }
 
@@ -146,8 +146,9 @@ const char *core__not_owed(const struct open *o)
     if (reason || begun || is_manual(o) || o->plan_version == j->plan_version ||
         at <= j->changed_at)
         return reason;
-    bool owed = at >= j->start_at && at <= j->end_at && (!j->max_runs || o->counted) &&
-                cron_matches(&j->schedule, j->zone, at);
+    const struct timing *t = j->timing;
+    bool owed = at >= t->start_at && at <= t->end_at && (!t->max_runs || o->counted) &&
+                cron_matches(&t->schedule, t->zone, at);
     return owed ? NULL : "the schedule was changed";
 }
 
@@ -226,13 +227,13 @@ static void send(struct core *c, struct open *o)
         .request = {.api = j->api,
                     .headers = j->headers,
                     .body = o->body ? o->body : j->body,
-                    .method = j->method,
+                    .method = j->policy->method,
                     .key = o->record.key,
                     .trigger = o->record.trigger,
                     .attempt = o->record.attempts,
-                    .timeout_ms = j->timeout_ms,
+                    .timeout_ms = j->policy->timeout_ms,
                     .fence = c->progress.epoch,
-                    .repeatable = j->type == JOB_ATLEAST_ONCE},
+                    .repeatable = j->policy->type == JOB_ATLEAST_ONCE},
     };
 }
 
@@ -268,7 +269,7 @@ void core__advance(struct core *c, struct open *o)
     }
     if (!core__gates_pass(c, o))
         return;
-    bool needs_claim = o->careful || o->job->type == JOB_ATMOST_ONCE;
+    bool needs_claim = o->careful || o->job->policy->type == JOB_ATMOST_ONCE;
     if (needs_claim && !o->claimed)
         claim(c, o);
     else
@@ -319,28 +320,28 @@ void core__claim_flights(struct core *c, struct core_job *j)
 
 // The wait before the next attempt after `failures` failed ones. The spread of the exponential
 // strategy comes from the execution's key, so a repeated run gives the same delays.
-static dur_ms retry_delay(const struct core_job *j, const struct open *o, unsigned failures)
+static dur_ms retry_delay(const struct policy *p, const struct open *o, unsigned failures)
 {
     assert(failures > 0);
-    dur_ms delay = j->retry_base_ms;
-    if (j->retry_strategy == RETRY_LINEAR)
+    dur_ms delay = p->retry_base_ms;
+    if (p->retry_strategy == RETRY_LINEAR)
         delay *= failures;
-    if (j->retry_strategy == RETRY_EXPONENTIAL) {
-        for (unsigned i = 1; i < failures && delay < j->retry_cap_ms; i++)
+    if (p->retry_strategy == RETRY_EXPONENTIAL) {
+        for (unsigned i = 1; i < failures && delay < p->retry_cap_ms; i++)
             delay *= 2;
         uint64_t x = (uint64_t)o->record.id * 0x9E3779B97F4A7C15u + failures;
         x = (x ^ (x >> 31)) * 0xBF58476D1CE4E5B9u;
-        delay = (dur_ms)((x >> 32) % (uint64_t)(MIN(delay, (dur_ms)j->retry_cap_ms) + 1));
+        delay = (dur_ms)((x >> 32) % (uint64_t)(MIN(delay, (dur_ms)p->retry_cap_ms) + 1));
     }
-    return MIN(delay, (dur_ms)j->retry_cap_ms);
+    return MIN(delay, (dur_ms)p->retry_cap_ms);
 }
 
 // "Go away" for good, if the job takes it so: not the statuses that ask to come back later.
 static bool is_permanent(const struct core_job *j, const struct outcome *out)
 {
     unsigned status = out->kind == OUTCOME_ANSWERED ? out->attempt.http_status : 0;
-    return j->permanent_4xx && status >= 400 && status <= 499 && status != 408 && status != 425 &&
-           status != 429;
+    return j->policy->permanent_4xx && status >= 400 && status <= 499 && status != 408 &&
+           status != 425 && status != 429;
 }
 
 static bool may_retry(const struct open *o, const struct outcome *out)
@@ -348,20 +349,21 @@ static bool may_retry(const struct open *o, const struct outcome *out)
     const struct core_job *j = o->job;
     if (is_permanent(j, out))
         return false;
-    bool safe = j->type == JOB_ATLEAST_ONCE || out->kind == OUTCOME_NOT_SENT;
-    return safe && o->record.retry_count < j->max_retries;
+    bool safe = j->policy->type == JOB_ATLEAST_ONCE || out->kind == OUTCOME_NOT_SENT;
+    return safe && o->record.retry_count < j->policy->max_retries;
 }
 
 static void back_off(struct core *c, struct open *o, const struct outcome *out, const char *error)
 {
     const struct core_job *j = o->job;
-    dur_ms delay = retry_delay(j, o, o->record.retry_count + 1u);
-    delay = MIN(MAX(delay, out->retry_after_ms), (dur_ms)j->retry_cap_ms);
+    dur_ms delay = retry_delay(j->policy, o, o->record.retry_count + 1u);
+    delay = MIN(MAX(delay, out->retry_after_ms), (dur_ms)j->policy->retry_cap_ms);
     set_error(o, error);
     if (o->record.state == EXECUTION_PENDING)
         move(o, EXECUTION_RUNNING);
     o->written = true;
-    leave(c, o, j->overlap == OVERLAP_QUEUE ? 1 : 0); // A queue does not move between attempts.
+    leave(c, o,
+          j->policy->overlap == OVERLAP_QUEUE ? 1 : 0); // A queue does not move between attempts.
     o->retrying = true;
     o->record.next_attempt_at = c->now.wall + delay;
     o->phase = PHASE_BACKOFF;
@@ -382,11 +384,6 @@ static void failed(struct core *c, struct open *o, const struct outcome *out, co
         core__finish(c, o, EXECUTION_FAILED, error, NULL);
 }
 
-static bool is_success(const struct core_job *j, unsigned status)
-{
-    return j->success ? status_set_has(j->success, status) : status >= 200 && status <= 299;
-}
-
 void core__outcome(struct core *c, const struct outcome *out)
 {
     struct open *o = core__open_by_ticket(c, out->ticket);
@@ -398,7 +395,7 @@ void core__outcome(struct core *c, const struct outcome *out)
         o->record.started_at = a.started_at;
 
     bool answered = out->kind == OUTCOME_ANSWERED;
-    bool success = answered && is_success(o->job, a.http_status);
+    bool success = answered && status_set_has(&o->job->policy->success, a.http_status);
     char text[64];
     if (answered && !success) {
         snprintf(text, sizeof text, "answered with HTTP status %u", (unsigned)a.http_status);

@@ -59,7 +59,7 @@ bool core__gates_pass(struct core *c, struct open *o)
         o->host->users++;
     }
     if (o->gates_passed == 0)
-        o->job_lane = o->job->overlap == OVERLAP_QUEUE ? LANE_FRESH : o->lane;
+        o->job_lane = o->job->policy->overlap == OVERLAP_QUEUE ? LANE_FRESH : o->lane;
     while (o->gates_passed < GATES) {
         struct gate *g = gate_of(c, o, o->gates_passed);
         enum lane lane = lane_of(o, o->gates_passed);

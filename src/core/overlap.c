@@ -44,9 +44,10 @@ bool core__admit(struct core *c, struct open *o)
 {
     const struct core_job *j = o->job;
     struct open *other;
-    if (o->record.key.series < 0 || j->overlap == OVERLAP_ALLOW || j->overlap == OVERLAP_QUEUE)
+    if (o->record.key.series < 0 || j->policy->overlap == OVERLAP_ALLOW ||
+        j->policy->overlap == OVERLAP_QUEUE)
         return true;
-    if (j->overlap == OVERLAP_SKIP) {
+    if (j->policy->overlap == OVERLAP_SKIP) {
         other = other_under_way(j, o);
         if (other)
             skip(c, o, other);

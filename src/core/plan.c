@@ -25,10 +25,11 @@ bool core__is_planned(const struct core *c, wall_ms at, job_id id)
 // The job's first occurrence after `after`, within its bounds.
 static wall_ms next_occurrence(const struct core_job *j, wall_ms after)
 {
-    if (j->max_runs && j->runs >= j->max_runs)
+    const struct timing *t = j->timing;
+    if (t->max_runs && j->runs >= t->max_runs)
         return WALL_NEVER;
-    wall_ms next = cron_next(&j->schedule, j->zone, MAX(after, j->start_at - 1));
-    return next > j->end_at ? WALL_NEVER : next;
+    wall_ms next = cron_next(&t->schedule, t->zone, MAX(after, t->start_at - 1));
+    return next > t->end_at ? WALL_NEVER : next;
 }
 
 // Puts the job into the plan at its first occurrence after `after`, if there is one.
@@ -48,13 +49,13 @@ static dur_ms jitter_of(const struct core_job *j, wall_ms at)
     uint64_t x = (uint64_t)j->id * 0x9E3779B97F4A7C15u ^ (uint64_t)at;
     x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9u;
     x = (x ^ (x >> 27)) * 0x94D049BB133111EBu;
-    return (dur_ms)((x ^ (x >> 31)) % ((uint64_t)j->jitter_ms + 1));
+    return (dur_ms)((x ^ (x >> 31)) % ((uint64_t)j->policy->jitter_ms + 1));
 }
 
 // An occurrence uses up one of the job's runs when it is planned.
 static void count_run(struct core *c, struct core_job *j, struct open *o)
 {
-    if (!j->max_runs || o->counted)
+    if (!j->timing->max_runs || o->counted)
         return;
     o->counted = true;
     j->runs++;
@@ -76,7 +77,7 @@ static void plan_row(struct core *c, struct core_job *j, wall_ms at, enum execut
 {
     struct execution row = {
         .key = {.job = j->id, .scheduled_at = at, .series = c->progress.generation},
-        .due_at = j->jitter_ms ? at + jitter_of(j, at) : 0,
+        .due_at = j->policy->jitter_ms ? at + jitter_of(j, at) : 0,
         .trigger = (uint8_t)trigger,
     };
     struct open *o = core__open_plan(c, j, &row);
@@ -119,8 +120,8 @@ static void record_missed(struct core *c, const struct core_job *j, const struct
         .completed_at = c->now.wall,
         .missed_to = m->to,
         .missed_count = m->count,
-        .reason = j->catch_up == CATCH_UP_ALL ? "older than the catch-up window"
-                                              : "not caught up, by the job's policy",
+        .reason = j->policy->catch_up == CATCH_UP_ALL ? "older than the catch-up window"
+                                                      : "not caught up, by the job's policy",
         .state = EXECUTION_MISSED,
         .trigger = TRIGGER_SCHEDULE,
     };
@@ -137,9 +138,9 @@ static void record_missed(struct core *c, const struct core_job *j, const struct
 // The first instant that the job still wants to catch up: what lies before it is missed.
 static wall_ms catch_up_from(const struct core *c, const struct core_job *j)
 {
-    wall_ms window = c->now.wall - (dur_ms)j->catch_up_window_s * 1000;
+    wall_ms window = c->now.wall - (dur_ms)j->policy->catch_up_window_s * 1000;
     wall_ms late = c->now.wall - c->limits.late_ms;
-    return j->catch_up == CATCH_UP_NONE ? late : MIN(window, late);
+    return j->policy->catch_up == CATCH_UP_NONE ? late : MIN(window, late);
 }
 
 // Skips from `at` over everything the job does not want; *at becomes the first one it wants, or
@@ -150,7 +151,7 @@ static void skip_unwanted(const struct core *c, const struct core_job *j, wall_m
     wall_ms wanted_from = catch_up_from(c, j);
     for (;;) {
         wall_ms next = next_occurrence(j, *at);
-        bool superseded = j->catch_up == CATCH_UP_LATEST && next <= c->now.wall;
+        bool superseded = j->policy->catch_up == CATCH_UP_LATEST && next <= c->now.wall;
         if (*at >= wanted_from && !superseded)
             return;
         m->from = m->count++ ? m->from : *at;

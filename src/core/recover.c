@@ -20,9 +20,9 @@
 // an at-most-once job would have been claimed.
 static bool was_waiting(const struct core *c, const struct open *o)
 {
-    dur_ms drift = CLOCK_STEP_MS + (dur_ms)o->job->retry_cap_ms / 1000;
+    dur_ms drift = CLOCK_STEP_MS + (dur_ms)o->job->policy->retry_cap_ms / 1000;
     dur_ms left = o->record.next_attempt_at - c->now.wall;
-    return left > (o->job->type == JOB_ATMOST_ONCE ? 0 : drift);
+    return left > (o->job->policy->type == JOB_ATMOST_ONCE ? 0 : drift);
 }
 
 static bool was_claimed(const struct execution *e)
@@ -34,7 +34,7 @@ static bool was_claimed(const struct execution *e)
 static bool is_unwanted(const struct core *c, const struct open *o)
 {
     const struct core_job *j = o->job;
-    return j->type == JOB_ATMOST_ONCE && j->catch_up == CATCH_UP_NONE &&
+    return j->policy->type == JOB_ATMOST_ONCE && j->policy->catch_up == CATCH_UP_NONE &&
            o->record.state == EXECUTION_PENDING && o->record.key.series >= 0 &&
            o->record.key.scheduled_at < c->now.wall - c->limits.late_ms;
 }
@@ -101,7 +101,7 @@ static void resume_at_least_once(struct core *c, struct open *o, bool queued)
 // must tell of the shorter one, lest the next life believe that nothing was sent after it.
 static dur_ms rest_of_wait(struct core *c, struct open *o)
 {
-    dur_ms wait = o->record.next_attempt_at - c->now.wall, longest = o->job->retry_cap_ms;
+    dur_ms wait = o->record.next_attempt_at - c->now.wall, longest = o->job->policy->retry_cap_ms;
     if (wait <= longest)
         return wait;
     o->record.next_attempt_at = c->now.wall + longest;
@@ -134,15 +134,16 @@ static void resume(struct core *c, struct open *o)
     }
     bool pending = o->record.state == EXECUTION_PENDING;
     // What was begun is not skipped, but the last one begun replaces those before it once more.
-    if ((pending || o->job->overlap == OVERLAP_REPLACE) && !core__admit(c, o))
+    if ((pending || o->job->policy->overlap == OVERLAP_REPLACE) && !core__admit(c, o))
         return;
     o->lane = LANE_CATCH_UP;
     o->written = o->record.state == EXECUTION_RUNNING;
     o->retrying = o->record.next_attempt_at != 0;
-    bool queued = o->job->overlap == OVERLAP_QUEUE; // The next ones would overtake one that waits.
+    bool queued =
+        o->job->policy->overlap == OVERLAP_QUEUE; // The next ones would overtake one that waits.
     if (was_waiting(c, o) && !queued) {
         rest(c, o, PHASE_BACKOFF, c->retries, c->now.mono + rest_of_wait(c, o));
-    } else if (o->job->type == JOB_ATMOST_ONCE) {
+    } else if (o->job->policy->type == JOB_ATMOST_ONCE) {
         resume_at_most_once(c, o);
     } else {
         resume_at_least_once(c, o, queued);
@@ -155,7 +156,7 @@ void core__recover(struct core *c)
     struct open *o;
     while ((o = c->loaded.first)) {
         core__queue_leave(o);
-        o->counted = o->job->max_runs > 0 && o->record.key.series >= 0;
+        o->counted = o->job->timing->max_runs > 0 && o->record.key.series >= 0;
         if (was_left_ahead(c, o))
             o->plan_version = o->job->plan_version; // It was owed when it was begun.
         const char *reason = core__not_owed(o);

@@ -6,6 +6,10 @@
 #define STATUS_MIN 100
 #define STATUS_MAX 599
 
+// The bits 100 to 199.
+const struct status_set status_set_2xx = {
+    .bits = {[1] = UINT64_MAX << 36, [2] = UINT64_MAX, [3] = UINT64_MAX >> 56}};
+
 // Three digits at *p, from 100 to 599.
 static bool scan_status(const char **p, unsigned *out)
 {

@@ -173,7 +173,6 @@ static void job_free_memory(struct core *c, struct core_job *j)
     while (j->first_open)
         core__open_free(c, j->first_open);
     free((char *)j->api);
-    free(j->success);
     free(j);
 }
 
@@ -187,6 +186,8 @@ void core__tables_free(struct core *c)
     }
     free(c->jobs.pages);
     free(c->jobs.page_used);
+    intern_fini(&c->timings);
+    intern_fini(&c->policies);
     for (size_t i = 0; i < HOST_BUCKETS; i++) {
         while (c->hosts[i]) {
             struct host *next = c->hosts[i]->next;

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: MIT
+// configure.c: from the row of a job to what the core keeps of it.
+//
+// There may be a million jobs, so what many of them have in common is kept once: the timing and the
+// policy are interned. Jobs that spread by `H` or by jitter differ in one of them at most. Equal
+// timings are one object, so that a change of it is a change of which occurrences there are. A new
+// one is taken before the old one is released: its address cannot be the same by chance.
+
+#include "core/core_priv.h"
+
+#include <assert.h>
+#include <string.h>
+
+// --- Shared by jobs ---
+
+_Static_assert(sizeof(struct timing) == sizeof(struct cron_schedule) + 32, "it has padding");
+_Static_assert(sizeof(struct policy) == sizeof(struct status_set) + 40, "it has padding");
+
+enum err core__timing_read(const struct job *from, const struct zone *zone, struct timing *out)
+{
+    struct cron_options options = {
+        .hash_seed = from->id, .gap = from->dst_gap, .fold = from->dst_fold};
+    *out = (struct timing){
+        .zone = zone,
+        .start_at = from->start_at,
+        .end_at = from->end_at,
+        .max_runs = from->max_runs,
+    };
+    return cron_parse(from->schedule, strlen(from->schedule), &options, &out->schedule, NULL);
+}
+
+static struct policy policy_of(const struct job *from)
+{
+    struct policy p = {
+        .success = status_set_2xx,
+        .in_flight_max = from->overlap == OVERLAP_QUEUE ? 1 : from->max_in_flight,
+        .jitter_ms = from->jitter_ms,
+        .timeout_ms = from->timeout_ms,
+        .retry_base_ms = from->retry_base_ms,
+        .retry_cap_ms = from->retry_cap_ms,
+        .catch_up_window_s = from->catch_up_window_s,
+        .max_retries = from->max_retries,
+        .alert_after = from->alert_after,
+        .type = from->type,
+        .method = from->method,
+        .overlap = from->overlap,
+        .retry_strategy = from->retry_strategy,
+        .catch_up = from->catch_up,
+        .permanent_4xx = from->permanent_4xx,
+    };
+    struct status_set set;
+    if (from->success_status && status_set_parse(from->success_status, &set, NULL) == ERR_OK)
+        p.success = set; // It was checked when it came; if it is unreadable now, the default holds.
+    return p;
+}
+
+static void set_timing(struct core *c, struct core_job *j, const struct timing *timing)
+{
+    const struct timing *old = j->timing;
+    j->timing = intern_take(&c->timings, timing);
+    intern_release(&c->timings, old);
+}
+
+static void set_policy(struct core *c, struct core_job *j, const struct policy *policy)
+{
+    const struct policy *old = j->policy;
+    j->policy = intern_take(&c->policies, policy);
+    intern_release(&c->policies, old);
+    j->gate.limit = policy->in_flight_max;
+}
+
+void core__job_set_zone(struct core *c, struct core_job *j, const struct zone *zone)
+{
+    struct timing timing = *j->timing;
+    timing.zone = zone;
+    set_timing(c, j, &timing);
+}
+
+// --- Its own ---
+
+static char *text_copy(char **at, const char *text)
+{
+    if (!text)
+        return NULL;
+    size_t bytes = strlen(text) + 1;
+    char *copy = memcpy(*at, text, bytes);
+    *at += bytes;
+    return copy;
+}
+
+static size_t text_bytes(const char *text)
+{
+    return text ? strlen(text) + 1 : 0;
+}
+
+// The three texts of a request in one allocation, which api points to.
+static void set_request(struct core *c, struct core_job *j, const struct job *from)
+{
+    assert(!c->retired);
+    c->retired = (char *)j->api;
+    char *at = xmalloc(text_bytes(from->api) + text_bytes(from->headers) + text_bytes(from->body));
+    j->api = text_copy(&at, from->api);
+    j->headers = text_copy(&at, from->headers);
+    j->body = text_copy(&at, from->body);
+}
+
+// Executions on their way hold the host they set out for, so the old one may still be in use.
+static void set_host(struct core *c, struct core_job *j)
+{
+    struct host *old = j->host;
+    j->host = core__host_take(c, j->api);
+    core__host_release(c, old);
+}
+
+bool core__job_configure(struct core *c, struct core_job *j, const struct job *from,
+                         const struct timing *timing)
+{
+    const struct timing *timing_before = j->timing;
+    bool was_active = j->active;
+    struct policy policy = policy_of(from);
+    set_request(c, j, from);
+    set_host(c, j);
+    set_timing(c, j, timing);
+    set_policy(c, j, &policy);
+    j->version = from->version;
+    j->effective_from = j->changed_at = from->effective_from;
+    j->paused_until = from->paused_until;
+    j->runs = from->runs;
+    j->failures = from->failures;
+    j->active = from->is_active;
+    j->finished = from->finished;
+    c->jobs_active += j->active;
+    c->jobs_active -= was_active;
+    return j->active != was_active || j->timing != timing_before;
+}
+
+enum err core__job_add(struct core *c, const struct job *from, const struct zone *zone,
+                       struct core_job **out)
+{
+    if (c->jobs.count >= c->limits.jobs_max)
+        return ERR_LIMIT;
+    struct timing timing;
+    enum err err = core__timing_read(from, zone, &timing);
+    if (err)
+        return err;
+    struct core_job *j = xcalloc(1, sizeof *j);
+    j->id = from->id;
+    core__job_configure(c, j, from, &timing);
+    core__job_insert(c, j);
+    *out = j;
+    return ERR_OK;
+}
+
+void core__job_forget(struct core *c, struct core_job *j)
+{
+    assert(!j->first_open);
+    core__job_remove(c, j);
+    core__host_release(c, j->host);
+    intern_release(&c->timings, j->timing);
+    intern_release(&c->policies, j->policy);
+    free((char *)j->api);
+    free(j);
+}
