@@ -15,6 +15,7 @@ void core__job_settle_open(struct core *c, struct core_job *j)
 {
     if (j->first_open)
         return;
+    core__gate_give(c, j);
     if (j->deleted && j != &c->nobody) {
         core__job_forget(c, j);
     } else if (j->exhausted && j->active && c->started) {
@@ -178,7 +179,7 @@ static void update(struct core *c, struct command *cmd, struct core_job *j, stru
         core__claim_flights(c, j);
     if (!j->active)
         stop_executions(c, j, "the job was paused");
-    core__gates_pump(c, &j->gate); // Its limit may have risen.
+    core__gate_resize(c, j); // Last, since it lets in who waited.
 }
 
 static void delete_job(struct core *c, struct core_job *j, struct reply *r)

@@ -66,7 +66,6 @@ static void set_policy(struct core *c, struct core_job *j, const struct policy *
     const struct policy *old = j->policy;
     j->policy = intern_take(&c->policies, policy);
     intern_release(&c->policies, old);
-    j->gate.limit = policy->in_flight_max;
 }
 
 void core__job_set_zone(struct core *c, struct core_job *j, const struct zone *zone)
@@ -143,10 +142,8 @@ enum err core__job_add(struct core *c, const struct job *from, const struct zone
     enum err err = core__timing_read(from, zone, &timing);
     if (err)
         return err;
-    struct core_job *j = xcalloc(1, sizeof *j);
-    j->id = from->id;
+    struct core_job *j = core__job_insert(c, from->id);
     core__job_configure(c, j, from, &timing);
-    core__job_insert(c, j);
     *out = j;
     return ERR_OK;
 }
@@ -154,10 +151,9 @@ enum err core__job_add(struct core *c, const struct job *from, const struct zone
 void core__job_forget(struct core *c, struct core_job *j)
 {
     assert(!j->first_open);
-    core__job_remove(c, j);
     core__host_release(c, j->host);
     intern_release(&c->timings, j->timing);
     intern_release(&c->policies, j->policy);
     free((char *)j->api);
-    free(j);
+    core__job_remove(c, j);
 }

@@ -46,6 +46,8 @@ void core_free(struct core *c)
         return;
     while (c->nobody.first_open)
         core__open_free(c, c->nobody.first_open);
+    core__jobs_free(c);
+    core__gates_free(c);
     core__tables_free(c);
     free(c->retired);
     agenda_free(c->plan);
@@ -102,10 +104,11 @@ static void plan_beyond_watermark(struct core *c, struct core_job *j)
 // Calls back for every job, in order of id.
 void core__each_job(struct core *c, void (*each)(struct core *c, struct core_job *j))
 {
-    for (size_t p = 0; p < c->jobs.page_count; p++)
-        for (size_t i = 0; c->jobs.pages[p] && i < JOB_PAGE; i++)
-            if (c->jobs.pages[p][i] && !c->jobs.pages[p][i]->deleted)
-                each(c, c->jobs.pages[p][i]);
+    for (struct core_job *j = core__job_next(c, NULL), *next; j; j = next) {
+        next = core__job_next(c, j);
+        if (!j->deleted)
+            each(c, j);
+    }
 }
 
 static void start(struct core *c, const struct progress *progress)
@@ -129,14 +132,11 @@ static void start(struct core *c, const struct progress *progress)
 // Future planning changes, rows do not.
 static void swap_zone(struct core *c, const struct zone *old, const struct zone *new)
 {
-    for (size_t p = 0; p < c->jobs.page_count; p++) {
-        for (size_t i = 0; c->jobs.pages[p] && i < JOB_PAGE; i++) {
-            struct core_job *j = c->jobs.pages[p][i];
-            if (!j || j->timing->zone != old)
-                continue;
-            core__job_set_zone(c, j, new);
-            plan_beyond_watermark(c, j);
-        }
+    for (struct core_job *j = core__job_next(c, NULL); j; j = core__job_next(c, j)) {
+        if (j->timing->zone != old)
+            continue;
+        core__job_set_zone(c, j, new);
+        plan_beyond_watermark(c, j);
     }
 }
 
@@ -226,15 +226,13 @@ void core_zones(const struct core *c, core_each_zone *each, void *context)
 {
     const struct zone **seen = NULL;
     size_t count = 0, capacity = 0;
-    for (size_t p = 0; p < c->jobs.page_count; p++) {
-        for (size_t i = 0; c->jobs.pages[p] && i < JOB_PAGE; i++) {
-            const struct core_job *j = c->jobs.pages[p][i];
-            if (!j || contains(seen, count, j->timing->zone))
-                continue;
-            seen = grow(seen, count, &capacity, sizeof *seen);
-            seen[count++] = j->timing->zone;
-            each(context, j->timing->zone);
-        }
+    for (const struct core_job *j = core__job_next(c, NULL); j; j = core__job_next(c, j)) {
+        const struct zone *z = j->timing->zone;
+        if (contains(seen, count, z))
+            continue;
+        seen = grow(seen, count, &capacity, sizeof *seen);
+        seen[count++] = z;
+        each(context, z);
     }
     free(seen);
 }

@@ -58,6 +58,7 @@ struct gate {
     uint32_t in_flight_catch_up;
     bool is_host; // Embedded in a struct host, whose breaker counts too.
     struct queue waiting[LANES];
+    struct gate *next_free; // Of a job's that is not in use.
 };
 
 enum gate_kind { GATE_JOB, GATE_HOST, GATE_ALL, GATES };
@@ -117,8 +118,8 @@ struct core_job {
     const struct policy *policy; // Of `policies`.
     struct host *host;
     struct open *first_open;
-    struct gate gate;
-    const char *api; // The one allocation of the three texts.
+    struct gate *gate; // From its first attempt on for as long as executions are open; else NULL.
+    const char *api;   // The one allocation of the three texts.
     const char *headers;
     const char *body;
     struct agenda_node plan;   // At its next occurrence without a row.
@@ -167,13 +168,14 @@ struct pool {
     size_t used;
 };
 
-#define JOB_PAGE 1024
+#define JOB_PAGE 32     // Jobs to a page,
+#define JOB_FOLDER 1024 // and pages to a folder.
 
-// Jobs by id: ids are given in order, so an array of pages is as good as a hash and never moves.
+// Jobs by id.
+struct job_folder;
 struct job_table {
-    struct core_job ***pages;
-    size_t page_count;
-    uint32_t *page_used;
+    struct job_folder **folders;
+    size_t folder_count;
     uint64_t count;
 };
 
@@ -198,6 +200,7 @@ struct core {
     struct queue loaded;      // Until the start decides how they go on.
     struct core_job nobody;   // The job of loaded executions whose own is deleted.
     struct gate gate;         // All attempts.
+    struct gate *free_gates;  // What jobs gave back, for the next ones.
     struct progress progress;
     wall_ms progress_written_at;
     dur_ms
@@ -225,10 +228,15 @@ struct send *core__send(struct actions *a);
 void core__cancel_send(struct actions *a, uint64_t ticket);
 struct reply *core__reply(struct actions *a);
 
+// jobs.c
+struct core_job *core__job_find(struct core *c, job_id id);   // NULL when unknown or deleted.
+struct core_job *core__job_insert(struct core *c, job_id id); // A place for it, zeroed but for id.
+void core__job_remove(struct core *c, struct core_job *j);    // The place is free again.
+// In order of id, also deleted ones; after NULL comes the first, after the last one NULL.
+struct core_job *core__job_next(const struct core *c, const struct core_job *j);
+void core__jobs_free(struct core *c);
+
 // table.c
-struct core_job *core__job_find(struct core *c, job_id id); // NULL when unknown or deleted.
-void core__job_insert(struct core *c, struct core_job *j);
-void core__job_remove(struct core *c, struct core_job *j);
 struct host *core__host_take(struct core *c, const char *api);
 void core__host_release(struct core *c, struct host *h);
 struct open *core__open_new(struct core *c, struct core_job *j);
@@ -316,6 +324,9 @@ void core__claim_flights(struct core *c, struct core_job *j);
 bool core__gates_pass(struct core *c, struct open *o); // False: it waits in a gate's queue.
 void core__gates_release(struct core *c, struct open *o, unsigned keep); // Keeps the first `keep`.
 void core__gates_pump(struct core *c, struct gate *g);
+void core__gate_resize(struct core *c, struct core_job *j); // Its policy may have another limit.
+void core__gate_give(struct core *c, struct core_job *j);   // The job has no open execution.
+void core__gates_free(struct core *c);
 uint32_t core__gate_share(const struct gate *g, enum lane lane);
 
 // recover.c

@@ -16,11 +16,44 @@ uint32_t core__gate_share(const struct gate *g, enum lane lane)
     return lane == LANE_FRESH ? g->limit : MAX(g->limit / CATCH_UP_PART, 1u);
 }
 
+// An idle job needs no gate, and most jobs are idle. Those which were given back are used again, so
+// that a busy server allocates none.
+static struct gate *gate_take(struct core *c, const struct core_job *j)
+{
+    struct gate *g = c->free_gates;
+    if (g)
+        c->free_gates = g->next_free;
+    else
+        g = xmalloc(sizeof *g);
+    *g = (struct gate){.limit = j->policy->in_flight_max};
+    return g;
+}
+
+void core__gate_give(struct core *c, struct core_job *j)
+{
+    struct gate *g = j->gate;
+    if (!g)
+        return;
+    assert(!j->first_open && g->in_flight == 0);
+    g->next_free = c->free_gates;
+    c->free_gates = g;
+    j->gate = NULL;
+}
+
+void core__gates_free(struct core *c)
+{
+    while (c->free_gates) {
+        struct gate *next = c->free_gates->next_free;
+        free(c->free_gates);
+        c->free_gates = next;
+    }
+}
+
 static struct gate *gate_of(struct core *c, struct open *o, enum gate_kind kind)
 {
     switch (kind) {
     case GATE_JOB:
-        return &o->job->gate;
+        return o->job->gate;
     case GATE_HOST:
         return &o->host->gate;
     default:
@@ -58,6 +91,8 @@ bool core__gates_pass(struct core *c, struct open *o)
         o->host = o->job->host; // Kept to the end of the attempt, also when the job moves on.
         o->host->users++;
     }
+    if (!o->job->gate)
+        o->job->gate = gate_take(c, o->job);
     if (o->gates_passed == 0)
         o->job_lane = o->job->policy->overlap == OVERLAP_QUEUE ? LANE_FRESH : o->lane;
     while (o->gates_passed < GATES) {
@@ -87,6 +122,14 @@ void core__gates_pump(struct core *c, struct gate *g)
             core__advance(c, o);
         }
     }
+}
+
+void core__gate_resize(struct core *c, struct core_job *j)
+{
+    if (!j->gate)
+        return;
+    j->gate->limit = j->policy->in_flight_max;
+    core__gates_pump(c, j->gate);
 }
 
 void core__gates_release(struct core *c, struct open *o, unsigned keep)

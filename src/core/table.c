@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// table.c: where the core keeps its jobs, target hosts and open executions.
+// table.c: where the core keeps target hosts and open executions.
 //
 // Everything is found by a number or a hash that does not depend on addresses, so that the same
 // events give the same actions in every run.
@@ -8,55 +8,6 @@
 
 #include <assert.h>
 #include <string.h>
-
-// --- Jobs by id ---
-
-static struct core_job **job_page(struct job_table *t, job_id id, bool create)
-{
-    size_t page = (size_t)(id / JOB_PAGE);
-    if (page >= t->page_count) {
-        if (!create)
-            return NULL;
-        size_t count = MAX(page + 1, t->page_count * 2);
-        t->pages = xrealloc(t->pages, count * sizeof *t->pages);
-        t->page_used = xrealloc(t->page_used, count * sizeof *t->page_used);
-        memset(t->pages + t->page_count, 0, (count - t->page_count) * sizeof *t->pages);
-        memset(t->page_used + t->page_count, 0, (count - t->page_count) * sizeof *t->page_used);
-        t->page_count = count;
-    }
-    if (!t->pages[page] && create)
-        t->pages[page] = xcalloc(JOB_PAGE, sizeof **t->pages);
-    return t->pages[page];
-}
-
-struct core_job *core__job_find(struct core *c, job_id id)
-{
-    if (id <= 0)
-        return NULL;
-    struct core_job **page = job_page(&c->jobs, id, false);
-    struct core_job *j = page ? page[id % JOB_PAGE] : NULL;
-    return j && !j->deleted ? j : NULL;
-}
-
-void core__job_insert(struct core *c, struct core_job *j)
-{
-    struct core_job **page = job_page(&c->jobs, j->id, true);
-    assert(!page[j->id % JOB_PAGE]);
-    page[j->id % JOB_PAGE] = j;
-    c->jobs.page_used[j->id / JOB_PAGE]++;
-    c->jobs.count++;
-}
-
-void core__job_remove(struct core *c, struct core_job *j)
-{
-    size_t page = (size_t)(j->id / JOB_PAGE);
-    c->jobs.pages[page][j->id % JOB_PAGE] = NULL;
-    c->jobs.count--;
-    if (--c->jobs.page_used[page] == 0) {
-        free(c->jobs.pages[page]);
-        c->jobs.pages[page] = NULL;
-    }
-}
 
 // --- Target hosts by origin ---
 
@@ -168,24 +119,8 @@ struct open *core__open_by_ticket(struct core *c, uint64_t ticket)
     return o;
 }
 
-static void job_free_memory(struct core *c, struct core_job *j)
-{
-    while (j->first_open)
-        core__open_free(c, j->first_open);
-    free((char *)j->api);
-    free(j);
-}
-
 void core__tables_free(struct core *c)
 {
-    for (size_t p = 0; p < c->jobs.page_count; p++) {
-        for (size_t i = 0; c->jobs.pages[p] && i < JOB_PAGE; i++)
-            if (c->jobs.pages[p][i])
-                job_free_memory(c, c->jobs.pages[p][i]);
-        free(c->jobs.pages[p]);
-    }
-    free(c->jobs.pages);
-    free(c->jobs.page_used);
     intern_fini(&c->timings);
     intern_fini(&c->policies);
     for (size_t i = 0; i < HOST_BUCKETS; i++) {
