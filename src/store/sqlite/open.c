@@ -22,9 +22,8 @@
 static const char writer_pragmas[] = "PRAGMA page_size = 4096;"
                                      "PRAGMA foreign_keys = ON;"
                                      "PRAGMA temp_store = MEMORY;"
-                                     "PRAGMA cache_size = -65536;"
                                      "PRAGMA mmap_size = 0;"
-                                     "PRAGMA secure_delete = FAST;";
+                                     "PRAGMA secure_delete = FAST;" SQLITE_WRITER_CACHE;
 
 static const char reader_pragmas[] = "PRAGMA query_only = ON;"
                                      "PRAGMA temp_store = MEMORY;"

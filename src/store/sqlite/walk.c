@@ -69,17 +69,25 @@ struct execution_walk execution_walk(store_each_execution *each, void *context)
         .walk = {.visit = visit_execution}, .each = each, .context = context};
 }
 
+// Each row is read once, so the pages that were read are kept only as far as reading needs them:
+// what they took could not be given back later, since it lies between what is made of the rows.
+static enum err load(struct sqlite_store *s, enum statement which, struct walk *w, struct fault *f)
+{
+    enum err err = sqlite_execute(s->db, "PRAGMA cache_size = -1024;", f);
+    if (!err)
+        err = sqlite_walk(s->db, s->statements[which], w, f);
+    return err ? err : sqlite_execute(s->db, SQLITE_WRITER_CACHE, f);
+}
+
 enum err sqlite_load_jobs(struct store *store, store_each_job *each, void *context, struct fault *f)
 {
-    struct sqlite_store *s = (struct sqlite_store *)store;
     struct job_walk w = job_walk(NULL, each, context);
-    return sqlite_walk(s->db, s->statements[LOAD_JOBS], &w.walk, f);
+    return load((struct sqlite_store *)store, LOAD_JOBS, &w.walk, f);
 }
 
 enum err sqlite_load_open(struct store *store, store_each_execution *each, void *context,
                           struct fault *f)
 {
-    struct sqlite_store *s = (struct sqlite_store *)store;
     struct execution_walk w = execution_walk(each, context);
-    return sqlite_walk(s->db, s->statements[LOAD_OPEN], &w.walk, f);
+    return load((struct sqlite_store *)store, LOAD_OPEN, &w.walk, f);
 }
