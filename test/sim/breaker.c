@@ -62,6 +62,7 @@ void breaker_learn(struct world *w, const struct flight *f)
     h->losses++;
     if (!is_open(w, h) || w->now.mono < h->closed_until)
         return;
+    count(w, HAPPENING_HOST_LEFT_IN_PEACE);
     h->wait_ms = MIN(MAX(2 * h->wait_ms, WAIT_MS_MIN), WAIT_MS_MAX);
     h->closed_until = w->now.mono + h->wait_ms;
 }

@@ -84,7 +84,7 @@ static void check_deliveries(struct account *a, const struct row *r, wall_ms unt
     bool calm = e->recoveries == 0 && d->life_first == d->life_last;
     if (e->state == EXECUTION_SUCCESS && (d->good == 0 || d->reached == 0))
         FAIL(a, at, "SUCCESS, but no target ever answered so");
-    if (!execution_state_is_terminal(e->state) && is_past(a, r, until))
+    if (!ledger_is_terminal(e->state) && is_past(a, r, until))
         FAIL(a, at, "I11: still %s", execution_state_name(e->state));
     if (e->state == EXECUTION_MISSED && d->sends > 0)
         FAIL(a, at, "MISSED, but it was sent");
@@ -209,7 +209,7 @@ static uint32_t count_open(const struct account *a)
     uint32_t open = 0;
     const struct row *r = ledger_first_of(&a->w->ledger, a->job);
     for (; r; r = ledger_next_of(&a->w->ledger, r))
-        open += !execution_state_is_terminal(r->e.state);
+        open += !ledger_is_terminal(r->e.state);
     return open;
 }
 

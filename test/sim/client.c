@@ -7,13 +7,13 @@
 
 // --- Asking ---
 
-static void ask(struct world *w, struct command *c, const struct version *v, const char *what)
+static void ask(struct world *w, struct command *c, const struct version *v, enum happening what)
 {
-    w->commands++;
+    count(w, what);
     w->asked = v ? *v : (struct version){0};
     w->is_asking = true;
     w->asking = c->kind;
-    trace_line(&w->trace, w->now.wall, "%s job %lld %s", what, (long long)c->id,
+    trace_line(&w->trace, w->now.wall, "%s job %lld %s", happening_words(what), (long long)c->id,
                v ? v->schedule : "");
     machine_step(w, &(struct event){.kind = EVENT_COMMAND, .command = c});
     w->is_asking = false;
@@ -35,7 +35,7 @@ static void ask_create(struct world *w)
     wish_job(w, &v);
     struct job *j = version_job(&v);
     struct command c = {.kind = COMMAND_CREATE, .job = j, .zone = machine_zone(j)};
-    ask(w, &c, &v, "create");
+    ask(w, &c, &v, HAPPENING_CREATE);
 }
 
 static void ask_update(struct world *w, job_id id, bool pause)
@@ -47,26 +47,26 @@ static void ask_update(struct world *w, job_id id, bool pause)
         wish_change(w, &v);
     struct job *j = version_job(&v);
     struct command c = {.kind = COMMAND_UPDATE, .id = id, .job = j, .zone = machine_zone(j)};
-    ask(w, &c, &v, !pause ? "update" : v.active ? "resume" : "pause");
+    ask(w, &c, &v, !pause ? HAPPENING_UPDATE : v.active ? HAPPENING_RESUME : HAPPENING_PAUSE);
 }
 
 static void ask_delete(struct world *w, job_id id)
 {
     struct command c = {.kind = COMMAND_DELETE, .id = id};
-    ask(w, &c, NULL, "delete");
+    ask(w, &c, NULL, HAPPENING_DELETE);
 }
 
 static void ask_trigger(struct world *w, job_id id)
 {
     const char *body = dice_chance(&w->dice, 500000) ? "by hand" : NULL;
     struct command c = {.kind = COMMAND_TRIGGER, .id = id, .body = body};
-    ask(w, &c, NULL, "trigger");
+    ask(w, &c, NULL, HAPPENING_TRIGGER);
 }
 
 static void ask_clock(struct world *w)
 {
     struct command c = {.kind = COMMAND_ACCEPT_CLOCK};
-    ask(w, &c, NULL, "accept the clock for");
+    ask(w, &c, NULL, HAPPENING_ACCEPT_CLOCK);
 }
 
 // A job that is not deleted, as far as the clients know; 0 if there is none.

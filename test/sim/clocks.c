@@ -49,7 +49,7 @@ void clocks_change(struct world *w)
     dur_ms step = choose_step(w);
     plan_change(w);
     w->now.wall += step;
-    w->clock_faults++;
+    count(w, step < 0 ? HAPPENING_STEP_BACK : HAPPENING_STEP_AHEAD);
     w->went_back |= step < 0;
     w->alarm_at = w->now.mono + dice_between(&w->dice, 0, COMMIT_MS_MAX);
     trace_line(&w->trace, w->now.wall, "the clock steps by %lld ms", (long long)step);
@@ -60,8 +60,10 @@ dur_ms clocks_lateness(struct world *w)
 {
     if (!w->faults || !dice_chance(&w->dice, 100000))
         return 0;
-    if (dice_chance(&w->dice, 2000))
+    if (dice_chance(&w->dice, 2000)) {
+        count(w, HAPPENING_STANDSTILL);
         return dice_skewed(&w->dice, 1000, 300000);
+    }
     return dice_chance(&w->dice, 100000) ? dice_skewed(&w->dice, 1, 1000)
                                          : dice_between(&w->dice, 0, 3);
 }

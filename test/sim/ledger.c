@@ -33,6 +33,11 @@ void ledger_fini(struct ledger *l)
     free(l->ended);
 }
 
+bool ledger_is_terminal(unsigned state)
+{
+    return state != EXECUTION_PENDING && state != EXECUTION_RUNNING;
+}
+
 // --- Rows by key ---
 
 static bool keys_equal(const struct execution_key *a, const struct execution_key *b)
@@ -101,8 +106,7 @@ struct row *ledger_next_of(const struct ledger *l, const struct row *r)
 
 size_t ledger_open_from(struct ledger *l)
 {
-    while (l->open_from < l->row_count &&
-           execution_state_is_terminal(l->rows[l->open_from].e.state))
+    while (l->open_from < l->row_count && ledger_is_terminal(l->rows[l->open_from].e.state))
         l->open_from++;
     return l->open_from;
 }
@@ -192,7 +196,7 @@ static void update(struct ledger *l, const struct execution *e)
     r->e.request_body = old.request_body; // Updates do not repeat it.
     copy_texts(&r->e);
     free_texts(&old);
-    if (execution_state_is_terminal(e->state))
+    if (ledger_is_terminal(e->state))
         note_end(l, r);
 }
 

@@ -94,6 +94,8 @@ size_t ledger_open_from(struct ledger *l); // Rows before this one are terminal.
 const struct job *ledger_job(const struct ledger *l, job_id id); // NULL: unknown or deleted.
 // Whether a MISSED range of the job covers this instant.
 bool ledger_missed(const struct ledger *l, const struct execution_key *key);
+// By the list of the promises, not by the core's.
+bool ledger_is_terminal(unsigned state);
 wall_ms row_due_at(const struct row *r);
 bool row_is_returned(const struct row *r); // Taken back, certainly before its instant.
 

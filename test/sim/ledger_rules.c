@@ -3,6 +3,8 @@
 
 #include "ledger.h"
 
+#define RECOVERIES_MAX 3
+
 static const char *state_name(const struct execution *e)
 {
     return execution_state_name(e->state);
@@ -40,7 +42,7 @@ static bool is_under_way(const struct execution *other, const struct execution *
     wall_ms due = other->due_at ? other->due_at : other->key.scheduled_at;
     bool begun = other->state == EXECUTION_RUNNING || other->key.series < e->key.series ||
                  due <= e->completed_at;
-    return !execution_state_is_terminal(other->state) && begun;
+    return !ledger_is_terminal(other->state) && begun;
 }
 
 static void check_skipped(const struct ledger *l, const struct execution *e)
@@ -67,6 +69,9 @@ static void check_counts(const struct ledger *l, const struct execution *old,
     if (e->retry_count > retries)
         trace_fail(l->trace, "row %lld is tried again %u times, of %u", (long long)e->id,
                    e->retry_count, retries);
+    if (e->recoveries > RECOVERIES_MAX)
+        trace_fail(l->trace, "row %lld goes on, though the process died of it %u times",
+                   (long long)e->id, e->recoveries);
     if (e->attempts < old->attempts || e->recoveries < old->recoveries ||
         e->retry_count < old->retry_count)
         trace_fail(l->trace, "row %lld counts backwards", (long long)e->id);
@@ -81,7 +86,7 @@ void ledger_check_update(const struct ledger *l, const struct row *r, const stru
         trace_fail(l->trace, "row %lld got another key", id);
     if (old->due_at != e->due_at)
         trace_fail(l->trace, "row %lld is due at another time", id);
-    if (execution_state_is_terminal(old->state))
+    if (ledger_is_terminal(old->state))
         trace_fail(l->trace, "I4: row %lld was %s and changes", id, state_name(old));
     else if (old->state != e->state && !execution_may_move(old->state, e->state))
         trace_fail(l->trace, "row %lld moves from %s to %s", id, state_name(old), state_name(e));

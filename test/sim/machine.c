@@ -34,6 +34,7 @@ static void begin_commit(struct world *w)
         return;
     w->committing = w->queued;
     bool slow = w->faults && dice_chance(&w->dice, 20000);
+    w->happened.of[HAPPENING_COMMIT_SLOW] += slow;
     w->commit_at = w->now.mono + (slow ? dice_skewed(&w->dice, 10, 10000)
                                        : dice_between(&w->dice, 0, COMMIT_MS_MAX));
 }
@@ -81,6 +82,7 @@ void machine_step(struct world *w, const struct event *e)
     for (size_t i = 0; i < w->out.reply_count; i++)
         client_hear(w, &w->out.replies[i]);
     if (dies_now(w) || !send_all(w)) {
+        count(w, HAPPENING_CRASH_IN_A_STEP);
         machine_die(w);
         return;
     }
@@ -116,6 +118,7 @@ static uint64_t apply_first(struct world *w, size_t count)
 static void set_stalled(struct world *w, bool stalled)
 {
     trace_line(&w->trace, w->now.wall, "disk %s", stalled ? "full" : "writable");
+    w->happened.of[HAPPENING_DISK_FULL] += stalled;
     w->was_stalled = w->stalled;
     w->stalled = stalled;
     machine_step(w, &(struct event){.kind = EVENT_STORE, .healthy = !stalled});
@@ -126,6 +129,7 @@ static void set_stalled(struct world *w, bool stalled)
 static void lose_disk(struct world *w)
 {
     trace_line(&w->trace, w->now.wall, "disk lost");
+    count(w, HAPPENING_DISK_LOST);
     w->disk_lost = true;
     w->commit_at = MONO_NEVER;
     w->life_changes_at = w->now.mono + dice_skewed(&w->dice, 1, 100);
@@ -197,12 +201,14 @@ static size_t choose_survivors(struct world *w)
 
 void machine_die(struct world *w)
 {
-    size_t kept = choose_survivors(w);
+    size_t kept = choose_survivors(w), writing = w->committing;
+    w->happened.of[HAPPENING_COMMIT_TORN] += kept < writing;
+    w->happened.of[HAPPENING_COMMIT_UNHEARD] += 0 < writing && writing <= kept;
     trace_line(&w->trace, w->now.wall, "CRASH: %zu of %zu batches survive", kept, w->queued);
     if (kept > 0)
         promise_keep(w, apply_first(w, kept));
     coverage_check(w);
-    w->crashes++;
+    count(w, HAPPENING_CRASH);
     end_life(w);
     w->life_changes_at = w->now.mono + downtime(w);
 }
@@ -210,6 +216,7 @@ void machine_die(struct world *w)
 void machine_drain(struct world *w)
 {
     trace_line(&w->trace, w->now.wall, "drain");
+    count(w, HAPPENING_DRAIN);
     w->life = LIFE_DRAINING;
     w->life_changes_at = w->now.mono + 5000;
     machine_step(w, &(struct event){.kind = EVENT_DRAIN});
@@ -245,6 +252,7 @@ static void load(struct world *w)
 void machine_start(struct world *w)
 {
     trace_line(&w->trace, w->now.wall, "start %u", ++w->life_number);
+    count(w, HAPPENING_START);
     w->life = LIFE_UP;
     w->core = core_new(&w->limits);
     w->sequence = 1;

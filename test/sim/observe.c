@@ -21,13 +21,12 @@ static void set_state(struct world *w, const struct execution *e)
         w->states[w->state_count++] = EXECUTION_PENDING;
     }
     w->states[e->id - 1] = e->state;
-    w->states_ended[e->state]++;
 }
 
 bool observe_is_over(const struct world *w, int64_t execution)
 {
     assert(execution <= (int64_t)w->state_count);
-    return execution_state_is_terminal(w->states[execution - 1]);
+    return ledger_is_terminal(w->states[execution - 1]);
 }
 
 // --- Jitter ---
@@ -159,6 +158,7 @@ static void see_state(struct world *w, const struct job_state *s)
         v.active = s->is_active;
     }
     v.finished = s->finished;
+    w->happened.of[HAPPENING_FINISHED] += s->finished;
     add_version(w, PROMISE_EVENT, s->id, &v);
 }
 
@@ -170,6 +170,7 @@ static void see_correction(struct world *w, const struct before *b)
     bool asked = w->is_asking && w->asking == COMMAND_ACCEPT_CLOCK;
     if (held <= (asked ? 0 : HOLD_MS_MAX))
         trace_fail(&w->trace, "the clock is corrected after a hold of %lld ms", (long long)held);
+    count(w, HAPPENING_CORRECTION);
     struct promise *p = promise_add(w, PROMISE_CORRECTION, 0);
     p->series = ++w->series;
     p->now = w->now.wall;
@@ -181,10 +182,12 @@ static void see_alert(struct world *w, const struct alert *a, const struct befor
 {
     if (a->kind != ALERT_CLOCK)
         return;
-    if (strncmp(a->message, "clock corrected", 15) == 0)
+    if (strncmp(a->message, "clock corrected", 15) == 0) {
         see_correction(w, b);
-    else if (strncmp(a->message, "clock stepped", 13) == 0)
+    } else if (strncmp(a->message, "clock stepped", 13) == 0) {
+        count(w, HAPPENING_HOLD);
         w->hold_told = b->watermark;
+    }
 }
 
 // Section 7 of the semantics: what a clock that went back asks for.

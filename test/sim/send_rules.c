@@ -80,7 +80,7 @@ static void check_attempt(struct world *w, const struct request *q, const struct
     const struct deliveries *d = &r->seen;
     if (w->stalled)
         trace_fail(&w->trace, "row %lld is sent while the disk is full", id);
-    if (execution_state_is_terminal(r->e.state))
+    if (ledger_is_terminal(r->e.state))
         trace_fail(&w->trace, "row %lld is sent although it is durably %s", id,
                    execution_state_name(r->e.state));
     if (d->sends > 0 && !is_later(w, q, d))
@@ -123,12 +123,13 @@ static void check_owed(struct world *w, const struct row *r)
 }
 
 // P6: where nothing is late, nothing leaves late: what was planned ahead goes at its instant, and a
-// retry when its wait is over. Only a queue makes wait.
+// retry when its wait is over. Only a queue makes wait, perhaps one that the job had until now.
 static void check_punctual(struct world *w, const struct row *r)
 {
     wall_ms due = r->seen.sends == 0 ? row_due_at(r) : r->e.next_attempt_at;
     bool known = due > 0; // The claim for a retry takes the time of it out of the row.
-    if (!w->calm || !known || promise_last(w, r->e.key.job)->overlap == OVERLAP_QUEUE)
+    const struct version *v = promise_last(w, r->e.key.job);
+    if (!w->calm || !known || v->overlap == OVERLAP_QUEUE || v->overlap_since >= due)
         return;
     if (w->now.wall > due + 4 * COMMIT_MS_MAX) // Row and claim, each in turn.
         trace_fail(&w->trace, "P6: row %lld is sent %lld ms late", (long long)r->e.id,

@@ -6,6 +6,7 @@
 #include "world.h"
 
 #include <assert.h>
+#include <string.h>
 
 #define HEAL_MS 900000    // Between the end of the faults and the verdict.
 #define TURNS_MAX 100000  // Events at one instant.
@@ -172,40 +173,49 @@ static void heal(struct world *w)
         w->life_changes_at = w->now.mono;
 }
 
-static uint64_t count_repeats(const struct world *w)
+// What became of an occurrence. Repeats are requests beyond those that a life without crashes
+// makes.
+static void count_row(struct world *w, const struct row *r)
 {
-    uint64_t repeats = 0;
-    for (size_t i = 0; i < w->ledger.row_count; i++) {
-        const struct row *r = &w->ledger.rows[i];
-        unsigned made = 1u + r->e.retry_count;
-        repeats += r->seen.sends > made ? r->seen.sends - made : 0;
-    }
-    return repeats;
+    static const enum happening ends[] = {
+        [EXECUTION_SUCCESS] = HAPPENING_SUCCESS,     [EXECUTION_FAILED] = HAPPENING_FAILED,
+        [EXECUTION_MISSED] = HAPPENING_MISSED,       [EXECUTION_SKIPPED] = HAPPENING_SKIPPED,
+        [EXECUTION_CANCELLED] = HAPPENING_CANCELLED,
+    };
+    static const enum happening rules[] = {HAPPENING_OUTCOME_UNKNOWN, HAPPENING_CRASH_LOOP,
+                                           HAPPENING_REPLACED, HAPPENING_SCHEDULE_CHANGED};
+    const char *why = r->e.reason ? r->e.reason : r->e.error ? r->e.error : "";
+    unsigned made = 1u + r->e.retry_count;
+    w->happened.of[HAPPENING_REPEAT] += r->seen.sends > made ? r->seen.sends - made : 0;
+    w->happened.of[HAPPENING_CAUGHT_UP] += r->e.trigger == TRIGGER_CATCH_UP && r->seen.sends > 0;
+    w->happened.of[HAPPENING_RETRIED] += r->e.retry_count > 0;
+    if (ledger_is_terminal(r->e.state))
+        count(w, ends[r->e.state]);
+    for (size_t i = 0; i < COUNT_OF(rules); i++)
+        w->happened.of[rules[i]] += strstr(why, happening_words(rules[i])) != NULL;
 }
 
-static void report(const struct world *w, struct sim_report *out)
+static void report(struct world *w, struct sim_report *out)
 {
+    for (size_t i = 0; i < w->ledger.row_count; i++)
+        count_row(w, &w->ledger.rows[i]);
     out->failed = w->trace.failed;
     snprintf(out->failure, sizeof out->failure, "%s", w->trace.failure);
     out->hash = w->trace.hash;
     out->events = w->events;
-    out->commands = w->commands;
-    out->crashes = w->crashes;
-    out->requests = w->requests;
-    out->clock_faults = w->clock_faults;
-    out->repeats = count_repeats(w);
+    out->happened = w->happened;
 }
 
 void sim_run(const struct sim_options *o, struct sim_report *out)
 {
     struct world *w = xcalloc(1, sizeof *w);
-    *out = (struct sim_report){0};
+    *out = (struct sim_report){.seed = o->seed};
     begin(w, o);
     run_until(w, w->now.mono + o->length);
     heal(w);
     run_until(w, w->now.mono + HEAL_MS);
     if (!w->trace.failed)
-        checker_run(w, w->now.wall - SETTLED_MS, &out->occurrences);
+        checker_run(w, w->now.wall - SETTLED_MS, &w->happened.of[HAPPENING_OCCURRENCE]);
     report(w, out);
     machine_fini(w);
     ledger_fini(&w->ledger);

@@ -8,11 +8,14 @@
 #ifndef CARILLON_SIM_SIM_H
 #define CARILLON_SIM_SIM_H
 
+#include "happening.h"
 #include "trace.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+
+#define SIM_HOURS 3 // Of a run, if nobody says otherwise.
 
 struct sim_options {
     uint64_t seed;
@@ -22,16 +25,12 @@ struct sim_options {
 };
 
 struct sim_report {
+    uint64_t seed;
     bool failed;
     char failure[VERDICT_BYTES];
     uint64_t hash;
     uint64_t events;
-    uint64_t commands;
-    uint64_t crashes;
-    uint64_t requests;
-    uint64_t clock_faults;
-    uint64_t occurrences; // Owed, by the checker's account.
-    uint64_t repeats;     // Requests beyond the attempts that a life without crashes makes.
+    struct tally happened;
 };
 
 void sim_run(const struct sim_options *o, struct sim_report *out);

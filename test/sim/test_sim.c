@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
-// test_sim.c: many seeds, no promise broken; and one seed at a time for people.
-//
-// Without arguments this is a test program. `test_sim --seed N [--seeds COUNT] [--hours H | --days
-// D] [--calm] [--verbose]` runs seeds N, N + 1, ... and prints a line for each.
+// test_sim.c: many seeds, no promise broken; and with arguments, the simulator as a command.
 
+#include "play.h"
+#include "shares.h"
 #include "sim.h"
 
 // clang-format off
@@ -14,13 +13,16 @@
 #include <cmocka.h>
 // clang-format on
 
-#include <getopt.h>
 #include <inttypes.h>
-#include <stdlib.h>
 
 #define HOUR_MS 3600000
-#define SEEDS 500
-#define HOURS 3
+
+// Sanitizers make everything ten times slower.
+#if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__
+#define SEEDS 700
+#else
+#define SEEDS 7000
+#endif
 
 static struct sim_report run(uint64_t seed, dur_ms length, bool calm)
 {
@@ -32,25 +34,29 @@ static struct sim_report run(uint64_t seed, dur_ms length, bool calm)
     return r;
 }
 
+// A simulator in which something never happens would prove nothing about it.
+static void check_that_all_happened(const struct tally *t)
+{
+    for (enum happening h = 0; h < HAPPENINGS; h++)
+        if (t->of[h] < SEEDS / 100)
+            fail_msg("'%s' happened %" PRIu64 " times, in %d seeds", happening_words(h), t->of[h],
+                     SEEDS);
+}
+
 static void no_seed_breaks_a_promise(void **state)
 {
     (void)state;
-    struct sim_report sum = {0};
-    for (uint64_t seed = 1; seed <= SEEDS; seed++) {
-        struct sim_report r = run(seed, HOURS * HOUR_MS, false);
-        sum.occurrences += r.occurrences;
-        sum.requests += r.requests;
-        sum.repeats += r.repeats;
-        sum.crashes += r.crashes;
-        sum.commands += r.commands;
-    }
-    print_message("%d simulated hours: occurrences=%" PRIu64 " requests=%" PRIu64
-                  " repeats=%" PRIu64 " crashes=%" PRIu64 " commands=%" PRIu64 " lost=0\n",
-                  SEEDS * HOURS, sum.occurrences, sum.requests, sum.repeats, sum.crashes,
-                  sum.commands);
-    // A simulator in which nothing happens would prove nothing.
-    assert_true(sum.occurrences > 100000 && sum.crashes > 2000 && sum.commands > 10000);
-    assert_true(sum.repeats > 0);
+    struct sim_report sum;
+    shares_run(SEEDS, SIM_HOURS * HOUR_MS, &sum);
+    if (sum.failed)
+        fail_msg("seed %" PRIu64 " breaks a promise: %s", sum.seed, sum.failure);
+    const uint64_t *n = sum.happened.of;
+    printf("note: %d simulated hours: occurrences=%" PRIu64 " requests=%" PRIu64 " repeats=%" PRIu64
+           " crashes=%" PRIu64 " lost=0\n",
+           SEEDS * SIM_HOURS, n[HAPPENING_OCCURRENCE], n[HAPPENING_REQUEST], n[HAPPENING_REPEAT],
+           n[HAPPENING_CRASH]);
+    tally_print(&sum.happened, stdout);
+    check_that_all_happened(&sum.happened);
 }
 
 // P3: with no fault, one occurrence causes one request.
@@ -58,7 +64,7 @@ static void without_faults_nothing_is_repeated(void **state)
 {
     (void)state;
     for (uint64_t seed = 1; seed <= 20; seed++)
-        assert_int_equal(run(seed, HOUR_MS, true).repeats, 0);
+        assert_int_equal(run(seed, HOUR_MS, true).happened.of[HAPPENING_REPEAT], 0);
 }
 
 static void one_seed_gives_one_trace(void **state)
@@ -81,66 +87,7 @@ static int run_as_test(void)
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
 
-// --- For people ---
-
-static bool run_and_print(const struct sim_options *o)
-{
-    struct sim_report r;
-    sim_run(o, &r);
-    printf("seed=%" PRIu64 " hash=%016" PRIx64 " events=%" PRIu64 " commands=%" PRIu64
-           " crashes=%" PRIu64 " occurrences=%" PRIu64 " requests=%" PRIu64 " repeats=%" PRIu64
-           " %s%s\n",
-           o->seed, r.hash, r.events, r.commands, r.crashes, r.occurrences, r.requests, r.repeats,
-           r.failed ? "BROKEN: " : "ok", r.failure);
-    return !r.failed;
-}
-
-static int usage(void)
-{
-    fprintf(stderr, "usage: test_sim [--seed N] [--seeds COUNT] [--hours H] [--days D] [--calm] "
-                    "[--verbose]\n");
-    return 2;
-}
-
 int main(int argc, char **argv)
 {
-    static const struct option names[] = {{"seed", required_argument, NULL, 's'},
-                                          {"seeds", required_argument, NULL, 'n'},
-                                          {"hours", required_argument, NULL, 'h'},
-                                          {"days", required_argument, NULL, 'd'},
-                                          {"calm", no_argument, NULL, 'c'},
-                                          {"verbose", no_argument, NULL, 'v'},
-                                          {0}};
-    struct sim_options o = {.seed = 1, .length = HOURS * HOUR_MS};
-    long count = 1;
-    if (argc == 1)
-        return run_as_test();
-    for (int c; (c = getopt_long(argc, argv, "", names, NULL)) != -1;) {
-        switch (c) {
-        case 's':
-            o.seed = strtoull(optarg, NULL, 10);
-            break;
-        case 'n':
-            count = strtol(optarg, NULL, 10);
-            break;
-        case 'h':
-            o.length = strtol(optarg, NULL, 10) * HOUR_MS;
-            break;
-        case 'd':
-            o.length = strtol(optarg, NULL, 10) * 24 * HOUR_MS;
-            break;
-        case 'c':
-            o.calm = true;
-            break;
-        case 'v':
-            o.trace = stdout;
-            break;
-        default:
-            return usage();
-        }
-    }
-    bool good = true;
-    for (; count > 0; count--, o.seed++)
-        good &= run_and_print(&o);
-    return good ? 0 : 1;
+    return argc == 1 ? run_as_test() : sim_play(argc, argv);
 }

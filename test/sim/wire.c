@@ -13,7 +13,8 @@ struct fate {
     bool reaches;
     dur_ms delay; // 0: until the timeout.
     dur_ms retry_after_ms;
-    const char *error;
+    bool deadly;
+    enum happening as;
 };
 
 static struct fate answer(struct world *w, unsigned status, dur_ms slowest)
@@ -21,13 +22,15 @@ static struct fate answer(struct world *w, unsigned status, dur_ms slowest)
     return (struct fate){.kind = OUTCOME_ANSWERED,
                          .status = status,
                          .reaches = true,
-                         .delay = dice_skewed(&w->dice, 1, slowest)};
+                         .delay = dice_skewed(&w->dice, 1, slowest),
+                         .as = HAPPENING_ANSWER};
 }
 
 static struct fate busy(struct world *w)
 {
     static const unsigned later[] = {429, 503, 408, 425};
     struct fate f = answer(w, DICE_PICK(&w->dice, later), 100);
+    f.as = HAPPENING_BUSY;
     f.retry_after_ms = dice_skewed(&w->dice, 1, 200) * 1000;
     return f;
 }
@@ -43,15 +46,22 @@ static struct fate fate_in(struct world *w, enum mood mood)
     case MOOD_FAILING:
         return answer(w, DICE_PICK(&w->dice, bad), 100);
     case MOOD_REFUSING:
-        return (struct fate){.kind = OUTCOME_NOT_SENT, .delay = 1, .error = "refused"};
+        return (struct fate){.kind = OUTCOME_NOT_SENT, .delay = 1, .as = HAPPENING_REFUSAL};
     case MOOD_HANGING:
-        return (struct fate){
-            .kind = OUTCOME_LOST, .reaches = dice_chance(&w->dice, 500000), .error = "timeout"};
+        return (struct fate){.kind = OUTCOME_LOST,
+                             .reaches = dice_chance(&w->dice, 500000),
+                             .as = HAPPENING_TIMEOUT};
     case MOOD_RESETTING:
         return (struct fate){.kind = OUTCOME_LOST,
                              .reaches = true,
                              .delay = dice_skewed(&w->dice, 1, 1000),
-                             .error = "reset"};
+                             .as = HAPPENING_RESET};
+    case MOOD_DEADLY:
+        return (struct fate){.kind = OUTCOME_LOST,
+                             .reaches = true,
+                             .delay = dice_skewed(&w->dice, 1, 1000),
+                             .deadly = true,
+                             .as = HAPPENING_DEADLY_REQUEST};
     case MOOD_BUSY:
         return busy(w);
     case MOOD_GONE:
@@ -63,12 +73,13 @@ static struct fate fate_in(struct world *w, enum mood mood)
 
 void wire_change_moods(struct world *w)
 {
+    enum mood last = w->calm ? MOOD_MIXED : MOOD_DEADLY;
     static const enum mood common[] = {MOOD_WELL, MOOD_WELL, MOOD_WELL, MOOD_SLOW, MOOD_MIXED};
     for (int i = 0; i < HOSTS; i++) {
         bool common_one = dice_chance(&w->dice, 600000);
         w->hosts[i].mood = !w->faults && !w->calm ? MOOD_WELL
                            : common_one           ? DICE_PICK(&w->dice, common)
-                                                  : (enum mood)dice_between(&w->dice, 0, MOODS - 1);
+                                                  : (enum mood)dice_between(&w->dice, 0, last);
     }
     w->mood_changes_at = w->now.mono + dice_skewed(&w->dice, 5000, 600000);
 }
@@ -87,7 +98,7 @@ static struct flight *free_flight(struct world *w)
 static void count_send(struct world *w, struct row *r, const struct request *q)
 {
     struct deliveries *d = &r->seen;
-    w->requests++;
+    count(w, HAPPENING_REQUEST);
     d->sends++;
     d->unsafe++;
     d->attempt_last = q->attempt;
@@ -110,7 +121,7 @@ static void take_off(struct world *w, const struct send *s, char host)
         fate = (struct fate){.kind = OUTCOME_LOST,
                              .reaches = fate.reaches,
                              .delay = q->timeout_ms,
-                             .error = "timeout"};
+                             .as = HAPPENING_TIMEOUT};
     *free_flight(w) = (struct flight){.used = true,
                                       .ticket = s->ticket,
                                       .key = q->key,
@@ -121,8 +132,9 @@ static void take_off(struct world *w, const struct send *s, char host)
                                       .status = fate.status,
                                       .retry_after_ms = fate.retry_after_ms,
                                       .reaches = fate.reaches,
+                                      .deadly = fate.deadly,
                                       .catch_up = q->trigger == TRIGGER_CATCH_UP,
-                                      .error = fate.error};
+                                      .as = fate.as};
     w->in_flight++;
 }
 
@@ -157,7 +169,8 @@ void wire_cancel(struct world *w, uint64_t ticket)
         f->ends_at = w->now.mono + dice_between(&w->dice, 0, COMMIT_MS_MAX);
         f->kind = OUTCOME_LOST;
         f->status = 0;
-        f->error = "given up";
+        f->deadly = false;
+        f->as = HAPPENING_GIVEN_UP;
         return;
     }
     trace_fail(&w->trace, "ticket %llu is given up, and is not on the wire",
@@ -221,8 +234,10 @@ static void learn_failure(struct world *w, struct row *r, const struct flight *f
     if (!is_final(v, f))
         return;
     d->refused++;
-    if (f->status == 410 && v->active && !v->finished && !v->deleted)
+    if (f->status == 410 && v->active && !v->finished && !v->deleted) {
+        count(w, HAPPENING_GONE);
         w->gone = f->key.job;
+    }
 }
 
 // What is to be expected of the core when it hears of this.
@@ -241,17 +256,23 @@ static void learn(struct world *w, const struct flight *f)
 void wire_end(struct world *w, struct flight *f)
 {
     struct flight was = *f;
-    land(w, f);
+    count(w, was.as);
     trace_line(&w->trace, w->now.wall, "outcome %lld-%lld attempt %u: %s %u",
                (long long)was.key.job, (long long)was.key.scheduled_at, was.attempt,
-               was.error ? was.error : "answered", was.status);
+               happening_words(was.as), was.status);
+    if (was.deadly && w->faults) {
+        machine_die(w); // While the target reads, so nobody hears the rest.
+        return;
+    }
+    land(w, f);
     learn(w, &was);
+    const char *error = was.kind == OUTCOME_ANSWERED ? NULL : happening_words(was.as);
     struct outcome o = {.ticket = was.ticket,
                         .kind = was.kind,
                         .retry_after_ms = was.retry_after_ms,
                         .attempt = {.http_status = (uint16_t)was.status,
                                     .started_at = w->now.wall,
-                                    .error = was.error}};
+                                    .error = error}};
     machine_step(w, &(struct event){.kind = EVENT_OUTCOME, .outcome = &o});
 }
 

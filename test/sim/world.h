@@ -11,6 +11,7 @@
 #define CARILLON_SIM_WORLD_H
 
 #include "dice.h"
+#include "happening.h"
 #include "history.h"
 #include "ledger.h"
 #include "trace.h"
@@ -35,9 +36,10 @@ struct flight {
     unsigned status;
     dur_ms retry_after_ms;
     bool reaches; // The target takes it in.
+    bool deadly;  // The process dies of it.
     bool catch_up;
     bool cancelled; // The core does not want it any more.
-    const char *error;
+    enum happening as;
 };
 
 // How a target behaves for a while.
@@ -51,7 +53,7 @@ enum mood {
     MOOD_BUSY, // Asks to come back later.
     MOOD_GONE,
     MOOD_MIXED,
-    MOODS
+    MOOD_DEADLY
 };
 
 // A target, and what the core's breaker should think of it in this life.
@@ -148,12 +150,13 @@ struct world {
 
     // For the report.
     uint64_t events;
-    uint64_t commands;
-    uint64_t crashes;
-    uint64_t requests;
-    uint64_t clock_faults;
-    uint64_t states_ended[EXECUTION_STATES];
+    struct tally happened;
 };
+
+static inline void count(struct world *w, enum happening h)
+{
+    w->happened.of[h]++;
+}
 
 // clocks.c: the passing of time.
 void clocks_init(struct world *w);
