@@ -77,7 +77,7 @@ ifeq ($(V),)
 endif
 
 .PHONY: all build objects test-programs bench-programs fuzz-programs chaos-libraries test sanitize \
-        lint lint-rooms lint-style lint-format lint-warnings lint-purity lint-shell tidy \
+        mutants lint lint-rooms lint-style lint-format lint-warnings lint-purity lint-shell tidy \
         format install clean
 all: build
 build: $(if $(filter release,$(PROFILE)),build/carillon,$(BUILD)/carillon)
@@ -133,7 +133,24 @@ $(SHIMS): $(BUILD)/%.so: %.c $(BUILD)/flags
 $(REPLAYS): $(BUILD)/%_replay: $(BUILD)/%_fuzz.o $(BUILD)/test/fuzz/replay.o $(LIB)
 	$(call SAY,link   )$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+# --- Mutants -------------------------------------------------------------------------------------
+
+# `make MUTANT=NAME build/mutants/NAME/test/sim/test_sim` is a test program with one bug on purpose
+# (src/base/mutant.h). Only the files that mention the bug are compiled again; all else is linked
+# from the library. tools/mutants.py does this for every row of src/base/mutants.def.
+ifdef MUTANT
+MUTATED := $(patsubst %.c,build/mutants/$(MUTANT)/%.o,$(shell grep -lr 'MUTANT($(MUTANT))' src))
+
+$(MUTATED): build/mutants/$(MUTANT)/%.o: %.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call SAY,mutate )$(CC) $(CFLAGS) -DCARILLON_MUTANT=MUTANT_$(MUTANT) -c -MMD -MP -o $@ $<
+
+build/mutants/$(MUTANT)/%: $(MUTATED) $(BUILD)/%.o $$(call helpers,$$(*D)) $(LIB)
+	@mkdir -p $(@D)
+	$(call SAY,link   )$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcmocka
+endif
+
+-include $(shell find $(BUILD) $(if $(MUTANT),build/mutants/$(MUTANT)) -name '*.d' 2>/dev/null)
 
 # --- Testing -------------------------------------------------------------------------------------
 
@@ -143,6 +160,10 @@ test: build test-programs
 
 sanitize:
 	./dev sanitize
+
+# Bugs on purpose, each of which a test must find.
+mutants:
+	$(PYTHON) tools/mutants.py
 
 # --- Checking ------------------------------------------------------------------------------------
 

@@ -4,11 +4,12 @@
 
     tools/run_tests.py build/release [LAYER...]
 
-The layers are unit, contract, sim, faults, fuzz (each target over its corpus) and e2e; without any,
-all of them. The programs of all but the last, which `make test-programs` has built, run several at
-a time, each with a time limit, so that nothing hangs for ever; then pytest runs the end-to-end
-tests against the carillon of the same folder (CARILLON_BIN). What a program prints is shown only
-when it fails. A program which crashes, is too slow or runs no test at all counts as a failed test.
+The layers are unit, contract, sim, faults, fuzz (each target over its corpus), mutants (of the
+release build only) and e2e; without any, all of them. The programs of all but the last, which `make
+test-programs` has built, run several at a time, each with a time limit, so that nothing hangs for
+ever; then pytest runs the end-to-end tests against the carillon of the same folder (CARILLON_BIN).
+What a program prints is shown only when it fails, but for its lines that begin with `note:`. A
+program which crashes, is too slow or runs no test at all counts as a failed test.
 The last line is `N passed, N failed`, and the exit code says the same.
 """
 
@@ -23,7 +24,7 @@ import xml.etree.ElementTree
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-PROGRAM_SECONDS_MAX = 300
+PROGRAM_SECONDS_MAX = 600
 END_TO_END_SECONDS_MAX = 1200
 
 
@@ -53,10 +54,23 @@ def ending(code):
     return f"died of {signal.Signals(-code).name}" if code < 0 else f"ended with {code}"
 
 
+def count(text):
+    """(passed, failed) by what cmocka prints, or by a last line like our own."""
+    last = re.search(r"^(\d+) passed, (\d+) failed\n\Z", text, re.M)
+    if last:
+        return int(last[1]), int(last[2])
+    groups = (
+        re.findall(rf"^\[  {word}  \] (?:.*: )?(\d+) test\(s\)", text, re.M)
+        for word in ("PASSED", "FAILED")
+    )
+    return tuple(sum(map(int, group)) for group in groups)
+
+
 def run_program(command):
-    """(passed, failed) of one cmocka program, or one that counts as they do; prints its line."""
-    if not command[0].exists():
-        print(f"FAIL {command[0]} was not built")
+    """(passed, failed) of one program that counts its tests; prints its line."""
+    name = command[0]
+    if not name.exists():
+        print(f"FAIL {name} was not built")
         return 0, 1
     with tempfile.TemporaryFile() as output:
         start = time.monotonic()
@@ -65,13 +79,13 @@ def run_program(command):
         output.seek(0)
         text = output.read().decode(errors="replace")
 
-    passed = sum(map(int, re.findall(r"^\[  PASSED  \] (?:.*: )?(\d+) test\(s\)", text, re.M)))
-    failed = sum(map(int, re.findall(r"^\[  FAILED  \] (?:.*: )?(\d+) test\(s\)", text, re.M)))
+    passed, failed = count(text)
     if failed == 0 and (code != 0 or passed == 0):
         failed = 1
-        text += f"\n{command[0]} {ending(code)} after {passed} passed tests\n"
-    line = f"{command[0]}: {passed} passed, {failed} failed, {seconds:.1f} s"
-    print(f"{text}\nFAIL {line}" if failed else f"ok   {line}", flush=True)
+        text += f"\n{name} {ending(code)} after {passed} passed tests\n"
+    line = f"{name}: {passed} passed, {failed} failed, {seconds:.1f} s"
+    notes = "".join(f"\n     {note}" for note in re.findall(r"^note: (.*)$", text, re.M))
+    print(f"{text}\nFAIL {line}" if failed else f"ok   {line}{notes}", flush=True)
     return passed, failed
 
 
@@ -94,6 +108,8 @@ def run_end_to_end(build):
 
 def commands(build, layer):
     folder = Path("test", layer)
+    if layer == "mutants":
+        return [[Path("tools/mutants.py")]] if build.name == "release" else []
     if layer == "fuzz":
         names = [path.stem for path in sorted(folder.glob("*_fuzz.c"))]
         programs = [build / folder / name.replace("_fuzz", "_replay") for name in names]
@@ -103,7 +119,7 @@ def commands(build, layer):
 
 def main():
     build = Path(sys.argv[1])
-    layers = sys.argv[2:] or ["faults", "unit", "contract", "sim", "fuzz", "e2e"]
+    layers = sys.argv[2:] or ["faults", "unit", "contract", "sim", "fuzz", "mutants", "e2e"]
     programs = [command for layer in layers for command in commands(build, layer)]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         results = list(pool.map(run_program, programs))

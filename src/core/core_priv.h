@@ -19,6 +19,7 @@
 
 #include "agenda/agenda.h"
 #include "base/intern.h"
+#include "base/mutant.h"
 #include "base/origin.h"
 #include "core/core.h"
 

@@ -83,8 +83,9 @@ static void raise_failure(struct core *c, const struct open *o)
 
 // An alert is raised from the `alert_after`-th failure in a row on. The count is written for those
 // jobs only that need it.
-static void count_result(struct core *c, const struct open *o, enum execution_state state)
+static void count_result(struct core *c, const struct open *o)
 {
+    enum execution_state state = o->record.state;
     struct core_job *j = o->job;
     uint16_t before = j->failures;
     if (state == EXECUTION_FAILED)
@@ -97,21 +98,32 @@ static void count_result(struct core *c, const struct open *o, enum execution_st
         core__record_job_state(c, j, NULL);
 }
 
+// What follows from its end, for its job and for those that wait.
+static void conclude(struct core *c, struct open *o)
+{
+    struct core_job *j = o->job;
+    count_result(c, o);
+    leave(c, o, 0);
+    core__open_free(c, o);
+    core__job_settle_open(c, j);
+}
+
 // Ends the execution: the terminal row, and its alert in the same batch.
 void core__finish(struct core *c, struct open *o, enum execution_state state, const char *error,
                   const char *reason)
 {
-    struct core_job *j = o->job;
     move(o, state);
     set_error(o, error);
     o->record.reason = reason;
     o->record.completed_at = c->now.wall;
     o->record.next_attempt_at = 0;
     core__record_update(c, o);
-    count_result(c, o, state);
-    leave(c, o, 0);
-    core__open_free(c, o);
-    core__job_settle_open(c, j);
+    if (MUTANT(ALERT_OUTSIDE) && state == EXECUTION_FAILED) {
+        core__queue_leave(o);
+        core__advance(c, o); // It comes back when its row is durable.
+    } else {
+        conclude(c, o);
+    }
 }
 
 void core__cancel(struct core *c, struct open *o, const char *reason)
@@ -130,7 +142,7 @@ void core__cancel(struct core *c, struct open *o, const char *reason)
 static const char *stopped(const struct open *o)
 {
     const struct core_job *j = o->job;
-    if (j->deleted)
+    if (j->deleted && !MUTANT(DELETE_FORGETS_PLANNED))
         return "the job was deleted";
     return j->active || is_manual(o) ? NULL : "the job was paused";
 }
@@ -142,7 +154,7 @@ const char *core__not_owed(const struct open *o)
     const struct core_job *j = o->job;
     wall_ms at = o->record.key.scheduled_at;
     const char *reason = stopped(o);
-    bool begun = o->record.state != EXECUTION_PENDING;
+    bool begun = o->record.state != EXECUTION_PENDING || MUTANT(OLD_SCHEDULE_FIRES);
     if (reason || begun || is_manual(o) || o->plan_version == j->plan_version ||
         at <= j->changed_at)
         return reason;
@@ -189,7 +201,8 @@ void core__due(struct core *c)
         return;
     size_t done = 0;
     struct agenda_node *n;
-    while (done++ < c->limits.step_max && (n = agenda_pop(c->instants, c->now.wall)))
+    while (done++ < c->limits.step_max &&
+           (n = agenda_pop(c->instants, c->now.wall + MUTANT(EARLY_BY_A_TICK))))
         judge(c, open_of(n));
     c->more |= agenda_next(c->instants) <= c->now.wall;
 
@@ -263,13 +276,18 @@ static void claim(struct core *c, struct open *o)
 // Moves a due execution on as far as it can go now.
 void core__advance(struct core *c, struct open *o)
 {
-    if (o->sequence > c->recorded) {
+    if (o->sequence > c->recorded && !MUTANT(SENT_BEFORE_RECORD)) {
         await_record(c, o);
+        return;
+    }
+    if (MUTANT(ALERT_OUTSIDE) && o->record.state == EXECUTION_FAILED) {
+        conclude(c, o);
         return;
     }
     if (!core__gates_pass(c, o))
         return;
-    bool needs_claim = o->careful || o->job->policy->type == JOB_ATMOST_ONCE;
+    bool at_most_once = o->job->policy->type == JOB_ATMOST_ONCE && !MUTANT(CLAIMED_AFTER_SEND);
+    bool needs_claim = o->careful || at_most_once;
     if (needs_claim && !o->claimed)
         claim(c, o);
     else
@@ -349,7 +367,8 @@ static bool may_retry(const struct open *o, const struct outcome *out)
     const struct core_job *j = o->job;
     if (is_permanent(j, out))
         return false;
-    bool safe = j->policy->type == JOB_ATLEAST_ONCE || out->kind == OUTCOME_NOT_SENT;
+    bool safe = j->policy->type == JOB_ATLEAST_ONCE || out->kind == OUTCOME_NOT_SENT ||
+                MUTANT(LOST_SENT_AGAIN);
     return safe && o->record.retry_count < j->policy->max_retries;
 }
 
@@ -362,12 +381,13 @@ static void back_off(struct core *c, struct open *o, const struct outcome *out, 
     if (o->record.state == EXECUTION_PENDING)
         move(o, EXECUTION_RUNNING);
     o->written = true;
-    leave(c, o,
-          j->policy->overlap == OVERLAP_QUEUE ? 1 : 0); // A queue does not move between attempts.
+    bool keeps_turn = j->policy->overlap == OVERLAP_QUEUE && !MUTANT(QUEUE_OVERTAKEN);
+    leave(c, o, keeps_turn ? 1 : 0); // A queue does not move between attempts.
     o->retrying = true;
     o->record.next_attempt_at = c->now.wall + delay;
     o->phase = PHASE_BACKOFF;
-    core__record_update(c, o); // The retry waits for it, lest the next life use its number again.
+    if (!MUTANT(RETRY_NOT_WRITTEN)) // The retry waits for it, lest the next life use its number.
+        core__record_update(c, o);
     agenda_put(c->retries, &o->due, c->now.mono + delay, o->record.id);
 }
 

@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #define DRIP_NS 10000000
+#define DRIP_BYTES_MAX 500 // Then it ends, lest one who waits for the end wait for ever.
 #define REQUEST_BYTES_MAX 262144
 
 struct connection {
@@ -33,6 +34,7 @@ struct connection {
     size_t request_capacity;
     const struct script *script; // Being answered; NULL while a request is read.
     size_t answered;
+    size_t dripped;
 };
 
 struct scripted_target {
@@ -136,7 +138,8 @@ static void drip_ready(void *context, uint32_t events)
         next = c->next;
         if (!c->script || c->script->end != SCRIPT_DRIP)
             continue;
-        if (connection_write(c, c->script->answer + c->answered, 1) == 0)
+        bool ends = ++c->dripped > DRIP_BYTES_MAX;
+        if (ends || connection_write(c, c->script->answer + c->answered, 1) == 0)
             connection_close(c, false);
         else
             c->answered = (c->answered + 1) % answer_bytes(c->script);

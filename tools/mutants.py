@@ -1,0 +1,167 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Builds every mutant of src/base/mutants.def, and has its test find the bug.
+
+    tools/mutants.py [--seeds 2000] [NAME...]
+
+A mutant is a build with one bug on purpose (src/base/mutant.h). Its test is the simulator, which
+must break a promise within so many seeds, or a contract test, of which one must fail. The same
+test of the same code without the bug must find nothing in the same seeds, else it is the test that
+is broken. Each is told with what caught it: the seed and the rule, or the name of the test. The
+last line is `N passed, N failed`, and the exit code says the same.
+"""
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+TABLE = Path("src/base/mutants.def")
+BUILD = Path("build/release")
+SIMULATOR = "sim/test_sim"
+ROW = re.compile(r'^MUTANT_ROW\((\w+),\s*"([^"]+)",\s*"([^"]+)"\)', re.M)
+USE = re.compile(r"\bMUTANT\((\w+)\)")
+TEST_SECONDS_MAX = 280
+
+
+class Survived(Exception):
+    """The test did not find the bug, or could not look for it."""
+
+
+def read_table():
+    text = TABLE.read_text()
+    rows = ROW.findall(text)
+    if not rows or len(rows) != text.count("\nMUTANT_ROW("):
+        sys.exit(f"{TABLE}: a row that cannot be read")
+    return {name: (test, incident) for name, test, incident in rows}
+
+
+def names_in_use():
+    files = [path for path in Path("src").rglob("*.[ch]") if path.name != "mutant.h"]
+    return {name for path in files for name in USE.findall(path.read_text())}
+
+
+def make(*arguments):
+    code, text = run(["make", "-s", "V=1", *arguments])
+    if code != 0:
+        raise Survived(f"it cannot be built: {text.strip()[-300:]}")
+
+
+def build(name, test):
+    program = f"build/mutants/{name}/test/{test}"
+    make(f"MUTANT={name}", program)
+    return program
+
+
+def run(command):
+    """(exit code, output); the program is stopped when it takes too long."""
+    try:
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=TEST_SECONDS_MAX,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as reason:
+        raise Survived(f"{command[0]} took more than {TEST_SECONDS_MAX} s") from reason
+    return done.returncode, done.stdout.decode(errors="replace")
+
+
+def simulate(program, seeds):
+    """(seed, rule) of the first promise that is broken; (None, None) if all hold."""
+    code, text = run([program, "--until-broken", "--seeds", str(seeds)])
+    if code == 0:
+        return None, None
+    broken = re.search(r"^seed=(\d+) .*BROKEN: (.*)$", text, re.M)
+    if not broken:
+        raise Survived(f"{program} ended with {code}, which is no verdict: {text.strip()[-300:]}")
+    return int(broken[1]), broken[2]
+
+
+def catch_in_simulator(name, seeds):
+    seed, rule = simulate(build(name, SIMULATOR), seeds)
+    if seed is None:
+        raise Survived(f"no promise was broken in {seeds} seeds")
+    return seed, f"seed {seed}: {rule}"
+
+
+def catch_in_test(name, test):
+    if run([BUILD / "test" / test])[0] != 0:
+        raise Survived(f"{test} fails without the bug, too")
+    code, text = run([build(name, test)])
+    failed = re.search(r"^\[  FAILED  \] (?:\S+: )?(\D\w+)$", text, re.M)
+    if code == 0 or not failed:
+        raise Survived(f"no test of {test} failed (it ended with {code})")
+    return f"{test}: {failed[1]}"
+
+
+def catch(name, test, seeds):
+    """(seed or None, how it was caught); Survived if it was not."""
+    if test == SIMULATOR:
+        return catch_in_simulator(name, seeds)
+    return None, catch_in_test(name, test)
+
+
+def try_mutant(name, row, seeds):
+    test, incident = row
+    start = time.monotonic()
+    try:
+        seed, how = catch(name, test, seeds)
+        good, verdict = True, f"caught by {how}"
+    except Survived as reason:
+        seed, good, verdict = None, False, f"NOT CAUGHT: {reason}"
+    seconds = time.monotonic() - start
+    print(f"{name}: {incident}\n    {verdict} ({seconds:.1f} s)", flush=True)
+    return good, seed
+
+
+def check_unmutated(seeds):
+    """Whether the code as it is keeps its promises in the seeds that caught mutants."""
+    seed, rule = simulate(BUILD / "test" / SIMULATOR, seeds)
+    if seed is not None:
+        print(f"without any bug, seed {seed} breaks a promise too: {rule}")
+    else:
+        print(f"without any bug, no promise is broken in the same {seeds} seeds")
+    return seed is None
+
+
+def read_arguments(table):
+    """(names, seeds); ends with a message when something does not fit."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n", maxsplit=1)[0])
+    parser.add_argument("names", nargs="*", metavar="NAME", help="only these mutants")
+    parser.add_argument("--seeds", type=int, default=2000, help="for each to be caught in")
+    options = parser.parse_args()
+    unknown = set(options.names) - set(table)
+    if unknown:
+        parser.error(f"no such mutant: {', '.join(sorted(unknown))}")
+    odd = set(table) ^ names_in_use()
+    if odd:
+        parser.error(f"only in the table, or only in the code: {', '.join(sorted(odd))}")
+    return options.names or list(table), options.seeds
+
+
+def main():
+    table = read_table()
+    names, seeds = read_arguments(table)
+    tests = {SIMULATOR} | {table[name][0] for name in names}
+    os.environ.pop("MAKEFLAGS", None)  # Of a make that runs us; ours is another one.
+    try:
+        make(f"-j{os.cpu_count()}", *(str(BUILD / "test" / test) for test in sorted(tests)))
+    except Survived as reason:
+        sys.exit(f"without any bug, {reason}")
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        results = list(pool.map(lambda name: try_mutant(name, table[name], seeds), names))
+    seeds_used = max((seed for _, seed in results if seed), default=1)
+    good = [caught for caught, _ in results] + [check_unmutated(seeds_used)]
+    print(f"{sum(good)} passed, {len(good) - sum(good)} failed")
+    return 0 if all(good) else 1
+
+
+sys.exit(main())
