@@ -8,12 +8,26 @@
 
 #include "cron/ascii_priv.h"
 
+// The bits from `low` to `high`, a word at a time: every text that names no year has 230 of them.
+static void add_run(struct cron_set *set, unsigned low, unsigned high)
+{
+    for (unsigned word = low / 64; word <= high / 64; word++) {
+        unsigned first = word == low / 64 ? low % 64 : 0;
+        unsigned last = word == high / 64 ? high % 64 : 63;
+        set->bits[word] |= UINT64_MAX << first & UINT64_MAX >> (63 - last);
+    }
+}
+
 void cron__set_add(struct cron_set *set, enum cron_field field, unsigned low, unsigned high,
                    unsigned step)
 {
+    unsigned base = cron__rule(field)->base;
+    if (step == 1 && field != CRON_WEEKDAY) {
+        add_run(set, low - base, high - base);
+        return;
+    }
     for (unsigned value = low; value <= high; value += step) {
-        // Seven is Sunday, too.
-        unsigned bit = field == CRON_WEEKDAY ? value % 7 : value - cron__rule(field)->base;
+        unsigned bit = field == CRON_WEEKDAY ? value % 7 : value - base; // Seven is Sunday, too.
         set->bits[bit / 64] |= UINT64_C(1) << bit % 64;
     }
 }

@@ -333,10 +333,12 @@ static bool read_word(const struct column *c, const char *text, void *row)
 static bool read_cell(const struct column *c, sqlite3_stmt *statement, int at, void *row)
 {
     const char *text;
+    int64_t number;
     switch (c->cell) {
     case CELL_INTEGER:
-        if (sqlite3_column_type(statement, at) != SQLITE_NULL)
-            return store_integer(c, row, sqlite3_column_int64(statement, at));
+        number = sqlite3_column_int64(statement, at);
+        if (number != 0 || sqlite3_column_type(statement, at) != SQLITE_NULL) // NULL reads as 0.
+            return store_integer(c, row, number);
         return c->null != NOT_NULL && store_integer(c, row, c->null);
     case CELL_TEXT:
         text = (const char *)sqlite3_column_text(statement, at);
