@@ -4,7 +4,9 @@
 // A dispatcher lives on its owner's event loop: dispatch_send returns at once, and the outcome is
 // called back from a later turn of the loop, exactly once for each send. Deadlines run on the
 // monotonic clock and cover the whole attempt, from dispatch_send to the last byte of the answer.
-// How many attempts are under way is the caller's business; dispatch never queues.
+// How many attempts are under way is the caller's business; dispatch refuses none. Wire opens only
+// a few connections in each turn of the loop, so that the first of a herd need not wait for the
+// last.
 //
 // Adapters: dispatch_wire_open, dispatch_curl_open. Every adapter passes one contract suite.
 //

@@ -79,6 +79,11 @@ void harness_reopen(struct harness *h, const struct dispatch_options *o)
     assert_int_equal(adapter->open(h->loop, o, outcome_seen, h, &h->dispatch, NULL), ERR_OK);
 }
 
+int harness_open_files(const struct harness *h)
+{
+    return count_entries("/proc/self/fd") - h->open_files;
+}
+
 int harness_teardown(void **state)
 {
     struct harness *h = *state;
@@ -88,7 +93,7 @@ int harness_teardown(void **state)
     loop_close(h->loop);
     while (count_entries("/proc/self/task") > h->threads)
         sched_yield(); // A thread that resolves a name is left behind, and ends by itself.
-    int left_open = count_entries("/proc/self/fd") - h->open_files;
+    int left_open = harness_open_files(h);
     free(h->seen);
     free(h);
     assert_int_equal(left_open, 0);

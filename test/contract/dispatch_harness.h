@@ -48,6 +48,8 @@ int harness_setup(void **state, const struct script *scripts, const char *certif
                   const char *key_file, const char *ca_file);
 // Replaces the dispatcher by one with other options.
 void harness_reopen(struct harness *h, const struct dispatch_options *o);
+// Descriptors that the test's process has opened since the setup began, those of its target too.
+int harness_open_files(const struct harness *h);
 // Fails the test if a descriptor was left open.
 int harness_teardown(void **state);
 

@@ -16,6 +16,7 @@ static const struct script scripts[] = {
     {"/ok", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", 0, SCRIPT_KEEP},
     {"/close", NULL, 0, SCRIPT_CLOSE},
     {"/reset", NULL, 0, SCRIPT_RESET},
+    {"/silent", NULL, 0, SCRIPT_KEEP},
     {"/half-line", "HTTP/1", 0, SCRIPT_CLOSE},
     {"/surplus", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokmore", 0, SCRIPT_KEEP},
     {"/two-lengths", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nokk", 0,
@@ -157,12 +158,17 @@ static void a_connection_is_not_kept_after_bytes_that_should_not_be_there(void *
 
 // --- Kept connections ----------------------------------------------------------------------------
 
-static void post_at_once(struct harness *h, size_t count)
+static void send_many(struct harness *h, const char *path, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        struct send s = harness_attempt(h, "/ok");
+        struct send s = harness_attempt(h, path);
         harness_send(h, &s);
     }
+}
+
+static void post_at_once(struct harness *h, size_t count)
+{
+    send_many(h, "/ok", count);
     harness_wait(h, h->seen_count + count);
 }
 
@@ -185,6 +191,64 @@ static void an_idle_connection_is_closed_in_the_end(void **state)
     while (scripted_target_open_connections(h->target) > 0)
         loop_turn(h->loop, -1);
     assert_answered(harness_post(h, "/ok"));
+}
+
+// --- Many at once --------------------------------------------------------------------------------
+
+static void the_first_of_a_herd_does_not_wait_for_the_connection_of_the_last(void **state)
+{
+    struct harness *h = *state;
+    send_many(h, "/ok", 500);
+    while (scripted_target_requests(h->target) == 0)
+        loop_turn(h->loop, -1);
+    assert_true(harness_open_files(h) < 100);
+    harness_wait(h, 500);
+    assert_int_equal(scripted_target_requests(h->target), 500);
+}
+
+static void a_herd_opens_no_more_connections_than_a_quick_target_needs(void **state)
+{
+    struct harness *h = *state;
+    post_at_once(h, 500);
+    for (size_t i = 0; i < h->seen_count; i++)
+        assert_answered(&h->seen[i]);
+    assert_in_range(scripted_target_connections(h->target), 1, 250);
+}
+
+// It answers nothing before all of them are there.
+static void a_slow_target_gets_a_connection_for_each_of_a_herd(void **state)
+{
+    struct harness *h = *state;
+    send_many(h, "/silent", 100);
+    while (scripted_target_requests(h->target) < 100)
+        loop_turn(h->loop, -1);
+    assert_int_equal(scripted_target_connections(h->target), 100);
+    assert_int_equal(dispatch_in_flight(h->dispatch), 100);
+}
+
+static void who_waits_for_a_connection_can_be_cancelled(void **state)
+{
+    struct harness *h = *state;
+    send_many(h, "/ok", 20);
+    uint64_t last = h->tickets;
+    dispatch_cancel(h->dispatch, last);
+    harness_wait(h, 20);
+    for (size_t i = 0; i < h->seen_count; i++) {
+        const struct seen *s = &h->seen[i];
+        assert_int_equal(s->kind, s->ticket == last ? OUTCOME_NOT_SENT : OUTCOME_ANSWERED);
+        assert_error(h, s, s->ticket == last ? "cancelled" : "");
+    }
+    assert_int_equal(scripted_target_requests(h->target), 19);
+}
+
+// Those of one host stand in line; a kept connection to another is not theirs to wait for.
+static void a_herd_for_one_host_does_not_hold_up_another(void **state)
+{
+    struct harness *h = *state;
+    assert_answered(post_to(h, "http", "one.test"));
+    send_many(h, "/silent", 200);
+    assert_answered(post_to(h, "http", "one.test"));
+    assert_true(harness_open_files(h) < 200);
 }
 
 // --- Names ---------------------------------------------------------------------------------------
@@ -383,6 +447,11 @@ int main(void)
         TEST(a_connection_is_not_kept_after_bytes_that_should_not_be_there),
         TEST(no_more_connections_are_kept_than_allowed),
         TEST(an_idle_connection_is_closed_in_the_end),
+        TEST(the_first_of_a_herd_does_not_wait_for_the_connection_of_the_last),
+        TEST(a_herd_opens_no_more_connections_than_a_quick_target_needs),
+        TEST(a_slow_target_gets_a_connection_for_each_of_a_herd),
+        TEST(who_waits_for_a_connection_can_be_cancelled),
+        TEST(a_herd_for_one_host_does_not_hold_up_another),
         TEST(a_name_is_asked_for_once_for_all_that_wait),
         TEST(a_name_is_asked_for_again_when_its_time_is_over),
         TEST(that_a_name_does_not_exist_is_kept_too),

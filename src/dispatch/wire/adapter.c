@@ -3,7 +3,11 @@
 
 #include "dispatch/wire/wire_priv.h"
 
-#include <assert.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #define CALLS_SPARE_MAX 4096
 #define EXCERPTS_SPARE_MAX 256
@@ -65,14 +69,16 @@ static void free_calls(struct call_list *list)
 
 // --- Reporting -----------------------------------------------------------------------------------
 
-void wire__soon(struct wire *w)
+static void want_soon(struct wire *w, bool wanted)
 {
-    deadline__set(&w->deadlines, &w->soon, 0);
+    if (w->is_soon != wanted)
+        loop_modify(w->loop, &w->soon, wanted ? EPOLLIN : 0);
+    w->is_soon = wanted;
 }
 
-static void soon_over(void *context)
+void wire__soon(struct wire *w)
 {
-    (void)context; // The reporting follows, as behind every deadline.
+    want_soon(w, true);
 }
 
 void wire__report(struct wire *w)
@@ -99,6 +105,31 @@ void wire__report(struct wire *w)
 static void report_all(void *context)
 {
     wire__report(context);
+}
+
+static void soon_ready(void *context, uint32_t events)
+{
+    (void)events;
+    struct wire *w = context;
+    want_soon(w, line__serve(w));
+    wire__report(w);
+}
+
+static enum err open_soon(struct wire *w, struct fault *f)
+{
+    int fd = eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (fd < 0)
+        return fault_set(f, ERR_SYSTEM, "eventfd: %s", strerror(errno));
+    w->soon = (struct loop_source){.fd = fd, .ready = soon_ready, .context = w};
+    return loop_add(w->loop, &w->soon, 0, f);
+}
+
+static void close_soon(struct wire *w)
+{
+    if (w->soon.fd < 0)
+        return;
+    loop_remove(w->loop, &w->soon);
+    close(w->soon.fd);
 }
 
 // --- The port ------------------------------------------------------------------------------------
@@ -149,6 +180,7 @@ static void wire_close(struct dispatch *dispatch)
     resolver__close(w->resolver);
     pool__fini(w);
     deadlines__close(&w->deadlines);
+    close_soon(w);
     SSL_CTX_free(w->tls);
     request_fini(&w->parts);
     free(w->version);
@@ -173,10 +205,11 @@ static struct wire *wire_new(struct loop *l, const struct dispatch_options *o, d
     w->version = xstrdup(o->version ? o->version : "");
     w->connect_ms = o->connect_ms > 0 ? o->connect_ms : CONNECT_MS_DEFAULT;
     w->tls_ms = o->tls_ms > 0 ? o->tls_ms : TLS_MS_DEFAULT;
-    w->soon = (struct deadline){.over = soon_over, .context = w};
+    w->soon.fd = -1;
     TAILQ_INIT(&w->under_way);
     TAILQ_INIT(&w->ended);
     TAILQ_INIT(&w->spare);
+    line__init(w);
     pool__init(w, o->connections_max > 0 ? o->connections_max : CONNECTIONS_MAX_DEFAULT);
     return w;
 }
@@ -188,6 +221,8 @@ enum err dispatch_wire_open(struct loop *l, const struct dispatch_options *o, di
     enum err err = deadlines__open(&w->deadlines, l, report_all, w, f);
     if (!err)
         err = resolver__open(l, &w->deadlines, o->name_servers, report_all, w, &w->resolver, f);
+    if (!err)
+        err = open_soon(w, f);
     if (!err)
         err = tls__open(o->ca_file, &w->tls, f);
     if (err)

@@ -59,6 +59,7 @@ static void let_go(struct call *c, bool reusable)
 void call__end(struct call *c, enum ending ending)
 {
     struct wire *w = c->owner;
+    line__leave(c);
     dial__stop(c);
     let_go(c, ending == END_ANSWERED && c->response.reusable);
     deadline__clear(&w->deadlines, &c->deadline);
@@ -378,7 +379,7 @@ static enum trouble trouble_of_url(const char *url)
     return *url && strstr(url, "://") && !is_http(url) ? TROUBLE_SCHEME : TROUBLE_URL;
 }
 
-static void connect_or_dial(struct call *c)
+void call__connect(struct call *c)
 {
     struct connection *n;
     while ((n = pool__take(c->target, !c->repeatable))) {
@@ -389,7 +390,7 @@ static void connect_or_dial(struct call *c)
         }
         let_go(c, false); // Nothing was sent: the next one.
     }
-    dial(c, c->started);
+    dial(c, clock_mono_ms());
 }
 
 void call__start(struct call *c, const struct send *s)
@@ -411,5 +412,10 @@ void call__start(struct call *c, const struct send *s)
     url_origin(s->request.api, origin);
     c->target = pool__target(w, &url, origin);
     call__compose(c, &s->request, &url);
-    connect_or_dial(c);
+    if (line__ask(c)) {
+        call__connect(c);
+        return;
+    }
+    c->stage = STAGE_CONNECT;
+    bound_whole(c);
 }

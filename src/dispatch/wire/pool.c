@@ -40,6 +40,7 @@ static struct target *target_new(struct wire *w, const struct url *u, const char
     strcpy(t->key, key);
     t->entry.key = t->key;
     TAILQ_INIT(&t->idle);
+    TAILQ_INIT(&t->line);
     table__add(&w->pool.targets, &t->entry);
     return t;
 }
@@ -147,6 +148,7 @@ void pool__put(struct connection *n)
         deadline__set(&w->deadlines, &p->sweep, now + IDLE_MS);
     if (p->idle_count > p->idle_max)
         pool__drop_oldest(w);
+    line__kept(t, w);
 }
 
 struct connection *pool__take(struct target *t, bool checked)

@@ -9,13 +9,14 @@
 //   connection.c  one socket: open, read, write, close, in plain text or through TLS
 //   tls.c         handshakes, verification, resumption
 //   pool.c        targets, and their connections that wait for the next request
+//   line.c        calls that wait for a connection, when many are wanted at once
 //   response*.c   bytes -> answer (pure)
 //   resolve.c     names that are known; lookup.c: name servers
 //   deadline.c    all the waiting, on one timer; table.c: text -> object
 //
-//   dispatch_send -> call -> pool has one? ----------------------> write -> read -> end
-//                               | no                              ^
-//                               '-> dial (resolve, connect) -> TLS'
+//   dispatch_send -> call -> pool has one? ------------------------------> write -> read -> end
+//                               | no                                      ^
+//                               '-> line -> dial (resolve, connect) -> TLS'
 //
 // A call ends once, wherever that is noticed, and is then only put on a list: outcomes are reported
 // at the end of each callback of the loop, so nothing is pulled away under a caller's feet. Calls,
@@ -55,6 +56,12 @@ struct pool {
     struct deadline sweep; // When the first of them has waited long enough.
 };
 
+// Who waits for a connection.
+struct line {
+    struct target_list targets;
+    unsigned openings; // So many connections may still be opened in this turn of the loop.
+};
+
 struct wire {
     struct dispatch dispatch; // First: the port's calls arrive with a pointer to it.
     struct loop *loop;
@@ -68,6 +75,7 @@ struct wire {
     struct resolver *resolver;
     SSL_CTX *tls;
     struct pool pool;
+    struct line line;
 
     struct call_list under_way;
     struct call_list ended; // To be reported.
@@ -76,7 +84,8 @@ struct wire {
     size_t in_flight;
     size_t spare_count;
     size_t excerpt_count;
-    struct deadline soon; // Has the loop call back in its next turn.
+    struct loop_source soon; // Always readable: has the loop call back in its next turn.
+    bool is_soon;            // Whether the loop looks at it.
 
     struct request_parts parts;   // Of the request being composed.
     char received[RECEIVE_BYTES]; // Of the connection being read.
@@ -89,7 +98,9 @@ struct target {
     size_t uses;                 // Calls and connections; 0: it may go.
     struct connection_list idle; // The one used last comes first.
     size_t idle_count;
-    SSL_SESSION *session; // To resume; NULL when there is none.
+    struct call_list line;       // The one that came first is served first.
+    TAILQ_ENTRY(target) waiting; // In line.targets, while somebody is in line.
+    SSL_SESSION *session;        // To resume; NULL when there is none.
     bool https;
     bool is_address;
     uint16_t port;
@@ -128,7 +139,9 @@ enum ending { END_ANSWERED, END_TROUBLE, END_CONNECT, END_TLS, END_TIMEOUT };
 struct call {
     TAILQ_ENTRY(call) link; // In one of the lists of struct wire.
     struct wire *owner;
-    struct target *target; // NULL: the URL was none.
+    struct target *target;   // NULL: the URL was none.
+    TAILQ_ENTRY(call) place; // In target.line.
+    bool in_line;
     struct connection *connection;
     struct dial dial;
     struct deadline deadline; // The end of the attempt, or of the stage it is in.
@@ -171,7 +184,7 @@ struct excerpt {
 // --- adapter.c
 
 void wire__report(struct wire *w);
-void wire__soon(struct wire *w); // wire__report is called in the next turn of the loop.
+void wire__soon(struct wire *w); // The line is served and ends are reported in the next turn.
 struct excerpt *wire__excerpt_take(struct wire *w);
 void wire__excerpt_put(struct wire *w, struct excerpt *e);
 
@@ -181,6 +194,8 @@ struct call *call__new(struct wire *w);
 void call__free(struct call *c);
 // Prepares and starts the attempt. It may end inside the call.
 void call__start(struct call *c, const struct send *s);
+// Its turn has come: it gets a kept connection, or else a fresh one. It may end inside the call.
+void call__connect(struct call *c);
 void call__end(struct call *c, enum ending ending);
 void call__trouble(struct call *c, enum trouble t); // The same for END_TROUBLE.
 // From dial.c: the addresses are known; a socket is connected (and now the call's); none is.
@@ -202,6 +217,16 @@ struct verdict {
 };
 
 void call__verdict(const struct call *c, mono_ms now, struct verdict *out);
+
+// --- line.c
+
+void line__init(struct wire *w);
+// True: the call may have a connection now. False: it waits; call__connect is called in its turn.
+bool line__ask(struct call *c);
+void line__leave(struct call *c);                  // A no-op when it does not wait.
+void line__kept(struct target *t, struct wire *w); // A connection to it has become free.
+// Once in a turn while somebody waits; false when nobody does any more.
+bool line__serve(struct wire *w);
 
 // --- dial.c
 
