@@ -24,6 +24,8 @@ from whole import BUILD, YEARLY, create_many, percentile, server_on, target_in
 LATE_MS_MAX = 1000
 WARM_UP_MS = 3000
 HERD_LEAD_MS = 9000
+HERD_CREATED_PER_MS = 4  # Of many jobs, with some reserve.
+HERD_ALONE_MS = 250  # Its first moments, in which nobody asks how far it is.
 HERD_SECONDS = 20
 FIRE_SECONDS = 60
 
@@ -95,20 +97,26 @@ def is_sustained(row):
 
 def measure_herd(contender, folder, jobs):
     """So many jobs that are due at one instant, and never again."""
-    at_ms = second_after(HERD_LEAD_MS)
+    at_ms = second_after(max(HERD_LEAD_MS, jobs // HERD_CREATED_PER_MS))
     at = datetime.fromtimestamp(at_ms // 1000, timezone.utc)
     schedule = f"{at.second} {at.minute} {at.hour} {at.day} {at.month} *"
     with target_in(folder) as target:
         with contender.running(folder, target.url("/ok"), jobs=jobs, schedule=schedule) as running:
             if now_ms() >= at_ms - 200:
                 raise Died("not ready in time")
-            wait_until_clock(at_ms)
+            wait_until_clock(at_ms + HERD_ALONE_MS)
             wait_for_requests(target, jobs)
+            memory_mib = meter.memory_mib(running.pids)
         arrivals = list(target.read())
     keys = {job for job, _, _ in arrivals}
     row = lateness(at_us / 1000 - at_ms for _, _, at_us in arrivals)
     unrecorded = max(0, len(keys) - running.counts["succeeded"])
-    return row | {"lost": jobs - len(keys), "unrecorded": unrecorded}
+    return row | {
+        "lost": jobs - len(keys),
+        "repeated": len(arrivals) - len(keys),
+        "unrecorded": unrecorded,
+        "memory_mib": memory_mib,
+    }
 
 
 # Looks seldom: it shares the processors with what it watches.
