@@ -115,6 +115,11 @@ struct agenda_node *agenda_pop(struct agenda *a, int64_t now)
     return n;
 }
 
+struct agenda_node *agenda_first(const struct agenda *a)
+{
+    return a->count ? a->heap[0].node : NULL;
+}
+
 int64_t agenda_next(const struct agenda *a)
 {
     return a->count ? a->heap[0].at : AGENDA_NEVER;

@@ -36,6 +36,9 @@ void agenda_remove(struct agenda *a, struct agenda_node *n);
 // Takes out the earliest node due at or before `now`; NULL if there is none.
 struct agenda_node *agenda_pop(struct agenda *a, int64_t now);
 
+// The earliest node, which stays where it is; NULL when empty.
+struct agenda_node *agenda_first(const struct agenda *a);
+
 // When to look again: the earliest entry, or AGENDA_NEVER when empty.
 int64_t agenda_next(const struct agenda *a);
 

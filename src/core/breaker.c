@@ -1,19 +1,27 @@
 // SPDX-License-Identifier: MIT
-// breaker.c: a target where nothing answers is left in peace for a while.
+// breaker.c: a target where nothing answers is left in peace for a while, and somebody is told.
 //
 // When `breaker_losses` attempts in a row got no answer at all (refused, reset, timed out),
 // attempts to that host wait, a second at first and then doubling up to five. After the wait a few
 // probe; the first answer, whatever its status, lets everybody go on. Nothing is skipped: what
 // waits is late, and what fails meanwhile fails by the job's own rules.
+//
+// From the first time it opens until it has been closed for a while is one outage, with one alert
+// at its begin and one at its end. It is forgotten with the process: a host that is still dead
+// after a start is told of again.
 
 #include "core/core_priv.h"
+
+#include <stdio.h>
+
+#define TEXT_BYTES (ORIGIN_BYTES + ERROR_TEXT_MAX + 160)
 
 static const struct host *host_of(const struct gate *g)
 {
     return (const struct host *)((const char *)g - offsetof(struct host, gate));
 }
 
-static bool is_broken(const struct core *c, const struct host *h)
+bool core__breaker_is_open(const struct core *c, const struct host *h)
 {
     return c->limits.breaker_losses > 0 && h->losses >= c->limits.breaker_losses;
 }
@@ -21,13 +29,54 @@ static bool is_broken(const struct core *c, const struct host *h)
 bool core__breaker_holds(const struct core *c, const struct gate *g)
 {
     const struct host *h = host_of(g);
-    if (!is_broken(c, h))
+    if (!core__breaker_is_open(c, h))
         return false;
     return c->now.mono < h->closed_until || g->in_flight >= BREAKER_PROBES;
 }
 
-static void open_breaker(struct core *c, struct host *h)
+// --- Outages ---
+
+static void tell_down(struct core *c, struct host *h, const char *lost)
 {
+    char text[TEXT_BYTES];
+    if (h->down_since)
+        return; // It is the same outage.
+    h->down_since = h->lost_from;
+    h->next_down = c->down;
+    c->down = h;
+    snprintf(text, sizeof text,
+             "nothing answers at %s: %u attempts in a row got no answer, the last one: %s; its %u "
+             "open executions wait until one is answered",
+             h->origin, h->losses, lost, h->open);
+    core__record_server_alert(c, ALERT_TARGET_DOWN, text);
+}
+
+static void tell_up(struct core *c, struct host *h, const char *what)
+{
+    char since[RFC3339_BYTES], text[TEXT_BYTES];
+    struct host **link = &c->down;
+    while (*link != h)
+        link = &(*link)->next_down;
+    *link = h->next_down;
+    wall_format(h->down_since, since);
+    h->down_since = 0;
+    snprintf(text, sizeof text, "%s %s: nothing had answered there since %s", what, h->origin,
+             since);
+    core__record_server_alert(c, ALERT_TARGET_UP, text);
+}
+
+void core__breaker_forget(struct core *c, struct host *h)
+{
+    agenda_remove(c->breakers, &h->breaker);
+    if (h->down_since)
+        tell_up(c, h, "no job is left that calls");
+}
+
+// --- Opening and closing ---
+
+static void open_breaker(struct core *c, struct host *h, const char *lost)
+{
+    tell_down(c, h, lost);
     if (c->now.mono < h->closed_until)
         return; // Open already: this one was under way.
     h->wait_ms = MIN(MAX(h->wait_ms * 2, BREAKER_OPEN_MS_MIN), BREAKER_OPEN_MS_MAX);
@@ -35,21 +84,33 @@ static void open_breaker(struct core *c, struct host *h)
     agenda_put(c->breakers, &h->breaker, h->closed_until, h->hash);
 }
 
-void core__breaker_learn(struct core *c, struct host *h, bool answered)
+static void count_loss(struct core *c, struct host *h, const char *lost)
 {
-    if (!answered) {
-        h->losses += !is_broken(c, h);
-        if (is_broken(c, h))
-            open_breaker(c, h);
-        return;
-    }
-    bool was_open = is_broken(c, h);
+    if (h->losses == 0)
+        h->lost_from = c->now.wall;
+    h->losses += !core__breaker_is_open(c, h);
+    if (core__breaker_is_open(c, h))
+        open_breaker(c, h, lost);
+}
+
+static void count_answer(struct core *c, struct host *h)
+{
+    bool was_open = core__breaker_is_open(c, h);
     h->losses = 0;
     h->wait_ms = 0;
     h->closed_until = 0;
-    agenda_remove(c->breakers, &h->breaker);
-    if (was_open)
-        core__gates_pump(c, &h->gate);
+    if (!was_open)
+        return;
+    agenda_put(c->breakers, &h->breaker, c->now.mono + BREAKER_CALM_MS, h->hash);
+    core__gates_pump(c, &h->gate);
+}
+
+void core__breaker_learn(struct core *c, struct host *h, const char *lost)
+{
+    if (lost)
+        count_loss(c, h, lost);
+    else
+        count_answer(c, h);
 }
 
 void core__breakers_due(struct core *c)
@@ -57,6 +118,9 @@ void core__breakers_due(struct core *c)
     struct agenda_node *n;
     while ((n = agenda_pop(c->breakers, c->now.mono))) {
         struct host *h = (struct host *)((char *)n - offsetof(struct host, breaker));
-        core__gates_pump(c, &h->gate);
+        if (core__breaker_is_open(c, h))
+            core__gates_pump(c, &h->gate);
+        else
+            tell_up(c, h, "there are answers again from");
     }
 }

@@ -185,6 +185,7 @@ static void update(struct core *c, struct command *cmd, struct core_job *j, stru
         core__claim_flights(c, j);
     if (!j->active)
         stop_executions(c, j, "the job was paused");
+    core__gates_change_host(c, j);
     core__gate_resize(c, j); // Last, since it lets in who waited.
 }
 
@@ -259,7 +260,7 @@ static enum err refusal(const struct core *c, const struct command *cmd, const s
         return ERR_OK;
     if (!j)
         return ERR_NOT_FOUND;
-    if (cmd->kind == COMMAND_TRIGGER && c->pool.used >= c->limits.open_max)
+    if (cmd->kind == COMMAND_TRIGGER && !core__has_room(c, j->host, LANE_FRESH))
         return ERR_LIMIT;
     if (cmd->version_expected && cmd->version_expected != j->version)
         return ERR_CONFLICT;

@@ -108,6 +108,10 @@ static void set_host(struct core *c, struct core_job *j)
 {
     struct host *old = j->host;
     j->host = core__host_take(c, j->api);
+    for (const struct open *o = j->first_open; o; o = o->job_next) {
+        j->host->open++;
+        old->open--;
+    }
     core__host_release(c, old);
 }
 

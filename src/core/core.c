@@ -4,6 +4,7 @@
 #include "core/core_priv.h"
 
 #include <assert.h>
+#include <string.h>
 
 const struct core_limits core_limits_default = {
     .lookahead_ms = 1500, // Plans second k + 1 in the middle of second k, when little is due.
@@ -239,9 +240,21 @@ void core_zones(const struct core *c, core_each_zone *each, void *context)
     free(seen);
 }
 
+// The hosts where nothing answers: all are counted, the first are shown.
+static void list_down(const struct core *c, struct core_status *s)
+{
+    for (const struct host *h = c->down; h; h = h->next_down) {
+        if (s->hosts_down++ >= HOSTS_DOWN_SHOWN)
+            continue;
+        struct host_down *d = &s->down[s->hosts_down - 1];
+        *d = (struct host_down){.since = h->down_since, .open = h->open};
+        memcpy(d->origin, h->origin, sizeof d->origin);
+    }
+}
+
 struct core_status core_status(const struct core *c)
 {
-    return (struct core_status){
+    struct core_status s = {
         .watermark = c->progress.watermark,
         .jobs = c->jobs.count,
         .jobs_active = c->jobs_active,
@@ -252,4 +265,6 @@ struct core_status core_status(const struct core *c)
         .halted = c->halted,
         .draining = c->draining,
     };
+    list_down(c, &s);
+    return s;
 }

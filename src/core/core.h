@@ -27,6 +27,7 @@
 
 #include "base/err.h"
 #include "base/memory.h"
+#include "base/origin.h"
 #include "base/time.h"
 #include "cron/cron.h"
 
@@ -277,7 +278,14 @@ struct attempt {
         *response; // Excerpt of the body, valid UTF-8 or cut to it; NULL when none. Borrowed.
 };
 
-enum alert_kind { ALERT_FAILURE, ALERT_MISSED, ALERT_CLOCK, ALERT_KINDS };
+enum alert_kind {
+    ALERT_FAILURE,
+    ALERT_MISSED,
+    ALERT_CLOCK,
+    ALERT_TARGET_DOWN, // Nothing answers at a host: attempts wait. Once per outage.
+    ALERT_TARGET_UP,   // The end of it.
+    ALERT_KINDS
+};
 const char *alert_kind_name(enum alert_kind k);
 
 struct alert {
@@ -492,7 +500,7 @@ struct core_limits {
     uint32_t in_flight_max;      // Attempts at once, in all; default 16384.
     uint32_t host_in_flight_max; // Per target host and port; default 1024.
     uint32_t jobs_max;
-    uint32_t open_max; // Executions that are not terminal; planning waits beyond it.
+    uint32_t open_max; // Executions that are not terminal; a host may have as many as are free.
     uint32_t step_max; // Rows planned or requests sent in one tick; the rest follows at once.
     dur_ms late_ms;    // An occurrence planned later than this counts as missed by downtime.
     uint32_t
@@ -518,6 +526,15 @@ void core_step(struct core *c, const struct event *e, struct now now, struct act
 typedef void core_each_zone(void *context, const struct zone *z);
 void core_zones(const struct core *c, core_each_zone *each, void *context);
 
+// A target host where nothing answers: its breaker opened, and has not been closed for long.
+struct host_down {
+    wall_ms since; // The first attempt without an answer ended then.
+    uint32_t open; // Executions of its jobs that are not terminal.
+    char origin[ORIGIN_BYTES];
+};
+
+#define HOSTS_DOWN_SHOWN 8
+
 // Gauges of the machine as it stands, for health and metrics.
 struct core_status {
     wall_ms watermark;
@@ -529,6 +546,8 @@ struct core_status {
     uint64_t retrying;  // Between two attempts.
     bool halted;        // The store takes no writes.
     bool draining;
+    uint32_t hosts_down;
+    struct host_down down[HOSTS_DOWN_SHOWN]; // The first of them; the rest is unset.
 };
 
 struct core_status core_status(const struct core *c);

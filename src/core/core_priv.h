@@ -32,6 +32,7 @@
 #define BREAKER_PROBES 8            // So many may try when it is half open.
 #define BREAKER_OPEN_MS_MIN 1000
 #define BREAKER_OPEN_MS_MAX 5000
+#define BREAKER_CALM_MS 10000     // Answers for so long end an outage.
 #define SUCCESS_EXCERPT_BYTES 256 // What is kept of a good answer; of a bad one, all we got.
 
 enum phase {
@@ -68,10 +69,14 @@ enum gate_kind { GATE_JOB, GATE_HOST, GATE_ALL, GATES };
 // attempts in a row its breaker opens: attempts wait, then a few probe, until one is answered.
 struct host {
     struct host *next;          // In its bucket.
-    struct agenda_node breaker; // At the end of the wait.
+    struct host *next_down;     // In core.down.
+    struct agenda_node breaker; // At the end of the wait, or of the calm after it.
     mono_ms closed_until;       // No attempt starts before.
+    wall_ms down_since;         // Of the outage that an alert told of; 0: none.
+    wall_ms lost_from;          // The first loss in a row.
     dur_ms wait_ms;             // The last wait; doubles.
     uint32_t losses;            // Attempts in a row without an answer.
+    uint32_t open;              // Executions of its jobs.
     uint32_t hash;
     uint32_t users;
     struct gate gate;
@@ -137,7 +142,7 @@ struct core_job {
 struct open {
     struct execution record;
     struct core_job *job;
-    struct host *host;     // From the first gate to the end of the attempt.
+    struct host *host;     // From its gate to the end of the attempt.
     struct open *job_next; // In job->first_open.
     struct open *job_previous;
     struct queue *queue; // The one it is in, or NULL.
@@ -188,6 +193,7 @@ struct core {
     struct intern timings;
     struct intern policies;
     struct host *hosts[HOST_BUCKETS];
+    struct host *down; // Those of which an alert told, the latest first.
     struct pool pool;
     struct agenda *plan;     // Jobs, on the wall clock.
     struct agenda *resumes;  // Paused jobs, on the wall clock.
@@ -303,7 +309,10 @@ bool core__admit(struct core *c, struct open *o);
 
 // breaker.c
 bool core__breaker_holds(const struct core *c, const struct gate *g);
-void core__breaker_learn(struct core *c, struct host *h, bool answered);
+bool core__breaker_is_open(const struct core *c, const struct host *h); // Also while a few try.
+// An attempt was answered, or (`lost`: why) was not.
+void core__breaker_learn(struct core *c, struct host *h, const char *lost);
+void core__breaker_forget(struct core *c, struct host *h); // The last job has left it.
 void core__breakers_due(struct core *c);
 
 // execute.c
@@ -318,6 +327,7 @@ void core__advance(struct core *c, struct open *o);
 void core__finish(struct core *c, struct open *o, enum execution_state state, const char *error,
                   const char *reason);
 void core__cancel(struct core *c, struct open *o, const char *reason);
+void core__miss(struct core *c, struct open *o, const char *reason);
 void core__write_running(struct core *c);
 void core__claim_flights(struct core *c, struct core_job *j);
 
@@ -328,7 +338,14 @@ void core__gates_pump(struct core *c, struct gate *g);
 void core__gate_resize(struct core *c, struct core_job *j); // Its policy may have another limit.
 void core__gate_give(struct core *c, struct core_job *j);   // The job has no open execution.
 void core__gates_free(struct core *c);
-uint32_t core__gate_share(const struct gate *g, enum lane lane);
+void core__gates_change_host(struct core *c, struct core_job *j);
+uint32_t core__lane_share(uint32_t limit, enum lane lane);
+
+// room.c
+#define NO_ROOM "no room: too many executions are open at its host"
+bool core__has_room(const struct core *c, const struct host *h, enum lane lane);
+bool core__keeps_room(const struct core *c, const struct open *o); // At its instant.
+bool core__plan_waits(const struct core *c);                       // For room.
 
 // recover.c
 void core__recover(struct core *c);

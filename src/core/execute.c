@@ -136,6 +136,18 @@ void core__cancel(struct core *c, struct open *o, const char *reason)
     free(error);
 }
 
+// Given up before it was begun.
+void core__miss(struct core *c, struct open *o, const char *reason)
+{
+    char at[RFC3339_BYTES], text[160];
+    wall_format(o->record.key.scheduled_at, at);
+    snprintf(text, sizeof text, "1 occurrence missed at %s: %s", at, reason);
+    o->record.missed_to = o->record.key.scheduled_at;
+    o->record.missed_count = 1;
+    core__record_alert(c, &o->record, ALERT_MISSED, text);
+    core__finish(c, o, EXECUTION_MISSED, NULL, reason);
+}
+
 // --- Judged at its instant ---
 
 // Why no attempt of this execution may start any more, or NULL. Manual ones also run while paused.
@@ -170,6 +182,8 @@ static void judge(struct core *c, struct open *o)
     const char *reason = core__not_owed(o);
     if (reason)
         core__cancel(c, o, reason);
+    else if (!core__keeps_room(c, o))
+        core__miss(c, o, NO_ROOM);
     else if (core__admit(c, o))
         core__advance(c, o);
 }
@@ -425,7 +439,7 @@ void core__outcome(struct core *c, const struct outcome *out)
     if (!success && is_permanent(o->job, out) && a.http_status == 410)
         core__job_gone(c, o->job); // First, lest the place of this one go to the next.
     if (!o->replaced)
-        core__breaker_learn(c, o->host, answered);
+        core__breaker_learn(c, o->host, answered ? NULL : a.error ? a.error : "unknown error");
     if (success)
         core__finish(c, o, EXECUTION_SUCCESS, NULL, NULL);
     else

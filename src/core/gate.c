@@ -11,9 +11,9 @@
 
 #define CATCH_UP_PART 4
 
-uint32_t core__gate_share(const struct gate *g, enum lane lane)
+uint32_t core__lane_share(uint32_t limit, enum lane lane)
 {
-    return lane == LANE_FRESH ? g->limit : MAX(g->limit / CATCH_UP_PART, 1u);
+    return lane == LANE_FRESH ? limit : MAX(limit / CATCH_UP_PART, 1u);
 }
 
 // An idle job needs no gate, and most jobs are idle. Those which were given back are used again, so
@@ -76,7 +76,7 @@ static bool has_room(const struct core *c, const struct gate *g, enum lane lane)
         return false;
     if (g->in_flight >= g->limit)
         return false;
-    return lane == LANE_FRESH || g->in_flight_catch_up < core__gate_share(g, lane);
+    return lane == LANE_FRESH || g->in_flight_catch_up < core__lane_share(g->limit, lane);
 }
 
 static void enter(struct gate *g, struct open *o)
@@ -86,17 +86,24 @@ static void enter(struct gate *g, struct open *o)
     o->gates_passed++;
 }
 
+// The host is kept to the end of the attempt.
+static void set_out(struct open *o)
+{
+    assert(!o->host || o->host == o->job->host);
+    if (!o->host)
+        o->job->host->users++;
+    o->host = o->job->host;
+}
+
 bool core__gates_pass(struct core *c, struct open *o)
 {
-    if (!o->host) {
-        o->host = o->job->host; // Kept to the end of the attempt, also when the job moves on.
-        o->host->users++;
-    }
     if (!o->job->gate)
         o->job->gate = gate_take(c, o->job);
     if (o->gates_passed == 0)
         o->job_lane = o->job->policy->overlap == OVERLAP_QUEUE ? LANE_FRESH : o->lane;
     while (o->gates_passed < GATES) {
+        if (o->gates_passed == GATE_HOST)
+            set_out(o);
         struct gate *g = gate_of(c, o, o->gates_passed);
         enum lane lane = lane_of(o, o->gates_passed);
         // Nobody overtakes: whoever waits in this lane goes first.
@@ -148,4 +155,31 @@ void core__gates_release(struct core *c, struct open *o, unsigned keep)
         core__gates_pump(c, gate_of(c, o, (enum gate_kind)k));
     core__host_release(c, o->host);
     o->host = NULL;
+}
+
+static bool is_bound_elsewhere(const struct open *o)
+{
+    return o->phase != PHASE_FLYING && o->host && o->host != o->job->host;
+}
+
+// The job calls another host now. What waits for the old one, or has a place there and has not
+// left, sets out anew for the new one, in the order in which it came; all leave the queues before
+// the first gives up its place, lest that go to the next.
+void core__gates_change_host(struct core *c, struct core_job *j)
+{
+    for (struct open *o = j->first_open; o; o = o->job_next) {
+        if (!is_bound_elsewhere(o))
+            continue;
+        c->waiting_count -= o->phase == PHASE_WAITING;
+        if (o->phase == PHASE_WAITING)
+            core__queue_leave(o);
+        agenda_put(c->judged, &o->due, o->record.id, o->record.id);
+    }
+    struct agenda_node *n;
+    while ((n = agenda_pop(c->judged, AGENDA_NEVER))) {
+        struct open *o = (struct open *)((char *)n - offsetof(struct open, due));
+        core__gates_release(c, o, GATE_HOST);
+        if (o->phase == PHASE_WAITING) // Else its claim is on its way to the disk.
+            core__advance(c, o);
+    }
 }

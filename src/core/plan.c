@@ -113,7 +113,8 @@ struct missed {
     int64_t count;
 };
 
-static void record_missed(struct core *c, const struct core_job *j, const struct missed *m)
+static void record_missed(struct core *c, const struct core_job *j, const struct missed *m,
+                          const char *reason)
 {
     struct execution e = {
         .id = c->progress.execution_next++,
@@ -121,8 +122,7 @@ static void record_missed(struct core *c, const struct core_job *j, const struct
         .completed_at = c->now.wall,
         .missed_to = m->to,
         .missed_count = m->count,
-        .reason = j->policy->catch_up == CATCH_UP_ALL ? "older than the catch-up window"
-                                                      : "not caught up, by the job's policy",
+        .reason = reason,
         .state = EXECUTION_MISSED,
         .trigger = TRIGGER_SCHEDULE,
     };
@@ -132,13 +132,29 @@ static void record_missed(struct core *c, const struct core_job *j, const struct
     wall_format(m->from, from);
     wall_format(m->to, to);
     snprintf(text, sizeof text, "%lld occurrence%s missed from %s to %s: %s", (long long)m->count,
-             m->count == 1 ? "" : "s", from, to, e.reason);
+             m->count == 1 ? "" : "s", from, to, reason);
     core__record_alert(c, &e, ALERT_MISSED, text);
+}
+
+// Behind time, at a host where nothing answers and so much waits already that there is no room.
+static bool is_hopeless(const struct core *c, const struct core_job *j)
+{
+    return core__breaker_is_open(c, j->host) && !core__has_room(c, j->host, LANE_CATCH_UP);
+}
+
+static const char *reason_to_miss(const struct core *c, const struct core_job *j)
+{
+    if (is_hopeless(c, j))
+        return NO_ROOM;
+    return j->policy->catch_up == CATCH_UP_ALL ? "older than the catch-up window"
+                                               : "not caught up, by the job's policy";
 }
 
 // The first instant that the job still wants to catch up: what lies before it is missed.
 static wall_ms catch_up_from(const struct core *c, const struct core_job *j)
 {
+    if (is_hopeless(c, j))
+        return c->now.wall + 1;
     wall_ms window = c->now.wall - (dur_ms)j->policy->catch_up_window_s * 1000;
     wall_ms late = c->now.wall - c->limits.late_ms;
     return j->policy->catch_up == CATCH_UP_NONE ? late : MIN(window, late);
@@ -169,20 +185,12 @@ static bool is_late(const struct core *c, wall_ms at)
     return at < c->now.wall - c->limits.late_ms;
 }
 
-// Plans what the job has at `at`; returns the work done, in rows.
-static size_t plan_job(struct core *c, struct core_job *j, wall_ms at)
+static size_t plan_late(struct core *c, struct core_job *j, wall_ms at)
 {
-    bool adopted = adopt_row(c, j, at);
-    if (adopted || !is_late(c, at)) {
-        if (!adopted)
-            plan_row(c, j, at, TRIGGER_SCHEDULE);
-        core__plan_schedule(c, j, at);
-        return 1;
-    }
     struct missed m = {0};
     skip_unwanted(c, j, &at, &m);
     if (m.count > 0) {
-        record_missed(c, j, &m);
+        record_missed(c, j, &m, reason_to_miss(c, j));
         // The range reaches beyond the watermark: remember that it is settled, and what is not
         // owed.
         core__job_drop_unowed(c, j, m.to);
@@ -201,6 +209,18 @@ static size_t plan_job(struct core *c, struct core_job *j, wall_ms at)
     return 1 + (size_t)m.count / MISSED_PER_ROW;
 }
 
+// Plans what the job has at `at`; returns the work done, in rows.
+static size_t plan_job(struct core *c, struct core_job *j, wall_ms at)
+{
+    bool adopted = adopt_row(c, j, at);
+    if (!adopted && is_late(c, at))
+        return plan_late(c, j, at);
+    if (!adopted)
+        plan_row(c, j, at, TRIGGER_SCHEDULE);
+    core__plan_schedule(c, j, at);
+    return 1;
+}
+
 static struct core_job *job_of(struct agenda_node *n)
 {
     return (struct core_job *)((char *)n - offsetof(struct core_job, plan));
@@ -208,7 +228,7 @@ static struct core_job *job_of(struct agenda_node *n)
 
 static bool may_plan(const struct core *c)
 {
-    return c->started && !c->halted && !c->draining && c->pool.used < c->limits.open_max;
+    return c->started && !c->halted && !c->draining && !core__plan_waits(c);
 }
 
 void core__plan(struct core *c)

@@ -42,11 +42,7 @@ static bool is_unwanted(const struct core *c, const struct open *o)
 static void give_up(struct core *c, struct open *o)
 {
     core__return_run(c, o);
-    o->record.missed_to = o->record.key.scheduled_at;
-    o->record.missed_count = 1;
-    core__record_alert(c, &o->record, ALERT_MISSED,
-                       "one occurrence missed: the server was down, and the job does not catch up");
-    core__finish(c, o, EXECUTION_MISSED, NULL, "not caught up, by the job's policy");
+    core__miss(c, o, "not caught up, by the job's policy");
 }
 
 static void resume_at_most_once(struct core *c, struct open *o)

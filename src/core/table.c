@@ -46,7 +46,7 @@ void core__host_release(struct core *c, struct host *h)
     if (!h || --h->users > 0)
         return;
     assert(h->gate.in_flight == 0);
-    agenda_remove(c->breakers, &h->breaker);
+    core__breaker_forget(c, h);
     struct host **link = &c->hosts[h->hash % HOST_BUCKETS];
     while (*link != h)
         link = &(*link)->next;
@@ -83,6 +83,8 @@ struct open *core__open_new(struct core *c, struct core_job *j)
     struct open *o = pool_take(&c->pool);
     o->job = j;
     o->plan_version = j->plan_version;
+    if (j->host) // Nobody's have none.
+        j->host->open++;
     o->job_next = j->first_open;
     if (o->job_next)
         o->job_next->job_previous = o;
@@ -93,6 +95,8 @@ struct open *core__open_new(struct core *c, struct core_job *j)
 void core__open_free(struct core *c, struct open *o)
 {
     struct core_job *j = o->job;
+    if (j->host)
+        j->host->open--;
     *(o->job_previous ? &o->job_previous->job_next : &j->first_open) = o->job_next;
     if (o->job_next)
         o->job_next->job_previous = o->job_previous;

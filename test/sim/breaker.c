@@ -4,8 +4,11 @@
 // So many losses in a row, and nothing leaves for the host for a second, then two, four, five; in
 // between at most eight requests try. The core forgets a host when no job calls it any more and
 // nothing is under way to it; here it is forgotten with the last job, which asks less of the core.
+// An alert says when it begins, another when it is over.
 
 #include "world.h"
+
+#include <string.h>
 
 #define PROBES 8
 #define WAIT_MS_MIN 1000
@@ -30,8 +33,10 @@ static void forget(struct host *h)
 
 void breaker_start(struct world *w)
 {
-    for (size_t i = 0; i < HOSTS; i++)
+    for (size_t i = 0; i < HOSTS; i++) {
         forget(&w->hosts[i]);
+        w->hosts[i].told = false;
+    }
 }
 
 static bool is_called(const struct world *w, char host)
@@ -91,4 +96,25 @@ void breaker_check(struct world *w, char host)
                    (long long)(h->closed_until - w->now.mono));
     if (in_flight >= PROBES)
         trace_fail(&w->trace, "P10: more than %d requests try host %c", PROBES, host);
+}
+
+void breaker_hear(struct world *w, const struct alert *a)
+{
+    const char *origin = strstr(a->message, ".test:80");
+    bool down = a->kind == ALERT_TARGET_DOWN;
+    if (!origin || origin == a->message || a->job || a->execution_id) {
+        trace_fail(&w->trace, "an alert names no host: %s", a->message);
+        return;
+    }
+    struct host *h = host_of(w, origin[-1]);
+    if (h->told == down)
+        trace_fail(&w->trace, "P10: told twice: %s", a->message);
+    h->told = down;
+}
+
+void breaker_check_told(struct world *w)
+{
+    for (char host = 'a'; host < 'a' + HOSTS; host++)
+        if (is_open(w, host_of(w, host)) && !host_of(w, host)->told)
+            trace_fail(&w->trace, "P10: nothing answers at host %c, and nobody is told", host);
 }

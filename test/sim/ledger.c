@@ -122,7 +122,7 @@ bool row_is_returned(const struct row *r)
 {
     const struct execution *e = &r->e;
     if (e->state == EXECUTION_MISSED)
-        return r->was_planned;
+        return r->was_planned && !strstr(e->reason, "no room"); // That had its turn.
     return e->state == EXECUTION_CANCELLED && e->attempts == 0 &&
            (strstr(e->reason, "schedule") || strstr(e->reason, "clock"));
 }
@@ -220,8 +220,9 @@ wall_ms row_due_at(const struct row *r)
 
 static void add_alert(struct ledger *l, const struct alert *a)
 {
-    if (a->kind == ALERT_CLOCK && a->execution_id == 0)
-        return; // About no execution.
+    bool is_of_server = a->kind != ALERT_FAILURE && a->kind != ALERT_MISSED;
+    if (is_of_server && a->execution_id == 0)
+        return;
     struct row *r = row_by_id(l, a->execution_id);
     if (!r)
         return;

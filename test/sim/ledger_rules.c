@@ -100,8 +100,8 @@ void ledger_check_update(const struct ledger *l, const struct row *r, const stru
 void ledger_check_alert(const struct ledger *l, const struct row *r, const struct alert *a)
 {
     enum execution_state state = a->kind == ALERT_MISSED ? EXECUTION_MISSED : EXECUTION_FAILED;
-    if (a->kind == ALERT_CLOCK)
-        trace_fail(l->trace, "an alert about the clock is about row %lld", (long long)r->e.id);
+    if (a->kind != ALERT_FAILURE && a->kind != ALERT_MISSED)
+        trace_fail(l->trace, "an alert about the server is about row %lld", (long long)r->e.id);
     if (r->e.state != state && !execution_may_move(r->e.state, state))
         trace_fail(l->trace, "an alert about row %lld, which is %s", (long long)r->e.id,
                    state_name(&r->e));

@@ -19,7 +19,10 @@ static void set_state(struct world *w, const struct execution *e)
     while ((int64_t)w->state_count < e->id) {
         w->states = grow(w->states, w->state_count, &w->state_capacity, sizeof *w->states);
         w->states[w->state_count++] = EXECUTION_PENDING;
+        w->open++;
     }
+    w->open -=
+        execution_state_is_terminal(e->state) && !execution_state_is_terminal(w->states[e->id - 1]);
     w->states[e->id - 1] = e->state;
 }
 
@@ -111,6 +114,8 @@ static void see_put(struct world *w, const struct job *j)
     bool same_overlap = known && before.overlap == v.overlap;
     v.overlap_since = same_overlap ? before.overlap_since : v.at;
     add_version(w, PROMISE_VERSION, j->id, &v);
+    if (known && before.host != v.host)
+        breaker_forget(w, before.host);
 }
 
 static void see_delete(struct world *w, job_id id)
@@ -180,6 +185,8 @@ static void see_correction(struct world *w, const struct before *b)
 
 static void see_alert(struct world *w, const struct alert *a, const struct before *b)
 {
+    if (a->kind == ALERT_TARGET_DOWN || a->kind == ALERT_TARGET_UP)
+        breaker_hear(w, a);
     if (a->kind != ALERT_CLOCK)
         return;
     if (strncmp(a->message, "clock corrected", 15) == 0) {
@@ -232,6 +239,7 @@ static void see_change(struct world *w, const struct change *c, const struct bef
         break;
     case CHANGE_EXECUTION_INSERT:
         tell(w, &c->execution, "new");
+        room_check(w, &c->execution, true);
         set_state(w, &c->execution);
         check_jitter(w, &c->execution);
         if (c->execution.key.series < 0)
@@ -239,6 +247,7 @@ static void see_change(struct world *w, const struct change *c, const struct bef
         break;
     case CHANGE_EXECUTION_UPDATE:
         tell(w, &c->execution, "...");
+        room_check(w, &c->execution, false);
         set_state(w, &c->execution);
         break;
     case CHANGE_ALERT:
@@ -273,6 +282,7 @@ void observe_step(struct world *w, const struct event *e, const struct before *b
     for (size_t i = b->changes; i < w->out.batch->count && !w->trace.failed; i++)
         see_change(w, &w->out.batch->changes[i], b);
     check_clock(w, b, series);
+    breaker_check_told(w);
     if (w->gone && !promise_last(w, w->gone)->finished)
         trace_fail(&w->trace, "job %lld goes on after 410", (long long)w->gone);
     w->gone = 0;
@@ -282,9 +292,11 @@ void observe_start(struct world *w)
 {
     const struct ledger *l = &w->ledger;
     w->state_count = 0;
+    w->open = 0;
     for (size_t i = 0; i < l->row_count; i++) {
         w->states = grow(w->states, i, &w->state_capacity, sizeof *w->states);
         w->states[i] = l->rows[i].e.state;
+        w->open += !execution_state_is_terminal(w->states[i]);
     }
     w->state_count = l->row_count;
     w->seen = 0;

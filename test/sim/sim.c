@@ -131,7 +131,7 @@ static wall_ms choose_start(struct world *w)
 static void choose_limits(struct world *w)
 {
     static const dur_ms lookaheads[] = {300, 1500, 1500, 5000}, lates[] = {1000, 5000, 20000};
-    static const uint32_t steps[] = {1, 2, 5, 512}, open[] = {8, 100, 100000};
+    static const uint32_t steps[] = {1, 2, 5, 512}, open[] = {16, 100, 100000, 100000};
     static const uint32_t losses[] = {0, 5, 50};
     w->limits = core_limits_default;
     w->limits.in_flight_max = FLIGHTS_MAX;

@@ -73,10 +73,15 @@ static void choose_judgement(struct world *w, struct version *v)
     v->alert_after = one_in(w, 2) ? 1 : (uint16_t)dice_between(&w->dice, 1, 5);
 }
 
+static void choose_host(struct world *w, struct version *v)
+{
+    v->host = (char)('a' + dice_between(&w->dice, 0, HOSTS - 1));
+}
+
 void wish_job(struct world *w, struct version *v)
 {
     *v = (struct version){.active = !one_in(w, 30), .paused_until = WALL_NEVER};
-    v->host = (char)('a' + dice_between(&w->dice, 0, HOSTS - 1));
+    choose_host(w, v);
     v->paris = one_in(w, 2);
     v->type = one_in(w, 4) ? JOB_ATMOST_ONCE : JOB_ATLEAST_ONCE;
     v->max_retries = (uint16_t)dice_between(&w->dice, 0, 3);
@@ -91,7 +96,7 @@ void wish_job(struct world *w, struct version *v)
     choose_judgement(w, v);
 }
 
-// Type, host, retries and max_runs stay, so that what is already under way is judged by one rule.
+// Type, retries and max_runs stay, so that what is already under way is judged by one rule.
 void wish_change(struct world *w, struct version *v)
 {
     static void (*const choices[])(struct world *, struct version *) = {
@@ -104,6 +109,8 @@ void wish_change(struct world *w, struct version *v)
         v->paris = !v->paris;
     if (one_in(w, 10))
         choose_overlap(w, v);
+    if (one_in(w, 5))
+        choose_host(w, v);
 }
 
 void wish_pause(struct world *w, struct version *v)

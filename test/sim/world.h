@@ -62,6 +62,7 @@ struct host {
     uint32_t losses; // Attempts in a row without an answer.
     dur_ms wait_ms;
     mono_ms closed_until;
+    bool told; // An alert said that nothing answers, and none yet that something does.
 };
 
 // What holds once its batch is durable: what a client was promised, and what the core did by itself
@@ -124,6 +125,7 @@ struct world {
     uint8_t *states;      // Of each execution, durable or not, by id - 1.
     size_t state_count;
     size_t state_capacity;
+    uint32_t open;                  // Of them, those that are not terminal.
     struct jitter jitters[JITTERS]; // A cache.
 
     // Its writer: batches in order, of which the first `committing` are being written.
@@ -210,6 +212,11 @@ void breaker_learn(struct world *w, const struct flight *f);
 void breaker_check(struct world *w, char host);
 void breaker_forget(struct world *w, char host); // If no job calls it any more.
 void breaker_start(struct world *w);
+void breaker_hear(struct world *w, const struct alert *a); // Of the core.
+void breaker_check_told(struct world *w);
+
+// room_rules.c: an occurrence is given up since too much is open at its host.
+void room_check(struct world *w, const struct execution *e, bool is_late); // Before it ends.
 
 // wishes.c: what clients want their jobs to be.
 void wish_job(struct world *w, struct version *v);

@@ -501,7 +501,7 @@ static void limits_are_ordinary_errors(void **state)
     (void)state;
     struct rig *r = rig_new();
     r->limits.jobs_max = 2;
-    r->limits.open_max = 3;
+    r->limits.open_max = 6;
     rig_start(r);
     job_id id = rig_create(r, job_of(EVERY_MINUTE));
     rig_create(r, job_of(EVERY_MINUTE));
