@@ -51,9 +51,24 @@ static void judge_planner(const struct engine_status *s, struct health *h)
         judge(h, HEALTH_PLANNER, HEALTH_DEGRADED, "planning is %" PRId64 " ms behind", behind);
 }
 
+static void judge_down(const struct core_status *s, struct health *h)
+{
+    char since[RFC3339_BYTES];
+    wall_format(s->down[0].since, since);
+    if (s->hosts_down > 1)
+        judge(h, HEALTH_DISPATCH, HEALTH_DEGRADED,
+              "nothing answers at %" PRIu32 " hosts: %s since %s, ...", s->hosts_down,
+              s->down[0].origin, since);
+    else
+        judge(h, HEALTH_DISPATCH, HEALTH_DEGRADED, "nothing answers at %s since %s",
+              s->down[0].origin, since);
+}
+
 static void judge_dispatch(const struct engine_status *s, struct health *h)
 {
-    if (s->core.waiting > WAITING_MAX)
+    if (s->core.hosts_down > 0)
+        judge_down(&s->core, h);
+    else if (s->core.waiting > WAITING_MAX)
         judge(h, HEALTH_DISPATCH, HEALTH_DEGRADED,
               "%" PRIu64 " executions are due but held back by a limit", s->core.waiting);
 }
@@ -94,6 +109,19 @@ static json_t *part_json(const struct health *h, enum health_part part)
     return o;
 }
 
+static json_t *down_json(const struct core_status *s)
+{
+    json_t *list = json_array();
+    for (uint32_t i = 0; i < MIN(s->hosts_down, HOSTS_DOWN_SHOWN); i++) {
+        json_t *o = json_object();
+        json_object_set_new(o, "host", json_string(s->down[i].origin));
+        json_object_set_new(o, "since", time_json(s->down[i].since));
+        json_object_set_new(o, "open", json_integer(s->down[i].open));
+        json_array_append_new(list, o);
+    }
+    return list;
+}
+
 // The figures on which the judgement of each part rests.
 static void add_figures(const struct health *h, json_t *o)
 {
@@ -109,6 +137,8 @@ static void add_figures(const struct health *h, json_t *o)
     json_object_set_new(dispatch, "in_flight", json_integer((json_int_t)s->core.in_flight));
     json_object_set_new(dispatch, "waiting", json_integer((json_int_t)s->core.waiting));
     json_object_set_new(dispatch, "retrying", json_integer((json_int_t)s->core.retrying));
+    json_object_set_new(dispatch, "hosts_down", json_integer(s->core.hosts_down));
+    json_object_set_new(dispatch, "down", down_json(&s->core));
     json_t *clock = json_object_get(o, part_names[HEALTH_CLOCK]);
     json_object_set_new(clock, "now", time_json(h->judged_at));
 }

@@ -19,7 +19,7 @@
 enum health_level { HEALTH_OK, HEALTH_DEGRADED, HEALTH_FAILING };
 enum health_part { HEALTH_STORE, HEALTH_PLANNER, HEALTH_DISPATCH, HEALTH_CLOCK, HEALTH_PARTS };
 
-#define HEALTH_REASON_BYTES 160
+#define HEALTH_REASON_BYTES 360 // The name of a host may be in it.
 
 struct health {
     enum health_level level; // The worst of the parts.

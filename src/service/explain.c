@@ -7,6 +7,7 @@
 #include "service/service_priv.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #define ROWS_MAX 8 // Of one instant: a generation each, and manual ones of the same millisecond.
 
@@ -153,6 +154,17 @@ static struct explanation *explain(struct known *k)
     return out;
 }
 
+// The outage of the host that the job calls, or NULL.
+static const struct host_down *find_down(const struct core_status *s, const struct job *j)
+{
+    char origin[ORIGIN_BYTES];
+    url_origin(j ? j->api : "", origin);
+    for (uint32_t i = 0; i < MIN(s->hosts_down, HOSTS_DOWN_SHOWN); i++)
+        if (strcmp(s->down[i].origin, origin) == 0)
+            return &s->down[i];
+    return NULL;
+}
+
 enum err service_explain(struct service *s, job_id id, wall_ms at, struct explanation **out,
                          struct service_problem *p)
 {
@@ -165,6 +177,7 @@ enum err service_explain(struct service *s, job_id id, wall_ms at, struct explan
     struct store_reader *reader = service__reader_take(&s->readers);
     enum err err = read_all(reader, id, &k, &f);
     service__reader_return(&s->readers, reader);
+    k.facts.down = find_down(&status.core, k.job);
     if (err)
         service__refuse_err(p, err, &f);
     else

@@ -132,8 +132,16 @@ static bool is_scheduled(const struct job_span *s, wall_ms at)
 
 // --- An instant with a row -----------------------------------------------------------------------
 
-static void judge_run(const struct execution *e, struct explanation *out)
+static void say_down(const struct explain_facts *f, struct explanation *out, const char *what)
 {
+    out->since = f->down->since;
+    say(out, EXPLAIN_WAITING, "%s: nothing answers at %s since %s", what, f->down->origin,
+        time_words(f->down->since).text);
+}
+
+static void judge_run(const struct explain_facts *f, struct explanation *out)
+{
+    const struct execution *e = f->execution;
     unsigned n = e->attempts;
     const char *s = n == 1 ? "" : "s";
     if (e->state == EXECUTION_SUCCESS)
@@ -141,6 +149,8 @@ static void judge_run(const struct execution *e, struct explanation *out)
     else if (e->state == EXECUTION_FAILED)
         say(out, EXPLAIN_RAN, "it ran and failed after %u attempt%s: %s", n, s,
             e->error ? e->error : "unknown error");
+    else if (e->next_attempt_at && e->next_attempt_at <= f->now && f->down)
+        say_down(f, out, "its next attempt is due, and waits");
     else if (e->next_attempt_at)
         say(out, EXPLAIN_RAN, "it is running: after %u attempt%s the next one follows at %s", n, s,
             time_words(e->next_attempt_at).text);
@@ -168,10 +178,12 @@ static void judge_pending(const struct explain_facts *f, struct explanation *out
         say(out, EXPLAIN_WAITING, "it is due, but the disk is full, so nothing is sent");
     else if (f->draining)
         say(out, EXPLAIN_WAITING, "it is due, and goes on when the server has started again");
+    else if (f->down)
+        say_down(f, out, "it is due, and waits");
     else
         say(out, EXPLAIN_WAITING,
             "it is due: its request is on its way, or waits for a limit of the job, its host or "
-            "the server, or until its host answers again");
+            "the server");
 }
 
 // Whether a planned row will still be owed when its instant comes.
@@ -200,7 +212,7 @@ static void judge_row(const struct explain_facts *f, struct explanation *out)
         say(out, EXPLAIN_CANCELLED, "it was cancelled: %s", reason);
         break;
     default:
-        judge_run(e, out);
+        judge_run(f, out);
         break;
     }
 }

@@ -118,6 +118,7 @@ struct explain_facts {
     const struct execution *execution; // Of `at`; NULL: there is none.
     const struct execution *missed;    // A MISSED range that reaches over `at`; NULL: none.
     struct store_progress progress;
+    const struct host_down *down; // Nothing answers where the job calls; NULL: nothing is known.
     bool store_stalled;
     bool draining;
 };

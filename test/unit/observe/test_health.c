@@ -72,6 +72,9 @@ static void each_part_is_judged(void **state)
     s.core.waiting++;
     cases[count++] = (struct judged){"held back", s, HEALTH_DISPATCH, HEALTH_DEGRADED};
     s = well();
+    s.core.hosts_down = 1;
+    cases[count++] = (struct judged){"a dead host", s, HEALTH_DISPATCH, HEALTH_DEGRADED};
+    s = well();
     s.core.watermark = NOW + CLOCK_HOLD_MS + 1;
     cases[count++] = (struct judged){"clock went back", s, HEALTH_CLOCK, HEALTH_DEGRADED};
 
@@ -108,6 +111,28 @@ static void the_worst_part_decides_and_says_why(void **state)
     json_decref(json);
 }
 
+// Eight are named; how many there are is said in any case.
+static void hosts_where_nothing_answers_are_named(void **state)
+{
+    (void)state;
+    struct engine_status s = well();
+    struct health h;
+    s.core.hosts_down = 1;
+    s.core.down[0] = (struct host_down){.since = NOW - 5000, .open = 3, .origin = "dead.test:81"};
+    health_judge(&s, NOW, &h);
+    assert_non_null(strstr(h.parts[HEALTH_DISPATCH].reason, "nothing answers at dead.test:81"));
+    s.core.hosts_down = HOSTS_DOWN_SHOWN + 4;
+    health_judge(&s, NOW, &h);
+    assert_non_null(strstr(h.parts[HEALTH_DISPATCH].reason, "at 12 hosts: dead.test:81"));
+    json_t *json = health_json(&h, "1.2.3"), *dispatch = json_object_get(json, "dispatch");
+    assert_int_equal(json_integer_value(json_object_get(dispatch, "hosts_down")), 12);
+    json_t *down = json_object_get(dispatch, "down");
+    assert_int_equal(json_array_size(down), HOSTS_DOWN_SHOWN);
+    assert_string_equal(text_of(json_array_get(down, 0), "host"), "dead.test:81");
+    assert_int_equal(json_integer_value(json_object_get(json_array_get(down, 0), "open")), 3);
+    json_decref(json);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -115,6 +140,7 @@ int main(void)
         cmocka_unit_test(sleeping_is_not_lagging),
         cmocka_unit_test(each_part_is_judged),
         cmocka_unit_test(the_worst_part_decides_and_says_why),
+        cmocka_unit_test(hosts_where_nothing_answers_are_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

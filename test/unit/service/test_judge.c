@@ -167,6 +167,26 @@ static void what_holds_back_what_is_due_is_said(void **state)
     check_says(w, "jitter");
 }
 
+static void a_host_where_nothing_answers_is_named(void **state)
+{
+    struct world *w = *state;
+    struct host_down down = {.since = AT(11), .origin = "dead.test:81"};
+    version(w, 0, JOB_ACTIVE);
+    w->facts.down = &down;
+    struct execution *e = row(w, 12, EXECUTION_PENDING);
+    check(w, 12, EXPLAIN_WAITING);
+    check_says(w, "waits: nothing answers at dead.test:81 since 2030-01-01T11:00:00Z");
+    assert_int_equal(w->out.since, AT(11));
+    e->state = EXECUTION_RUNNING;
+    e->next_attempt_at = NOON;
+    check(w, 12, EXPLAIN_WAITING);
+    check_says(w, "its next attempt is due, and waits: nothing answers at dead.test:81");
+    e->next_attempt_at = NOON + 1;
+    check(w, 12, EXPLAIN_RAN);
+    e->state = EXECUTION_SUCCESS; // What is over is over, whatever its host does now.
+    check(w, 12, EXPLAIN_RAN);
+}
+
 // A row is planned a little ahead; when the job is paused before its instant, it will not run.
 static void a_planned_row_counts_only_while_it_is_owed(void **state)
 {
@@ -374,6 +394,7 @@ int main(void)
         TEST(a_row_says_what_became_of_it),
         TEST(a_retry_to_come_is_said),
         TEST(what_holds_back_what_is_due_is_said),
+        TEST(a_host_where_nothing_answers_is_named),
         TEST(a_planned_row_counts_only_while_it_is_owed),
         TEST(an_instant_that_is_not_scheduled_has_neighbours),
         TEST(neighbours_keep_to_what_the_job_was),
