@@ -40,6 +40,15 @@ static void watch_pause(struct core *c, struct core_job *j)
         agenda_remove(c->resumes, &j->resume);
 }
 
+// What the version that ends has planned beyond its end uses up none of the job's runs: whether it
+// is owed is for the next version to say.
+static void return_runs(struct core *c, struct core_job *j)
+{
+    for (struct open *o = j->first_open; o; o = o->job_next)
+        if (o->record.key.scheduled_at > j->effective_from)
+            core__return_run(c, o);
+}
+
 // The new version of a job begins: its first occurrences may lie before the watermark.
 static void begin(struct core *c, struct core_job *j)
 {
@@ -47,9 +56,7 @@ static void begin(struct core *c, struct core_job *j)
     j->exhausted = false;
     agenda_remove(c->plan, &j->plan);
     watch_pause(c, j);
-    for (struct open *o = j->first_open; o; o = o->job_next)
-        if (o->record.key.scheduled_at > j->effective_from)
-            core__return_run(c, o);
+    return_runs(c, j);
     if (!j->active)
         return;
     wall_ms from = j->effective_from;
@@ -129,6 +136,7 @@ void core__job_gone(struct core *c, struct core_job *j)
     j->plan_version++;
     j->paused_until = WALL_NEVER;
     agenda_remove(c->plan, &j->plan);
+    return_runs(c, j);
     core__record_job_state(c, j, "the target answered 410 Gone");
     stop_executions(c, j, "the job was paused");
 }

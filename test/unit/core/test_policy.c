@@ -109,6 +109,29 @@ static void a_run_that_an_edit_leaves_is_used_once(void **state)
     }
 }
 
+// Like a pause that a client asks for.
+static void a_run_that_a_410_takes_back_is_not_used_up(void **state)
+{
+    (void)state;
+    for (int crash = 0; crash <= 1; crash++) {
+        struct rig *r = rig_started();
+        struct job *j = job_of("* * * * * *");
+        j->permanent_4xx = true;
+        j->max_runs = 3;
+        job_id id = rig_create(r, j);
+        rig_run(r, 1100); // The row of the second instant is written.
+        rig_answer(r, 0, 410);
+        rig_record(r);
+        if (crash)
+            rig_crash(r, 10);
+        assert_int_equal(rig_resume(r, id), ERR_OK);
+        j = rig_job(r, id);
+        assert_int_equal(j->runs, 2);
+        job_free(j);
+        rig_free(r);
+    }
+}
+
 // A run of the clock's old generation is given back as well.
 static void a_run_that_a_correction_takes_back_is_not_used_up(void **state)
 {
@@ -265,6 +288,7 @@ int main(void)
         cmocka_unit_test(a_run_that_an_edit_takes_back_is_not_used_up),
         cmocka_unit_test(a_run_that_a_pause_takes_back_is_not_used_up),
         cmocka_unit_test(a_run_that_an_edit_leaves_is_used_once),
+        cmocka_unit_test(a_run_that_a_410_takes_back_is_not_used_up),
         cmocka_unit_test(a_run_that_a_correction_takes_back_is_not_used_up),
         cmocka_unit_test(a_run_that_was_begun_is_used_up),
         cmocka_unit_test(a_job_is_never_both_active_and_finished),
