@@ -110,6 +110,7 @@ void breaker_hear(struct world *w, const struct alert *a)
     if (h->told == down)
         trace_fail(&w->trace, "P10: told twice: %s", a->message);
     h->told = down;
+    count(w, down ? HAPPENING_OUTAGE : HAPPENING_OUTAGE_OVER);
 }
 
 void breaker_check_told(struct world *w)

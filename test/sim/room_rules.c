@@ -14,6 +14,7 @@ void room_check(struct world *w, const struct execution *e, bool is_late)
 {
     if (e->state != EXECUTION_MISSED || !strstr(e->reason, "no room"))
         return;
+    count(w, is_late ? HAPPENING_NO_ROOM_LATE : HAPPENING_NO_ROOM);
     uint32_t most = w->limits.open_max;
     char host = promise_last(w, e->key.job)->host;
     if (is_late ? 5 * w->open + 3 < most : 2 * w->open < most)

@@ -220,5 +220,6 @@ void sim_run(const struct sim_options *o, struct sim_report *out)
     machine_fini(w);
     ledger_fini(&w->ledger);
     history_fini(&w->history);
+    free(w->states);
     free(w);
 }
