@@ -136,14 +136,24 @@ def requests_of(target):
 
 def measure_idle(contender, folder, jobs):
     """A start with so many idle jobs and one that fires every second: how long until that one is
-    on time, and how much memory all the processes take then."""
+    on time, and how much memory all the processes take then. A job's share is what they take more
+    than without the idle ones."""
+    empty = folder / "empty"
+    empty.mkdir()
     with target_in(folder) as target:
+        _, empty_mib = measure_start(contender, empty, target, 0)
         with contender.running(folder, target.url("/ok"), jobs=1, idle=jobs):
             pass
-        start, start_ms = time.monotonic(), now_ms()
-        with contender.running(folder, target.url("/ok"), jobs=1, idle=jobs) as running:
-            start_s = first_on_time_s(target, start, start_ms)
-            return {"start_s": start_s, "memory_mib": meter.memory_mib(running.pids)}
+        start_s, memory_mib = measure_start(contender, folder, target, jobs)
+    job_bytes = (memory_mib - empty_mib) * 2**20 / jobs
+    return {"start_s": start_s, "memory_mib": memory_mib, "job_bytes": job_bytes}
+
+
+def measure_start(contender, folder, target, idle):
+    start, start_ms = time.monotonic(), now_ms()
+    with contender.running(folder, target.url("/ok"), jobs=1, idle=idle) as running:
+        start_s = first_on_time_s(target, start, start_ms)
+        return start_s, meter.memory_mib(running.pids)
 
 
 def first_on_time_s(target, start, start_ms):

@@ -205,6 +205,7 @@ class Bench:
             yield (herd, what), f"herd of {self.size['herd']:,}: {what}{unit}"
         for jobs in self.size["idle"]:
             yield (f"idle {jobs}", "memory_mib"), f"{jobs:,} idle jobs: memory, MiB"
+            yield (f"idle {jobs}", "job_bytes"), f"{jobs:,} idle jobs: bytes per job"
             yield (f"idle {jobs}", "start_s"), f"{jobs:,} idle jobs: start to on time, s"
         yield ("create", "per_s"), "POST /jobs per second, 64 clients"
         read = f"GET executions, {self.size['ledger']:,} rows"

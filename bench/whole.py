@@ -32,6 +32,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "test" / "e2e"))
 
+import meter  # noqa: E402
 from harness.jobs import create_job  # noqa: E402
 from harness.program import Program, server_arguments  # noqa: E402
 from harness.times import EVERY_SECOND, now_ms  # noqa: E402
@@ -109,12 +110,6 @@ def cpu_us(pid):
     return (int(fields[11]) + int(fields[12])) * 1_000_000 // os.sysconf("SC_CLK_TCK")
 
 
-def resident_mib(pid):
-    status = Path(f"/proc/{pid}/status").read_text()
-    (line,) = [line for line in status.splitlines() if line.startswith("VmRSS:")]
-    return int(line.split()[1]) / 1024
-
-
 def percentile(ordered, share):
     return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
 
@@ -155,7 +150,7 @@ def measure_load(folder, jobs, window_s):
             before_us = cpu_us(pid)
             wait_until_clock(last_ms + 500)
             spent_us = cpu_us(pid) - before_us
-            memory_mib = resident_mib(pid)
+            memory_mib = meter.memory_mib([pid])
             wait_until_clock(last_ms + 2000)
         late_ms, keys, during = arrivals_in_window(target, first_ms, last_ms)
     rows, successes = rows_in_window(database, first_ms, last_ms)
@@ -172,7 +167,7 @@ def measure_load(folder, jobs, window_s):
         "p99": percentile(late_ms, 0.99),
         "max": late_ms[-1],
         "CPU us": spent_us / max(during, 1),
-        "RSS MiB": memory_mib,
+        "PSS MiB": memory_mib,
         "POST /jobs per s": jobs / create_s,
     }
 
@@ -229,17 +224,17 @@ def run_idle(scratch, jobs):
     database = folder / "carillon.db"
     with target_in(folder) as target:
         with server_on(database) as server:
-            empty_mib = resident_mib(server.process.pid)
+            empty_mib = meter.memory_mib([server.process.pid])
             create_s = create_many(server, jobs, YEARLY, target.url("/ok/idle"))
             create_job(server, target.url("/ok/witness"), EVERY_SECOND)
-            full_mib = resident_mib(server.process.pid)
+            full_mib = meter.memory_mib([server.process.pid])
         print(f"{jobs} idle jobs: created in {create_s:.1f} s, {jobs / create_s:.0f} per s")
         print(f"memory: {empty_mib:.1f} MiB empty, {full_mib:.1f} MiB after creating them")
-        measure_start(database, target)
+        print_start(database, target, jobs, empty_mib)
     shutil.rmtree(folder)
 
 
-def measure_start(database, target):
+def print_start(database, target, jobs, empty_mib):
     start_s, start_us = time.monotonic(), time.time_ns() // 1000
     with server_on(database) as server:
         wait_until(lambda: server.get("/readyz").status == 200, 60, "it is ready")
@@ -250,10 +245,12 @@ def measure_start(database, target):
             return next((a[2] for a in started if a[2] / 1000 - a[1] < 1000), None)
 
         on_time_s = (wait_until(first_on_time_us, 60, "a job fired on time") - start_us) / 1e6
-        memory_mib = resident_mib(server.process.pid)
+        memory_mib = meter.memory_mib([server.process.pid])
     print(f"start: {ready_s:.2f} s to the first answer of /readyz,")
     print(f"       {on_time_s:.2f} s to the first firing on time of a job that fires every second")
-    print(f"memory: {memory_mib:.1f} MiB after a start with them\n", flush=True)
+    job_bytes = (memory_mib - empty_mib) * 2**20 / jobs
+    print(f"memory: {memory_mib:.1f} MiB after a start with them, {job_bytes:.0f} bytes each")
+    print(flush=True)
 
 
 def main():
