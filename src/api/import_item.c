@@ -65,6 +65,7 @@ static enum import_status status_of(const struct import *im, enum problem_kind k
     case PROBLEM_HEADER:
         return IMPORT_INVALID;
     case PROBLEM_URL:
+    case PROBLEM_TARGET:
         return im->of_crontab ? IMPORT_NOT_CONVERTIBLE : IMPORT_INVALID;
     default:
         return IMPORT_FAILED;

@@ -114,7 +114,7 @@ static void check(struct import *im)
         struct service_problem problem;
         if (!item->draft)
             continue;
-        if (service_check_job(item->draft, &problem))
+        if (service_check_job(im->request->api->service, item->draft, &problem))
             import_item_refuse(im, item, &problem);
         else
             import_item_end(item, IMPORT_WOULD_CREATE, NULL);

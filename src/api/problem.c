@@ -22,6 +22,7 @@ static const struct problem_type service_types[PROBLEM_KINDS] = {
     [PROBLEM_SCHEDULE] = {400, "invalid-schedule", "The schedule cannot be used", NULL},
     [PROBLEM_TIMEZONE] = {400, "invalid-timezone", "The time zone is unknown", NULL},
     [PROBLEM_URL] = {400, "invalid-url", "The URL cannot be used", NULL},
+    [PROBLEM_TARGET] = {400, "target-forbidden", "The URL is none that may be called", NULL},
     [PROBLEM_HEADER] = {400, "invalid-header", "A header cannot be sent", NULL},
     [PROBLEM_NOT_FOUND] = {404, "not-found", "There is no such thing", NULL},
     [PROBLEM_VERSION] = {412, "version-conflict", "It has been changed meanwhile", NULL},

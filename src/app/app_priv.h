@@ -23,6 +23,7 @@ enum exit_code {
 // A running server: every room, wired.
 struct carillon {
     struct settings settings;
+    struct address_policy targets;
     struct cluster *cluster;
     struct store *store;
     struct engine *engine;

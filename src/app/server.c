@@ -53,7 +53,8 @@ static enum err start_engine(struct carillon *c, struct fault *f)
                      .connect_ms = 5000,
                      .tls_ms = 5000,
                      .connections_max = 4096,
-                     .ca_file = s->ca_file[0] ? s->ca_file : NULL},
+                     .ca_file = s->ca_file[0] ? s->ca_file : NULL,
+                     .targets = &c->targets},
         .retention = {.age_ms = s->retention_age_ms, .executions_max = s->retention_count},
         .mails_max = 65536,
         .store_lost = store_lost,
@@ -67,7 +68,7 @@ static enum err start_engine(struct carillon *c, struct fault *f)
 static enum err start_api(struct carillon *c, const char *host, uint16_t port, struct fault *f)
 {
     unsigned threads = (unsigned)c->settings.api_threads;
-    struct service_options so = {.readers = threads, .calls_max = 16384};
+    struct service_options so = {.readers = threads, .calls_max = 16384, .targets = &c->targets};
     enum err err = service_open(&so, c->store, c->engine, &c->service, f);
     if (err)
         return err;
@@ -98,6 +99,9 @@ static enum err start_rooms(struct carillon *c, struct fault *f)
                         "--listen %s: there is no access control yet; to serve beyond this "
                         "machine all the same, add --insecure-no-auth",
                         c->settings.listen);
+    if (!err)
+        err = address_policy_parse(c->settings.deny_targets, c->settings.allow_targets, &c->targets,
+                                   f);
     if (!err)
         err = cluster_solo_open(c->settings.db, &c->cluster, f);
     if (!err)

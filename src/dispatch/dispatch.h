@@ -30,6 +30,7 @@
 #ifndef CARILLON_DISPATCH_DISPATCH_H
 #define CARILLON_DISPATCH_DISPATCH_H
 
+#include "base/address_policy.h"
 #include "base/loop.h"
 #include "core/core.h"
 
@@ -50,6 +51,9 @@ struct dispatch_options {
     const char *ca_file;    // NULL: the system's certificates.
     // "address:port,..." to resolve names, instead of the system's; may be NULL. Only for wire.
     const char *name_servers;
+    // Which addresses may be called, asked for each that is connected to. NULL: all. Borrowed until
+    // the dispatcher is closed.
+    const struct address_policy *targets;
 };
 
 typedef enum err dispatch_opener(struct loop *l, const struct dispatch_options *o,

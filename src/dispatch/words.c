@@ -5,6 +5,7 @@
 
 #include "dispatch/words_priv.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <openssl/x509_vfy.h>
@@ -75,6 +76,24 @@ void words_connect(char out[static ERROR_TEXT_MAX], int number, const char *orig
         if (connect_words[i].number == number)
             words = connect_words[i].text;
     say(out, words, origin);
+}
+
+void words_forbidden(char out[static ERROR_TEXT_MAX], const struct sockaddr *a, const char *origin)
+{
+    char text[INET6_ADDRSTRLEN] = "";
+    union address copy;
+    memset(&copy, 0, sizeof copy);
+    if (a->sa_family == AF_INET6) {
+        memcpy(&copy.v6, a, sizeof copy.v6);
+        inet_ntop(AF_INET6, &copy.v6.sin6_addr, text, sizeof text);
+    } else {
+        memcpy(&copy.v4, a, sizeof copy.v4);
+        inet_ntop(AF_INET, &copy.v4.sin_addr, text, sizeof text);
+    }
+    say(out, "forbidden target: {target} is at ", origin);
+    size_t used = strlen(out);
+    snprintf(out + used, ERROR_TEXT_MAX - used, "%s, a %s address, which deny_targets denies", text,
+             address_class(a));
 }
 
 void words_tls(char out[static ERROR_TEXT_MAX], const char *reason, const char *origin)

@@ -4,6 +4,7 @@
 #ifndef CARILLON_DISPATCH_WORDS_PRIV_H
 #define CARILLON_DISPATCH_WORDS_PRIV_H
 
+#include "base/address_policy.h"
 #include "dispatch/dispatch.h"
 
 enum trouble {
@@ -39,6 +40,9 @@ void words_trouble(char out[static ERROR_TEXT_MAX], enum trouble t, const char *
 
 // Why there is no connection, from the errno of the last try.
 void words_connect(char out[static ERROR_TEXT_MAX], int number, const char *origin);
+
+// The policy denies this address.
+void words_forbidden(char out[static ERROR_TEXT_MAX], const struct sockaddr *a, const char *origin);
 
 void words_tls(char out[static ERROR_TEXT_MAX], const char *reason, const char *origin);
 

@@ -17,6 +17,22 @@ static enum err check_api(const struct job *j, struct service_problem *p)
     return err ? service_refuse(p, err, PROBLEM_URL, "api", "%s", f.text) : ERR_OK;
 }
 
+enum err service__check_target(const struct service *s, const struct job *j,
+                               struct service_problem *p)
+{
+    struct url u;
+    struct fault f = {0};
+    union address a;
+    enum err err = url_read(j->api, &u, &f);
+    if (err)
+        return service_refuse(p, err, PROBLEM_URL, "api", "%s", f.text);
+    if (!u.is_address || !address_read(u.host, &a) || address_policy_allows(s->targets, &a.any))
+        return ERR_OK;
+    return service_refuse(p, ERR_FORBIDDEN, PROBLEM_TARGET, "api",
+                          "%.64s is a %s address, which deny_targets of this server denies", u.host,
+                          address_class(&a.any));
+}
+
 static bool text_equals(const char *a, const char *b)
 {
     return a && b ? strcmp(a, b) == 0 : a == b;

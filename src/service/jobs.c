@@ -4,6 +4,7 @@
 #include "service/service_priv.h"
 
 #include <assert.h>
+#include <string.h>
 
 // --- What each kind of call asks the engine for --------------------------------------------------
 
@@ -11,6 +12,8 @@ static enum err prepare_create(struct call *c, struct command *out, struct servi
 {
     struct job *j = c->draft;
     enum err err = service__check_job(j, NULL, true, clock_wall_ms(), &out->zone, p);
+    if (!err)
+        err = service__check_target(c->service, j, p);
     if (err)
         return err;
     out->job = j;
@@ -40,7 +43,10 @@ static enum err edit_copy(struct call *c, const struct job *before, struct job *
         return err;
     if (j->is_active && !before->is_active)
         forget_pause(j);
-    return service__check_job(j, before, c->resumes, clock_wall_ms(), &out->zone, p);
+    err = service__check_job(j, before, c->resumes, clock_wall_ms(), &out->zone, p);
+    if (!err && strcmp(j->api, before->api) != 0)
+        err = service__check_target(c->service, j, p);
+    return err;
 }
 
 static enum err prepare_update(struct call *c, struct command *out, struct service_problem *p)
@@ -98,10 +104,11 @@ enum err service_create_job(struct service *s, struct job *draft, const struct s
     return service__call_start(c, p);
 }
 
-enum err service_check_job(struct job *draft, struct service_problem *p)
+enum err service_check_job(const struct service *s, struct job *draft, struct service_problem *p)
 {
     const struct zone *zone;
-    return service__check_job(draft, NULL, true, clock_wall_ms(), &zone, p);
+    enum err err = service__check_job(draft, NULL, true, clock_wall_ms(), &zone, p);
+    return err ? err : service__check_target(s, draft, p);
 }
 
 static struct call *update_new(struct service *s, job_id id, int64_t version_expected,

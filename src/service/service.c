@@ -24,6 +24,7 @@ enum err service_open(const struct service_options *o, struct store *store, stru
     struct service *s = xcalloc(1, sizeof *s);
     s->engine = e;
     s->calls_max = o->calls_max;
+    s->targets = o->targets;
     pthread_mutex_init(&s->lock, NULL);
 
     enum err err = service__readers_open(&s->readers, store, o->readers + 1, f);

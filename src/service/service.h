@@ -12,6 +12,7 @@
 #ifndef CARILLON_SERVICE_SERVICE_H
 #define CARILLON_SERVICE_SERVICE_H
 
+#include "base/address_policy.h"
 #include "core/core.h"
 #include "engine/engine.h"
 #include "store/store.h"
@@ -35,6 +36,7 @@ enum problem_kind {
     PROBLEM_SCHEDULE, // With the position in the text, what was expected, and a hint.
     PROBLEM_TIMEZONE, // The hint names the nearest ones.
     PROBLEM_URL,
+    PROBLEM_TARGET, // The URL's address is one that this server must not call.
     PROBLEM_HEADER,
     PROBLEM_NOT_FOUND,
     PROBLEM_VERSION,    // The job is not at the version which the client expects.
@@ -75,6 +77,7 @@ void service_problem_within(struct service_problem *p, const char *part);
 struct service_options {
     size_t readers;   // How many callers may ask at once; more wait. One more for the service.
     size_t calls_max; // Changes under way at once; beyond it they are refused with PROBLEM_BUSY.
+    const struct address_policy *targets; // Which addresses may be called. NULL: all. Borrowed.
 };
 
 // Store and engine stay the caller's.
@@ -123,7 +126,8 @@ MUST_CHECK enum err service_create_job(struct service *s, struct job *draft,
 
 // Whether service_create_job would accept the draft, as far as the draft itself goes. Writes
 // nothing and fills in the draft's time zone when it has none.
-MUST_CHECK enum err service_check_job(struct job *draft, struct service_problem *p);
+MUST_CHECK enum err service_check_job(const struct service *s, struct job *draft,
+                                      struct service_problem *p);
 
 // Applies the client's wish to the job as it stands. It is called again, on the service's thread,
 // when somebody else changed the job before this change was durable.

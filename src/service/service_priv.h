@@ -39,7 +39,8 @@ struct service {
     bool settled; // The thread has ended.
     size_t calls; // Under way: each has room in `finished`.
     size_t calls_max;
-    struct call *keyed; // Those under way that have a key.
+    const struct address_policy *targets; // Borrowed; NULL: every address will do.
+    struct call *keyed;                   // Those under way that have a key.
 };
 
 // --- call.c: one change on its way ---------------------------------------------------------------
@@ -94,6 +95,10 @@ enum err service__refuse_version(struct service_problem *p);
 // for a new one: what was not touched is not judged again by the present time.
 enum err service__check_job(struct job *j, const struct job *before, bool must_fire, wall_ms now,
                             const struct zone **zone, struct service_problem *p);
+// Refuses a URL whose host is an address that must not be called. What a name resolves to is judged
+// at each attempt.
+enum err service__check_target(const struct service *s, const struct job *j,
+                               struct service_problem *p);
 enum err service__check_texts(const struct job *j, struct service_problem *p);
 enum err service__check_numbers(const struct job *j, struct service_problem *p);
 enum err service__check_tags(const char *tags, struct service_problem *p);

@@ -197,6 +197,45 @@ static uint16_t fill_listener(int *sockets, size_t count)
     return ntohs(address.sin_port);
 }
 
+static void reopen_with(struct harness *h, const char *deny, const char *allow)
+{
+    static struct address_policy targets; // Borrowed by the dispatcher.
+    assert_int_equal(address_policy_parse(deny, allow, &targets, NULL), ERR_OK);
+    struct dispatch_options o = {.version = "1", .targets = &targets};
+    harness_reopen(h, &o);
+}
+
+static const struct seen *post_to_localhost(struct harness *h)
+{
+    static char url[64];
+    snprintf(url, sizeof url, "http://localhost:%u/ok", scripted_target_port(h->target));
+    return post_to(h, url);
+}
+
+// The policy is asked about the address, whatever the URL calls it.
+static void a_denied_address_is_never_connected_to(void **state)
+{
+    struct harness *h = *state;
+    reopen_with(h, "127.0.0.1,::1", "");
+    const struct seen *s = harness_post(h, "/ok");
+    assert_int_equal(s->kind, OUTCOME_NOT_SENT);
+    assert_error(h, s,
+                 "forbidden target: 127.0.0.1:{port} is at 127.0.0.1, a loopback address, which "
+                 "deny_targets denies");
+    s = post_to_localhost(h);
+    assert_int_equal(s->kind, OUTCOME_NOT_SENT);
+    assert_non_null(strstr(s->error, "a loopback address, which deny_targets denies"));
+    assert_int_equal(scripted_target_connections(h->target), 0);
+}
+
+static void another_address_of_the_name_is_taken(void **state)
+{
+    struct harness *h = *state;
+    reopen_with(h, "loopback", "127.0.0.1");
+    assert_int_equal(post_to_localhost(h)->attempt.http_status, 200);
+    assert_int_equal(harness_post(h, "/ok")->attempt.http_status, 200);
+}
+
 static void a_target_that_takes_no_connection_is_not_sent(void **state)
 {
     static const struct {
@@ -421,6 +460,8 @@ int main(void)
         TEST(a_name_that_does_not_resolve_is_not_sent),
         TEST(what_cannot_be_a_url_is_an_outcome_too),
         TEST(a_name_server_that_hangs_stops_nobody),
+        TEST(a_denied_address_is_never_connected_to),
+        TEST(another_address_of_the_name_is_taken),
         TEST(a_target_that_takes_no_connection_is_not_sent),
         TEST(an_answer_that_never_comes_whole_is_lost),
         TEST(a_request_is_never_repeated_on_a_kept_connection),

@@ -28,6 +28,7 @@ struct curl_dispatch {
     dur_ms connect_ms;
     dur_ms tls_ms;
     size_t connections_max;
+    const struct address_policy *targets; // Borrowed; NULL: every address will do.
 
     struct transfer *under_way; // Doubly linked.
     struct transfer *idle;      // Singly linked; at most IDLE_TRANSFERS_MAX.
@@ -63,10 +64,12 @@ struct transfer {
     bool sent;          // The request was begun: from here on the target may have seen it.
     bool cancelled;     // By its owner.
     bool unwatched;     // The loop has no room for its socket.
+    bool forbidden;     // The policy denies the last address that was tried.
     bool repeated;      // libcurl wanted to send it a second time, and was stopped.
     bool head_complete; // The head of the final answer was read whole.
     bool head_too_long;
     bool body_cut;
+    union address forbidden_address;
     size_t head_bytes;
     size_t body_bytes;
     char *excerpt; // The first EXCERPT_BYTES_MAX of the body, as they came; NULL before the first.

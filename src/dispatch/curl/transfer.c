@@ -19,6 +19,7 @@
 #include <assert.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/socket.h>
 
 #define IDLE_SECONDS_MAX 3 // Counted by libcurl in whole seconds: used again within less than 4 s.
 #define RESOLVED_SECONDS_MAX 60
@@ -104,12 +105,27 @@ static size_t body_part(char *part, size_t size, size_t count, void *context)
     return t->body_cut ? 0 : bytes;
 }
 
+// The place of libcurl's own call of socket(), which knows the very address that comes next.
+static curl_socket_t open_socket(void *context, curlsocktype purpose, struct curl_sockaddr *a)
+{
+    (void)purpose;
+    struct transfer *t = context;
+    t->forbidden = !address_policy_allows(t->owner->targets, &a->addr);
+    if (t->forbidden) {
+        memcpy(&t->forbidden_address, &a->addr, MIN(a->addrlen, sizeof t->forbidden_address));
+        return CURL_SOCKET_BAD;
+    }
+    return socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
+}
+
 // --- Setting up ----------------------------------------------------------------------------------
 
 static void set_callbacks(struct transfer *t)
 {
     curl_easy_setopt(t->easy, CURLOPT_PRIVATE, t);
     curl_easy_setopt(t->easy, CURLOPT_ERRORBUFFER, t->message);
+    curl_easy_setopt(t->easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
+    curl_easy_setopt(t->easy, CURLOPT_OPENSOCKETDATA, t);
     curl_easy_setopt(t->easy, CURLOPT_PREREQFUNCTION, before_request);
     curl_easy_setopt(t->easy, CURLOPT_PREREQDATA, t);
     curl_easy_setopt(t->easy, CURLOPT_HEADERFUNCTION, head_line);
@@ -189,7 +205,7 @@ static void list_headers(struct transfer *t)
 
 static void forget_last_attempt(struct transfer *t)
 {
-    t->sent = t->repeated = t->cancelled = t->unwatched = false;
+    t->sent = t->forbidden = t->repeated = t->cancelled = t->unwatched = false;
     t->head_complete = t->head_too_long = t->body_cut = false;
     t->head_bytes = t->body_bytes = 0;
     t->message[0] = '\0';

@@ -56,6 +56,10 @@ static void say_code(char out[static ERROR_TEXT_MAX], CURLcode code, const struc
 static void say_connect(char out[static ERROR_TEXT_MAX], const struct transfer *t)
 {
     long number = 0;
+    if (t->forbidden) {
+        words_forbidden(out, &t->forbidden_address.any, t->origin);
+        return;
+    }
     curl_easy_getinfo(t->easy, CURLINFO_OS_ERRNO, &number);
     words_connect(out, (int)number, t->origin);
 }

@@ -3,7 +3,8 @@
 //
 // The addresses of a host are tried in order: the next one at once when one fails, and beside it
 // when it has not answered within PATIENCE_MS (the idea of RFC 8305). The first that connects wins,
-// the others are closed.
+// the others are closed. What the policy denies is passed over: it is asked here, about the address
+// itself, since a name can resolve to something else each time.
 
 #include "dispatch/wire/wire_priv.h"
 
@@ -63,12 +64,18 @@ static void try_next(struct call *c)
     struct connection *n = NULL;
     while (!n && d->next < d->addresses.count) {
         const union address *to = &d->addresses.list[d->next++];
+        if (!address_policy_allows(c->owner->targets, &to->any)) {
+            d->forbidden = to;
+            continue;
+        }
         n = connection__open(c->target, c, to, racer_ready, &d->error);
     }
     if (n)
         TAILQ_INSERT_TAIL(&d->racers, n, link);
     if (n && d->next < d->addresses.count)
         deadline__set(&c->owner->deadlines, &d->patience, clock_mono_ms() + PATIENCE_MS);
+    else if (TAILQ_EMPTY(&d->racers) && d->forbidden && !d->error)
+        call__end(c, END_FORBIDDEN);
     else if (TAILQ_EMPTY(&d->racers))
         call__unconnected(c, d->error);
 }
@@ -82,6 +89,8 @@ static void answered(void *context, const struct addresses *a)
     }
     c->dial.addresses = *a;
     c->dial.next = 0;
+    c->dial.error = 0;
+    c->dial.forbidden = NULL;
     call__resolved(c);
     try_next(c);
 }

@@ -49,14 +49,11 @@ static void add_address(struct addresses *a, int family, const void *bytes)
 
 static bool read_numbers(const char *host, struct addresses *out)
 {
-    static const int families[] = {AF_INET, AF_INET6};
-    unsigned char bytes[sizeof(struct in6_addr)];
-    for (size_t i = 0; i < COUNT_OF(families); i++)
-        if (inet_pton(families[i], host, bytes) == 1) {
-            add_address(out, families[i], bytes);
-            return true;
-        }
-    return false;
+    union address a;
+    if (!address_read(host, &a))
+        return false;
+    out->list[out->count++] = a;
+    return true;
 }
 
 static bool is_this_machine(const char *host, struct addresses *out)

@@ -9,19 +9,13 @@
 #ifndef CARILLON_DISPATCH_WIRE_RESOLVE_PRIV_H
 #define CARILLON_DISPATCH_WIRE_RESOLVE_PRIV_H
 
+#include "base/address_policy.h"
 #include "dispatch/wire/deadline_priv.h"
 
-#include <netinet/in.h>
 #include <sys/queue.h>
 
 #define ADDRESSES_MAX 8
 #define NAMES_MAX 4096
-
-union address {
-    struct sockaddr any;
-    struct sockaddr_in v4;
-    struct sockaddr_in6 v6;
-};
 
 // In the order in which they should be tried; the families alternate. Ports are 0.
 struct addresses {

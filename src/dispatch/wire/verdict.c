@@ -21,6 +21,9 @@ static void explain(char out[static ERROR_TEXT_MAX], const struct call *c)
     case END_CONNECT:
         words_connect(out, c->error, origin);
         break;
+    case END_FORBIDDEN:
+        words_forbidden(out, &c->dial.forbidden->any, origin);
+        break;
     case END_TLS:
         words_tls(out, c->reason, origin);
         break;

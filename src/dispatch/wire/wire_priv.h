@@ -70,6 +70,7 @@ struct wire {
     char *version;
     dur_ms connect_ms;
     dur_ms tls_ms;
+    const struct address_policy *targets; // Borrowed; NULL: every address will do.
 
     struct deadlines deadlines;
     struct resolver *resolver;
@@ -130,11 +131,12 @@ struct dial {
     struct addresses addresses;
     size_t next;
     struct connection_list racers;
-    struct deadline patience; // When the next address is tried beside the last.
-    int error;                // Of the last one that failed.
+    struct deadline patience;       // When the next address is tried beside the last.
+    int error;                      // Of the last one that failed.
+    const union address *forbidden; // The last one that the policy denies; NULL: none so far.
 };
 
-enum ending { END_ANSWERED, END_TROUBLE, END_CONNECT, END_TLS, END_TIMEOUT };
+enum ending { END_ANSWERED, END_TROUBLE, END_CONNECT, END_FORBIDDEN, END_TLS, END_TIMEOUT };
 
 struct call {
     TAILQ_ENTRY(call) link; // In one of the lists of struct wire.

@@ -36,6 +36,39 @@ static void the_defaults_are_acceptable(void **state)
     job_free(j);
 }
 
+// --- Targets -------------------------------------------------------------------------------------
+
+// An address in the URL is judged at once; what a name resolves to is judged at each attempt.
+static void a_url_with_a_denied_address_is_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *api;
+        enum err err;
+        const char *detail;
+    } cases[] = {
+        {"http://169.254.169.254/latest/meta-data", ERR_FORBIDDEN,
+         "169.254.169.254 is a link-local address, which deny_targets of this server denies"},
+        {"http://[::ffff:169.254.169.254]/", ERR_FORBIDDEN, "is a link-local address"},
+        {"http://[fe80::1]:80/", ERR_FORBIDDEN, "fe80::1 is a link-local address"},
+        {"http://0.0.0.0/", ERR_FORBIDDEN, "0.0.0.0 is a special address"},
+        {"http://127.0.0.1/", ERR_OK, ""},
+        {"http://metadata.example/", ERR_OK, ""},
+    };
+    struct address_policy targets;
+    assert_int_equal(address_policy_parse(ADDRESS_DENY_DEFAULT, "", &targets, NULL), ERR_OK);
+    const struct service s = {.targets = &targets};
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct service_problem p = {0};
+        struct job *j = good_job();
+        job_set_text(&j->api, cases[i].api);
+        assert_int_equal(service_check_job(&s, j, &p), cases[i].err);
+        assert_int_equal(p.kind, cases[i].err ? PROBLEM_TARGET : PROBLEM_NONE);
+        assert_non_null(strstr(p.detail, cases[i].detail));
+        job_free(j);
+    }
+}
+
 // --- One member that is wrong --------------------------------------------------------------------
 
 static const struct text_case {
@@ -339,6 +372,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_defaults_are_acceptable),
+        cmocka_unit_test(a_url_with_a_denied_address_is_refused),
         cmocka_unit_test(a_bad_text_is_refused_by_name),
         cmocka_unit_test(a_bad_schedule_says_where_and_what_instead),
         cmocka_unit_test(an_unknown_zone_comes_with_near_names),

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: MIT
+// address_policy.h: which addresses a request may go to.
+//
+// A service that calls any URL it is given can be made to call what only its own machine can reach:
+// the metadata service of a cloud, which hands out credentials, or a database beside it. A name
+// tells nothing, since its owner decides what it resolves to. So this is asked for the very address
+// that a socket is about to connect to.
+//
+// A policy is two lists, `deny` and `allow`, separated by commas, of classes, of ranges
+// (10.0.0.0/8, fd00::/8) and of single addresses. What `allow` names is allowed; else what `deny`
+// names is denied; all else is allowed. Classes, after the registries of special-purpose addresses
+// (RFC 6890) and IPv6's (RFC 4291):
+//
+//   loopback    this machine: 127.0.0.0/8, ::1
+//   private     networks of one's own: 10/8, 172.16/12, 192.168/16, 100.64/10, fc00::/7
+//   link-local  169.254/16, fe80::/10, where clouds have their metadata services; and those of them
+//               that are elsewhere: fd00:ec2::/32, 100.100.100.200
+//   special     no host at all, or no host of the internet: 0/8, multicast, reserved,
+//               documentation, benchmarks
+//   all         everything, for a policy that only lists what is allowed
+//
+// An IPv6 address that stands for one of IPv4 (mapped, NAT64's 64:ff9b::/96, 6to4) is judged as
+// that.
+
+#ifndef CARILLON_BASE_ADDRESS_POLICY_H
+#define CARILLON_BASE_ADDRESS_POLICY_H
+
+#include "base/err.h"
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define ADDRESS_RULES_MAX 128
+#define ADDRESS_DENY_DEFAULT "link-local,special"
+
+union address {
+    struct sockaddr any;
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+};
+
+// Addresses that begin with these bits. IPv4 is written as mapped into IPv6.
+struct address_rule {
+    uint8_t bytes[16];
+    unsigned bits;
+};
+
+struct address_rules {
+    size_t count;
+    struct address_rule list[ADDRESS_RULES_MAX];
+};
+
+struct address_policy {
+    struct address_rules deny;
+    struct address_rules allow;
+};
+
+// Empty texts are empty lists. ERR_SYNTAX names the list (as the setting is called: deny_targets,
+// allow_targets) and the entry that is none, or says that there are too many.
+MUST_CHECK enum err address_policy_parse(const char *deny, const char *allow,
+                                         struct address_policy *out, struct fault *f);
+
+// A NULL policy allows everything; every policy denies what is neither IPv4 nor IPv6.
+bool address_policy_allows(const struct address_policy *p, const struct sockaddr *a);
+
+// "loopback", "private", "link-local", "special"; "public" for every other.
+const char *address_class(const struct sockaddr *a);
+
+// Reads an address in numbers (an IPv6 one without brackets). The port is 0. False for a name.
+bool address_read(const char *host, union address *out);
+
+#endif

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: MIT
+"""Which addresses may be called: a server must not become a way into what only it can reach."""
+
+import pytest
+from harness.jobs import create_job, expect, trigger, wait_for_end
+from harness.program import run_to_end
+
+METADATA = "http://169.254.169.254/latest/meta-data/"
+
+
+@pytest.mark.parametrize("api", [METADATA, "http://[::ffff:169.254.169.254]/", "http://0.0.0.0/"])
+def test_a_metadata_service_is_no_target(shared_server, api):
+    jobs = {"jobs": [{"schedule": "@daily", "api": api}]}
+    dry = expect(shared_server.post("/import?dry_run=1", jobs), 200)
+    assert b"which deny_targets of this server denies" in dry.body
+    problem = expect(shared_server.post("/jobs", {"schedule": "@daily", "api": api}), 400).json
+    assert problem["type"] == "/problems/target-forbidden"
+    assert problem["errors"][0]["pointer"] == "/api"
+
+
+def test_a_job_cannot_be_moved_to_a_denied_address(shared_server, shared_target):
+    job = create_job(shared_server, shared_target.url("/ok/moved"))
+    answer = expect(shared_server.patch(f"/jobs/{job['id']}", {"api": METADATA}), 400)
+    assert answer.json["type"] == "/problems/target-forbidden"
+    kept = expect(shared_server.get(f"/jobs/{job['id']}"), 200).json
+    assert kept["api"] == job["api"]
+
+
+@pytest.mark.parametrize("adapter", ["wire", "curl"])
+def test_a_name_is_judged_by_the_address_that_is_called(fleet, database, target, adapter):
+    server = fleet.serve(database, "--deny-targets", "loopback", "--dispatch", adapter)
+    api = target.url("/ok/denied").replace("127.0.0.1", "localhost")
+    job = create_job(server, api, max_retries=0)
+    execution = wait_for_end(server, trigger(server, job), 20)
+    assert execution["status"] == "FAILED"
+    assert "a loopback address, which deny_targets denies" in execution["error"]
+    assert target.arrivals("/ok/denied") == []
+    server.stop()
+
+    allowed = ("--deny-targets", "all", "--allow-targets", "127.0.0.1,::1")
+    server = fleet.serve(database, *allowed, "--dispatch", adapter)
+    assert wait_for_end(server, trigger(server, job), 20)["status"] == "SUCCESS"
+    assert len(target.arrivals("/ok/denied")) == 1
+
+
+def test_a_malformed_list_is_refused_at_the_start(database):
+    refused = run_to_end("serve", "--db", database, "--deny-targets", "10.0.0.1/8")
+    assert refused.returncode == 2
+    assert "10.0.0.1/8" in refused.stderr and "is neither loopback" in refused.stderr

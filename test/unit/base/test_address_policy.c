@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: MIT
+// test_address_policy.c: every address has one class, in whatever form it comes, and the lists mean
+// what they say.
+
+#include "base/address_policy.h"
+
+// clang-format off
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+// clang-format on
+
+#include <string.h>
+
+static const struct {
+    const char *address;
+    const char *class;
+} classes[] = {
+    {"127.0.0.1", "loopback"},
+    {"127.255.255.255", "loopback"},
+    {"126.255.255.255", "public"},
+    {"128.0.0.0", "public"},
+    {"::1", "loopback"},
+    {"::2", "public"},
+    {"::ffff:127.0.0.1", "loopback"},
+    {"64:ff9b::7f00:1", "loopback"}, // NAT64 of 127.0.0.1
+    {"2002:7f00:1::", "loopback"},   // 6to4 of 127.0.0.1
+    {"10.0.0.1", "private"},
+    {"11.0.0.1", "public"},
+    {"172.15.255.255", "public"},
+    {"172.16.0.0", "private"},
+    {"172.31.255.255", "private"},
+    {"172.32.0.0", "public"},
+    {"192.168.1.1", "private"},
+    {"192.169.0.0", "public"},
+    {"100.64.0.1", "private"},
+    {"100.128.0.0", "public"},
+    {"fd12:3456::1", "private"},
+    {"fe00::1", "public"},
+    {"169.254.169.254", "link-local"},
+    {"::ffff:169.254.169.254", "link-local"},
+    {"64:ff9b::a9fe:a9fe", "link-local"},
+    {"fe80::1", "link-local"},
+    {"febf::1", "link-local"},
+    {"fd00:ec2::254", "link-local"},
+    {"100.100.100.200", "link-local"},
+    {"0.0.0.0", "special"},
+    {"::", "special"},
+    {"192.0.2.7", "special"},
+    {"224.0.0.1", "special"},
+    {"255.255.255.255", "special"},
+    {"ff02::1", "special"},
+    {"2001:db8::1", "special"},
+    {"8.8.8.8", "public"},
+    {"2606:4700::1111", "public"},
+};
+
+static const struct sockaddr *address_of(const char *text)
+{
+    static union address a;
+    if (!address_read(text, &a))
+        fail_msg("%s is no address", text);
+    return &a.any;
+}
+
+static void every_address_has_its_class(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(classes); i++)
+        if (strcmp(address_class(address_of(classes[i].address)), classes[i].class) != 0)
+            fail_msg("%s is %s, not %s", classes[i].address,
+                     address_class(address_of(classes[i].address)), classes[i].class);
+}
+
+static const struct {
+    const char *deny;
+    const char *allow;
+    const char *address;
+    bool allowed;
+} judged[] = {
+    {ADDRESS_DENY_DEFAULT, "", "127.0.0.1", true},
+    {ADDRESS_DENY_DEFAULT, "", "10.0.0.1", true},
+    {ADDRESS_DENY_DEFAULT, "", "8.8.8.8", true},
+    {ADDRESS_DENY_DEFAULT, "", "169.254.169.254", false},
+    {ADDRESS_DENY_DEFAULT, "", "fd00:ec2::254", false},
+    {ADDRESS_DENY_DEFAULT, "", "0.0.0.0", false},
+    {"", "", "169.254.169.254", true},
+    {"loopback, private", "", "::1", false},
+    {"loopback, private", "", "::ffff:10.1.1.1", false},
+    {"private", "10.1.0.0/16", "10.1.255.255", true},
+    {"private", "10.1.0.0/16", "10.2.0.0", false},
+    {"all", "203.0.113.7", "203.0.113.7", true},
+    {"all", "203.0.113.7", "203.0.113.8", false},
+    {"all", "203.0.113.7", "2606:4700::1111", false},
+    {"8.8.8.0/25", "", "8.8.8.127", false},
+    {"8.8.8.0/25", "", "8.8.8.128", true},
+    {"2606:4700::/32", "", "2606:4700::1", false},
+    {"2606:4700::/33", "", "2606:4700:8000::1", true},
+    {"0.0.0.0/0", "", "8.8.8.8", false},
+    {"0.0.0.0/0", "", "2606:4700::1", true},
+};
+
+static void what_is_allowed_goes_before_what_is_denied(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(judged); i++) {
+        struct address_policy p;
+        assert_int_equal(address_policy_parse(judged[i].deny, judged[i].allow, &p, NULL), ERR_OK);
+        if (address_policy_allows(&p, address_of(judged[i].address)) != judged[i].allowed)
+            fail_msg("deny %s, allow %s: %s", judged[i].deny, judged[i].allow, judged[i].address);
+    }
+    assert_true(address_policy_allows(NULL, address_of("169.254.169.254")));
+}
+
+static void what_is_no_internet_address_is_denied(void **state)
+{
+    (void)state;
+    struct address_policy p;
+    const struct sockaddr local = {.sa_family = AF_UNIX};
+    assert_int_equal(address_policy_parse("", "all", &p, NULL), ERR_OK);
+    assert_false(address_policy_allows(&p, &local));
+}
+
+static const struct {
+    const char *deny;
+    const char *allow;
+    const char *error;
+} malformed[] = {
+    {"lookback", "", "deny_targets: \"lookback\" is neither loopback"},
+    {"", "10.0.0.0/33", "allow_targets: \"10.0.0.0/33\" is neither"},
+    {"10.0.0.1/8", "", "deny_targets: \"10.0.0.1/8\""}, // Bits beyond the length.
+    {"10.0.0.0/", "", "\"10.0.0.0/\""},
+    {"10.0.0/8", "", "\"10.0.0/8\""},
+    {"::/129", "", "\"::/129\""},
+    {"10.0.0.0/8;::1", "", "is neither"},
+    {"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "",
+     "is no range of addresses"},
+};
+
+static void a_malformed_list_is_named(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(malformed); i++) {
+        struct address_policy p;
+        struct fault f = {0};
+        assert_int_equal(address_policy_parse(malformed[i].deny, malformed[i].allow, &p, &f),
+                         ERR_SYNTAX);
+        if (!strstr(f.text, malformed[i].error))
+            fail_msg("%s", f.text);
+    }
+}
+
+static void a_list_has_an_end(void **state)
+{
+    (void)state;
+    char list[ADDRESS_RULES_MAX * 8 + 16] = "";
+    for (size_t i = 0; i <= ADDRESS_RULES_MAX; i++)
+        strcat(list, "1.1.1.1,");
+    struct address_policy p;
+    assert_int_equal(address_policy_parse(list, "", &p, NULL), ERR_SYNTAX);
+    list[ADDRESS_RULES_MAX * 8] = '\0';
+    assert_int_equal(address_policy_parse(list, "", &p, NULL), ERR_OK);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_address_has_its_class),
+        cmocka_unit_test(what_is_allowed_goes_before_what_is_denied),
+        cmocka_unit_test(what_is_no_internet_address_is_denied),
+        cmocka_unit_test(a_malformed_list_is_named),
+        cmocka_unit_test(a_list_has_an_end),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
