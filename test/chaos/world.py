@@ -13,7 +13,7 @@ from pathlib import Path
 
 from harness import ledger
 from harness.jobs import expect
-from harness.program import BINARY, START_SECONDS, Program, server_arguments
+from harness.program import BINARY, START_SECONDS, Program, run_to_end, server_arguments
 from harness.times import EVERY_SECOND, now_ms, wall_text
 from harness.wait import wait_until, wait_until_clock
 from history import Job
@@ -226,12 +226,17 @@ class World:
         self.start()
         self.settle()
 
+    def _ask_the_doctor(self):
+        """The program's own opinion of its database must be as good as ours."""
+        end = run_to_end("doctor", self.database)
+        return [f"doctor: {end.stdout}{end.stderr}"] if end.returncode else []
+
     def judge(self):
         deleted = dict(ledger.read(self.database, "SELECT id, deleted_at FROM jobs"))
         for job in self.jobs.values():
             job.learn_end(deleted)
         verdict = judge(self.jobs, self.database, self.arrivals(), self.latest_wall_ms)
-        verdict.problems += self.problems
+        verdict.problems += self.problems + self._ask_the_doctor()
         for job in self.jobs.values():
             verdict.problems += job.problems
         return verdict
