@@ -666,6 +666,35 @@ static void a_zone_read_again_changes_what_is_not_planned_yet(void **state)
     rig_free(r);
 }
 
+// Noon in Paris is at 11:00Z by the rules by which the row was planned. The next life reads others,
+// by which noon is at 12:00Z; a life that goes on keeps to its row.
+static void a_start_with_new_rules_gives_up_the_rows_which_they_lack(void **state)
+{
+    (void)state;
+    for (int restart = 0; restart <= 1; restart++) {
+        struct rig *r = rig_started();
+        const struct zone *old;
+        assert_int_equal(zone_find("Europe/Paris", &old, NULL), ERR_OK);
+        struct command c = {.kind = COMMAND_CREATE, .job = job_of("0 0 12 * * *"), .zone = old};
+        rig_step(r, &(struct event){.kind = EVENT_COMMAND, .command = &c});
+        job_id id = r->reply.job;
+        rig_run(r, HOUR - SECOND);
+        assert_state(r, id, T0 + HOUR, PENDING);
+        if (restart) // The rig starts every job in UTC.
+            rig_crash(r, 100);
+        else
+            rig_step(r,
+                     &(struct event){.kind = EVENT_ZONE, .zone_old = old, .zone_new = zone_utc()});
+        rig_run(r, 2 * SECOND);
+        assert_int_equal(r->send_count, restart ? 0 : 1);
+        struct execution e = rig_row(r, id, T0 + HOUR);
+        assert_int_equal(e.state == EXECUTION_CANCELLED, restart);
+        rig_run(r, HOUR);
+        assert_int_equal(r->sends[r->send_count - 1].key.scheduled_at, T0 + 2 * HOUR);
+        rig_free(r);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -701,6 +730,7 @@ int main(void)
         cmocka_unit_test(a_trigger_works_on_a_paused_job_and_retries_there),
         cmocka_unit_test(triggers_never_share_a_key),
         cmocka_unit_test(a_zone_read_again_changes_what_is_not_planned_yet),
+        cmocka_unit_test(a_start_with_new_rules_gives_up_the_rows_which_they_lack),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
