@@ -42,7 +42,7 @@ FULL = {
     "herd": 10_000,
     "idle": [10_000, 100_000, 1_000_000],
     "create": 10_000,
-    "ledger": 2_000_000,
+    "ledger": 10_000_000,
 }
 QUICK = {"rates": [100, 1000], "herd": 1000, "idle": [10_000], "create": 2000, "ledger": 200_000}
 PEER_RATE_MAX = 5000  # The fixed rates above it are for Carillon only.
