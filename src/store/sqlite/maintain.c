@@ -4,8 +4,8 @@
 #include "store/sqlite/sqlite_priv.h"
 
 // The more of the log is folded in at once, the fewer times a page that changes often is written;
-// the longer it gets, the longer a step takes and the more a start has to replay.
-#define CHECKPOINT_PAGES 4096
+// the longer it gets, the longer a step holds up the commits and the more a start has to replay.
+#define CHECKPOINT_PAGES 1024
 #define LOG_PAGES_MAX 16384 // 64 MiB: then the file is cut, if no reader is in the way.
 
 // What one step of retention has removed so far.
