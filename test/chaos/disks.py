@@ -10,7 +10,7 @@ from harness.jobs import expect
 from harness.wait import wait_until
 from world import preload, run_for
 
-DISK_BYTES = 64 << 20  # The log of the database alone may take 16 before it is folded in.
+DISK_BYTES = 8 << 20
 ENDINGS = ("store.lost", "server.start_failed")
 EXIT_START = 1
 EXIT_STORE_LOST = 74

@@ -26,6 +26,7 @@ static struct {
     bool reached;
     bool ignores_syncs;
     uint64_t random;
+    uint64_t bytes_max; // 0: no bound.
 } disk;
 
 void disk__enter(void)
@@ -241,6 +242,36 @@ int disk__fails(enum disk_call call, int broken)
         return SQLITE_OK;
     disk.reached = true;
     return failure_code(call, broken);
+}
+
+static uint64_t bytes_used(void)
+{
+    uint64_t used = 0;
+    for (const struct disk_node *n = disk.nodes; n; n = n->next)
+        used += n->exists ? n->now.count : 0;
+    return used;
+}
+
+bool disk__has_room(const struct disk_node *n, size_t count)
+{
+    if (disk.bytes_max == 0 || count <= n->now.count)
+        return true;
+    return bytes_used() - n->now.count + count <= disk.bytes_max;
+}
+
+void disk_limit(uint64_t bytes)
+{
+    disk__enter();
+    disk.bytes_max = bytes;
+    disk__leave();
+}
+
+uint64_t disk_bytes_used(void)
+{
+    disk__enter();
+    uint64_t used = bytes_used();
+    disk__leave();
+    return used;
 }
 
 void disk_plan(const struct disk_plan *p)

@@ -62,6 +62,11 @@ void disk_plan(const struct disk_plan *p);
 // Whether a call has failed since disk_plan.
 bool disk_plan_was_reached(void);
 
+// All files together take at most so many bytes; a write beyond is ENOSPC. 0: there is no bound.
+void disk_limit(uint64_t bytes);
+// What they take now.
+uint64_t disk_bytes_used(void);
+
 // --- Power -----------------------------------------------------------------------------------
 
 enum disk_loss {

@@ -76,6 +76,7 @@ int disk__fails(enum disk_call call, int broken);
 struct disk_node *disk__find(const char *name); // NULL when there is none of that name.
 struct disk_node *disk__create(const char *name);
 void disk__delete(struct disk_node *n);
+bool disk__has_room(const struct disk_node *n, size_t count); // For it to be so long.
 void disk__write(struct disk_node *n, size_t offset, const void *data, size_t count);
 void disk__truncate(struct disk_node *n, size_t count);
 // As Linux does after a failed sync: what was to be written counts as written, and is read back,

@@ -55,6 +55,11 @@ static int file_write(sqlite3_file *file, const void *data, int count, sqlite3_i
     struct disk_handle *h = handle_of(file);
     disk__enter();
     int rc = disk__fails(DISK_WRITE, SQLITE_IOERR_WRITE);
+    if (!rc && !disk__has_room(h->node, (size_t)offset + (size_t)count)) {
+        errno = ENOSPC;
+        rc = SQLITE_FULL;
+        count = 0;
+    }
     disk__write(h->node, (size_t)offset, data, (size_t)(rc ? count / 2 : count));
     disk__leave();
     return rc;

@@ -15,6 +15,9 @@
 #define ROWS 5          // In each batch,
 #define ROWS_KEPT_MAX 8 // of which so many stay.
 
+#define ROOM_BYTES 100000  // Of the small disk, which its log would fill
+#define CHANGES_OF_JOB 100 // long before so many.
+
 struct scene {
     struct store_fixture *fixture;
     struct store_writer *writer;
@@ -40,6 +43,7 @@ static void on_stalled(void *context, const struct fault *f)
     struct scene *x = context;
     assert_int_equal(f->code, ERR_STORE_FULL);
     disk_plan(NULL);
+    disk_limit(0);
     pthread_mutex_lock(&x->lock);
     x->stalls++;
     pthread_mutex_unlock(&x->lock);
@@ -88,19 +92,26 @@ static struct batch *batch(struct store_fixture *x)
     return b;
 }
 
+// True when it was confirmed, false when the store is lost.
+static bool put_and_wait(struct scene *x, struct batch *b)
+{
+    uint64_t n = b->sequence;
+    store_writer_put(x->writer, b);
+    pthread_mutex_lock(&x->lock);
+    while (x->committed < n && !x->failed)
+        pthread_cond_wait(&x->changed, &x->lock);
+    bool is_there = x->committed >= n;
+    pthread_mutex_unlock(&x->lock);
+    return is_there;
+}
+
 // One by one, so that there is time to keep house between them. True when all were confirmed.
 static bool put_batches(struct scene *x)
 {
-    bool goes_on = true;
-    for (uint64_t n = 1; n <= BATCHES && goes_on; n++) {
-        store_writer_put(x->writer, batch(x->fixture));
-        pthread_mutex_lock(&x->lock);
-        while (x->committed < n && !x->failed)
-            pthread_cond_wait(&x->changed, &x->lock);
-        goes_on = x->committed >= n;
-        pthread_mutex_unlock(&x->lock);
-    }
-    return goes_on;
+    for (int i = 0; i < BATCHES; i++)
+        if (!put_and_wait(x, batch(x->fixture)))
+            return false;
+    return true;
 }
 
 // After the power was cut: every batch up to the watermark, and nothing else, but for old rows.
@@ -171,12 +182,33 @@ static void a_full_disk_is_waited_for(void **state)
     assert_true(nth > 50);
 }
 
+// The log alone would fill this disk: what it holds is folded into the database, which does not
+// grow, and its room is used again. Nobody has to make any.
+static void a_log_that_fills_the_disk_makes_room_by_itself(void **state)
+{
+    (void)state;
+    struct scene x;
+    open_scene(&x);
+    assert_true(put_batches(&x));
+    disk_limit(disk_bytes_used() + ROOM_BYTES);
+    for (int i = 0; i < CHANGES_OF_JOB; i++) {
+        struct batch *b = store_batch(x.fixture);
+        store_add_job(b, 1);
+        assert_true(put_and_wait(&x, b));
+    }
+    assert_int_equal(x.stalls, 0);
+    store_writer_stop(x.writer);
+    disk_limit(0);
+    close_scene(&x);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_was_confirmed_survives_a_broken_disk),
         cmocka_unit_test(what_was_confirmed_survives_a_cut_of_the_power),
         cmocka_unit_test(a_full_disk_is_waited_for),
+        cmocka_unit_test(a_log_that_fills_the_disk_makes_room_by_itself),
     };
     hurry();
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -132,10 +132,9 @@ static const struct progress *last_progress(struct batch *const *batches, size_t
     return NULL;
 }
 
-enum err sqlite_commit(struct store *store, struct batch *const *batches, size_t count,
-                       struct fault *f)
+static enum err try_commit(struct sqlite_store *s, struct batch *const *batches, size_t count,
+                           struct fault *f)
 {
-    struct sqlite_store *s = (struct sqlite_store *)store;
     const struct progress *progress = last_progress(batches, count);
     if (!progress)
         return ERR_OK; // Only empty batches have none.
@@ -160,4 +159,16 @@ enum err sqlite_commit(struct store *store, struct batch *const *batches, size_t
     if (!err)
         s->progress = row;
     return err;
+}
+
+// The log is a part of what fills a small disk. Folded in, it leaves the room that it took.
+enum err sqlite_commit(struct store *store, struct batch *const *batches, size_t count,
+                       struct fault *f)
+{
+    struct sqlite_store *s = (struct sqlite_store *)store;
+    enum err err = try_commit(s, batches, count, f);
+    if (err != ERR_STORE_FULL || s->log_pages == 0)
+        return err;
+    err = sqlite_make_room(s, f);
+    return err ? err : try_commit(s, batches, count, f);
 }

@@ -3,10 +3,14 @@
 
 #include "store/sqlite/sqlite_priv.h"
 
+#include <sys/statvfs.h>
+
 // The more of the log is folded in at once, the fewer times a page that changes often is written;
 // the longer it gets, the longer a step holds up the commits and the more a start has to replay.
 #define CHECKPOINT_PAGES 1024
-#define LOG_PAGES_MAX 16384 // 64 MiB: then the file is cut, if no reader is in the way.
+#define CHECKPOINT_PAGES_MIN 64 // However little room there is.
+#define LOG_PAGES_MAX 16384     // 64 MiB: then the file is cut, if no reader is in the way.
+#define PAGE_BYTES 4096
 
 // What one step of retention has removed so far.
 struct removal {
@@ -175,11 +179,37 @@ enum err sqlite_log_start(struct sqlite_store *s, struct fault *f)
     return fold_log(s, SQLITE_CHECKPOINT_TRUNCATE, f); // What a crash left behind.
 }
 
+// Folded in, a log may make the database grow by its own length, and both lie on one disk: it may
+// take a quarter of the room that is left.
+int sqlite_log_pages_max(uint64_t free_bytes)
+{
+    uint64_t pages = MIN(free_bytes / PAGE_BYTES / 4, CHECKPOINT_PAGES);
+    return (int)MAX(pages, CHECKPOINT_PAGES_MIN);
+}
+
+static int log_pages_max(const struct sqlite_store *s)
+{
+    struct statvfs disk;
+    if (statvfs(s->path, &disk) != 0)
+        return CHECKPOINT_PAGES; // Only a guess would be lost.
+    return sqlite_log_pages_max((uint64_t)disk.f_bavail * disk.f_frsize);
+}
+
+enum err sqlite_make_room(struct sqlite_store *s, struct fault *f)
+{
+    return fold_log(s, SQLITE_CHECKPOINT_TRUNCATE, f);
+}
+
+// Where there is little room the log is also cut, so that the database can have what it took.
 enum err sqlite_checkpoint(struct store *store, struct fault *f)
 {
     struct sqlite_store *s = (struct sqlite_store *)store;
-    if (s->log_pages - s->log_pages_done < CHECKPOINT_PAGES)
+    int waiting = s->log_pages - s->log_pages_done;
+    if (waiting < CHECKPOINT_PAGES_MIN)
         return ERR_OK;
-    bool is_long = s->log_pages >= LOG_PAGES_MAX;
-    return fold_log(s, is_long ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE, f);
+    int most = log_pages_max(s);
+    if (waiting < most)
+        return ERR_OK;
+    bool cuts = s->log_pages >= LOG_PAGES_MAX || most < CHECKPOINT_PAGES;
+    return fold_log(s, cuts ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE, f);
 }

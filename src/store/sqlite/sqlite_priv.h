@@ -184,6 +184,10 @@ MUST_CHECK enum err sqlite_retain(struct store *store, const struct store_retent
                                   size_t rows_max, size_t *removed, struct fault *f);
 MUST_CHECK enum err sqlite_log_start(struct sqlite_store *s, struct fault *f); // Once, at open.
 MUST_CHECK enum err sqlite_checkpoint(struct store *store, struct fault *f);
+// When the disk is full: folds the log in and cuts it, as far as readers and the disk let it.
+MUST_CHECK enum err sqlite_make_room(struct sqlite_store *s, struct fault *f);
+// How long the log may get on a disk with so much room before it is folded in.
+int sqlite_log_pages_max(uint64_t free_bytes);
 
 MUST_CHECK enum err sqlite_begin(struct sqlite_store *s, struct fault *f);
 // Commits, or rolls back when `err` is set or the commit fails; returns the first error.

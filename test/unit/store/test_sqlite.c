@@ -401,6 +401,18 @@ static void a_damaged_database_is_told(void **state)
     store_close(&s->store);
 }
 
+// On a small disk the log and what it makes the database grow by must both find room.
+static void the_log_may_take_a_quarter_of_the_room(void **state)
+{
+    (void)state;
+    static const struct {
+        uint64_t free_bytes;
+        int pages;
+    } cases[] = {{0, 64}, {1 << 20, 64}, {2 << 20, 128}, {16 << 20, 1024}, {1ull << 50, 1024}};
+    for (size_t i = 0; i < COUNT_OF(cases); i++)
+        assert_int_equal(sqlite_log_pages_max(cases[i].free_bytes), cases[i].pages);
+}
+
 // The same commit that found the disk full goes through when there is room.
 static void a_full_disk_writes_nothing_and_can_be_tried_again(void **state)
 {
@@ -484,6 +496,7 @@ int main(void)
         TEST(a_locked_database_is_told),
         TEST(a_damaged_database_is_told),
         TEST(a_full_disk_writes_nothing_and_can_be_tried_again),
+        cmocka_unit_test(the_log_may_take_a_quarter_of_the_room),
         TEST(a_long_query_ends),
         TEST(an_unknown_word_is_told_with_its_place),
     };
