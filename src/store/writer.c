@@ -19,6 +19,7 @@
 #define _GNU_SOURCE // pthread_setname_np
 
 #include "base/mailbox.h"
+#include "base/metrics.h"
 #include "store/store.h"
 
 #include <assert.h>
@@ -82,6 +83,7 @@ static void note_commit(struct store_writer *w, int64_t took_us)
     w->status.longest_commit_us = MAX(w->status.longest_commit_us, took_us);
     w->status.stalled = false;
     pthread_mutex_unlock(&w->lock);
+    histogram_observe(HISTOGRAM_commit_duration, took_us);
 }
 
 static void free_waiting(struct store_writer *w)

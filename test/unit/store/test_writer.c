@@ -2,6 +2,7 @@
 // test_writer.c: what the writing thread promises: order, groups, patience with a full disk, and an
 // end that loses nothing that could be written. The store is a scripted one.
 
+#include "base/metrics.h"
 #include "store/store_priv.h"
 
 #include <pthread.h>
@@ -202,9 +203,17 @@ static void what_comes_during_a_commit_joins_the_next(void **state)
     script_free(x);
 }
 
+static uint64_t commits_in_metrics(void)
+{
+    struct histogram_values v;
+    histogram_get(HISTOGRAM_commit_duration, &v);
+    return v.count;
+}
+
 static void the_status_counts_commits_and_batches(void **state)
 {
     (void)state;
+    uint64_t before = commits_in_metrics();
     struct script *x = script_new();
     struct store_writer *w = start(x);
     set_gate(x, true);
@@ -215,6 +224,7 @@ static void the_status_counts_commits_and_batches(void **state)
     AWAIT(x, x->committed == 10);
     struct store_writer_status s = store_writer_status(w);
     assert_int_equal(s.commits, 2);
+    assert_int_equal(commits_in_metrics(), before + 2);
     assert_int_equal(s.batches, 10);
     assert_int_equal(s.changes, 0);
     assert_false(s.stalled);
