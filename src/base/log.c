@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// log.c: builds one line in a buffer on the stack and writes it at once.
+// log.c: builds one line in a buffer on the stack and writes it at once, or keeps it for a thread
+// that holds its lines back.
 //
 // Text:  2026-11-24T05:27:00.000Z INFO  job.created job_id=7 schedule="* * * * *"
 // JSON:  {"time":"...","level":"info","event":"job.created","job_id":7,"schedule":"* * * * *"}
@@ -8,11 +9,13 @@
 
 #include "base/time.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #define LINE_BYTES_MAX 4096
+#define HELD_BYTES_MAX LINE_BYTES_MAX // PIPE_BUF: longer writes to a pipe may be torn apart.
 
 static enum log_level level_lowest = LOG_LEVEL_INFO;
 static enum log_format line_format = LOG_FORMAT_TEXT;
@@ -101,6 +104,50 @@ static void put_head(struct line *l, enum log_level level, const char *event)
     put_text(l, json ? "\"" : "");
 }
 
+// --- Lines that are held back --------------------------------------------------------------------
+
+static _Thread_local struct {
+    bool holds;
+    size_t used;
+    char bytes[HELD_BYTES_MAX];
+} held;
+
+static void write_out(const char *bytes, size_t count)
+{
+    ssize_t n = write(STDERR_FILENO, bytes, count);
+    (void)n; // A log that cannot be written has nobody to tell.
+}
+
+static void write_held(void)
+{
+    if (held.used > 0)
+        write_out(held.bytes, held.used);
+    held.used = 0;
+}
+
+static void hold(const struct line *l)
+{
+    if (held.used + l->used > sizeof held.bytes)
+        write_held();
+    memcpy(held.bytes + held.used, l->bytes, l->used);
+    held.used += l->used;
+}
+
+void log_hold(void)
+{
+    assert(!held.holds);
+    held.holds = true;
+}
+
+void log_release(void)
+{
+    assert(held.holds);
+    held.holds = false;
+    write_held();
+}
+
+// --- A line --------------------------------------------------------------------------------------
+
 void log_write(enum log_level level, const char *event, const struct log_field *fields,
                size_t count)
 {
@@ -113,6 +160,11 @@ void log_write(enum log_level level, const char *event, const struct log_field *
     if (line_format == LOG_FORMAT_JSON)
         l.bytes[l.used++] = '}';
     l.bytes[l.used++] = '\n';
-    ssize_t n = write(STDERR_FILENO, l.bytes, l.used);
-    (void)n; // A log that cannot be written has nobody to tell.
+    if (!held.holds) {
+        write_out(l.bytes, l.used);
+        return;
+    }
+    hold(&l);
+    if (level == LOG_LEVEL_ERROR)
+        write_held();
 }

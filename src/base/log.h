@@ -2,8 +2,8 @@
 // log.h: one event per line, with ids, as text or as JSON.
 //
 // An event has a stable dotted name ("execution.failed") and a few typed fields; there is no
-// free-form message to parse. Any thread may log. Lines go to standard error in one write each, so
-// that lines of two threads never mix. Low rooms return errors and stay silent; the caller that
+// free-form message to parse. Any thread may log. Lines go to standard error whole, in one write,
+// so that those of two threads never mix. Low rooms return errors and stay silent; the caller that
 // ends the story logs it, once.
 //
 //     log_info("job.created", LOG_INT("job_id", id), LOG_TEXT("schedule", text));
@@ -37,6 +37,12 @@ void log_setup(enum log_level lowest, enum log_format format);
 
 void log_write(enum log_level level, const char *event, const struct log_field *fields,
                size_t count);
+
+// For a thread that says much at a time: from log_hold to log_release its lines are kept, up to
+// 4 KiB, and then written together. Each call of log_hold needs its log_release; they do not
+// nest. Errors are written at once, with what was kept before them.
+void log_hold(void);
+void log_release(void);
 
 #define LOG_AT(level, event, ...)                                                                  \
     log_write((level), (event), (const struct log_field[]){{0}, ##__VA_ARGS__} + 1,                \

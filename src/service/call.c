@@ -192,20 +192,28 @@ static void finish(struct call *c)
         refuse(c);
 }
 
-// A call without `done` is the order to end; it is the last one.
+// The changes that one commit made durable come together, and are logged together. A call without
+// `done` is the order to end; it is the last one. False when it came.
+static bool finish_all(struct mail *mail)
+{
+    bool goes_on = true;
+    log_hold();
+    while (mail) {
+        struct call *c = (struct call *)mail;
+        mail = mail->next;
+        goes_on = c->done != NULL;
+        assert(goes_on || !mail);
+        if (goes_on)
+            finish(c);
+    }
+    log_release();
+    return goes_on;
+}
+
 void *service__work(void *service)
 {
     struct service *s = service;
-    for (;;) {
-        struct mail *mail = mailbox_wait(s->finished, -1);
-        while (mail) {
-            struct call *c = (struct call *)mail;
-            mail = mail->next;
-            if (!c->done) {
-                assert(!mail);
-                return NULL;
-            }
-            finish(c);
-        }
-    }
+    while (finish_all(mailbox_wait(s->finished, -1)))
+        continue;
+    return NULL;
 }
