@@ -13,6 +13,7 @@ const struct core_limits core_limits_default = {
     .jobs_max = 10000000,
     .open_max = 2000000,
     .step_max = 512,
+    .due_max = 64,
     .late_ms = 1000, // Rows are planned ahead, so only downtime comes later than this.
     .breaker_losses = 50,
 };
@@ -23,7 +24,8 @@ static const struct policy policy_of_nobody = {.alert_after = 1};
 
 struct core *core_new(const struct core_limits *limits)
 {
-    assert(limits->step_max > 0 && limits->in_flight_max > 0 && limits->host_in_flight_max > 0);
+    assert(limits->step_max > 0 && limits->due_max > 0);
+    assert(limits->in_flight_max > 0 && limits->host_in_flight_max > 0);
     struct core *c = xcalloc(1, sizeof *c);
     c->limits = *limits;
     c->gate.limit = limits->in_flight_max;

@@ -215,13 +215,13 @@ void core__due(struct core *c)
         return;
     size_t done = 0;
     struct agenda_node *n;
-    while (done++ < c->limits.step_max &&
+    while (done++ < c->limits.due_max &&
            (n = agenda_pop(c->instants, c->now.wall + MUTANT(EARLY_BY_A_TICK))))
         judge(c, open_of(n));
     c->more |= agenda_next(c->instants) <= c->now.wall;
 
     done = 0;
-    while (done++ < c->limits.step_max && (n = agenda_pop(c->retries, c->now.mono)))
+    while (done++ < c->limits.due_max && (n = agenda_pop(c->retries, c->now.mono)))
         core__advance(c, open_of(n));
     c->more |= agenda_next(c->retries) <= c->now.mono;
 }

@@ -132,12 +132,14 @@ static void choose_limits(struct world *w)
 {
     static const dur_ms lookaheads[] = {300, 1500, 1500, 5000}, lates[] = {1000, 5000, 20000};
     static const uint32_t steps[] = {1, 2, 5, 512}, open[] = {16, 100, 100000, 100000};
+    static const uint32_t dues[] = {1, 3, 64};
     static const uint32_t losses[] = {0, 5, 50};
     w->limits = core_limits_default;
     w->limits.in_flight_max = FLIGHTS_MAX;
     w->limits.breaker_losses = 0; // A breaker makes late what a calm world expects on time.
     w->limits.lookahead_ms = DICE_PICK(&w->dice, lookaheads);
     w->limits.step_max = DICE_PICK(&w->dice, steps);
+    w->limits.due_max = DICE_PICK(&w->dice, dues);
     if (w->calm)
         return;
     w->limits.open_max = DICE_PICK(&w->dice, open);

@@ -172,7 +172,7 @@ static void paused_after_the_instant_before_the_request_it_is_cancelled(void **s
     job_id id;
     struct rig *r = rig_planned(&id);
     rig_record(r);
-    r->limits.step_max = 1;
+    r->limits.due_max = 1;
     rig_pass(r, SECOND + 20);
     assert_int_equal(rig_pause(r, id, WALL_NEVER), ERR_OK);
     size_t sent = r->send_count; // The step of the pause itself may still send it.

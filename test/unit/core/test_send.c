@@ -46,6 +46,29 @@ static void the_request_says_what_the_job_says(void **state)
     rig_free(r);
 }
 
+// The first requests of a herd leave while the rest of it is still to be judged, in order.
+static void a_herd_is_sent_in_slices_without_a_pause(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new();
+    r->limits.due_max = 3;
+    rig_start(r);
+    job_id first = rig_create(r, job_of(ONCE));
+    for (int i = 1; i < 8; i++)
+        rig_create(r, job_of(ONCE));
+    rig_run(r, MINUTE - 1);
+    rig_pass(r, 1);
+    for (size_t sent = 3; sent <= 9; sent += 3) {
+        assert_true(r->out.wake_wall <= r->now.wall);
+        rig_step(r, &(struct event){.kind = EVENT_TICK});
+        assert_int_equal(r->send_count, MIN(sent, 8));
+    }
+    assert_true(r->out.wake_wall > r->now.wall);
+    for (size_t i = 0; i < 8; i++)
+        assert_int_equal(r->sends[i].key.job, first + (job_id)i);
+    rig_free(r);
+}
+
 // --- Success ---
 
 static void success_writes_one_update(void **state)
@@ -376,6 +399,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_request_says_what_the_job_says),
+        cmocka_unit_test(a_herd_is_sent_in_slices_without_a_pause),
         cmocka_unit_test(success_writes_one_update),
         cmocka_unit_test(running_is_written_only_when_the_flight_lasts),
         cmocka_unit_test(only_200_to_299_is_success),
