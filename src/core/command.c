@@ -283,8 +283,10 @@ void core__command(struct core *c, struct command *cmd)
         job_free(cmd->job);
     else
         act(c, cmd, j, &r);
-    if (!r.err)
+    if (!r.err) {
         core__record_client_key(c, cmd, &r);
+        c->out->batch->awaited = true;
+    }
     cmd->job = NULL; // Taken, or freed.
     *core__reply(c->out) = r;
 }

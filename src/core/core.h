@@ -374,6 +374,7 @@ struct batch {
     size_t capacity;
     struct progress progress; // As of the end of the batch.
     bool has_progress;        // False only for an empty batch.
+    bool awaited; // A reply or a request waits for it, or soon will: hand it on at once.
     struct arena arena;
 };
 

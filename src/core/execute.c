@@ -267,6 +267,8 @@ static void send(struct core *c, struct open *o)
 // In order of the batches, since a new row may wait already when an older one's instant comes.
 static void await_record(struct core *c, struct open *o)
 {
+    struct batch *b = c->out->batch;
+    b->awaited |= o->sequence == b->sequence;
     struct open *before = c->unrecorded.last;
     while (before && before->sequence > o->sequence)
         before = before->queue_previous;

@@ -14,6 +14,7 @@
 #include <assert.h>
 #include <stdio.h>
 
+#define NEAR_MS 100
 #define MISSED_PER_ROW 64 // So many skipped occurrences cost as much of a slice as one row.
 
 bool core__is_planned(const struct core *c, wall_ms at, job_id id)
@@ -74,6 +75,12 @@ void core__return_run(struct core *c, struct open *o)
     core__record_job_state(c, o->job, NULL);
 }
 
+// A row whose instant comes soon should be durable by then.
+static void note_near(struct core *c, const struct open *o)
+{
+    c->out->batch->awaited |= core__due_at(o) <= c->now.wall + NEAR_MS;
+}
+
 static void plan_row(struct core *c, struct core_job *j, wall_ms at, enum execution_trigger trigger)
 {
     struct execution row = {
@@ -86,6 +93,7 @@ static void plan_row(struct core *c, struct core_job *j, wall_ms at, enum execut
     o->phase = PHASE_PLANNED;
     agenda_put(c->instants, &o->due, core__due_at(o), o->record.id);
     count_run(c, j, o);
+    note_near(c, o);
 }
 
 // An instant that the watermark claims may have its row from an earlier version of the job: it
@@ -100,6 +108,7 @@ static bool adopt_row(struct core *c, struct core_job *j, wall_ms at)
             o->plan_version = j->plan_version;
             o->sequence = c->out->batch->sequence;
             count_run(c, j, o);
+            note_near(c, o);
             return true;
         }
     }

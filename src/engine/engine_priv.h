@@ -77,7 +77,8 @@ struct engine {
     struct loop_source mail_source;
     struct timer wall_timer;
     struct timer mono_timer;
-    struct batch *batch; // Being filled in this turn.
+    struct batch *batch;  // Being filled.
+    mono_ms hand_over_at; // When it goes to the store at the latest; MONO_NEVER: it is empty.
     struct actions actions;
     struct held_list held;
     struct now now; // Of this turn; wall 0: not read yet.

@@ -69,6 +69,68 @@ static void a_herd_is_sent_in_slices_without_a_pause(void **state)
     rig_free(r);
 }
 
+// --- What is awaited ---
+
+static struct rig *rig_planned(struct job *j)
+{
+    struct rig *r = rig_started();
+    rig_create(r, j);
+    assert_true(r->out.batch->awaited); // By the client.
+    rig_record(r);
+    rig_pass(r, MINUTE - SECOND);
+    rig_tick(r);
+    assert_true(r->out.batch->count > 0);
+    return r;
+}
+
+// What need not be durable at once may be gathered, which makes a commit cheaper.
+static void rows_far_ahead_and_results_are_not_awaited(void **state)
+{
+    (void)state;
+    struct rig *r = rig_planned(job_of(ONCE));
+    assert_false(r->out.batch->awaited);
+    rig_record(r);
+    rig_pass(r, SECOND);
+    rig_tick(r);
+    rig_answer(r, 0, 200);
+    assert_true(r->out.batch->count > 0);
+    assert_false(r->out.batch->awaited);
+    rig_free(r);
+}
+
+static void a_row_whose_instant_is_near_is_awaited(void **state)
+{
+    (void)state;
+    struct rig *r = rig_started();
+    rig_create(r, job_of(ONCE));
+    rig_record(r);
+    rig_pass(r, MINUTE - 50); // Nothing ticked before.
+    rig_tick(r);
+    assert_true(r->out.batch->awaited);
+    rig_free(r);
+}
+
+static void what_holds_a_request_back_is_awaited(void **state)
+{
+    (void)state;
+    struct rig *r = rig_planned(job_of(ONCE)); // Its row.
+    rig_pass(r, SECOND);
+    rig_tick(r);
+    assert_true(r->out.batch->awaited);
+    assert_int_equal(r->send_count, 0);
+    rig_free(r);
+
+    struct job *j = job_of(ONCE); // Its claim.
+    j->type = JOB_ATMOST_ONCE;
+    r = rig_planned(j);
+    rig_record(r);
+    rig_pass(r, SECOND);
+    rig_tick(r);
+    assert_true(r->out.batch->awaited);
+    assert_int_equal(r->send_count, 0);
+    rig_free(r);
+}
+
 // --- Success ---
 
 static void success_writes_one_update(void **state)
@@ -400,6 +462,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_request_says_what_the_job_says),
         cmocka_unit_test(a_herd_is_sent_in_slices_without_a_pause),
+        cmocka_unit_test(rows_far_ahead_and_results_are_not_awaited),
+        cmocka_unit_test(a_row_whose_instant_is_near_is_awaited),
+        cmocka_unit_test(what_holds_a_request_back_is_awaited),
         cmocka_unit_test(success_writes_one_update),
         cmocka_unit_test(running_is_written_only_when_the_flight_lasts),
         cmocka_unit_test(only_200_to_299_is_success),
