@@ -129,6 +129,7 @@ void core__job_gone(struct core *c, struct core_job *j)
     if (!j->active)
         return;
     core__plan_own(c, j, c->now.wall); // What is due has its row, and is stopped with the others.
+    core__job_drop_unowed(c, j, c->seen);
     c->jobs_active--;
     j->active = false;
     j->version++;

@@ -131,6 +131,33 @@ static void a_change_after_a_start_in_a_hold_spares_the_last_row(void **state)
     rig_free(r);
 }
 
+// A 410 ends the version that had taken the row back, and begins behind it: the row is not what
+// the version after the pause owes.
+static void what_an_edit_took_back_stays_so_after_a_410(void **state)
+{
+    (void)state;
+    struct rig *r = rig_started();
+    struct job *j = job_of("*/30 * * * * *");
+    j->permanent_4xx = true;
+    job_id id = rig_create(r, j);
+    rig_run(r, 29 * SECOND);
+    rig_row(r, id, T0 + 30 * SECOND); // Is planned.
+    step_clock(r, -10 * SECOND);
+    j = rig_job(r, id);
+    job_set_text(&j->schedule, "7 * * * * *");
+    assert_int_equal(rig_update(r, id, j), ERR_OK); // Begins at T0 + 29 s.
+    rig_record(r);
+    rig_crash(r, 100); // A life that begins in a hold takes all planned instants for past.
+    rig_record(r);
+    assert_int_equal(rig_trigger(r, id, NULL), ERR_OK);
+    rig_record(r);
+    rig_answer(r, r->send_count - 1, 410);
+    assert_int_equal(rig_resume(r, id), ERR_OK);
+    rig_run(r, MINUTE);
+    assert_state(r, id, T0 + 30 * SECOND, CANCELLED);
+    rig_free(r);
+}
+
 // --- A correction ---
 
 static void a_large_step_back_begins_a_new_series(void **state)
@@ -287,6 +314,7 @@ int main(void)
         cmocka_unit_test(a_small_step_back_holds_and_nothing_fires_twice),
         cmocka_unit_test(a_change_in_a_hold_begins_where_the_rows_end),
         cmocka_unit_test(a_change_after_a_start_in_a_hold_spares_the_last_row),
+        cmocka_unit_test(what_an_edit_took_back_stays_so_after_a_410),
         cmocka_unit_test(a_large_step_back_begins_a_new_series),
         cmocka_unit_test(one_instant_that_comes_again_is_not_forgotten),
         cmocka_unit_test(a_correction_spares_what_lies_behind_it),
