@@ -3,8 +3,9 @@
 //
 // So many losses in a row, and nothing leaves for the host for a second, then two, four, five; in
 // between at most eight requests try. The core forgets a host when no job calls it any more and
-// nothing is under way to it; here it is forgotten with the last job, which asks less of the core.
-// An alert says when it begins, another when it is over.
+// nothing is under way to it; here it is forgotten with the last job, and when one comes back, how
+// long the host is left in peace is not asked before it has answered. An alert says when it begins,
+// another when it is over.
 
 #include "world.h"
 
@@ -35,7 +36,7 @@ void breaker_start(struct world *w)
 {
     for (size_t i = 0; i < HOSTS; i++) {
         forget(&w->hosts[i]);
-        w->hosts[i].told = false;
+        w->hosts[i].told = w->hosts[i].uncertain = false;
     }
 }
 
@@ -51,8 +52,10 @@ static bool is_called(const struct world *w, char host)
 
 void breaker_forget(struct world *w, char host)
 {
-    if (!is_called(w, host))
-        forget(host_of(w, host));
+    if (is_called(w, host))
+        return;
+    forget(host_of(w, host));
+    host_of(w, host)->uncertain = true; // Perhaps something is under way to it.
 }
 
 void breaker_learn(struct world *w, const struct flight *f)
@@ -61,6 +64,7 @@ void breaker_learn(struct world *w, const struct flight *f)
     if (f->cancelled || !is_called(w, f->host))
         return; // It was us who gave up, or the core forgets the host with this one.
     if (f->kind == OUTCOME_ANSWERED) {
+        h->uncertain = false;
         forget(h);
         return;
     }
@@ -85,7 +89,7 @@ static bool may_be_held_up(const struct world *w)
 void breaker_check(struct world *w, char host)
 {
     struct host *h = host_of(w, host);
-    if (!is_open(w, h) || may_be_held_up(w))
+    if (!is_open(w, h) || h->uncertain || may_be_held_up(w))
         return;
     uint32_t in_flight = 0;
     for (size_t i = 0; i < FLIGHTS_MAX; i++)

@@ -38,6 +38,19 @@ static bool may_be_missed(const struct account *a, const struct row *r, const st
     return r->catch_up == CATCH_UP_LATEST && next != WALL_NEVER;
 }
 
+// What is given up together is one range, but for what finds no room, each in its turn.
+static void check_one_range(struct account *a, const struct row *r, const struct owed *first)
+{
+    const struct owed *before = first > a->owed ? first - 1 : NULL;
+    if (!before || !before->range || before->version != first->version)
+        return;
+    const struct row *other = before->range;
+    if (strstr(r->e.reason, "no room") || strstr(other->e.reason, "no room"))
+        return;
+    if (!other->was_planned && !r->was_planned && other->e.completed_at == r->e.completed_at)
+        FAIL(a, first->at, "two MISSED ranges begin at once, where one would do");
+}
+
 static void check_missed(struct account *a, const struct row *r)
 {
     const struct execution *e = &r->e;
@@ -51,12 +64,13 @@ static void check_missed(struct account *a, const struct row *r)
     if (last - o + 1 != e->missed_count)
         FAIL(a, e->key.scheduled_at, "a MISSED range of %lld has %lld occurrences",
              (long long)e->missed_count, (long long)(last - o + 1));
+    check_one_range(a, r, o);
     for (; o <= last; o++) {
-        if (o->in_range)
+        if (o->range)
             FAIL(a, o->at, "two MISSED ranges cover it");
         if (!may_be_missed(a, r, o, last))
             FAIL(a, o->at, "it is MISSED against the job's policies");
-        o->in_range = true;
+        o->range = r;
     }
 }
 
@@ -92,6 +106,11 @@ static void check_deliveries(struct account *a, const struct row *r, wall_ms unt
         FAIL(a, at, "MISSED, but it was sent");
     if (e->state == EXECUTION_SUCCESS && calm && e->attempts != d->sends)
         FAIL(a, at, "%u attempts are recorded, %u were sent", e->attempts, d->sends);
+    if (e->state == EXECUTION_SUCCESS && calm && r->attempt_rows != d->sends)
+        FAIL(a, at, "%u rows of attempts, of %u that were made", r->attempt_rows, d->sends);
+    if (e->state == EXECUTION_SUCCESS && calm && e->started_at != d->first_at)
+        FAIL(a, at, "its start is recorded %lld ms beside the truth",
+             (long long)(e->started_at - d->first_at));
     bool heard = calm && d->good > 0 && d->life_last == a->w->life_number;
     if (e->state != EXECUTION_SUCCESS && heard && is_past(a, r, until))
         FAIL(a, at, "%s, but a target answered well", execution_state_name(e->state));
@@ -189,10 +208,10 @@ static void check_owed(struct account *a)
         struct execution_key key = {.job = a->job, .scheduled_at = o->at, .series = o->series};
         const struct row *r = ledger_find(&a->w->ledger, &key);
         bool own = r && r->e.state != EXECUTION_MISSED;
-        if (!own && !o->in_range && o->certain && !account_is_excused(a->w, a->job, o))
+        if (!own && !o->range && o->certain && !account_is_excused(a->w, a->job, o))
             FAIL(a, o->at, "LOST: it was owed (%s), and no record accounts for it",
                  o->version->schedule);
-        if (own && o->in_range)
+        if (own && o->range)
             FAIL(a, o->at, "it has a row, and a MISSED range covers it");
     }
 }
@@ -250,8 +269,9 @@ static void check_triggers(struct world *w)
                        (long long)w->history.triggers[i].job);
 }
 
-void checker_run(struct world *w, wall_ms until, uint64_t *owed_count)
+uint64_t checker_run(struct world *w, wall_ms until)
 {
+    uint64_t owed = 0;
     for (size_t i = 0; i < w->history.job_count && !w->trace.failed; i++) {
         struct account a;
         if (w->history.jobs[i].count == 0)
@@ -261,8 +281,9 @@ void checker_run(struct world *w, wall_ms until, uint64_t *owed_count)
         check_owed(&a);
         check_finished(&a, until);
         check_runs(&a);
-        *owed_count += a.count;
+        owed += a.count;
         account_close(&a);
     }
     check_triggers(w);
+    return owed;
 }

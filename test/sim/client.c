@@ -3,6 +3,8 @@
 
 #include "world.h"
 
+#include <string.h>
+
 #define JOBS_LIVE_MAX 16
 
 // --- Asking ---
@@ -13,19 +15,45 @@ static void ask(struct world *w, struct command *c, const struct version *v, enu
     w->asked = v ? *v : (struct version){0};
     w->is_asking = true;
     w->asking = c->kind;
+    w->asked_job = c->id;
     trace_line(&w->trace, w->now.wall, "%s job %lld %s", happening_words(what), (long long)c->id,
                v ? v->schedule : "");
     machine_step(w, &(struct event){.kind = EVENT_COMMAND, .command = c});
     w->is_asking = false;
 }
 
+// The reply names what was written: the job in its new version, the key of the trigger.
+static void check_reply(struct world *w, const struct reply *r)
+{
+    const struct batch *b = w->out.batch;
+    bool puts = w->asking == COMMAND_CREATE || w->asking == COMMAND_UPDATE;
+    bool found = !puts && w->asking != COMMAND_TRIGGER;
+    for (size_t i = b->count; i-- > 0 && !found;) {
+        const struct change *c = &b->changes[i];
+        const struct execution_key *k = &c->execution.key;
+        if (c->kind == CHANGE_JOB_PUT)
+            found = puts && c->job->id == r->job && c->job->version == r->version;
+        if (c->kind == CHANGE_EXECUTION_INSERT)
+            found = !puts && memcmp(k, &r->key, sizeof *k) == 0;
+    }
+    if (!found)
+        trace_fail(&w->trace, "the reply about job %lld names what was not written",
+                   (long long)r->job);
+}
+
 // A refusal needs a good reason.
 void client_hear(struct world *w, const struct reply *r)
 {
-    if (!r->err)
+    if (!r->err) {
+        check_reply(w, r);
         return;
+    }
     trace_line(&w->trace, w->now.wall, "refused: %s", err_name(r->err));
-    if (r->err != ERR_NOT_FOUND && r->err != ERR_LIMIT)
+    const struct version *v = promise_last(w, w->asked_job);
+    bool is_gone = r->err == ERR_NOT_FOUND && v && v->deleted;
+    bool is_full = r->err == ERR_LIMIT && w->asking == COMMAND_TRIGGER &&
+                   2 * w->open >= w->limits.open_max; // One host may have half of the room.
+    if (!is_gone && !is_full)
         trace_fail(&w->trace, "a command is refused with %s", err_name(r->err));
 }
 

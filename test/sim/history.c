@@ -109,7 +109,9 @@ bool history_owes(const struct history *h, const struct execution_key *key)
         if (v->series == key->series && v->at < at)
             held = v;
     }
-    return held && at > version_owes_from(held) && version_next(held, at - 1, at) == at;
+    if (!held || (!held->active && held != history_last(h, key->job)))
+        return false; // If its pause had ended, that would be a version of its own.
+    return at > version_owes_from(held) && version_next(held, at - 1, at) == at;
 }
 
 // --- Policies ---

@@ -25,6 +25,7 @@ struct deliveries {
     unsigned failures;   // Attempts whose failure the last life heard of.
     unsigned life_first; // The life of the process that sent the first one.
     unsigned life_last;
+    wall_ms first_at;   // When the first one left.
     mono_ms again_from; // The last life may try again from here on; 0: not known.
 };
 

@@ -170,9 +170,24 @@ void ledger_check_progress(const struct ledger *l, const struct progress *p)
         trace_fail(l->trace, "an id, the epoch or the generation falls");
 }
 
+// Where an alert asks for several failures in a row, a crash must not lose count.
+static void check_failures(const struct ledger *l, const struct batch *b)
+{
+    for (size_t i = 0; i < b->count && !l->trace->failed; i++) {
+        const struct change *c = &b->changes[i];
+        if (c->kind != CHANGE_EXECUTION_UPDATE)
+            continue;
+        const struct durable_job *d = &l->jobs[c->execution.key.job - 1];
+        if (!d->deleted && d->job->alert_after > 1 && d->job->failures != d->failures)
+            trace_fail(l->trace, "job %lld has failed %u times in a row, and it is not written",
+                       (long long)d->job->id, d->failures);
+    }
+}
+
 void ledger_check_batch(const struct ledger *l, const struct batch *b)
 {
     if (b->count > 0 && !b->has_progress)
         trace_fail(l->trace, "a batch with rows has no watermark");
     check_alerts(l, b);
+    check_failures(l, b);
 }

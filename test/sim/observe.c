@@ -176,6 +176,8 @@ static void see_correction(struct world *w, const struct before *b)
     if (held <= (asked ? 0 : HOLD_MS_MAX))
         trace_fail(&w->trace, "the clock is corrected after a hold of %lld ms", (long long)held);
     count(w, HAPPENING_CORRECTION);
+    if (w->series == w->ledger.progress.generation)
+        w->latest_before = w->latest;
     struct promise *p = promise_add(w, PROMISE_CORRECTION, 0);
     p->series = ++w->series;
     p->now = w->now.wall;
@@ -223,7 +225,8 @@ static void tell(struct world *w, const struct execution *e, const char *what)
                           : "");
 }
 
-static void see_change(struct world *w, const struct change *c, const struct before *b)
+static void see_change(struct world *w, const struct event *e, const struct change *c,
+                       const struct before *b)
 {
     switch (c->kind) {
     case CHANGE_JOB_PUT:
@@ -249,6 +252,8 @@ static void see_change(struct world *w, const struct change *c, const struct bef
         tell(w, &c->execution, "...");
         room_check(w, &c->execution, false);
         set_state(w, &c->execution);
+        if (e->kind == EVENT_OUTCOME && c->execution.next_attempt_at)
+            wire_check_wait(w, &c->execution);
         break;
     case CHANGE_ALERT:
         see_alert(w, &c->alert, b);
@@ -280,7 +285,7 @@ void observe_step(struct world *w, const struct event *e, const struct before *b
     if (e->kind == EVENT_COMMAND && !w->out.replies[0].err && w->out.batch->count == b->changes)
         trace_fail(&w->trace, "P5: a command is accepted, and nothing will be written");
     for (size_t i = b->changes; i < w->out.batch->count && !w->trace.failed; i++)
-        see_change(w, &w->out.batch->changes[i], b);
+        see_change(w, e, &w->out.batch->changes[i], b);
     check_clock(w, b, series);
     breaker_check_told(w);
     if (w->gone && !promise_last(w, w->gone)->finished)
@@ -300,6 +305,8 @@ void observe_start(struct world *w)
     }
     w->state_count = l->row_count;
     w->seen = 0;
+    if (w->series > l->progress.generation)
+        w->latest = MAX(w->latest, w->latest_before); // The correction died with the process.
     w->series = l->progress.generation;
     w->hold_told = 0;
     w->wall_ahead = w->now.wall - w->now.mono;

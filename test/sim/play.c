@@ -42,6 +42,8 @@ static int run_all(const struct wish *wish)
         if (r.failed || !wish->until_broken)
             print(&o, &r);
     }
+    if (good && wish->until_broken)
+        printf("no promise is broken in %" PRIu64 " seeds\n", wish->seeds);
     return good ? 0 : 1;
 }
 

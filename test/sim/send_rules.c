@@ -3,6 +3,8 @@
 
 #include "world.h"
 
+#include <string.h>
+
 // --- Limits ---
 
 // The highest limit that ever held, or is just asked for: what passed a limit before it was lowered
@@ -78,6 +80,15 @@ static void check_attempt(struct world *w, const struct request *q, const struct
 {
     long long id = (long long)r->e.id;
     const struct deliveries *d = &r->seen;
+    const char *body = r->e.request_body; // Its jobs have none of their own.
+    if (!body != !q->body || (body && strcmp(body, q->body) != 0))
+        trace_fail(&w->trace, "row %lld is sent with another body", id);
+    bool at_least_once = w->history.jobs[r->e.key.job - 1].versions[0].type == JOB_ATLEAST_ONCE;
+    if (q->repeatable != at_least_once)
+        trace_fail(&w->trace, "P4: row %lld may be repeated on the wire", id);
+    bool claimed = r->e.attempts >= q->attempt; // Then it had begun before.
+    if (w->life == LIFE_DRAINING && !claimed)
+        trace_fail(&w->trace, "row %lld is sent by a process that is to stop", id);
     if (w->stalled)
         trace_fail(&w->trace, "row %lld is sent while the disk is full", id);
     if (ledger_is_terminal(r->e.state))

@@ -8,8 +8,9 @@
 #include <assert.h>
 #include <string.h>
 
-#define HEAL_MS 900000    // Between the end of the faults and the verdict.
-#define TURNS_MAX 100000  // Events at one instant.
+#define ROUNDS 3         // Of faults and healing, so that what gets stuck is seen before a restart.
+#define HEAL_MS 900000   // Between the end of the faults and the verdict.
+#define TURNS_MAX 100000 // Events at one instant.
 #define SETTLED_MS 240000 // What was due that long before the verdict must be terminal.
 
 // --- What comes next ---
@@ -161,8 +162,15 @@ static void begin(struct world *w, const struct sim_options *o)
     w->command_at = w->now.mono;
     clocks_init(w);
     choose_limits(w);
-    wire_change_moods(w);
     machine_start(w);
+}
+
+// Whatever has waited for its time since the last round happens now.
+static void trouble(struct world *w, bool calm)
+{
+    w->faults = !calm;
+    w->calm = calm;
+    wire_change_moods(w);
 }
 
 // The faults stop; what hangs runs into its timeout, and a dead process is started again.
@@ -213,11 +221,14 @@ void sim_run(const struct sim_options *o, struct sim_report *out)
     struct world *w = xcalloc(1, sizeof *w);
     *out = (struct sim_report){.seed = o->seed};
     begin(w, o);
-    run_until(w, w->now.mono + o->length);
-    heal(w);
-    run_until(w, w->now.mono + HEAL_MS);
-    if (!w->trace.failed)
-        checker_run(w, w->now.wall - SETTLED_MS, &w->happened.of[HAPPENING_OCCURRENCE]);
+    for (int round = 0; round < ROUNDS && !w->trace.failed; round++) {
+        trouble(w, o->calm);
+        run_until(w, w->now.mono + o->length / ROUNDS);
+        heal(w);
+        run_until(w, w->now.mono + HEAL_MS);
+        if (!w->trace.failed)
+            w->happened.of[HAPPENING_OCCURRENCE] = checker_run(w, w->now.wall - SETTLED_MS);
+    }
     report(w, out);
     machine_fini(w);
     ledger_fini(&w->ledger);

@@ -110,6 +110,7 @@ static void count_send(struct world *w, struct row *r, const struct request *q)
     if (d->sends > 1)
         return;
     d->life_first = w->life_number;
+    d->first_at = w->now.wall;
     w->ledger.jobs[r->e.key.job - 1].begun += r->e.key.series >= 0;
 }
 
@@ -127,6 +128,7 @@ static void take_off(struct world *w, const struct send *s, char host)
                                       .key = q->key,
                                       .attempt = q->attempt,
                                       .host = host,
+                                      .started_at = w->now.wall,
                                       .ends_at = w->now.mono + fate.delay,
                                       .kind = fate.kind,
                                       .status = fate.status,
@@ -225,6 +227,26 @@ static dur_ms wait_after(const struct version *v, const struct flight *f, unsign
     return MIN(MAX(wait, f->retry_after_ms), (dur_ms)v->retry_cap_ms);
 }
 
+// The longest wait before the n-th retry.
+static dur_ms longest_wait(const struct world *w, const struct version *v, unsigned n)
+{
+    dur_ms wait = v->retry_base_ms;
+    if (v->retry_strategy == RETRY_LINEAR)
+        wait *= n;
+    if (v->retry_strategy == RETRY_EXPONENTIAL)
+        wait <<= n - 1; // There are no more than a few.
+    return MIN(MAX(wait, w->asked_wait_ms), (dur_ms)v->retry_cap_ms);
+}
+
+void wire_check_wait(struct world *w, const struct execution *e)
+{
+    dur_ms longest = longest_wait(w, promise_last(w, e->key.job), e->retry_count + 1u);
+    if (e->next_attempt_at - w->now.wall > longest)
+        trace_fail(&w->trace, "P2: row %lld waits for %lld ms, and may for %lld ms",
+                   (long long)e->id, (long long)(e->next_attempt_at - w->now.wall),
+                   (long long)longest);
+}
+
 static void learn_failure(struct world *w, struct row *r, const struct flight *f)
 {
     const struct version *v = promise_last(w, f->key.job);
@@ -244,6 +266,7 @@ static void learn_failure(struct world *w, struct row *r, const struct flight *f
 static void learn(struct world *w, const struct flight *f)
 {
     struct row *r = ledger_find(&w->ledger, &f->key);
+    w->asked_wait_ms = f->retry_after_ms;
     r->seen.reached += f->reaches;
     r->seen.unsafe -= f->kind == OUTCOME_NOT_SENT;
     bool good = version_accepts(promise_last(w, f->key.job), f->status);
@@ -271,7 +294,7 @@ void wire_end(struct world *w, struct flight *f)
                         .kind = was.kind,
                         .retry_after_ms = was.retry_after_ms,
                         .attempt = {.http_status = (uint16_t)was.status,
-                                    .started_at = w->now.wall,
+                                    .started_at = was.started_at,
                                     .error = error}};
     machine_step(w, &(struct event){.kind = EVENT_OUTCOME, .outcome = &o});
 }

@@ -28,14 +28,21 @@ static void choose_schedule(struct world *w, struct version *v)
     snprintf(v->schedule, sizeof v->schedule, "%.19sZ", text);
 }
 
+// Half of them fall on an instant of many schedules, which is still inside.
+static wall_ms choose_bound(struct world *w, wall_ms after, dur_ms furthest)
+{
+    wall_ms at = after + dice_skewed(&w->dice, 1000, furthest);
+    return one_in(w, 2) ? at : (at + 4999) / 5000 * 5000;
+}
+
 static void choose_bounds(struct world *w, struct version *v)
 {
     v->start_at = 0;
     v->end_at = WALL_NEVER;
     if (one_in(w, 8))
-        v->start_at = w->now.wall + dice_skewed(&w->dice, 1000, 1200000);
+        v->start_at = choose_bound(w, w->now.wall, 1200000);
     if (one_in(w, 8))
-        v->end_at = MAX(v->start_at, w->now.wall) + dice_skewed(&w->dice, 1000, 3600000);
+        v->end_at = choose_bound(w, MAX(v->start_at, w->now.wall), 3600000);
 }
 
 static void choose_catch_up(struct world *w, struct version *v)

@@ -31,6 +31,7 @@ struct flight {
     struct execution_key key;
     unsigned attempt;
     char host;
+    wall_ms started_at;
     mono_ms ends_at;
     enum outcome_kind kind;
     unsigned status;
@@ -62,7 +63,8 @@ struct host {
     uint32_t losses; // Attempts in a row without an answer.
     dur_ms wait_ms;
     mono_ms closed_until;
-    bool told; // An alert said that nothing answers, and none yet that something does.
+    bool told;      // An alert said that nothing answers, and none yet that something does.
+    bool uncertain; // The core may remember more of it.
 };
 
 // What holds once its batch is durable: what a client was promised, and what the core did by itself
@@ -116,13 +118,14 @@ struct world {
     bool doomed;             // Dies before the end of this step.
 
     // What is to be expected of it.
-    dur_ms wall_ahead;    // Of the monotonic clock, at the last step.
-    wall_ms seen;         // The latest wall time of this generation that this life knows of.
-    wall_ms latest;       // The same, of all lives.
-    int64_t series;       // The generation,
-    wall_ms corrected_at; // which began then.
-    wall_ms hold_told;    // The watermark of the hold that an alert told of.
-    uint8_t *states;      // Of each execution, durable or not, by id - 1.
+    dur_ms wall_ahead;     // Of the monotonic clock, at the last step.
+    wall_ms seen;          // The latest wall time of this generation that this life knows of.
+    wall_ms latest;        // The same, of all lives.
+    wall_ms latest_before; // The same, before a correction that is not durable yet.
+    int64_t series;        // The generation,
+    wall_ms corrected_at;  // which began then.
+    wall_ms hold_told;     // The watermark of the hold that an alert told of.
+    uint8_t *states;       // Of each execution, durable or not, by id - 1.
     size_t state_count;
     size_t state_capacity;
     uint32_t open;                  // Of them, those that are not terminal.
@@ -147,7 +150,9 @@ struct world {
     mono_ms command_at;
     bool is_asking;           // This step is a command,
     enum command_kind asking; // of this kind,
+    job_id asked_job;         // about this one (0: about none),
     struct version asked;     // and this is the version it makes.
+    dur_ms asked_wait_ms;     // The target that answers asks for this one.
     job_id gone;              // The job whose target just said 410 for good; 0: none.
 
     // For the report.
@@ -198,6 +203,8 @@ void wire_cancel(struct world *w, uint64_t ticket);
 void wire_end(struct world *w, struct flight *f);
 void wire_cut(struct world *w); // The process died: nobody hears the answers.
 void wire_change_moods(struct world *w);
+// A failed attempt was just heard of, and this is what the core makes of it.
+void wire_check_wait(struct world *w, const struct execution *e);
 struct flight *wire_next(struct world *w); // The one that ends first, or NULL.
 struct flight *wire_find(struct world *w, const struct execution_key *key); // NULL: none.
 
@@ -239,8 +246,8 @@ struct owed {
     int64_t series;
     wall_ms at;
     const struct version *version;
-    bool certain;  // Else it is owed only if there is a record of it.
-    bool in_range; // A MISSED range covers it.
+    bool certain;            // Else it is owed only if there is a record of it.
+    const struct row *range; // The MISSED range that covers it, or NULL.
 };
 
 struct account {
@@ -262,6 +269,6 @@ bool account_is_excused(const struct world *w, job_id job, const struct owed *o)
 void coverage_check(struct world *w);
 
 // checker.c: at the end, everything owed up to `until` is compared with the ledger.
-void checker_run(struct world *w, wall_ms until, uint64_t *owed);
+uint64_t checker_run(struct world *w, wall_ms until); // How much was owed.
 
 #endif
