@@ -39,13 +39,14 @@ LADDER += list(range(15_000, 100_001, 5000))
 ONLY = "load,herd,idle,create,read"
 FULL = {
     "rates": [100, 1000, 10_000],
-    "herd": 10_000,
+    "herd": [10_000, 100_000],
     "idle": [10_000, 100_000, 1_000_000],
     "create": 10_000,
     "ledger": 10_000_000,
 }
-QUICK = {"rates": [100, 1000], "herd": 1000, "idle": [10_000], "create": 2000, "ledger": 200_000}
+QUICK = {"rates": [100, 1000], "herd": [1000], "idle": [10_000], "create": 2000, "ledger": 200_000}
 PEER_RATE_MAX = 5000  # The fixed rates above it are for Carillon only.
+PEER_HERD_MAX = 10_000
 PEER_IDLE_MAX = 100_000
 READ_LOAD = 5000
 READ_SECONDS = 4
@@ -150,9 +151,10 @@ class Bench:
     # --- the others ------------------------------------------------------------------------------
 
     def herd(self, _round):
-        jobs = self.size["herd"]
-        for contender in self.contenders:
-            self.measure(f"herd {jobs}", contender, experiments.measure_herd, jobs)
+        for jobs in self.size["herd"]:
+            everybody = jobs <= PEER_HERD_MAX
+            for contender in self.contenders if everybody else self.carillons[:1]:
+                self.measure(f"herd {jobs}", contender, experiments.measure_herd, jobs)
 
     def idle(self, round_number):
         for jobs in self.size["idle"]:
@@ -199,10 +201,11 @@ class Bench:
         jitter = f"jitter {self.size['rates'][-1]}"
         for what in ("p50", "p99", "max"):
             yield (jitter, what), f"the same with jitter_ms 1000: lateness {what}, ms"
-        herd = f"herd {self.size['herd']}"
-        for what in ("first", "p50", "p99", "max", "lost"):
-            unit = "" if what == "lost" else " lateness, ms"
-            yield (herd, what), f"herd of {self.size['herd']:,}: {what}{unit}"
+        for jobs in self.size["herd"]:
+            for what in ("first", "p50", "p99", "max", "lost"):
+                unit = "" if what == "lost" else " lateness, ms"
+                yield (f"herd {jobs}", what), f"herd of {jobs:,}: {what}{unit}"
+            yield (f"herd {jobs}", "memory_mib"), f"herd of {jobs:,}: memory, MiB"
         for jobs in self.size["idle"]:
             yield (f"idle {jobs}", "memory_mib"), f"{jobs:,} idle jobs: memory, MiB"
             yield (f"idle {jobs}", "job_bytes"), f"{jobs:,} idle jobs: bytes per job"
