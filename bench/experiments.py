@@ -17,12 +17,13 @@ from datetime import datetime, timezone
 import meter
 from contenders import Died, seconds_since
 from harness.jobs import create_job
-from harness.times import EVERY_SECOND, now_ms, second_after
+from harness.times import EVERY_SECOND, now_ms, second_after, wall_text
 from harness.wait import wait_until, wait_until_clock
 from whole import BUILD, YEARLY, create_many, percentile, server_on, target_in
 
 LATE_MS_MAX = 1000
 WARM_UP_MS = 3000
+FILLED_PER_MS = 60  # Rows, with some reserve.
 HERD_LEAD_MS = 9000
 HERD_CREATED_PER_MS = 4  # Of many jobs, with some reserve.
 HERD_ALONE_MS = 250  # Its first moments, in which nobody asks how far it is.
@@ -36,15 +37,34 @@ FIRE_SECONDS = 60
 def measure_load(contender, folder, rate, window_s):
     """`rate` jobs that fire every second, watched for the seconds of the window."""
     with target_in(folder) as target:
-        with contender.running(folder, target.url("/ok"), jobs=rate) as running:
-            first_ms = second_after(max(0, running.since_ms - now_ms()) + WARM_UP_MS)
-            last_ms = first_ms + (window_s - 1) * 1000
-            wait_until_clock(first_ms - 200)
-            before_us, parts_before = meter.cpu_us(running.pids), parts_of(contender, running)
-            wait_until_clock(last_ms + 800)
-            spent_us = meter.cpu_us(running.pids) - before_us
-            parts_after = parts_of(contender, running)
-            wait_until_clock(last_ms + 1300)
+        return watch(contender, folder, target, rate, window_s)
+
+
+def measure_grown(contender, folder, rate, past, window_s):
+    """The same in a ledger that has `past` executions of each of the jobs already."""
+    since_ms = second_after(20_000 + rate * past // FILLED_PER_MS)
+    with target_in(folder) as target:
+        with server_on(folder / contender.database) as server:
+            start = f'"start_at":"{wall_text(since_ms)}"'
+            create_many(server, rate, EVERY_SECOND, target.url("/ok"), start)
+        fill_ledger(folder / contender.database, past)
+        if now_ms() > since_ms - WARM_UP_MS:
+            raise Died("not filled in time")
+        return watch(contender, folder, target, rate, window_s, since_ms)
+
+
+def watch(contender, folder, target, rate, window_s, since_ms=0):
+    """The seconds of the window, which begins when the jobs have fired for a while."""
+    with contender.running(folder, target.url("/ok"), jobs=rate) as running:
+        since_ms = max(since_ms, running.since_ms)
+        first_ms = second_after(max(0, since_ms - now_ms()) + WARM_UP_MS)
+        last_ms = first_ms + (window_s - 1) * 1000
+        wait_until_clock(first_ms - 200)
+        before_us, parts_before = meter.cpu_us(running.pids), parts_of(contender, running)
+        wait_until_clock(last_ms + 800)
+        spent_us = meter.cpu_us(running.pids) - before_us
+        parts_after = parts_of(contender, running)
+        wait_until_clock(last_ms + 1300)
     arrivals = list(target.read())
     due_ms = due_instants(contender, folder)
     during = sum(first_ms - 200 <= at / 1000 < last_ms + 800 for _, _, at in arrivals)
@@ -210,19 +230,22 @@ def measure_read(contender, folder, rows, load, seconds):
 
 
 def fill_ledger(database, rows):
-    """Executions of the only job at each second up to a day ago, as if it had run for so long."""
+    """Executions of every job at each of so many seconds up to a day ago, as if they had run."""
     newest_ms = now_ms() // 1000 * 1000 - 86_400_000
     insert = """
         WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < :rows)
         INSERT INTO job_executions (id, job_id, status, scheduled_at, started_at, completed_at,
             duration, http_status, retry_count, series, trigger, attempts, recoveries)
-        SELECT i + (SELECT execution_next FROM progress), (SELECT id FROM jobs), 'SUCCESS', at,
+        SELECT (i - 1) * :jobs + number + (SELECT execution_next FROM progress), job, 'SUCCESS', at,
             at + 1, at + 3, 2, 200, 0, 0, 'schedule', 1, 0
-        FROM (SELECT i, :newest - (:rows - i) * 1000 AS at FROM n)"""
-    count = """UPDATE progress SET execution_next = execution_next + :rows + 1,
-                   executions = executions + :rows"""
+        FROM (SELECT i, :newest - (:rows - i) * 1000 AS at FROM n)
+        CROSS JOIN (SELECT id AS job, row_number() OVER (ORDER BY id) AS number FROM jobs)"""
+    count = """UPDATE progress SET execution_next = execution_next + :rows * :jobs + 1,
+                   executions = executions + :rows * :jobs"""
     with closing(sqlite3.connect(database)) as connection:
         connection.execute("PRAGMA synchronous = OFF")
-        connection.execute(insert, {"rows": rows, "newest": newest_ms})
-        connection.execute(count, {"rows": rows})
+        connection.execute("PRAGMA cache_size = -1000000")  # KiB: the index is written all over.
+        (jobs,) = connection.execute("SELECT count(*) FROM jobs").fetchone()
+        connection.execute(insert, {"rows": rows, "newest": newest_ms, "jobs": jobs})
+        connection.execute(count, {"rows": rows, "jobs": jobs})
         connection.commit()

@@ -11,6 +11,7 @@ range beside it. When the minutes are over, what is left is not measured and the
 
   load    lateness and CPU per execution at fixed rates, and the highest rate of a ladder at which
           nothing is lost, repeated or without a record, and nothing is a second late
+  grown   the same in a ledger that has hundreds of executions of each of the jobs already
   herd    many jobs that are due at one instant
   idle    memory and start with many jobs that are not due
   create  POST /jobs by 64 clients
@@ -36,15 +37,23 @@ from contenders import PEER_LIST, SEED, Carillon, Died, carillons  # noqa: E402
 
 LADDER = [100, 200, 300, 500, 700, 1000, 1500, 2000, 3000, 5000, 7000, 10_000]
 LADDER += list(range(15_000, 100_001, 5000))
-ONLY = "load,herd,idle,create,read"
+ONLY = "load,grown,herd,idle,create,read"
 FULL = {
     "rates": [100, 1000, 10_000],
+    "grown": (10_000, 300),
     "herd": [10_000, 100_000],
     "idle": [10_000, 100_000, 1_000_000],
     "create": 10_000,
     "ledger": 10_000_000,
 }
-QUICK = {"rates": [100, 1000], "herd": [1000], "idle": [10_000], "create": 2000, "ledger": 200_000}
+QUICK = {
+    "rates": [100, 1000],
+    "grown": (1000, 300),
+    "herd": [1000],
+    "idle": [10_000],
+    "create": 2000,
+    "ledger": 200_000,
+}
 PEER_RATE_MAX = 5000  # The fixed rates above it are for Carillon only.
 PEER_HERD_MAX = 10_000
 PEER_IDLE_MAX = 100_000
@@ -148,6 +157,11 @@ class Bench:
         spread = replace(self.carillons[0], fields='"jitter_ms":1000')
         self.measure(f"jitter {rate}", spread, experiments.measure_load, rate, self.window_s)
 
+    def grown(self, round_number):
+        if round_number == 0:
+            arguments = (*self.size["grown"], self.window_s)
+            self.measure("grown", self.carillons[0], experiments.measure_grown, *arguments)
+
     # --- the others ------------------------------------------------------------------------------
 
     def herd(self, _round):
@@ -201,6 +215,9 @@ class Bench:
         jitter = f"jitter {self.size['rates'][-1]}"
         for what in ("p50", "p99", "max"):
             yield (jitter, what), f"the same with jitter_ms 1000: lateness {what}, ms"
+        rate, past = self.size["grown"]
+        for what, unit in (("p99", "lateness p99, ms"), ("lost", "lost"), ("cpu_us", "CPU, us")):
+            yield ("grown", what), f"{rate:,} per second after {past} executions of each: {unit}"
         for jobs in self.size["herd"]:
             for what in ("first", "p50", "p99", "max", "lost"):
                 unit = "" if what == "lost" else " lateness, ms"
