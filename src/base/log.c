@@ -36,58 +36,91 @@ void log_setup(enum log_level lowest, enum log_format format)
     line_format = format;
 }
 
+// `limit` leaves room for what must still come: the end of the line, and of a quote that is open.
 struct line {
     size_t used;
+    size_t limit;
     char bytes[LINE_BYTES_MAX];
 };
 
-// Leaves room for the closing `"}` and the newline, so that a cut line is still one whole line.
-static void put(struct line *l, const char *text, size_t bytes)
+#define LINE_END_BYTES 2 // "}\n"
+
+static size_t room(const struct line *l)
 {
-    size_t room = sizeof l->bytes - 4 - l->used;
-    size_t n = bytes < room ? bytes : room;
-    memcpy(l->bytes + l->used, text, n);
-    l->used += n;
+    assert(l->used <= l->limit && l->limit <= sizeof l->bytes);
+    return l->limit - l->used;
 }
 
-static void put_text(struct line *l, const char *text)
+static bool put(struct line *l, const char *text, size_t bytes)
 {
-    put(l, text, strlen(text));
+    if (bytes > room(l))
+        return false;
+    memcpy(l->bytes + l->used, text, bytes);
+    l->used += bytes;
+    return true;
 }
 
-// Quoted, with JSON's escapes; a text line uses the same ones, so no value can forge a line.
-static void put_quoted(struct line *l, const char *text)
+static bool put_text(struct line *l, const char *text)
 {
+    return put(l, text, strlen(text));
+}
+
+// A character of UTF-8 is all its bytes, so that none is cut in two. Bytes that are no UTF-8 are
+// passed on in pieces of at most four.
+static size_t character_bytes(const char *text)
+{
+    size_t n = 1;
+    while (n < 4 && ((unsigned char)text[n] & 0xc0) == 0x80)
+        n++;
+    return n;
+}
+
+// As JSON writes the character; a text line does the same, so no value can forge a line.
+static bool put_escaped(struct line *l, const char *text, size_t bytes)
+{
+    unsigned char c = (unsigned char)*text;
+    char escaped[8];
+    if (c == '"' || c == '\\')
+        bytes = (size_t)snprintf(escaped, sizeof escaped, "\\%c", c);
+    else if (c < 0x20 || c == 0x7f)
+        bytes = (size_t)snprintf(escaped, sizeof escaped, "\\u%04x", c);
+    else
+        return put(l, text, bytes);
+    return put(l, escaped, bytes);
+}
+
+// As much of the text as there is room for; false when not even the quotes have any.
+static bool put_quoted(struct line *l, const char *text)
+{
+    if (room(l) < 2)
+        return false;
     put(l, "\"", 1);
-    for (const unsigned char *p = (const unsigned char *)text; *p; p++) {
-        char escaped[8];
-        size_t n = 1;
-        if (*p == '"' || *p == '\\')
-            n = (size_t)snprintf(escaped, sizeof escaped, "\\%c", *p);
-        else if (*p < 0x20 || *p == 0x7f)
-            n = (size_t)snprintf(escaped, sizeof escaped, "\\u%04x", *p);
-        else
-            escaped[0] = (char)*p;
-        if (l->used + n > sizeof l->bytes - 8)
-            break; // Never cut inside an escape.
-        put(l, escaped, n);
+    l->limit--; // For the closing one.
+    for (size_t n; *text; text += n) {
+        n = character_bytes(text);
+        if (!put_escaped(l, text, n))
+            break;
     }
-    if (l->used < sizeof l->bytes - 3)
-        l->bytes[l->used++] = '"';
+    l->limit++;
+    return put(l, "\"", 1);
 }
 
+static bool put_number(struct line *l, int64_t n)
+{
+    char number[24];
+    return put(l, number, (size_t)snprintf(number, sizeof number, "%lld", (long long)n));
+}
+
+// A line that is too long loses the ends of texts and whole fields, never the form of a line.
 static void put_field(struct line *l, const struct log_field *f)
 {
     bool json = line_format == LOG_FORMAT_JSON;
-    put_text(l, json ? ",\"" : " ");
-    put_text(l, f->name);
-    put_text(l, json ? "\":" : "=");
-    if (f->text) {
-        put_quoted(l, f->text);
-        return;
-    }
-    char number[24];
-    put(l, number, (size_t)snprintf(number, sizeof number, "%lld", (long long)f->number));
+    size_t before = l->used;
+    bool fits = put_text(l, json ? ",\"" : " ") && put_text(l, f->name) &&
+                put_text(l, json ? "\":" : "=") &&
+                (f->text ? put_quoted(l, f->text) : put_number(l, f->number));
+    if (!fits)
+        l->used = before;
 }
 
 static void put_head(struct line *l, enum log_level level, const char *event)
@@ -129,6 +162,7 @@ static void hold(const struct line *l)
 {
     if (held.used + l->used > sizeof held.bytes)
         write_held();
+    assert(l->used <= sizeof held.bytes - held.used);
     memcpy(held.bytes + held.used, l->bytes, l->used);
     held.used += l->used;
 }
@@ -153,13 +187,12 @@ void log_write(enum log_level level, const char *event, const struct log_field *
 {
     if (level < level_lowest)
         return;
-    struct line l = {.used = 0};
+    struct line l = {.limit = sizeof l.bytes - LINE_END_BYTES};
     put_head(&l, level, event);
     for (size_t i = 0; i < count; i++)
         put_field(&l, &fields[i]);
-    if (line_format == LOG_FORMAT_JSON)
-        l.bytes[l.used++] = '}';
-    l.bytes[l.used++] = '\n';
+    l.limit = sizeof l.bytes;
+    put_text(&l, line_format == LOG_FORMAT_JSON ? "}\n" : "\n");
     if (!held.holds) {
         write_out(l.bytes, l.used);
         return;

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: MIT
-// test_log.c: lines that a thread holds back come out whole, in order, and before it is too late.
+// test_log.c: a line is one whole line however long its fields are, and lines that a thread holds
+// back come out whole, in order, and before it is too late.
 
 #define _GNU_SOURCE // pipe2
 
 #include "base/log.h"
 
 #include <fcntl.h>
+#include <jansson.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -113,6 +116,89 @@ static void no_held_line_is_lost(void **state)
     assert_int_equal(lines, 200);
 }
 
+// --- Long fields -----------------------------------------------------------------------------
+
+#define LINE_BYTES_MAX 4096
+#define FIRST_BYTES_MIN (LINE_BYTES_MAX - 200)
+
+// `count` times the character, to be freed.
+static char *repeat(const char *character, size_t count)
+{
+    size_t bytes = strlen(character);
+    char *text = malloc(count * bytes + 1);
+    assert_non_null(text);
+    for (size_t i = 0; i < count; i++)
+        memcpy(text + i * bytes, character, bytes);
+    text[count * bytes] = '\0';
+    return text;
+}
+
+static void check_text(const char *line)
+{
+    assert_int_equal(count_lines(line), 1);
+    assert_true(strlen(line) <= LINE_BYTES_MAX);
+    assert_int_equal(line[strlen(line) - 1], '\n');
+    assert_non_null(strstr(line, "WARN  some.thing first=\""));
+}
+
+static void check_json(const char *line)
+{
+    json_error_t error;
+    json_t *object = json_loads(line, JSON_REJECT_DUPLICATES, &error);
+    if (!object)
+        fail_msg("%s, at %d of %s", error.text, error.position, line);
+    assert_int_equal(count_lines(line), 1);
+    assert_true(strlen(line) <= LINE_BYTES_MAX);
+    assert_true(json_object_size(object) >= 4); // Time, level, event, and something of `first`.
+    json_decref(object);
+}
+
+// A long text, so that its end comes to lie at every place before and after the end of the line,
+// and then texts and numbers which have little room left or none.
+static void write_long_fields(const char *character, void check(const char *line))
+{
+    for (size_t i = 0; i < 400; i++) {
+        char *first = repeat(character, (FIRST_BYTES_MIN + i) / strlen(character));
+        char *second = repeat(character, i % 7);
+        log_warn("some.thing", LOG_TEXT("first", first), LOG_TEXT("second", second),
+                 LOG_TEXT("third", first), LOG_INT("n", INT64_MIN), LOG_TEXT("last", second));
+        check(written());
+        free(first);
+        free(second);
+    }
+}
+
+static const char *const characters[] = {"x", "\"", "\n", "\u00e9", "\u20ac", "\U0001f514"};
+
+static void long_fields_leave_a_whole_line(void **state)
+{
+    (void)state;
+    for (size_t c = 0; c < sizeof characters / sizeof *characters; c++)
+        write_long_fields(characters[c], check_text);
+}
+
+static void long_fields_leave_valid_json(void **state)
+{
+    (void)state;
+    log_setup(LOG_LEVEL_INFO, LOG_FORMAT_JSON);
+    for (size_t c = 0; c < sizeof characters / sizeof *characters; c++)
+        write_long_fields(characters[c], check_json);
+    log_setup(LOG_LEVEL_INFO, LOG_FORMAT_TEXT);
+}
+
+// Held lines are copied once more, into a buffer of the same size.
+static void long_lines_can_be_held(void **state)
+{
+    (void)state;
+    char *text = repeat("x", 2 * LINE_BYTES_MAX);
+    log_hold();
+    for (int i = 0; i < 3; i++)
+        log_info("some.thing", LOG_TEXT("first", text), LOG_TEXT("second", text), LOG_INT("n", i));
+    log_release();
+    assert_int_equal(count_lines(written()), 3);
+    free(text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -121,6 +207,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(an_error_is_written_at_once_after_what_was_held,
                                         catch_errors, give_back),
         cmocka_unit_test_setup_teardown(no_held_line_is_lost, catch_errors, give_back),
+        cmocka_unit_test_setup_teardown(long_fields_leave_a_whole_line, catch_errors, give_back),
+        cmocka_unit_test_setup_teardown(long_fields_leave_valid_json, catch_errors, give_back),
+        cmocka_unit_test_setup_teardown(long_lines_can_be_held, catch_errors, give_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
