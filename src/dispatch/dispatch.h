@@ -21,7 +21,7 @@
 // Carillon-Fence, traceparent, User-Agent, Content-Type (application/json unless the job sets it).
 // Redirects are not followed: 3xx is an answer like any other. The response body is read up to
 // RESPONSE_BYTES_MAX and then cut; the first EXCERPT_BYTES_MAX of it are reported. Retry-After is
-// read as seconds or a date, up to an hour.
+// read as seconds or a date in any of its three forms, up to an hour.
 //
 // In an outcome, attempt.started_at is when the request was begun, or the attempt if none was;
 // first_byte_ms counts from there to the first byte of the answer. attempt.http_status is known

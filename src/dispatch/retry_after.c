@@ -9,8 +9,9 @@
 #include <string.h>
 
 #define DIGITS_MAX 9 // More than enough for RETRY_AFTER_MS_MAX, and they cannot overflow.
+#define YEAR_MS (INT64_C(31556952) * 1000) // On average.
 
-dur_ms retry_after_of_seconds(int64_t seconds)
+static dur_ms bounded_ms(int64_t seconds)
 {
     if (seconds <= 0)
         return 0;
@@ -27,22 +28,77 @@ static unsigned month_of(const char *name)
     return 0;
 }
 
-// "sun, 06 nov 1994 08:49:37 gmt". The name of the day is not checked: it adds nothing.
-static bool read_date(const char *text, wall_ms *out)
-{
-    char name[4];
+// What a date says, as it stands there.
+struct date {
+    int year;
+    char month[4];
     unsigned day, hour, minute, second;
-    int year, length = 0;
-    sscanf(text, "%*3[a-z], %2u %3[a-z] %4d %2u:%2u:%2u gmt%n", &day, name, &year, &hour, &minute,
-           &second, &length);
-    if (length == 0 || text[length])
+};
+
+// "sun, 06 nov 1994 08:49:37 gmt". The name of the day is checked in no form: it adds nothing.
+static int scan_imf(const char *text, struct date *d)
+{
+    int length = 0;
+    sscanf(text, "%*3[a-z], %2u %3[a-z] %4d %2u:%2u:%2u gmt%n", &d->day, d->month, &d->year,
+           &d->hour, &d->minute, &d->second, &length);
+    return length;
+}
+
+// "sunday, 06-nov-94 08:49:37 gmt"
+static int scan_rfc850(const char *text, struct date *d)
+{
+    int length = 0;
+    sscanf(text, "%*9[a-z], %2u-%3[a-z]-%2d %2u:%2u:%2u gmt%n", &d->day, d->month, &d->year,
+           &d->hour, &d->minute, &d->second, &length);
+    return length;
+}
+
+// "sun nov  6 08:49:37 1994", which is in GMT too.
+static int scan_asctime(const char *text, struct date *d)
+{
+    int length = 0;
+    sscanf(text, "%*3[a-z] %3[a-z] %2u %2u:%2u:%2u %4d%n", d->month, &d->day, &d->hour, &d->minute,
+           &d->second, &d->year, &length);
+    return length;
+}
+
+// False when a part of the date cannot be.
+static bool date_instant(const struct date *d, wall_ms *out)
+{
+    unsigned month = month_of(d->month);
+    if (month == 0 || d->day < 1 || d->day > 31 || d->hour > 23 || d->minute > 59 || d->second > 60)
         return false;
-    unsigned month = month_of(name);
-    if (month == 0 || day < 1 || day > 31 || hour > 23 || minute > 59 || second > 60)
-        return false;
-    int64_t days = days_from_civil(year, month, day);
-    *out = (((days * 24 + hour) * 60 + minute) * 60 + second) * 1000;
+    int64_t days = days_from_civil(d->year, month, d->day);
+    *out = (((days * 24 + d->hour) * 60 + d->minute) * 60 + d->second) * 1000;
     return true;
+}
+
+// Two digits of a year mean the one within the next 50 years, or else the latest in the past.
+static bool two_digit_instant(struct date *d, wall_ms now, wall_ms *out)
+{
+    int64_t this_year = 1970 + now / YEAR_MS;
+    d->year += (int)(this_year / 100 * 100) + 100;
+    bool good = date_instant(d, out);
+    for (int i = 0; i < 2 && good && *out > now + 50 * YEAR_MS; i++) {
+        d->year -= 100;
+        good = date_instant(d, out);
+    }
+    return good;
+}
+
+// The three forms that RFC 9110 (5.6.7) has every recipient accept.
+static bool read_date(const char *text, wall_ms now, wall_ms *out)
+{
+    static int (*const forms[])(const char *, struct date *) = {scan_imf, scan_rfc850,
+                                                                scan_asctime};
+    for (size_t i = 0; i < COUNT_OF(forms); i++) {
+        struct date d;
+        int length = forms[i](text, &d);
+        if (length > 0 && !text[length])
+            return forms[i] == scan_rfc850 ? two_digit_instant(&d, now, out)
+                                           : date_instant(&d, out);
+    }
+    return false;
 }
 
 dur_ms retry_after_read(const char *text, wall_ms now)
@@ -52,9 +108,9 @@ dur_ms retry_after_read(const char *text, wall_ms now)
     if (digits > 0 && text[digits] == '\0') {
         long long seconds = 0;
         sscanf(text, "%9lld", &seconds);
-        return digits > DIGITS_MAX ? RETRY_AFTER_MS_MAX : retry_after_of_seconds(seconds);
+        return digits > DIGITS_MAX ? RETRY_AFTER_MS_MAX : bounded_ms(seconds);
     }
-    if (!read_date(text, &at))
+    if (!read_date(text, now, &at))
         return 0;
-    return retry_after_of_seconds((at - now + 999) / 1000);
+    return bounded_ms((at - now + 999) / 1000);
 }

@@ -9,11 +9,11 @@
 // No job waits longer than this between two attempts.
 #define RETRY_AFTER_MS_MAX JOB_RETRY_MS_MAX
 
-// The wait that a value of Retry-After asks for: seconds, or a date (RFC 9110's preferred form).
-// The text is in lower case. From 0 to RETRY_AFTER_MS_MAX; 0 also when it is neither.
-dur_ms retry_after_read(const char *text, wall_ms now);
+// Room for every value that can be read, in lower case: a date has up to 33 bytes.
+#define RETRY_AFTER_BYTES 40
 
-// The same for a number of seconds that somebody else has read.
-dur_ms retry_after_of_seconds(int64_t seconds);
+// The wait that a value of Retry-After asks for: seconds, or a date in any of the three forms of
+// RFC 9110. The text is in lower case. From 0 to RETRY_AFTER_MS_MAX; 0 also when it is neither.
+dur_ms retry_after_read(const char *text, wall_ms now);
 
 #endif

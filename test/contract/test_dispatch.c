@@ -40,6 +40,13 @@ static struct script scripts[] = {
      "HTTP/1.1 429 Slow\r\nretry-after:  Tue, 01 Jan 2199 00:00:00 GMT \r\nContent-Length: "
      "0\r\n\r\n",
      0, SCRIPT_KEEP},
+    {"/busy-850",
+     "HTTP/1.1 503 Busy\r\nRetry-After: Wednesday, 01-Jan-70 00:00:00 GMT\r\n" // 2070
+     "Content-Length: 0\r\n\r\n",
+     0, SCRIPT_KEEP},
+    {"/busy-asctime",
+     "HTTP/1.1 503 Busy\r\nRetry-After: Tue Jan  1 00:00:00 2199\r\nContent-Length: 0\r\n\r\n", 0,
+     SCRIPT_KEEP},
     {"/busy-odd", "HTTP/1.1 503 Busy\r\nRetry-After: soon\r\nContent-Length: 0\r\n\r\n", 0,
      SCRIPT_KEEP},
     {"/short", "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nfour", 0, SCRIPT_CLOSE},
@@ -133,7 +140,8 @@ static void a_wait_that_the_target_asks_for_is_reported(void **state)
     static const struct {
         const char *path;
         dur_ms wait_ms;
-    } cases[] = {{"/busy", 7000}, {"/ok", 0}, {"/busy-long", 3600000}, {"/busy-odd", 0}};
+    } cases[] = {{"/busy", 7000},        {"/ok", 0},       {"/busy-long", 3600000},
+                 {"/busy-850", 3600000}, {"/busy-odd", 0}, {"/busy-asctime", 3600000}};
     for (size_t i = 0; i < COUNT_OF(cases); i++)
         assert_int_equal(harness_post(*state, cases[i].path)->retry_after_ms, cases[i].wait_ms);
 }

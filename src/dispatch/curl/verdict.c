@@ -163,11 +163,20 @@ static void measure(const struct transfer *t, struct attempt *a)
         t->head_bytes > 0 ? phase_ms(moment_us(t, CURLINFO_PRETRANSFER_TIME_T), first_byte) : -1;
 }
 
+// libcurl reads dates as well, but forgives more and rounds the other way.
 static dur_ms retry_after_ms(const struct transfer *t)
 {
-    curl_off_t seconds = 0;
-    curl_easy_getinfo(t->easy, CURLINFO_RETRY_AFTER, &seconds);
-    return retry_after_of_seconds(seconds);
+    struct curl_header *h;
+    char text[RETRY_AFTER_BYTES];
+    if (curl_easy_header(t->easy, "Retry-After", 0, CURLH_HEADER, -1, &h) != CURLHE_OK ||
+        strlen(h->value) >= sizeof text)
+        return 0;
+    size_t bytes = strlen(h->value);
+    for (size_t i = 0; i <= bytes; i++) {
+        char c = h->value[i];
+        text[i] = 'A' <= c && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+    }
+    return retry_after_read(text, clock_wall_ms());
 }
 
 void curl__verdict(const struct transfer *t, CURLcode code, mono_ms now, struct verdict *out)

@@ -14,9 +14,9 @@
 #define CARILLON_DISPATCH_WIRE_RESPONSE_PRIV_H
 
 #include "dispatch/dispatch.h"
+#include "dispatch/retry_after_priv.h"
 
 #define RESPONSE_WORD_BYTES 64
-#define RESPONSE_RETRY_AFTER_BYTES 32 // A date has 29.
 #define RESPONSE_CHUNK_LINE_BYTES_MAX 1024
 
 enum response_event {
@@ -34,7 +34,7 @@ struct response {
     bool head_complete; // Of the final answer. What goes wrong later does not unsay it.
     bool reusable;      // Valid at RESPONSE_DONE: another request may follow on the connection.
     size_t head_bytes;  // So far, with interim answers and trailers.
-    char retry_after[RESPONSE_RETRY_AFTER_BYTES]; // In lower case; empty when there is none.
+    char retry_after[RETRY_AFTER_BYTES]; // In lower case; empty when there is none.
 
     struct {
         const char *bytes;

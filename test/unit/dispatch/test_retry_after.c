@@ -37,7 +37,22 @@ static const struct {
     {"sun, 06 nox 1994 08:49:39 gmt", 0},
     {"sun, 00 nov 1994 08:49:39 gmt", 0},
     {"sun, 06 nov 1994 24:49:39 gmt", 0},
-    {"sunday, 06-nov-94 08:49:39 gmt", 0},
+    // The two old forms.
+    {"sunday, 06-nov-94 08:49:39 gmt", 2000},
+    {"wednesday, 06-nov-94 08:49:39 gmt", 2000},
+    {"sun nov  6 08:49:39 1994", 2000},
+    {"sun nov 06 08:49:39 1994", 2000},
+    {"sun nov 16 08:49:39 1994", RETRY_AFTER_MS_MAX},
+    {"sunday, 06-nov-93 08:49:39 gmt", 0},
+    {"sunday, 06-nov-00 08:49:39 gmt", RETRY_AFTER_MS_MAX}, // 2000
+    {"sunday, 06-nov-43 08:49:39 gmt", RETRY_AFTER_MS_MAX}, // 2043
+    {"sunday, 06-nov-45 08:49:39 gmt", 0}, // 1945: 2045 is more than 50 years ahead.
+    {"sunday, 06-nov-94 08:49:39", 0},
+    {"sunday, 06-nov-1994 08:49:39 gmt", 0},
+    {"sunday, 06-nox-94 08:49:39 gmt", 0},
+    {"sun nov  6 08:49:39 1994 gmt", 0},
+    {"sun nov  0 08:49:39 1994", 0},
+    {"sun nov  6 08:60:39 1994", 0},
 };
 
 static void seconds_and_dates_are_read_and_all_else_is_no_wait(void **state)
