@@ -108,7 +108,9 @@ static void send_one(struct run *r)
                                  .attempt = 1,
                                  .timeout_ms = 30000,
                                  .fence = 3,
-                                 .repeatable = true}};
+                                 .repeatable = true,
+                                 .tls_verify = true,
+                                 .response_excerpt_bytes = 4096}};
     dispatch_send(r->dispatch, &s);
 }
 

@@ -14,7 +14,7 @@
 // --- Shared by jobs ---
 
 _Static_assert(sizeof(struct timing) == sizeof(struct cron_schedule) + 32, "it has padding");
-_Static_assert(sizeof(struct policy) == sizeof(struct status_set) + 40, "it has padding");
+_Static_assert(sizeof(struct policy) == sizeof(struct status_set) + 48, "it has padding");
 
 enum err core__timing_read(const struct job *from, const struct zone *zone, struct timing *out)
 {
@@ -39,6 +39,7 @@ static struct policy policy_of(const struct job *from)
         .retry_base_ms = from->retry_base_ms,
         .retry_cap_ms = from->retry_cap_ms,
         .catch_up_window_s = from->catch_up_window_s,
+        .response_excerpt_bytes = from->response_excerpt_bytes,
         .max_retries = from->max_retries,
         .alert_after = from->alert_after,
         .type = from->type,
@@ -46,7 +47,10 @@ static struct policy policy_of(const struct job *from)
         .overlap = from->overlap,
         .retry_strategy = from->retry_strategy,
         .catch_up = from->catch_up,
+        .redirects = (uint8_t)from->redirects,
         .permanent_4xx = from->permanent_4xx,
+        .tls_verify = from->tls_verify,
+        .fresh_connection = from->fresh_connection,
     };
     struct status_set set;
     if (from->success_status && status_set_parse(from->success_status, &set, NULL) == ERR_OK)
@@ -92,15 +96,17 @@ static size_t text_bytes(const char *text)
     return text ? strlen(text) + 1 : 0;
 }
 
-// The three texts of a request in one allocation, which api points to.
+// The four texts of a request in one allocation, which api points to.
 static void set_request(struct core *c, struct core_job *j, const struct job *from)
 {
     assert(!c->retired);
     c->retired = (char *)j->api;
-    char *at = xmalloc(text_bytes(from->api) + text_bytes(from->headers) + text_bytes(from->body));
+    char *at = xmalloc(text_bytes(from->api) + text_bytes(from->headers) + text_bytes(from->body) +
+                       text_bytes(from->tls_ca));
     j->api = text_copy(&at, from->api);
     j->headers = text_copy(&at, from->headers);
     j->body = text_copy(&at, from->body);
+    j->tls_ca = text_copy(&at, from->tls_ca);
 }
 
 // Executions on their way hold the host they set out for, so the old one may still be in use.

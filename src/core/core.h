@@ -74,6 +74,8 @@ bool overlap_find(const char *name, enum overlap *out);
 #define JOB_JITTER_MS_MAX 3600000
 #define JOB_RUNS_MAX 1000000000
 #define JOB_ALERT_AFTER_MAX 1000
+#define JOB_REDIRECTS_MAX 10
+#define JOB_EXCERPT_BYTES_MAX 65536
 
 // A job as its client posted it: one row of table `jobs`. Owns its strings; NULL is "not given".
 struct job {
@@ -94,6 +96,7 @@ struct job {
     char *tags;     // JSON array of strings, as text.
     char *paused_reason;
     char *success_status; // "200-299,304"; any status from 200 to 299 when NULL.
+    char *tls_ca;         // PEM certificates that its target may be vouched for by, too.
     uint32_t max_runs;    // So many occurrences, then it is finished; 0: no bound.
     uint32_t runs;        // Of them, planned so far.
     uint32_t jitter_ms;   // Occurrences are due up to this much later, each always by the same.
@@ -102,7 +105,9 @@ struct job {
     uint32_t retry_cap_ms;
     uint32_t catch_up_window_s;
     uint32_t max_in_flight;
+    uint32_t response_excerpt_bytes; // So much of an answer's body is kept with the attempt.
     uint16_t max_retries;
+    uint16_t redirects;     // So many are followed in one attempt; 0: a 3xx is the answer.
     uint16_t alert_after;   // So many executions must fail in a row for an alert to be raised.
     uint16_t failures;      // In a row so far; counted when alert_after is above 1.
     uint8_t type;           // enum job_type
@@ -112,7 +117,9 @@ struct job {
     uint8_t overlap;        // enum overlap
     uint8_t dst_gap;        // enum cron_gap
     uint8_t dst_fold;       // enum cron_fold
-    bool permanent_4xx; // A 4xx answer but 408, 425, 429 ends the execution; 410 pauses the job.
+    bool permanent_4xx;    // A 4xx answer but 408, 425, 429 ends the execution; 410 pauses the job.
+    bool tls_verify;       // False: any certificate of the target will do.
+    bool fresh_connection; // Each attempt opens a connection, which nobody uses after it.
     bool is_active;
     bool finished; // Its schedule can fire no more; then also not active.
 };
@@ -451,6 +458,7 @@ struct request {
     const char *api;
     const char *headers; // "Name: value\n" lines, or NULL.
     const char *body;    // NULL: the default body.
+    const char *tls_ca;  // PEM certificates to trust beside the server's own, or NULL.
     enum job_method method;
     struct execution_key key;
     enum execution_trigger trigger;
@@ -458,6 +466,10 @@ struct request {
     dur_ms timeout_ms;
     int64_t fence;
     bool repeatable; // The job runs at least once: what is known not to have arrived is sent again.
+    bool tls_verify;
+    bool fresh_connection;
+    uint8_t redirects;               // So many are followed.
+    uint32_t response_excerpt_bytes; // At most so much of the body comes back in the outcome.
 };
 
 // Every send is answered by exactly one EVENT_OUTCOME with its ticket.

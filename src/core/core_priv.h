@@ -103,6 +103,7 @@ struct policy {
     uint32_t retry_base_ms;
     uint32_t retry_cap_ms;
     uint32_t catch_up_window_s;
+    uint32_t response_excerpt_bytes;
     uint16_t max_retries;
     uint16_t alert_after;
     uint8_t type;
@@ -110,8 +111,11 @@ struct policy {
     uint8_t overlap;
     uint8_t retry_strategy;
     uint8_t catch_up;
+    uint8_t redirects;
     bool permanent_4xx;
-    uint8_t unused[6]; // Zero instead of padding.
+    bool tls_verify;
+    bool fresh_connection;
+    uint8_t unused[7]; // Zero instead of padding.
 };
 
 struct core_job {
@@ -125,9 +129,10 @@ struct core_job {
     struct host *host;
     struct open *first_open;
     struct gate *gate; // From its first attempt on for as long as executions are open; else NULL.
-    const char *api;   // The one allocation of the three texts.
+    const char *api;   // The one allocation of the four texts.
     const char *headers;
     const char *body;
+    const char *tls_ca;
     struct agenda_node plan;   // At its next occurrence without a row.
     struct agenda_node resume; // At paused_until.
     uint32_t runs;             // Of max_runs, used up by what is planned or was begun.

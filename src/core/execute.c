@@ -254,13 +254,18 @@ static void send(struct core *c, struct open *o)
         .request = {.api = j->api,
                     .headers = j->headers,
                     .body = o->body ? o->body : j->body,
+                    .tls_ca = j->tls_ca,
                     .method = j->policy->method,
                     .key = o->record.key,
                     .trigger = o->record.trigger,
                     .attempt = o->record.attempts,
                     .timeout_ms = j->policy->timeout_ms,
                     .fence = c->progress.epoch,
-                    .repeatable = j->policy->type == JOB_ATLEAST_ONCE},
+                    .repeatable = j->policy->type == JOB_ATLEAST_ONCE,
+                    .tls_verify = j->policy->tls_verify,
+                    .fresh_connection = j->policy->fresh_connection,
+                    .redirects = j->policy->redirects,
+                    .response_excerpt_bytes = j->policy->response_excerpt_bytes},
     };
 }
 

@@ -11,7 +11,7 @@ static const size_t strings[] = {
     offsetof(struct job, timezone),       offsetof(struct job, api),
     offsetof(struct job, headers),        offsetof(struct job, body),
     offsetof(struct job, tags),           offsetof(struct job, paused_reason),
-    offsetof(struct job, success_status),
+    offsetof(struct job, success_status), offsetof(struct job, tls_ca),
 };
 
 static char **string_at(struct job *j, size_t i)
@@ -31,6 +31,8 @@ struct job *job_new(void)
     j->retry_cap_ms = 60000;
     j->catch_up_window_s = 3600;
     j->max_in_flight = 128;
+    j->response_excerpt_bytes = 4096;
+    j->tls_verify = true;
     j->is_active = true;
     return j;
 }

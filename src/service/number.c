@@ -22,6 +22,8 @@ static const struct service_number numbers[] = {
     {NUMBER(max_runs, 0, JOB_RUNS_MAX)},
     {NUMBER(runs, 0, JOB_RUNS_MAX)},
     {NUMBER(alert_after, 1, JOB_ALERT_AFTER_MAX)},
+    {NUMBER(redirects, 0, JOB_REDIRECTS_MAX)},
+    {NUMBER(response_excerpt_bytes, 0, JOB_EXCERPT_BYTES_MAX)},
 };
 
 const struct service_number *service_number_find(const char *name)

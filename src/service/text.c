@@ -17,6 +17,7 @@ static const struct {
     {"name", offsetof(struct job, name), SERVICE_NAME_BYTES_MAX, false},
     {"body", offsetof(struct job, body), SERVICE_BODY_BYTES_MAX, false},
     {"success_status", offsetof(struct job, success_status), SERVICE_STATUS_BYTES_MAX, false},
+    {"tls_ca", offsetof(struct job, tls_ca), SERVICE_TLS_CA_BYTES_MAX, false},
     {"paused_reason", offsetof(struct job, paused_reason), SERVICE_REASON_BYTES_MAX, false},
 };
 

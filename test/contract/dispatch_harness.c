@@ -110,7 +110,9 @@ struct send harness_attempt(struct harness *h, const char *path)
                                      .key = {.job = 7, .scheduled_at = 1700000000000},
                                      .attempt = 1,
                                      .timeout_ms = 60000,
-                                     .fence = 3}};
+                                     .fence = 3,
+                                     .tls_verify = true,
+                                     .response_excerpt_bytes = 4096}};
 }
 
 void harness_send(struct harness *h, const struct send *s)

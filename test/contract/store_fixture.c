@@ -321,6 +321,11 @@ void store_assert_same_job(const struct job *a, const struct job *b)
     assert_int_equal(a->failures, b->failures);
     assert_int_equal(a->overlap, b->overlap);
     assert_int_equal(a->permanent_4xx, b->permanent_4xx);
+    assert_int_equal(a->redirects, b->redirects);
+    assert_int_equal(a->tls_verify, b->tls_verify);
+    store_assert_same_text(a->tls_ca, b->tls_ca);
+    assert_int_equal(a->fresh_connection, b->fresh_connection);
+    assert_int_equal(a->response_excerpt_bytes, b->response_excerpt_bytes);
     assert_int_equal(a->timeout_ms, b->timeout_ms);
     assert_int_equal(a->retry_base_ms, b->retry_base_ms);
     assert_int_equal(a->retry_cap_ms, b->retry_cap_ms);

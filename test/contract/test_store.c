@@ -67,6 +67,11 @@ static struct job *full_job(job_id id)
     j->failures = 4;
     j->overlap = OVERLAP_QUEUE;
     j->permanent_4xx = true;
+    j->redirects = 9;
+    j->tls_verify = false;
+    job_set_text(&j->tls_ca, "-----BEGIN CERTIFICATE-----\n");
+    j->fresh_connection = true;
+    j->response_excerpt_bytes = 65535;
     j->timeout_ms = 3600000;
     j->retry_base_ms = 1500;
     j->retry_cap_ms = 3599999;

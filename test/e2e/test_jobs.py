@@ -20,6 +20,11 @@ DEFAULTS = {
     "catch_up": "all",
     "catch_up_window_s": 3600,
     "max_in_flight": 128,
+    "redirects": 0,
+    "tls_verify": True,
+    "tls_ca": None,
+    "fresh_connection": False,
+    "response_excerpt_bytes": 4096,
 }
 
 EVERYTHING = {
@@ -38,6 +43,10 @@ EVERYTHING = {
     "catch_up": "latest",
     "catch_up_window_s": 600,
     "max_in_flight": 3,
+    "redirects": 10,
+    "tls_verify": False,
+    "fresh_connection": True,
+    "response_excerpt_bytes": 65536,
     "tags": ["billing", "nightly"],
 }
 

@@ -104,6 +104,11 @@ static const struct column job_columns[] = {
     {UNKNOWN(job, "paused_until", paused_until, WALL_NEVER)},
     {INTEGER(job, "effective_from", effective_from)},
     {INTEGER(job, "version", version)},
+    {INTEGER(job, "redirects", redirects)},
+    {INTEGER(job, "tls_verify", tls_verify)},
+    {TEXT(job, "tls_ca", tls_ca)},
+    {INTEGER(job, "fresh_connection", fresh_connection)},
+    {INTEGER(job, "response_excerpt_bytes", response_excerpt_bytes)},
 };
 
 static const struct column version_columns[] = {

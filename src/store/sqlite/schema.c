@@ -199,8 +199,18 @@ static const char version_1[] =
     "  UPDATE job_versions SET from_at = new.corrected_at WHERE from_at > new.corrected_at;"
     "END;";
 
+// How a job's connection is secured and what is kept of its answers.
+static const char version_2[] =
+    "ALTER TABLE jobs ADD COLUMN redirects INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE jobs ADD COLUMN tls_verify INTEGER NOT NULL DEFAULT 1"
+    "  CHECK (tls_verify IN (0, 1));"
+    "ALTER TABLE jobs ADD COLUMN tls_ca TEXT;"
+    "ALTER TABLE jobs ADD COLUMN fresh_connection INTEGER NOT NULL DEFAULT 0"
+    "  CHECK (fresh_connection IN (0, 1));"
+    "ALTER TABLE jobs ADD COLUMN response_excerpt_bytes INTEGER NOT NULL DEFAULT 4096;";
+
 // migrations[v] leads from version v to v + 1.
-static const char *const migrations[SQLITE_SCHEMA_VERSION] = {version_1};
+static const char *const migrations[SQLITE_SCHEMA_VERSION] = {version_1, version_2};
 
 static enum err migrate_step(sqlite3 *db, int64_t from, struct fault *f)
 {

@@ -151,10 +151,15 @@ static void keep_send(struct rig *r, const struct send *s)
                        .fence = q->fence,
                        .attempt = q->attempt,
                        .trigger = q->trigger,
-                       .method = q->method};
+                       .method = q->method,
+                       .tls_verify = q->tls_verify,
+                       .fresh_connection = q->fresh_connection,
+                       .redirects = q->redirects,
+                       .response_excerpt_bytes = q->response_excerpt_bytes};
     snprintf(k->api, sizeof k->api, "%s", q->api);
     snprintf(k->headers, sizeof k->headers, "%s", q->headers ? q->headers : "");
     snprintf(k->body, sizeof k->body, "%s", q->body ? q->body : "");
+    snprintf(k->tls_ca, sizeof k->tls_ca, "%s", q->tls_ca ? q->tls_ca : "");
 }
 
 void rig_step(struct rig *r, const struct event *e)

@@ -39,9 +39,14 @@ struct sent {
     enum execution_trigger trigger;
     enum job_method method;
     bool answered;
+    bool tls_verify;
+    bool fresh_connection;
+    uint8_t redirects;
+    uint32_t response_excerpt_bytes;
     char api[128];
     char headers[128];
     char body[128]; // "" when the request asks for the default body.
+    char tls_ca[128];
 };
 
 struct rig {

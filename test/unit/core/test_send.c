@@ -29,6 +29,11 @@ static void the_request_says_what_the_job_says(void **state)
     job_set_text(&j->body, "the body");
     j->method = METHOD_PUT;
     j->timeout_ms = 4321;
+    job_set_text(&j->tls_ca, "PEM");
+    j->tls_verify = false;
+    j->fresh_connection = true;
+    j->redirects = 10;
+    j->response_excerpt_bytes = 65536;
     job_id id;
     struct rig *r = rig_sent(j, &id);
     const struct sent *s = &r->sends[0];
@@ -37,6 +42,11 @@ static void the_request_says_what_the_job_says(void **state)
     assert_string_equal(s->body, "the body");
     assert_int_equal(s->method, METHOD_PUT);
     assert_int_equal(s->timeout_ms, 4321);
+    assert_string_equal(s->tls_ca, "PEM");
+    assert_false(s->tls_verify);
+    assert_true(s->fresh_connection);
+    assert_int_equal(s->redirects, 10);
+    assert_int_equal(s->response_excerpt_bytes, 65536);
     assert_int_equal(s->attempt, 1);
     assert_int_equal(s->key.job, id);
     assert_int_equal(s->key.scheduled_at, AT);

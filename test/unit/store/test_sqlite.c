@@ -316,7 +316,9 @@ static void a_newer_database_is_refused_and_left_alone(void **state)
     store_close(&open_ok(p)->store);
     run_sql(p->path, "PRAGMA user_version = 99");
     assert_refused(p->path, ERR_STORE_VERSION, "newer version of Carillon (schema 99");
-    run_sql(p->path, "PRAGMA user_version = 1");
+    char current[64];
+    snprintf(current, sizeof current, "PRAGMA user_version = %d", SQLITE_SCHEMA_VERSION);
+    run_sql(p->path, current);
     store_close(&open_ok(p)->store);
 }
 

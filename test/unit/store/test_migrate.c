@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: MIT
+// test_migrate.c: a database of an older version keeps what it holds and gets what came later.
+//
+// No file of an old version is kept for this: what the later steps added is taken away from a new
+// database, which leaves one as version 1 would have made it.
+
+#include "store/sqlite/sqlite_priv.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+// clang-format off
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+// clang-format on
+
+// The reverse of every step after the first.
+static const char to_version_1[] = "ALTER TABLE jobs DROP COLUMN redirects;"
+                                   "ALTER TABLE jobs DROP COLUMN tls_verify;"
+                                   "ALTER TABLE jobs DROP COLUMN tls_ca;"
+                                   "ALTER TABLE jobs DROP COLUMN fresh_connection;"
+                                   "ALTER TABLE jobs DROP COLUMN response_excerpt_bytes;"
+                                   "PRAGMA user_version = 1;";
+
+// A job with every column of version 1 that must be there.
+static const char old_job[] =
+    "INSERT INTO jobs (id, schedule, api, type, is_active, created_at, updated_at, timezone,"
+    "  dst_gap, dst_fold, method, body, timeout_ms, max_retries, retry_strategy, retry_base_ms,"
+    "  retry_cap_ms, catch_up, catch_up_window_s, max_in_flight, overlap, jitter_ms, runs,"
+    "  alert_after, failures, permanent_4xx, finished, effective_from, version)"
+    " VALUES (7, '@daily', 'http://a/', 'ATLEAST_ONCE', 1, 1, 1, 'UTC', 'run_after', 'default',"
+    "  'POST', '{\"a\":1}', 30000, 3, 'linear', 1000, 60000, 'all', 3600, 128, 'allow', 0, 0, 1, 0,"
+    "  0, 0, 1, 1);";
+
+struct place {
+    char folder[64];
+    char path[96];
+};
+
+static struct store *open_ok(const struct place *p)
+{
+    struct store *s = NULL;
+    struct fault f = {0};
+    if (store_sqlite_open(p->path, &s, &f) != ERR_OK)
+        fail_msg("%s", f.text);
+    return s;
+}
+
+static void run_sql(const struct place *p, const char *sql)
+{
+    sqlite3 *db;
+    char *error = NULL;
+    assert_int_equal(sqlite3_open(p->path, &db), SQLITE_OK);
+    if (sqlite3_exec(db, sql, NULL, NULL, &error) != SQLITE_OK)
+        fail_msg("%s", error);
+    sqlite3_close(db);
+}
+
+// Leaves a database of version 1 at p->path.
+static int setup(void **state)
+{
+    struct place *p = xcalloc(1, sizeof *p);
+    snprintf(p->folder, sizeof p->folder, "/tmp/carillon-migrate-XXXXXX");
+    assert_non_null(mkdtemp(p->folder));
+    snprintf(p->path, sizeof p->path, "%s/carillon.db", p->folder);
+    store_close(open_ok(p));
+    run_sql(p, to_version_1);
+    *state = p;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    static const char *const endings[] = {"", "-wal", "-shm"};
+    struct place *p = *state;
+    char path[112];
+    for (size_t i = 0; i < COUNT_OF(endings); i++) {
+        snprintf(path, sizeof path, "%s%s", p->path, endings[i]);
+        unlink(path);
+    }
+    assert_int_equal(rmdir(p->folder), 0);
+    free(p);
+    return 0;
+}
+
+// Brings the database to the present version and reads the job.
+static struct job *job_after(const struct place *p)
+{
+    struct fault f = {0};
+    struct store *s = open_ok(p);
+    struct store_reader *r = NULL;
+    struct job *j = NULL;
+    assert_int_equal(store_reader_open(s, &r, &f), ERR_OK);
+    if (store_get_job(r, 7, &j, &f) != ERR_OK)
+        fail_msg("%s", f.text);
+    store_reader_close(r);
+    store_close(s);
+    return j;
+}
+
+static void a_job_of_version_1_has_the_defaults_of_what_came_later(void **state)
+{
+    run_sql(*state, old_job);
+    struct job *j = job_after(*state);
+    struct job *fresh = job_new();
+    assert_string_equal(j->body, "{\"a\":1}");
+    assert_int_equal(j->redirects, fresh->redirects);
+    assert_int_equal(j->tls_verify, fresh->tls_verify);
+    assert_null(j->tls_ca);
+    assert_int_equal(j->fresh_connection, fresh->fresh_connection);
+    assert_int_equal(j->response_excerpt_bytes, fresh->response_excerpt_bytes);
+    job_free(fresh);
+    job_free(j);
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_job_of_version_1_has_the_defaults_of_what_came_later),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
