@@ -341,12 +341,19 @@ struct engine_status engine_status(struct engine *e)
 
 // --- End ---
 
+struct timespec engine__deadline(struct timespec now, dur_ms wait_ms)
+{
+    int64_t ns = now.tv_nsec + wait_ms % 1000 * 1000000;
+    return (struct timespec){.tv_sec = now.tv_sec + (time_t)(wait_ms / 1000 + ns / 1000000000),
+                             .tv_nsec = (long)(ns % 1000000000)};
+}
+
 size_t engine_drain(struct engine *e, dur_ms timeout_ms)
 {
     engine__post(e, MAIL_DRAIN);
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += timeout_ms / 1000;
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    const struct timespec until = engine__deadline(now, timeout_ms);
     pthread_mutex_lock(&e->lock);
     while (!e->status.core.draining || e->status.core.in_flight > 0)
         if (pthread_cond_timedwait(&e->turned, &e->lock, &until) != 0)

@@ -13,6 +13,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <time.h>
 
 // --- Mail that other threads send to the engine (mail.c) ---
 
@@ -66,6 +67,9 @@ void engine__timer_set(struct timer *t, int64_t at_ms);
 
 // Counts the changes from index `from` on, and holds back the alerts among them.
 void engine__count_changes(struct held_list *l, const struct batch *b, size_t from);
+
+// When `wait_ms` from `now` on have passed.
+struct timespec engine__deadline(struct timespec now, dur_ms wait_ms);
 
 struct engine {
     struct store *store;

@@ -44,12 +44,17 @@ void engine__hold_alert(struct held_list *l, uint64_t sequence, const struct ale
     h->alert.message = xstrdup(a->message);
 }
 
-static void release(struct held *h)
+// `durable`: whether what it is about has happened. An alert about what was not written is dropped;
+// its id is given again in the next life.
+static void let_go(struct held *h, bool durable)
 {
     if (h->kind == HELD_REPLY) {
+        if (!durable)
+            h->reply.err = ERR_CLOSED; // Whether it was written is unknown to us.
         engine__answer(&h->reply);
     } else {
-        alert_raise(&h->alert);
+        if (durable)
+            alert_raise(&h->alert);
         free((char *)h->alert.message);
     }
     free(h);
@@ -62,7 +67,7 @@ void engine__release(struct held_list *l, uint64_t sequence)
         l->first = h->next;
         if (!l->first)
             l->last = NULL;
-        release(h);
+        let_go(h, true);
     }
 }
 
@@ -71,9 +76,7 @@ void engine__refuse_held(struct held_list *l)
     while (l->first) {
         struct held *h = l->first;
         l->first = h->next;
-        if (h->kind == HELD_REPLY)
-            h->reply.err = ERR_CLOSED; // Whether it was written is unknown to us.
-        release(h);
+        let_go(h, false);
     }
     l->last = NULL;
 }

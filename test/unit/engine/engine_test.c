@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: MIT
+// engine_test.c: the played store and targets, and the clients that wait.
+
+#include "engine_test.h"
+
+#include "alert/alert.h"
+#include "base/log.h"
+
+#include <string.h>
+
+struct rig rig = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+
+static void note(unsigned *counter)
+{
+    pthread_mutex_lock(&rig.lock);
+    ++*counter;
+    pthread_cond_broadcast(&rig.changed);
+    pthread_mutex_unlock(&rig.lock);
+}
+
+void alert_raise(const struct alert *a)
+{
+    (void)a;
+    note(&rig.alerts);
+}
+
+// --- The store -----------------------------------------------------------------------------------
+
+static enum err played_commit(struct store *s, struct batch *const *batches, size_t count,
+                              struct fault *f)
+{
+    (void)s;
+    pthread_mutex_lock(&rig.lock);
+    rig.commits++;
+    pthread_cond_broadcast(&rig.changed);
+    while (rig.gate_is_shut)
+        pthread_cond_wait(&rig.changed, &rig.lock);
+    enum err err = rig.commit_answer;
+    pthread_mutex_unlock(&rig.lock);
+    return err ? fault_set(f, err, "as played") : store_commit(rig.inner, batches, count, f);
+}
+
+static enum err played_get_progress(struct store *s, struct progress *out, struct fault *f)
+{
+    (void)s;
+    return store_get_progress(rig.inner, out, f);
+}
+
+static enum err played_load_jobs(struct store *s, store_each_job *each, void *context,
+                                 struct fault *f)
+{
+    (void)s;
+    return store_load_jobs(rig.inner, each, context, f);
+}
+
+static enum err played_load_open(struct store *s, store_each_execution *each, void *context,
+                                 struct fault *f)
+{
+    (void)s;
+    return store_load_open(rig.inner, each, context, f);
+}
+
+static enum err played_retain(struct store *s, const struct store_retention *r, wall_ms now,
+                              size_t rows_max, size_t *removed, struct fault *f)
+{
+    (void)s, (void)r, (void)now, (void)rows_max, (void)f;
+    *removed = 0;
+    return ERR_OK;
+}
+
+static enum err played_checkpoint(struct store *s, struct fault *f)
+{
+    (void)s, (void)f;
+    return ERR_OK;
+}
+
+static const struct store_ops played_ops = {
+    .commit = played_commit,
+    .get_progress = played_get_progress,
+    .load_jobs = played_load_jobs,
+    .load_open = played_load_open,
+    .retain = played_retain,
+    .checkpoint = played_checkpoint,
+};
+
+// --- Targets -------------------------------------------------------------------------------------
+
+static void targets_send(struct dispatch *d, const struct send *s)
+{
+    (void)d, (void)s;
+}
+
+static void targets_cancel(struct dispatch *d, uint64_t ticket)
+{
+    (void)d, (void)ticket;
+}
+
+static size_t targets_in_flight(const struct dispatch *d)
+{
+    (void)d;
+    return 0;
+}
+
+static void targets_close(struct dispatch *d)
+{
+    (void)d;
+}
+
+static enum err targets_open(struct loop *l, const struct dispatch_options *o, dispatch_done *done,
+                             void *context, struct dispatch **out, struct fault *f)
+{
+    static const struct dispatch_adapter adapter = {
+        .close = targets_close,
+        .send = targets_send,
+        .cancel = targets_cancel,
+        .in_flight = targets_in_flight,
+    };
+    static struct dispatch targets = {&adapter};
+    (void)l, (void)o, (void)done, (void)context, (void)f;
+    *out = &targets;
+    return ERR_OK;
+}
+
+// --- Start and end -------------------------------------------------------------------------------
+
+static void store_lost(const struct fault *f)
+{
+    fail_msg("the store is lost: %s", f->text);
+}
+
+int rig_setup(void **state)
+{
+    (void)state;
+    const struct engine_options o = {.limits = core_limits_default,
+                                     .dispatch_open = targets_open,
+                                     .mails_max = 64,
+                                     .store_lost = store_lost};
+    log_setup(LOG_LEVEL_ERROR, LOG_FORMAT_TEXT);
+    rig.store.ops = &played_ops;
+    rig.gate_is_shut = false;
+    rig.commit_answer = ERR_OK;
+    rig.commits = rig.alerts = 0;
+    if (store_memory_open(&rig.inner, NULL))
+        return 1;
+    return engine_start(&o, &rig.store, &rig.engine, NULL) ? 1 : 0;
+}
+
+void rig_stop(void)
+{
+    engine_stop(rig.engine);
+    rig.engine = NULL;
+}
+
+int rig_teardown(void **state)
+{
+    (void)state;
+    rig_stop();
+    store_close(rig.inner);
+    return 0;
+}
+
+void rig_set_commit_answer(enum err err)
+{
+    pthread_mutex_lock(&rig.lock);
+    rig.commit_answer = err;
+    pthread_mutex_unlock(&rig.lock);
+}
+
+void rig_shut_gate(bool shut)
+{
+    pthread_mutex_lock(&rig.lock);
+    rig.gate_is_shut = shut;
+    pthread_cond_broadcast(&rig.changed);
+    pthread_mutex_unlock(&rig.lock);
+}
+
+void rig_wait_for_commits(unsigned count)
+{
+    pthread_mutex_lock(&rig.lock);
+    while (rig.commits < count)
+        pthread_cond_wait(&rig.changed, &rig.lock);
+    pthread_mutex_unlock(&rig.lock);
+}
+
+// --- Clients -------------------------------------------------------------------------------------
+
+struct job *rig_job(const char *schedule)
+{
+    struct job *j = job_new();
+    job_set_text(&j->schedule, schedule);
+    job_set_text(&j->timezone, "UTC");
+    job_set_text(&j->api, "http://a/");
+    return j;
+}
+
+static void reply_came(void *context, const struct reply *r)
+{
+    struct answer *a = context;
+    a->reply = *r;
+    note(&a->count);
+}
+
+enum err rig_submit(const struct command *c, struct answer *a)
+{
+    a->count = 0;
+    return engine_submit(rig.engine, c, reply_came, a);
+}
+
+void rig_wait_for(struct answer *a)
+{
+    pthread_mutex_lock(&rig.lock);
+    while (a->count == 0)
+        pthread_cond_wait(&rig.changed, &rig.lock);
+    assert_int_equal(a->count, 1);
+    pthread_mutex_unlock(&rig.lock);
+}
+
+bool rig_has(struct answer *a)
+{
+    pthread_mutex_lock(&rig.lock);
+    bool has = a->count > 0;
+    pthread_mutex_unlock(&rig.lock);
+    return has;
+}

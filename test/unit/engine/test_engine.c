@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: MIT
+// test_engine.c: what the engine tells whom, and when: replies, alerts, the end.
+
+#include "engine/engine_priv.h"
+#include "engine_test.h"
+
+// The command raises an alert about the server, so both a reply and an alert wait for its batch.
+static const struct command accept_clock = {.kind = COMMAND_ACCEPT_CLOCK};
+
+static void a_reply_and_an_alert_wait_for_their_batch(void **state)
+{
+    (void)state;
+    struct answer a;
+    rig_wait_for_commits(1); // Of the start.
+    rig_shut_gate(true);
+    assert_int_equal(rig_submit(&accept_clock, &a), ERR_OK);
+    rig_wait_for_commits(2);
+    assert_false(rig_has(&a));
+    assert_int_equal(rig.alerts, 0);
+    rig_shut_gate(false);
+    rig_wait_for(&a);
+    assert_int_equal(a.reply.err, ERR_OK);
+    rig_stop();
+    assert_int_equal(rig.alerts, 1);
+}
+
+// The batch is dropped when the server stops while nothing can be written: what it holds has not
+// happened, and its alert's id is given again in the next life.
+static void an_alert_of_a_batch_that_was_dropped_is_not_raised(void **state)
+{
+    (void)state;
+    struct answer a;
+    rig_wait_for_commits(1);
+    rig_set_commit_answer(ERR_STORE_FULL);
+    assert_int_equal(rig_submit(&accept_clock, &a), ERR_OK);
+    rig_wait_for_commits(2);
+    rig_stop();
+    assert_int_equal(a.count, 1);
+    assert_int_equal(a.reply.err, ERR_CLOSED);
+    assert_int_equal(rig.alerts, 0);
+}
+
+static void deadlines_know_milliseconds(void **state)
+{
+    (void)state;
+    static const struct {
+        long now_ns;
+        dur_ms wait_ms;
+        time_t second;
+        long ns;
+    } cases[] = {
+        {0, 0, 100, 0},
+        {0, 500, 100, 500000000},
+        {500000000, 499, 100, 999000000},
+        {500000000, 500, 101, 0},
+        {999999999, 30001, 131, 999999},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct timespec now = {.tv_sec = 100, .tv_nsec = cases[i].now_ns};
+        struct timespec t = engine__deadline(now, cases[i].wait_ms);
+        assert_int_equal(t.tv_sec, cases[i].second);
+        assert_int_equal(t.tv_nsec, cases[i].ns);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        RIG_TEST(a_reply_and_an_alert_wait_for_their_batch),
+        RIG_TEST(an_alert_of_a_batch_that_was_dropped_is_not_raised),
+        cmocka_unit_test(deadlines_know_milliseconds),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
