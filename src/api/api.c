@@ -39,17 +39,10 @@ static char *error_body(void *context, const struct refusal *refusal, size_t *by
     return problem_refusal_body(context, refusal, bytes);
 }
 
-// JSON is made of many small allocations; none of them may fail (base/memory.h says why).
-static void prepare_json(void)
-{
-    json_set_alloc_funcs(xmalloc, free);
-    json_object_seed(0);
-}
-
 enum err api_open(const struct api_options *o, struct service *s, struct observer *observer,
                   struct api **out, struct fault *f)
 {
-    prepare_json();
+    json_object_seed(0); // Before there are threads.
     struct api *a = xcalloc(1, sizeof *a);
     a->service = s;
     a->observer = observer;

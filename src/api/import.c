@@ -43,8 +43,7 @@ static enum err read_jobs(struct import *im, struct problem *p)
         return refuse_field(p, ERR_SYNTAX, "jobs", "jobs must be an array of jobs");
     size_t index;
     json_t *value;
-    json_array_foreach(jobs, index, value)
-    {
+    json_array_foreach(jobs, index, value) {
         add_job(im, index, value);
     }
     return ERR_OK;

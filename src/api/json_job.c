@@ -180,8 +180,7 @@ static enum err decode_headers(const struct member *m, const json_t *value, bool
         job_set_text(&j->headers, NULL);
     const char *name;
     json_t *text;
-    json_object_foreach((json_t *)value, name, text)
-    {
+    json_object_foreach((json_t *)value, name, text) {
         enum err err = decode_header(name, text, merge, j, p);
         if (err)
             return err;
@@ -342,8 +341,7 @@ enum err job_decode(const json_t *object, enum job_decoding how, struct job *j, 
 {
     const char *name;
     json_t *value;
-    json_object_foreach((json_t *)object, name, value)
-    {
+    json_object_foreach((json_t *)object, name, value) {
         enum err err = decode_member(name, value, how, j, p);
         if (err)
             return err;

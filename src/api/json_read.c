@@ -63,13 +63,11 @@ static bool contains(const json_t *value, bool (*is_bad)(const json_t *value))
     size_t index;
     if (is_bad(value))
         return true;
-    json_object_foreach((json_t *)value, name, inner)
-    {
+    json_object_foreach((json_t *)value, name, inner) {
         if (contains(inner, is_bad))
             return true;
     }
-    json_array_foreach(value, index, inner)
-    {
+    json_array_foreach(value, index, inner) {
         if (contains(inner, is_bad))
             return true;
     }
@@ -81,8 +79,7 @@ static enum err refuse_members(const json_t *object, bool (*is_bad)(const json_t
 {
     const char *name;
     json_t *value;
-    json_object_foreach((json_t *)object, name, value)
-    {
+    json_object_foreach((json_t *)object, name, value) {
         if (contains(value, is_bad))
             return refuse_field(p, ERR_UNSUPPORTED, name, "%s must not contain %s", name, what);
     }
@@ -187,8 +184,7 @@ enum err members_check(const json_t *object, const char *const *members, struct 
 {
     const char *name;
     json_t *value;
-    json_object_foreach((json_t *)object, name, value)
-    {
+    json_object_foreach((json_t *)object, name, value) {
         const char *const *known = members;
         while (*known && strcmp(*known, name) != 0)
             known++;

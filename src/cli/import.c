@@ -179,8 +179,7 @@ static int print_answer(const struct answer *a)
     if (a->status == 200 && json_is_array(results)) {
         size_t i;
         json_t *result;
-        json_array_foreach(results, i, result)
-        {
+        json_array_foreach(results, i, result) {
             print_result(result);
         }
         exit_code = print_summary(json);

@@ -30,8 +30,7 @@ static enum err check_array(const json_t *array, struct service_problem *p)
                               SERVICE_TAGS_MAX);
     size_t index;
     const json_t *tag;
-    json_array_foreach(array, index, tag)
-    {
+    json_array_foreach(array, index, tag) {
         enum err err = check_tag(tag, index + 1, p);
         if (err)
             return err;

@@ -26,8 +26,7 @@ static bool has_tag(const char *tags, const char *tag)
     bool found = false;
     size_t i;
     json_t *element;
-    json_array_foreach(array, i, element)
-    {
+    json_array_foreach(array, i, element) {
         const char *text = json_string_value(element);
         found = found || (text && strcmp(text, tag) == 0);
     }

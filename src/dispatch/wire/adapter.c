@@ -150,8 +150,8 @@ static void wire_cancel(struct dispatch *dispatch, uint64_t ticket)
     struct wire *w = (struct wire *)dispatch;
     struct call *c;
     TAILQ_FOREACH(c, &w->under_way, link)
-    if (c->ticket == ticket)
-        break;
+        if (c->ticket == ticket)
+            break;
     if (!c)
         return;
     call__trouble(c, TROUBLE_CANCELLED);

@@ -81,8 +81,8 @@ static struct lookup_socket *socket_find(struct lookup *l, int fd)
 {
     struct lookup_socket *s;
     TAILQ_FOREACH(s, &l->sockets, link)
-    if (s->source.fd == fd)
-        break;
+        if (s->source.fd == fd)
+            break;
     return s;
 }
 

@@ -46,8 +46,7 @@ static void every_member_comes_back_as_it_was_given(void **state)
     json_t *back = json_job(j);
     const char *name;
     json_t *value;
-    json_object_foreach(given, name, value)
-    {
+    json_object_foreach(given, name, value) {
         if (!json_equal(value, json_object_get(back, name)))
             fail_msg("%s is not what was given", name);
     }
@@ -109,7 +108,8 @@ static void null_sets_the_default(void **state)
     json_t *nulls = parse(everything);
     const char *name;
     json_t *value;
-    json_object_foreach(nulls, name, value) json_object_set_new(nulls, name, json_null());
+    json_object_foreach(nulls, name, value)
+        json_object_set_new(nulls, name, json_null());
     assert_int_equal(job_decode(nulls, JOB_MERGE, j, &p), ERR_OK);
     json_t *reset = json_job(j), *fresh = json_job(defaults);
     assert_true(json_equal(reset, fresh));
