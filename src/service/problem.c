@@ -71,7 +71,8 @@ enum err service__refuse_err(struct service_problem *p, enum err err, const stru
         if (meanings[i].err == err)
             return service_refuse(p, err, meanings[i].kind, NULL, "%s", meanings[i].detail);
     }
-    log_error("store.failed", LOG_TEXT("error", err_name(err)), LOG_TEXT("detail", f->text));
+    log_error("store.failed", LOG_TEXT("error", err_name(err)),
+              LOG_TEXT("detail", f ? f->text : ""));
     return service_refuse(p, err, PROBLEM_STORE, NULL,
                           "the server's database failed; see the server's log");
 }

@@ -85,7 +85,8 @@ void service__once_leave(struct call *c); // Under the service's lock.
 
 // --- problem.c -----------------------------------------------------------------------------------
 
-// What an error of the store or the engine means to the client. `p` always gets a kind.
+// What an error of the store or the engine means to the client. `p` always gets a kind. The story
+// in *f is for the log; NULL when there is none.
 enum err service__refuse_err(struct service_problem *p, enum err err, const struct fault *f);
 enum err service__refuse_version(struct service_problem *p);
 

@@ -341,10 +341,9 @@ static const struct {
     enum err err;
     enum problem_kind kind;
 } meanings[] = {
-    {ERR_NOT_FOUND, PROBLEM_NOT_FOUND},
-    {ERR_CLOSED, PROBLEM_CLOSED},
-    {ERR_STORE_FULL, PROBLEM_STORE_FULL},
-    {ERR_LIMIT, PROBLEM_BUSY},
+    {ERR_NOT_FOUND, PROBLEM_NOT_FOUND},   {ERR_CLOSED, PROBLEM_CLOSED},
+    {ERR_STORE_FULL, PROBLEM_STORE_FULL}, {ERR_LIMIT, PROBLEM_BUSY},
+    {ERR_SYSTEM, PROBLEM_STORE}, // Any other, of which there is no story.
 };
 
 static void errors_of_the_engine_reach_the_client(void **state)
