@@ -7,7 +7,8 @@
 The layers are unit, contract, sim, faults, fuzz (each target over its corpus), mutants (of the
 release build only) and e2e; without any, all of them. The programs of all but the last, which `make
 test-programs` has built, run several at a time, each with a time limit, so that nothing hangs for
-ever; then pytest runs the end-to-end tests against the carillon of the same folder (CARILLON_BIN).
+ever; then pytest runs each file of end-to-end tests against the carillon of the same folder
+(CARILLON_BIN), many files side by side: they mostly wait.
 What a program prints is shown only when it fails, but for its lines that begin with `note:`. A
 program which crashes, is too slow or runs no test at all counts as a failed test.
 The last line is `N passed, N failed`, and the exit code says the same.
@@ -26,6 +27,7 @@ from pathlib import Path
 
 PROGRAM_SECONDS_MAX = 600
 END_TO_END_SECONDS_MAX = 1200
+END_TO_END_FILES_PER_CPU = 6
 
 
 def run(command, seconds_max, output=None, environment=None):
@@ -89,21 +91,41 @@ def run_program(command):
     return passed, failed
 
 
-def run_end_to_end(build):
-    """(passed, failed) of pytest; what was skipped is neither, and pytest says why."""
+def report_of(path):
+    """(passed, failed, skipped) by the report that pytest wrote."""
+    suite = xml.etree.ElementTree.parse(path).getroot().find("testsuite")
+    number = {name: int(suite.get(name)) for name in ("tests", "failures", "errors", "skipped")}
+    failed = number["failures"] + number["errors"]
+    return max(0, number["tests"] - failed - number["skipped"]), failed, number["skipped"]
+
+
+def run_end_to_end(build, file):
+    """(passed, failed) of one file of pytest; a skipped test is neither, and pytest says why."""
     environment = dict(os.environ, CARILLON_BIN=str((build / "carillon").resolve()))
-    with tempfile.TemporaryDirectory() as scratch:
+    with tempfile.TemporaryDirectory() as scratch, tempfile.TemporaryFile() as output:
         report = Path(scratch) / "report.xml"
-        command = [sys.executable, "-m", "pytest", "-q", "-rs", f"--junitxml={report}", "test/e2e"]
-        code = run(command, END_TO_END_SECONDS_MAX, environment=environment)
-        if not report.exists():
-            print(f"FAIL pytest {ending(code)} and left no report")
-            return 0, 1
-        suite = xml.etree.ElementTree.parse(report).getroot().find("testsuite")
-    count = {name: int(suite.get(name)) for name in ("tests", "failures", "errors", "skipped")}
-    failed = count["failures"] + count["errors"]
-    passed = max(0, count["tests"] - failed - count["skipped"])
-    return passed, failed or int(code != 0)
+        command = [sys.executable, "-m", "pytest", "-q", "-rs", f"--junitxml={report}", file]
+        start = time.monotonic()
+        code = run(command, END_TO_END_SECONDS_MAX, output, environment)
+        seconds = time.monotonic() - start
+        output.seek(0)
+        text = output.read().decode(errors="replace")
+        passed, failed, skipped = report_of(report) if report.exists() else (0, 0, 0)
+
+    if failed == 0 and (code != 0 or passed + skipped == 0):
+        failed = 1
+        text += f"\npytest {ending(code)} after {passed} passed tests\n"
+    line = f"{file}: {passed} passed, {failed} failed, {seconds:.1f} s"
+    reasons = "".join(f"\n     {skip}" for skip in re.findall(r"^SKIPPED .*$", text, re.M))
+    print(f"{text}\nFAIL {line}" if failed else f"ok   {line}{reasons}", flush=True)
+    return passed, failed
+
+
+def run_all_end_to_end(build):
+    """These tests mostly wait, so many run side by side on few processors."""
+    files = sorted(Path("test/e2e").glob("test_*.py"))
+    with ThreadPoolExecutor(END_TO_END_FILES_PER_CPU * os.cpu_count()) as pool:
+        return list(pool.map(lambda file: run_end_to_end(build, file), files))
 
 
 def commands(build, layer):
@@ -124,7 +146,7 @@ def main():
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         results = list(pool.map(run_program, programs))
     if "e2e" in layers:
-        results.append(run_end_to_end(build))
+        results += run_all_end_to_end(build)
 
     passed = sum(result[0] for result in results)
     failed = sum(result[1] for result in results)
