@@ -44,6 +44,9 @@ void app__stop(struct carillon *c);
 // To be called before there are threads.
 void app__block_signals(void);
 
+// Makes missing memory stop the program also where a library needs it. To be called first of all.
+void app__give_memory(void);
+
 // Settings from the command line and a log that follows them. When the command is done with already
 // (help, an error), returns false and sets *exit_code.
 bool app__settings(int argc, char **argv, const char *purpose, struct settings *out,

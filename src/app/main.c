@@ -2,10 +2,8 @@
 // main.c: the program's commands.
 
 #include "app/app_priv.h"
-#include "base/memory.h"
 #include "cli/cli.h"
 
-#include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -59,10 +57,7 @@ static bool is_flag(const char *word, const char *name)
 
 int main(int argc, char **argv)
 {
-    // Nobody looks at each value that jansson makes: a missing one would be a member less in an
-    // answer, or a sound body called malformed. So without memory it stops the program, as we do.
-    json_set_alloc_funcs(xmalloc, free);
-
+    app__give_memory();
     if (argc < 2) {
         print_help(stderr);
         return EXIT_USAGE;

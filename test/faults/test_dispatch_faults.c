@@ -4,8 +4,8 @@
 // The calls of the C library are replaced by ones that can fail on the sockets which the adapter
 // under test has opened, and on no other. A round of attempts is made with each call failing in its
 // turn; whatever fails, every attempt has one outcome, one that says "not sent" has sent nothing,
-// one that says "answered" was, and the attempt after them goes well. The same when
-// OpenSSL gets no memory in its turn; where we get none ourselves, the program ends.
+// one that says "answered" was, and the attempt after them goes well. Missing memory ends the
+// program (test_allocation_faults.c).
 
 #define _GNU_SOURCE // RTLD_NEXT
 
@@ -14,8 +14,6 @@
 
 #include <dlfcn.h>
 #include <errno.h>
-#include <openssl/crypto.h>
-#include <openssl/ssl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -24,15 +22,7 @@
 
 // --- Failing calls -------------------------------------------------------------------------------
 
-enum call {
-    CALL_SOCKET,
-    CALL_CONNECT,
-    CALL_CONNECTED,
-    CALL_SEND,
-    CALL_RECEIVE,
-    CALL_WATCH,
-    CALL_ALLOCATE
-};
+enum call { CALL_SOCKET, CALL_CONNECT, CALL_CONNECTED, CALL_SEND, CALL_RECEIVE, CALL_WATCH };
 
 #define HALF -1   // Only a byte of what was given is taken.
 #define CLOSED -2 // The other side has closed.
@@ -58,12 +48,7 @@ static const struct failure {
     {"closed while reading", CALL_RECEIVE, CLOSED, 1},
     {"nothing to read for long", CALL_RECEIVE, EAGAIN, 100},
     {"no room to watch a socket", CALL_WATCH, ENOSPC, 1},
-    {"no memory for TLS", CALL_ALLOCATE, ENOMEM, 1},
-    {"no memory for TLS for long", CALL_ALLOCATE, ENOMEM, 20},
 };
-
-// A handshake allocates thousands of times: beyond the first ones, some stand for all.
-#define ALLOCATIONS_EACH 60
 
 #define FILES_MAX 4096
 #define TICKETS_MAX 16
@@ -77,7 +62,6 @@ static struct {
     unsigned counted;
     unsigned failed;
     bool over;
-    bool in_tls;              // OpenSSL is at work for the adapter.
     size_t sent[TICKETS_MAX]; // Bytes of each request that the kernel has taken.
 } net;
 
@@ -191,65 +175,6 @@ ssize_t recv(int fd, void *bytes, size_t count, int flags)
 ssize_t read(int fd, void *bytes, size_t count)
 {
     return is_ours(fd) ? recv(fd, bytes, count, 0) : REAL(read)(fd, bytes, count);
-}
-
-// --- Memory of OpenSSL ---
-
-static bool is_scarce(void)
-{
-    return net.in_tls && failing(CALL_ALLOCATE);
-}
-
-static void *give(size_t bytes, const char *file, int line)
-{
-    (void)file, (void)line;
-    return is_scarce() ? NULL : malloc(bytes);
-}
-
-static void *give_more(void *old, size_t bytes, const char *file, int line)
-{
-    (void)file, (void)line;
-    return is_scarce() ? NULL : realloc(old, bytes);
-}
-
-static void take_back(void *old, const char *file, int line)
-{
-    (void)file, (void)line;
-    free(old);
-}
-
-// The target uses OpenSSL as well, and gets what it asks for. Libcurl hides its sockets from
-// OpenSSL.
-static bool is_adapters(const SSL *ssl)
-{
-    int fd = SSL_get_fd(ssl);
-    return net.tracking && (fd < 0 || is_ours(fd));
-}
-
-#define IN_TLS(ssl, call)                                                                          \
-    net.in_tls = is_adapters(ssl);                                                                 \
-    int rc = (call);                                                                               \
-    net.in_tls = false;                                                                            \
-    return rc
-
-int SSL_do_handshake(SSL *ssl)
-{
-    IN_TLS(ssl, REAL(SSL_do_handshake)(ssl));
-}
-
-int SSL_connect(SSL *ssl)
-{
-    IN_TLS(ssl, REAL(SSL_connect)(ssl));
-}
-
-int SSL_read(SSL *ssl, void *bytes, int count)
-{
-    IN_TLS(ssl, REAL(SSL_read)(ssl, bytes, count));
-}
-
-int SSL_write(SSL *ssl, const void *bytes, int count)
-{
-    IN_TLS(ssl, REAL(SSL_write)(ssl, bytes, count));
 }
 
 // --- A round of attempts -------------------------------------------------------------------------
@@ -367,11 +292,10 @@ static bool try_round(const struct failure *f, unsigned nth, const struct certif
 static void fail_every_call(const struct certificate *c)
 {
     for (size_t i = 0; i < COUNT_OF(failures); i++) {
-        bool memory = failures[i].call == CALL_ALLOCATE;
         unsigned nth = 1;
         while (try_round(&failures[i], nth, c))
-            nth += memory && nth > ALLOCATIONS_EACH ? nth / 8 : 1;
-        assert_true(nth > 1 || (memory && !c)); // There is no TLS then.
+            nth++;
+        assert_true(nth > 1);
         print_message("%s: %u\n", failures[i].name, nth - 1);
     }
 }
@@ -392,8 +316,6 @@ static void nor_does_one_below_tls(void **state)
 
 int main(void)
 {
-    if (!CRYPTO_set_mem_functions(give, give_more, take_back)) // It has allocated already.
-        abort();
     memset(long_body, 'b', BODY_BYTES);
     int n = snprintf(long_answer, sizeof long_answer,
                      "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n", ANSWER_BYTES);
