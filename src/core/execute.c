@@ -375,10 +375,14 @@ static dur_ms retry_delay(const struct policy *p, const struct open *o, unsigned
     return MIN(delay, (dur_ms)p->retry_cap_ms);
 }
 
-// "Go away" for good, if the job takes it so: not the statuses that ask to come back later.
+// Whether the same request would be answered in the same way for ever. A redirect that was not
+// followed is such an answer: the target has read the request, and may have acted on it. So is "go
+// away", if the job takes it so, but for the statuses that ask to come back later.
 static bool is_permanent(const struct core_job *j, const struct outcome *out)
 {
     unsigned status = out->kind == OUTCOME_ANSWERED ? out->attempt.http_status : 0;
+    if (status >= 300 && status <= 399)
+        return true;
     return j->policy->permanent_4xx && status >= 400 && status <= 499 && status != 408 &&
            status != 425 && status != 429;
 }

@@ -95,6 +95,16 @@ def test_every_status_but_2xx_is_a_failure(shared_server, shared_target, status)
     assert len(shared_target.arrivals(path)) == 1
 
 
+@pytest.mark.parametrize("status", [300, 301, 302, 304, 307, 308, 399])
+def test_a_redirect_is_a_final_answer(shared_server, shared_target, status):
+    path = f"/status/{status}/final"
+    job = create_job(shared_server, shared_target.url(path), retry_base_ms=50)
+    execution = wait_for_end(shared_server, trigger(shared_server, job), 10)
+    assert (execution["status"], execution["http_status"]) == ("FAILED", status)
+    assert (execution["retry_count"], len(execution["attempts"])) == (0, 1)
+    assert len(shared_target.arrivals(path)) == 1
+
+
 @pytest.mark.parametrize("status", [201, 204, 299])
 def test_every_2xx_is_a_success(shared_server, shared_target, status):
     job = create_job(shared_server, shared_target.url(f"/flaky/{status}/one"))

@@ -211,6 +211,8 @@ static void land(struct world *w, struct flight *f)
 static bool is_final(const struct version *v, const struct flight *f)
 {
     static const unsigned later[] = {408, 425, 429};
+    if (f->status >= 300 && f->status <= 399)
+        return true;
     for (size_t i = 0; i < COUNT_OF(later); i++)
         if (f->status == later[i])
             return false;
@@ -256,6 +258,8 @@ static void learn_failure(struct world *w, struct row *r, const struct flight *f
     if (!is_final(v, f))
         return;
     d->refused++;
+    if (f->status == 302)
+        count(w, HAPPENING_REDIRECT);
     if (f->status == 410 && v->active && !v->finished && !v->deleted) {
         count(w, HAPPENING_GONE);
         w->gone = f->key.job;

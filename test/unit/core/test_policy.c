@@ -281,6 +281,39 @@ static void after_410_nothing_more_leaves(void **state)
     rig_free(r);
 }
 
+// Whatever the job says of 4xx, and unless it counts the status as a success.
+static void a_redirect_is_not_asked_for_again(void **state)
+{
+    (void)state;
+    static const struct {
+        unsigned status;
+        bool lost; // Not answered whole.
+        const char *success;
+        size_t sends;
+        enum execution_state end;
+    } cases[] = {
+        {300, false, NULL, 1, EXECUTION_FAILED},   {302, false, NULL, 1, EXECUTION_FAILED},
+        {399, false, NULL, 1, EXECUTION_FAILED},   {302, true, NULL, 2, EXECUTION_RUNNING},
+        {302, false, "302", 1, EXECUTION_SUCCESS}, {299, false, "302", 2, EXECUTION_RUNNING},
+        {400, false, NULL, 2, EXECUTION_RUNNING},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct rig *r = rig_started();
+        struct job *j = job_of("2026-11-24T10:00:10Z");
+        job_set_text(&j->success_status, cases[i].success);
+        job_id id = rig_create(r, j);
+        rig_run(r, 11 * SECOND);
+        if (cases[i].lost)
+            rig_lose(r, 0, "closed");
+        else
+            rig_answer(r, 0, cases[i].status);
+        rig_run(r, 2 * SECOND);
+        assert_int_equal(r->send_count, cases[i].sends);
+        assert_int_equal(rig_row(r, id, T0 + 10 * SECOND).state, cases[i].end);
+        rig_free(r);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -296,6 +329,7 @@ int main(void)
         cmocka_unit_test(nobody_waits_for_a_younger_batch),
         cmocka_unit_test(what_was_replaced_before_a_crash_is_replaced_after_it),
         cmocka_unit_test(after_410_nothing_more_leaves),
+        cmocka_unit_test(a_redirect_is_not_asked_for_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
