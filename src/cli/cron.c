@@ -34,11 +34,10 @@ static int complain(const char *what, const char *detail)
 //     ^ minute: a step needs `*` or a range before it (try: 5-59/15)
 static int complain_schedule(const char *text, const struct cron_error *e)
 {
-    const char *field = cron_field_name(e->field);
+    char words[CRON_ERROR_BYTES];
+    cron_error_text(e, words, sizeof words);
     cli__print_caret(stderr, text, strlen(text), e->position);
-    fprintf(stderr, " %s%s%s", field, *field ? ": " : "", e->message);
-    if (e->expected[0])
-        fprintf(stderr, ", expected %s", e->expected);
+    fprintf(stderr, " %s", words);
     if (e->hint[0])
         fprintf(stderr, " (try: %s)", e->hint);
     fprintf(stderr, "\n");

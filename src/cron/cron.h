@@ -114,9 +114,10 @@ struct cron_schedule {
     bool days_restricted;     // The day field is neither `*` nor `?`.
     bool weekdays_restricted; // The same for the weekday field.
     bool days_both;           // `+`: both day fields must match, not either.
+    bool quartz_weekdays;     // A weekday is a number, and the day is `?`: for a warning only.
     uint8_t steps_uneven;     // Set of enum cron_field: a step that does not divide its field.
     uint8_t steps_shifted;    // Set of enum cron_field: a step that node-cron 3 counts otherwise.
-    uint8_t unused[5];        // Zero instead of padding, so that equal values are equal in memory.
+    uint8_t unused[4];        // Zero instead of padding, so that equal values are equal in memory.
 };
 
 // Where in the text an error is.
@@ -153,6 +154,11 @@ struct cron_error {
     char expected[96];
     char hint[128];
 };
+
+// "minute: 60 is out of range 0-59": field, message, and what is expected, unless the message says
+// so. The hint is left to the caller. Always terminated; CRON_ERROR_BYTES is always enough.
+#define CRON_ERROR_BYTES 288
+void cron_error_text(const struct cron_error *e, char *out, size_t bytes);
 
 // Compiles `bytes` bytes of text. `o` may be NULL (defaults), `e` may be NULL (nobody will read
 // it). On failure *out is unchanged and *e holds the first error; the result is ERR_RANGE,
@@ -192,9 +198,8 @@ MUST_CHECK enum err cron_check(const struct cron_schedule *s, const struct zone 
 size_t cron_explain(const struct cron_schedule *s, char *out, size_t bytes);
 
 // Writes the expression in its normal form: single blanks, names as numbers, no leading zeros, `?`
-// as
-// `*`, nicknames as fields, `H` expanded for `o->hash_seed`. It compiles to the same schedule.
-// Fails exactly as cron_parse does.
+// as `*`, nicknames as fields, `H` expanded for `o->hash_seed`. It compiles to the same schedule,
+// but for what only warnings look at. Fails exactly as cron_parse does.
 MUST_CHECK enum err cron_normalise(const char *text, size_t bytes, const struct cron_options *o,
                                    char *out, size_t out_bytes, struct cron_error *e);
 
@@ -230,8 +235,14 @@ size_t cron_warnings(const struct cron_schedule *s, const struct zone *z, wall_m
 // ZONE_CACHED_MAX names, ERR_SYSTEM when the file cannot be read.
 MUST_CHECK enum err zone_find(const char *name, const struct zone **out, struct fault *f);
 
-// The names most like `name`, best first; none when nothing is near. Returns how many.
+// The names to write instead of an unknown one, best first: those that an abbreviation ("PST"), a
+// name of Windows or an offset ("+02:00") stands for, else the most similar ones. None when nothing
+// is near. Returns how many.
 size_t zone_suggest(const char *name, char out[static ZONE_SUGGESTIONS_MAX][ZONE_NAME_BYTES]);
+
+// The same in words, such as "Europe/Paris or Europe/Prague"; "" when nothing is near.
+#define ZONE_HINT_BYTES 256
+void zone_hint(const char *name, char out[static ZONE_HINT_BYTES]);
 
 // Reads every known zone again whose file changed. Zones handed out before stay valid and keep
 // their old rules; zone_find() gives the new ones. Returns how many zones have new rules. A file

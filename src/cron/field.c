@@ -77,25 +77,52 @@ static void hint_range(struct text *t, const struct field_rule *rule, bool named
     }
 }
 
-// "22-2" is refused, and the hint spells out what was probably meant: "22-23,0-2".
+// "22-23,0-2" for "22-2".
+static void hint_two_ranges(struct text *t, const struct field_rule *rule, bool named, bool weekday,
+                            unsigned low, unsigned high)
+{
+    unsigned rest = weekday ? 1 : rule->low; // Sunday ended the first range.
+    hint_range(t, rule, named, low, rule->high);
+    if (high >= rest) {
+        cron__add(t, ",");
+        hint_range(t, rule, named, rest, high);
+    }
+}
+
+// "58,0,2" for "58-2/2": the values one by one, since no two ranges with steps mean the same.
+static void hint_steps(struct text *t, const struct field_rule *rule, bool named, unsigned low,
+                       unsigned high, unsigned step)
+{
+    unsigned values = rule->star_high - rule->low + 1;
+    for (unsigned value = low; value <= high + values; value += step) {
+        cron__add(t, value == low ? "" : ",");
+        hint_value(t, rule, named, rule->low + (value - rule->low) % values);
+    }
+}
+
+// "22-2" is refused, and the hint spells out what was probably meant.
 static enum err refuse_backwards(struct parse *p, enum cron_field field, struct slice range,
-                                 unsigned low, unsigned high, bool stepped)
+                                 unsigned low, unsigned high, const struct slice *step_text)
 {
     const struct field_rule *rule = cron__rule(field);
-    enum err err = cron__refuse(p, CRON_BACKWARDS, field, range, "range %.*s runs backwards",
+    bool weekday = field == CRON_WEEKDAY;
+    unsigned step = 1;
+    bool stepped = step_text && cron__bytes(*step_text);
+    struct slice whole = {range.at, stepped ? step_text->end : range.end}; // The hint replaces it.
+    enum err err = cron__refuse(p, CRON_BACKWARDS, field, whole, "range %.*s runs backwards",
                                 SLICE_TEXT(p, range));
     struct text t = cron__text(p->error->hint, sizeof p->error->hint);
     bool named = ascii_is_letter(p->text[range.at]);
-    if (field == CRON_YEAR) {
+    if (!step_text || (stepped && !cron__digits(p, *step_text, &step)) || step < 1 || step > 230)
+        return err;
+    if (field == CRON_YEAR)
         cron__add(&t, "%u-%u", high, low);
-    } else if (!stepped) { // With a step, two ranges would not mean the same thing.
-        hint_range(&t, rule, named, low, rule->high);
-        unsigned rest = field == CRON_WEEKDAY ? 1 : rule->low; // Sunday ended the first range.
-        if (high >= rest) {
-            cron__add(&t, ",");
-            hint_range(&t, rule, named, rest, high);
-        }
-    }
+    else if (step == 1)
+        hint_two_ranges(&t, rule, named, weekday, low, high);
+    else
+        hint_steps(&t, rule, named, low, high, step);
+    if (t.length >= sizeof p->error->hint)
+        p->error->hint[0] = '\0'; // A list that is cut would be a wrong one.
     return err;
 }
 
@@ -159,8 +186,8 @@ static enum err star_item(struct parse *p, enum cron_field field, struct slice i
                      set);
 }
 
-enum err cron__range(struct parse *p, enum cron_field field, struct slice range, bool stepped,
-                     unsigned *low, unsigned *high)
+enum err cron__range(struct parse *p, enum cron_field field, struct slice range,
+                     const struct slice *step, unsigned *low, unsigned *high)
 {
     struct slice first = cron__until(p, range, "-");
     struct slice last = {first.end + 1, range.end};
@@ -172,7 +199,7 @@ enum err cron__range(struct parse *p, enum cron_field field, struct slice range,
     // A range of weekdays may end on Sunday by name; it is then the seventh day.
     if (field == CRON_WEEKDAY && *high == 0 && ascii_is_letter(p->text[last.at]))
         *high = 7;
-    return *low <= *high ? ERR_OK : refuse_backwards(p, field, range, *low, *high, stepped);
+    return *low <= *high ? ERR_OK : refuse_backwards(p, field, range, *low, *high, step);
 }
 
 static enum err range_item(struct parse *p, enum cron_field field, struct slice item,
@@ -180,8 +207,9 @@ static enum err range_item(struct parse *p, enum cron_field field, struct slice 
 {
     struct slice range = cron__until(p, item, "/");
     struct slice tail = {range.end, item.end};
+    struct slice step = {tail.at + (cron__bytes(tail) > 0), tail.end};
     unsigned low, high;
-    enum err err = cron__range(p, field, range, cron__bytes(tail) > 0, &low, &high);
+    enum err err = cron__range(p, field, range, &step, &low, &high);
     return err ? err : add_range(p, field, tail, false, low, high, set);
 }
 

@@ -44,7 +44,7 @@ enum err cron__hash_item(struct parse *p, enum cron_field field, struct slice it
             return cron__refuse(p, CRON_SYNTAX, field, item, "')' expected after '('");
         if (!cron__has(p, range, '-'))
             return refuse_range(p, field, range);
-        enum err err = cron__range(p, field, range, true, &low, &high);
+        enum err err = cron__range(p, field, range, NULL, &low, &high);
         if (err)
             return err;
         rest.at = range.end + 1;

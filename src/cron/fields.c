@@ -8,8 +8,6 @@
 
 #include "cron/parse_priv.h"
 
-#include "cron/ascii_priv.h"
-
 #include <string.h>
 
 #define FIELDS_MAX 7
@@ -35,9 +33,8 @@ static enum err refuse_count(struct parse *p, struct slice all, size_t count)
     enum err err = cron__refuse(p, CRON_FIELD_COUNT, CRON_NO_FIELD, all,
                                 "expected 5, 6 or 7 fields, found %zu", count);
     cron__expected(p, "[second] minute hour day month weekday [year]");
-    bool date = count == 1 && ascii_is_digit(p->text[all.at]) && cron__has(p, all, '-');
-    cron__hint(p, "%s",
-               date ? "2026-12-01T09:00:00 for a single run" : "minute hour day month weekday");
+    if (!cron__hint_time(p, all))
+        cron__hint(p, "minute hour day month weekday");
     return err;
 }
 
@@ -88,6 +85,8 @@ static enum err parse_days(struct parse *p, enum cron_field field, struct slice 
 {
     bool both = field == CRON_WEEKDAY && p->text[list.at] == '+';
     list.at += both;
+    if (field == CRON_DAY)
+        p->any_day = cron__is(p, list, "?");
     if (is_any_day(p, list)) {
         cron__set_add(set, field, cron__rule(field)->low, cron__rule(field)->star_high, 1);
         cron__normal(p, "*");
@@ -144,16 +143,34 @@ static enum err parse_field(struct parse *p, enum cron_field field, struct slice
     return ERR_OK;
 }
 
-// "0 0 1 1 * 2030": a year in the sixth place, where other tools have it.
-static void hint_year_last(struct parse *p, size_t count)
+// "0 0 1 1 * 2030": the error is a year in the sixth place.
+static bool is_year_last(const struct parse *p)
 {
     const struct cron_error *e = p->error;
-    unsigned year = 0;
-    for (size_t i = 0; i < MIN(e->length, 5u); i++)
-        year = year * 10 + (unsigned)(p->text[e->position + i] - '0');
-    if (count == 6 && e->field == CRON_WEEKDAY && e->code == CRON_RANGE && e->length == 4 &&
-        year >= CRON_YEAR_FIRST && year <= CRON_YEAR_LAST)
-        cron__hint(p, "six fields start with seconds; add `0` in front");
+    struct slice word = {e->position, e->position + e->length};
+    unsigned year;
+    return e->field == CRON_WEEKDAY && e->code == CRON_RANGE && cron__digits(p, word, &year) &&
+           year >= CRON_YEAR_FIRST && year <= CRON_YEAR_LAST;
+}
+
+// "0 12 ? * MON-FRI *": the error is a `?` outside of the day fields.
+static bool is_misplaced_mark(const struct parse *p)
+{
+    const struct cron_error *e = p->error;
+    return e->code == CRON_CHAR && e->field != CRON_DAY && e->field != CRON_WEEKDAY;
+}
+
+// Other tools have six fields that end with the year, and Quartz has no fewer than six.
+static void hint_shifted(struct parse *p, struct slice all, size_t count)
+{
+    int bytes = (int)cron__bytes(all);
+    const char *text = p->text + all.at;
+    if (count == 6 && (is_year_last(p) || is_misplaced_mark(p)))
+        (void)cron__hint_text(p, "six fields start with seconds; add `0` in front: ", "0 %.*s",
+                              bytes, text);
+    if (count == 5 && is_misplaced_mark(p))
+        (void)cron__hint_text(p, "five fields start with minutes; with seconds there are six: ",
+                              "%.*s *", bytes, text);
 }
 
 enum err cron__fields(struct parse *p, struct slice all)
@@ -176,7 +193,7 @@ enum err cron__fields(struct parse *p, struct slice all)
             cron__normal(p, " ");
         enum err err = parse_field(p, field, words[i]);
         if (err) {
-            hint_year_last(p, count);
+            hint_shifted(p, all, count);
             return err;
         }
     }

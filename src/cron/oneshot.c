@@ -24,11 +24,12 @@ bool cron__looks_oneshot(const struct parse *p, struct slice all)
     return cron__until(p, all, " \t").end == all.end && matches(p, all, "9999-99-99T");
 }
 
-static enum err refuse_format(struct parse *p, struct slice where)
+static enum err refuse_format(struct parse *p, struct slice all, struct slice where)
 {
     enum err err = cron__refuse(p, CRON_ONESHOT, CRON_NO_FIELD, where,
                                 "not an ISO 8601 date and time: '%.*s'", SLICE_TEXT(p, where));
     cron__expected(p, "YYYY-MM-DDThh:mm[:ss], then nothing, Z or +hh:mm");
+    (void)cron__hint_time(p, all);
     return err;
 }
 
@@ -65,11 +66,12 @@ static enum err take_date(struct parse *p, size_t *at, int64_t *day_number)
 }
 
 // "hh:mm" or "hh:mm:ss" as seconds of the day. *at ends after the last digit.
-static enum err take_time(struct parse *p, size_t *at, struct slice rest, int64_t *second_of_day)
+static enum err take_time(struct parse *p, struct slice all, size_t *at, int64_t *second_of_day)
 {
+    struct slice rest = {*at, all.end};
     unsigned hour, minute, second = 0;
     if (!matches(p, rest, "99:99"))
-        return refuse_format(p, rest);
+        return refuse_format(p, all, rest);
     bool seconds = matches(p, rest, "99:99:99");
     enum err err = take_number(p, at, 2, "hour", 0, 23, &hour);
     if (!err)
@@ -84,14 +86,16 @@ static enum err take_time(struct parse *p, size_t *at, struct slice rest, int64_
 }
 
 // What follows the time: nothing, "Z", or an offset. *local: nothing did.
-static enum err take_offset(struct parse *p, struct slice tail, bool *local, int64_t *offset_s)
+static enum err take_offset(struct parse *p, struct slice all, size_t from, bool *local,
+                            int64_t *offset_s)
 {
+    struct slice tail = {from, all.end};
     *local = !cron__bytes(tail);
     *offset_s = 0;
     if (*local || cron__is(p, tail, "Z"))
         return ERR_OK;
     if (cron__bytes(tail) != 6 || !(matches(p, tail, "+99:99") || matches(p, tail, "-99:99")))
-        return refuse_format(p, tail);
+        return refuse_format(p, all, tail);
     unsigned hour, minute;
     size_t at = tail.at + 1;
     enum err err = take_number(p, &at, 2, "offset hour", 0, 23, &hour);
@@ -110,9 +114,9 @@ enum err cron__oneshot(struct parse *p, struct slice all)
     bool local = false;
     enum err err = take_date(p, &at, &day);
     if (!err)
-        err = take_time(p, &at, (struct slice){at, all.end}, &second);
+        err = take_time(p, all, &at, &second);
     if (!err)
-        err = take_offset(p, (struct slice){at, all.end}, &local, &offset_s);
+        err = take_offset(p, all, at, &local, &offset_s);
     if (err)
         return err;
 

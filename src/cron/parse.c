@@ -2,10 +2,12 @@
 // parse.c: the door of the schedule parser.
 //
 // Checks what holds for every text (length, printable ASCII), strips blanks at both ends and hands
-// on to one of three grammars: cron fields, "@nickname" and "@every", or a one-shot date and time.
+// on to one of three grammars: cron fields, "@nickname" and "@every", or a one-shot date and time;
+// or to foreign.c, which knows what other schedulers write.
 
 #include "cron/parse_priv.h"
 
+#include "cron/ascii_priv.h"
 #include "cron/next_priv.h"
 
 #include <assert.h>
@@ -79,6 +81,15 @@ struct slice cron__strip(const struct parse *p, struct slice s)
     return s;
 }
 
+bool cron__begins(const struct parse *p, struct slice s, const char *word)
+{
+    size_t i = s.at;
+    for (; *word && i < s.end; word++, i++)
+        if (ascii_upper(*word) != ascii_upper(p->text[i]))
+            return false;
+    return !*word;
+}
+
 static enum err parse_text(struct parse *p, size_t bytes)
 {
     if (bytes > CRON_TEXT_BYTES_MAX)
@@ -92,6 +103,8 @@ static enum err parse_text(struct parse *p, size_t bytes)
     struct slice all = cron__strip(p, (struct slice){0, bytes});
     if (all.at < all.end && p->text[all.at] == '@')
         return cron__nickname(p, all);
+    if (cron__looks_foreign(p, all))
+        return cron__foreign(p, all);
     if (cron__looks_oneshot(p, all))
         return cron__oneshot(p, all);
     return cron__fields(p, all);
@@ -120,11 +133,34 @@ static enum err parse_into(const char *text, size_t bytes, const struct cron_opt
     if (err)
         return err;
 
+    schedule.quartz_weekdays = p.any_day && p.weekday_number && !p.weekday_zero;
     if (schedule.fold == CRON_FOLD_DEFAULT)
         schedule.fold = schedule.interval ? CRON_FOLD_BOTH : CRON_FOLD_FIRST;
     schedule.last_day = cron__last_day(&schedule);
     *out = schedule;
     return ERR_OK;
+}
+
+bool cron__hint_text(struct parse *p, const char *lead, const char *format, ...)
+{
+    char text[CRON_TEXT_BYTES_MAX + 1];
+    va_list args;
+    va_start(args, format);
+    int length = vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    if (p->asking || length < 0 || strlen(lead) + (size_t)length >= sizeof p->error->hint)
+        return false;
+    struct cron_schedule schedule = {0};
+    struct cron_error unread;
+    struct parse asking = {.text = text,
+                           .out = &schedule,
+                           .error = &unread,
+                           .normal = cron__text(NULL, 0),
+                           .asking = true};
+    if (parse_text(&asking, (size_t)length))
+        return false;
+    cron__hint(p, "%s%s", lead, text);
+    return true;
 }
 
 enum err cron_parse(const char *text, size_t bytes, const struct cron_options *o,

@@ -32,6 +32,19 @@ const char *cron_field_name(enum cron_field field)
     return fields[field];
 }
 
+void cron_error_text(const struct cron_error *e, char *out, size_t bytes)
+{
+    const char *field = cron_field_name(e->field);
+    struct text t = cron__text(out, bytes);
+    cron__add(&t, "%s%s%s", field, *field ? ": " : "", e->message);
+    if (!e->expected[0] || strstr(e->message, "out of range") || strstr(e->message, e->expected))
+        return; // The message tells what is expected.
+    if (!strstr(e->message, "expected"))
+        cron__add(&t, ", expected %s", e->expected);
+    else if (!e->hint[0])
+        cron__add(&t, " (%s)", e->expected);
+}
+
 enum err cron__refuse(struct parse *p, enum cron_code code, enum cron_field field,
                       struct slice where, const char *format, ...)
 {

@@ -23,6 +23,10 @@ struct parse {
     struct cron_schedule *out;
     struct cron_error *error;
     struct text normal;
+    bool asking;         // Only whether a hint would be a schedule: it gets no hints of its own.
+    bool any_day;        // The day field is `?`.
+    bool weekday_number; // A weekday is written as a number from 1 to 7,
+    bool weekday_zero;   // or as 0, which Quartz does not know.
 };
 
 // The values of a field, bit n being rule->base + n.
@@ -52,6 +56,9 @@ MUST_CHECK enum err cron__refuse(struct parse *p, enum cron_code code, enum cron
                                  struct slice where, const char *format, ...) PRINTF_LIKE(5, 6);
 void cron__hint(struct parse *p, const char *format, ...) PRINTF_LIKE(2, 3);
 void cron__expected(struct parse *p, const char *format, ...) PRINTF_LIKE(2, 3);
+// The hint becomes `lead` and a whole text to write instead. False, and no hint, if that text is
+// no schedule or too long.
+bool cron__hint_text(struct parse *p, const char *lead, const char *format, ...) PRINTF_LIKE(3, 4);
 
 // Writes a piece of the normal form, if anybody wants one (parse.c).
 void cron__normal(struct parse *p, const char *format, ...) PRINTF_LIKE(2, 3);
@@ -63,6 +70,8 @@ bool cron__is(const struct parse *p, struct slice s, const char *word);
 bool cron__has(const struct parse *p, struct slice s, char c);
 // The slice up to the first byte of `stops` at or after s.at.
 struct slice cron__until(const struct parse *p, struct slice s, const char *stops);
+// Whether it begins with the word, whatever the case of its letters.
+bool cron__begins(const struct parse *p, struct slice s, const char *word);
 // Without blanks at both ends.
 struct slice cron__strip(const struct parse *p, struct slice s);
 // For "%.*s" of a slice, cut so that messages stay short.
@@ -89,9 +98,10 @@ MUST_CHECK enum err cron__unknown(struct parse *p, enum cron_field field, struct
 // A step after its slash; at most the field's number of values.
 MUST_CHECK enum err cron__step(struct parse *p, enum cron_field field, struct slice word,
                                unsigned *out);
-// "a-b" with a <= b. `stepped`: a step follows, which makes a hint to turn the range round wrong.
+// "a-b" with a <= b. `step` is the text of the step that follows, empty without one. NULL: a range
+// inside of `H(...)`, where no list can be written instead of one that runs backwards.
 MUST_CHECK enum err cron__range(struct parse *p, enum cron_field field, struct slice range,
-                                bool stepped, unsigned *low, unsigned *high);
+                                const struct slice *step, unsigned *low, unsigned *high);
 
 // `*`, value, range, step or `H` into the set.
 MUST_CHECK enum err cron__item(struct parse *p, enum cron_field field, struct slice item,
@@ -113,5 +123,11 @@ MUST_CHECK enum err cron__nickname(struct parse *p,
                                    struct slice all);              // nickname.c: begins with `@`.
 bool cron__looks_oneshot(const struct parse *p, struct slice all); // oneshot.c
 MUST_CHECK enum err cron__oneshot(struct parse *p, struct slice all);
+// Wrappers and prefixes of other schedulers, all refused with a hint (foreign.c).
+bool cron__looks_foreign(const struct parse *p, struct slice all);
+MUST_CHECK enum err cron__foreign(struct parse *p, struct slice all);
+// The date and time in the form that is read here, as a hint, if the text is one in another form
+// (foreign_time.c). Leaves the hint alone and returns false if not.
+bool cron__hint_time(struct parse *p, struct slice all);
 
 #endif

@@ -148,6 +148,46 @@ static enum err refuse_question_mark(struct parse *p, enum cron_field field, str
     return err;
 }
 
+// Whether the word is a value of the field.
+static bool is_value(const struct parse *p, enum cron_field field, struct slice word)
+{
+    struct cron_error unread;
+    struct parse asking = *p;
+    unsigned ignored;
+    asking.error = &unread;
+    return cron__value(&asking, field, word, &ignored) == ERR_OK;
+}
+
+static void add_value(struct text *t, const struct parse *p, struct slice word, unsigned otherwise)
+{
+    if (cron__bytes(word))
+        cron__add(t, "%.*s", SLICE_TEXT(p, word));
+    else
+        cron__add(t, "%u", otherwise);
+}
+
+// "6~18" of cronie and OpenBSD is a value that each start of cron draws anew. `H(6-18)` is the
+// nearest thing: a value that stays the same.
+static bool hint_random(struct parse *p, enum cron_field field, struct slice word)
+{
+    const struct field_rule *rule = &rules[field];
+    struct slice low = cron__until(p, word, "~");
+    struct slice high = {low.end + 1, word.end};
+    if (low.end == word.end || !rule->hash_high || (cron__bytes(low) && !is_value(p, field, low)) ||
+        (cron__bytes(high) && !is_value(p, field, high)))
+        return false;
+    struct text t = cron__text(p->error->hint, sizeof p->error->hint);
+    cron__add(&t, "H");
+    if (cron__bytes(low) || cron__bytes(high)) {
+        cron__add(&t, "(");
+        add_value(&t, p, low, rule->low);
+        cron__add(&t, "-");
+        add_value(&t, p, high, rule->star_high);
+        cron__add(&t, ")");
+    }
+    return true;
+}
+
 enum err cron__unknown(struct parse *p, enum cron_field field, struct slice word)
 {
     if (cron__has(p, word, '?'))
@@ -161,7 +201,8 @@ enum err cron__unknown(struct parse *p, enum cron_field field, struct slice word
     } else {
         err = cron__refuse(p, CRON_SYNTAX, field, word, "expected %s, found '%.*s'", expected,
                            SLICE_TEXT(p, word));
-        if (!hint_capital(p, field, word) && !hint_short_name(p, field, word))
+        if (!hint_random(p, field, word) && !hint_capital(p, field, word) &&
+            !hint_short_name(p, field, word))
             hint_other_field(p, field, word);
     }
     cron__expected(p, "%s", expected);
@@ -184,6 +225,10 @@ enum err cron__value(struct parse *p, enum cron_field field, struct slice word, 
                                     SLICE_TEXT(p, word), rule->low, rule->high);
         cron__expected(p, "%s", rule->expected);
         return err;
+    }
+    if (field == CRON_WEEKDAY) {
+        p->weekday_number |= value > 0;
+        p->weekday_zero |= value == 0;
     }
     *out = value;
     return ERR_OK;

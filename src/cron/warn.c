@@ -82,6 +82,14 @@ static void warn_frequent(const struct question *q, struct text *t)
                   count);
 }
 
+static void warn_quartz_weekdays(const struct question *q, struct text *t)
+{
+    if (q->schedule->quartz_weekdays)
+        cron__add(
+            t, "`?` beside a weekday number comes from Quartz or AWS, where 1 is Sunday; here 1 is "
+               "Monday, and 0 and 7 are Sunday: names such as MON-FRI mean the same everywhere");
+}
+
 struct gap {
     int64_t begin, end; // Local seconds that do not exist.
 };
@@ -146,9 +154,12 @@ size_t cron_warnings(const struct cron_schedule *s, const struct zone *z, wall_m
                      struct cron_warning out[static CRON_WARNING_CODES])
 {
     static void (*const warn[])(const struct question *, struct text *) = {
-        [CRON_WARN_BOTH_DAYS] = warn_both_days,     [CRON_WARN_GAP] = warn_gap,
-        [CRON_WARN_UNEVEN_STEP] = warn_uneven_step, [CRON_WARN_STEP_ORIGIN] = warn_step_origin,
+        [CRON_WARN_BOTH_DAYS] = warn_both_days,
+        [CRON_WARN_GAP] = warn_gap,
+        [CRON_WARN_UNEVEN_STEP] = warn_uneven_step,
+        [CRON_WARN_STEP_ORIGIN] = warn_step_origin,
         [CRON_WARN_FREQUENT] = warn_frequent,
+        [CRON_WARN_QUARTZ_WEEKDAYS] = warn_quartz_weekdays,
     };
     struct question q = {.schedule = s, .zone = z, .now = now};
     size_t count = 0;

@@ -14,6 +14,7 @@
 #include <assert.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define SLOTS (2 * ZONE_CACHED_MAX) // A power of two, never more than half full.
@@ -92,17 +93,10 @@ static enum err find_locked(const char *name, const struct zone **out, struct fa
 
 static void name_nearest(const char *name, struct fault *f)
 {
-    char near[ZONE_SUGGESTIONS_MAX][ZONE_NAME_BYTES];
-    size_t count = zone_suggest(name, near);
-    char list[ZONE_SUGGESTIONS_MAX * (ZONE_NAME_BYTES + 4)] = "";
-    size_t used = 0;
-    for (size_t i = 0; i < count; i++)
-        used += (size_t)snprintf(list + used, sizeof list - used, "%s%s",
-                                 i == 0           ? "; did you mean "
-                                 : i + 1 == count ? " or "
-                                                  : ", ",
-                                 near[i]);
-    fault_set(f, ERR_NOT_FOUND, "unknown time zone '%.64s'%s%s", name, list, count ? "?" : "");
+    char hint[ZONE_HINT_BYTES];
+    zone_hint(name, hint);
+    fault_set(f, ERR_NOT_FOUND, "unknown time zone '%.64s'%s%s%s", name,
+              *hint ? "; did you mean " : "", hint, *hint ? "?" : "");
 }
 
 enum err zone_find(const char *name, const struct zone **out, struct fault *f)
@@ -122,6 +116,26 @@ enum err zone_find(const char *name, const struct zone **out, struct fault *f)
     return err;
 }
 
+static bool is_listed(const char *name)
+{
+    for (size_t i = 0; i < cache.name_count; i++)
+        if (!strcmp(cache.names[i], name))
+            return true;
+    return !strcmp(name, "UTC");
+}
+
+// The names that `name` stands for elsewhere and that this system has.
+static size_t suggest_alias(const char *name,
+                            char out[static ZONE_SUGGESTIONS_MAX][ZONE_NAME_BYTES])
+{
+    char alias[ZONE_SUGGESTIONS_MAX][ZONE_NAME_BYTES];
+    size_t count = zone__alias(name, alias), kept = 0;
+    for (size_t i = 0; i < count; i++)
+        if (is_listed(alias[i]))
+            memcpy(out[kept++], alias[i], ZONE_NAME_BYTES);
+    return kept;
+}
+
 size_t zone_suggest(const char *name, char out[static ZONE_SUGGESTIONS_MAX][ZONE_NAME_BYTES])
 {
     lock();
@@ -129,10 +143,32 @@ size_t zone_suggest(const char *name, char out[static ZONE_SUGGESTIONS_MAX][ZONE
         cache.names = xcalloc(NAMES_MAX, sizeof *cache.names);
         cache.name_count = zone__list(cache.directory, cache.names, NAMES_MAX);
     }
-    size_t count =
-        zone__nearest(name, (const char(*)[ZONE_NAME_BYTES])cache.names, cache.name_count, out);
+    size_t count = suggest_alias(name, out);
+    if (count == 0)
+        count =
+            zone__nearest(name, (const char(*)[ZONE_NAME_BYTES])cache.names, cache.name_count, out);
     unlock();
     return count;
+}
+
+void zone_hint(const char *name, char out[static ZONE_HINT_BYTES])
+{
+    char near[ZONE_SUGGESTIONS_MAX][ZONE_NAME_BYTES];
+    size_t count = zone_suggest(name, near), used = 0;
+    int hours;
+    *out = '\0';
+    if (count == 1 && sscanf(near[0], "Etc/GMT%d", &hours) == 1) {
+        snprintf(out, ZONE_HINT_BYTES,
+                 "%s (%d hours %s UTC all year; the sign in its name is turned round)", near[0],
+                 abs(hours), hours < 0 ? "ahead of" : "behind");
+        return;
+    }
+    for (size_t i = 0; i < count; i++)
+        used += (size_t)snprintf(out + used, ZONE_HINT_BYTES - used, "%s%s",
+                                 i == 0           ? ""
+                                 : i + 1 == count ? " or "
+                                                  : ", ",
+                                 near[i]);
 }
 
 // Reads the slot's file again if it has changed. True when the rules are new.

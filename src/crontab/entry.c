@@ -40,11 +40,10 @@ static enum err refuse_schedule(struct crontab_line *line, size_t at, const stru
 {
     enum crontab_kind kind =
         e->code == CRON_UNSUPPORTED ? CRONTAB_NOT_CONVERTIBLE : CRONTAB_INVALID;
-    const char *field = cron_field_name(e->field);
+    char words[CRON_ERROR_BYTES];
+    cron_error_text(e, words, sizeof words);
     snprintf(line->hint, sizeof line->hint, "%s", e->hint);
-    return crontab__refuse(line, kind, at + e->position, e->length, "%s%s%s%s%s", field,
-                           *field ? ": " : "", e->message, *e->expected ? ", expected " : "",
-                           e->expected);
+    return crontab__refuse(line, kind, at + e->position, e->length, "%s", words);
 }
 
 static enum err read_schedule(struct crontab_line *line, size_t at, size_t end)

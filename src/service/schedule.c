@@ -21,17 +21,6 @@ static enum err refuse_schedule(struct service_problem *p, enum err code,
     return code;
 }
 
-// "Europe/Paris, Europe/Prague", or nothing when no name is near.
-static void hint_zones(const char *name, struct service_problem *p)
-{
-    char near[ZONE_SUGGESTIONS_MAX][ZONE_NAME_BYTES];
-    size_t count = zone_suggest(name, near);
-    size_t used = 0;
-    for (size_t i = 0; i < count && used < sizeof p->hint; i++)
-        used +=
-            (size_t)snprintf(p->hint + used, sizeof p->hint - used, "%s%s", i ? ", " : "", near[i]);
-}
-
 static enum err find_zone(const char *name, const struct zone **out, struct service_problem *p)
 {
     struct fault f = {0};
@@ -43,7 +32,9 @@ static enum err find_zone(const char *name, const struct zone **out, struct serv
                               "the time zone '%.64s' cannot be read on this server", name);
     service_refuse(p, err, PROBLEM_TIMEZONE, "timezone", "unknown time zone '%.64s'", name);
     snprintf(p->expected, sizeof p->expected, "an IANA name such as Europe/Paris, or UTC");
-    hint_zones(name, p);
+    char hint[ZONE_HINT_BYTES];
+    zone_hint(name, hint);
+    snprintf(p->hint, sizeof p->hint, "%.*s", (int)sizeof p->hint - 1, hint);
     return err;
 }
 

@@ -35,7 +35,7 @@ static const struct refusal refusals[] = {
     {"0 0 * * 5#6", CRON_RANGE, CRON_WEEKDAY, 10, "occurrence 6 is out of range 1-5", ""},
     {"1,,2 * * * *", CRON_SYNTAX, CRON_MINUTE, 2, "value expected, found ','", ""},
     {"0 0 1 1 * 2030", CRON_RANGE, CRON_WEEKDAY, 10, "2030 is out of range 0-7",
-     "six fields start with seconds; add `0` in front"},
+     "six fields start with seconds; add `0` in front: 0 0 0 1 1 * 2030"},
     {"@Daily", CRON_NICKNAME, CRON_NO_FIELD, 0, "unknown nickname '@Daily'", "@daily"},
     {"@reboot", CRON_UNSUPPORTED, CRON_NO_FIELD, 0, "@reboot is not supported by a service", ""},
     {"@every 500ms", CRON_DURATION, CRON_NO_FIELD, 7, "not a duration such as 90s or 1h30m", ""},
@@ -72,22 +72,98 @@ static const struct refusal refusals[] = {
     {"2026-02-30T00:00", CRON_ONESHOT, CRON_NO_FIELD, 8, "day 30 is out of range 1-28", ""},
     {"2026-01-01T00:60", CRON_ONESHOT, CRON_NO_FIELD, 14, "minute 60 is out of range", ""},
     {"2026-01-01T00:00:00+24:00", CRON_ONESHOT, CRON_NO_FIELD, 20, "offset hour 24", ""},
-    {"2026-01-01T00:00:00.5Z", CRON_ONESHOT, CRON_NO_FIELD, 19, "not an ISO 8601", ""},
+    {"2026-01-01T00:00:00.5Z", CRON_ONESHOT, CRON_NO_FIELD, 19, "not an ISO 8601",
+     "2026-01-01T00:00:00Z"},
     {"1969-12-31T00:00", CRON_ONESHOT, CRON_NO_FIELD, 0, "year 1969 is out of range", ""},
-    {"2026-01-01", CRON_FIELD_COUNT, CRON_NO_FIELD, 0, "found 1",
-     "2026-12-01T09:00:00 for a single run"},
+    {"2026-01-01", CRON_FIELD_COUNT, CRON_NO_FIELD, 0, "found 1", "2026-01-01T00:00:00"},
     {"H(0-99) * * * *", CRON_RANGE, CRON_MINUTE, 4, "99 is out of range 0-59", ""},
     {"H(5) * * * *", CRON_SYNTAX, CRON_MINUTE, 2, "a range is expected", ""},
     {"H(1-5 * * * *", CRON_SYNTAX, CRON_MINUTE, 0, "')' expected", ""},
     {"H(5-1) * * * *", CRON_BACKWARDS, CRON_MINUTE, 2, "5-1 runs backwards", ""},
     {"0 0 0 1 1 * H", CRON_SYNTAX, CRON_YEAR, 12, "expected 1970-2199", ""},
+    // Ranges that run backwards, with a step: all values, or nothing where they are too many.
+    {"58-2/2 * * * *", CRON_BACKWARDS, CRON_MINUTE, 0, "58-2", "58,0,2"},
+    {"* * * * 5-1/2", CRON_BACKWARDS, CRON_WEEKDAY, 8, "5-1", "5,0"},
+    {"0 0 * NOV-FEB/2 *", CRON_BACKWARDS, CRON_MONTH, 6, "NOV-FEB", "NOV,JAN"},
+    {"0 22-2/1 * * *", CRON_BACKWARDS, CRON_HOUR, 2, "22-2", "22-23,0-2"},
+    {"31-30/2 * * * *", CRON_BACKWARDS, CRON_MINUTE, 0, "31-30",
+     "31,33,35,37,39,41,43,45,47,49,51,53,55,57,59,1,3,5,7,9,11,13,15,17,19,21,23,25,27,29"},
+    {"58-2/x * * * *", CRON_BACKWARDS, CRON_MINUTE, 0, "58-2", ""},
+    {"58-2/0 * * * *", CRON_BACKWARDS, CRON_MINUTE, 0, "58-2", ""},
+    // Random values of cronie and OpenBSD.
+    {"0~59 * * * *", CRON_SYNTAX, CRON_MINUTE, 0, "'0~59'", "H(0-59)"},
+    {"~ * * * *", CRON_SYNTAX, CRON_MINUTE, 0, "'~'", "H"},
+    {"5 6~18 * * *", CRON_SYNTAX, CRON_HOUR, 2, "'6~18'", "H(6-18)"},
+    {"5 ~18 * * *", CRON_SYNTAX, CRON_HOUR, 2, "'~18'", "H(0-18)"},
+    {"5 6~ * * *", CRON_SYNTAX, CRON_HOUR, 2, "'6~'", "H(6-23)"},
+    {"0 0 * * MON~FRI", CRON_SYNTAX, CRON_WEEKDAY, 8, "'MON~FRI'", "H(MON-FRI)"},
+    {"6~99 * * * *", CRON_SYNTAX, CRON_MINUTE, 0, "'6~99'", ""},
+    {"0 0 0 1 1 * 2030~2040", CRON_SYNTAX, CRON_YEAR, 12, "'2030~2040'", ""},
+    {"0 22-2", CRON_FIELD_COUNT, CRON_NO_FIELD, 0, "found 2", "minute hour day month weekday"},
 };
 
-static void every_refusal_names_place_and_remedy(void **state)
+// What is written for other schedulers: the hint is the whole text to write here.
+static const struct refusal foreign[] = {
+    {"cron(0 12 ? * MON-FRI *)", CRON_SYNTAX, CRON_NO_FIELD, 0, "written for AWS",
+     "0 0 12 ? * MON-FRI *"},
+    {"cron(0 12 * * ?)", CRON_SYNTAX, CRON_NO_FIELD, 0, "written for AWS", "0 12 * * ?"},
+    {"CRON( 15 10 ? * 6L 2030-2035 )", CRON_SYNTAX, CRON_NO_FIELD, 0, "written for AWS",
+     "0 15 10 ? * 6L 2030-2035"},
+    {"rate(5 minutes)", CRON_SYNTAX, CRON_NO_FIELD, 0, "written for AWS", "@every 5m"},
+    {"rate(1 hour)", CRON_SYNTAX, CRON_NO_FIELD, 0, "written for AWS", "@every 1h"},
+    {"rate(7 days)", CRON_SYNTAX, CRON_NO_FIELD, 0, "written for AWS", "@every 7d"},
+    {"at(2027-01-01T10:00:00)", CRON_SYNTAX, CRON_NO_FIELD, 0, "written for AWS",
+     "2027-01-01T10:00:00"},
+    {"TZ=Europe/Paris 0 9 * * *", CRON_SYNTAX, CRON_NO_FIELD, 0, "a setting beside it",
+     "0 9 * * *"},
+    {"CRON_TZ=Asia/Tokyo @daily", CRON_SYNTAX, CRON_NO_FIELD, 0, "a setting beside it", "@daily"},
+    {"2027-01-01 10:00:00", CRON_FIELD_COUNT, CRON_NO_FIELD, 0, "found 2", "2027-01-01T10:00:00"},
+    {"2027-01-01 10:00", CRON_FIELD_COUNT, CRON_NO_FIELD, 0, "found 2", "2027-01-01T10:00:00"},
+    {"2027-01-01 10:00 UTC", CRON_FIELD_COUNT, CRON_NO_FIELD, 0, "found 3", "2027-01-01T10:00:00Z"},
+    {"2027/01/01 10:00:30 +0530", CRON_FIELD_COUNT, CRON_NO_FIELD, 0, "found 3",
+     "2027-01-01T10:00:30+05:30"},
+    {"20270101T100000Z", CRON_FIELD_COUNT, CRON_NO_FIELD, 0, "found 1", "2027-01-01T10:00:00Z"},
+    {"20270101", CRON_FIELD_COUNT, CRON_NO_FIELD, 0, "found 1", "2027-01-01T00:00:00"},
+    {"1795900000", CRON_FIELD_COUNT, CRON_NO_FIELD, 0, "found 1", "2026-11-28T21:06:40Z"},
+    {"1795900000123", CRON_FIELD_COUNT, CRON_NO_FIELD, 0, "found 1", "2026-11-28T21:06:40Z"},
+    {"2027-01-01T10:00:00.000Z", CRON_ONESHOT, CRON_NO_FIELD, 19, "not an ISO 8601",
+     "2027-01-01T10:00:00Z"},
+    {"2027-01-01T10:00:00+0200", CRON_ONESHOT, CRON_NO_FIELD, 19, "not an ISO 8601",
+     "2027-01-01T10:00:00+02:00"},
+};
+
+// The same, where words come before the text.
+static const struct refusal shifted[] = {
+    {"0 12 ? * MON-FRI *", CRON_CHAR, CRON_HOUR, 5, "`?` is only for the two day fields",
+     "six fields start with seconds; add `0` in front: 0 0 12 ? * MON-FRI *"},
+    {"0 2 ? * 5L *", CRON_CHAR, CRON_HOUR, 4, "`?` is only for the two day fields",
+     "six fields start with seconds; add `0` in front: 0 0 2 ? * 5L *"},
+    {"0 2 * * ? 2030", CRON_CHAR, CRON_MONTH, 8, "`?` is only for the two day fields",
+     "six fields start with seconds; add `0` in front: 0 0 2 * * ? 2030"},
+    {"0 0 1 1 * 2030-2035", CRON_RANGE, CRON_WEEKDAY, 10, "2030 is out of range 0-7",
+     "six fields start with seconds; add `0` in front: 0 0 0 1 1 * 2030-2035"},
+    {"0 0 12 ? *", CRON_CHAR, CRON_MONTH, 7, "`?` is only for the two day fields",
+     "five fields start with minutes; with seconds there are six: 0 0 12 ? * *"},
+    {"0 ? 12 * * MON", CRON_CHAR, CRON_MINUTE, 2, "`?` is only for the two day fields", "*"},
+};
+
+// No hint, because nothing that could be written instead is certain.
+static const struct refusal hopeless[] = {
+    {"cron(* * *)", CRON_SYNTAX, CRON_NO_FIELD, 0, "written for AWS",
+     "second minute hour day month weekday year, without `cron(` and `)`"},
+    {"cron(cron(0 12 ? * MON *))", CRON_SYNTAX, CRON_NO_FIELD, 0, "written for AWS",
+     "second minute hour day month weekday year, without `cron(` and `)`"},
+    {"rate(often)", CRON_SYNTAX, CRON_NO_FIELD, 0, "written for AWS", "@every 5m"},
+    {"2027-13-01 10:00", CRON_FIELD_COUNT, CRON_NO_FIELD, 0, "found 2",
+     "minute hour day month weekday"},
+    {"179590000", CRON_FIELD_COUNT, CRON_NO_FIELD, 0, "found 1", "minute hour day month weekday"},
+    {"0 0 24 * * *", CRON_RANGE, CRON_HOUR, 4, "24 is out of range", ""},
+};
+
+static void check_refusals(const struct refusal *rows, size_t count)
 {
-    (void)state;
-    for (size_t i = 0; i < COUNT_OF(refusals); i++) {
-        const struct refusal *r = &refusals[i];
+    for (size_t i = 0; i < count; i++) {
+        const struct refusal *r = &rows[i];
         struct cron_schedule s;
         struct cron_error e = {0};
         enum err err = cron_parse(r->text, strlen(r->text), NULL, &s, &e);
@@ -101,15 +177,60 @@ static void every_refusal_names_place_and_remedy(void **state)
     }
 }
 
+static void every_refusal_names_place_and_remedy(void **state)
+{
+    (void)state;
+    check_refusals(refusals, COUNT_OF(refusals));
+}
+
+static void texts_of_other_schedulers_get_what_to_write_here(void **state)
+{
+    (void)state;
+    check_refusals(foreign, COUNT_OF(foreign));
+    check_refusals(shifted, COUNT_OF(shifted));
+    check_refusals(hopeless, COUNT_OF(hopeless));
+    for (size_t i = 0; i < COUNT_OF(foreign); i++)
+        schedule_of(foreign[i].hint);
+    for (size_t i = 0; i < COUNT_OF(shifted) - 1; i++)
+        schedule_of(strrchr(shifted[i].hint, ':') + 2);
+}
+
+// The line for people has the field, the message and what is expected, each of them once.
+static void an_error_line_says_what_is_expected_once(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *line;
+    } rows[] = {
+        {"x * * * *", "minute: expected 0-59, found 'x'"},
+        {"* * 25-L * *", "day: expected 1-31, found 'L'"},
+        {"60 * * * *", "minute: 60 is out of range 0-59"},
+        {"1,,2 * * * *", "minute: value expected, found ',' (0-59)"},
+        {"*/90 * * * *", "minute: step 90 is larger than the field's 60 values, expected 1-60"},
+        {"* * *", "expected 5, 6 or 7 fields, found 3"},
+        {"@every 0s", "the interval must be at least 1s, expected [nd][nh][nm][ns], 1s to 366d"},
+        {"@reboot", "@reboot is not supported by a service"},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct cron_schedule s;
+        struct cron_error e;
+        char line[CRON_ERROR_BYTES];
+        assert_true(cron_parse(rows[i].text, strlen(rows[i].text), NULL, &s, &e));
+        cron_error_text(&e, line, sizeof line);
+        assert_string_equal(line, rows[i].line);
+    }
+}
+
 // A hint that looks like an expression is one: put in place of what is wrong, it parses.
 static void hints_can_be_pasted(void **state)
 {
     (void)state;
     static const char *const texts[] = {
-        "5/15 * * * *", "/5 * * * *",  "0 22-2 * * *", "0 0 * * FRI-MON", "0 0 * * MONDAY",
-        "? * * * *",    "0 0 l * *",   "0 0 15w * *",  "0 0 lw * *",      "0 0 * * fril",
-        "0 0 * * 7-1",  "h * * * *",   "@Daily",       "0 0 * NOV-FEB *", "0 0 25-5 * *",
-        "0 0 * * 6-0",  "0 23-0 * * *"};
+        "5/15 * * * *", "/5 * * * *",   "0 22-2 * * *",   "0 0 * * FRI-MON",   "0 0 * * MONDAY",
+        "? * * * *",    "0 0 l * *",    "0 0 15w * *",    "0 0 lw * *",        "0 0 * * fril",
+        "0 0 * * 7-1",  "h * * * *",    "@Daily",         "0 0 * NOV-FEB *",   "0 0 25-5 * *",
+        "0 0 * * 6-0",  "0 23-0 * * *", "58-2/2 * * * *", "0 0 * * SAT-MON/2", "5 6~18 * * *",
+        "~ * * * *"};
     for (size_t i = 0; i < COUNT_OF(texts); i++) {
         struct cron_schedule s;
         struct cron_error e;
@@ -181,6 +302,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_refusal_names_place_and_remedy),
+        cmocka_unit_test(texts_of_other_schedulers_get_what_to_write_here),
+        cmocka_unit_test(an_error_line_says_what_is_expected_once),
         cmocka_unit_test(hints_can_be_pasted),
         cmocka_unit_test(a_refusal_leaves_the_schedule_alone),
         cmocka_unit_test(the_longest_text_has_a_bound),

@@ -56,6 +56,7 @@ static void normal_forms_mean_the_same(void **state)
         normal_form(r.text, NULL, normal);
         normal_form(normal, NULL, again);
         struct cron_schedule a = schedule_of(r.text), b = schedule_of(normal);
+        a.quartz_weekdays = false; // A warning about the text: the normal form has no `?`.
         if (memcmp(&a, &b, sizeof a) != 0 || strcmp(normal, again) != 0)
             fail_msg("'%s' differs from its normal form '%s' ('%s')", r.text, normal, again);
     }

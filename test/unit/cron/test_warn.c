@@ -49,6 +49,16 @@ static void surprises_are_named(void **state)
         {"30 2 * * *", "Asia/Tokyo", ""},
         {"2027-03-28T02:30", "Europe/Paris", ""},
         {"0 0 30 2 *", "UTC", ""},
+        {"0 0 12 ? * 2-6", "UTC", "quartz_weekdays"},
+        {"0 12 ? * 2", "UTC", "quartz_weekdays"},
+        {"0 0 12 ? * 6L", "UTC", "quartz_weekdays"},
+        {"0 0 12 ? * 2#1 2030", "UTC", "quartz_weekdays"},
+        {"0 0 12 ? * MON-FRI", "UTC", ""},
+        {"0 0 12 ? * MON#2", "UTC", ""},
+        {"0 0 12 ? * 0-5", "UTC", ""}, // Quartz has no day 0.
+        {"0 0 12 ? * */2", "UTC", "uneven_step"},
+        {"0 0 12 * * 2-6", "UTC", ""},
+        {"0 0 12 15 * ?", "UTC", ""},
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         char codes[128], text[256];

@@ -264,6 +264,58 @@ static void misspelt_names_lead_to_near_ones(void **state)
     assert_string_equal(f.text, "unknown time zone 'Europe/Pariss'; did you mean Europe/Paris?");
 }
 
+// Names that no zone has, but that other systems use for one.
+static void foreign_names_lead_to_the_zone_they_mean(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *wrong, *hint;
+    } rows[] = {
+        {"PST", "America/Los_Angeles"},
+        {"cest", "Europe/Berlin"},
+        {"IST", "Asia/Kolkata, Europe/Dublin or Asia/Jerusalem"},
+        {"Pacific Standard Time", "America/Los_Angeles"},
+        {"eastern daylight time", "America/New_York"},
+        {"W. Europe Standard Time", "Europe/Berlin"},
+        {"Central Standard Time (Mexico)", "America/Mexico_City"},
+        {"+02:00",
+         "Etc/GMT-2 (2 hours ahead of UTC all year; the sign in its name is turned round)"},
+        {"UTC+2",
+         "Etc/GMT-2 (2 hours ahead of UTC all year; the sign in its name is turned round)"},
+        {"GMT-5", "Etc/GMT+5 (5 hours behind UTC all year; the sign in its name is turned round)"},
+        {"-1100",
+         "Etc/GMT+11 (11 hours behind UTC all year; the sign in its name is turned round)"},
+        {"UTC+0", "UTC"},
+        {"+05:30", "Asia/Kolkata"},
+        {"UTC+14",
+         "Etc/GMT-14 (14 hours ahead of UTC all year; the sign in its name is turned round)"},
+        {"UTC+15", ""},
+        {"+99:99", ""},
+        {"+", ""},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        char hint[ZONE_HINT_BYTES];
+        const struct zone *z;
+        zone_hint(rows[i].wrong, hint);
+        if (strcmp(hint, rows[i].hint) != 0)
+            fail_msg("'%s' leads to '%s'", rows[i].wrong, hint);
+        assert_int_equal(zone_find(rows[i].wrong, &z, NULL), ERR_NOT_FOUND);
+    }
+}
+
+// Each zone that the table of foreign names leads to exists, so that no hint is wrong.
+static void every_foreign_name_leads_to_a_zone(void **state)
+{
+    (void)state;
+    static const char *const names[] = {
+#define ALIAS(written, ...) __VA_ARGS__,
+#include "cron/zone_alias.def"
+#undef ALIAS
+    };
+    for (size_t i = 0; i < COUNT_OF(names); i++)
+        zone_of(names[i]);
+}
+
 static void write_zone(const char *folder, const char *name, const struct file *file)
 {
     char path[256], temporary[256];
@@ -380,6 +432,8 @@ int main(void)
         cmocka_unit_test(zones_are_found_once),
         cmocka_unit_test(forbidden_names_are_unknown),
         cmocka_unit_test(misspelt_names_lead_to_near_ones),
+        cmocka_unit_test(foreign_names_lead_to_the_zone_they_mean),
+        cmocka_unit_test(every_foreign_name_leads_to_a_zone),
         cmocka_unit_test(the_release_of_the_data_is_known),
         cmocka_unit_test(threads_share_the_cache),
     };
