@@ -61,11 +61,16 @@ static void outcome(void *context, const struct outcome *o)
 
 // --- Mail ---
 
+static void set_stalled(struct engine *e, enum err cause)
+{
+    e->stalled = cause;
+    atomic_store(&e->refuse_writes, cause);
+}
+
 static void recorded(struct engine *e, uint64_t sequence)
 {
     if (e->stalled) {
-        e->stalled = false;
-        atomic_store(&e->refuse_writes, false);
+        set_stalled(e, ERR_OK);
         log_info("store.recovered", LOG_INT("sequence", sequence));
         step(e, &(struct event){.kind = EVENT_STORE, .healthy = true});
     }
@@ -73,13 +78,12 @@ static void recorded(struct engine *e, uint64_t sequence)
     engine__release(&e->held, sequence);
 }
 
-static void stalled(struct engine *e)
+static void stalled(struct engine *e, enum err cause)
 {
-    if (e->stalled)
-        return;
-    e->stalled = true;
-    atomic_store(&e->refuse_writes, true);
-    step(e, &(struct event){.kind = EVENT_STORE, .healthy = false});
+    bool begins = !e->stalled;
+    set_stalled(e, cause);
+    if (begins)
+        step(e, &(struct event){.kind = EVENT_STORE, .healthy = false});
 }
 
 struct zone_list {
@@ -120,7 +124,7 @@ static void open_mail(struct engine *e, struct engine_mail *m)
         recorded(e, m->sequence);
         break;
     case MAIL_STALLED:
-        stalled(e);
+        stalled(e, m->cause);
         break;
     case MAIL_ZONES:
         swap_zones(e);
@@ -266,8 +270,8 @@ static enum err open_parts(struct engine *e, const struct engine_options *o, str
 
 static void store_stalled(void *context, const struct fault *f)
 {
-    log_error("store.full", LOG_TEXT("detail", f->text));
-    engine__post(context, MAIL_STALLED);
+    log_error(f->code == ERR_BUSY ? "store.busy" : "store.full", LOG_TEXT("detail", f->text));
+    engine__post_stalled(context, f->code);
 }
 
 static void store_failed(void *context, const struct fault *f)

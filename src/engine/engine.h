@@ -36,8 +36,8 @@ typedef void engine_reply(void *context, const struct reply *r);
 
 // Hands over a command from any thread. `c` is copied and its job taken, also on failure; its body
 // is copied. `done` is called exactly once when ERR_OK is returned, else never. ERR_LIMIT: too many
-// commands wait; ERR_CLOSED: stopping; ERR_STORE_FULL: the disk is full and nothing can be written
-// now.
+// commands wait; ERR_CLOSED: stopping; ERR_STORE_FULL (the disk is full) and ERR_BUSY (another
+// program holds the database): nothing can be written now.
 MUST_CHECK enum err engine_submit(struct engine *e, const struct command *c, engine_reply *done,
                                   void *context);
 
@@ -48,7 +48,7 @@ struct engine_status {
     wall_ms turned_at;
     wall_ms started_at;
     int64_t epoch;
-    bool store_stalled; // The disk is full; writes are refused until it is not.
+    enum err store_stalled; // ERR_OK, or why nothing is written now: see engine_submit.
 };
 struct engine_status engine_status(struct engine *e); // Any thread.
 

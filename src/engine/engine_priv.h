@@ -23,6 +23,7 @@ struct engine_mail {
     struct mail mail;
     enum mail_kind kind;
     uint64_t sequence;            // RECORDED
+    enum err cause;               // STALLED
     struct client_key client_key; // COMMAND: what command.client_key points to; owns its text.
     struct command command;       // COMMAND: owns its job and body.
     engine_reply *done;           // COMMAND
@@ -34,6 +35,7 @@ void engine__mail_free(struct engine_mail *m);
 
 void engine__post(struct engine *e, enum mail_kind kind);
 void engine__post_recorded(void *engine, uint64_t sequence);
+void engine__post_stalled(struct engine *e, enum err cause);
 
 // Delivers the reply to whoever submitted the command, and frees the command's mail, which is the
 // reply's token.
@@ -85,8 +87,8 @@ struct engine {
     mono_ms hand_over_at; // When it goes to the store at the latest; MONO_NEVER: it is empty.
     struct actions actions;
     struct held_list held;
-    struct now now; // Of this turn; wall 0: not read yet.
-    bool stalled;
+    struct now now;   // Of this turn; wall 0: not read yet.
+    enum err stalled; // ERR_OK, or why nothing is written.
     bool stopping;
     pthread_t thread;
     bool thread_runs;
@@ -94,7 +96,7 @@ struct engine {
     pthread_mutex_t lock; // Guards what follows.
     pthread_cond_t turned;
     struct engine_status status;
-    _Atomic bool refuse_writes; // Mirrors status.store_stalled for engine_submit.
+    _Atomic(enum err) refuse_writes; // Mirrors `stalled` for engine_submit.
     void (*store_lost)(const struct fault *f);
 };
 

@@ -38,8 +38,9 @@ enum err engine_submit(struct engine *e, const struct command *c, engine_reply *
     }
     m->done = done;
     m->context = context;
-    bool full = atomic_load_explicit(&e->refuse_writes, memory_order_relaxed);
-    enum err err = full ? ERR_STORE_FULL : mailbox_post(e->mailbox, &m->mail);
+    enum err err = atomic_load_explicit(&e->refuse_writes, memory_order_relaxed);
+    if (!err)
+        err = mailbox_post(e->mailbox, &m->mail);
     if (err)
         engine__mail_free(m);
     return err;
@@ -57,6 +58,13 @@ void engine__post_recorded(void *context, uint64_t sequence)
     struct engine_mail *m = engine__mail_new(MAIL_RECORDED);
     m->sequence = sequence;
     post(context, m);
+}
+
+void engine__post_stalled(struct engine *e, enum err cause)
+{
+    struct engine_mail *m = engine__mail_new(MAIL_STALLED);
+    m->cause = cause;
+    post(e, m);
 }
 
 void engine__post(struct engine *e, enum mail_kind kind)

@@ -38,8 +38,9 @@ static void PRINTF_LIKE(4, 5)
 static void judge_store(const struct engine_status *s, struct health *h)
 {
     if (s->store_stalled)
-        judge(h, HEALTH_STORE, HEALTH_FAILING,
-              "the disk is full; nothing is written or sent until there is room");
+        judge(h, HEALTH_STORE, HEALTH_FAILING, "%s; nothing is written or sent until it %s",
+              store_stall_words(s->store_stalled),
+              s->store_stalled == ERR_BUSY ? "lets go of it" : "has room");
 }
 
 static void judge_planner(const struct engine_status *s, struct health *h)

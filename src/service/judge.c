@@ -175,7 +175,8 @@ static void judge_pending(const struct explain_facts *f, struct explanation *out
         say(out, EXPLAIN_PLANNED, "it is planned, and due at %s%s", time_words(due).text,
             e->due_at ? " because of the job's jitter" : "");
     else if (f->store_stalled)
-        say(out, EXPLAIN_WAITING, "it is due, but the disk is full, so nothing is sent");
+        say(out, EXPLAIN_WAITING, "it is due, but %s, so nothing is sent",
+            store_stall_words(f->store_stalled));
     else if (f->draining)
         say(out, EXPLAIN_WAITING, "it is due, and goes on when the server has started again");
     else if (f->down)
@@ -312,7 +313,8 @@ static void judge_to_come(const struct explain_facts *f, const struct job_span *
 static void judge_due(const struct explain_facts *f, struct explanation *out)
 {
     if (f->store_stalled)
-        say(out, EXPLAIN_WAITING, "it is due, but the disk is full: no record can be written");
+        say(out, EXPLAIN_WAITING, "it is due, but %s: no record can be written",
+            store_stall_words(f->store_stalled));
     else if (f->draining)
         say(out, EXPLAIN_WAITING, "it is due, and is planned when the server has started again");
     else

@@ -63,6 +63,8 @@ static const struct {
     {ERR_LIMIT, PROBLEM_BUSY, "too many changes are under way; try again in a moment"},
     {ERR_CLOSED, PROBLEM_CLOSED, "the server is shutting down"},
     {ERR_STORE_FULL, PROBLEM_STORE_FULL, "the server's disk is full; nothing was changed"},
+    {ERR_BUSY, PROBLEM_STORE_BUSY,
+     "another program holds the server's database; nothing was changed"},
 };
 
 enum err service__refuse_err(struct service_problem *p, enum err err, const struct fault *f)

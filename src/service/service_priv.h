@@ -125,7 +125,7 @@ struct explain_facts {
     const struct execution *missed;    // A MISSED range that reaches over `at`; NULL: none.
     struct store_progress progress;
     const struct host_down *down; // Nothing answers where the job calls; NULL: nothing is known.
-    bool store_stalled;
+    enum err store_stalled;       // ERR_OK, or why nothing is written.
     bool draining;
 };
 

@@ -44,6 +44,12 @@ enum err store_commit(struct store *s, struct batch *const *batches, size_t coun
     return s->ops->commit(s, batches, count, f);
 }
 
+const char *store_stall_words(enum err cause)
+{
+    assert(cause == ERR_STORE_FULL || cause == ERR_BUSY);
+    return cause == ERR_BUSY ? "another program holds the database" : "the disk is full";
+}
+
 enum err store_get_progress(struct store *s, struct progress *out, struct fault *f)
 {
     return s->ops->get_progress(s, out, f);

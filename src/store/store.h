@@ -73,9 +73,11 @@ MUST_CHECK enum err store_checkpoint(struct store *s, struct fault *f);
 struct store_writer;
 
 // Called on the writing thread. `committed`: every batch up to `sequence` is durable; the batches
-// themselves are freed by the writer. `stalled`: the disk is full, or another program holds the
-// database; the same batches are tried again every second until `committed`. `failed`: the store is
-// lost; nothing more will be written, and what is still put is dropped.
+// themselves are freed by the writer. `stalled`: nothing can be written now, and f->code says why:
+// ERR_STORE_FULL (the disk is full) or ERR_BUSY (another program holds the database). The same
+// batches are tried again every second until `committed`; when the cause changes meanwhile, it is
+// said again. `failed`: the store is lost; nothing more will be written, and what is still put is
+// dropped.
 struct store_writer_events {
     void (*committed)(void *context, uint64_t sequence);
     void (*stalled)(void *context, const struct fault *f);
@@ -90,7 +92,10 @@ MUST_CHECK enum err store_writer_start(struct store *s, const struct store_reten
 // Takes the batch. Batches must come in order of their sequence, from one thread. Never blocks.
 void store_writer_put(struct store_writer *w, struct batch *b);
 
-// Commits what waits, then ends the thread. When the disk is full it tries once more, and drops
+// The cause of a stall as a clause: "the disk is full", "another program holds the database".
+const char *store_stall_words(enum err cause);
+
+// Commits what waits, then ends the thread. In a stall it tries once more, and drops
 // what cannot be written: it was never confirmed. Called by the thread that puts. NULL is a no-op.
 void store_writer_stop(struct store_writer *w);
 
@@ -101,7 +106,7 @@ struct store_writer_status {
     uint64_t changes;
     int64_t last_commit_us;
     int64_t longest_commit_us;
-    bool stalled;
+    enum err stalled; // ERR_OK, or why nothing is written.
 };
 struct store_writer_status store_writer_status(struct store_writer *w); // Any thread.
 

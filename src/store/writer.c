@@ -81,7 +81,7 @@ static void note_commit(struct store_writer *w, int64_t took_us)
         w->status.changes += w->waiting[i]->count;
     w->status.last_commit_us = took_us;
     w->status.longest_commit_us = MAX(w->status.longest_commit_us, took_us);
-    w->status.stalled = false;
+    w->status.stalled = ERR_OK;
     pthread_mutex_unlock(&w->lock);
     histogram_observe(HISTOGRAM_commit_duration, took_us);
 }
@@ -96,12 +96,13 @@ static void free_waiting(struct store_writer *w)
 static void stall(struct store_writer *w, const struct fault *f)
 {
     pthread_mutex_lock(&w->lock);
-    w->status.stalled = true;
+    bool is_news = w->status.stalled != f->code;
+    w->status.stalled = f->code;
     pthread_mutex_unlock(&w->lock);
     w->retry_at = clock_mono_ms() + RETRY_MS;
-    if (w->mode != STALLED)
-        w->events.stalled(w->events.context, f);
     w->mode = STALLED;
+    if (is_news)
+        w->events.stalled(w->events.context, f);
 }
 
 static void fail(struct store_writer *w, const struct fault *f)

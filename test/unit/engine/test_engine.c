@@ -4,6 +4,8 @@
 #include "engine/engine_priv.h"
 #include "engine_test.h"
 
+#include <sched.h>
+
 // The command raises an alert about the server, so both a reply and an alert wait for its batch.
 static const struct command accept_clock = {.kind = COMMAND_ACCEPT_CLOCK};
 
@@ -40,6 +42,28 @@ static void an_alert_of_a_batch_that_was_dropped_is_not_raised(void **state)
     assert_int_equal(rig.alerts, 0);
 }
 
+// What was submitted before the stall waits for its commit; what comes later is refused at once,
+// and told why.
+static void a_stall_is_called_what_it_is(void **state)
+{
+    (void)state;
+    static const enum err causes[] = {ERR_STORE_FULL, ERR_BUSY};
+    struct answer first, late;
+    rig_wait_for_commits(1);
+    for (size_t i = 0; i < COUNT_OF(causes); i++) {
+        rig_set_commit_answer(causes[i]);
+        assert_int_equal(rig_submit(&accept_clock, &first), ERR_OK);
+        while (engine_status(rig.engine).store_stalled != causes[i])
+            sched_yield();
+        assert_int_equal(rig_submit(&accept_clock, &late), causes[i]);
+        assert_false(rig_has(&first));
+        rig_set_commit_answer(ERR_OK);
+        rig_wait_for(&first);
+        assert_int_equal(first.reply.err, ERR_OK);
+        assert_int_equal(engine_status(rig.engine).store_stalled, ERR_OK);
+    }
+}
+
 static void deadlines_know_milliseconds(void **state)
 {
     (void)state;
@@ -65,6 +89,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         RIG_TEST(a_reply_and_an_alert_wait_for_their_batch),
         RIG_TEST(an_alert_of_a_batch_that_was_dropped_is_not_raised),
+        RIG_TEST(a_stall_is_called_what_it_is),
         cmocka_unit_test(deadlines_know_milliseconds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

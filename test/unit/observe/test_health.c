@@ -53,11 +53,13 @@ struct judged {
 static void each_part_is_judged(void **state)
 {
     (void)state;
-    struct judged cases[8];
+    struct judged cases[9];
     size_t count = 0;
     struct engine_status s = well();
-    s.store_stalled = true;
+    s.store_stalled = ERR_STORE_FULL;
     cases[count++] = (struct judged){"disk full", s, HEALTH_STORE, HEALTH_FAILING};
+    s.store_stalled = ERR_BUSY;
+    cases[count++] = (struct judged){"database held", s, HEALTH_STORE, HEALTH_FAILING};
     s = well();
     s.core.watermark = NOW - PLANNER_LAG_MS;
     cases[count++] = (struct judged){"just in time", s, HEALTH_PLANNER, HEALTH_OK};
@@ -96,7 +98,7 @@ static void the_worst_part_decides_and_says_why(void **state)
 {
     (void)state;
     struct engine_status s = well();
-    s.store_stalled = true;
+    s.store_stalled = ERR_BUSY;
     s.core.watermark = NOW - 10000;
     struct health h;
     health_judge(&s, NOW, &h);
@@ -105,6 +107,9 @@ static void the_worst_part_decides_and_says_why(void **state)
     assert_string_equal(text_of(json, "version"), "1.2.3");
     assert_int_equal(json_integer_value(json_object_get(json, "uptime_s")), 60);
     assert_string_equal(text_of(json_object_get(json, "store"), "status"), "failing");
+    assert_string_equal(text_of(json_object_get(json, "store"), "reason"),
+                        "another program holds the database; nothing is written or sent until it "
+                        "lets go of it");
     assert_string_equal(text_of(json_object_get(json, "planner"), "status"), "degraded");
     assert_non_null(strstr(text_of(json_object_get(json, "planner"), "reason"), "10000 ms"));
     assert_string_equal(text_of(json_object_get(json, "dispatch"), "status"), "ok");

@@ -342,6 +342,7 @@ static const struct {
     {PROBLEM_BUSY, 503, "busy", true},
     {PROBLEM_CLOSED, 503, "draining", true},
     {PROBLEM_STORE_FULL, 507, "storage-full", true},
+    {PROBLEM_STORE_BUSY, 503, "storage-busy", true},
     {PROBLEM_STORE, 503, "storage-unavailable", true},
 };
 

@@ -341,8 +341,11 @@ static const struct {
     enum err err;
     enum problem_kind kind;
 } meanings[] = {
-    {ERR_NOT_FOUND, PROBLEM_NOT_FOUND},   {ERR_CLOSED, PROBLEM_CLOSED},
-    {ERR_STORE_FULL, PROBLEM_STORE_FULL}, {ERR_LIMIT, PROBLEM_BUSY},
+    {ERR_NOT_FOUND, PROBLEM_NOT_FOUND},
+    {ERR_CLOSED, PROBLEM_CLOSED},
+    {ERR_STORE_FULL, PROBLEM_STORE_FULL},
+    {ERR_BUSY, PROBLEM_STORE_BUSY},
+    {ERR_LIMIT, PROBLEM_BUSY},
     {ERR_SYSTEM, PROBLEM_STORE}, // Any other, of which there is no story.
 };
 

@@ -37,6 +37,7 @@ struct script {
     // What the writer said.
     uint64_t committed;
     unsigned stalls;
+    enum err causes[2]; // Of the first of them.
     unsigned failures;
 };
 
@@ -109,6 +110,8 @@ static void on_stalled(void *context, const struct fault *f)
     struct script *x = context;
     assert_string_equal(f->text, "as scripted");
     pthread_mutex_lock(&x->lock);
+    if (x->stalls < COUNT_OF(x->causes))
+        x->causes[x->stalls] = f->code;
     x->stalls++;
     pthread_cond_broadcast(&x->changed);
     pthread_mutex_unlock(&x->lock);
@@ -233,26 +236,29 @@ static void the_status_counts_commits_and_batches(void **state)
     script_free(x);
 }
 
-// A full disk, twice: told once, nothing lost, nothing skipped, and what came meanwhile joins.
-static void a_full_disk_is_tried_again_until_it_goes_through(void **state)
+// A full disk, then another program that holds the database, twice: each is told once, nothing is
+// lost, nothing skipped, and what came meanwhile joins.
+static void a_stalled_store_is_tried_again_until_it_goes_through(void **state)
 {
     (void)state;
     struct script *x = script_new();
     x->answers[0] = ERR_STORE_FULL;
-    x->answers[1] = ERR_BUSY;
-    x->answer_count = 2;
+    x->answers[1] = x->answers[2] = ERR_BUSY;
+    x->answer_count = 3;
     struct store_writer *w = start(x);
     put(w, 1, 1);
     AWAIT(x, x->stalls == 1);
-    assert_true(store_writer_status(w).stalled);
+    assert_int_equal(store_writer_status(w).stalled, ERR_STORE_FULL);
     put(w, 2, 2);
     AWAIT(x, x->committed == 2);
-    assert_int_equal(x->asked, 3);
-    assert_int_equal(x->first[2], 1);
-    assert_int_equal(x->last[2], 2);
-    assert_int_equal(x->stalls, 1);
+    assert_int_equal(x->asked, 4);
+    assert_int_equal(x->first[3], 1);
+    assert_int_equal(x->last[3], 2);
+    assert_int_equal(x->stalls, 2);
+    assert_int_equal(x->causes[0], ERR_STORE_FULL);
+    assert_int_equal(x->causes[1], ERR_BUSY);
     assert_int_equal(x->failures, 0);
-    assert_false(store_writer_status(w).stalled);
+    assert_int_equal(store_writer_status(w).stalled, ERR_OK);
     store_writer_stop(w);
     script_free(x);
 }
@@ -345,7 +351,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_comes_during_a_commit_joins_the_next),
         cmocka_unit_test(the_status_counts_commits_and_batches),
-        cmocka_unit_test(a_full_disk_is_tried_again_until_it_goes_through),
+        cmocka_unit_test(a_stalled_store_is_tried_again_until_it_goes_through),
         cmocka_unit_test(a_lost_store_is_told_and_nothing_more_is_written),
         cmocka_unit_test(stopping_commits_what_waits),
         cmocka_unit_test(stopping_tries_a_full_disk_once_more),
