@@ -141,7 +141,8 @@ enum err member_integer(const json_t *object, const char *name, int64_t min, int
 // The same for a value that is there.
 enum err time_read(const json_t *value, const char *name, wall_ms *out, struct problem *p);
 // A text as it is; any other value as compact JSON. The caller frees it; NULL for null and absent.
-char *member_payload(const json_t *value);
+// *is_json: it was no text.
+char *member_payload(const json_t *value, bool *is_json);
 
 // --- json_write.c --------------------------------------------------------------------------------
 

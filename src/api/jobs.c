@@ -241,9 +241,11 @@ enum err handle_trigger_job(struct api_request *r, struct problem *p)
     err = request_key(r, &key, &once, p);
     if (err)
         return err;
-    char *payload = member_payload(json_object_get(r->body, "body"));
+    bool is_json;
+    char *payload = member_payload(json_object_get(r->body, "body"), &is_json);
     r->succeed = triggered;
-    err = service_trigger_job(r->api->service, r->job, payload, once, change_done, r, &p->what);
+    err = service_trigger_job(r->api->service, r->job, payload, is_json, once, change_done, r,
+                              &p->what);
     free(payload);
     return err;
 }

@@ -87,7 +87,7 @@ static void *member_at(const struct member *m, const struct job *j)
     return (char *)j + m->offset;
 }
 
-// The four kinds of text are all held as a string.
+// The kinds of text are all held as a string.
 static char **text_at(const struct member *m, const struct job *j)
 {
     return member_at(m, j);
@@ -198,7 +198,7 @@ static enum err decode_payload(const struct member *m, const json_t *value, bool
 {
     (void)merge;
     (void)p;
-    char *payload = member_payload(value);
+    char *payload = member_payload(value, &j->body_is_json);
     job_set_text(text_at(m, j), payload);
     free(payload);
     return ERR_OK;
@@ -222,6 +222,19 @@ static enum err decode_tags(const struct member *m, const json_t *value, bool me
 static json_t *encode_text(const struct member *m, const struct job *j)
 {
     return json_text(*text_at(m, j));
+}
+
+// As it came: a text as a string, anything else as itself. A string that came as JSON, by an older
+// version, cannot be told from a text; and what JSON cannot hold exactly is shown as a text.
+static json_t *encode_payload(const struct member *m, const struct job *j)
+{
+    const int strict = JSON_DECODE_ANY | JSON_REJECT_DUPLICATES;
+    const char *body = *text_at(m, j);
+    json_t *value = body && j->body_is_json ? json_loads(body, strict, NULL) : NULL;
+    if (value && !json_is_string(value))
+        return value;
+    json_decref(value);
+    return json_text(body);
 }
 
 static json_t *encode_number(const struct member *m, const struct job *j)
@@ -284,7 +297,7 @@ static const struct {
     [MEMBER_TIME] = {decode_time, encode_time, sizeof(wall_ms)},
     [MEMBER_COUNT] = {NULL, encode_count, sizeof(int64_t)},
     [MEMBER_HEADERS] = {decode_headers, encode_headers, 0},
-    [MEMBER_PAYLOAD] = {decode_payload, encode_text, 0},
+    [MEMBER_PAYLOAD] = {decode_payload, encode_payload, 0},
     [MEMBER_TAGS] = {decode_tags, encode_tags, 0},
     [MEMBER_COMPUTED] = {NULL, NULL, 0},
 };
@@ -299,6 +312,8 @@ static void member_reset(const struct member *m, struct job *j)
         memcpy(member_at(m, j), member_at(m, defaults), bytes);
     else
         job_set_text(text_at(m, j), *text_at(m, defaults));
+    if (m->kind == MEMBER_PAYLOAD)
+        j->body_is_json = defaults->body_is_json;
     job_free(defaults);
 }
 

@@ -242,11 +242,27 @@ enum err member_integer(const json_t *object, const char *name, int64_t min, int
     return ERR_OK;
 }
 
-char *member_payload(const json_t *value)
+// With the fewest digits that give the same numbers again: 1.1 stays 1.1.
+static char *shortest_text(const json_t *value)
 {
+    char *text = NULL;
+    bool same = false;
+    for (size_t digits = 15; digits <= 17 && !same; digits++) {
+        free(text);
+        text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(digits));
+        json_t *again = json_loads(text, JSON_DECODE_ANY, NULL);
+        same = json_equal(value, again);
+        json_decref(again);
+    }
+    return text;
+}
+
+char *member_payload(const json_t *value, bool *is_json)
+{
+    *is_json = value && !json_is_null(value) && !json_is_string(value);
     if (!value || json_is_null(value))
         return NULL;
     if (json_is_string(value))
         return xstrdup(json_string_value(value));
-    return json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
+    return shortest_text(value);
 }

@@ -223,6 +223,7 @@ static void trigger(struct core *c, struct command *cmd, struct core_job *j, str
         .key = {.job = j->id, .scheduled_at = c->now.wall, .series = -1},
         .trigger = TRIGGER_MANUAL,
         .request_body = cmd->body,
+        .request_body_is_json = cmd->body_is_json,
     };
     struct open *o = core__open_plan(c, j, &row);
     r->job = j->id;

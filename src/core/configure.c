@@ -48,6 +48,7 @@ static struct policy policy_of(const struct job *from)
         .retry_strategy = from->retry_strategy,
         .catch_up = from->catch_up,
         .redirects = (uint8_t)from->redirects,
+        .body_is_json = from->body_is_json,
         .permanent_4xx = from->permanent_4xx,
         .tls_verify = from->tls_verify,
         .fresh_connection = from->fresh_connection,

@@ -92,7 +92,7 @@ struct job {
     char *timezone; // IANA name.
     char *api;      // The URL.
     char *headers;  // "Name: value\n" lines.
-    char *body;     // Sent as it is; the default body when NULL.
+    char *body;     // Sent as it is, "" is no body at all; the default body when NULL.
     char *tags;     // JSON array of strings, as text.
     char *paused_reason;
     char *success_status; // "200-299,304"; any status from 200 to 299 when NULL.
@@ -117,6 +117,7 @@ struct job {
     uint8_t overlap;        // enum overlap
     uint8_t dst_gap;        // enum cron_gap
     uint8_t dst_fold;       // enum cron_fold
+    bool body_is_json;      // The body came as JSON; else as a text. Decides its Content-Type.
     bool permanent_4xx;    // A 4xx answer but 408, 425, 429 ends the execution; 410 pauses the job.
     bool tls_verify;       // False: any certificate of the target will do.
     bool fresh_connection; // Each attempt opens a connection, which nobody uses after it.
@@ -264,6 +265,7 @@ struct execution {
     uint16_t http_status;     // Of the last answer; 0 when there was none.
     uint8_t state;            // enum execution_state
     uint8_t trigger;          // enum execution_trigger
+    bool request_body_is_json;
 };
 
 // From when it was due to the first byte of its first attempt; only when it has started.
@@ -326,7 +328,8 @@ enum change_kind {
     CHANGE_JOB_STATE,        // The core itself finished, resumed or moved a job.
     CHANGE_JOB_DELETE,       // The job goes; its executions stay until retention removes them.
     CHANGE_EXECUTION_INSERT, // Key and id are new: a second row for one key is our own mistake.
-    CHANGE_EXECUTION_UPDATE, // Every column but id, key, trigger and request_body.
+    CHANGE_EXECUTION_UPDATE, // Every column but those that are fixed with the row (due_at, trigger,
+                             // body).
     CHANGE_ATTEMPT,
     CHANGE_ALERT,
     CHANGE_CLIENT_KEY // Insert, or replace one that is too old.
@@ -421,6 +424,7 @@ struct command {
     struct job *job;          // Taken by the core. id, version and the times are filled in.
     const struct zone *zone;  // Of job->timezone.
     const char *body;         // TRIGGER: overrides the job's; NULL: the job's own. Borrowed.
+    bool body_is_json;
     const struct client_key *client_key; // CREATE, TRIGGER: text and digest; or NULL. Borrowed.
     void *token;                         // Comes back in the reply.
 };
@@ -457,7 +461,7 @@ struct event {
 struct request {
     const char *api;
     const char *headers; // "Name: value\n" lines, or NULL.
-    const char *body;    // NULL: the default body.
+    const char *body;    // NULL: the default body; "": none.
     const char *tls_ca;  // PEM certificates to trust beside the server's own, or NULL.
     enum job_method method;
     struct execution_key key;
@@ -466,6 +470,7 @@ struct request {
     dur_ms timeout_ms;
     int64_t fence;
     bool repeatable; // The job runs at least once: what is known not to have arrived is sent again.
+    bool body_is_json;
     bool tls_verify;
     bool fresh_connection;
     uint8_t redirects;               // So many are followed.

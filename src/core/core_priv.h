@@ -112,10 +112,11 @@ struct policy {
     uint8_t retry_strategy;
     uint8_t catch_up;
     uint8_t redirects;
+    bool body_is_json;
     bool permanent_4xx;
     bool tls_verify;
     bool fresh_connection;
-    uint8_t unused[7]; // Zero instead of padding.
+    uint8_t unused[6]; // Zero instead of padding.
 };
 
 struct core_job {

@@ -262,6 +262,8 @@ static void send(struct core *c, struct open *o)
                     .timeout_ms = j->policy->timeout_ms,
                     .fence = c->progress.epoch,
                     .repeatable = j->policy->type == JOB_ATLEAST_ONCE,
+                    .body_is_json =
+                        o->body ? o->record.request_body_is_json : j->policy->body_is_json,
                     .tls_verify = j->policy->tls_verify,
                     .fresh_connection = j->policy->fresh_connection,
                     .redirects = j->policy->redirects,

@@ -18,7 +18,8 @@
 //
 // Headers that every attempt carries, beside the job's own: Idempotency-Key (the quoted execution
 // id), webhook-id, webhook-timestamp, Carillon-Job, Carillon-Scheduled-At, Carillon-Attempt,
-// Carillon-Fence, traceparent, User-Agent, Content-Type (application/json unless the job sets it).
+// Carillon-Fence, traceparent, User-Agent, and with a body Content-Type (application/json of the
+// default body and of one that came as JSON, else text/plain), unless the job sets it.
 // Redirects are not followed: 3xx is an answer like any other. The response body is read up to
 // RESPONSE_BYTES_MAX and then cut; the first EXCERPT_BYTES_MAX of it are reported. Retry-After is
 // read as seconds or a date in any of its three forms, up to an hour.

@@ -126,16 +126,26 @@ static void add_default_body(struct request_text *t, const struct request *r,
     request_text_say(t, "}");
 }
 
+// A request without a body says so where the method lets one be expected (RFC 9110, 8.6).
+static bool expects_body(enum job_method m)
+{
+    return m == METHOD_POST || m == METHOD_PUT || m == METHOD_PATCH;
+}
+
+static const char *type_of_body(const struct request *r)
+{
+    return r->body && !r->body_is_json ? "text/plain; charset=utf-8" : "application/json";
+}
+
 static void build_body(struct request_parts *parts, const struct request *r,
                        const struct identity *who)
 {
     parts->body.count = 0;
-    // A body in a GET has no meaning of its own (RFC 9110, 9.3.1), so none is made up for it.
-    parts->has_body = r->body || r->method != METHOD_GET;
     if (r->body)
         request_text_say(&parts->body, r->body);
-    else if (parts->has_body)
+    else if (r->method != METHOD_GET) // There a body means nothing (RFC 9110, 9.3.1).
         add_default_body(&parts->body, r, who);
+    parts->has_length = parts->body.count > 0 || expects_body(r->method);
 }
 
 void request_build(struct request_parts *parts, const struct request *r, const char *version,
@@ -153,8 +163,8 @@ void request_build(struct request_parts *parts, const struct request *r, const c
         request_text_say(t, "User-Agent: ");
         add_line(t, "Carillon/", version);
     }
-    if (parts->has_body && !job_sets(r->headers, "Content-Type"))
-        add_line(t, "Content-Type: ", "application/json");
+    if (parts->body.count > 0 && !job_sets(r->headers, "Content-Type"))
+        add_line(t, "Content-Type: ", type_of_body(r));
     add_job_headers(t, r->headers);
 }
 

@@ -16,7 +16,7 @@ struct request_text {
 struct request_parts {
     struct request_text headers; // "Name: value\r\n" lines: Carillon's own, then the job's.
     struct request_text body;
-    bool has_body; // False: the request has none at all. A body of 0 bytes is a body.
+    bool has_length; // The request says how long its body is, be it 0 bytes.
 };
 
 // Builds both from `r`. `now` is the time of sending, `version` goes into the User-Agent.

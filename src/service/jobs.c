@@ -85,6 +85,7 @@ enum err service__call_prepare(struct call *c, struct command *out, struct servi
         return ERR_OK;
     case COMMAND_TRIGGER:
         out->body = c->text;
+        out->body_is_json = c->text_is_json;
         return service__check_body(c->text, p);
     case COMMAND_ACCEPT_CLOCK:
         return ERR_OK;
@@ -175,7 +176,7 @@ enum err service_delete_job(struct service *s, job_id id, int64_t version_expect
     return service__call_start(c, p);
 }
 
-enum err service_trigger_job(struct service *s, job_id id, const char *body,
+enum err service_trigger_job(struct service *s, job_id id, const char *body, bool is_json,
                              const struct service_key *key, service_done *done, void *context,
                              struct service_problem *p)
 {
@@ -183,6 +184,7 @@ enum err service_trigger_job(struct service *s, job_id id, const char *body,
     c->id = id;
     service__once_set(c, key);
     c->text = xstrdup(body);
+    c->text_is_json = is_json;
     return service__call_start(c, p);
 }
 

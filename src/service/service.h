@@ -153,11 +153,12 @@ MUST_CHECK enum err service_delete_job(struct service *s, job_id id, int64_t ver
                                        service_done *done, void *context,
                                        struct service_problem *p);
 
-// Runs the job now, also when it is paused. `body` replaces the job's own; NULL keeps it. `key` may
-// be NULL.
+// Runs the job now, also when it is paused. `body`, which came as JSON or as a text, replaces the
+// job's own; NULL keeps it. `key` may be NULL.
 MUST_CHECK enum err service_trigger_job(struct service *s, job_id id, const char *body,
-                                        const struct service_key *key, service_done *done,
-                                        void *context, struct service_problem *p);
+                                        bool is_json, const struct service_key *key,
+                                        service_done *done, void *context,
+                                        struct service_problem *p);
 
 // Says that the clock is right, when a clock that was ahead holds the schedules: they go on at
 // once. The result has neither job nor execution.

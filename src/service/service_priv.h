@@ -55,8 +55,9 @@ struct call {
     struct job *draft;  // CREATE, until it is handed over.
     service_edit *edit; // UPDATE
     void *edit_context;
-    bool resumes;  // UPDATE: the job must be able to fire afterwards.
-    char *text;    // TRIGGER: the body. Pause: the reason.
+    bool resumes; // UPDATE: the job must be able to fire afterwards.
+    char *text;   // TRIGGER: the body. Pause: the reason.
+    bool text_is_json;
     wall_ms until; // Pause.
     service_done *done;
     void *context;

@@ -320,6 +320,7 @@ void store_assert_same_job(const struct job *a, const struct job *b)
     assert_int_equal(a->alert_after, b->alert_after);
     assert_int_equal(a->failures, b->failures);
     assert_int_equal(a->overlap, b->overlap);
+    assert_int_equal(a->body_is_json, b->body_is_json);
     assert_int_equal(a->permanent_4xx, b->permanent_4xx);
     assert_int_equal(a->redirects, b->redirects);
     assert_int_equal(a->tls_verify, b->tls_verify);
@@ -357,6 +358,7 @@ void store_assert_same_execution(const struct execution *a, const struct executi
     store_assert_same_text(a->error, b->error);
     store_assert_same_text(a->reason, b->reason);
     store_assert_same_text(a->request_body, b->request_body);
+    assert_int_equal(a->request_body_is_json, b->request_body_is_json);
     assert_int_equal(a->attempts, b->attempts);
     assert_int_equal(a->retry_count, b->retry_count);
     assert_int_equal(a->recoveries, b->recoveries);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 // test_dispatch.c: what an attempt says to its target, and how answers are reported.
 
+#define _GNU_SOURCE // strcasestr
+
 #include "dispatch_harness.h"
 
 #include <inttypes.h>
@@ -269,12 +271,14 @@ static void every_method_is_sent_with_the_body_it_should_have(void **state)
         enum job_method method;
         const char *body;
         const char *start;
-        const char *length; // NULL: no body at all.
+        const char *length; // NULL: nothing is said of a body.
     } cases[] = {
-        {METHOD_POST, "abc", "POST /ok", "3"}, {METHOD_GET, NULL, "GET /ok", NULL},
-        {METHOD_PUT, NULL, "PUT /ok", "99"},   {METHOD_GET, "abc", "GET /ok", "3"},
-        {METHOD_PATCH, "", "PATCH /ok", "0"},  {METHOD_DELETE, NULL, "DELETE /ok", "99"},
-        {METHOD_GET, NULL, "GET /ok", NULL},   {METHOD_POST, "", "POST /ok", "0"},
+        {METHOD_POST, "abc", "POST /ok", "3"},   {METHOD_GET, NULL, "GET /ok", NULL},
+        {METHOD_PUT, NULL, "PUT /ok", "99"},     {METHOD_GET, "abc", "GET /ok", "3"},
+        {METHOD_PATCH, "", "PATCH /ok", "0"},    {METHOD_DELETE, NULL, "DELETE /ok", "99"},
+        {METHOD_GET, NULL, "GET /ok", NULL},     {METHOD_POST, "", "POST /ok", "0"},
+        {METHOD_DELETE, "", "DELETE /ok", NULL}, {METHOD_PUT, "", "PUT /ok", "0"},
+        {METHOD_GET, "", "GET /ok", NULL},       {METHOD_DELETE, "abc", "DELETE /ok", "3"},
         {METHOD_POST, NULL, "POST /ok", "99"},
     };
     struct harness *h = *state;
@@ -290,9 +294,46 @@ static void every_method_is_sent_with_the_body_it_should_have(void **state)
         assert_memory_equal(request, cases[i].start, strlen(cases[i].start));
         assert_int_equal(strstr(request, length) != NULL, cases[i].length != NULL);
         assert_int_equal(strstr(request, "Content-Length") != NULL, cases[i].length != NULL);
-        assert_int_equal(strstr(request, "Content-Type") != NULL, cases[i].length != NULL);
+        bool has_body = cases[i].length && *cases[i].length != '0';
+        assert_int_equal(strstr(request, "Content-Type") != NULL, has_body);
     }
     assert_int_equal(scripted_target_connections(h->target), 1);
+}
+
+// The job's own Content-Type wins, also where there is nothing it could be the type of.
+static void a_body_has_the_type_it_came_in(void **state)
+{
+    static const struct {
+        const char *body;
+        bool is_json;
+        const char *headers;
+        const char *type; // NULL: none.
+    } cases[] = {
+        {NULL, false, NULL, "application/json"},
+        {"{\"a\":1}", true, NULL, "application/json"},
+        {"{\"a\":1}", false, NULL, "text/plain; charset=utf-8"},
+        {"{\"a\":1}", true, "content-type: a/b\n", "a/b"},
+        {"a=1", false, "Content-Type: a/b\n", "a/b"},
+        {"", false, NULL, NULL},
+        {"", false, "Content-Type: a/b\n", "a/b"},
+    };
+    struct harness *h = *state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct send s = harness_attempt(h, "/ok");
+        s.request.body = cases[i].body;
+        s.request.body_is_json = cases[i].is_json;
+        s.request.headers = cases[i].headers;
+        harness_send(h, &s);
+        harness_wait(h, i + 1);
+        const char *line = strcasestr(scripted_target_request(h->target, i), "\r\ncontent-type: ");
+        assert_int_equal(line != NULL, cases[i].type != NULL);
+        if (!line)
+            continue;
+        line += strlen("\r\ncontent-type: ");
+        assert_memory_equal(line, cases[i].type, strlen(cases[i].type));
+        assert_memory_equal(line + strlen(cases[i].type), "\r\n", 2);
+        assert_null(strcasestr(line, "\r\ncontent-type: "));
+    }
 }
 
 static void what_a_request_borrows_is_copied(void **state)
@@ -395,6 +436,7 @@ int main(void)
         TEST(a_request_is_exactly_this),
         TEST(the_jobs_own_words_are_sent),
         TEST(every_method_is_sent_with_the_body_it_should_have),
+        TEST(a_body_has_the_type_it_came_in),
         TEST(what_a_request_borrows_is_copied),
         TEST(a_large_body_is_sent_at_once),
         TEST(a_thousand_at_once_are_each_answered_once),

@@ -66,6 +66,7 @@ static struct job *full_job(job_id id)
     j->alert_after = 5;
     j->failures = 4;
     j->overlap = OVERLAP_QUEUE;
+    j->body_is_json = true;
     j->permanent_4xx = true;
     j->redirects = 9;
     j->tls_verify = false;
@@ -180,6 +181,7 @@ static struct execution full_execution(int64_t id, job_id job)
         .error = "connection refused by 127.0.0.1:9999 – ü",
         .reason = "",
         .request_body = "{\"manual\": true}",
+        .request_body_is_json = true,
         .attempts = 65535,
         .retry_count = 100,
         .recoveries = 3,
@@ -234,6 +236,7 @@ static void an_update_leaves_identity_alone(void **state)
     update.key = e.key;
     update.trigger = TRIGGER_MANUAL;
     update.request_body = "its own";
+    update.request_body_is_json = false;
     update.due_at = e.due_at;
     check_execution(x, &update);
 }
@@ -572,6 +575,7 @@ static void many_changes_of_a_row_in_one_commit_end_in_the_last(void **state)
     e.trigger = TRIGGER_MANUAL;
     e.key.series = -1;
     e.request_body = "its own";
+    e.request_body_is_json = true;
     e.due_at = STORE_T0 + 250;
     struct execution running = store_execution(1, 1, STORE_T0);
     running.state = EXECUTION_RUNNING;
@@ -595,6 +599,7 @@ static void many_changes_of_a_row_in_one_commit_end_in_the_last(void **state)
     done.key = e.key;
     done.trigger = TRIGGER_MANUAL;
     done.request_body = "its own";
+    done.request_body_is_json = true;
     done.due_at = e.due_at;
     check_execution(x, &done);
     assert_int_equal(store_attempt_count(x, 1), 2);

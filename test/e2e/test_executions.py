@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Executions over the API: what is recorded of them, and manual triggers."""
 
+import pytest
 from harness.jobs import (
     create_job,
     expect,
@@ -79,6 +80,40 @@ def test_a_job_chooses_method_headers_and_body(shared_server, shared_target):
     assert (arrival.method, arrival.body) == ("PUT", b"plain words")
     assert arrival.headers["x-team"] == "billing"
     assert arrival.headers["content-type"] == "text/plain"
+
+
+@pytest.mark.parametrize(
+    "method, body, kind, length",
+    [
+        ("POST", {"a": [1.1, "ü"]}, "application/json", "16"),
+        ("POST", '{"a":1}', "text/plain; charset=utf-8", "7"),
+        ("POST", "", None, "0"),
+        ("DELETE", "", None, None),
+        ("GET", "", None, None),
+    ],
+)
+def test_a_body_is_called_what_it_is(shared_server, shared_target, method, body, kind, length):
+    path = f"/ok/kind/{method}/{length}"
+    job = create_job(shared_server, shared_target.url(path), method=method, body=body)
+    assert expect(shared_server.get(f"/jobs/{job['id']}"), 200).json["body"] == body
+    wait_for_end(shared_server, trigger(shared_server, job), 10)
+    (arrival,) = shared_target.arrivals(path)
+    assert arrival.headers.get("content-type") == kind
+    assert arrival.headers.get("content-length") == length
+    assert (arrival.json if isinstance(body, dict) else arrival.body.decode()) == body
+
+
+def test_a_trigger_brings_a_body_of_its_own_kind(shared_server, shared_target):
+    job = create_job(shared_server, shared_target.url("/ok/brought"), body={"a": 1})
+    for body in ("plain", {"b": 2}, ""):
+        response = shared_server.post(f"/jobs/{job['id']}/trigger", {"body": body})
+        wait_for_end(shared_server, expect(response, 202).json["execution_id"], 10)
+    arrivals = shared_target.arrivals("/ok/brought")
+    assert [(a.headers.get("content-type"), a.body) for a in arrivals] == [
+        ("text/plain; charset=utf-8", b"plain"),
+        ("application/json", b'{"b":2}'),
+        (None, b""),
+    ]
 
 
 def test_a_trigger_runs_at_once_and_is_a_record_of_its_own(shared_server, shared_target):

@@ -52,9 +52,10 @@ static const struct {
 };
 
 // Headers which libcurl would add and nobody asked for: a name without a value keeps them out. The
-// job's own Accept comes before it in the list, and libcurl heeds the first.
+// job's own lines come before them in the list, and libcurl heeds the first.
 static char no_accept[] = "Accept:";
 static char no_expect[] = "Expect:";
+static char no_content_type[] = "Content-Type:"; // Of a body of 0 bytes.
 
 // --- What the callbacks note down ----------------------------------------------------------------
 
@@ -199,6 +200,7 @@ static void list_headers(struct transfer *t)
     }
     count = add_line(t, count, no_accept);
     count = add_line(t, count, no_expect);
+    count = add_line(t, count, no_content_type);
     for (size_t i = 0; i < count; i++)
         t->lines[i].next = i + 1 < count ? &t->lines[i + 1] : NULL;
 }
@@ -215,7 +217,7 @@ static CURLcode set_method(struct transfer *t, enum job_method method)
 {
     const char *custom = method == METHOD_POST ? NULL : job_method_name(method);
     CURLcode code = curl_easy_setopt(t->easy, CURLOPT_HTTPGET, 1L); // Forgets an earlier body.
-    if (!code && t->parts.has_body) {
+    if (!code && t->parts.has_length) {
         code = curl_easy_setopt(t->easy, CURLOPT_POSTFIELDSIZE, (long)t->parts.body.count);
         if (!code)
             code = curl_easy_setopt(t->easy, CURLOPT_POSTFIELDS, t->parts.body.bytes);

@@ -29,7 +29,7 @@ void call__compose(struct call *c, const struct request *r, const struct url *u)
     request_text_say(t, " HTTP/1.1\r\n");
     add_host(t, c->target);
     request_text_add(t, parts->headers.bytes, parts->headers.count);
-    if (parts->has_body) {
+    if (parts->has_length) {
         request_text_say(t, "Content-Length: ");
         request_text_number(t, (int64_t)parts->body.count);
         request_text_say(t, "\r\n");

@@ -143,6 +143,7 @@ static enum err update_execution(struct commit *c, const struct execution *e)
     new.key = old->row.key;
     new.trigger = old->row.trigger;
     new.request_body = old->row.request_body;
+    new.request_body_is_json = old->row.request_body_is_json;
     new.due_at = old->row.due_at;
     note(c, UNDO_EXECUTION, e->id)->execution = old->row;
     old->row = execution_own(&new);

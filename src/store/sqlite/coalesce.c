@@ -64,6 +64,7 @@ static void apply_update(struct execution *row, const struct execution *update)
     row->trigger = before.trigger;
     row->due_at = before.due_at;
     row->request_body = before.request_body;
+    row->request_body_is_json = before.request_body_is_json;
 }
 
 static enum err merge(struct execution_write *w, const struct change *next, struct fault *f)

@@ -109,6 +109,7 @@ static const struct column job_columns[] = {
     {TEXT(job, "tls_ca", tls_ca)},
     {INTEGER(job, "fresh_connection", fresh_connection)},
     {INTEGER(job, "response_excerpt_bytes", response_excerpt_bytes)},
+    {INTEGER(job, "body_is_json", body_is_json)},
 };
 
 static const struct column version_columns[] = {
@@ -150,6 +151,7 @@ static const struct column execution_columns[] = {
     {UNKNOWN(execution, "missed_count", missed_count, 0)},
     {TEXT(execution, "reason", reason)},
     {TEXT(execution, "request_body", request_body), FIXED},
+    {UNKNOWN(execution, "request_body_is_json", request_body_is_json, 0), FIXED},
 };
 
 static const struct column attempt_columns[] = {

@@ -209,8 +209,18 @@ static const char version_2[] =
     "  CHECK (fresh_connection IN (0, 1));"
     "ALTER TABLE jobs ADD COLUMN response_excerpt_bytes INTEGER NOT NULL DEFAULT 4096;";
 
+// Whether a body came as JSON or as a text. Before this, every body was sent as JSON: those that
+// are go on so, and what was triggered before the upgrade ends as it began.
+static const char version_3[] =
+    "ALTER TABLE jobs ADD COLUMN body_is_json INTEGER NOT NULL DEFAULT 0"
+    "  CHECK (body_is_json IN (0, 1));"
+    "UPDATE jobs SET body_is_json = 1 WHERE json_valid(body);"
+    "ALTER TABLE job_executions ADD COLUMN request_body_is_json INTEGER;"
+    "UPDATE job_executions SET request_body_is_json = 1"
+    "  WHERE completed_at IS NULL AND request_body IS NOT NULL;";
+
 // migrations[v] leads from version v to v + 1.
-static const char *const migrations[SQLITE_SCHEMA_VERSION] = {version_1, version_2};
+static const char *const migrations[SQLITE_SCHEMA_VERSION] = {version_1, version_2, version_3};
 
 static enum err migrate_step(sqlite3 *db, int64_t from, struct fault *f)
 {

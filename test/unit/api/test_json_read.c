@@ -182,7 +182,10 @@ static void a_payload_is_a_text_or_the_json_of_a_value(void **state)
     };
     for (size_t i = 0; i < COUNT_OF(payloads); i++) {
         json_t *value = parse(payloads[i][0]);
-        char *payload = member_payload(value);
+        bool is_json;
+        char *payload = member_payload(value, &is_json);
+        assert_int_equal(is_json,
+                         json_is_object(value) || json_is_integer(value) || json_is_false(value));
         if (payloads[i][1])
             assert_string_equal(payload, payloads[i][1]);
         else

@@ -152,6 +152,7 @@ static void keep_send(struct rig *r, const struct send *s)
                        .attempt = q->attempt,
                        .trigger = q->trigger,
                        .method = q->method,
+                       .body_is_json = q->body_is_json,
                        .tls_verify = q->tls_verify,
                        .fresh_connection = q->fresh_connection,
                        .redirects = q->redirects,

@@ -39,6 +39,7 @@ struct sent {
     enum execution_trigger trigger;
     enum job_method method;
     bool answered;
+    bool body_is_json;
     bool tls_verify;
     bool fresh_connection;
     uint8_t redirects;

@@ -330,7 +330,7 @@ static void a_trigger_hands_its_body_on(void **state)
     struct client c;
     client_init(&c);
     struct service_problem p;
-    assert_int_equal(service_trigger_job(*state, 7, "mine", NULL, answer, &c, &p), ERR_OK);
+    assert_int_equal(service_trigger_job(*state, 7, "mine", false, NULL, answer, &c, &p), ERR_OK);
     wait_for_answer(&c);
     assert_string_equal(engine.last_body, "mine");
     assert_int_equal(c.execution.series, -1);
@@ -356,13 +356,13 @@ static void errors_of_the_engine_reach_the_client(void **state)
         client_init(&c);
         struct service_problem p;
         engine.submit = meanings[i].err; // Refused when it is handed over.
-        assert_int_equal(service_trigger_job(*state, 7, NULL, NULL, answer, &c, &p),
+        assert_int_equal(service_trigger_job(*state, 7, NULL, false, NULL, answer, &c, &p),
                          meanings[i].err);
         assert_int_equal(p.kind, meanings[i].kind);
         engine.submit = ERR_OK; // Refused in the reply.
         engine.submits = 0;
         engine.replies[0] = meanings[i].err;
-        assert_int_equal(service_trigger_job(*state, 7, NULL, NULL, answer, &c, &p), ERR_OK);
+        assert_int_equal(service_trigger_job(*state, 7, NULL, false, NULL, answer, &c, &p), ERR_OK);
         wait_for_answer(&c);
         assert_int_equal(c.problem.kind, meanings[i].kind);
     }
@@ -375,12 +375,13 @@ static void too_many_changes_at_once_are_refused(void **state)
     client_init(&late);
     struct service_problem p;
     engine.holding = true;
-    assert_int_equal(service_trigger_job(*state, 7, NULL, NULL, answer, &c[0], &p), ERR_OK);
+    assert_int_equal(service_trigger_job(*state, 7, NULL, false, NULL, answer, &c[0], &p), ERR_OK);
     engine_reply *first = engine.hold;
     void *first_context = engine.hold_context;
     client_init(&c[1]);
-    assert_int_equal(service_trigger_job(*state, 7, NULL, NULL, answer, &c[1], &p), ERR_OK);
-    assert_int_equal(service_trigger_job(*state, 7, NULL, NULL, answer, &late, &p), ERR_LIMIT);
+    assert_int_equal(service_trigger_job(*state, 7, NULL, false, NULL, answer, &c[1], &p), ERR_OK);
+    assert_int_equal(service_trigger_job(*state, 7, NULL, false, NULL, answer, &late, &p),
+                     ERR_LIMIT);
     assert_int_equal(p.kind, PROBLEM_BUSY);
     assert_int_equal(late.answers, 0);
     release();
@@ -396,7 +397,7 @@ static void once_stopped_no_command_leaves(void **state)
     client_init(&c);
     struct service_problem p;
     service_stop(*state);
-    assert_int_equal(service_trigger_job(*state, 7, NULL, NULL, answer, &c, &p), ERR_CLOSED);
+    assert_int_equal(service_trigger_job(*state, 7, NULL, false, NULL, answer, &c, &p), ERR_CLOSED);
     assert_int_equal(p.kind, PROBLEM_CLOSED);
     assert_int_equal(engine.submits, 0);
 }

@@ -24,6 +24,8 @@ static const char to_version_1[] = "ALTER TABLE jobs DROP COLUMN redirects;"
                                    "ALTER TABLE jobs DROP COLUMN tls_ca;"
                                    "ALTER TABLE jobs DROP COLUMN fresh_connection;"
                                    "ALTER TABLE jobs DROP COLUMN response_excerpt_bytes;"
+                                   "ALTER TABLE jobs DROP COLUMN body_is_json;"
+                                   "ALTER TABLE job_executions DROP COLUMN request_body_is_json;"
                                    "PRAGMA user_version = 1;";
 
 // A job with every column of version 1 that must be there.
@@ -117,12 +119,59 @@ static void a_job_of_version_1_has_the_defaults_of_what_came_later(void **state)
     job_free(j);
 }
 
+// Every body went out as JSON. What is JSON goes on so; a text is called one from now on.
+static void bodies_of_version_1_keep_the_type_that_was_right(void **state)
+{
+    static const struct {
+        const char *body;
+        bool is_json;
+    } cases[] = {{"NULL", false}, {"''", false},      {"'a=1&b=2'", false},
+                 {"'5'", true},   {"'[1, 2]'", true}, {"'{\"a\":1}'", true}};
+    run_sql(*state, old_job);
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        char sql[128];
+        snprintf(sql, sizeof sql, "UPDATE jobs SET body = %s", cases[i].body);
+        run_sql(*state, i == 0 ? sql : "PRAGMA user_version = 2");
+        if (i > 0) {
+            run_sql(*state, "ALTER TABLE jobs DROP COLUMN body_is_json;"
+                            "ALTER TABLE job_executions DROP COLUMN request_body_is_json;");
+            run_sql(*state, sql);
+        }
+        struct job *j = job_after(*state);
+        assert_int_equal(j->body_is_json, cases[i].is_json);
+        job_free(j);
+    }
+}
+
+// A trigger that waits at the upgrade sends what it would have sent; what is over is left alone.
+static void a_waiting_trigger_of_version_1_sends_json(void **state)
+{
+    run_sql(*state, old_job);
+    run_sql(*state,
+            "INSERT INTO job_executions (id, job_id, status, scheduled_at, completed_at, series,"
+            "  retry_count, trigger, attempts, recoveries, request_body) VALUES"
+            " (1, 7, 'PENDING', 5, NULL, -1, 0, 'manual', 0, 0, 'a=1'),"
+            " (2, 7, 'SUCCESS', 5, 6, -2, 0, 'manual', 1, 0, 'a=1'),"
+            " (3, 7, 'PENDING', 5, NULL, 0, 0, 'schedule', 0, 0, NULL);");
+    struct sqlite_store *s = (struct sqlite_store *)open_ok(*state);
+    struct fault f = {0};
+    int64_t sum = 0;
+    assert_int_equal(sqlite_number(s->db,
+                                   "SELECT sum(id) FROM job_executions WHERE request_body_is_json",
+                                   &sum, &f),
+                     ERR_OK);
+    assert_int_equal(sum, 1);
+    store_close(&s->store);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_job_of_version_1_has_the_defaults_of_what_came_later),
+        TEST(bodies_of_version_1_keep_the_type_that_was_right),
+        TEST(a_waiting_trigger_of_version_1_sends_json),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
