@@ -8,15 +8,15 @@
 
 static enum err handle(struct api_request *r, struct problem *p)
 {
-    enum err err = route_find(r, p);
+    enum err err = request_check_site(r, p);
+    if (!err)
+        err = route_find(r, p);
     if (err)
         return err;
     if (r->route->changes && atomic_load(&r->api->draining))
         return refuse(p, ERR_CLOSED, REFUSED_DRAINING, NULL,
                       "the server is shutting down; nothing was changed");
-    err = route_check_site(r, p);
-    if (!err)
-        err = route_check_parameters(r, p);
+    err = route_check_parameters(r, p);
     if (!err)
         err = body_read(r, p);
     return err ? err : r->route->handle(r, p);
@@ -53,7 +53,9 @@ enum err api_open(const struct api_options *o, struct service *s, struct observe
         .threads = o->threads,
         .error_body = error_body,
     };
-    enum err err = server_open(&options, handle_exchange, a, &a->server, f);
+    enum err err = web_names_parse(o->host, o->allowed_hosts, &a->names, f);
+    if (!err)
+        err = server_open(&options, handle_exchange, a, &a->server, f);
     if (err) {
         free(a);
         return err;

@@ -21,10 +21,12 @@ struct api_options {
     uint16_t port;       // 0: the kernel chooses; see api_port.
     unsigned threads;    // At least as many questions can be asked at once; 0: 2.
     const char *version; // Borrowed for as long as the API lives.
+    // Names by which clients may call the server, beside its address: "a.example, b:3000", "*".
+    const char *allowed_hosts;
 };
 
 // Listens and answers from now on. Service and observer stay the caller's. ERR_BUSY when the port
-// is taken, ERR_FORBIDDEN, ERR_SYNTAX (the host is no address) or ERR_SYSTEM.
+// is taken, ERR_FORBIDDEN, ERR_SYNTAX (the host is no address, a name is none) or ERR_SYSTEM.
 MUST_CHECK enum err api_open(const struct api_options *o, struct service *s,
                              struct observer *observer, struct api **out, struct fault *f);
 

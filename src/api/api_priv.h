@@ -10,6 +10,7 @@
 
 #include "api/api.h"
 #include "api/server_priv.h"
+#include "api/web_priv.h"
 
 #include <jansson.h>
 #include <stdatomic.h>
@@ -19,6 +20,7 @@ struct api {
     struct service *service;
     struct observer *observer;
     const char *version;
+    struct web_names names;
     atomic_bool draining;
 };
 
@@ -33,6 +35,7 @@ enum api_refusal {
     REFUSED_METHOD,
     REFUSED_MEDIA_TYPE,
     REFUSED_DRAINING,
+    REFUSED_HOST,
     REFUSED_SITE,
     REFUSALS
 };
@@ -115,8 +118,9 @@ extern const size_t route_count;
 enum err route_find(struct api_request *r, struct problem *p);
 // Whether the path of `x` has the form of `pattern`.
 bool route_matches(const char *pattern, const struct exchange *x);
-// Refuses changes that a web page of another site makes its visitor's browser ask for.
-enum err route_check_site(const struct api_request *r, struct problem *p);
+// Refuses a request that does not name this server, and one that a web page of another site makes
+// its visitor's browser send (web_priv.h).
+enum err request_check_site(const struct api_request *r, struct problem *p);
 // Refuses parameters that the route does not know and those given twice.
 enum err route_check_parameters(const struct api_request *r, struct problem *p);
 

@@ -51,6 +51,7 @@ static enum err read_jobs(struct import *im, struct problem *p)
 
 // --- The request ---------------------------------------------------------------------------------
 
+// Not text/plain: a web page may send that to any address without asking first.
 static enum err read_items(struct import *im, struct problem *p)
 {
     int dry_run = 0;
@@ -58,15 +59,14 @@ static enum err read_items(struct import *im, struct problem *p)
     if (err)
         return err;
     im->dry_run = dry_run != 0;
-    im->of_crontab =
-        body_has_type(im->request, "text/plain") || body_has_type(im->request, "text/x-crontab");
+    im->of_crontab = body_has_type(im->request, "text/x-crontab");
     if (im->of_crontab)
         return import_read_crontab(im, p);
     if (body_has_type(im->request, "application/json"))
         return read_jobs(im, p);
     return refuse(p, ERR_UNSUPPORTED, REFUSED_MEDIA_TYPE, NULL,
-                  "send a crontab as text/x-crontab or text/plain, or an export as "
-                  "application/json");
+                  "send a crontab with Content-Type: text/x-crontab, or an export with "
+                  "Content-Type: application/json");
 }
 
 enum err handle_import(struct api_request *r, struct problem *p)

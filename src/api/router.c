@@ -87,18 +87,6 @@ enum err route_find(struct api_request *r, struct problem *p)
                   method, p->allow);
 }
 
-// Browsers send this header and pages cannot forge it. Without the check, any page that somebody on
-// this machine looks at could trigger or pause jobs, which needs no body and so no preflight.
-enum err route_check_site(const struct api_request *r, struct problem *p)
-{
-    const char *site = exchange_header(r->exchange, "Sec-Fetch-Site");
-    bool foreign = site && (strcmp(site, "cross-site") == 0 || strcmp(site, "same-site") == 0);
-    if (!r->route->changes || !foreign)
-        return ERR_OK;
-    return refuse(p, ERR_FORBIDDEN, REFUSED_SITE, NULL,
-                  "a web page of another site asked for this change; nothing was changed");
-}
-
 static bool is_known(const struct route *route, const char *name)
 {
     for (const char *const *known = route->parameters; known && *known; known++) {

@@ -74,7 +74,12 @@ static enum err start_api(struct carillon *c, const char *host, uint16_t port, s
         return err;
     c->observer = observer_new(c->engine, CARILLON_VERSION);
     struct api_options ao = {
-        .host = host, .port = port, .threads = threads, .version = CARILLON_VERSION};
+        .host = host,
+        .port = port,
+        .threads = threads,
+        .version = CARILLON_VERSION,
+        .allowed_hosts = c->settings.allowed_hosts,
+    };
     return api_open(&ao, c->service, c->observer, &c->api, f);
 }
 

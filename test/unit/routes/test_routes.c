@@ -153,35 +153,6 @@ static void a_wrong_method_is_told_the_right_ones(void **state)
     assert_string_equal(p.allow, "POST");
 }
 
-// A page of another site can make a browser send a POST without a body; it cannot hide that it did.
-static void changes_asked_for_by_other_sites_are_refused(void **state)
-{
-    (void)state;
-    static const struct {
-        const char *site; // NULL: no browser.
-        unsigned status;
-    } asked[] = {
-        {NULL, 0}, {"same-origin", 0}, {"none", 0}, {"same-site", 403}, {"cross-site", 403},
-    };
-    for (size_t i = 0; i < COUNT_OF(asked); i++) {
-        struct api_request r;
-        struct problem p;
-        struct exchange x = get(PATH("jobs", "1", "trigger"));
-        x.method = "POST";
-        if (asked[i].site)
-            x.headers[0] = (struct fake_pair){"Sec-Fetch-Site", asked[i].site};
-        assert_int_equal(find(&x, &r, &p), ERR_OK);
-        enum err err = route_check_site(&r, &p);
-        assert_int_equal(err ? problem_status(&p) : 0, asked[i].status);
-    }
-    struct api_request r;
-    struct problem p;
-    struct exchange x = get(PATH("jobs"));
-    x.headers[0] = (struct fake_pair){"Sec-Fetch-Site", "cross-site"};
-    assert_int_equal(find(&x, &r, &p), ERR_OK);
-    assert_int_equal(route_check_site(&r, &p), ERR_OK); // Reading gives a foreign page nothing.
-}
-
 // --- Parameters and bodies -----------------------------------------------------------------------
 
 static void parameters_are_known_and_given_once(void **state)
@@ -459,7 +430,6 @@ int main(void)
         cmocka_unit_test(other_paths_and_ids_are_not_found),
         cmocka_unit_test(the_largest_id_is_an_id),
         cmocka_unit_test(a_wrong_method_is_told_the_right_ones),
-        cmocka_unit_test(changes_asked_for_by_other_sites_are_refused),
         cmocka_unit_test(parameters_are_known_and_given_once),
         cmocka_unit_test(the_values_of_parameters_are_judged),
         cmocka_unit_test(a_body_is_an_object_of_json_and_called_so),
