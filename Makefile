@@ -183,7 +183,7 @@ lint-format:
 	clang-format --dry-run -Werror $(C_FILES)
 
 lint-shell:
-	shellcheck dev .ci/run $(wildcard bench/run)
+	shellcheck dev .ci/run $(wildcard bench/run tools/*.sh)
 
 lint-warnings:
 	$(MAKE) --no-print-directory PROFILE=release objects
