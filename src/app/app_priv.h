@@ -52,6 +52,9 @@ void app__give_memory(void);
 bool app__settings(int argc, char **argv, const char *purpose, struct settings *out,
                    int *exit_code);
 
+// Warns of each of the database's files that others than its owner can open.
+void app__warn_of_open_files(const char *db);
+
 // "127.0.0.1:3000" or "[::1]:3000". `host` gets no brackets.
 MUST_CHECK enum err app__address_parse(const char *text, char *host, size_t host_bytes,
                                        uint16_t *port, struct fault *f);

@@ -112,6 +112,8 @@ static enum err start_rooms(struct carillon *c, struct fault *f)
     if (!err)
         err = store_sqlite_open(c->settings.db, &c->store, f);
     if (!err)
+        app__warn_of_open_files(c->settings.db);
+    if (!err)
         err = start_engine(c, f);
     if (!err)
         err = start_api(c, host, port, f);

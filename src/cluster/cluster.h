@@ -12,8 +12,9 @@
 
 struct cluster;
 
-// Takes the lock file "<db_path>.lock". ERR_BUSY names the process that holds it; ERR_SYSTEM when
-// the file cannot be made. The kernel releases the lock when the process ends, however it ends.
+// Takes the lock file "<db_path>.lock". ERR_BUSY names the process that holds it, where the kernel
+// knows; ERR_SYSTEM when the file cannot be made. The kernel releases the lock when the process
+// ends, however it ends. Once at a time in a process, which must not open the file otherwise.
 MUST_CHECK enum err cluster_solo_open(const char *db_path, struct cluster **out, struct fault *f);
 
 void cluster_close(struct cluster *c); // NULL is a no-op.

@@ -1,8 +1,14 @@
 // SPDX-License-Identifier: MIT
-// solo.c: the single node's ownership of everything: a flock beside the database.
+// solo.c: the single node's ownership of everything: a lock on a file beside the database.
+//
+// The lock is one of fcntl: it needs a descriptor that may write, so nobody takes it who could not
+// write the database either; it is kept by NFS as by local disks; and the kernel says who holds it,
+// which a process id written into the file could not (its writer may have ended long ago). Two
+// things follow: a process cannot lock the file against itself, and must not open it twice, since
+// closing any descriptor of the file gives the lock up.
 //
 // The file stays when the server ends: removing it would let two servers lock two different files
-// of one name. It holds the owner's process id, for people.
+// of one name.
 
 #include "base/memory.h"
 #include "cluster/cluster.h"
@@ -11,28 +17,57 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 struct cluster {
     int lock_fd;
 };
 
-static enum err busy(int fd, const char *db_path, struct fault *f)
+static struct flock whole_file(void)
 {
-    char owner[32] = {0};
-    ssize_t n = pread(fd, owner, sizeof owner - 1, 0);
-    owner[strspn(owner, "0123456789")] = '\0';
-    return fault_set(f, ERR_BUSY, "the database %s is in use by another server%s%s", db_path,
-                     n > 0 ? ", process " : "", owner);
+    return (struct flock){.l_type = F_WRLCK, .l_whence = SEEK_SET};
 }
 
-static void write_owner(int fd)
+// The process that holds the lock; 0 when that is not known, as of a process on another machine or
+// beyond the wall of a container, or when nobody holds the lock any more.
+static pid_t owner_of(int fd)
 {
-    char pid[32];
-    int n = snprintf(pid, sizeof pid, "%ld\n", (long)getpid());
-    if (ftruncate(fd, 0) != 0 || pwrite(fd, pid, (size_t)n, 0) != n)
-        return; // Only for people; the lock is what counts.
+    struct flock l = whole_file();
+    if (fcntl(fd, F_GETLK, &l) != 0 || l.l_type == F_UNLCK || l.l_pid < 0)
+        return 0;
+    return l.l_pid;
+}
+
+static enum err busy(int fd, const char *db_path, struct fault *f)
+{
+    pid_t owner = owner_of(fd);
+    if (owner > 0)
+        return fault_set(f, ERR_BUSY, "the database %s is in use by another server, process %ld",
+                         db_path, (long)owner);
+    return fault_set(f, ERR_BUSY, "the database %s is in use by another server", db_path);
+}
+
+// A lock that others hold for reading keeps us out as well, so they may not even read.
+static enum err open_file(const char *path, int *out, struct fault *f)
+{
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return fault_set(f, ERR_SYSTEM, "cannot create %s: %s", path, strerror(errno));
+    int ignored = fchmod(fd, 0600); // The file of an older version; only its owner may.
+    (void)ignored;
+    *out = fd;
+    return ERR_OK;
+}
+
+static enum err take_lock(int fd, const char *path, const char *db_path, struct fault *f)
+{
+    struct flock l = whole_file();
+    if (fcntl(fd, F_SETLK, &l) == 0)
+        return ERR_OK;
+    if (errno == EACCES || errno == EAGAIN)
+        return busy(fd, db_path, f);
+    return fault_set(f, ERR_SYSTEM, "cannot lock %s: %s", path, strerror(errno));
 }
 
 enum err cluster_solo_open(const char *db_path, struct cluster **out, struct fault *f)
@@ -41,17 +76,15 @@ enum err cluster_solo_open(const char *db_path, struct cluster **out, struct fau
     int n = snprintf(path, sizeof path, "%s.lock", db_path);
     if (n < 0 || (size_t)n >= sizeof path)
         return fault_set(f, ERR_RANGE, "the database's path is too long");
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-    if (fd < 0)
-        return fault_set(f, ERR_SYSTEM, "cannot create %s: %s", path, strerror(errno));
-    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-        enum err err = errno == EWOULDBLOCK
-                           ? busy(fd, db_path, f)
-                           : fault_set(f, ERR_SYSTEM, "cannot lock %s: %s", path, strerror(errno));
+    int fd = -1;
+    enum err err = open_file(path, &fd, f);
+    if (err)
+        return err;
+    err = take_lock(fd, path, db_path, f);
+    if (err) {
         close(fd);
         return err;
     }
-    write_owner(fd);
     struct cluster *c = xcalloc(1, sizeof *c);
     c->lock_fd = fd;
     *out = c;
@@ -62,6 +95,6 @@ void cluster_close(struct cluster *c)
 {
     if (!c)
         return;
-    close(c->lock_fd); // Closing the last descriptor releases the lock.
+    close(c->lock_fd); // Closing any descriptor of the file releases the lock.
     free(c);
 }

@@ -36,15 +36,13 @@ static enum err open_source(struct backup *b, struct fault *f)
     return err ? err : sqlite_check_current(b->from, b->path, f);
 }
 
-// With the permissions of the source: it holds what the source holds.
+// Its owner's alone, whatever the source is: it holds the credentials of all jobs.
 static enum err create_target(struct backup *b, struct fault *f)
 {
     struct stat st;
     if (lstat(b->target, &st) == 0)
         return fault_set(f, ERR_EXISTS, "%s is there already: choose another name", b->target);
-    if (stat(b->path, &st) != 0)
-        return system_fault("read", b->path, f);
-    b->fd = open(b->partial, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, st.st_mode & 0666);
+    b->fd = open(b->partial, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (b->fd < 0 && errno == EEXIST)
         return fault_set(f, ERR_EXISTS,
                          "%s is there: another backup is under way, or was broken off; in that "

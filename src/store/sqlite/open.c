@@ -13,6 +13,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <libgen.h>
 #include <pthread.h>
 #include <string.h>
@@ -93,6 +94,22 @@ static enum err check_path(const char *path, struct fault *f)
                         strerror(errno));
     free(copy);
     return err;
+}
+
+// SQLite would create the file with what the umask leaves of 0644; the log and its index then get
+// the file's own mode. The database holds the credentials of all jobs: it is its owner's alone. One
+// that is there is left as it is, and not even opened, since closing a descriptor would give up the
+// locks that another connection of this process has on it.
+static enum err create_file(const char *path, struct fault *f)
+{
+    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd >= 0)
+        close(fd);
+    else if (means_full(errno))
+        return fault_set(f, ERR_STORE_FULL, "the disk is full: %s cannot be created", path);
+    else if (errno != EEXIST)
+        return fault_set(f, ERR_STORE_OPEN, "cannot create %s: %s", path, strerror(errno));
+    return ERR_OK;
 }
 
 // Counting every allocation takes a lock that all connections would share. Must come before the
@@ -179,6 +196,8 @@ static enum err read_progress(struct sqlite_store *s, struct fault *f)
 static enum err open_store(struct sqlite_store *s, struct fault *f)
 {
     enum err err = check_path(s->path, f);
+    if (!err)
+        err = create_file(s->path, f);
     if (!err)
         err = sqlite_connect(s->path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, &s->db, f);
     if (!err)
