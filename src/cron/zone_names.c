@@ -6,7 +6,7 @@
 
 #include "cron/zone_names_priv.h"
 
-#include "cron/ascii_priv.h"
+#include "base/near.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -32,36 +32,6 @@ bool zone__name_allowed(const char *name)
     return !begins(name, "posix/") && !begins(name, "right/");
 }
 
-static char folded(char c)
-{
-    return c == ' ' ? '_' : ascii_upper(c);
-}
-
-// Insertions, deletions, replacements and swaps of neighbours that turn one text into the other.
-static unsigned edits(const char *a, const char *b)
-{
-    unsigned rows[3][ZONE_NAME_BYTES];
-    size_t columns = strlen(b);
-    unsigned *before = rows[0], *last = rows[1], *now = rows[2];
-    for (unsigned j = 0; j <= columns; j++)
-        last[j] = j;
-    for (size_t i = 1; a[i - 1]; i++) {
-        now[0] = (unsigned)i;
-        for (size_t j = 1; j <= columns; j++) {
-            unsigned differs = folded(a[i - 1]) != folded(b[j - 1]);
-            now[j] = MIN(MIN(last[j], now[j - 1]) + 1, last[j - 1] + differs);
-            if (i > 1 && j > 1 && folded(a[i - 1]) == folded(b[j - 2]) &&
-                folded(a[i - 2]) == folded(b[j - 1]))
-                now[j] = MIN(now[j], before[j - 2] + 1);
-        }
-        unsigned *spare = before;
-        before = last;
-        last = now;
-        now = spare;
-    }
-    return last[columns];
-}
-
 static const char *city(const char *name)
 {
     const char *slash = strrchr(name, '/');
@@ -70,8 +40,8 @@ static const char *city(const char *name)
 
 static unsigned distance(const char *wanted, const char *name)
 {
-    unsigned whole = edits(wanted, name);
-    unsigned by_city = edits(city(wanted), city(name)) + (strchr(wanted, '/') ? 2 : 1);
+    unsigned whole = near_edits(wanted, name);
+    unsigned by_city = near_edits(city(wanted), city(name)) + (strchr(wanted, '/') ? 2 : 1);
     return MIN(whole, by_city);
 }
 
