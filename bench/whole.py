@@ -68,13 +68,14 @@ class Arrivals:
         self.process.wait()
 
     def read(self):
-        """(job, instant in ms, arrival in us) of each request so far."""
+        """(job, instant in ms, arrival in us) of each request so far that a schedule asked for."""
         with open(self.log) as log:
             for line in log:
                 if line.endswith("\n"):  # The last one may not have been written whole yet.
                     arrival_us, _method, _path, key, _attempt = line.split(" ")
                     job, _, instant_ms = key.partition("-")
-                    yield int(job), int(instant_ms), int(arrival_us)
+                    if instant_ms.isdigit():  # A manual execution has none.
+                        yield int(job), int(instant_ms), int(arrival_us)
 
 
 @contextmanager
