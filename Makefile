@@ -18,7 +18,7 @@ endif
 
 BUILD   := build/$(PROFILE)
 VERSION := $(shell cat VERSION)
-PKGS    := libmicrohttpd libcurl libcares jansson sqlite3 openssl
+PKGS    := libcurl libcares jansson sqlite3 openssl
 PYTHON  ?= python3
 PREFIX  ?= /usr/local
 

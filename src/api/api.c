@@ -42,6 +42,7 @@ static char *error_body(void *context, const struct refusal *refusal, size_t *by
 enum err api_open(const struct api_options *o, struct service *s, struct observer *observer,
                   struct api **out, struct fault *f)
 {
+    static const char *const reserved[] = {"/livez", "/readyz", "/metrics", NULL};
     json_object_seed(0); // Before there are threads.
     struct api *a = xcalloc(1, sizeof *a);
     a->service = s;
@@ -51,6 +52,7 @@ enum err api_open(const struct api_options *o, struct service *s, struct observe
         .host = o->host,
         .port = o->port,
         .threads = o->threads,
+        .reserved_paths = reserved,
         .error_body = error_body,
     };
     enum err err = web_names_parse(o->host, o->allowed_hosts, &a->names, f);

@@ -59,7 +59,7 @@ static const struct problem_type server_types[] = {
     {413, "content-too-large", "The body is too large", NULL},
     {414, "uri-too-long", "The address is too long", NULL},
     {431, "headers-too-large", "The header is too large", NULL},
-    {503, "draining", "The server is shutting down", "1"},
+    {503, "busy", "The server has too much to do", "1"},
 };
 
 static const struct problem_type *type_of(const struct problem *p)
@@ -144,6 +144,8 @@ char *problem_refusal_body(void *api, const struct refusal *r, size_t *bytes)
         if (server_types[i].status == r->status)
             type = &server_types[i];
     }
+    if (r->draining)
+        type = &api_types[REFUSED_DRAINING];
     json_t *o = type_json(type, r->detail, r->request_id);
     json_object_set_new(o, "status", json_integer(r->status));
     char *text = json_dumps(o, JSON_COMPACT);

@@ -1,53 +1,68 @@
 // SPDX-License-Identifier: MIT
-// server_exchange.c: one request and its answer.
+// server_exchange.c: one request and its answer, as the handler sees them.
 //
-// An exchange belongs to the library's connection, which makes and frees it on its own thread. In
-// between it is lent to the handler until exchange_answer. An answer that comes while the handler
-// still runs is sent when the handler returns; a later one wakes the sleeping connection.
+// The exchange is a part of its connection and is used for one request after the other. While it
+// is lent, the connection's thread leaves it alone. An answer that is given inside of the handler,
+// on the connection's own thread, is only noted, and sent when the handler returns; any other comes
+// back through the thread's mail.
 
-#include "api/server_exchange_priv.h"
+#include "api/server_inside_priv.h"
 
-#include <arpa/inet.h>
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
-struct exchange *exchange_new(struct server *s, struct MHD_Connection *c, const char *target)
+// --- The request, as it arrives ------------------------------------------------------------------
+
+// How much memory a body of `needed` bytes gets that has `capacity` so far: what it announced, or
+// twice as much as before.
+static size_t body_room(const struct exchange *x, size_t needed)
 {
-    struct exchange *x = xcalloc(1, sizeof *x);
-    x->server = s;
-    x->connection = c;
-    x->target_text = xstrdup(target);
-    return x;
+    const struct guard *g = &x->client->guard;
+    size_t announced = (size_t)g->head.content_length + 1;
+    size_t body_bytes_max = x->client->thread->server->options.body_bytes_max;
+    size_t room = MAX(needed, MIN(2 * x->body_capacity, body_bytes_max + 1));
+    if (!g->head.chunked && (announced <= SERVER_SMALL_BYTES || room > announced))
+        room = announced;
+    return room;
 }
 
-void exchange_free(struct exchange *x)
+// What goes beyond the small bytes that every connection may have comes out of the budget.
+static bool take_body_memory(struct exchange *x, size_t room)
 {
-    if (!x)
-        return;
-    if (x->response)
-        MHD_destroy_response(x->response);
-    arena_clear(&x->arena);
-    free(x->target_text);
-    free(x->body);
-    free(x);
+    size_t wanted = room > SERVER_SMALL_BYTES ? room - SERVER_SMALL_BYTES : 0;
+    struct server *s = x->client->thread->server;
+    if (wanted > x->body_budget_bytes && !budget_take(&s->bodies, wanted - x->body_budget_bytes))
+        return false;
+    x->body_budget_bytes = MAX(wanted, x->body_budget_bytes);
+    return true;
 }
 
-// The guard bounds the length of a body.
-void exchange_append_body(struct exchange *x, const char *bytes, size_t n)
+bool exchange__append_body(struct exchange *x, const char *bytes, size_t n, unsigned *status,
+                           const char **detail)
 {
-    size_t needed = x->body_bytes + n + 1;
+    size_t needed = x->body_bytes + n + 1; // One more for the NUL.
+    if (needed - 1 > x->client->thread->server->options.body_bytes_max) {
+        *status = 413;
+        *detail = "the body is too long";
+        return false;
+    }
     if (needed > x->body_capacity) {
-        x->body_capacity = MAX(needed, 2 * x->body_capacity);
-        x->body = xrealloc(x->body, x->body_capacity);
+        size_t room = body_room(x, needed);
+        if (!take_body_memory(x, room)) {
+            *status = 503;
+            *detail = "too many long requests are arriving at the same time";
+            return false;
+        }
+        x->body = xrealloc(x->body, room);
+        x->body_capacity = room;
     }
     memcpy(x->body + x->body_bytes, bytes, n);
     x->body_bytes += n;
     x->body[x->body_bytes] = '\0';
+    return true;
 }
-
-// --- The request, once it is complete ------------------------------------------------------------
 
 static bool is_safe_request_id(const char *id)
 {
@@ -57,35 +72,34 @@ static bool is_safe_request_id(const char *id)
 
 static void choose_request_id(struct exchange *x)
 {
-    const char *given = MHD_lookup_connection_value(x->connection, MHD_HEADER_KIND, "X-Request-Id");
+    const char *given = exchange_header(x, "X-Request-Id");
     if (given && is_safe_request_id(given))
         strcpy(x->request_id, given);
     else
-        server__request_id(x->server, x->request_id);
+        server__request_id(x->client->thread->server, x->request_id);
 }
 
-static void find_peer(struct exchange *x)
+bool exchange__complete(struct exchange *x, const char **detail)
 {
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(x->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-    const struct sockaddr *address = info ? info->client_addr : NULL;
-    if (address && address->sa_family == AF_INET)
-        inet_ntop(AF_INET, &((const struct sockaddr_in *)address)->sin_addr, x->peer,
-                  sizeof x->peer);
-    else if (address && address->sa_family == AF_INET6)
-        inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)address)->sin6_addr, x->peer,
-                  sizeof x->peer);
-}
-
-bool exchange_complete(struct exchange *x, const char *method, const char **detail)
-{
-    const char *seen_as = strcmp(method, "HEAD") == 0 ? "GET" : method;
-    assert(strlen(seen_as) < sizeof x->method); // The guard has measured it.
-    strcpy(x->method, seen_as);
+    const char *method = guard_method(&x->client->guard);
+    x->method = strcmp(method, "HEAD") == 0 ? "GET" : method;
     choose_request_id(x);
-    find_peer(x);
-    return target_parse(x->target_text, &x->arena, &x->target, detail);
+    return target_parse(exchange_target(x), &x->arena, &x->target, detail);
 }
+
+void exchange__reset(struct exchange *x)
+{
+    struct server *s = x->client->thread->server;
+    budget_give(&s->bodies, x->body_budget_bytes);
+    budget_give(&s->answers, x->answer.budget_bytes);
+    stream__free(x->stream);
+    free(x->body);
+    free(x->answer.owned);
+    arena_clear(&x->arena);
+    *x = (struct exchange){.mail.kind = MAIL_EXCHANGE, .client = x->client};
+}
+
+// --- The request, for the handler ----------------------------------------------------------------
 
 const char *exchange_method(const struct exchange *x)
 {
@@ -94,7 +108,7 @@ const char *exchange_method(const struct exchange *x)
 
 const char *exchange_target(const struct exchange *x)
 {
-    return x->target_text;
+    return guard_target(&x->client->guard);
 }
 
 size_t exchange_segments(const struct exchange *x)
@@ -135,6 +149,27 @@ size_t exchange_parameter(const struct exchange *x, const char *name, const char
     return found;
 }
 
+static const char *join(struct arena *a, const char *before, const char *value)
+{
+    size_t capacity = strlen(before) + strlen(", ") + strlen(value) + 1;
+    char *joined = arena_alloc(a, capacity);
+    snprintf(joined, capacity, "%s, %s", before, value);
+    return joined;
+}
+
+const char *exchange_header(struct exchange *x, const char *name)
+{
+    const struct guard *g = &x->client->guard;
+    const char *found = NULL;
+    for (size_t i = 0; i < g->headers_count; i++) {
+        if (strcasecmp(guard_header_name(g, i), name) != 0)
+            continue;
+        const char *value = guard_header_value(g, i);
+        found = found ? join(&x->arena, found, value) : value;
+    }
+    return found;
+}
+
 const char *exchange_body(const struct exchange *x, size_t *bytes)
 {
     *bytes = x->body_bytes;
@@ -148,7 +183,17 @@ const char *exchange_request_id(const struct exchange *x)
 
 const char *exchange_peer(const struct exchange *x)
 {
-    return x->peer;
+    return x->client->peer;
+}
+
+const char *exchange_local(const struct exchange *x)
+{
+    return x->client->local;
+}
+
+uint16_t exchange_local_port(const struct exchange *x)
+{
+    return x->client->local_port;
 }
 
 void exchange_attach(struct exchange *x, void *attachment)
@@ -161,97 +206,82 @@ void *exchange_attachment(const struct exchange *x)
     return x->attachment;
 }
 
-// --- Headers of the request ----------------------------------------------------------------------
-
-struct header_search {
-    struct arena *arena;
-    const char *name;
-    char *joined;
-};
-
-// Some versions of the library leave white space at a value's end.
-static size_t trimmed_length(const char *value)
-{
-    size_t length = strlen(value);
-    while (length > 0 && (value[length - 1] == ' ' || value[length - 1] == '\t'))
-        length--;
-    return length;
-}
-
-static enum MHD_Result join_header(void *cls, enum MHD_ValueKind kind, const char *name,
-                                   const char *value)
-{
-    struct header_search *search = cls;
-    (void)kind;
-    if (strcasecmp(name, search->name) != 0)
-        return MHD_YES;
-    const char *before = search->joined ? search->joined : "";
-    const char *between = search->joined ? ", " : "";
-    int length = value ? (int)trimmed_length(value) : 0;
-    size_t capacity = strlen(before) + strlen(between) + (size_t)length + 1;
-    char *joined = arena_alloc(search->arena, capacity);
-    snprintf(joined, capacity, "%s%s%.*s", before, between, length, value ? value : "");
-    search->joined = joined;
-    return MHD_YES;
-}
-
-const char *exchange_header(struct exchange *x, const char *name)
-{
-    struct header_search search = {&x->arena, name, NULL};
-    MHD_get_connection_values(x->connection, MHD_HEADER_KIND, join_header, &search);
-    return search.joined;
-}
-
 // --- The answer ----------------------------------------------------------------------------------
+
+// A control character in a header would be a mistake of our own.
+static bool is_clean(const char *text)
+{
+    for (; *text; text++)
+        if ((unsigned char)*text < 0x20 || *text == 0x7f)
+            return false;
+    return true;
+}
 
 void exchange_add_header(struct exchange *x, const char *name, const char *value)
 {
+    assert(*name && is_clean(name) && is_clean(value));
     struct answer_header *header = arena_alloc(&x->arena, sizeof *header);
     *header = (struct answer_header){
         .name = arena_text(&x->arena, name),
         .value = arena_text(&x->arena, value),
     };
-    struct answer_header **end = &x->headers;
+    struct answer_header **end = &x->answer.headers;
     while (*end)
         end = &(*end)->next;
     *end = header;
 }
 
-// The library refuses a header whose name or value would break the head: that is our own mistake.
-static void put_header(struct MHD_Response *response, const char *name, const char *value)
+void exchange__hand_back(struct exchange *x)
 {
-    enum MHD_Result added = MHD_add_response_header(response, name, value);
-    assert(added == MHD_YES);
-    (void)added;
+    struct server_thread *t = x->client->thread;
+    if (server_thread__is_current(t) && t->handling == x) {
+        x->answered = true;
+        return;
+    }
+    enum err err = mailbox_post_always(t->mailbox, &x->mail.mail);
+    assert(!err); // The thread's mailbox is open as long as an exchange is lent.
+    (void)err;
+}
+
+static void set_answer(struct exchange *x, unsigned status, const char *content_type,
+                       const char *body, size_t bytes)
+{
+    assert(100 < status && status < 1000 && x->answer.status == 0);
+    assert(!content_type || is_clean(content_type));
+    x->answer.status = status;
+    x->answer.content_type = arena_text(&x->arena, content_type);
+    x->answer.body = body;
+    x->answer.body_bytes = bytes;
 }
 
 void exchange_answer(struct exchange *x, unsigned status, const char *content_type, char *body,
                      size_t bytes)
 {
-    struct MHD_Response *response =
-        MHD_create_response_from_buffer(bytes, body, MHD_RESPMEM_MUST_FREE);
-    assert(response);
-    if (content_type)
-        put_header(response, "Content-Type", content_type);
-    put_header(response, "X-Request-Id", x->request_id);
-    for (const struct answer_header *h = x->headers; h; h = h->next)
-        put_header(response, h->name, h->value);
-    x->response = response;
-    x->status = status;
-
-    // As soon as the state says ANSWERED the exchange may be gone, unless its connection sleeps.
-    struct MHD_Connection *connection = x->connection;
-    enum exchange_state before = atomic_exchange(&x->state, EXCHANGE_ANSWERED);
-    assert(before != EXCHANGE_ANSWERED);
-    if (before == EXCHANGE_WAITING)
-        MHD_resume_connection(connection);
+    set_answer(x, status, content_type, body, bytes);
+    x->answer.owned = body;
+    exchange__hand_back(x);
 }
 
-void exchange_refuse(struct exchange *x, unsigned status, const char *detail)
+void exchange_answer_static(struct exchange *x, unsigned status, const char *content_type,
+                            const char *body, size_t bytes)
 {
-    struct refusal r = {status, detail, x->request_id};
+    set_answer(x, status, content_type, body, bytes);
+    exchange__hand_back(x);
+}
+
+void exchange__refuse(struct exchange *x, unsigned status, const char *detail)
+{
+    struct server *s = x->client->thread->server;
+    if (x->request_id[0] == '\0')
+        server__request_id(s, x->request_id);
+    bool draining = status == 503 && atomic_load(&s->draining);
+    struct refusal r = {status, draining, detail, x->request_id};
     size_t bytes;
     const char *content_type;
-    char *body = server__refusal_body(x->server, &r, &bytes, &content_type);
-    exchange_answer(x, status, content_type, body, bytes);
+    char *body = server__refusal_body(s, &r, &bytes, &content_type);
+    if (status == 503)
+        exchange_add_header(x, "Retry-After", "1");
+    set_answer(x, status, content_type, body, bytes);
+    x->answer.owned = body;
+    x->answered = true;
 }

@@ -4,24 +4,19 @@
 // The host is an address or "localhost": a name that needs a resolver could mean another address
 // tomorrow, and what a server listens on must not.
 
-#include "api/server_exchange_priv.h"
+#include "api/server_inside_priv.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-union address {
-    struct sockaddr any;
-    struct sockaddr_in v4;
-    struct sockaddr_in6 v6;
-};
-
-static bool parse_host(const char *host, uint16_t port, union address *out)
+static bool parse_host(const char *host, uint16_t port, union socket_address *out)
 {
-    *out = (union address){0};
+    *out = (union socket_address){0};
     if (strcmp(host, "localhost") == 0)
         host = "127.0.0.1";
     if (inet_pton(AF_INET, host, &out->v4.sin_addr) == 1) {
@@ -55,10 +50,10 @@ static enum err listen_fault(const char *host, uint16_t port, int problem, struc
     }
 }
 
-static int open_socket(const union address *address)
+static int open_socket(const union socket_address *address)
 {
     bool v6 = address->any.sa_family == AF_INET6;
-    int fd = socket(address->any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int fd = socket(address->any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return -1;
     // Connections of a former process that linger must not keep us from starting again.
@@ -67,6 +62,9 @@ static int open_socket(const union address *address)
     // "::" means IPv6 alone, whatever the system's default is.
     if (v6)
         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
+    // Accepted connections inherit these: answers leave at once, and who vanishes is noticed.
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
     if (bind(fd, &address->any, v6 ? sizeof address->v6 : sizeof address->v4) == 0 &&
         listen(fd, SOMAXCONN) == 0)
         return fd;
@@ -77,20 +75,18 @@ static int open_socket(const union address *address)
     return -1;
 }
 
-enum err server__listen(const char *host, uint16_t port, int *fd_out, uint16_t *port_out,
+enum err server__listen(const char *host, uint16_t port, int *fd_out, union socket_address *bound,
                         struct fault *f)
 {
-    union address address;
+    union socket_address address;
     if (!parse_host(host, port, &address))
         return fault_set(f, ERR_SYNTAX, "\"%.64s\" is not an IP address", host);
     int fd = open_socket(&address);
     if (fd < 0)
         return listen_fault(host, port, errno, f);
 
-    socklen_t bytes = sizeof address;
-    getsockname(fd, &address.any, &bytes);
-    *port_out =
-        ntohs(address.any.sa_family == AF_INET6 ? address.v6.sin6_port : address.v4.sin_port);
+    socklen_t bytes = sizeof *bound;
+    getsockname(fd, &bound->any, &bytes);
     *fd_out = fd;
     return ERR_OK;
 }

@@ -1,16 +1,22 @@
 // SPDX-License-Identifier: MIT
-// server_priv.h: HTTP/1.1 requests in, answers out; the library behind it stays out of sight.
+// server_priv.h: an HTTP/1.1 server: requests in, answers out.
 //
 // The server listens on one address and runs a few threads. For every complete and well-framed
 // request it calls the handler once, on one of these threads, with an exchange: the request to
 // read and the place to put the answer. The handler answers before it returns, or hands the
-// exchange to somebody who answers it later, from any thread; the connection sleeps meanwhile.
-// Every exchange is answered exactly once. The server sets no time limit on that: whoever took the
-// exchange must answer it, also when it is shutting down.
+// exchange to another owner, who answers it later, from any thread; the connection sleeps
+// meanwhile. Every exchange is answered exactly once, also when its client has gone. The server
+// sets no time limit on that: the owner of an exchange must answer it, also when the owner is
+// shutting down.
 //
 // What two HTTP parsers could understand differently never reaches the handler: guard_priv.h
 // refuses it with 400 and closes the connection. The same holds for what is too long (413, 414,
 // 431) or too slow (408). HEAD is the handler's GET: the server drops the body of the answer.
+//
+// What clients can take is bounded (struct server_options). Connections beyond the limits, of all
+// or of one address, first take the place of the connection that has been idle longest. When no
+// connection is idle they get a seat of the reserve, where only the reserved paths are answered,
+// everything else is 503, and the oldest connection makes room for the newest.
 
 #ifndef CARILLON_API_SERVER_PRIV_H
 #define CARILLON_API_SERVER_PRIV_H
@@ -26,6 +32,9 @@
 #define SERVER_HEADERS_MAX 100
 #define SERVER_BODY_BYTES_MAX (1024 * 1024)
 #define SERVER_REQUEST_ID_BYTES_MAX 64
+#define SERVER_PARAMETERS_MAX 100 // Of a query.
+#define SERVER_SMALL_BYTES (16 * 1024)
+#define SERVER_ANSWER_BYTES_PER_S (64 * 1024)
 
 struct server;
 struct exchange;
@@ -35,9 +44,10 @@ struct exchange;
 // Called once per request, on any of the server's threads, several at a time.
 typedef void server_handler(void *context, struct exchange *x);
 
-// A request that the server refuses by itself, before there is an exchange.
+// A request that the server refuses by itself, before the handler sees it.
 struct refusal {
-    unsigned status;        // 400, 408, 413, 414, 431, 500 or 503.
+    unsigned status;        // 400, 408, 413, 414, 431 or 503.
+    bool draining;          // 503 because the server is about to end, not because it is busy.
     const char *detail;     // One sentence for a person, without a full stop.
     const char *request_id; // Never NULL.
 };
@@ -48,16 +58,41 @@ typedef char *server_error_body(void *context, const struct refusal *r, size_t *
 
 // Zero in a number means the default in brackets.
 struct server_options {
-    const char *host;              // "127.0.0.1", "::1" or "localhost": never looked up by DNS.
-    uint16_t port;                 // 0: the kernel chooses; see server_port.
-    unsigned threads;              // [2]
-    unsigned connections_max;      // [1024] More wait in the listen queue.
-    size_t body_bytes_max;         // [SERVER_BODY_BYTES_MAX]
-    size_t uri_bytes_max;          // [SERVER_URI_BYTES_MAX]
-    size_t head_bytes_max;         // [SERVER_HEAD_BYTES_MAX]
-    unsigned headers_max;          // [SERVER_HEADERS_MAX]
-    unsigned idle_timeout_s;       // [30] A connection on which no byte moves is closed.
-    unsigned request_timeout_ms;   // [20000] From a request's first byte to its last.
+    const char *host; // "127.0.0.1", "::1" or "localhost": never looked up by DNS.
+    uint16_t port;    // 0: the kernel chooses; see server_port.
+    unsigned threads; // [2]
+
+    // Connections. An address is an IPv4 address or the /64 network of an IPv6 address. This
+    // machine's own addresses of loopback may hold half of all, if that is more: a proxy on this
+    // machine speaks for many clients.
+    unsigned connections_max;             // [2048]
+    unsigned connections_per_address_max; // [256]
+    unsigned connections_reserved;        // [64] In addition, for the reserved paths.
+    const char *const *reserved_paths;    // Ending in NULL; NULL: none. Borrowed.
+
+    // One request.
+    size_t body_bytes_max; // [SERVER_BODY_BYTES_MAX]
+    size_t uri_bytes_max;  // [SERVER_URI_BYTES_MAX]
+    size_t head_bytes_max; // [SERVER_HEAD_BYTES_MAX]
+    unsigned headers_max;  // [SERVER_HEADERS_MAX]
+
+    // Memory of all requests and answers. What a connection needs beyond SERVER_SMALL_BYTES for the
+    // body of its request, or for its answer, is taken from these. When they are used up the
+    // request is refused with 503; an answer to anything but GET is sent all the same.
+    size_t bodies_bytes_max;  // [32 MiB]
+    size_t answers_bytes_max; // [64 MiB]
+    size_t stream_bytes_max;  // [64 KiB] Of one streaming answer, written and not yet sent.
+
+    // Time. When three quarters of the connections are taken, of all or of the address, a head has
+    // the pressed time, and so has a client to take the next bytes of its answer when three
+    // quarters of the memory for answers are.
+    unsigned idle_timeout_ms;    // [30000] Without a request.
+    unsigned request_timeout_ms; // [20000] From a request's first byte to its last.
+    unsigned answer_timeout_ms;  // [30000] Without any progress of the answer; in all, so long and
+                                 // a second for each SERVER_ANSWER_BYTES_PER_S.
+    unsigned pressed_timeout_ms; // [5000]
+    unsigned linger_timeout_ms;  // [5000] For a client to close when the server has ended.
+
     server_error_body *error_body; // NULL: refusals have a short body of text/plain.
     const char *error_type;        // [application/problem+json] Content type of error_body's text.
 };
@@ -81,8 +116,8 @@ void server_close(struct server *s);
 
 // --- The request ---------------------------------------------------------------------------------
 //
-// Everything returned here belongs to the exchange and is good until exchange_answer. The
-// accessors may be called on any thread, by one thread at a time: the one that has the exchange.
+// Everything returned here belongs to the exchange and is good until it is answered. The accessors
+// may be called on any thread, by one thread at a time: the one that has the exchange.
 
 const char *exchange_method(const struct exchange *x); // As sent, in capitals; HEAD is "GET".
 const char *exchange_target(const struct exchange *x); // Raw, as it came: "/jobs/7?limit=5".
@@ -117,6 +152,10 @@ const char *exchange_request_id(const struct exchange *x);
 
 const char *exchange_peer(const struct exchange *x); // "127.0.0.1" or "::1", without the port.
 
+// The address of this machine that the client has connected to, likewise, and its port.
+const char *exchange_local(const struct exchange *x);
+uint16_t exchange_local_port(const struct exchange *x);
+
 // --- The answer ----------------------------------------------------------------------------------
 
 // Adds a header to the answer to be. Date, Content-Length, Connection, Content-Type and
@@ -128,6 +167,37 @@ void exchange_add_header(struct exchange *x, const char *name, const char *value
 // Any thread may call it, while the handler runs or later.
 void exchange_answer(struct exchange *x, unsigned status, const char *content_type, char *body,
                      size_t bytes);
+
+// The same for a body that outlives the server: it is neither copied nor freed.
+void exchange_answer_static(struct exchange *x, unsigned status, const char *content_type,
+                            const char *body, size_t bytes);
+
+// --- A streaming answer --------------------------------------------------------------------------
+//
+// Begun once, written to as often as there is something to say, and ended once; the exchange must
+// not be touched after its end. Any thread may do this, one at a time. What is written is copied
+// and sent as soon as the client takes it.
+
+// Called on one of the server's threads, with the context of exchange_stream_begin, and never after
+// exchange_stream_end has returned. It must not call the exchange's functions itself, only wake
+// its owner.
+typedef void exchange_stream_call(void *context);
+
+struct exchange_stream_calls {
+    exchange_stream_call *room; // After ERR_LIMIT: half of the bound is free again.
+    exchange_stream_call *over; // The client has gone, or the server drains: end the stream.
+    void *context;
+};
+
+void exchange_stream_begin(struct exchange *x, unsigned status, const char *content_type,
+                           const struct exchange_stream_calls *calls);
+
+// ERR_LIMIT: so much waits for the client that this has no room (stream_bytes_max). ERR_CLOSED: the
+// client has gone. Nothing is taken then.
+MUST_CHECK enum err exchange_stream_write(struct exchange *x, const char *bytes, size_t n);
+
+// What has been written is still sent.
+void exchange_stream_end(struct exchange *x);
 
 // A value that travels with the exchange for whoever answers it; the server does not look at it.
 void exchange_attach(struct exchange *x, void *attachment);

@@ -5,7 +5,7 @@
 // decodes to a control character or is not UTF-8 is refused: nothing behind the server has to think
 // of a NUL in an id, or of two spellings that some later decoder would make one.
 
-#include "api/server_exchange_priv.h"
+#include "api/server_inside_priv.h"
 
 #include <string.h>
 
@@ -119,7 +119,12 @@ static bool parse_query(const char *text, struct arena *a, struct target *out, c
 {
     size_t bytes = strlen(text);
     const char *end = text + bytes;
-    out->parameters = arena_alloc(a, count_pieces(text, bytes, '&') * sizeof *out->parameters);
+    size_t pieces = count_pieces(text, bytes, '&');
+    if (pieces > SERVER_PARAMETERS_MAX) {
+        *detail = "the query has more than 100 parameters";
+        return false;
+    }
+    out->parameters = arena_alloc(a, pieces * sizeof *out->parameters);
     for (const char *p = text; p < end;) {
         size_t length = piece_length(p, end, '&');
         size_t name = piece_length(p, p + length, '=');
@@ -145,6 +150,16 @@ static const char *skip_authority(const char *text)
         return text;
     const char *authority = strstr(text, "://") + strlen("://");
     return authority + strcspn(authority, "/?");
+}
+
+bool target_has_path(const char *text, const char *const *paths)
+{
+    const char *path = skip_authority(text);
+    size_t bytes = strcspn(path, "?");
+    for (; paths && *paths; paths++)
+        if (strlen(*paths) == bytes && memcmp(*paths, path, bytes) == 0)
+            return true;
+    return false;
 }
 
 bool target_parse(const char *text, struct arena *a, struct target *out, const char **detail)

@@ -5,28 +5,51 @@
 //   /slow   answers 200 after two seconds    /flaky  fails twice for each execution, then 200
 //   /never  does not answer while the caller waits
 //
-// It runs a thread per connection, which is the simplest way to be slow.
+// It runs a thread per connection, which is the simplest way to be slow. Its only client is the
+// demo's own server, so it reads no more of HTTP than that one writes: a head, and a body whose
+// length the head tells.
+
+#define _GNU_SOURCE // accept4
 
 #include "app/app_priv.h"
 #include "base/memory.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <microhttpd.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define SLOW_MS 2000
 #define NEVER_MS 60000
+#define IDLE_MS 60000
 #define FLAKY_SUCCEEDS_AT 3
+#define HEAD_BYTES_MAX 16384
 
 struct demo_target {
-    struct MHD_Daemon *daemon;
+    int listen_fd;
+    uint16_t port;
     int stop_pipe[2]; // Readable once the target closes, so that nobody sleeps on.
+    pthread_t acceptor;
+    bool accepting;
+    pthread_mutex_t lock;
+    pthread_cond_t ended;
+    unsigned conversations; // Threads that serve a connection.
 };
+
+// One connection, and the head of the request that it is about.
+struct conversation {
+    struct demo_target *target;
+    int fd;
+    size_t count;
+    char bytes[HEAD_BYTES_MAX + 1]; // Received and not yet used, and a NUL.
+};
+
+// --- Behaviours ----------------------------------------------------------------------------------
 
 static void pause_for(struct demo_target *t, int ms)
 {
@@ -34,111 +57,209 @@ static void pause_for(struct demo_target *t, int ms)
     poll(&p, 1, ms);
 }
 
-static unsigned attempt_of(struct MHD_Connection *c)
+// The number behind "\r\nNAME: " in the head; `otherwise` when it is not there.
+static unsigned long number_in(const char *head, const char *name, unsigned long otherwise)
 {
-    const char *text = MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Carillon-Attempt");
-    return text ? (unsigned)strtoul(text, NULL, 10) : 1;
+    const char *at = strstr(head, name);
+    return at ? strtoul(at + strlen(name), NULL, 10) : otherwise;
 }
 
-static unsigned ok(struct demo_target *t, struct MHD_Connection *c)
-{
-    (void)t;
-    (void)c;
-    return MHD_HTTP_OK;
-}
-
-static unsigned fail(struct demo_target *t, struct MHD_Connection *c)
-{
-    (void)t;
-    (void)c;
-    return MHD_HTTP_INTERNAL_SERVER_ERROR;
-}
-
-static unsigned slow(struct demo_target *t, struct MHD_Connection *c)
+static unsigned ok(struct conversation *c)
 {
     (void)c;
-    pause_for(t, SLOW_MS);
-    return MHD_HTTP_OK;
+    return 200;
 }
 
-static unsigned never(struct demo_target *t, struct MHD_Connection *c)
+static unsigned fail(struct conversation *c)
 {
     (void)c;
-    pause_for(t, NEVER_MS);
-    return MHD_HTTP_OK;
+    return 500;
 }
 
-static unsigned flaky(struct demo_target *t, struct MHD_Connection *c)
+static unsigned slow(struct conversation *c)
 {
-    (void)t;
-    return attempt_of(c) < FLAKY_SUCCEEDS_AT ? MHD_HTTP_SERVICE_UNAVAILABLE : MHD_HTTP_OK;
+    pause_for(c->target, SLOW_MS);
+    return 200;
+}
+
+static unsigned never(struct conversation *c)
+{
+    pause_for(c->target, NEVER_MS);
+    return 200;
+}
+
+static unsigned flaky(struct conversation *c)
+{
+    return number_in(c->bytes, "\r\nCarillon-Attempt: ", 1) < FLAKY_SUCCEEDS_AT ? 503 : 200;
 }
 
 static const struct {
     const char *path;
-    unsigned (*status)(struct demo_target *t, struct MHD_Connection *c);
+    unsigned (*status)(struct conversation *c);
 } behaviours[] = {
-    {"/ok", ok}, {"/fail", fail}, {"/slow", slow}, {"/never", never}, {"/flaky", flaky},
+    {" /ok ", ok}, {" /fail ", fail}, {" /slow ", slow}, {" /never ", never}, {" /flaky ", flaky},
 };
 
-static unsigned status_of(struct demo_target *t, struct MHD_Connection *c, const char *path)
+static unsigned status_of(struct conversation *c)
 {
+    const char *target = c->bytes + strcspn(c->bytes, " \r");
     for (size_t i = 0; i < COUNT_OF(behaviours); i++)
-        if (strcmp(path, behaviours[i].path) == 0)
-            return behaviours[i].status(t, c);
-    return MHD_HTTP_NOT_FOUND;
+        if (strncmp(target, behaviours[i].path, strlen(behaviours[i].path)) == 0)
+            return behaviours[i].status(c);
+    return 404;
 }
 
-static enum MHD_Result answer(void *context, struct MHD_Connection *c, const char *url,
-                              const char *method, const char *version, const char *data,
-                              size_t *data_bytes, void **seen)
+// --- One connection ------------------------------------------------------------------------------
+
+// False at the end of the connection, of the target, or of its patience.
+static bool receive(struct conversation *c)
 {
-    (void)method;
-    (void)version;
-    (void)data;
-    if (!*seen) { // The head; the body comes with the next calls.
-        *seen = context;
-        return MHD_YES;
+    struct pollfd p[] = {{.fd = c->fd, .events = POLLIN},
+                         {.fd = c->target->stop_pipe[0], .events = POLLIN}};
+    if (poll(p, 2, IDLE_MS) <= 0 || p[1].revents || c->count == HEAD_BYTES_MAX)
+        return false;
+    ssize_t got = recv(c->fd, c->bytes + c->count, HEAD_BYTES_MAX - c->count, 0);
+    if (got <= 0)
+        return false;
+    c->count += (size_t)got;
+    c->bytes[c->count] = '\0';
+    return true;
+}
+
+static void use(struct conversation *c, size_t bytes)
+{
+    c->count -= bytes;
+    memmove(c->bytes, c->bytes + bytes, c->count + 1);
+}
+
+static bool skip_body(struct conversation *c, size_t bytes)
+{
+    while (bytes > c->count) {
+        bytes -= c->count;
+        use(c, c->count);
+        if (!receive(c))
+            return false;
     }
-    if (*data_bytes) {
-        *data_bytes = 0;
-        return MHD_YES;
+    use(c, bytes);
+    return true;
+}
+
+static bool answer(struct conversation *c, unsigned status)
+{
+    char text[256];
+    const char *body = status == 200 ? "{\"ok\":true}\n" : "{\"ok\":false}\n";
+    int bytes = snprintf(text, sizeof text,
+                         "HTTP/1.1 %u %s\r\nContent-Type: application/json\r\n"
+                         "Content-Length: %zu\r\n\r\n%s",
+                         status, status == 200 ? "OK" : "Not OK", strlen(body), body);
+    return send(c->fd, text, (size_t)bytes, MSG_NOSIGNAL) == bytes;
+}
+
+static bool serve_one(struct conversation *c)
+{
+    char *end;
+    while (!(end = strstr(c->bytes, "\r\n\r\n")))
+        if (!receive(c))
+            return false;
+    end[2] = '\0';
+    size_t body = number_in(c->bytes, "\r\nContent-Length: ", 0);
+    unsigned status = status_of(c);
+    use(c, (size_t)(end + 4 - c->bytes));
+    return skip_body(c, body) && answer(c, status);
+}
+
+static void *converse(void *context)
+{
+    struct conversation *c = context;
+    struct demo_target *t = c->target;
+    while (serve_one(c))
+        ;
+    close(c->fd);
+    free(c);
+    pthread_mutex_lock(&t->lock);
+    if (--t->conversations == 0)
+        pthread_cond_signal(&t->ended);
+    pthread_mutex_unlock(&t->lock);
+    return NULL;
+}
+
+// --- The target ----------------------------------------------------------------------------------
+
+static void begin_conversation(struct demo_target *t, int fd)
+{
+    struct conversation *c = xcalloc(1, sizeof *c);
+    pthread_t thread;
+    c->target = t;
+    c->fd = fd;
+    pthread_mutex_lock(&t->lock);
+    t->conversations++;
+    pthread_mutex_unlock(&t->lock);
+    if (pthread_create(&thread, NULL, converse, c) == 0) {
+        pthread_detach(thread);
+        return;
     }
-    unsigned status = status_of(context, c, url);
-    static char good[] = "{\"ok\":true}\n", bad[] = "{\"ok\":false}\n";
-    char *body = status == MHD_HTTP_OK ? good : bad;
-    struct MHD_Response *r =
-        MHD_create_response_from_buffer(strlen(body), body, MHD_RESPMEM_PERSISTENT);
-    MHD_add_response_header(r, "Content-Type", "application/json");
-    enum MHD_Result result = MHD_queue_response(c, status, r);
-    MHD_destroy_response(r);
-    return result;
+    close(fd);
+    free(c);
+    pthread_mutex_lock(&t->lock);
+    t->conversations--;
+    pthread_mutex_unlock(&t->lock);
+}
+
+static void *accept_all(void *context)
+{
+    struct demo_target *t = context;
+    struct pollfd p[] = {{.fd = t->listen_fd, .events = POLLIN},
+                         {.fd = t->stop_pipe[0], .events = POLLIN}};
+    while (poll(p, 2, -1) >= 0 && !p[1].revents) {
+        int fd = accept4(t->listen_fd, NULL, NULL, SOCK_CLOEXEC);
+        if (fd >= 0)
+            begin_conversation(t, fd);
+    }
+    return NULL;
+}
+
+static enum err listen_on(struct demo_target *t, uint16_t port, struct fault *f)
+{
+    struct sockaddr_in address = {
+        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t bytes = sizeof address;
+    int on = 1;
+    t->listen_fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    setsockopt(t->listen_fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    if (t->listen_fd < 0 || bind(t->listen_fd, (struct sockaddr *)&address, bytes) != 0 ||
+        listen(t->listen_fd, SOMAXCONN) != 0 ||
+        getsockname(t->listen_fd, (struct sockaddr *)&address, &bytes) != 0)
+        return fault_set(f, ERR_BUSY, "the demo's target cannot listen on 127.0.0.1:%u",
+                         (unsigned)port);
+    t->port = ntohs(address.sin_port);
+    return ERR_OK;
 }
 
 enum err demo_target_open(uint16_t port, struct demo_target **out, struct fault *f)
 {
-    struct sockaddr_in address = {
-        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     struct demo_target *t = xcalloc(1, sizeof *t);
+    t->listen_fd = -1;
+    pthread_mutex_init(&t->lock, NULL);
+    pthread_cond_init(&t->ended, NULL);
     if (pipe(t->stop_pipe) != 0) {
         free(t);
         return fault_set(f, ERR_SYSTEM, "pipe: %s", strerror(errno));
     }
-    t->daemon = MHD_start_daemon(
-        MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION | MHD_USE_POLL, port, NULL,
-        NULL, answer, t, MHD_OPTION_SOCK_ADDR, &address, MHD_OPTION_END);
-    if (!t->daemon) {
+    enum err err = listen_on(t, port, f);
+    if (!err && pthread_create(&t->acceptor, NULL, accept_all, t) != 0)
+        err = fault_set(f, ERR_SYSTEM, "cannot start a thread for the demo's target");
+    if (err) {
         demo_target_close(t);
-        return fault_set(f, ERR_BUSY, "the demo's target cannot listen on 127.0.0.1:%u",
-                         (unsigned)port);
+        return err;
     }
+    t->accepting = true;
     *out = t;
     return ERR_OK;
 }
 
 uint16_t demo_target_port(const struct demo_target *t)
 {
-    return MHD_get_daemon_info(t->daemon, MHD_DAEMON_INFO_BIND_PORT)->port;
+    return t->port;
 }
 
 void demo_target_close(struct demo_target *t)
@@ -146,8 +267,16 @@ void demo_target_close(struct demo_target *t)
     if (!t)
         return;
     close(t->stop_pipe[1]);
-    if (t->daemon)
-        MHD_stop_daemon(t->daemon);
+    if (t->accepting)
+        pthread_join(t->acceptor, NULL);
+    pthread_mutex_lock(&t->lock);
+    while (t->conversations > 0)
+        pthread_cond_wait(&t->ended, &t->lock);
+    pthread_mutex_unlock(&t->lock);
+    if (t->listen_fd >= 0)
+        close(t->listen_fd);
     close(t->stop_pipe[0]);
+    pthread_cond_destroy(&t->ended);
+    pthread_mutex_destroy(&t->lock);
     free(t);
 }

@@ -193,7 +193,7 @@ static void trickling_requests_are_answered_408(void **state)
 static void idle_connections_are_closed(void **state)
 {
     (void)state;
-    struct server *s = open_server((struct server_options){.idle_timeout_s = 1}, echo, NULL);
+    struct server *s = open_server((struct server_options){.idle_timeout_ms = 20}, echo, NULL);
     struct raw_client client;
     raw_open(&client, server_port(s));
     assert_true(raw_ended(&client));
@@ -201,26 +201,28 @@ static void idle_connections_are_closed(void **state)
     server_close(s);
 }
 
-// The next client is served when another one leaves.
-static void connections_above_the_limit_wait(void **state)
+// When all seats are taken, the connection that has been idle longest makes room.
+static void the_oldest_idle_connection_makes_room(void **state)
 {
     (void)state;
     struct server *s =
-        open_server((struct server_options){.threads = 1, .connections_max = 1}, echo, NULL);
-    struct raw_client first;
-    struct raw_client second;
+        open_server((struct server_options){.threads = 1, .connections_max = 2}, echo, NULL);
+    struct raw_client clients[3];
     struct raw_answer a;
-    raw_open(&first, server_port(s));
-    raw_say(&first, GET "\r\n");
-    assert_true(raw_receive(&first, &a));
-    raw_open(&second, server_port(s));
-    raw_say(&second, GET "\r\n");
-    struct pollfd answer = {second.fd, POLLIN, 0};
-    assert_int_equal(poll(&answer, 1, 0), 0);
-    raw_close(&first);
-    assert_true(raw_receive(&second, &a));
-    assert_int_equal(a.status, 200);
-    raw_close(&second);
+    for (int i = 0; i < 3; i++) {
+        raw_open(&clients[i], server_port(s));
+        raw_say(&clients[i], GET "\r\n");
+        assert_true(raw_receive(&clients[i], &a));
+        assert_int_equal(a.status, 200);
+    }
+    assert_true(raw_ended(&clients[0]));
+    for (int i = 1; i < 3; i++) {
+        raw_say(&clients[i], GET "\r\n");
+        assert_true(raw_receive(&clients[i], &a));
+        assert_int_equal(a.status, 200);
+    }
+    for (int i = 0; i < 3; i++)
+        raw_close(&clients[i]);
     server_close(s);
 }
 
@@ -234,7 +236,7 @@ int main(void)
         cmocka_unit_test(stalled_requests_are_answered_408),
         cmocka_unit_test(trickling_requests_are_answered_408),
         cmocka_unit_test(idle_connections_are_closed),
-        cmocka_unit_test(connections_above_the_limit_wait),
+        cmocka_unit_test(the_oldest_idle_connection_makes_room),
     };
     return cmocka_run_group_tests(tests, open_echo, close_echo);
 }

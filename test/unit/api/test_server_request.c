@@ -76,6 +76,28 @@ static void targets_are_cut_and_decoded_once(void **state)
     raw_close(&client);
 }
 
+// As many parameters as a query may have, then one more, and as many as the target has room for.
+static void a_query_has_at_most_a_hundred_parameters(void **state)
+{
+    static const struct {
+        unsigned parameters, status;
+    } queries[] = {{SERVER_PARAMETERS_MAX, 200}, {SERVER_PARAMETERS_MAX + 1, 400}, {4000, 400}};
+    struct raw_client client;
+    struct raw_answer a;
+    raw_open(&client, server_port(*state));
+    for (size_t i = 0; i < sizeof queries / sizeof *queries; i++) {
+        char text[SERVER_URI_BYTES_MAX + 64];
+        char *end = text + sprintf(text, "GET /x?a");
+        for (unsigned k = 1; k < queries[i].parameters; k++)
+            end += sprintf(end, "&a");
+        sprintf(end, " HTTP/1.1\r\nHost: h\r\n\r\n");
+        raw_say(&client, text);
+        assert_true(raw_receive(&client, &a));
+        assert_int_equal(a.status, queries[i].status);
+    }
+    raw_close(&client);
+}
+
 static void show_headers(void *context, struct exchange *x)
 {
     (void)context;
@@ -180,6 +202,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(targets_are_cut_and_decoded_once),
+        cmocka_unit_test(a_query_has_at_most_a_hundred_parameters),
         cmocka_unit_test(headers_and_parameters_are_found),
         cmocka_unit_test(unsafe_request_ids_are_replaced),
         cmocka_unit_test(head_is_get_without_the_body),

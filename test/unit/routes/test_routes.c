@@ -353,7 +353,8 @@ static void a_refusal_of_the_server_has_the_same_form(void **state)
     (void)state;
     static const unsigned statuses[] = {400, 408, 413, 414, 431, 503};
     for (size_t i = 0; i < COUNT_OF(statuses); i++) {
-        struct refusal refusal = {statuses[i], "why it is so", "r-2"};
+        struct refusal refusal = {
+            .status = statuses[i], .detail = "why it is so", .request_id = "r-2"};
         size_t bytes;
         char *text = problem_refusal_body(NULL, &refusal, &bytes);
         assert_int_equal(bytes, strlen(text));
@@ -361,6 +362,22 @@ static void a_refusal_of_the_server_has_the_same_form(void **state)
         assert_int_equal(json_integer_value(json_object_get(json, "status")), statuses[i]);
         assert_string_equal(text_of(json, "error"), "why it is so");
         assert_string_equal(text_of(json, "instance"), "r-2");
+        json_decref(json);
+        free(text);
+    }
+}
+
+// Both are 503; a client may want to know whether this server will be there again in a moment.
+static void a_busy_server_is_told_from_one_that_ends(void **state)
+{
+    (void)state;
+    static const char *const types[] = {"/problems/busy", "/problems/draining"};
+    for (int draining = 0; draining <= 1; draining++) {
+        struct refusal refusal = {503, draining, "why it is so", "r-2"};
+        size_t bytes;
+        char *text = problem_refusal_body(NULL, &refusal, &bytes);
+        json_t *json = json_loads(text, 0, NULL);
+        assert_string_equal(text_of(json, "type"), types[draining]);
         json_decref(json);
         free(text);
     }
@@ -437,6 +454,7 @@ int main(void)
         cmocka_unit_test(every_refusal_of_the_service_has_its_status),
         cmocka_unit_test(a_detail_that_was_cut_is_still_text),
         cmocka_unit_test(a_refusal_of_the_server_has_the_same_form),
+        cmocka_unit_test(a_busy_server_is_told_from_one_that_ends),
         cmocka_unit_test(a_page_leads_to_the_next),
         cmocka_unit_test(the_last_page_leads_nowhere),
         cmocka_unit_test(tags_are_compared_one_by_one),

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: MIT
+// server_accept.c: a thread that accepts connections and gives each to the thread that has fewest.
+//
+// It does nothing else, so a client is accepted however busy the others are, and a few connections
+// are spread evenly, which the kernel does not do for threads that accept by themselves. It ends
+// when the listening socket is shut down.
+
+#define _GNU_SOURCE // accept4
+
+#include "api/server_inside_priv.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define REST_MS 20      // When accepting has failed, or the threads do not keep up.
+#define ARRIVING_MAX 32 // Connections in the mail of a thread.
+
+static void rest(void)
+{
+    poll(NULL, 0, REST_MS);
+}
+
+static bool is_any(const union socket_address *a)
+{
+    if (a->any.sa_family == AF_INET6)
+        return IN6_IS_ADDR_UNSPECIFIED(&a->v6.sin6_addr);
+    return a->v4.sin_addr.s_addr == htonl(INADDR_ANY);
+}
+
+// Only a server that listens on all of its machine's addresses has to ask.
+static void find_local(struct server *s, struct arrival *a)
+{
+    socklen_t bytes = sizeof a->local;
+    a->local = s->bound;
+    if (is_any(&s->bound))
+        (void)!getsockname(a->fd, &a->local.any, &bytes);
+}
+
+static struct server_thread *choose(struct server *s)
+{
+    struct server_thread *best = NULL;
+    unsigned fewest = 0;
+    for (size_t i = 0; i < s->threads_count; i++) {
+        struct server_thread *t = s->threads[i];
+        unsigned has = atomic_load_explicit(&t->connections, memory_order_relaxed) +
+                       atomic_load_explicit(&t->arriving, memory_order_relaxed);
+        if (!best || has < fewest) {
+            best = t;
+            fewest = has;
+        }
+    }
+    return best;
+}
+
+static void hand_over(struct server *s, int fd, const union socket_address *peer)
+{
+    struct arrival *a = xcalloc(1, sizeof *a);
+    a->mail.kind = MAIL_ARRIVAL;
+    a->fd = fd;
+    a->peer = *peer;
+    find_local(s, a);
+    struct server_thread *t = choose(s);
+    while (atomic_load_explicit(&t->arriving, memory_order_relaxed) >= ARRIVING_MAX)
+        rest();
+    atomic_fetch_add_explicit(&t->arriving, 1, memory_order_relaxed);
+    if (mailbox_post_always(t->mailbox, &a->mail.mail)) {
+        close(fd);
+        free(a);
+    }
+}
+
+static void *run(void *context)
+{
+    struct server *s = context;
+    while (!atomic_load(&s->draining)) {
+        union socket_address peer = {0};
+        socklen_t bytes = sizeof peer;
+        int fd = accept4(s->listen_fd, &peer.any, &bytes, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd >= 0)
+            hand_over(s, fd, &peer);
+        else if (errno != ECONNABORTED && errno != EINTR && errno != EINVAL)
+            rest(); // Descriptors or memory are used up.
+    }
+    return NULL;
+}
+
+enum err acceptor__start(struct server *s, struct fault *f)
+{
+    int problem = pthread_create(&s->acceptor, NULL, run, s);
+    if (problem != 0)
+        return fault_set(f, ERR_SYSTEM, "cannot start a thread: %s", strerror(problem));
+    s->accepting = true;
+    return ERR_OK;
+}
+
+void acceptor__join(struct server *s)
+{
+    if (s->accepting)
+        pthread_join(s->acceptor, NULL);
+    s->accepting = false;
+}
