@@ -77,8 +77,8 @@ ifeq ($(V),)
 endif
 
 .PHONY: all build objects test-programs bench-programs fuzz-programs chaos-libraries test sanitize \
-        mutants lint lint-rooms lint-style lint-docs lint-format lint-warnings lint-purity lint-shell \
-        tidy format install clean
+        mutants lint lint-rooms lint-style lint-docs lint-mutants lint-format lint-warnings \
+        lint-purity lint-shell tidy format install clean
 all: build
 build: $(if $(filter release,$(PROFILE)),build/carillon,$(BUILD)/carillon)
 objects: $(ALL_C:%.c=$(BUILD)/%.o)
@@ -135,15 +135,14 @@ $(REPLAYS): $(BUILD)/%_replay: $(BUILD)/%_fuzz.o $(BUILD)/test/fuzz/replay.o $(L
 
 # --- Mutants -------------------------------------------------------------------------------------
 
-# `make MUTANT=NAME build/mutants/NAME/test/sim/test_sim` is a test program with one bug on purpose
-# (src/base/mutant.h). Only the files that mention the bug are compiled again; all else is linked
-# from the library. tools/mutants.py does this for every row of src/base/mutants.def.
+# `make MUTANT=NAME build/mutants/NAME/test/sim/test_sim` is a test program with one bug on purpose.
+# tools/mutants.py has put the mutated copies of some files into build/mutants/NAME/src; they are
+# compiled, and all else is linked from the library. It does so for every row of test/mutants.toml.
 ifdef MUTANT
-MUTATED := $(patsubst %.c,build/mutants/$(MUTANT)/%.o,$(shell grep -lr 'MUTANT($(MUTANT))' src))
+MUTATED := $(patsubst %.c,%.o,$(shell find build/mutants/$(MUTANT)/src -name '*.c'))
 
-$(MUTATED): build/mutants/$(MUTANT)/%.o: %.c $(BUILD)/flags
-	@mkdir -p $(@D)
-	$(call SAY,mutate )$(CC) $(CFLAGS) -DCARILLON_MUTANT=MUTANT_$(MUTANT) -c -MMD -MP -o $@ $<
+$(MUTATED): %.o: %.c $(BUILD)/flags
+	$(call SAY,mutate )$(CC) $(CFLAGS) -Wno-error -c -MMD -MP -o $@ $<
 
 build/mutants/$(MUTANT)/%: $(MUTATED) $(BUILD)/%.o $$(call helpers,$$(*D)) $(LIB)
 	@mkdir -p $(@D)
@@ -167,7 +166,7 @@ mutants:
 
 # --- Checking ------------------------------------------------------------------------------------
 
-lint: lint-rooms lint-style lint-docs lint-format lint-shell lint-warnings lint-purity
+lint: lint-rooms lint-style lint-docs lint-mutants lint-format lint-shell lint-warnings lint-purity
 	@echo "lint: everything is in order"
 
 lint-rooms:
@@ -178,6 +177,9 @@ lint-style:
 
 lint-docs:
 	$(PYTHON) tools/docs.py
+
+lint-mutants:
+	$(PYTHON) tools/mutants.py --check
 
 lint-format:
 	clang-format --dry-run -Werror $(C_FILES)

@@ -1,14 +1,16 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Builds every mutant of src/base/mutants.def, and has its test find the bug.
+"""Builds every mutant of test/mutants.toml, and has its test find the bug.
 
     tools/mutants.py [--seeds 2000] [NAME...]
+    tools/mutants.py --check
 
-A mutant is a build with one bug on purpose (src/base/mutant.h). Its test is the simulator, which
-must break a promise within so many seeds, or a contract test, of which one must fail. The same
-test of the same code without the bug must find nothing in the same seeds, else it is the test that
-is broken. Each is told with what caught it: the seed and the rule, or the name of the test. The
-last line is `N passed, N failed`, and the exit code says the same.
+A mutant is a build with one bug on purpose: its edits are applied to a copy of the files. Its test
+is the simulator, which must break a promise within so many seeds, or a contract test, of which one
+must fail. The same test of the same code without the bug must find nothing in the same seeds, else
+it is the test that is broken. Each is told with what caught it: the seed and the rule, or the name
+of the test. The last line is `N passed, N failed`, and the exit code says the same. --check only
+looks whether every edit still fits the code.
 """
 
 import argparse
@@ -17,14 +19,13 @@ import re
 import subprocess
 import sys
 import time
+import tomllib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-TABLE = Path("src/base/mutants.def")
+TABLE = Path("test/mutants.toml")
 BUILD = Path("build/release")
 SIMULATOR = "sim/test_sim"
-ROW = re.compile(r'^MUTANT_ROW\((\w+),\s*"([^"]+)",\s*"([^"]+)"\)', re.M)
-USE = re.compile(r"\bMUTANT\((\w+)\)")
 TEST_SECONDS_MAX = 280
 
 
@@ -33,16 +34,34 @@ class Survived(Exception):
 
 
 def read_table():
-    text = TABLE.read_text()
-    rows = ROW.findall(text)
-    if not rows or len(rows) != text.count("\nMUTANT_ROW("):
-        sys.exit(f"{TABLE}: a row that cannot be read")
-    return {name: (test, incident) for name, test, incident in rows}
+    with open(TABLE, "rb") as table:
+        return tomllib.load(table)
 
 
-def names_in_use():
-    files = [path for path in Path("src").rglob("*.[ch]") if path.name != "mutant.h"]
-    return {name for path in files for name in USE.findall(path.read_text())}
+def misfits(table):
+    """A sentence for each edit whose text does not stand exactly once in its file."""
+    for name, row in table.items():
+        for edit in row["edits"]:
+            count = Path(edit["file"]).read_text().count(edit["was"])
+            if count != 1:
+                yield f"{TABLE}: {name}: its text stands {count} times in {edit['file']}"
+
+
+def apply(name, row):
+    """Writes the mutated copies. One that is right already keeps its time, so that make does not
+    compile it again."""
+    texts = {}
+    for edit in row["edits"]:
+        text = texts.get(edit["file"]) or Path(edit["file"]).read_text()
+        texts[edit["file"]] = text.replace(edit["was"], edit["bug"])
+    for file, text in texts.items():
+        copy = Path("build/mutants", name, file)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        if not copy.exists() or copy.read_text() != text:
+            copy.write_text(text)
+    for copy in Path("build/mutants", name, "src").rglob("*.c"):
+        if str(copy.relative_to(Path("build/mutants", name))) not in texts:
+            copy.unlink()  # Of an earlier state of the table.
 
 
 def make(*arguments):
@@ -51,8 +70,9 @@ def make(*arguments):
         raise Survived(f"it cannot be built: {text.strip()[-300:]}")
 
 
-def build(name, test):
-    program = f"build/mutants/{name}/test/{test}"
+def build(name, row):
+    apply(name, row)
+    program = f"build/mutants/{name}/test/{row['test']}"
     make(f"MUTANT={name}", program)
     return program
 
@@ -84,40 +104,40 @@ def simulate(program, seeds):
     return int(broken[1]), broken[2]
 
 
-def catch_in_simulator(name, seeds):
-    seed, rule = simulate(build(name, SIMULATOR), seeds)
+def catch_in_simulator(name, row, seeds):
+    seed, rule = simulate(build(name, row), seeds)
     if seed is None:
         raise Survived(f"no promise was broken in {seeds} seeds")
     return seed, f"seed {seed}: {rule}"
 
 
-def catch_in_test(name, test):
+def catch_in_test(name, row):
+    test = row["test"]
     if run([BUILD / "test" / test])[0] != 0:
         raise Survived(f"{test} fails without the bug, too")
-    code, text = run([build(name, test)])
+    code, text = run([build(name, row)])
     failed = re.search(r"^\[  FAILED  \] (?:\S+: )?(\D\w+)$", text, re.M)
     if code == 0 or not failed:
         raise Survived(f"no test of {test} failed (it ended with {code})")
     return f"{test}: {failed[1]}"
 
 
-def catch(name, test, seeds):
+def catch(name, row, seeds):
     """(seed or None, how it was caught); Survived if it was not."""
-    if test == SIMULATOR:
-        return catch_in_simulator(name, seeds)
-    return None, catch_in_test(name, test)
+    if row["test"] == SIMULATOR:
+        return catch_in_simulator(name, row, seeds)
+    return None, catch_in_test(name, row)
 
 
 def try_mutant(name, row, seeds):
-    test, incident = row
     start = time.monotonic()
     try:
-        seed, how = catch(name, test, seeds)
+        seed, how = catch(name, row, seeds)
         good, verdict = True, f"caught by {how}"
     except Survived as reason:
         seed, good, verdict = None, False, f"NOT CAUGHT: {reason}"
     seconds = time.monotonic() - start
-    print(f"{name}: {incident}\n    {verdict} ({seconds:.1f} s)", flush=True)
+    print(f"{name}: {row['incident']}\n    {verdict} ({seconds:.1f} s)", flush=True)
     return good, seed
 
 
@@ -136,20 +156,24 @@ def read_arguments(table):
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n", maxsplit=1)[0])
     parser.add_argument("names", nargs="*", metavar="NAME", help="only these mutants")
     parser.add_argument("--seeds", type=int, default=2000, help="for each to be caught in")
+    parser.add_argument("--check", action="store_true", help="only whether the edits fit")
     options = parser.parse_args()
     unknown = set(options.names) - set(table)
     if unknown:
         parser.error(f"no such mutant: {', '.join(sorted(unknown))}")
-    odd = set(table) ^ names_in_use()
-    if odd:
-        parser.error(f"only in the table, or only in the code: {', '.join(sorted(odd))}")
+    faults = list(misfits(table))
+    if faults:
+        sys.exit("\n".join(faults))
+    if options.check:
+        print(f"mutants: {len(table)} still fit the code")
+        sys.exit(0)
     return options.names or list(table), options.seeds
 
 
 def main():
     table = read_table()
     names, seeds = read_arguments(table)
-    tests = {SIMULATOR} | {table[name][0] for name in names}
+    tests = {SIMULATOR} | {table[name]["test"] for name in names}
     os.environ.pop("MAKEFLAGS", None)  # Of a make that runs us; ours is another one.
     try:
         make(f"-j{os.cpu_count()}", *(str(BUILD / "test" / test) for test in sorted(tests)))

@@ -82,10 +82,7 @@ void core__clock_correct(struct core *c)
 
 static void judge_step_back(struct core *c)
 {
-    if (MUTANT(STEP_BACK_PLANS_AGAIN) && held_for(c) > CLOCK_STEP_MS) {
-        c->progress.watermark = c->now.wall;
-        core__each_job(c, begin_again);
-    } else if (held_for(c) > CLOCK_HOLD_MS_MAX)
+    if (held_for(c) > CLOCK_HOLD_MS_MAX)
         core__clock_correct(c);
     else if (held_for(c) > CLOCK_STEP_MS && c->held_until != c->progress.watermark)
         announce_hold(c);

@@ -59,10 +59,8 @@ static void begin(struct core *c, struct core_job *j)
     return_runs(c, j);
     if (!j->active)
         return;
-    wall_ms from = j->effective_from;
-    core__plan_schedule(c, j,
-                        MUTANT(EDIT_FORGETS_PLANNED) ? MAX(from, c->progress.watermark) : from);
-    core__plan_own(c, j, from);
+    core__plan_schedule(c, j, j->effective_from);
+    core__plan_own(c, j, j->effective_from);
     core__job_settle_open(c, j);
 }
 
@@ -91,10 +89,6 @@ static bool is_stoppable(const struct core *c, const struct core_job *j, const s
 {
     bool manual = o->record.key.series < 0;
     bool to_come = o->phase == PHASE_PLANNED && o->record.key.scheduled_at > c->now.wall;
-    if (MUTANT(DELETE_FORGETS_PLANNED) && to_come)
-        return false;
-    if (MUTANT(PAUSE_FORGETS_RETRIES) && o->phase == PHASE_BACKOFF)
-        return false;
     return o->phase != PHASE_FLYING && (j->deleted || (!manual && !to_come));
 }
 
@@ -315,8 +309,7 @@ void core__resume_due(struct core *c)
         j->active = true;
         j->finished = false;
         j->version++;
-        if (!MUTANT(RESUME_FIRES_PAUSE))
-            j->effective_from = j->changed_at = MAX(j->effective_from, j->paused_until);
+        j->effective_from = j->changed_at = MAX(j->effective_from, j->paused_until);
         j->paused_until = WALL_NEVER;
         c->jobs_active++;
         core__record_job_state(c, j, NULL);

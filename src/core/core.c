@@ -96,9 +96,7 @@ static void plan_beyond_watermark(struct core *c, struct core_job *j)
 {
     if (!j->active)
         return;
-    wall_ms w = MUTANT(NEXT_FROM_NOW)      ? c->now.wall
-                : MUTANT(LOOK_BACK_WINDOW) ? MAX(c->progress.watermark, c->now.wall - 60000)
-                                           : c->progress.watermark;
+    wall_ms w = c->progress.watermark;
     bool next_too = j->id <= c->progress.watermark_job; // Its occurrence at W + 1 has one.
     core__plan_schedule(c, j, MAX(j->effective_from, w));
     if (next_too && j->plan.position && agenda_when(c->plan, &j->plan) == w + 1)

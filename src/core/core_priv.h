@@ -19,7 +19,6 @@
 
 #include "agenda/agenda.h"
 #include "base/intern.h"
-#include "base/mutant.h"
 #include "base/origin.h"
 #include "core/core.h"
 

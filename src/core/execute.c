@@ -118,12 +118,7 @@ void core__finish(struct core *c, struct open *o, enum execution_state state, co
     o->record.completed_at = c->now.wall;
     o->record.next_attempt_at = 0;
     core__record_update(c, o);
-    if (MUTANT(ALERT_OUTSIDE) && state == EXECUTION_FAILED) {
-        core__queue_leave(o);
-        core__advance(c, o); // It comes back when its row is durable.
-    } else {
-        conclude(c, o);
-    }
+    conclude(c, o);
 }
 
 void core__cancel(struct core *c, struct open *o, const char *reason)
@@ -154,7 +149,7 @@ void core__miss(struct core *c, struct open *o, const char *reason)
 static const char *stopped(const struct open *o)
 {
     const struct core_job *j = o->job;
-    if (j->deleted && !MUTANT(DELETE_FORGETS_PLANNED))
+    if (j->deleted)
         return "the job was deleted";
     return j->active || is_manual(o) ? NULL : "the job was paused";
 }
@@ -166,7 +161,7 @@ const char *core__not_owed(const struct open *o)
     const struct core_job *j = o->job;
     wall_ms at = o->record.key.scheduled_at;
     const char *reason = stopped(o);
-    bool begun = o->record.state != EXECUTION_PENDING || MUTANT(OLD_SCHEDULE_FIRES);
+    bool begun = o->record.state != EXECUTION_PENDING;
     if (reason || begun || is_manual(o) || o->plan_version == j->plan_version ||
         at <= j->changed_at)
         return reason;
@@ -215,8 +210,7 @@ void core__due(struct core *c)
         return;
     size_t done = 0;
     struct agenda_node *n;
-    while (done++ < c->limits.due_max &&
-           (n = agenda_pop(c->instants, c->now.wall + MUTANT(EARLY_BY_A_TICK))))
+    while (done++ < c->limits.due_max && (n = agenda_pop(c->instants, c->now.wall)))
         judge(c, open_of(n));
     c->more |= agenda_next(c->instants) <= c->now.wall;
 
@@ -299,17 +293,13 @@ static void claim(struct core *c, struct open *o)
 // Moves a due execution on as far as it can go now.
 void core__advance(struct core *c, struct open *o)
 {
-    if (o->sequence > c->recorded && !MUTANT(SENT_BEFORE_RECORD)) {
+    if (o->sequence > c->recorded) {
         await_record(c, o);
-        return;
-    }
-    if (MUTANT(ALERT_OUTSIDE) && o->record.state == EXECUTION_FAILED) {
-        conclude(c, o);
         return;
     }
     if (!core__gates_pass(c, o))
         return;
-    bool at_most_once = o->job->policy->type == JOB_ATMOST_ONCE && !MUTANT(CLAIMED_AFTER_SEND);
+    bool at_most_once = o->job->policy->type == JOB_ATMOST_ONCE;
     bool needs_claim = o->careful || at_most_once;
     if (needs_claim && !o->claimed)
         claim(c, o);
@@ -394,8 +384,7 @@ static bool may_retry(const struct open *o, const struct outcome *out)
     const struct core_job *j = o->job;
     if (is_permanent(j, out))
         return false;
-    bool safe = j->policy->type == JOB_ATLEAST_ONCE || out->kind == OUTCOME_NOT_SENT ||
-                MUTANT(LOST_SENT_AGAIN);
+    bool safe = j->policy->type == JOB_ATLEAST_ONCE || out->kind == OUTCOME_NOT_SENT;
     return safe && o->record.retry_count < j->policy->max_retries;
 }
 
@@ -408,13 +397,12 @@ static void back_off(struct core *c, struct open *o, const struct outcome *out, 
     if (o->record.state == EXECUTION_PENDING)
         move(o, EXECUTION_RUNNING);
     o->written = true;
-    bool keeps_turn = j->policy->overlap == OVERLAP_QUEUE && !MUTANT(QUEUE_OVERTAKEN);
+    bool keeps_turn = j->policy->overlap == OVERLAP_QUEUE;
     leave(c, o, keeps_turn ? 1 : 0); // A queue does not move between attempts.
     o->retrying = true;
     o->record.next_attempt_at = c->now.wall + delay;
     o->phase = PHASE_BACKOFF;
-    if (!MUTANT(RETRY_NOT_WRITTEN)) // The retry waits for it, lest the next life use its number.
-        core__record_update(c, o);
+    core__record_update(c, o); // The retry waits for this: the next life must not use its number.
     agenda_put(c->retries, &o->due, c->now.mono + delay, o->record.id);
 }
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 // execution.c: the states of an execution, the moves between them, and the public id.
 
-#include "base/mutant.h"
 #include "core/core.h"
 
 #include <assert.h>
@@ -45,8 +44,6 @@ bool execution_state_find(const char *name, enum execution_state *out)
 bool execution_state_is_terminal(enum execution_state s)
 {
     assert(s < EXECUTION_STATES);
-    if (MUTANT(TERMINAL_SENT_AGAIN) && s == EXECUTION_SUCCESS)
-        return false;
     return execution_rules[s].next == 0;
 }
 

@@ -69,8 +69,7 @@ static enum lane lane_of(const struct open *o, unsigned kind)
 
 static bool has_room(const struct core *c, const struct gate *g, enum lane lane)
 {
-    bool halted = c->halted && !MUTANT(FULL_DISK_SENDS);
-    if (g == &c->gate && (halted || c->draining))
+    if (g == &c->gate && (c->halted || c->draining))
         return false;
     if (g->is_host && core__breaker_holds(c, g))
         return false;
@@ -147,8 +146,7 @@ void core__gates_release(struct core *c, struct open *o, unsigned keep)
     for (unsigned k = keep; k < passed; k++) {
         struct gate *g = gate_of(c, o, (enum gate_kind)k);
         assert(g->in_flight > 0);
-        bool leaks = MUTANT(SLOT_LEAKS) && k == GATE_ALL && o->record.http_status == 0;
-        g->in_flight -= !leaks;
+        g->in_flight--;
         g->in_flight_catch_up -= lane_of(o, k) == LANE_CATCH_UP;
     }
     for (unsigned k = keep; k < passed; k++)

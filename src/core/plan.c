@@ -45,10 +45,9 @@ void core__plan_schedule(struct core *c, struct core_job *j, wall_ms after)
 }
 
 // How much later than its instant an occurrence is due: always the same, also after a restart.
-static dur_ms jitter_of(const struct core *c, const struct core_job *j, wall_ms at)
+static dur_ms jitter_of(const struct core_job *j, wall_ms at)
 {
     uint64_t x = (uint64_t)j->id * 0x9E3779B97F4A7C15u ^ (uint64_t)at;
-    x += MUTANT(JITTER_DRAWN_ANEW) * (uint64_t)c->progress.epoch;
     x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9u;
     x = (x ^ (x >> 27)) * 0x94D049BB133111EBu;
     return (dur_ms)((x ^ (x >> 31)) % ((uint64_t)j->policy->jitter_ms + 1));
@@ -85,7 +84,7 @@ static void plan_row(struct core *c, struct core_job *j, wall_ms at, enum execut
 {
     struct execution row = {
         .key = {.job = j->id, .scheduled_at = at, .series = c->progress.generation},
-        .due_at = j->policy->jitter_ms ? at + jitter_of(c, j, at) : 0,
+        .due_at = j->policy->jitter_ms ? at + jitter_of(j, at) : 0,
         .trigger = (uint8_t)trigger,
     };
     struct open *o = core__open_plan(c, j, &row);
@@ -112,7 +111,7 @@ static bool adopt_row(struct core *c, struct core_job *j, wall_ms at)
             return true;
         }
     }
-    return MUTANT(DUPLICATE_TAKEN_FOR_WRITTEN);
+    return false;
 }
 
 // A range of occurrences that are given up.
@@ -181,7 +180,6 @@ static void skip_unwanted(const struct core *c, const struct core_job *j, wall_m
         if (*at >= wanted_from && !superseded)
             return;
         m->from = m->count++ ? m->from : *at;
-        m->count += MUTANT(MISSED_MISCOUNTED) && m->count == 2;
         m->to = *at;
         *at = next;
         if (next == WALL_NEVER)
@@ -244,8 +242,6 @@ void core__plan(struct core *c)
 {
     wall_ms horizon = c->now.wall + c->limits.lookahead_ms;
     size_t done = 0;
-    if (MUTANT(WATERMARK_BEFORE_ROWS))
-        c->progress.watermark = MAX(c->progress.watermark, horizon);
     while (may_plan(c) && done < c->limits.step_max) {
         wall_ms at = agenda_next(c->plan);
         struct agenda_node *n = agenda_pop(c->plan, horizon);
@@ -253,7 +249,7 @@ void core__plan(struct core *c)
             break;
         struct core_job *j = job_of(n);
         done += plan_job(c, j, at);
-        c->progress.watermark = MAX(c->progress.watermark, MUTANT(TIE_FORGOTTEN) ? at : at - 1);
+        c->progress.watermark = MAX(c->progress.watermark, at - 1);
         if (c->progress.watermark == at - 1)
             c->progress.watermark_job = j->id;
     }

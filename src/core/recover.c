@@ -47,7 +47,7 @@ static void give_up(struct core *c, struct open *o)
 
 static void resume_at_most_once(struct core *c, struct open *o)
 {
-    if (was_claimed(&o->record) && !MUTANT(UNKNOWN_SENT_AGAIN))
+    if (was_claimed(&o->record))
         core__finish(c, o, EXECUTION_FAILED, "outcome unknown: the server died during the attempt",
                      NULL);
     else if (is_unwanted(c, o))
@@ -78,7 +78,7 @@ static dur_ms caution_ms(const struct execution *e)
 static void resume_at_least_once(struct core *c, struct open *o, bool queued)
 {
     dur_ms wait = MAX(caution_ms(&o->record), o->record.next_attempt_at - c->now.wall);
-    bool is_loop = o->record.recoveries >= RECOVERIES_MAX && !MUTANT(CRASH_LOOP);
+    bool is_loop = o->record.recoveries >= RECOVERIES_MAX;
     if (o->record.state == EXECUTION_RUNNING && is_loop) {
         core__finish(c, o, EXECUTION_FAILED,
                      "crash loop: the server died during this attempt again and again", NULL);
@@ -136,8 +136,6 @@ static void resume(struct core *c, struct open *o)
     o->lane = LANE_CATCH_UP;
     o->written = o->record.state == EXECUTION_RUNNING;
     o->retrying = o->record.next_attempt_at != 0;
-    if (MUTANT(RETRIES_FORGOTTEN))
-        o->record.retry_count = 0;
     bool queued =
         o->job->policy->overlap == OVERLAP_QUEUE; // The next ones would overtake one that waits.
     if (was_waiting(c, o) && !queued) {

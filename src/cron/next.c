@@ -13,7 +13,6 @@
 // Nothing assumes that gaps are an hour, that there is one change a day, or that days have 24
 // hours.
 
-#include "base/mutant.h"
 #include "cron/next_priv.h"
 #include "cron/zone_priv.h"
 
@@ -64,7 +63,7 @@ static int64_t next_in_span(const struct zone *z, size_t span, int64_t local, st
         local = search_local(c, local);
         if (local >= end)
             break;
-        if (s->fold == CRON_FOLD_BOTH || MUTANT(FOLD_FIRES_TWICE))
+        if (s->fold == CRON_FOLD_BOTH)
             return local;
         int64_t utc_s = local - z->spans[span].offset_s;
         size_t twin = find_twin(z, span, utc_s, local, s->fold == CRON_FOLD_FIRST ? -1 : 1);
@@ -117,7 +116,7 @@ static wall_ms next_of_fields(const struct cron_schedule *s, const struct zone *
         return WALL_NEVER; // Also the quick answer for what never fires.
 
     struct search c = {.schedule = s, .from = INT64_MAX, .found = INT64_MIN};
-    bool gaps = !s->interval && s->gap == CRON_GAP_RUN_AFTER && !MUTANT(GAP_LOSES_A_DAY);
+    bool gaps = !s->interval && s->gap == CRON_GAP_RUN_AFTER;
     for (size_t span = zone__span_at(z, from_s); span < z->count; span = next_span(z, span, &c)) {
         int64_t start_s = z->spans[span].start_s;
         if (gaps && span > 0 && start_s >= from_s && gap_runs(z, span, &c))

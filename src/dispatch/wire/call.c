@@ -15,7 +15,6 @@
 // close that crosses the request on its way. Connections are not kept for longer than targets
 // usually keep them, so that this is rare.
 
-#include "base/mutant.h"
 #include "dispatch/wire/wire_priv.h"
 
 #include <errno.h>
@@ -228,8 +227,6 @@ static void read_answer(struct call *c)
             stream_ended(c, got < 0 ? errno : 0);
             return;
         }
-        if (MUTANT(TIMEOUT_PER_BYTE))
-            deadline__set(&c->owner->deadlines, &c->deadline, clock_mono_ms() + c->timeout_ms);
         // The loop calls again for what a socket holds, but not for what OpenSSL has taken from it.
         more = take_bytes(c, bytes, (size_t)got) && n->ssl;
     }

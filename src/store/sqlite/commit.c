@@ -4,7 +4,6 @@
 // The changes are written table by table, parents before children: jobs, executions, attempts,
 // alerts, progress. Within a table their order is kept.
 
-#include "base/mutant.h"
 #include "store/sqlite/sqlite_priv.h"
 
 // Runs a statement which must hit exactly one row.
@@ -97,8 +96,7 @@ static enum err write_execution(struct sqlite_store *s, const struct execution_w
 {
     enum statement which = w->is_new ? EXECUTION_INSERT : EXECUTION_UPDATE;
     row_bind(&execution_rows, s->statements[which], &w->row);
-    enum err err = run_one(s, which, "execution", w->row.id, "is not there, or terminal", f);
-    return MUTANT(KEY_CONFLICT_IGNORED) && err == ERR_CONFLICT ? ERR_OK : err;
+    return run_one(s, which, "execution", w->row.id, "is not there, or terminal", f);
 }
 
 // Adds the number of new rows to *inserted.
