@@ -32,6 +32,8 @@ struct change *core__change(struct batch *b, enum change_kind kind)
 
 void actions_clear(struct actions *a)
 {
+    for (size_t i = 0; i < a->reply_count; i++)
+        job_free(a->replies[i].row);
     a->send_count = 0;
     a->cancel_count = 0;
     a->reply_count = 0;
@@ -39,6 +41,7 @@ void actions_clear(struct actions *a)
 
 void actions_free(struct actions *a)
 {
+    actions_clear(a);
     free(a->sends);
     free(a->cancels);
     free(a->replies);

@@ -136,6 +136,17 @@ void core__job_gone(struct core *c, struct core_job *j)
     stop_executions(c, j, "the job was paused");
 }
 
+// What the client will read: the row it asked for, and what the core has made of it since, such as
+// the runs that are planned already.
+static struct job *row_as_it_stands(const struct core *c, const struct core_job *j,
+                                    const struct job *row)
+{
+    struct job *copy = job_copy(row);
+    struct job_state state = core__job_state(c, j, NULL);
+    job_apply_state(copy, &state);
+    return copy;
+}
+
 static void create(struct core *c, struct command *cmd, struct reply *r)
 {
     struct job *row = cmd->job;
@@ -156,6 +167,7 @@ static void create(struct core *c, struct command *cmd, struct reply *r)
     r->version = 1;
     put_job(c, row);
     begin(c, j);
+    r->row = row_as_it_stands(c, j, row);
 }
 
 static void update(struct core *c, struct command *cmd, struct core_job *j, struct reply *r)
@@ -190,6 +202,7 @@ static void update(struct core *c, struct command *cmd, struct core_job *j, stru
         stop_executions(c, j, "the job was paused");
     core__gates_change_host(c, j);
     core__gate_resize(c, j); // Last, since it lets in who waited.
+    r->row = row_as_it_stands(c, j, row);
 }
 
 static void delete_job(struct core *c, struct core_job *j, struct reply *r)

@@ -345,8 +345,11 @@ struct job_state {
     uint16_t failures;
     bool is_active;
     bool finished;
-    const char *paused_reason; // NULL when it is active. Borrowed.
+    const char *paused_reason; // NULL: as it was, while the job is not active. Borrowed.
 };
+
+// Makes the job's row what CHANGE_JOB_STATE makes of it.
+void job_apply_state(struct job *j, const struct job_state *s);
 
 struct change {
     enum change_kind kind;
@@ -490,6 +493,8 @@ struct reply {
     job_id job;
     int64_t version;
     struct execution_key key; // TRIGGER
+    struct job *row; // CREATE, UPDATE: the job as its row will be once the batch is durable.
+                     // Whoever takes it out of the list owns it, and leaves NULL there.
 };
 
 // What core_step answers. The caller empties the lists after acting on them.
@@ -508,7 +513,8 @@ struct actions {
     mono_ms wake_mono;
 };
 
-void actions_clear(struct actions *a); // Empties the lists; leaves the batch alone.
+void actions_clear(struct actions *a); // Empties the lists, and frees rows that nobody took; leaves
+                                       // the batch alone.
 void actions_free(struct actions *a);
 
 // --- The machine -----------------------------------------------------------------------------

@@ -270,7 +270,9 @@ void core__record_attempt(struct core *c, const struct attempt *a, bool success)
 void core__record_alert(struct core *c, const struct execution *e, enum alert_kind kind,
                         const char *message);
 void core__record_server_alert(struct core *c, enum alert_kind kind, const char *message);
-// `reason`: why it is paused, when that changes.
+// What of its row the core itself changes. `reason`: why it is paused, when that changes.
+struct job_state core__job_state(const struct core *c, const struct core_job *j,
+                                 const char *reason);
 void core__record_job_state(struct core *c, const struct core_job *j, const char *reason);
 void core__record_client_key(struct core *c, const struct command *cmd, const struct reply *r);
 void core__record_progress(struct core *c);

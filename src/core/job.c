@@ -3,6 +3,7 @@
 
 #include "core/core.h"
 
+#include <assert.h>
 #include <string.h>
 
 // Where the strings of a job are, so that copying and freeing cannot forget one.
@@ -53,6 +54,21 @@ void job_free(struct job *j)
     for (size_t i = 0; i < COUNT_OF(strings); i++)
         free(*string_at(j, i));
     free(j);
+}
+
+void job_apply_state(struct job *j, const struct job_state *s)
+{
+    assert(j->id == s->id);
+    j->version = s->version;
+    j->updated_at = s->updated_at;
+    j->effective_from = s->effective_from;
+    j->paused_until = s->paused_until;
+    j->is_active = s->is_active;
+    j->finished = s->finished;
+    j->runs = s->runs;
+    j->failures = s->failures;
+    if (s->is_active || s->paused_reason)
+        job_set_text(&j->paused_reason, s->is_active ? NULL : s->paused_reason);
 }
 
 void job_set_text(char **member, const char *text)

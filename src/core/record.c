@@ -68,9 +68,9 @@ void core__record_alert(struct core *c, const struct execution *e, enum alert_ki
                                    .message = arena_text(&b->arena, message)};
 }
 
-void core__record_job_state(struct core *c, const struct core_job *j, const char *reason)
+struct job_state core__job_state(const struct core *c, const struct core_job *j, const char *reason)
 {
-    core__change(batch_of(c), CHANGE_JOB_STATE)->state = (struct job_state){
+    return (struct job_state){
         .id = j->id,
         .version = j->version,
         .updated_at = c->now.wall,
@@ -82,6 +82,11 @@ void core__record_job_state(struct core *c, const struct core_job *j, const char
         .finished = j->finished,
         .paused_reason = reason,
     };
+}
+
+void core__record_job_state(struct core *c, const struct core_job *j, const char *reason)
+{
+    core__change(batch_of(c), CHANGE_JOB_STATE)->state = core__job_state(c, j, reason);
 }
 
 void core__record_server_alert(struct core *c, enum alert_kind kind, const char *message)

@@ -41,6 +41,7 @@ static void perform(struct engine *e)
             engine__answer(&a->replies[i]); // Refused: nothing to wait for.
         else
             engine__hold_reply(&e->held, e->batch->sequence, &a->replies[i]);
+        a->replies[i].row = NULL; // Moved.
     }
     actions_clear(a);
 }

@@ -31,7 +31,8 @@ MUST_CHECK enum err engine_start(const struct engine_options *o, struct store *s
                                  struct engine **out, struct fault *f);
 
 // Called on the engine's thread when the command's change is durable (or refused, with
-// reply->err). It must not block. `reply` is borrowed for the call.
+// reply->err). It must not block. `reply` is borrowed for the call, but its row is moved: whoever
+// is called owns it.
 typedef void engine_reply(void *context, const struct reply *r);
 
 // Hands over a command from any thread. `c` is copied and its job taken, also on failure; its body

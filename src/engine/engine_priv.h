@@ -37,8 +37,8 @@ void engine__post(struct engine *e, enum mail_kind kind);
 void engine__post_recorded(void *engine, uint64_t sequence);
 void engine__post_stalled(struct engine *e, enum err cause);
 
-// Delivers the reply to whoever submitted the command, and frees the command's mail, which is the
-// reply's token.
+// Delivers the reply, with its row, to whoever submitted the command, and frees the command's mail,
+// which is the reply's token.
 void engine__answer(const struct reply *r);
 
 // --- Waiting for a commit (held.c) ---
@@ -49,6 +49,7 @@ struct held_list {
     struct held *last;
 };
 
+// Takes the reply's row.
 void engine__hold_reply(struct held_list *l, uint64_t sequence, const struct reply *r);
 void engine__hold_alert(struct held_list *l, uint64_t sequence, const struct alert *a);
 void engine__release(struct held_list *l, uint64_t sequence);

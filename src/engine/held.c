@@ -49,8 +49,11 @@ void engine__hold_alert(struct held_list *l, uint64_t sequence, const struct ale
 static void let_go(struct held *h, bool durable)
 {
     if (h->kind == HELD_REPLY) {
-        if (!durable)
+        if (!durable) {
             h->reply.err = ERR_CLOSED; // Whether it was written is unknown to us.
+            job_free(h->reply.row);
+            h->reply.row = NULL;
+        }
         engine__answer(&h->reply);
     } else {
         if (durable)

@@ -3,7 +3,10 @@
 //
 //   client's thread        engine's thread          service's thread
 //   start: check, submit ->  durable or refused  ->  conflict? merge and submit again
-//                                                    else read the job, call done
+//                                                    else call done
+//
+// A change that is durable is answered from what the engine says of it. Nothing is read back, so
+// nothing can make a failure of its answer.
 //
 // The engine's thread only drops the call into a mailbox. There is room in it for every call under
 // way, so that this cannot fail.
@@ -29,6 +32,7 @@ void service__call_free(struct call *c)
     if (!c)
         return;
     job_free(c->draft);
+    job_free(c->reply.row);
     free(c->text);
     free((char *)c->key.text);
     free(c);
@@ -39,7 +43,7 @@ void service__call_free(struct call *c)
 static void reply_came(void *context, const struct reply *r)
 {
     struct call *c = context;
-    c->reply = *r;
+    c->reply = *r; // With its row.
     enum err err = mailbox_post(c->service->finished, &c->mail);
     assert(!err);
     (void)err;
@@ -141,17 +145,22 @@ static void answer_success(struct call *c)
 {
     if (!c->replayed)
         log_success(c);
-    struct service_problem problem;
-    struct job *j = NULL;
-    if ((c->kind == COMMAND_CREATE || c->kind == COMMAND_UPDATE) &&
-        service_get_job(c->service, c->reply.job, &j, &problem)) {
-        answer_problem(c, &problem);
-        return;
-    }
-    c->done(c->context,
-            &(struct service_result){.job = j, .execution = c->reply.key, .replayed = c->replayed});
-    job_free(j);
+    c->done(c->context, &(struct service_result){.job = c->reply.row,
+                                                 .execution = c->reply.key,
+                                                 .replayed = c->replayed});
     leave(c);
+}
+
+// What was done before, for the same key. The job is shown as it stands now, which may be that it
+// is gone.
+static void answer_replay(struct call *c)
+{
+    struct service_problem problem;
+    if (c->kind == COMMAND_CREATE &&
+        service_get_job(c->service, c->reply.job, &c->reply.row, &problem))
+        answer_problem(c, &problem);
+    else
+        answer_success(c);
 }
 
 // Somebody else was faster. A client who named a version has to know; for others the change is
@@ -184,7 +193,9 @@ static void refuse(struct call *c)
 
 static void finish(struct call *c)
 {
-    if (!c->reply.err)
+    if (c->replayed)
+        answer_replay(c);
+    else if (!c->reply.err)
         answer_success(c);
     else if (c->reply.err == ERR_CONFLICT)
         resolve_conflict(c);

@@ -123,6 +123,7 @@ static void store_lost(const struct fault *f)
 static void reply_came(void *context, const struct reply *r)
 {
     (void)context;
+    job_free(r->row);
     if (r->err) {
         atomic_fetch_add(&scene.said_no, 1);
         return;

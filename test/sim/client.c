@@ -22,6 +22,27 @@ static void ask(struct world *w, struct command *c, const struct version *v, enu
     w->is_asking = false;
 }
 
+// The job in the reply is what its row will be.
+static void check_row(struct world *w, const struct reply *r)
+{
+    const struct batch *b = w->out.batch;
+    struct job *j = NULL;
+    for (size_t i = 0; i < b->count; i++) {
+        const struct change *c = &b->changes[i];
+        if (c->kind == CHANGE_JOB_PUT && c->job->id == r->job) {
+            job_free(j);
+            j = job_copy(c->job);
+        }
+        if (j && c->kind == CHANGE_JOB_STATE && c->state.id == r->job)
+            job_apply_state(j, &c->state);
+    }
+    if (!j || !r->row || j->version != r->row->version || j->runs != r->row->runs ||
+        j->is_active != r->row->is_active || j->finished != r->row->finished ||
+        j->effective_from != r->row->effective_from || strcmp(j->schedule, r->row->schedule) != 0)
+        trace_fail(&w->trace, "the reply about job %lld carries another job", (long long)r->job);
+    job_free(j);
+}
+
 // The reply names what was written: the job in its new version, the key of the trigger.
 static void check_reply(struct world *w, const struct reply *r)
 {
@@ -39,6 +60,8 @@ static void check_reply(struct world *w, const struct reply *r)
     if (!found)
         trace_fail(&w->trace, "the reply about job %lld names what was not written",
                    (long long)r->job);
+    if (puts)
+        check_row(w, r);
 }
 
 // A refusal needs a good reason.

@@ -92,16 +92,7 @@ static enum err put_job_state(struct commit *c, const struct job_state *state)
     struct memory_job *j = change_job(c, state->id);
     if (!j)
         return refuse(c, "job", state->id, "is not there, or deleted");
-    j->job->version = state->version;
-    j->job->updated_at = state->updated_at;
-    j->job->effective_from = state->effective_from;
-    j->job->paused_until = state->paused_until;
-    j->job->is_active = state->is_active;
-    j->job->finished = state->finished;
-    j->job->runs = state->runs;
-    j->job->failures = state->failures;
-    if (state->is_active || state->paused_reason)
-        job_set_text(&j->job->paused_reason, state->is_active ? NULL : state->paused_reason);
+    job_apply_state(j->job, state);
     changed_job(c, j);
     return ERR_OK;
 }

@@ -163,6 +163,26 @@ static void keep_send(struct rig *r, const struct send *s)
     snprintf(k->tls_ca, sizeof k->tls_ca, "%s", q->tls_ca ? q->tls_ca : "");
 }
 
+// A client reads in the reply what it would read in the store.
+static void check_reply(const struct rig *r, const struct reply *reply)
+{
+    const struct job *row = reply->row;
+    if (!row)
+        return;
+    struct job *j = rig_job(r, reply->job);
+    assert_int_equal(row->id, j->id);
+    assert_int_equal(row->version, j->version);
+    assert_int_equal(row->updated_at, j->updated_at);
+    assert_int_equal(row->effective_from, j->effective_from);
+    assert_int_equal(row->paused_until, j->paused_until);
+    assert_int_equal(row->runs, j->runs);
+    assert_int_equal(row->failures, j->failures);
+    assert_int_equal(row->is_active, j->is_active);
+    assert_int_equal(row->finished, j->finished);
+    assert_string_equal(row->schedule, j->schedule);
+    job_free(j);
+}
+
 void rig_step(struct rig *r, const struct event *e)
 {
     size_t before = r->out.batch->count;
@@ -172,7 +192,9 @@ void rig_step(struct rig *r, const struct event *e)
     for (size_t i = 0; i < r->out.send_count; i++)
         keep_send(r, &r->out.sends[i]);
     for (size_t i = 0; i < r->out.reply_count; i++) {
+        check_reply(r, &r->out.replies[i]);
         r->reply = r->out.replies[i];
+        r->reply.row = NULL;
         r->reply_count++;
     }
     actions_clear(&r->out);
@@ -219,16 +241,8 @@ static struct job *apply(struct job *j, job_id id, const struct change *c)
         job_free(j);
         return NULL;
     }
-    if (j && c->kind == CHANGE_JOB_STATE && c->state.id == id) {
-        j->version = c->state.version;
-        j->updated_at = c->state.updated_at;
-        j->effective_from = c->state.effective_from;
-        j->paused_until = c->state.paused_until;
-        j->runs = c->state.runs;
-        j->failures = c->state.failures;
-        j->is_active = c->state.is_active;
-        j->finished = c->state.finished;
-    }
+    if (j && c->kind == CHANGE_JOB_STATE && c->state.id == id)
+        job_apply_state(j, &c->state);
     return j;
 }
 

@@ -197,12 +197,13 @@ static void reply_came(void *context, const struct reply *r)
 {
     struct answer *a = context;
     a->reply = *r;
+    a->row = r->row;
     note(&a->count);
 }
 
 enum err rig_submit(const struct command *c, struct answer *a)
 {
-    a->count = 0;
+    *a = (struct answer){0};
     return engine_submit(rig.engine, c, reply_came, a);
 }
 

@@ -42,6 +42,7 @@ extern struct rig rig;
 struct answer {
     unsigned count;
     struct reply reply;
+    struct job *row; // The test frees it.
 };
 
 int rig_setup(void **state);

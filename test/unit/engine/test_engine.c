@@ -42,6 +42,51 @@ static void an_alert_of_a_batch_that_was_dropped_is_not_raised(void **state)
     assert_int_equal(rig.alerts, 0);
 }
 
+// The row in the reply is the job as it is stored, with what the core made of it: the first run of
+// this one is planned at once.
+static void the_reply_to_a_create_carries_the_job(void **state)
+{
+    (void)state;
+    struct answer a;
+    struct job *draft = rig_job("* * * * * *"), *stored;
+    draft->max_runs = 100;
+    const struct command create = {.kind = COMMAND_CREATE, .job = draft, .zone = zone_utc()};
+    assert_int_equal(rig_submit(&create, &a), ERR_OK);
+    rig_wait_for(&a);
+    struct store_reader *r;
+    assert_int_equal(store_reader_open(rig.inner, &r, NULL), ERR_OK);
+    assert_int_equal(store_get_job(r, a.reply.job, &stored, NULL), ERR_OK);
+    assert_int_equal(a.row->id, stored->id);
+    assert_int_equal(a.row->version, stored->version);
+    assert_string_equal(a.row->schedule, stored->schedule);
+    assert_true(a.row->runs > 0);
+    store_reader_close(r);
+    job_free(stored);
+    job_free(a.row);
+}
+
+static void a_reply_that_is_dropped_takes_its_job_along(void **state)
+{
+    (void)state;
+    struct answer a;
+    const struct command create = {
+        .kind = COMMAND_CREATE, .job = rig_job("@daily"), .zone = zone_utc()};
+    rig_wait_for_commits(1);
+    rig_set_commit_answer(ERR_STORE_FULL);
+    assert_int_equal(rig_submit(&create, &a), ERR_OK);
+    rig_wait_for_commits(2);
+    rig_stop();
+    assert_int_equal(a.reply.err, ERR_CLOSED);
+    assert_null(a.row);
+}
+
+// It is told at the end of a turn.
+static void wait_for_status(enum err stalled)
+{
+    while (engine_status(rig.engine).store_stalled != stalled)
+        sched_yield();
+}
+
 // What was submitted before the stall waits for its commit; what comes later is refused at once,
 // and told why.
 static void a_stall_is_called_what_it_is(void **state)
@@ -53,14 +98,13 @@ static void a_stall_is_called_what_it_is(void **state)
     for (size_t i = 0; i < COUNT_OF(causes); i++) {
         rig_set_commit_answer(causes[i]);
         assert_int_equal(rig_submit(&accept_clock, &first), ERR_OK);
-        while (engine_status(rig.engine).store_stalled != causes[i])
-            sched_yield();
+        wait_for_status(causes[i]);
         assert_int_equal(rig_submit(&accept_clock, &late), causes[i]);
         assert_false(rig_has(&first));
         rig_set_commit_answer(ERR_OK);
         rig_wait_for(&first);
         assert_int_equal(first.reply.err, ERR_OK);
-        assert_int_equal(engine_status(rig.engine).store_stalled, ERR_OK);
+        wait_for_status(ERR_OK);
     }
 }
 
@@ -89,6 +133,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         RIG_TEST(a_reply_and_an_alert_wait_for_their_batch),
         RIG_TEST(an_alert_of_a_batch_that_was_dropped_is_not_raised),
+        RIG_TEST(the_reply_to_a_create_carries_the_job),
+        RIG_TEST(a_reply_that_is_dropped_takes_its_job_along),
         RIG_TEST(a_stall_is_called_what_it_is),
         cmocka_unit_test(deadlines_know_milliseconds),
     };
