@@ -22,6 +22,7 @@ struct api {
     const char *version;
     struct web_names names;
     atomic_bool draining;
+    atomic_uint imports; // Under way.
 };
 
 // --- problem.c: everything that can be refused, as application/problem+json ----------------------
@@ -77,6 +78,10 @@ struct api_request {
     void (*succeed)(struct api_request *r, const struct service_result *result);
 };
 
+// The body as JSON takes many times the memory of its text: not to be held while a change is under
+// way. The text stays, in the exchange.
+void request_drop_body(struct api_request *r);
+
 // Each ends the request. `json` is taken.
 void answer_json(struct api_request *r, unsigned status, json_t *json);
 void answer_text(struct api_request *r, unsigned status, const char *content_type, char *text,
@@ -127,6 +132,7 @@ enum err route_check_parameters(const struct api_request *r, struct problem *p);
 // --- json_read.c: bodies, strictly ---------------------------------------------------------------
 
 #define JSON_DEPTH_MAX 32
+#define JSON_BRACKETS_MAX 50000 // Objects and arrays in one body.
 
 // The value is the caller's (json_decref).
 enum err json_read(const char *text, size_t bytes, json_t **out, struct problem *p);
@@ -150,7 +156,7 @@ char *member_payload(const json_t *value, bool *is_json);
 
 // --- json_write.c --------------------------------------------------------------------------------
 
-json_t *json_text(const char *text); // NULL gives null; what is not UTF-8 is cut away.
+json_t *json_text(const char *text); // NULL gives null; cut at the first byte that is no UTF-8.
 json_t *json_time(wall_ms at);       // null for 0 and WALL_NEVER.
 json_t *json_times(const wall_ms *at, size_t count);
 json_t *json_execution(const struct execution *e);

@@ -17,10 +17,10 @@ static void add_job(struct import *im, size_t index, const json_t *value)
                        ? job_decode(value, JOB_CREATE, draft, &problem)
                        : refuse_field(&problem, ERR_SYNTAX, NULL, "a job must be a JSON object");
     if (!err) {
-        import_item_take(item, draft);
+        item->draft = draft;
         return;
     }
-    import_item_refuse(im, item, &problem.what);
+    import_item_refuse(im, item, import_item_json(im, item), &problem.what);
     job_free(draft);
 }
 
@@ -41,11 +41,16 @@ static enum err read_jobs(struct import *im, struct problem *p)
     const json_t *jobs = json_object_get(im->request->body, "jobs");
     if (!json_is_array(jobs))
         return refuse_field(p, ERR_SYNTAX, "jobs", "jobs must be an array of jobs");
+    if (json_array_size(jobs) > IMPORT_ITEMS_MAX)
+        return refuse_field(p, ERR_LIMIT, "jobs",
+                            "there are %zu jobs; at most %d are taken at once",
+                            json_array_size(jobs), IMPORT_ITEMS_MAX);
     size_t index;
     json_t *value;
     json_array_foreach(jobs, index, value) {
         add_job(im, index, value);
     }
+    request_drop_body(im->request); // The drafts have it all.
     return ERR_OK;
 }
 
@@ -71,8 +76,10 @@ static enum err read_items(struct import *im, struct problem *p)
 
 enum err handle_import(struct api_request *r, struct problem *p)
 {
-    struct import *im = xcalloc(1, sizeof *im);
-    im->request = r;
+    struct import *im = import_new(r);
+    if (!im)
+        return service_refuse(&p->what, ERR_LIMIT, PROBLEM_BUSY, NULL,
+                              "%d imports are under way; try again in a moment", IMPORTS_MAX);
     enum err err = read_items(im, p);
     if (err)
         import_free(im);

@@ -2,6 +2,7 @@
 // import_crontab.c: the lines of a crontab as items of an import.
 
 #include "api/import_priv.h"
+#include "base/utf8.h"
 #include "crontab/crontab.h"
 
 #include <string.h>
@@ -24,9 +25,8 @@ static void add_header(void *context, const char *name, const char *value)
 // A body goes into JSON whenever somebody looks at the job, so it must be UTF-8.
 static bool is_utf8(const char *text)
 {
-    json_t *value = json_string(text);
-    json_decref(value);
-    return value != NULL;
+    size_t bytes = strlen(text);
+    return utf8_span(text, bytes) == bytes;
 }
 
 // A copy whose headers were set one by one, as those of any job.
@@ -46,37 +46,37 @@ static enum err adopt(const struct job *draft, struct job **out, struct service_
 
 // --- Any line ------------------------------------------------------------------------------------
 
-static void point_at(struct import_item *item, const struct crontab_line *line)
+// The item ends with what the line itself says of why it is no job.
+static void end_at(const struct import *im, struct import_item *item,
+                   const struct crontab_line *line, enum import_status status, const char *reason)
 {
-    json_object_set_new(item->result, "position", json_integer((json_int_t)line->position));
-    json_object_set_new(item->result, "length", json_integer((json_int_t)line->length));
+    json_t *said = import_item_json(im, item);
+    json_object_set_new(said, "position", json_integer((json_int_t)line->position));
+    json_object_set_new(said, "length", json_integer((json_int_t)line->length));
     if (*line->hint)
-        json_object_set_new(item->result, "hint", json_text(line->hint));
+        json_object_set_new(said, "hint", json_text(line->hint));
+    import_item_end(item, said, status, reason);
 }
 
-static void add_variable(struct import_item *item, const struct crontab_line *line)
+static void add_variable(const struct import *im, struct import_item *item,
+                         const struct crontab_line *line)
 {
     const struct zone *zone;
     struct fault f = {0};
-    if (line->sets_timezone && zone_find(line->timezone, &zone, &f)) {
-        import_item_end(item, IMPORT_INVALID, f.text);
-        point_at(item, line);
-    } else {
-        import_item_end(item, IMPORT_SKIPPED, line->reason);
-    }
+    if (line->sets_timezone && zone_find(line->timezone, &zone, &f))
+        end_at(im, item, line, IMPORT_INVALID, f.text);
+    else
+        import_item_end(item, import_item_json(im, item), IMPORT_SKIPPED, line->reason);
 }
 
-static void add_job(struct import *im, struct import_item *item, const struct crontab_line *line)
+static void add_job(const struct import *im, struct import_item *item,
+                    const struct crontab_line *line)
 {
     struct service_problem problem;
-    struct job *draft = NULL;
-    if (adopt(line->draft, &draft, &problem)) {
-        import_item_refuse(im, item, &problem);
-        return;
-    }
-    import_item_take(item, draft);
-    if (*line->reason)
-        json_object_set_new(item->result, "reason", json_text(line->reason));
+    if (adopt(line->draft, &item->draft, &problem))
+        import_item_refuse(im, item, import_item_json(im, item), &problem);
+    else if (*line->reason)
+        item->note = xstrdup(line->reason);
 }
 
 static enum err add_line(void *import, const struct crontab_line *line)
@@ -86,12 +86,11 @@ static enum err add_line(void *import, const struct crontab_line *line)
     if (line->kind == CRONTAB_JOB) {
         add_job(im, item, line);
     } else if (line->kind == CRONTAB_SKIPPED) {
-        add_variable(item, line);
+        add_variable(im, item, line);
     } else {
-        import_item_end(item,
-                        line->kind == CRONTAB_INVALID ? IMPORT_INVALID : IMPORT_NOT_CONVERTIBLE,
-                        line->reason);
-        point_at(item, line);
+        end_at(im, item, line,
+               line->kind == CRONTAB_INVALID ? IMPORT_INVALID : IMPORT_NOT_CONVERTIBLE,
+               line->reason);
     }
     return ERR_OK;
 }

@@ -3,6 +3,7 @@
 
 #include "api/import_priv.h"
 
+#include <assert.h>
 #include <stdio.h>
 
 static const char *const status_names[IMPORT_STATUSES] = {
@@ -28,18 +29,12 @@ struct import_item *import_add(struct import *im, size_t number)
 {
     im->items = grow(im->items, im->count, &im->capacity, sizeof *im->items);
     struct import_item *item = &im->items[im->count++];
-    *item = (struct import_item){.result = json_object(), .status = IMPORT_SKIPPED};
-    json_object_set_new(item->result, im->of_crontab ? "line" : "index",
-                        json_integer((json_int_t)number));
-    for (size_t i = 0; i < COUNT_OF(members); i++)
-        json_object_set_new(item->result, members[i], json_null());
+    *item = (struct import_item){.number = number, .status = IMPORT_SKIPPED};
     return item;
 }
 
-void import_item_take(struct import_item *item, struct job *draft)
+static void add_draft(json_t *o, const struct job *draft)
 {
-    json_t *o = item->result;
-    item->draft = draft;
     json_object_set_new(o, "name", json_text(draft->name));
     json_object_set_new(o, "schedule", json_text(draft->schedule));
     json_object_set_new(o, "timezone", json_text(draft->timezone));
@@ -47,12 +42,30 @@ void import_item_take(struct import_item *item, struct job *draft)
     json_object_set_new(o, "api", json_text(draft->api));
 }
 
-void import_item_end(struct import_item *item, enum import_status status, const char *reason)
+json_t *import_item_json(const struct import *im, const struct import_item *item)
 {
+    json_t *o = json_object();
+    json_object_set_new(o, im->of_crontab ? "line" : "index",
+                        json_integer((json_int_t)item->number));
+    for (size_t i = 0; i < COUNT_OF(members); i++)
+        json_object_set_new(o, members[i], json_null());
+    if (item->draft)
+        add_draft(o, item->draft);
+    if (item->note)
+        json_object_set_new(o, "reason", json_text(item->note));
+    return o;
+}
+
+void import_item_end(struct import_item *item, json_t *said, enum import_status status,
+                     const char *reason)
+{
+    assert(!item->result);
     item->status = status;
-    json_object_set_new(item->result, "status", json_string(import_status_name(status)));
+    json_object_set_new(said, "status", json_string(import_status_name(status)));
     if (reason && *reason)
-        json_object_set_new(item->result, "reason", json_text(reason));
+        json_object_set_new(said, "reason", json_text(reason));
+    item->result = json_dumps(said, JSON_COMPACT);
+    json_decref(said);
 }
 
 // A command is not at fault for having a URL that no job may have.
@@ -73,12 +86,10 @@ static enum import_status status_of(const struct import *im, enum problem_kind k
 }
 
 // Where in the list of jobs the problem lies. A line of a crontab has no members to point at.
-static void point_at(const struct import *im, const struct import_item *item,
-                     const struct service_problem *p)
+static void point_at(const struct import_item *item, json_t *o, const struct service_problem *p)
 {
     char pointer[sizeof p->pointer + 32];
-    snprintf(pointer, sizeof pointer, "/jobs/%td%s", item - im->items, p->pointer);
-    json_t *o = item->result;
+    snprintf(pointer, sizeof pointer, "/jobs/%zu%s", item->number, p->pointer);
     json_object_set_new(o, "pointer", json_text(pointer));
     if (p->has_position) {
         json_object_set_new(o, "position", json_integer((json_int_t)p->position));
@@ -86,15 +97,15 @@ static void point_at(const struct import *im, const struct import_item *item,
     }
 }
 
-void import_item_refuse(const struct import *im, struct import_item *item,
+void import_item_refuse(const struct import *im, struct import_item *item, json_t *said,
                         const struct service_problem *p)
 {
     char text[FAULT_TEXT_MAX + sizeof p->expected + 16];
     snprintf(text, sizeof text, "%s%s%s", p->detail, *p->expected ? ", expected " : "",
              p->expected);
-    import_item_end(item, status_of(im, p->kind), text);
     if (*p->hint)
-        json_object_set_new(item->result, "hint", json_text(p->hint));
+        json_object_set_new(said, "hint", json_text(p->hint));
     if (!im->of_crontab)
-        point_at(im, item, p);
+        point_at(item, said, p);
+    import_item_end(item, said, status_of(im, p->kind), text);
 }

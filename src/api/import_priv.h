@@ -4,6 +4,9 @@
 // An import is a list of items: lines of a crontab or jobs of an export. Reading makes the items;
 // what can be made a job carries its draft. Running checks the drafts, or creates them a few at a
 // time, and answers when the last one is durable or refused.
+//
+// Imports are the largest requests there are, so what they take is bounded: so many at once, so
+// many items each, and of an item only its draft, or once it is over the text of its result.
 
 #ifndef CARILLON_API_IMPORT_PRIV_H
 #define CARILLON_API_IMPORT_PRIV_H
@@ -11,6 +14,8 @@
 #include "api/api_priv.h"
 
 #define EXPORT_VERSION 1 // Of the text that GET /export makes and POST /import reads.
+#define IMPORTS_MAX 4
+#define IMPORT_ITEMS_MAX 10000
 
 enum import_status {
     IMPORT_CREATED,
@@ -23,8 +28,10 @@ enum import_status {
 };
 
 struct import_item {
-    json_t *result;    // As the client will read it.
+    size_t number;     // Of the line, or the index in the list of jobs.
     struct job *draft; // NULL when there is nothing (more) to create.
+    char *note;        // About the draft, for the client; NULL: none.
+    char *result;      // JSON, as the client will read it; NULL until the item is over.
     enum import_status status;
 };
 
@@ -43,14 +50,16 @@ struct import {
 
 const char *import_status_name(enum import_status status);
 
-// A new item, the last of the list; good until the next call. `number` is the line, or the index in
-// the list of jobs.
+// A new item, the last of the list; good until the next call.
 struct import_item *import_add(struct import *im, size_t number);
 
-// The item becomes what the draft says; takes the draft.
-void import_item_take(struct import_item *item, struct job *draft);
-void import_item_end(struct import_item *item, enum import_status status, const char *reason);
-void import_item_refuse(const struct import *im, struct import_item *item,
+// What the client will read of the item, as far as its draft and its note tell.
+json_t *import_item_json(const struct import *im, const struct import_item *item);
+
+// Both end the item; they take `said`, which import_item_json has made. `reason` may be NULL.
+void import_item_end(struct import_item *item, json_t *said, enum import_status status,
+                     const char *reason);
+void import_item_refuse(const struct import *im, struct import_item *item, json_t *said,
                         const struct service_problem *p);
 
 // --- import_crontab.c ----------------------------------------------------------------------------
@@ -60,6 +69,7 @@ enum err import_read_crontab(struct import *im, struct problem *p);
 
 // --- import_run.c --------------------------------------------------------------------------------
 
+struct import *import_new(struct api_request *r); // NULL when IMPORTS_MAX are under way.
 // Takes the import and answers its request, later.
 void import_run(struct import *im);
 void import_free(struct import *im);

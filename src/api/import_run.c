@@ -7,42 +7,72 @@
 // took it; the last lane to end answers the request.
 
 #include "api/import_priv.h"
+#include "base/stream.h"
+
+#include <assert.h>
 
 #define LANES 16
 
 struct lane {
     struct import *import;
     struct import_item *item; // Under way.
+    json_t *said;             // Of the item; its draft is the service's.
 };
+
+struct import *import_new(struct api_request *r)
+{
+    if (atomic_fetch_add(&r->api->imports, 1) >= IMPORTS_MAX) {
+        atomic_fetch_sub(&r->api->imports, 1);
+        return NULL;
+    }
+    struct import *im = xcalloc(1, sizeof *im);
+    im->request = r;
+    return im;
+}
 
 void import_free(struct import *im)
 {
     for (size_t i = 0; i < im->count; i++) {
-        json_decref(im->items[i].result);
         job_free(im->items[i].draft);
+        free(im->items[i].note);
+        free(im->items[i].result);
     }
     free(im->items);
+    atomic_fetch_sub(&im->request->api->imports, 1);
     free(im);
 }
 
 // --- The answer ----------------------------------------------------------------------------------
 
+static void write_counts(FILE *out, const struct import *im)
+{
+    size_t counts[IMPORT_STATUSES] = {0};
+    for (size_t i = 0; i < im->count; i++)
+        counts[im->items[i].status]++;
+    for (enum import_status s = 0; s < IMPORT_STATUSES; s++)
+        fprintf(out, ",\"%s\":%zu", import_status_name(s), counts[s]);
+}
+
 static void answer(struct import *im)
 {
-    json_int_t counts[IMPORT_STATUSES] = {0};
-    json_t *results = json_array();
+    char *text = NULL;
+    size_t bytes = 0;
+    FILE *out = stream_open(&text, &bytes);
+    fprintf(out, "{\"dry_run\":%s", im->dry_run ? "true" : "false");
+    write_counts(out, im);
+    fputs(",\"results\":[", out);
     for (size_t i = 0; i < im->count; i++) {
-        counts[im->items[i].status]++;
-        json_array_append(results, im->items[i].result);
+        assert(im->items[i].result);
+        fputs(i ? ",\n" : "\n", out);
+        fputs(im->items[i].result, out);
+        free(im->items[i].result);
+        im->items[i].result = NULL;
     }
-    json_t *o = json_object();
-    json_object_set_new(o, "dry_run", json_boolean(im->dry_run));
-    for (enum import_status s = 0; s < IMPORT_STATUSES; s++)
-        json_object_set_new(o, import_status_name(s), json_integer(counts[s]));
-    json_object_set_new(o, "results", results);
+    fputs("\n]}\n", out);
+    stream_close(out);
     struct api_request *r = im->request;
     import_free(im);
-    answer_json(r, 200, o);
+    answer_text(r, 200, "application/json", text, bytes);
 }
 
 // --- Creating ------------------------------------------------------------------------------------
@@ -53,10 +83,10 @@ static void created(void *lane, const struct service_result *result)
 {
     struct lane *l = lane;
     if (result->problem) {
-        import_item_refuse(l->import, l->item, result->problem);
+        import_item_refuse(l->import, l->item, l->said, result->problem);
     } else {
-        json_object_set_new(l->item->result, "id", json_integer(result->job->id));
-        import_item_end(l->item, IMPORT_CREATED, NULL);
+        json_object_set_new(l->said, "id", json_integer(result->job->id));
+        import_item_end(l->item, l->said, IMPORT_CREATED, NULL);
     }
     run_lane(l);
 }
@@ -86,11 +116,12 @@ static void run_lane(struct lane *l)
     while ((l->item = take_item(l->import))) {
         struct service_problem problem;
         struct job *draft = l->item->draft;
+        l->said = import_item_json(l->import, l->item);
         l->item->draft = NULL;
         if (service_create_job(l->import->request->api->service, draft, NULL, created, l,
                                &problem) == ERR_OK)
             return;
-        import_item_refuse(l->import, l->item, &problem);
+        import_item_refuse(l->import, l->item, l->said, &problem);
     }
     end_lane(l);
 }
@@ -114,10 +145,14 @@ static void check(struct import *im)
         struct service_problem problem;
         if (!item->draft)
             continue;
-        if (service_check_job(im->request->api->service, item->draft, &problem))
-            import_item_refuse(im, item, &problem);
+        enum err err = service_check_job(im->request->api->service, item->draft, &problem);
+        json_t *said = import_item_json(im, item);
+        if (err)
+            import_item_refuse(im, item, said, &problem);
         else
-            import_item_end(item, IMPORT_WOULD_CREATE, NULL);
+            import_item_end(item, said, IMPORT_WOULD_CREATE, NULL);
+        job_free(item->draft);
+        item->draft = NULL;
     }
     answer(im);
 }

@@ -125,6 +125,7 @@ enum err handle_create_job(struct api_request *r, struct problem *p)
         job_free(draft);
         return err;
     }
+    request_drop_body(r);
     r->succeed = created;
     return service_create_job(r->api->service, draft, once, change_done, r, &p->what);
 }
@@ -135,14 +136,18 @@ static void changed(struct api_request *r, const struct service_result *result)
     answer_json(r, 200, json_job_ahead(result->job));
 }
 
-// Called whenever the change has to be merged into the job as it stands.
+// Called whenever the change has to be merged into the job as it stands: seldom more than once, so
+// the body is then read again from its text.
 static enum err edit(void *request, struct job *j, struct service_problem *p)
 {
     struct api_request *r = request;
     struct problem problem = {0};
-    enum err err = job_decode(r->body, r->merge ? JOB_MERGE : JOB_REPLACE, j, &problem);
+    enum err err = r->body ? ERR_OK : body_read_object(r, &problem);
+    if (!err)
+        err = job_decode(r->body, r->merge ? JOB_MERGE : JOB_REPLACE, j, &problem);
     if (err)
         *p = problem.what;
+    request_drop_body(r);
     return err;
 }
 
@@ -243,6 +248,7 @@ enum err handle_trigger_job(struct api_request *r, struct problem *p)
         return err;
     bool is_json;
     char *payload = member_payload(json_object_get(r->body, "body"), &is_json);
+    request_drop_body(r);
     r->succeed = triggered;
     err = service_trigger_job(r->api->service, r->job, payload, is_json, once, change_done, r,
                               &p->what);

@@ -176,6 +176,10 @@ static enum err decode_headers(const struct member *m, const json_t *value, bool
 {
     if (!json_is_object(value))
         return refuse_field(p, ERR_SYNTAX, m->name, "headers must be an object of strings");
+    // Each is looked up among the others; a merge may remove as many as it adds.
+    if (json_object_size(value) > 2 * SERVICE_HEADERS_MAX)
+        return refuse_field(p, ERR_LIMIT, m->name, "a job has at most %d headers",
+                            SERVICE_HEADERS_MAX);
     if (!merge)
         job_set_text(&j->headers, NULL);
     const char *name;

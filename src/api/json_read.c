@@ -34,10 +34,10 @@ static size_t error_position(const json_error_t *e, size_t bytes)
 }
 
 // Looks at brackets outside of strings only; the parser proper judges the rest. Done before it,
-// since it would follow the nesting much deeper.
-static enum err check_depth(const char *text, size_t bytes, struct problem *p)
+// since it would follow the nesting much deeper, and makes more than a hundred bytes of each pair.
+static enum err check_brackets(const char *text, size_t bytes, struct problem *p)
 {
-    size_t depth = 0;
+    size_t depth = 0, count = 0;
     bool in_string = false;
     for (size_t i = 0; i < bytes; i++) {
         char c = text[i];
@@ -47,6 +47,8 @@ static enum err check_depth(const char *text, size_t bytes, struct problem *p)
             in_string = !in_string;
         else if (!in_string && (c == '[' || c == '{') && ++depth > JSON_DEPTH_MAX)
             return refuse_json(p, i, "nested more than 32 deep");
+        else if (!in_string && (c == '[' || c == '{') && ++count > JSON_BRACKETS_MAX)
+            return refuse_json(p, i, "more than 50000 objects and arrays");
         else if (!in_string && (c == ']' || c == '}') && depth > 0)
             depth--;
     }
@@ -112,7 +114,7 @@ static enum err refuse_overflow(const char *text, size_t bytes, const json_error
 
 enum err json_read(const char *text, size_t bytes, json_t **out, struct problem *p)
 {
-    enum err err = check_depth(text, bytes, p);
+    enum err err = check_brackets(text, bytes, p);
     if (err)
         return err;
     json_error_t error;

@@ -4,19 +4,14 @@
 // What is not known yet is null, so that the same members are always there.
 
 #include "api/api_priv.h"
+#include "base/utf8.h"
 
 #include <string.h>
 
 // Texts may have been cut in the middle of a character, or come from elsewhere.
 json_t *json_text(const char *text)
 {
-    if (!text)
-        return json_null();
-    for (size_t bytes = strlen(text);; bytes--) {
-        json_t *value = json_stringn(text, bytes);
-        if (value || bytes == 0)
-            return value;
-    }
+    return text ? json_stringn_nocheck(text, utf8_span(text, strlen(text))) : json_null();
 }
 
 json_t *json_time(wall_ms at)

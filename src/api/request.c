@@ -11,9 +11,15 @@
 
 // --- Answers -------------------------------------------------------------------------------------
 
-static void request_free(struct api_request *r)
+void request_drop_body(struct api_request *r)
 {
     json_decref(r->body);
+    r->body = NULL;
+}
+
+static void request_free(struct api_request *r)
+{
+    request_drop_body(r);
     free(r);
 }
 

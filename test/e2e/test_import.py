@@ -137,6 +137,26 @@ def test_an_import_that_a_stop_cuts_short_tells_what_was_made(fleet, database):
     assert {result["reason"] for result in failed} <= {"the server is shutting down"}
 
 
+def test_an_import_has_a_bounded_number_of_jobs(shared_server):
+    jobs = [{"schedule": "@yearly", "api": "x"}] * 10_000
+    answer = expect(shared_server.post("/import?dry_run=1", {"jobs": jobs}), 200).json
+    assert answer["invalid"] == len(answer["results"]) == 10_000
+    for more in ([1] * 10_001, [1] * 300_000):
+        refusal = expect(shared_server.post("/import?dry_run=1", {"jobs": more}), 400).json
+        assert refusal["errors"][0]["pointer"] == "/jobs"
+        assert "10000" in refusal["detail"]
+
+
+# In time that rises with the square of the bytes, these take half a minute.
+def test_bytes_that_are_no_utf_8_take_no_longer_than_others(server):
+    line = b"* * * * * curl http://127.0.0.1:9/" + b"a" * 32_000 + b"\xff" + b"b" * 32_000 + b"\n"
+    connection = server.connect(10)
+    headers = {"Content-Type": CRONTAB}
+    path = "/import?dry_run=1"
+    answer = server.request("POST", path, line * 15, headers, connection)
+    assert expect(answer, 200).json["not_convertible"] == 15
+
+
 def test_what_is_not_utf_8_is_no_body(shared_server):
     answer = post_crontab(shared_server, b"@daily curl -d '\xff' http://127.0.0.1:9/", "?dry_run=1")
     assert answer["results"][0]["status"] == "invalid"

@@ -185,6 +185,25 @@ static void an_unknown_word_is_told_the_known_ones(void **state)
     job_free(j);
 }
 
+static void more_headers_than_a_job_may_have_are_not_even_looked_at(void **state)
+{
+    (void)state;
+    struct job *j = job_new();
+    struct problem p = {0};
+    json_t *headers = json_object();
+    for (int i = 0; i <= 2 * SERVICE_HEADERS_MAX; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "X-%d", i);
+        json_object_set_new(headers, name, json_string("1"));
+    }
+    json_t *object = json_pack("{s:o}", "headers", headers);
+    assert_int_equal(job_decode(object, JOB_MERGE, j, &p), ERR_LIMIT);
+    assert_string_equal(p.what.pointer, "/headers");
+    assert_null(j->headers);
+    json_decref(object);
+    job_free(j);
+}
+
 // RFC 7396 merges objects: of headers, PATCH changes those it names, and null removes one.
 static void headers_are_merged_by_patch_and_replaced_by_put(void **state)
 {
@@ -287,6 +306,7 @@ int main(void)
         cmocka_unit_test(what_only_the_server_sets_is_refused_or_passed_over),
         cmocka_unit_test(what_is_wrong_is_named),
         cmocka_unit_test(an_unknown_word_is_told_the_known_ones),
+        cmocka_unit_test(more_headers_than_a_job_may_have_are_not_even_looked_at),
         cmocka_unit_test(headers_are_merged_by_patch_and_replaced_by_put),
         cmocka_unit_test(catch_up_follows_the_type_unless_it_is_given),
         cmocka_unit_test(a_body_is_a_text_or_json_and_is_shown_as_it_came),

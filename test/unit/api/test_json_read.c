@@ -69,6 +69,28 @@ static void only_what_every_parser_reads_alike_is_read(void **state)
     }
 }
 
+// Each object or array takes far more memory than its two bytes.
+static void a_body_has_a_bounded_number_of_objects_and_arrays(void **state)
+{
+    (void)state;
+    size_t bytes = 3 * JSON_BRACKETS_MAX + 1;
+    char *text = xmalloc(bytes);
+    for (size_t i = 0; i < JSON_BRACKETS_MAX; i++)
+        memcpy(text + 1 + 3 * i, "{},", 3);
+    text[0] = '[';
+    text[bytes - 1] = ']';
+    struct problem p = {0};
+    json_t *value = NULL;
+    assert_int_equal(json_read(text, bytes, &value, &p), ERR_SYNTAX);
+    assert_string_equal(type_of(&p), "invalid-json");
+    assert_int_equal(p.what.position, bytes - 3); // The array itself is one of them.
+
+    memset(text + bytes - 4, ' ', 3); // Without the last pair and the comma before it.
+    assert_int_equal(json_read(text, bytes, &value, &p), ERR_OK);
+    json_decref(value);
+    free(text);
+}
+
 static const struct {
     const char *text;
     size_t position;
@@ -199,6 +221,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(only_what_every_parser_reads_alike_is_read),
+        cmocka_unit_test(a_body_has_a_bounded_number_of_objects_and_arrays),
         cmocka_unit_test(the_place_of_an_error_is_told),
         cmocka_unit_test(nesting_ends_at_32),
         cmocka_unit_test(a_number_that_is_too_large_is_named),
