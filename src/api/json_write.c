@@ -98,6 +98,8 @@ json_t *json_attempt(const struct attempt *a)
     json_object_set_new(o, "http_status", number_from(a->http_status, 1));
     json_object_set_new(o, "error", json_text(a->error));
     json_object_set_new(o, "response_excerpt", json_text(a->response));
+    json_object_set_new(o, "response_truncated", json_boolean(a->response_truncated));
+    json_object_set_new(o, "response_damaged", json_boolean(a->response_damaged));
     return o;
 }
 

@@ -275,14 +275,16 @@ dur_ms execution_lateness_ms(const struct execution *e);
 struct attempt {
     int64_t execution_id; // struct execution.id
     uint16_t number;
-    uint16_t http_status;
+    uint16_t http_status; // From the first line of an answer, whatever came after; 0: none.
     wall_ms started_at;
     dur_ms duration_ms;
     int32_t dns_ms;
     int32_t connect_ms;
     int32_t tls_ms;
     int32_t first_byte_ms;
-    const char *error; // Borrowed; NULL when it succeeded.
+    bool response_truncated; // The end of the answer was not read: cut off, too late or too long.
+    bool response_damaged;   // The rest of the answer could not be read: it is no HTTP.
+    const char *error;       // Borrowed; NULL when it succeeded.
     const char
         *response; // Excerpt of the body, valid UTF-8 or cut to it; NULL when none. Borrowed.
 };

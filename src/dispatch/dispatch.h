@@ -20,13 +20,21 @@
 // id), webhook-id, webhook-timestamp, Carillon-Job, Carillon-Scheduled-At, Carillon-Attempt,
 // Carillon-Fence, traceparent, User-Agent, and with a body Content-Type (application/json of the
 // default body and of one that came as JSON, else text/plain), unless the job sets it.
-// Redirects are not followed: 3xx is an answer like any other. The response body is read up to
-// RESPONSE_BYTES_MAX and then cut; the first EXCERPT_BYTES_MAX of it are reported. Retry-After is
-// read as seconds or a date in any of its three forms, up to an hour.
+// Redirects are not followed: 3xx is an answer like any other. Retry-After is read as seconds or a
+// date in any of its three forms, up to an hour.
+//
+// What makes an answer: its head, read whole, of up to RESPONSE_HEAD_BYTES_MAX with interim answers
+// (libcurl reads no single line of more than 100 KiB). Then the attempt is ANSWERED, whatever comes
+// after: the head has told how the target judged the request, and a body that breaks off, is still
+// on its way when the time is over or the attempt is cancelled, or cannot be read does not unsay
+// that. The body is read up to RESPONSE_BYTES_MAX and then cut; the first EXCERPT_BYTES_MAX of it
+// are reported. What was not read to its end is response_truncated, what broke the rules of HTTP
+// is response_damaged. An attempt whose head does not come whole is LOST, but its http_status is
+// known from the end of the status line on.
 //
 // In an outcome, attempt.started_at is when the request was begun, or the attempt if none was;
-// first_byte_ms counts from there to the first byte of the answer. attempt.http_status is known
-// also for an attempt LOST while its body was read. attempt.error is NULL only for ANSWERED.
+// first_byte_ms counts from there to the first byte of the answer. attempt.error is NULL only for
+// ANSWERED.
 
 #ifndef CARILLON_DISPATCH_DISPATCH_H
 #define CARILLON_DISPATCH_DISPATCH_H
@@ -35,7 +43,7 @@
 #include "base/loop.h"
 #include "core/core.h"
 
-#define RESPONSE_HEAD_BYTES_MAX 16384
+#define RESPONSE_HEAD_BYTES_MAX 262144
 #define RESPONSE_BYTES_MAX 65536
 #define EXCERPT_BYTES_MAX 4096
 

@@ -24,7 +24,7 @@ static const char *const trouble_words[TROUBLES] = {
     [TROUBLE_CLOSED_SEND] = "connection closed by {target} while the request was sent",
     [TROUBLE_NOT_HTTP] = "{target} does not answer in HTTP/1",
     [TROUBLE_MALFORMED] = "malformed answer from {target}",
-    [TROUBLE_HEAD_TOO_LONG] = "the head of the answer from {target} is too long",
+    [TROUBLE_HEAD_TOO_LONG] = "the head of the answer from {target} is longer than 256 KiB",
     [TROUBLE_NOT_STARTED] = "the attempt could not be started",
     [TROUBLE_CANCELLED] = "cancelled",
 };
@@ -46,8 +46,9 @@ static const char *const stage_words[STAGES] = {
     [STAGE_CONNECT] = " while connecting to {target}",
     [STAGE_TLS] = " in the TLS handshake with {host}",
     [STAGE_ANSWER] = "",
-    [STAGE_BODY] = " while reading the answer",
 };
+
+_Static_assert(RESPONSE_HEAD_BYTES_MAX == 256 * 1024, "the words name the bound");
 
 // Writes `words` with the name filled in; there is at most one in them.
 static void say(char out[static ERROR_TEXT_MAX], const char *words, const char *origin)
@@ -67,6 +68,14 @@ static void say(char out[static ERROR_TEXT_MAX], const char *words, const char *
 void words_trouble(char out[static ERROR_TEXT_MAX], enum trouble t, const char *origin)
 {
     say(out, trouble_words[t], origin);
+}
+
+void words_malformed(char out[static ERROR_TEXT_MAX], const char *reason, const char *origin)
+{
+    say(out, trouble_words[TROUBLE_MALFORMED], origin);
+    size_t used = strlen(out);
+    if (*reason)
+        snprintf(out + used, ERROR_TEXT_MAX - used, ": %.120s", reason);
 }
 
 void words_connect(char out[static ERROR_TEXT_MAX], int number, const char *origin)

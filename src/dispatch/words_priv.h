@@ -31,12 +31,14 @@ enum stage {
     STAGE_CONNECT,
     STAGE_TLS,
     STAGE_ANSWER, // The request was begun; the answer's head is awaited.
-    STAGE_BODY,   // The head was read whole.
     STAGES
 };
 
 // `origin` is the target's "host:port" (base/origin.h), or "" when the URL has none.
 void words_trouble(char out[static ERROR_TEXT_MAX], enum trouble t, const char *origin);
+
+// TROUBLE_MALFORMED and what is wrong; `reason` may be "".
+void words_malformed(char out[static ERROR_TEXT_MAX], const char *reason, const char *origin);
 
 // Why there is no connection, from the errno of the last try.
 void words_connect(char out[static ERROR_TEXT_MAX], int number, const char *origin);

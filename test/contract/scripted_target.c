@@ -45,6 +45,7 @@ struct scripted_target {
     const struct script *scripts;
     struct connection *connections;
     size_t accepted;
+    size_t answered;
     struct scripted_handshake handshake;
     char **requests;
     size_t request_count;
@@ -107,6 +108,7 @@ static void answer_ended(struct connection *c)
     enum script_end end = c->script->end;
     c->script = NULL;
     c->answered = 0;
+    c->target->answered++;
     if (end == SCRIPT_KEEP)
         loop_modify(c->target->loop, &c->source, EPOLLIN);
     else
@@ -350,6 +352,11 @@ const struct scripted_handshake *scripted_target_handshake(const struct scripted
 size_t scripted_target_requests(const struct scripted_target *t)
 {
     return t->request_count;
+}
+
+size_t scripted_target_answers(const struct scripted_target *t)
+{
+    return t->answered;
 }
 
 const char *scripted_target_request(const struct scripted_target *t, size_t index)

@@ -40,6 +40,7 @@ uint16_t scripted_target_port(const struct scripted_target *t);
 size_t scripted_target_connections(const struct scripted_target *t); // Accepted so far.
 size_t scripted_target_open_connections(const struct scripted_target *t);
 size_t scripted_target_requests(const struct scripted_target *t); // Read whole so far.
+size_t scripted_target_answers(const struct scripted_target *t);  // Written whole so far.
 // Head and body of a request, in order of arrival.
 const char *scripted_target_request(const struct scripted_target *t, size_t index);
 

@@ -380,6 +380,8 @@ void store_assert_same_attempt(const struct attempt *a, const struct attempt *b)
     assert_int_equal(a->first_byte_ms, b->first_byte_ms);
     store_assert_same_text(a->error, b->error);
     store_assert_same_text(a->response, b->response);
+    assert_int_equal(a->response_truncated, b->response_truncated);
+    assert_int_equal(a->response_damaged, b->response_damaged);
 }
 
 // --- Dumping ---------------------------------------------------------------------------------

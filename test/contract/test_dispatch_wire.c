@@ -21,6 +21,7 @@ static const struct script scripts[] = {
     {"/surplus", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokmore", 0, SCRIPT_KEEP},
     {"/two-lengths", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nokk", 0,
      SCRIPT_KEEP},
+    {"/no-colon", "HTTP/1.1 200 OK\r\nno colon\r\nContent-Length: 0\r\n\r\n", 0, SCRIPT_KEEP},
     {"/bad-chunk", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\nx\r\n", 0,
      SCRIPT_KEEP},
     {NULL, NULL, 0, SCRIPT_KEEP},
@@ -135,13 +136,25 @@ static void what_has_arrived_is_not_sent_again(void **state)
 
 // --- Answers that are not what they should be ----------------------------------------------------
 
-static void an_answer_with_two_lengths_is_malformed(void **state)
+static void what_is_malformed_is_said(void **state)
 {
+    static const struct {
+        const char *path;
+        const char *error;
+    } cases[] = {
+        {"/two-lengths", "malformed answer from 127.0.0.1:{port}: it has two lengths"},
+        {"/no-colon",
+         "malformed answer from 127.0.0.1:{port}: a header without a name and a colon"},
+    };
     struct harness *h = *state;
-    const struct seen *s = harness_post(h, "/two-lengths");
-    assert_error(h, s, "malformed answer from 127.0.0.1:{port}");
-    assert_int_equal(s->kind, OUTCOME_LOST);
-    assert_int_equal(s->attempt.http_status, 0);
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        const struct seen *s = harness_post(h, cases[i].path);
+        assert_error(h, s, cases[i].error);
+        assert_int_equal(s->kind, OUTCOME_LOST);
+        assert_int_equal(s->attempt.http_status, 200);
+        assert_true(s->attempt.response_damaged);
+        assert_false(s->attempt.response_truncated);
+    }
 }
 
 static void a_connection_is_not_kept_after_bytes_that_should_not_be_there(void **state)
@@ -443,7 +456,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_repeatable_request_survives_a_stale_connection),
         TEST(what_has_arrived_is_not_sent_again),
-        TEST(an_answer_with_two_lengths_is_malformed),
+        TEST(what_is_malformed_is_said),
         TEST(a_connection_is_not_kept_after_bytes_that_should_not_be_there),
         TEST(no_more_connections_are_kept_than_allowed),
         TEST(an_idle_connection_is_closed_in_the_end),

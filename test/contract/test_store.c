@@ -283,6 +283,7 @@ static void attempts_come_back_in_order_of_number(void **state)
          .connect_ms = -1,
          .tls_ms = -1,
          .first_byte_ms = -1,
+         .response_damaged = true,
          .error = "connection refused"},
         {.execution_id = 2,
          .number = 2,
@@ -293,6 +294,7 @@ static void attempts_come_back_in_order_of_number(void **state)
          .connect_ms = 1,
          .tls_ms = 2,
          .first_byte_ms = 3,
+         .response_truncated = true,
          .response = "naïve ✓"},
     };
     struct batch *b = store_batch(x);

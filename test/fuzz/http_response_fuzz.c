@@ -37,6 +37,8 @@ static void check(const struct result *out, size_t bytes)
     assert(out->event == RESPONSE_MORE ? out->used == bytes : out->event > RESPONSE_PART);
     assert(r->status <= 999 && (!r->head_complete || r->line_read));
     assert(out->event != RESPONSE_DONE || r->head_complete);
+    assert((out->event == RESPONSE_MALFORMED) == (r->reason != NULL));
+    assert(!response__ends_with_stream(r) || (out->event == RESPONSE_MORE && r->head_complete));
 }
 
 // Pieces have `size` bytes, the last one perhaps less. Each is an allocation of its own, so that
@@ -67,7 +69,7 @@ static void assert_same(const struct result *a, const struct result *b)
 {
     assert(a->event == b->event && a->used == b->used);
     assert(a->body_bytes == b->body_bytes && a->body_sum == b->body_sum);
-    assert(a->response.status == b->response.status);
+    assert(a->response.status == b->response.status && a->response.reason == b->response.reason);
     assert(a->response.head_complete == b->response.head_complete);
     assert(a->response.line_read == b->response.line_read);
     assert(a->response.reusable == b->response.reusable);

@@ -69,6 +69,9 @@ struct transfer {
     bool head_complete; // The head of the final answer was read whole.
     bool head_too_long;
     bool body_cut;
+    bool has_length; // The head has a Content-Length,
+    bool has_coding; // and a Transfer-Encoding.
+    uint16_t status; // Of the answer, from the end of its status line on; 0 before it.
     union address forbidden_address;
     size_t head_bytes;
     size_t body_bytes;

@@ -73,6 +73,19 @@ static int before_request(void *context, char *remote_ip, char *local_ip, int re
     return CURL_PREREQFUNC_OK;
 }
 
+// Chunks count more than a length, but a target that sends both may have meant the length: what
+// comes behind the chunks is not to be taken for the next answer.
+static void note_framing(struct transfer *t, const char *line, size_t bytes)
+{
+    static const char length[] = "content-length:", coding[] = "transfer-encoding:";
+    if (bytes >= sizeof length - 1 && strncasecmp(line, length, sizeof length - 1) == 0)
+        t->has_length = true;
+    if (bytes >= sizeof coding - 1 && strncasecmp(line, coding, sizeof coding - 1) == 0)
+        t->has_coding = true;
+    if (t->has_length && t->has_coding)
+        curl_easy_setopt(t->easy, CURLOPT_FORBID_REUSE, 1L);
+}
+
 static size_t head_line(char *line, size_t size, size_t count, void *context)
 {
     struct transfer *t = context;
@@ -86,9 +99,11 @@ static size_t head_line(char *line, size_t size, size_t count, void *context)
     }
     bool blank = line[0] == '\r' || line[0] == '\n';
     long status = 0;
-    if (blank)
-        curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
-    t->head_complete = blank && status >= 200; // 1xx: the real head is still to come.
+    curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
+    if (status >= 200 || status == 101) // 1xx: the real head is still to come.
+        t->status = (uint16_t)status;
+    t->head_complete = blank && status >= 200;
+    note_framing(t, line, bytes);
     return bytes;
 }
 
@@ -208,8 +223,9 @@ static void list_headers(struct transfer *t)
 static void forget_last_attempt(struct transfer *t)
 {
     t->sent = t->forbidden = t->repeated = t->cancelled = t->unwatched = false;
-    t->head_complete = t->head_too_long = t->body_cut = false;
+    t->head_complete = t->head_too_long = t->body_cut = t->has_length = t->has_coding = false;
     t->head_bytes = t->body_bytes = 0;
+    t->status = 0;
     t->message[0] = '\0';
 }
 
@@ -256,6 +272,8 @@ CURLcode curl__transfer_prepare(struct transfer *t, const struct send *s)
     CURLcode code = curl_easy_setopt(t->easy, CURLOPT_URL, s->request.api);
     if (!code)
         code = curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, t->lines);
+    if (!code)
+        code = curl_easy_setopt(t->easy, CURLOPT_FORBID_REUSE, 0L);
     if (!code)
         code = set_method(t, s->request.method);
     if (!code)

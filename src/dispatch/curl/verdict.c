@@ -32,7 +32,6 @@ static const struct {
     {CURLE_ABORTED_BY_CALLBACK, TROUBLE_NONE, TROUBLE_CLOSED_EARLY},
     {CURLE_SEND_ERROR, TROUBLE_NONE, TROUBLE_CLOSED_SEND},
     {CURLE_RECV_ERROR, TROUBLE_NONE, TROUBLE_RESET_EARLY},
-    {CURLE_WEIRD_SERVER_REPLY, TROUBLE_NONE, TROUBLE_MALFORMED},
     {CURLE_OUT_OF_MEMORY, TROUBLE_NONE, TROUBLE_HEAD_TOO_LONG},
 #if LIBCURL_VERSION_NUM >= 0x080600 // Before, it was said to be out of memory.
     {CURLE_TOO_LARGE, TROUBLE_NONE, TROUBLE_HEAD_TOO_LONG},
@@ -86,8 +85,6 @@ static enum stage stage_of(const struct transfer *t)
     long local_port = 0;
     curl_easy_getinfo(t->easy, CURLINFO_NAMELOOKUP_TIME_T, &resolved);
     curl_easy_getinfo(t->easy, CURLINFO_LOCAL_PORT, &local_port);
-    if (t->head_complete)
-        return STAGE_BODY;
     if (t->sent)
         return STAGE_ANSWER;
     if (!resolved)
@@ -106,10 +103,10 @@ static void say_timeout(char out[static ERROR_TEXT_MAX], const struct transfer *
 
 // --- The judgement -------------------------------------------------------------------------------
 
-static enum outcome_kind kind_of(const struct transfer *t, CURLcode code)
+static enum outcome_kind kind_of(const struct transfer *t)
 {
-    if (t->head_complete && !t->cancelled && code != CURLE_OPERATION_TIMEDOUT)
-        return OUTCOME_ANSWERED; // Even if the body was cut, by us or by the target.
+    if (t->head_complete)
+        return OUTCOME_ANSWERED; // Whatever became of the body.
     return t->sent ? OUTCOME_LOST : OUTCOME_NOT_SENT;
 }
 
@@ -123,12 +120,22 @@ static void explain(char out[static ERROR_TEXT_MAX], CURLcode code, const struct
         say_code(out, CURLE_OUT_OF_MEMORY, t);
     else if (code == CURLE_GOT_NOTHING && t->head_bytes > 0)
         say_code(out, CURLE_OK, t); // Interim answers count as nothing for libcurl.
+    else if (code == CURLE_WEIRD_SERVER_REPLY)
+        words_malformed(out, t->message, t->origin);
     else if (code == CURLE_COULDNT_CONNECT)
         say_connect(out, t);
     else if (code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CONNECT_ERROR)
         say_tls(out, code, t);
     else
         say_code(out, code, t);
+}
+
+// libcurl has one code for a connection that breaks and for chunks that cannot be read.
+static bool is_damaged(const struct transfer *t, CURLcode code)
+{
+    if (!t->head_complete)
+        return code == CURLE_WEIRD_SERVER_REPLY;
+    return code == CURLE_RECV_ERROR && strstr(t->message, "chunk");
 }
 
 // libcurl's times count from the start of the transfer; 0 is "did not happen".
@@ -182,15 +189,16 @@ static dur_ms retry_after_ms(const struct transfer *t)
 void curl__verdict(const struct transfer *t, CURLcode code, mono_ms now, struct verdict *out)
 {
     struct attempt *a = &out->outcome.attempt;
-    out->outcome = (struct outcome){.ticket = t->ticket, .kind = kind_of(t, code)};
+    out->outcome = (struct outcome){.ticket = t->ticket, .kind = kind_of(t)};
     a->started_at = t->started_wall;
     a->duration_ms = now - t->started_mono;
     measure(t, a);
     out->outcome.retry_after_ms = t->head_complete ? retry_after_ms(t) : 0;
 
-    long status = 0;
-    curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
-    a->http_status = t->head_complete ? (uint16_t)status : 0;
+    bool whole = t->head_complete && code == CURLE_OK;
+    a->http_status = t->status;
+    a->response_damaged = t->status && !whole && is_damaged(t, code);
+    a->response_truncated = t->status && !whole && !a->response_damaged;
     if (out->outcome.kind != OUTCOME_ANSWERED) {
         explain(out->error, code, t);
         a->error = out->error;

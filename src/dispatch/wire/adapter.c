@@ -154,7 +154,7 @@ static void wire_cancel(struct dispatch *dispatch, uint64_t ticket)
             break;
     if (!c)
         return;
-    call__trouble(c, TROUBLE_CANCELLED);
+    call__cancel(c);
     wire__soon(w);
 }
 

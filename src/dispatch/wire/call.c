@@ -81,11 +81,23 @@ static void answer_cut(struct call *c)
     call__end(c, END_ANSWERED);
 }
 
+void call__cancel(struct call *c)
+{
+    if (c->response.head_complete)
+        answer_cut(c);
+    else
+        call__trouble(c, TROUBLE_CANCELLED);
+}
+
 // --- Deadlines -----------------------------------------------------------------------------------
 
 static void deadline_passed(void *context)
 {
-    call__end(context, END_TIMEOUT);
+    struct call *c = context;
+    if (c->response.head_complete)
+        answer_cut(c);
+    else
+        call__end(c, END_TIMEOUT);
 }
 
 // The clock is read in whole milliseconds, rounded down; nobody is stopped too early for that.
@@ -148,6 +160,7 @@ static void answered(struct call *c, bool bytes_left)
     // Bytes that nobody asked for, or a request that was not wanted to its end.
     if (bytes_left || c->written < c->request.count)
         c->response.reusable = false;
+    c->whole = true;
     call__end(c, END_ANSWERED);
 }
 
@@ -158,6 +171,8 @@ static void answer_wrong(struct call *c, enum response_event e)
         [RESPONSE_MALFORMED] = TROUBLE_MALFORMED,
         [RESPONSE_HEAD_TOO_LONG] = TROUBLE_HEAD_TOO_LONG,
     };
+    c->damaged = e == RESPONSE_MALFORMED;
+    c->reason = c->response.reason;
     if (c->response.head_complete)
         answer_cut(c);
     else
@@ -178,8 +193,6 @@ static bool take_bytes(struct call *c, const char *bytes, size_t count)
             return false;
         }
     }
-    if (c->response.head_complete)
-        c->stage = STAGE_BODY;
     if (e == RESPONSE_MORE)
         return true;
     if (e == RESPONSE_DONE)
@@ -200,6 +213,7 @@ static bool is_stale(const struct call *c, int error)
 static void stream_ended(struct call *c, int error)
 {
     struct response *r = &c->response;
+    c->whole = !error && response__ends_with_stream(r);
     if (is_stale(c, error))
         repeat(c);
     else if (r->head_complete)
@@ -358,7 +372,7 @@ static void forget_last_attempt(struct call *c)
     c->target = NULL;
     c->excerpt = NULL;
     c->body_bytes = c->written = 0;
-    c->kept = c->sent = c->write_failed = false;
+    c->kept = c->sent = c->write_failed = c->whole = c->damaged = false;
     c->stage = STAGE_RESOLVE;
     c->resolved_at = c->dialed_at = c->connected_at = c->secured_at = 0;
     c->begun_at = c->first_byte_at = 0;

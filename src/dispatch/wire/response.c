@@ -52,6 +52,11 @@ static const char *step(struct response *r, const char *p, const char *end)
     return used;
 }
 
+bool response__ends_with_stream(const struct response *r)
+{
+    return r->state == STATE_UNTIL_CLOSE;
+}
+
 enum response_event response__read(struct response *r, const char **bytes, const char *end)
 {
     r->part.count = 0;

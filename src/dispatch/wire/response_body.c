@@ -3,6 +3,7 @@
 
 #include "dispatch/wire/response_states_priv.h"
 
+#define NO_END_OF_CHUNK "a chunk is longer than its size says"
 #define SIZE_DIGITS_MAX 15 // Hexadecimal; below 2^60.
 
 static const char *take_part(struct response *r, const char *p, size_t count)
@@ -39,7 +40,7 @@ const char *response__size(struct response *r, const char *p, const char *end)
 {
     for (; p < end && hex_value(*p) >= 0; p++) {
         if (++r->count > SIZE_DIGITS_MAX) {
-            response__malformed(r);
+            response__malformed(r, "the size of a chunk is too long");
             return p + 1;
         }
         r->left = r->left * 16 + (uint64_t)hex_value(*p);
@@ -51,7 +52,7 @@ const char *response__size(struct response *r, const char *p, const char *end)
     else if (r->count > 0 && *p == ';')
         r->state = STATE_EXTENSION;
     else
-        response__malformed(r);
+        response__malformed(r, "the size of a chunk is no number");
     r->count = 0;
     r->line_bytes = 0;
     return p + 1;
@@ -63,7 +64,7 @@ const char *response__extension(struct response *r, const char *p, const char *e
         if (*p == '\r')
             r->state = STATE_SIZE_LF;
         else if (*p == '\n' || *p == '\0' || ++r->line_bytes > RESPONSE_CHUNK_LINE_BYTES_MAX)
-            response__malformed(r);
+            response__malformed(r, "the extension of a chunk is malformed or too long");
     }
     return p;
 }
@@ -72,7 +73,7 @@ const char *response__size_lf(struct response *r, const char *p, const char *end
 {
     (void)end;
     if (*p != '\n')
-        response__malformed(r);
+        response__malformed(r, NO_LF);
     else
         r->state = r->left > 0 ? STATE_CHUNK : STATE_LINE; // The last chunk: trailers follow.
     return p + 1;
@@ -93,7 +94,7 @@ const char *response__chunk_cr(struct response *r, const char *p, const char *en
     if (*p == '\r')
         r->state = STATE_CHUNK_LF;
     else
-        response__malformed(r);
+        response__malformed(r, NO_END_OF_CHUNK);
     return p + 1;
 }
 
@@ -103,6 +104,6 @@ const char *response__chunk_lf(struct response *r, const char *p, const char *en
     if (*p == '\n')
         r->state = STATE_SIZE;
     else
-        response__malformed(r);
+        response__malformed(r, NO_END_OF_CHUNK);
     return p + 1;
 }

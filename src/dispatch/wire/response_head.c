@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#define BAD_NAME "a header without a name and a colon"
 #define STATUS_DIGITS 3
 #define LENGTH_DIGITS_MAX 18 // Below 2^63.
 
@@ -97,8 +98,10 @@ static void take_length(struct response *r)
         good = is_digit(r->word[i]);
         length = length * 10 + (r->word[i] - '0');
     }
-    if (!good || (r->length >= 0 && r->length != length))
-        response__malformed(r);
+    if (!good)
+        response__malformed(r, "its Content-Length is no number");
+    else if (r->length >= 0 && r->length != length)
+        response__malformed(r, "it has two lengths");
     else
         r->length = length;
 }
@@ -106,7 +109,7 @@ static void take_length(struct response *r)
 static void take_coding(struct response *r)
 {
     if (r->chunked || r->version_0 || !word_is(r, "chunked"))
-        response__malformed(r);
+        response__malformed(r, "its Transfer-Encoding is not just \"chunked\"");
     else
         r->chunked = true;
 }
@@ -143,11 +146,14 @@ static void take_header(struct response *r)
 
 // --- The end of a line, and of the head ----------------------------------------------------------
 
+// What the line says is taken when the next one begins: it may go on there.
 static void line_ended(struct response *r)
 {
     r->line_read = true;
     r->state = STATE_LINE;
-    take_header(r);
+    bool is_final = r->line_status >= 200 || r->line_status == 101;
+    if (is_final)
+        r->status = r->line_status;
 }
 
 static void next_answer(struct response *r)
@@ -165,23 +171,22 @@ static bool has_no_body(const struct response *r)
 
 static void head_ended(struct response *r)
 {
-    if (r->chunked && r->length >= 0) {
-        response__malformed(r);
-        return;
-    }
-    if (r->status < 200) {
-        if (r->status == 101) // Nobody asked for another protocol.
-            response__malformed(r);
+    if (r->line_status < 200) {
+        if (r->line_status == 101)
+            response__malformed(r, "it switches to a protocol which nobody asked for");
         else
             next_answer(r);
         return;
     }
+    bool two_lengths = r->chunked && r->length >= 0; // The chunks count (RFC 9112, 6.3).
     r->head_complete = true;
-    r->reusable = !r->closes && (!r->version_0 || r->keeps);
+    r->foldable = false;
+    r->reusable = !r->closes && !two_lengths && (!r->version_0 || r->keeps);
     r->left = r->length > 0 ? (uint64_t)r->length : 0;
-    if (has_no_body(r) || r->length == 0) {
+    if (has_no_body(r) || (r->length == 0 && !r->chunked)) {
         r->state = STATE_DONE;
     } else if (r->chunked) {
+        r->left = 0;
         r->state = STATE_SIZE;
     } else if (r->length > 0) {
         r->state = STATE_LENGTH;
@@ -227,7 +232,7 @@ static void end_of_text(struct response *r, char c)
     else if (c == '\r')
         r->state = STATE_LINE_LF;
     else
-        response__malformed(r);
+        response__malformed(r, "a NUL in a line");
 }
 
 const char *response__status(struct response *r, const char *p, const char *end)
@@ -237,7 +242,7 @@ const char *response__status(struct response *r, const char *p, const char *end)
             response__fail(r, RESPONSE_NOT_HTTP);
             return p + 1;
         }
-        r->status = (uint16_t)(r->status * 10 + (*p - '0'));
+        r->line_status = (uint16_t)(r->line_status * 10 + (*p - '0'));
     }
     if (p == end)
         return p;
@@ -268,10 +273,30 @@ const char *response__reason(struct response *r, const char *p, const char *end)
     return p + 1;
 }
 
+// Whether the line goes on with the one before (obs-fold). There is a space between the two parts.
+static bool fold(struct response *r, char c)
+{
+    if (!is_blank(c))
+        return false;
+    if (r->foldable) {
+        if (r->word_bytes > 0)
+            word_add(r, ' ');
+        r->state = STATE_VALUE;
+    } else {
+        response__malformed(r, "a blank in front of its first header");
+    }
+    return true;
+}
+
 const char *response__line(struct response *r, const char *p, const char *end)
 {
     (void)end;
+    if (fold(r, *p))
+        return p + 1;
+    take_header(r);
     word_clear(r);
+    if (r->state == STATE_FAILED)
+        return p + 1;
     if (*p == '\r') {
         r->state = STATE_HEAD_LF;
     } else if (*p == '\n') {
@@ -280,7 +305,7 @@ const char *response__line(struct response *r, const char *p, const char *end)
         r->state = STATE_NAME;
         return p; // It is the name's first.
     } else {
-        response__malformed(r); // Also a blank: a folded line.
+        response__malformed(r, BAD_NAME);
     }
     return p + 1;
 }
@@ -302,9 +327,10 @@ const char *response__name(struct response *r, const char *p, const char *end)
     if (*p == ':') {
         r->header = (uint8_t)header_of(r);
         r->state = STATE_VALUE;
+        r->foldable = true;
         word_clear(r);
     } else {
-        response__malformed(r);
+        response__malformed(r, BAD_NAME);
     }
     return p + 1;
 }
@@ -327,7 +353,7 @@ const char *response__line_lf(struct response *r, const char *p, const char *end
     if (*p == '\n')
         line_ended(r);
     else
-        response__malformed(r);
+        response__malformed(r, NO_LF);
     return p + 1;
 }
 
@@ -337,6 +363,6 @@ const char *response__head_lf(struct response *r, const char *p, const char *end
     if (*p == '\n')
         empty_line(r);
     else
-        response__malformed(r);
+        response__malformed(r, NO_LF);
     return p + 1;
 }

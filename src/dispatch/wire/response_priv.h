@@ -5,10 +5,11 @@
 // an answer needs no buffer of its own; pieces of the body point into what the caller gave. What
 // comes out does not depend on where the bytes were cut.
 //
-// Strict where two programs could read an answer in two ways: differing Content-Lengths, a
-// Content-Length with a Transfer-Encoding, a coding other than chunked, folded lines, NUL, CR
-// without LF, names that are no token, chunk sizes with anything around them. A line of the head
-// may end with LF alone.
+// Strict where two programs could read an answer in two ways and the standard does not say which
+// is right: differing Content-Lengths, a coding other than chunked, NUL, CR without LF, names that
+// are no token, chunk sizes with anything around them. Where it says so, that is done: a line of
+// the head may end with LF alone, a folded line is joined to the one before by a space, and chunks
+// count more than a Content-Length, but such a connection carries no further request.
 
 #ifndef CARILLON_DISPATCH_WIRE_RESPONSE_PRIV_H
 #define CARILLON_DISPATCH_WIRE_RESPONSE_PRIV_H
@@ -29,11 +30,12 @@ enum response_event {
 };
 
 struct response {
-    uint16_t status;    // Of the last status line that was read; 0 before it.
-    bool line_read;     // At least one whole line has come.
+    uint16_t status;    // Of the answer, from the end of its status line on; 0 before it.
+    bool line_read;     // At least one whole line has come, of an interim answer perhaps.
     bool head_complete; // Of the final answer. What goes wrong later does not unsay it.
     bool reusable;      // Valid at RESPONSE_DONE: another request may follow on the connection.
     size_t head_bytes;  // So far, with interim answers and trailers.
+    const char *reason; // Of RESPONSE_MALFORMED: what is wrong, static text.
     char retry_after[RETRY_AFTER_BYTES]; // In lower case; empty when there is none.
 
     struct {
@@ -48,13 +50,15 @@ struct response {
     bool closes; // "Connection: close".
     bool keeps;  // "Connection: keep-alive".
     bool word_cut;
+    bool foldable; // The line before was a header's: a blank goes on with it.
     uint8_t state;
-    uint8_t header;      // Which one `word` is the value of.
-    uint8_t count;       // Bytes of the state at hand: of the version, the status, the chunk size.
-    uint8_t word_bytes;  // The name, then the value of a header that matters.
-    uint16_t line_bytes; // Of a chunk's extensions.
-    int64_t length;      // Content-Length; -1: none.
-    uint64_t left;       // Bytes of the body or the chunk that are to come.
+    uint8_t header;       // Which one `word` is the value of.
+    uint8_t count;        // Bytes of the state at hand: of the version, the status, the chunk size.
+    uint8_t word_bytes;   // The name, then the value of a header that matters.
+    uint16_t line_status; // The status as far as its line has been read.
+    uint16_t line_bytes;  // Of a chunk's extensions.
+    int64_t length;       // Content-Length; -1: none.
+    uint64_t left;        // Bytes of the body or the chunk that are to come.
     enum response_event failure;
     char word[RESPONSE_WORD_BYTES];
 };
@@ -63,8 +67,11 @@ struct response {
 void response__init(struct response *r, bool to_head);
 
 // Reads from *bytes up to `end` and moves *bytes behind what was used. After RESPONSE_DONE or a
-// failure it says the same again and uses nothing. A body whose head tells no length lasts as long
-// as the stream: the caller sees its end.
+// failure it says the same again and uses nothing.
 enum response_event response__read(struct response *r, const char **bytes, const char *end);
+
+// Whether the answer is whole when the stream ends in order now: its head told no length of the
+// body.
+bool response__ends_with_stream(const struct response *r);
 
 #endif

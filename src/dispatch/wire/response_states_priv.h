@@ -56,14 +56,18 @@ state_read response__chunk, response__chunk_cr, response__chunk_lf;
 
 // --- Both
 
+#define NO_LF "a CR without LF"
+
 static inline void response__fail(struct response *r, enum response_event failure)
 {
     r->state = STATE_FAILED;
     r->failure = failure;
 }
 
-static inline void response__malformed(struct response *r)
+// `reason` is static text, which goes on "malformed answer: ".
+static inline void response__malformed(struct response *r, const char *reason)
 {
+    r->reason = reason;
     response__fail(r, RESPONSE_MALFORMED);
 }
 

@@ -16,7 +16,10 @@ static void explain(char out[static ERROR_TEXT_MAX], const struct call *c)
     case END_ANSWERED:
         break;
     case END_TROUBLE:
-        words_trouble(out, c->trouble, origin);
+        if (c->trouble == TROUBLE_MALFORMED)
+            words_malformed(out, c->reason, origin);
+        else
+            words_trouble(out, c->trouble, origin);
         break;
     case END_CONNECT:
         words_connect(out, c->error, origin);
@@ -54,7 +57,9 @@ void call__verdict(const struct call *c, mono_ms now, struct verdict *out)
                                     .kind = c->ending == END_ANSWERED ? OUTCOME_ANSWERED : failed};
     a->started_at = c->started_wall;
     a->duration_ms = now - c->started;
-    a->http_status = c->response.head_complete ? c->response.status : 0;
+    a->http_status = c->response.status;
+    a->response_damaged = a->http_status && c->damaged;
+    a->response_truncated = a->http_status && !c->whole && !c->damaged;
     measure(c, a);
     if (c->response.head_complete && *c->response.retry_after)
         out->outcome.retry_after_ms = retry_after_read(c->response.retry_after, clock_wall_ms());

@@ -155,6 +155,8 @@ struct call {
     bool kept;         // The connection has carried other requests.
     bool sent;         // The first byte was given to the kernel.
     bool write_failed; // The target takes no more; it may have answered.
+    bool whole;        // The answer was read to its end.
+    bool damaged;      // It cannot be read any further.
     enum stage stage;
     struct request_text request;
     size_t written;
@@ -174,7 +176,7 @@ struct call {
     enum ending ending;
     enum trouble trouble; // END_TROUBLE
     int error;            // END_CONNECT: an errno.
-    const char *reason;   // END_TLS: static text.
+    const char *reason;   // END_TLS and malformed answers: static text.
 };
 
 // The beginning of a body as it came.
@@ -200,6 +202,7 @@ void call__start(struct call *c, const struct send *s);
 void call__connect(struct call *c);
 void call__end(struct call *c, enum ending ending);
 void call__trouble(struct call *c, enum trouble t); // The same for END_TROUBLE.
+void call__cancel(struct call *c);                  // Nobody waits for it any more.
 // From dial.c: the addresses are known; a socket is connected (and now the call's); none is.
 void call__resolved(struct call *c);
 void call__connected(struct call *c, struct connection *n);

@@ -166,6 +166,8 @@ static const struct column attempt_columns[] = {
     {UNKNOWN(attempt, "first_byte_ms", first_byte_ms, -1)},
     {TEXT(attempt, "error", error)},
     {TEXT(attempt, "response", response)},
+    {INTEGER(attempt, "response_truncated", response_truncated)},
+    {INTEGER(attempt, "response_damaged", response_damaged)},
 };
 
 static const struct column alert_columns[] = {

@@ -219,8 +219,16 @@ static const char version_3[] =
     "UPDATE job_executions SET request_body_is_json = 1"
     "  WHERE completed_at IS NULL AND request_body IS NOT NULL;";
 
+// What of an answer was not read. Nobody knows it of older attempts.
+static const char version_4[] =
+    "ALTER TABLE job_attempts ADD COLUMN response_truncated INTEGER NOT NULL DEFAULT 0"
+    "  CHECK (response_truncated IN (0, 1));"
+    "ALTER TABLE job_attempts ADD COLUMN response_damaged INTEGER NOT NULL DEFAULT 0"
+    "  CHECK (response_damaged IN (0, 1));";
+
 // migrations[v] leads from version v to v + 1.
-static const char *const migrations[SQLITE_SCHEMA_VERSION] = {version_1, version_2, version_3};
+static const char *const migrations[SQLITE_SCHEMA_VERSION] = {version_1, version_2, version_3,
+                                                              version_4};
 
 static enum err migrate_step(sqlite3 *db, int64_t from, struct fault *f)
 {

@@ -9,6 +9,8 @@
     /hang/...               never answers
     /close/...              closes the connection without an answer
     /reset/...              resets it
+    /odd/NAME/...           the answer of that name in ODD_ANSWERS, then closes the connection
+    /stall/NAME/...         the same, but then does nothing more
 
 What follows is free, so that each job can have a path of its own. The server runs on a thread with
 an event loop of its own, on a port that the kernel chooses.
@@ -23,6 +25,19 @@ import time
 from dataclasses import dataclass
 
 from .wait import wait_until
+
+
+OK = b"HTTP/1.1 200 OK\r\n"
+CHUNKED = b"Transfer-Encoding: chunked\r\n"
+ODD_ANSWERS = {
+    "folded": OK + b"X-A: b\r\n c\r\nContent-Length: 2\r\n\r\nok",
+    "two-lengths": OK + b"Content-Length: 3\r\n" + CHUNKED + b"\r\n2\r\nok\r\n0\r\n\r\n",
+    "long-head": OK + b"X-A: " + b"a" * 20000 + b"\r\nContent-Length: 2\r\n\r\nok",
+    "endless-head": OK + b"X-A: a\r\n" * 40000,
+    "short": OK + b"Content-Length: 100\r\n\r\nok",
+    "bad-chunk": OK + CHUNKED + b"\r\n2\r\nok\r\nx\r\n",
+    "half-head": OK + b"X-A: b",
+}
 
 
 @dataclass(frozen=True)
@@ -149,6 +164,10 @@ class Target:
             if await self._hangs_up(reader, int(argument) / 1000 if kind == "delay" else None):
                 self._hung_up.append(arrival.key)
                 return False
+        if kind in ("odd", "stall"):
+            writer.write(ODD_ANSWERS[argument])
+            await writer.drain()
+            return kind == "stall" and not await self._hangs_up(reader, None)
         if kind == "status":
             status = int(argument)
         if kind == "flaky":

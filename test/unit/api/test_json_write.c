@@ -92,11 +92,13 @@ static void an_attempt_leaves_out_phases_that_did_not_happen(void **state)
         .tls_ms = -1,
         .first_byte_ms = 11,
         .response = "fine\xc3", // Cut in the middle of a character.
+        .response_truncated = true,
     };
     assert_json(json_attempt(&a),
                 "{\"number\":2,\"started_at\":\"2030-01-01T00:00:00.000Z\",\"duration_ms\":12,"
                 "\"dns_ms\":null,\"connect_ms\":0,\"tls_ms\":null,\"first_byte_ms\":11,"
-                "\"http_status\":200,\"error\":null,\"response_excerpt\":\"fine\"}");
+                "\"http_status\":200,\"error\":null,\"response_excerpt\":\"fine\","
+                "\"response_truncated\":true,\"response_damaged\":false}");
 }
 
 static void an_alert_names_its_execution(void **state)

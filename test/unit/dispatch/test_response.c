@@ -26,6 +26,7 @@ struct result {
     bool head_complete;
     bool line_read;
     bool reusable;
+    const char *reason;
     size_t head_bytes;
     size_t body_bytes;
     size_t left; // Bytes that were not used.
@@ -75,6 +76,7 @@ static void read_in_pieces(struct text t, bool to_head, size_t first, size_t ste
     out->head_complete = r.head_complete;
     out->line_read = r.line_read;
     out->reusable = out->event == RESPONSE_DONE && r.reusable;
+    out->reason = r.reason;
     out->head_bytes = r.head_bytes;
     out->left = (size_t)(end - p);
 }
@@ -86,6 +88,7 @@ static void assert_same(const struct result *a, const struct result *b)
     assert_int_equal(a->head_complete, b->head_complete);
     assert_int_equal(a->line_read, b->line_read);
     assert_int_equal(a->reusable, b->reusable);
+    assert_ptr_equal(a->reason, b->reason);
     assert_int_equal(a->head_bytes, b->head_bytes);
     assert_int_equal(a->left, b->left);
     assert_int_equal(a->body_bytes, b->body_bytes);
@@ -108,74 +111,85 @@ static const struct result *read_every_way(struct text t, bool to_head)
 
 // --- Answers -------------------------------------------------------------------------------------
 
+static const struct {
+    const char *text;
+    enum response_event event;
+    unsigned status;
+    const char *body;
+    bool reusable;
+} answers[] = {
+    {OK "Content-Length: 5\r\n\r\nhello", RESPONSE_DONE, 200, "hello", true},
+    {OK "content-LENGTH:5\r\n\r\nhello", RESPONSE_DONE, 200, "hello", true},
+    {OK "Content-Length: \t 005 \t\r\n\r\nhello", RESPONSE_DONE, 200, "hello", true},
+    {OK "Content-Length: 2\r\nContent-Length: 2\r\n\r\nab", RESPONSE_DONE, 200, "ab", true},
+    {OK "Content-Length: 0\r\n\r\n", RESPONSE_DONE, 200, "", true},
+    {OK "X-Content-Length: 9\r\nContent-Length: 0\r\n\r\n", RESPONSE_DONE, 200, "", true},
+    {OK "Content-Length: 6\r\n\r\nhello", RESPONSE_MORE, 200, "hello", false},
+    {OK "\r\nto the end", RESPONSE_MORE, 200, "to the end", false},
+    {"HTTP/1.1 599\r\nContent-Length: 0\r\n\r\n", RESPONSE_DONE, 599, "", true},
+    {"HTTP/1.1 200 \r\nContent-Length: 0\r\n\r\n", RESPONSE_DONE, 200, "", true},
+    {"HTTP/1.1 404 Nicht da \xe4\r\nContent-Length: 0\r\n\r\n", RESPONSE_DONE, 404, "", true},
+    // A line may end with LF alone.
+    {"HTTP/1.1 200 OK\nContent-Length: 2\nX:\n\nab", RESPONSE_DONE, 200, "ab", true},
+    // A folded line goes on with the one before.
+    {OK "X: a\r\n b\r\nContent-Length: 1\r\n\r\na", RESPONSE_DONE, 200, "a", true},
+    {OK "X:\n\t \n b\nContent-Length:\n 1\n \n\na", RESPONSE_DONE, 200, "a", true},
+    {OK "Connection: x,\r\n close\r\nContent-Length: 1\r\n\r\na", RESPONSE_DONE, 200, "a", false},
+    {OK "Connection: x-\r\n close-y\r\nContent-Length: 1\r\n\r\na", RESPONSE_DONE, 200, "a", true},
+    {OK "Transfer-Encoding:\r\n\tchunked\r\n \r\n\r\n1\r\na\r\n0\r\nX: y\r\n z\r\n\r\n",
+     RESPONSE_DONE, 200, "a", true},
+    // Chunks count more than a length, and nothing follows on the connection.
+    {OK "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n", RESPONSE_DONE,
+     200, "a", false},
+    {OK "Transfer-Encoding: chunked\r\nContent-Length: 0\r\n\r\n1\r\na\r\n0\r\n\r\n", RESPONSE_DONE,
+     200, "a", false},
+    // No body, whatever the head says.
+    {"HTTP/1.1 204 No Content\r\n\r\n", RESPONSE_DONE, 204, "", true},
+    {"HTTP/1.1 304 Not Modified\r\nContent-Length: 7\r\n\r\n", RESPONSE_DONE, 304, "", true},
+    // Interim answers.
+    {"HTTP/1.1 100 Continue\r\n\r\n" OK "Content-Length: 1\r\n\r\na", RESPONSE_DONE, 200, "a",
+     true},
+    {"HTTP/1.1 103 Hints\r\nLink: </a>\r\nContent-Length: 9\r\n\r\nHTTP/1.1 102 P\r\n\r\n" OK
+     "Content-Length: 1\r\n\r\na",
+     RESPONSE_DONE, 200, "a", true},
+    {"HTTP/1.1 100 Continue\r\n\r\n", RESPONSE_MORE, 0, "", false},
+    // Whether another request may follow.
+    {OK "Connection: close\r\nContent-Length: 1\r\n\r\na", RESPONSE_DONE, 200, "a", false},
+    {OK "Connection: x, Close ,y\r\nContent-Length: 1\r\n\r\na", RESPONSE_DONE, 200, "a", false},
+    {OK "Connection: closed\r\nContent-Length: 1\r\n\r\na", RESPONSE_DONE, 200, "a", true},
+    {OK "Connection: a-list-that-is-much-too-long-to-be-kept-in-the-sixty-four-bytes-of-a-word"
+        "\r\nContent-Length: 1\r\n\r\na",
+     RESPONSE_DONE, 200, "a", false},
+    {"HTTP/1.0 200 OK\r\nContent-Length: 1\r\n\r\na", RESPONSE_DONE, 200, "a", false},
+    {"HTTP/1.0 200 OK\r\nConnection: Keep-Alive\r\nContent-Length: 1\r\n\r\na", RESPONSE_DONE, 200,
+     "a", true},
+    {"HTTP/1.0 200 OK\r\n\r\nold", RESPONSE_MORE, 200, "old", false},
+    // Chunks.
+    {CHUNKED "3\r\nabc\r\n0\r\n\r\n", RESPONSE_DONE, 200, "abc", true},
+    {CHUNKED "3;x=y\r\nabc\r\n04\r\ndefg\r\n0\r\nTrailer: t\r\n\r\n", RESPONSE_DONE, 200, "abcdefg",
+     true},
+    {CHUNKED "a\r\n0123456789\r\nA\r\n0123456789\r\n0\r\n\r\n", RESPONSE_DONE, 200,
+     "01234567890123456789", true},
+    {CHUNKED "0\r\nContent-Length: 9\r\nConnection: close\r\n\r\n", RESPONSE_DONE, 200, "", true},
+    {CHUNKED "0\r\n", RESPONSE_MORE, 200, "", false},
+    {OK "transfer-encoding:CHUNKED\r\n\r\n1\r\na\r\n0\r\n\r\n", RESPONSE_DONE, 200, "a", true},
+    // Not whole.
+    {"", RESPONSE_MORE, 0, "", false},
+    {"HTTP/1", RESPONSE_MORE, 0, "", false},
+    {OK "Content-Le", RESPONSE_MORE, 200, "", false},
+};
+
 static void answers_are_read_as_the_standard_says(void **state)
 {
-    static const struct {
-        const char *text;
-        enum response_event event;
-        unsigned status;
-        const char *body;
-        bool reusable;
-    } cases[] = {
-        {OK "Content-Length: 5\r\n\r\nhello", RESPONSE_DONE, 200, "hello", true},
-        {OK "content-LENGTH:5\r\n\r\nhello", RESPONSE_DONE, 200, "hello", true},
-        {OK "Content-Length: \t 005 \t\r\n\r\nhello", RESPONSE_DONE, 200, "hello", true},
-        {OK "Content-Length: 2\r\nContent-Length: 2\r\n\r\nab", RESPONSE_DONE, 200, "ab", true},
-        {OK "Content-Length: 0\r\n\r\n", RESPONSE_DONE, 200, "", true},
-        {OK "X-Content-Length: 9\r\nContent-Length: 0\r\n\r\n", RESPONSE_DONE, 200, "", true},
-        {OK "Content-Length: 6\r\n\r\nhello", RESPONSE_MORE, 200, "hello", false},
-        {OK "\r\nto the end", RESPONSE_MORE, 200, "to the end", false},
-        {"HTTP/1.1 599\r\nContent-Length: 0\r\n\r\n", RESPONSE_DONE, 599, "", true},
-        {"HTTP/1.1 200 \r\nContent-Length: 0\r\n\r\n", RESPONSE_DONE, 200, "", true},
-        {"HTTP/1.1 404 Nicht da \xe4\r\nContent-Length: 0\r\n\r\n", RESPONSE_DONE, 404, "", true},
-        // A line may end with LF alone.
-        {"HTTP/1.1 200 OK\nContent-Length: 2\nX:\n\nab", RESPONSE_DONE, 200, "ab", true},
-        // No body, whatever the head says.
-        {"HTTP/1.1 204 No Content\r\n\r\n", RESPONSE_DONE, 204, "", true},
-        {"HTTP/1.1 304 Not Modified\r\nContent-Length: 7\r\n\r\n", RESPONSE_DONE, 304, "", true},
-        // Interim answers.
-        {"HTTP/1.1 100 Continue\r\n\r\n" OK "Content-Length: 1\r\n\r\na", RESPONSE_DONE, 200, "a",
-         true},
-        {"HTTP/1.1 103 Hints\r\nLink: </a>\r\nContent-Length: 9\r\n\r\nHTTP/1.1 102 P\r\n\r\n" OK
-         "Content-Length: 1\r\n\r\na",
-         RESPONSE_DONE, 200, "a", true},
-        {"HTTP/1.1 100 Continue\r\n\r\n", RESPONSE_MORE, 0, "", false},
-        // Whether another request may follow.
-        {OK "Connection: close\r\nContent-Length: 1\r\n\r\na", RESPONSE_DONE, 200, "a", false},
-        {OK "Connection: x, Close ,y\r\nContent-Length: 1\r\n\r\na", RESPONSE_DONE, 200, "a",
-         false},
-        {OK "Connection: closed\r\nContent-Length: 1\r\n\r\na", RESPONSE_DONE, 200, "a", true},
-        {OK "Connection: a-list-that-is-much-too-long-to-be-kept-in-the-sixty-four-bytes-of-a-word"
-            "\r\nContent-Length: 1\r\n\r\na",
-         RESPONSE_DONE, 200, "a", false},
-        {"HTTP/1.0 200 OK\r\nContent-Length: 1\r\n\r\na", RESPONSE_DONE, 200, "a", false},
-        {"HTTP/1.0 200 OK\r\nConnection: Keep-Alive\r\nContent-Length: 1\r\n\r\na", RESPONSE_DONE,
-         200, "a", true},
-        {"HTTP/1.0 200 OK\r\n\r\nold", RESPONSE_MORE, 200, "old", false},
-        // Chunks.
-        {CHUNKED "3\r\nabc\r\n0\r\n\r\n", RESPONSE_DONE, 200, "abc", true},
-        {CHUNKED "3;x=y\r\nabc\r\n04\r\ndefg\r\n0\r\nTrailer: t\r\n\r\n", RESPONSE_DONE, 200,
-         "abcdefg", true},
-        {CHUNKED "a\r\n0123456789\r\nA\r\n0123456789\r\n0\r\n\r\n", RESPONSE_DONE, 200,
-         "01234567890123456789", true},
-        {CHUNKED "0\r\nContent-Length: 9\r\nConnection: close\r\n\r\n", RESPONSE_DONE, 200, "",
-         true},
-        {CHUNKED "0\r\n", RESPONSE_MORE, 200, "", false},
-        {OK "transfer-encoding:CHUNKED\r\n\r\n1\r\na\r\n0\r\n\r\n", RESPONSE_DONE, 200, "a", true},
-        // Not whole.
-        {"", RESPONSE_MORE, 0, "", false},
-        {"HTTP/1", RESPONSE_MORE, 0, "", false},
-        {OK "Content-Le", RESPONSE_MORE, 200, "", false},
-    };
     (void)state;
-    for (size_t i = 0; i < COUNT_OF(cases); i++) {
-        struct text t = {cases[i].text, strlen(cases[i].text)};
+    for (size_t i = 0; i < COUNT_OF(answers); i++) {
+        struct text t = {answers[i].text, strlen(answers[i].text)};
         const struct result *r = read_every_way(t, false);
-        assert_int_equal(r->event, cases[i].event);
-        assert_int_equal(r->status, cases[i].status);
-        assert_int_equal(r->body_bytes, strlen(cases[i].body));
-        assert_memory_equal(r->body, cases[i].body, r->body_bytes);
-        assert_int_equal(r->reusable, cases[i].reusable);
+        assert_int_equal(r->event, answers[i].event);
+        assert_int_equal(r->status, answers[i].status);
+        assert_int_equal(r->body_bytes, strlen(answers[i].body));
+        assert_memory_equal(r->body, answers[i].body, r->body_bytes);
+        assert_int_equal(r->reusable, answers[i].reusable);
         assert_int_equal(r->left, 0);
     }
 }
@@ -246,16 +260,16 @@ static void what_can_be_read_in_two_ways_is_refused(void **state)
         {BYTES(OK "Content-Length: 0x1\r\n\r\na")},
         {BYTES(OK "Content-Length:\r\n\r\n")},
         {BYTES(OK "Content-Length: 1000000000000000000\r\n\r\n")}, // 19 digits.
-        {BYTES(OK "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n")},
-        {BYTES(OK "Transfer-Encoding: chunked\r\nContent-Length: 0\r\n\r\n0\r\n\r\n")},
         {BYTES(OK "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n")},
         {BYTES(OK "Transfer-Encoding: identity\r\n\r\n")},
         {BYTES(OK "Transfer-Encoding: xchunked\r\n\r\n")},
         {BYTES(OK "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n")},
         {BYTES("HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n")},
-        {BYTES(OK "X: a\r\n b\r\n\r\n")},
-        {BYTES(OK "X: a\r\n\tb\r\n\r\n")},
         {BYTES(OK " X: a\r\n\r\n")},
+        {BYTES(OK "\tX: a\r\n\r\n")},
+        {BYTES(OK "X: a\r\n b\0c\r\n\r\n")},
+        {BYTES(OK "Content-Length: 1\r\n 2\r\n\r\nabc")},
+        {BYTES(OK "Transfer-Encoding: chunked,\r\n gzip\r\n\r\n0\r\n\r\n")},
         {BYTES(OK "X : a\r\n\r\n")},
         {BYTES(OK ": a\r\n\r\n")},
         {BYTES(OK "X\r\n\r\n")},
@@ -274,8 +288,33 @@ static void what_can_be_read_in_two_ways_is_refused(void **state)
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         const struct result *r = read_every_way(cases[i], false);
         assert_int_equal(r->event, RESPONSE_MALFORMED);
+        assert_non_null(r->reason);
         assert_false(r->head_complete);
         assert_int_equal(r->body_bytes, 0);
+    }
+}
+
+// It was read, and tells more than that something is wrong with the lines behind it.
+static void the_status_is_known_whatever_comes_after_its_line(void **state)
+{
+    static const struct {
+        const char *text;
+        unsigned status;
+    } cases[] = {
+        {OK, 200},
+        {OK "X", 200},
+        {OK "Content-Length: 1\r\nContent-Length: 2\r\n\r\na", 200},
+        {"HTTP/1.1 404 Not Found\r\n(\r\n", 404},
+        {"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 503 Busy\n(", 503},
+        {"HTTP/1.1 101 Switching Protocols\r\n\r\n", 101},
+        {"HTTP/1.1 200 OK\r", 0}, // The line is not over.
+        {"HTTP/1.1 200 O\rK\r\n", 0},
+        {"HTTP/1.1 100 Continue\r\nX: y", 0}, // This is not the answer.
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct text t = {cases[i].text, strlen(cases[i].text)};
+        assert_int_equal(read_every_way(t, false)->status, cases[i].status);
     }
 }
 
@@ -408,6 +447,7 @@ int main(void)
         cmocka_unit_test(bytes_behind_an_answer_are_left_alone),
         cmocka_unit_test(what_is_no_http_1_is_told_from_the_rest),
         cmocka_unit_test(what_can_be_read_in_two_ways_is_refused),
+        cmocka_unit_test(the_status_is_known_whatever_comes_after_its_line),
         cmocka_unit_test(faults_of_a_chunked_body_are_found),
         cmocka_unit_test(the_first_chunk_is_read_like_the_others),
         cmocka_unit_test(a_chunk_size_has_a_bound),

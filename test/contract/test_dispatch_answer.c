@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: MIT
+// test_dispatch_answer.c: what an answer is worth that is odd, cut off or damaged.
+//
+// One rule: a head that came whole is the answer, and whatever comes after does not unsay it, but
+// the attempt says so. Before the end of the head the attempt is lost, and knows its status once
+// the status line was read. The rule is the same for every adapter.
+
+#include "dispatch_harness.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define CHUNKED "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+#define HALF_BODY "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf"
+#define LONG_HEAD_BYTES 200000
+
+static char long_head[LONG_HEAD_BYTES + 64];
+static char long_body[RESPONSE_BYTES_MAX + 128];
+
+// Rows whose text is made in main() come first.
+static const struct script scripts[] = {
+    {"/long-head", long_head, 0, SCRIPT_KEEP},
+    {"/long-body", long_body, 0, SCRIPT_KEEP},
+    {"/ok", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", 0, SCRIPT_KEEP},
+    {"/folded", "HTTP/1.1 200 OK\r\nX-A: b\r\n c\r\nContent-Length: 2\r\n\r\nok", 0, SCRIPT_KEEP},
+    {"/both-lengths",
+     "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n"
+     "2\r\nok\r\n0\r\n\r\n",
+     0, SCRIPT_KEEP},
+    {"/coding-first",
+     "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n"
+     "2\r\nok\r\n0\r\n\r\n",
+     0, SCRIPT_KEEP},
+    {"/to-the-end", "HTTP/1.1 200 OK\r\n\r\nto the end", 0, SCRIPT_CLOSE},
+    {"/to-a-reset", "HTTP/1.1 200 OK\r\n\r\nto a reset", 0, SCRIPT_RESET},
+    {"/half-body", HALF_BODY, 0, SCRIPT_KEEP},
+    {"/short", HALF_BODY, 0, SCRIPT_CLOSE},
+    {"/short-reset", HALF_BODY, 0, SCRIPT_RESET},
+    {"/short-error", "HTTP/1.1 500 No\r\nContent-Length: 9\r\n\r\nhalf", 0, SCRIPT_CLOSE},
+    {"/short-chunk", CHUNKED "2\r\nok\r\n5\r\nha", 0, SCRIPT_CLOSE},
+    {"/no-last-chunk", CHUNKED "2\r\nok\r\n", 0, SCRIPT_CLOSE},
+    {"/bad-size", CHUNKED "2\r\nok\r\nx\r\n", 0, SCRIPT_KEEP},
+    {"/long-size", CHUNKED "2\r\nok\r\n00000000000000002\r\nok\r\n0\r\n\r\n", 0, SCRIPT_KEEP},
+    {NULL, NULL, 0, SCRIPT_KEEP},
+};
+
+static int setup(void **state)
+{
+    return harness_setup(state, scripts, NULL, NULL, NULL);
+}
+
+static void an_odd_head_is_a_head(void **state)
+{
+    static const char *const paths[] = {"/folded", "/both-lengths", "/coding-first", "/long-head"};
+    for (size_t i = 0; i < COUNT_OF(paths); i++) {
+        const struct seen *s = harness_post(*state, paths[i]);
+        assert_string_equal(s->error, "");
+        assert_int_equal(s->kind, OUTCOME_ANSWERED);
+        assert_int_equal(s->attempt.http_status, 200);
+        assert_string_equal(s->response, "ok");
+        assert_false(s->attempt.response_truncated || s->attempt.response_damaged);
+    }
+}
+
+// The length may have been what the target meant: the rest would be taken for the next answer.
+static void a_connection_whose_answer_had_two_lengths_is_not_used_again(void **state)
+{
+    struct harness *h = *state;
+    harness_post(h, "/both-lengths");
+    harness_post(h, "/coding-first");
+    harness_post(h, "/ok");
+    assert_int_equal(scripted_target_connections(h->target), 3);
+    harness_post(h, "/ok");
+    assert_int_equal(scripted_target_connections(h->target), 3);
+}
+
+static void what_comes_behind_the_head_does_not_unsay_it(void **state)
+{
+    static const struct {
+        const char *path;
+        unsigned status;
+        bool truncated, damaged;
+        const char *body;
+    } cases[] = {
+        {"/to-the-end", 200, false, false, "to the end"},
+        {"/to-a-reset", 200, true, false, "to a reset"},
+        {"/short", 200, true, false, "half"},
+        {"/short-reset", 200, true, false, "half"},
+        {"/short-error", 500, true, false, "half"},
+        {"/short-chunk", 200, true, false, "okha"},
+        {"/no-last-chunk", 200, true, false, "ok"},
+        {"/bad-size", 200, false, true, "ok"},
+        {"/long-size", 200, false, true, "ok"},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        const struct seen *s = harness_post(*state, cases[i].path);
+        assert_string_equal(s->error, "");
+        assert_int_equal(s->kind, OUTCOME_ANSWERED);
+        assert_int_equal(s->attempt.http_status, cases[i].status);
+        assert_string_equal(s->response, cases[i].body);
+        assert_int_equal(s->attempt.response_truncated, cases[i].truncated);
+        assert_int_equal(s->attempt.response_damaged, cases[i].damaged);
+    }
+}
+
+static void a_body_beyond_the_bound_is_truncated(void **state)
+{
+    const struct seen *s = harness_post(*state, "/long-body");
+    assert_int_equal(s->kind, OUTCOME_ANSWERED);
+    assert_true(s->attempt.response_truncated);
+    assert_false(s->attempt.response_damaged);
+}
+
+static void assert_half_body(const struct seen *s)
+{
+    assert_string_equal(s->error, "");
+    assert_int_equal(s->kind, OUTCOME_ANSWERED);
+    assert_int_equal(s->attempt.http_status, 200);
+    assert_string_equal(s->response, "half");
+    assert_true(s->attempt.response_truncated);
+}
+
+static void a_body_that_is_too_slow_is_truncated(void **state)
+{
+    struct harness *h = *state;
+    struct send s = harness_attempt(h, "/half-body");
+    s.request.timeout_ms = 300;
+    harness_send(h, &s);
+    harness_wait(h, 1);
+    assert_half_body(&h->seen[0]);
+    assert_true(h->seen[0].attempt.duration_ms >= 299); // Two clocks, each in whole ms.
+    assert_int_equal(harness_post(h, "/ok")->attempt.http_status, 200);
+    assert_int_equal(scripted_target_connections(h->target), 2);
+}
+
+// Whoever gives it up is told what was known by then.
+static void who_is_cancelled_while_the_body_comes_was_answered(void **state)
+{
+    struct harness *h = *state;
+    struct send s = harness_attempt(h, "/half-body");
+    harness_send(h, &s);
+    while (scripted_target_answers(h->target) == 0)
+        loop_turn(h->loop, -1);
+    for (int i = 0; i < 3; i++)
+        loop_turn(h->loop, 0); // What was written can be read at once.
+    dispatch_cancel(h->dispatch, s.ticket);
+    harness_wait(h, 1);
+    assert_half_body(&h->seen[0]);
+}
+
+static void make_texts(void)
+{
+    int n = snprintf(long_head, sizeof long_head, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n");
+    for (; n < LONG_HEAD_BYTES; n += 8)
+        memcpy(long_head + n, "X: yyy\r\n", 8);
+    snprintf(long_head + n, sizeof long_head - (size_t)n, "\r\nok");
+
+    n = snprintf(long_body, sizeof long_body, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n",
+                 RESPONSE_BYTES_MAX + 1);
+    memset(long_body + n, 'b', RESPONSE_BYTES_MAX + 1);
+}
+
+int main(void)
+{
+    make_texts();
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, harness_teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(an_odd_head_is_a_head),
+        TEST(a_connection_whose_answer_had_two_lengths_is_not_used_again),
+        TEST(what_comes_behind_the_head_does_not_unsay_it),
+        TEST(a_body_beyond_the_bound_is_truncated),
+        TEST(a_body_that_is_too_slow_is_truncated),
+        TEST(who_is_cancelled_while_the_body_comes_was_answered),
+    };
+    return harness_run("dispatch answers", tests, COUNT_OF(tests));
+}
