@@ -3,22 +3,14 @@
 
 #include "api/api_priv.h"
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define PREVIEW_RUNS_DEFAULT 10
 
-// "2027-01-31T09:00:00.000+01:00": the local time of the zone with its offset.
 static json_t *local_time(const struct zone *z, wall_ms at)
 {
-    char text[RFC3339_BYTES], local[RFC3339_BYTES + 8];
-    int32_t offset_s = zone_offset_s(z, at / 1000);
-    wall_format(at + (wall_ms)offset_s * 1000, text);
-    text[RFC3339_BYTES - 2] = '\0'; // Without its "Z".
-    int minutes = abs(offset_s) / 60;
-    snprintf(local, sizeof local, "%s%c%02d:%02d", text, offset_s < 0 ? '-' : '+',
-             minutes / 60 % 100, minutes % 60);
+    char local[RFC3339_LOCAL_BYTES];
+    wall_format_local(at, zone_offset_s(z, at / 1000), local);
     return json_string(local);
 }
 

@@ -23,6 +23,8 @@ enum exit_code {
 // A running server: every room, wired.
 struct carillon {
     struct settings settings;
+    char host[64]; // Of settings.listen, with its port.
+    uint16_t port;
     struct address_policy targets;
     struct cluster *cluster;
     struct store *store;
@@ -32,7 +34,10 @@ struct carillon {
     struct api *api;
 };
 
-// Starts everything in order. On failure everything is stopped again.
+// Reads what the settings say about addresses. An error is one of the settings.
+MUST_CHECK enum err app__check_settings(struct carillon *c, struct fault *f);
+
+// Starts everything in order, after app__check_settings. On failure everything is stopped again.
 MUST_CHECK enum err app__start(struct carillon *c, struct fault *f);
 
 // Waits for SIGTERM or SIGINT, which app__block_signals has blocked, watching zone files meanwhile.
@@ -47,10 +52,9 @@ void app__block_signals(void);
 // Makes missing memory stop the program also where a library needs it. To be called first of all.
 void app__give_memory(void);
 
-// Settings from the command line and a log that follows them. When the command is done with already
-// (help, an error), returns false and sets *exit_code.
-bool app__settings(int argc, char **argv, const char *purpose, struct settings *out,
-                   int *exit_code);
+// Settings from the command line, checked, and a log that follows them. When the command is done
+// with already (help, an error), returns false and sets *exit_code.
+bool app__settings(int argc, char **argv, const char *purpose, struct carillon *c, int *exit_code);
 
 // Warns of each of the database's files that others than its owner can open.
 void app__warn_of_open_files(const char *db);

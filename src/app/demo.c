@@ -167,8 +167,7 @@ int app__demo(int argc, char **argv)
 {
     struct carillon c = {0};
     int code;
-    if (!app__settings(argc, argv, "Runs the server with a sample target and ten jobs.",
-                       &c.settings, &code))
+    if (!app__settings(argc, argv, "Runs the server with a sample target and ten jobs.", &c, &code))
         return code;
     if (strcmp(c.settings.db, "carillon.db") == 0)
         strcpy(c.settings.db, "carillon-demo.db"); // Never mix samples into real jobs.

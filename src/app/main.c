@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define HELP_WORDS_MAX 4 // "cron next" has two.
+
 static int help(int argc, char **argv);
 
 static int version(int argc, char **argv)
@@ -17,19 +19,20 @@ static int version(int argc, char **argv)
     return EXIT_OK;
 }
 
-static const struct {
+static const struct program_command {
     const char *name;
     int (*run)(int argc, char **argv);
     const char *purpose;
+    const char *flags[2]; // Flags that do the same.
 } commands[] = {
-    {"serve", app__serve, "run the server (see: carillon serve --help)"},
-    {"demo", app__demo, "run the server with a sample target and ten jobs"},
-    {"cron", cli_cron, "next, explain, lint: schedules and crontabs, without a server"},
-    {"import", cli_import, "make jobs of a crontab, on a running server"},
-    {"backup", cli_backup, "copy the database, also of a running server"},
-    {"doctor", cli_doctor, "is the database sound, and nothing in it lost?"},
-    {"version", version, "print the version"},
-    {"help", help, "print this"},
+    {"serve", app__serve, "run the server", {0}},
+    {"demo", app__demo, "run the server with a sample target and ten jobs", {0}},
+    {"cron", cli_cron, "next, explain, lint: schedules and crontabs, without a server", {0}},
+    {"import", cli_import, "make jobs of a crontab, on a running server", {0}},
+    {"backup", cli_backup, "copy the database, also of a running server", {0}},
+    {"doctor", cli_doctor, "is the database sound, and nothing in it lost?", {0}},
+    {"version", version, "print the version", {"--version", "-V"}},
+    {"help", help, "print this, or the help of a command", {"--help", "-h"}},
 };
 
 static void print_help(FILE *to)
@@ -38,21 +41,47 @@ static void print_help(FILE *to)
                 "Usage: carillon COMMAND [flags]\n\n");
     for (size_t i = 0; i < COUNT_OF(commands); i++)
         fprintf(to, "  %-10s %s\n", commands[i].name, commands[i].purpose);
-    fprintf(to, "\nExit codes: 0 fine, 1 cannot start or reach the server, or the database is not\n"
-                "sound, 2 wrong usage or input, 74 the database was lost.\n");
+    fprintf(to, "\nEach takes --help.\n\n"
+                "Exit codes: 0 fine; 1 cannot start or reach the server, or the answer is no (a\n"
+                "schedule never runs, a database is not sound); 2 wrong usage, settings or input;\n"
+                "74 the database was lost.\n");
 }
 
+static bool is_command(const struct program_command *c, const char *word)
+{
+    bool found = strcmp(word, c->name) == 0;
+    for (size_t i = 0; i < COUNT_OF(c->flags) && c->flags[i]; i++)
+        found |= strcmp(word, c->flags[i]) == 0;
+    return found;
+}
+
+// Runs the command that argv[0] names.
+static int run(int argc, char **argv)
+{
+    struct near n = near_to(argv[0]);
+    for (size_t i = 0; i < COUNT_OF(commands); i++) {
+        if (is_command(&commands[i], argv[0]))
+            return commands[i].run(argc, argv);
+        near_see(&n, commands[i].name);
+    }
+    return cli_complain_command("carillon", argv[0], n);
+}
+
+// `carillon help cron next` is `carillon cron next --help`.
 static int help(int argc, char **argv)
 {
-    (void)argc;
-    (void)argv;
-    print_help(stdout);
-    return EXIT_OK;
-}
-
-static bool is_flag(const char *word, const char *name)
-{
-    return strncmp(word, "--", 2) == 0 && strcmp(word + 2, name) == 0;
+    static char flag[] = "--help";
+    char *words[HELP_WORDS_MAX + 2];
+    int count = MIN(argc - 1, HELP_WORDS_MAX);
+    bool itself = count == 0 || argv[1][0] == '-' || strcmp(argv[1], "help") == 0;
+    if (itself || strcmp(argv[1], "version") == 0) {
+        print_help(stdout);
+        return EXIT_OK;
+    }
+    memcpy(words, argv + 1, (size_t)count * sizeof *words);
+    words[count] = flag;
+    words[count + 1] = NULL;
+    return run(count + 1, words);
 }
 
 int main(int argc, char **argv)
@@ -62,9 +91,5 @@ int main(int argc, char **argv)
         print_help(stderr);
         return EXIT_USAGE;
     }
-    for (size_t i = 0; i < COUNT_OF(commands); i++)
-        if (strcmp(argv[1], commands[i].name) == 0 || is_flag(argv[1], commands[i].name))
-            return commands[i].run(argc - 1, argv + 1);
-    fprintf(stderr, "carillon: unknown command \"%s\" (see: carillon help)\n", argv[1]);
-    return EXIT_USAGE;
+    return run(argc - 1, argv + 1);
 }

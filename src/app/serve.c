@@ -32,8 +32,9 @@ static enum err check_dispatch(const struct settings *s, struct fault *f)
     return fault_set(f, ERR_SYNTAX, "dispatch: \"%s\" is neither wire nor curl", s->dispatch);
 }
 
-bool app__settings(int argc, char **argv, const char *purpose, struct settings *out, int *exit_code)
+bool app__settings(int argc, char **argv, const char *purpose, struct carillon *c, int *exit_code)
 {
+    struct settings *out = &c->settings;
     struct fault f = {0};
     enum err err = config_load(argc, argv, out, &f);
     if (!err && out->help) {
@@ -47,6 +48,8 @@ bool app__settings(int argc, char **argv, const char *purpose, struct settings *
         err = set_up_log(out, &f);
     if (!err)
         err = check_dispatch(out, &f);
+    if (!err)
+        err = app__check_settings(c, &f);
     if (err) {
         fprintf(stderr, "carillon: %s\n", f.text);
         *exit_code = EXIT_USAGE;
@@ -59,7 +62,7 @@ int app__serve(int argc, char **argv)
 {
     struct carillon c = {0};
     int code;
-    if (!app__settings(argc, argv, "Runs the server until SIGTERM or SIGINT.", &c.settings, &code))
+    if (!app__settings(argc, argv, "Runs the server until SIGTERM or SIGINT.", &c, &code))
         return code;
     app__block_signals();
     struct fault f = {0};
@@ -67,7 +70,7 @@ int app__serve(int argc, char **argv)
     if (err) {
         log_error("server.start_failed", LOG_TEXT("error", err_text(err)),
                   LOG_TEXT("detail", f.text));
-        return err == ERR_SYNTAX || err == ERR_FORBIDDEN ? EXIT_USAGE : EXIT_START;
+        return err == ERR_SYNTAX ? EXIT_USAGE : EXIT_START; // ERR_SYNTAX: a setting of the API.
     }
     app__wait(&c);
     app__stop(&c);

@@ -65,7 +65,7 @@ static enum err start_engine(struct carillon *c, struct fault *f)
     return engine_start(&o, c->store, &c->engine, f);
 }
 
-static enum err start_api(struct carillon *c, const char *host, uint16_t port, struct fault *f)
+static enum err start_api(struct carillon *c, struct fault *f)
 {
     unsigned threads = (unsigned)c->settings.api_threads;
     struct service_options so = {.readers = threads, .calls_max = 16384, .targets = &c->targets};
@@ -74,8 +74,8 @@ static enum err start_api(struct carillon *c, const char *host, uint16_t port, s
         return err;
     c->observer = observer_new(c->engine, CARILLON_VERSION);
     struct api_options ao = {
-        .host = host,
-        .port = port,
+        .host = c->host,
+        .port = c->port,
         .threads = threads,
         .version = CARILLON_VERSION,
         .allowed_hosts = c->settings.allowed_hosts,
@@ -83,9 +83,10 @@ static enum err start_api(struct carillon *c, const char *host, uint16_t port, s
     return api_open(&ao, c->service, c->observer, &c->api, f);
 }
 
-static void log_listening(const struct carillon *c, const char *host)
+static void log_listening(const struct carillon *c)
 {
     char url[96];
+    const char *host = c->host;
     bool v6 = strchr(host, ':') != NULL;
     snprintf(url, sizeof url, "http://%s%.45s%s:%u", v6 ? "[" : "", host, v6 ? "]" : "",
              (unsigned)api_port(c->api));
@@ -94,21 +95,23 @@ static void log_listening(const struct carillon *c, const char *host)
              LOG_INT("pid", getpid()));
 }
 
+enum err app__check_settings(struct carillon *c, struct fault *f)
+{
+    const struct settings *s = &c->settings;
+    enum err err = app__address_parse(s->listen, c->host, sizeof c->host, &c->port, f);
+    if (err)
+        return err;
+    if (!is_loopback(c->host) && !s->insecure_no_auth)
+        return fault_set(f, ERR_FORBIDDEN,
+                         "--listen %s: there is no access control yet; to serve beyond this "
+                         "machine all the same, add --insecure-no-auth",
+                         s->listen);
+    return address_policy_parse(s->deny_targets, s->allow_targets, &c->targets, f);
+}
+
 static enum err start_rooms(struct carillon *c, struct fault *f)
 {
-    char host[64];
-    uint16_t port;
-    enum err err = app__address_parse(c->settings.listen, host, sizeof host, &port, f);
-    if (!err && !is_loopback(host) && !c->settings.insecure_no_auth)
-        err = fault_set(f, ERR_FORBIDDEN,
-                        "--listen %s: there is no access control yet; to serve beyond this "
-                        "machine all the same, add --insecure-no-auth",
-                        c->settings.listen);
-    if (!err)
-        err = address_policy_parse(c->settings.deny_targets, c->settings.allow_targets, &c->targets,
-                                   f);
-    if (!err)
-        err = cluster_solo_open(c->settings.db, &c->cluster, f);
+    enum err err = cluster_solo_open(c->settings.db, &c->cluster, f);
     if (!err)
         err = store_sqlite_open(c->settings.db, &c->store, f);
     if (!err)
@@ -116,9 +119,9 @@ static enum err start_rooms(struct carillon *c, struct fault *f)
     if (!err)
         err = start_engine(c, f);
     if (!err)
-        err = start_api(c, host, port, f);
+        err = start_api(c, f);
     if (!err)
-        log_listening(c, host);
+        log_listening(c);
     return err;
 }
 

@@ -85,6 +85,15 @@ void wall_format(wall_ms at, char out[static RFC3339_BYTES])
              ms % 1000);
 }
 
+void wall_format_local(wall_ms at, int32_t offset_s, char out[static RFC3339_LOCAL_BYTES])
+{
+    char text[RFC3339_BYTES];
+    unsigned minutes = (unsigned)(offset_s < 0 ? -offset_s : offset_s) / 60;
+    wall_format(at + (wall_ms)offset_s * 1000, text);
+    snprintf(out, RFC3339_LOCAL_BYTES, "%.23s%c%02u:%02u", text, offset_s < 0 ? '-' : '+',
+             minutes / 60 % 100, minutes % 60);
+}
+
 struct scanner {
     const char *at;
     const char *end;

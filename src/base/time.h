@@ -36,6 +36,11 @@ int64_t clock_wall_us(void); // Microseconds, for measuring lateness only.
 // Writes `at` in UTC with milliseconds and "Z". Years 1970 to 9999.
 void wall_format(wall_ms at, char out[static RFC3339_BYTES]);
 
+#define RFC3339_LOCAL_BYTES 30 // "2026-11-24T06:27:00.000+01:00" and the terminating NUL.
+
+// The same as local time with an offset. An offset with seconds, as in old times, is cut.
+void wall_format_local(wall_ms at, int32_t offset_s, char out[static RFC3339_LOCAL_BYTES]);
+
 // Parses RFC 3339 (date, "T", time, optional fraction, "Z" or offset; seconds may not be 60).
 // False leaves *out alone. Digits of the fraction past the third are dropped.
 bool wall_parse(const char *text, size_t bytes, wall_ms *out);

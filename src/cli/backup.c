@@ -6,30 +6,24 @@
 #include "cli/cli_priv.h"
 #include "store/store.h"
 
-#include <getopt.h>
 #include <inttypes.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define DB_DEFAULT "carillon.db" // As of carillon serve.
-
 static const struct option options[] = {
     {"db", required_argument, NULL, 'd'},
-    {"help", no_argument, NULL, 'h'},
+    CLI_HELP,
     {0},
 };
 
-static int usage(FILE *to, int code)
-{
-    fprintf(to, "Usage: carillon backup FILE [--db SRC]\n"
-                "Copies the database SRC (CARILLON_DB, or " DB_DEFAULT
-                ") into the new file FILE, also\n"
-                "while a server is running on it. To restore, stop the server and put FILE in its "
-                "place.\n");
-    return code;
-}
+static const struct cli_command backup_command = {
+    "backup",
+    "Usage: carillon backup FILE [--db SRC]\n"
+    "Copies the database SRC (CARILLON_DB, or carillon.db) into the new file FILE, also\n"
+    "while a server is running on it. To restore, stop the server, remove the -wal and\n"
+    "-shm files of its database, and put FILE in its place.\n",
+    options,
+};
 
 static int back_up(const char *path, const char *target)
 {
@@ -51,22 +45,15 @@ static int back_up(const char *path, const char *target)
 
 int cli_backup(int argc, char **argv)
 {
-    const char *path = getenv("CARILLON_DB");
-    if (!path || !*path)
-        path = DB_DEFAULT;
-    int option;
-    optind = 0; // glibc: start over, and let flags stand before or after the file.
-    while ((option = getopt_long(argc, argv, ":", options, NULL)) != -1) {
-        if (option == 'h')
-            return usage(stdout, 0);
-        if (option != 'd') {
-            cli__complain("backup", option == ':' ? "a value is missing after" : "unknown flag",
-                          argv[optind - 1]);
-            return usage(stderr, EXIT_INVALID);
-        }
+    const char *path = cli__default_db();
+    int option, code;
+    cli__flags_begin();
+    while ((option = cli__flag(&backup_command, argc, argv, &code)) != CLI_END) {
+        if (option == CLI_OVER)
+            return code;
         path = optarg;
     }
     if (optind + 1 != argc)
-        return usage(stderr, EXIT_INVALID);
+        return cli__complain_usage(&backup_command, "one new file is expected");
     return back_up(path, argv[optind]);
 }

@@ -3,11 +3,14 @@
 // about its database.
 //
 // Each takes its own name as argv[0], prints to standard output, complains on standard error, and
-// returns the exit code: 0, 1 when a server cannot do what is asked, or 2 for wrong usage or for
-// something that is not valid.
+// returns the exit code: 0; 1 when a server cannot do what is asked, or the answer is no (a
+// schedule never runs, a database is not sound); 2 for wrong usage or for something that is not
+// valid. Each takes -h and --help.
 
 #ifndef CARILLON_CLI_CLI_H
 #define CARILLON_CLI_CLI_H
+
+#include "base/near.h"
 
 // carillon cron next EXPR [--tz ZONE] [--from TIME] [--count N]
 // carillon cron explain EXPR [--tz ZONE]
@@ -20,7 +23,11 @@ int cli_import(int argc, char **argv);
 // carillon backup FILE [--db SRC]
 int cli_backup(int argc, char **argv);
 
-// carillon doctor FILE. Exit code 1: it is not sound.
+// carillon doctor [FILE]. Exit code 1: it is not sound.
 int cli_doctor(int argc, char **argv);
+
+// Says on standard error that `before` ("carillon", "carillon cron") has no command `word`, and
+// which one is near. Returns the exit code for wrong usage.
+int cli_complain_command(const char *before, const char *word, struct near n);
 
 #endif

@@ -6,10 +6,42 @@
 
 #include "base/err.h"
 
+#include <getopt.h>
 #include <stdio.h>
 
 #define EXIT_SERVER 1 // The server cannot be reached, or could not do all that was asked.
+#define EXIT_NO 1     // The question was understood, and its answer is no.
 #define EXIT_INVALID 2
+
+// --- Flags (flags.c) ---
+
+struct cli_command {
+    const char *name;             // For complaints: "cron next".
+    const char *usage;            // What --help prints.
+    const struct option *options; // Ends with CLI_HELP and a row of zeros.
+};
+
+// clang-format off
+#define CLI_HELP {"help", no_argument, NULL, 'h'}
+// clang-format on
+
+#define CLI_END (-1)  // There are no more flags; optind is where the other arguments begin.
+#define CLI_OVER (-2) // Help has been printed, or a mistake complained about: the command ends.
+
+// Before the first flag of a command.
+void cli__flags_begin(void);
+
+// The next flag: the `val` of its option, with its value in optarg; or CLI_END; or CLI_OVER, with
+// the exit code in *exit_code.
+int cli__flag(const struct cli_command *c, int argc, char **argv, int *exit_code);
+
+// "carillon NAME: WHAT (see: carillon NAME --help)". Returns EXIT_INVALID.
+int cli__complain_usage(const struct cli_command *c, const char *what);
+
+// The database that is meant when no flag names one: $CARILLON_DB, or carillon.db.
+const char *cli__default_db(void);
+
+// --- The rest ---
 
 // `carillon cron lint`: lint.c.
 int cli__lint(int argc, char **argv);

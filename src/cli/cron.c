@@ -8,10 +8,10 @@
 #include "cli/cli_priv.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define COUNT_DEFAULT 5
 #define COUNT_MAX 100000
@@ -19,6 +19,7 @@
 struct question {
     const char *text;
     const struct zone *zone;
+    bool zoned; // A zone was named, so its local time is of interest.
     wall_ms from;
     long count;
     struct cron_schedule schedule;
@@ -27,6 +28,19 @@ struct question {
 static int complain(const char *what, const char *detail)
 {
     return cli__complain("cron", what, detail);
+}
+
+// Whether a word of the text is the name of a file here, as when the shell has replaced a star.
+static bool has_file_name(const char *text)
+{
+    char words[CRON_TEXT_BYTES_MAX + 1];
+    bool found = false;
+    if (snprintf(words, sizeof words, "%s", text) >= (int)sizeof words)
+        return false;
+    char *rest = words;
+    for (char *word; !found && (word = strsep(&rest, " \t"));)
+        found = strcspn(word, "0123456789*?,-/@") > 0 && access(word, F_OK) == 0;
+    return found;
 }
 
 // The error with a caret under its position:
@@ -40,6 +54,8 @@ static int complain_schedule(const char *text, const struct cron_error *e)
     fprintf(stderr, " %s", words);
     if (e->hint[0])
         fprintf(stderr, " (try: %s)", e->hint);
+    else if (has_file_name(text))
+        fprintf(stderr, " (has the shell replaced a star by names of files? Quote the expression)");
     fprintf(stderr, "\n");
     return EXIT_INVALID;
 }
@@ -47,6 +63,7 @@ static int complain_schedule(const char *text, const struct cron_error *e)
 static bool set_zone(struct question *q, const char *name)
 {
     struct fault f = {0};
+    q->zoned = true;
     if (zone_find(name, &q->zone, &f) == ERR_OK)
         return true;
     complain(f.text, NULL);
@@ -72,43 +89,46 @@ static bool set_count(struct question *q, const char *text)
     return false;
 }
 
-static const struct option options[] = {
-    {"tz", required_argument, NULL, 't'},
-    {"from", required_argument, NULL, 'f'},
-    {"count", required_argument, NULL, 'n'},
-    {0},
-};
-
-static bool set_option(struct question *q, int option, const char *value, char **argv)
+static bool set_option(struct question *q, int option, const char *value)
 {
-    switch (option) {
-    case 't':
+    if (option == 't')
         return set_zone(q, value);
-    case 'f':
-        return set_from(q, value);
-    case 'n':
-        return set_count(q, value);
-    default:
-        complain(option == ':' ? "a value is missing after" : "unknown flag", argv[optind - 1]);
-        return false;
-    }
+    return option == 'f' ? set_from(q, value) : set_count(q, value);
 }
 
-// Reads the flags and the one expression; says what is wrong and returns false otherwise.
-static bool read_question(int argc, char **argv, struct question *q)
+// Several words where one expression is expected: what to write, if they are one without its
+// quotes.
+static int complain_words(const struct cli_command *c, int count, char **words)
+{
+    char text[CRON_TEXT_BYTES_MAX + 1] = "";
+    struct cron_schedule ignored;
+    size_t used = 0;
+    for (int i = 0; i < count && used < sizeof text; i++)
+        used += (size_t)snprintf(text + used, sizeof text - used, "%s%s", i ? " " : "", words[i]);
+    bool whole = used < sizeof text && cron_parse(text, used, NULL, &ignored, NULL) == ERR_OK;
+    fprintf(stderr, "carillon %s: one expression is expected; quote it: '%s'\n", c->name,
+            whole ? text : "* * * * *");
+    return EXIT_INVALID;
+}
+
+// Reads the flags and the one expression. Otherwise says what is wrong, and returns false with the
+// exit code in *code.
+static bool read_question(const struct cli_command *c, int argc, char **argv, struct question *q,
+                          int *code)
 {
     *q = (struct question){.zone = zone_utc(), .from = clock_wall_ms(), .count = COUNT_DEFAULT};
-    optind = 0; // glibc: start over, and let flags stand before or after the expression.
+    *code = EXIT_INVALID;
+    cli__flags_begin();
     int option;
-    while ((option = getopt_long(argc, argv, ":", options, NULL)) != -1)
-        if (!set_option(q, option, optarg, argv))
+    while ((option = cli__flag(c, argc, argv, code)) != CLI_END)
+        if (option == CLI_OVER || !set_option(q, option, optarg))
             return false;
-    if (optind + 1 != argc) {
-        complain(optind == argc ? "an expression is missing"
-                                : "one expression is expected; quote it: '* * * * *'",
-                 NULL);
+    if (optind == argc)
+        *code = cli__complain_usage(c, "an expression is missing");
+    else if (optind + 1 < argc)
+        *code = complain_words(c, argc - optind, argv + optind);
+    if (optind + 1 != argc)
         return false;
-    }
     q->text = argv[optind];
     struct cron_error e = {0};
     if (cron_parse(q->text, strlen(q->text), NULL, &q->schedule, &e)) {
@@ -118,42 +138,110 @@ static bool read_question(int argc, char **argv, struct question *q)
     return true;
 }
 
-static void print_instant(wall_ms at)
+// Instants of schedules are whole seconds: "2026-11-29T08:00:00Z  2026-11-29T09:00:00+01:00".
+static void print_instant(const struct question *q, wall_ms at)
 {
-    char text[RFC3339_BYTES];
+    char text[RFC3339_BYTES], local[RFC3339_LOCAL_BYTES];
     wall_format(at, text);
-    printf("%.19sZ\n", text); // Instants of schedules are whole seconds.
+    printf("%.19sZ", text);
+    if (q->zoned) {
+        wall_format_local(at, zone_offset_s(q->zone, at / 1000), local);
+        printf("  %.19s%s", local, local + 23);
+    }
+    printf("\n");
 }
+
+// Why there is no instant after `from`.
+static int complain_never(const struct question *q)
+{
+    struct cron_error e = {0};
+    if (cron_check(&q->schedule, q->zone, q->from, &e) == ERR_OK)
+        snprintf(e.message, sizeof e.message, "there is no instant after that");
+    fprintf(stderr, "carillon cron next: never: %s\n", e.message);
+    return EXIT_NO;
+}
+
+// --- carillon cron next --------------------------------------------------------------------------
+
+// clang-format off
+#define TZ_OPTION {"tz", required_argument, NULL, 't'}
+// clang-format on
+
+static const struct option next_options[] = {
+    TZ_OPTION,
+    {"from", required_argument, NULL, 'f'},
+    {"count", required_argument, NULL, 'n'},
+    CLI_HELP,
+    {0},
+};
+
+static const struct cli_command next_command = {
+    "cron next",
+    "Usage: carillon cron next EXPR [--tz ZONE] [--from TIME] [--count N]\n"
+    "Prints when a schedule runs, in UTC, and in local time if a zone is named.\n\n"
+    "  --tz ZONE      the schedule's time zone, such as Europe/Paris [UTC]\n"
+    "  --from TIME    only after this time, such as 2026-12-01T09:00:00Z [now]\n"
+    "  --count N      so many instants, 1 to 100000 [5]\n\n"
+    "Quote the expression, else the shell replaces its stars: '0 9 * * MON-FRI'.\n"
+    "Exit codes: 0, 1 if it never runs, 2 if it is no schedule.\n",
+    next_options,
+};
 
 static int next(int argc, char **argv)
 {
     struct question q;
-    if (!read_question(argc, argv, &q))
-        return EXIT_INVALID;
-    wall_ms at = q.from;
-    for (long i = 0; i < q.count; i++) {
+    int code;
+    if (!read_question(&next_command, argc, argv, &q, &code))
+        return code;
+    wall_ms at = cron_next(&q.schedule, q.zone, q.from);
+    if (at == WALL_NEVER)
+        return complain_never(&q);
+    for (long i = 0; i < q.count && at != WALL_NEVER; i++) {
+        print_instant(&q, at);
         at = cron_next(&q.schedule, q.zone, at);
-        if (at == WALL_NEVER)
-            break;
-        print_instant(at);
     }
     return 0;
 }
 
+// --- carillon cron explain -----------------------------------------------------------------------
+
+static const struct option explain_options[] = {
+    TZ_OPTION,
+    CLI_HELP,
+    {0},
+};
+
+static const struct cli_command explain_command = {
+    "cron explain",
+    "Usage: carillon cron explain EXPR [--tz ZONE]\n"
+    "Says in words what a schedule means, and warns of what may surprise.\n\n"
+    "  --tz ZONE      the schedule's time zone, such as Europe/Paris [UTC]\n\n"
+    "Quote the expression, else the shell replaces its stars: '0 9 * * MON-FRI'.\n"
+    "Exit codes: 0, 2 if it is no schedule.\n",
+    explain_options,
+};
+
 static int explain(int argc, char **argv)
 {
     struct question q;
-    if (!read_question(argc, argv, &q))
-        return EXIT_INVALID;
+    int code;
+    if (!read_question(&explain_command, argc, argv, &q, &code))
+        return code;
     char words[CRON_WORDS_BYTES];
     cron_explain(&q.schedule, words, sizeof words);
     printf("%s\n", words);
+    fflush(stdout); // Before the warnings, which go another way.
     struct cron_warning warnings[CRON_WARNING_CODES];
     size_t count = cron_warnings(&q.schedule, q.zone, q.from, warnings);
     for (size_t i = 0; i < count; i++)
         fprintf(stderr, "warning: %s\n", warnings[i].text);
+    struct cron_error e = {0};
+    if (cron_check(&q.schedule, q.zone, q.from, &e))
+        fprintf(stderr, "warning: it never runs: %s\n", e.message);
     return 0;
 }
+
+// --- The commands --------------------------------------------------------------------------------
 
 static const struct {
     const char *name;
@@ -169,6 +257,7 @@ static int usage(FILE *to, int code)
 {
     for (size_t i = 0; i < COUNT_OF(commands); i++)
         fprintf(to, "%s carillon cron %s\n", i ? "      " : "Usage:", commands[i].usage);
+    fprintf(to, "Each takes --help. EXPR is one argument: '0 9 * * MON-FRI'.\n");
     return code;
 }
 
@@ -176,11 +265,13 @@ int cli_cron(int argc, char **argv)
 {
     if (argc < 2)
         return usage(stderr, EXIT_INVALID);
-    if (strcmp(argv[1], "--help") == 0)
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
         return usage(stdout, 0);
-    for (size_t i = 0; i < COUNT_OF(commands); i++)
+    struct near n = near_to(argv[1]);
+    for (size_t i = 0; i < COUNT_OF(commands); i++) {
         if (strcmp(argv[1], commands[i].name) == 0)
             return commands[i].run(argc - 1, argv + 1);
-    complain("unknown command", argv[1]);
-    return usage(stderr, EXIT_INVALID);
+        near_see(&n, commands[i].name);
+    }
+    return cli_complain_command("carillon cron", argv[1], n);
 }

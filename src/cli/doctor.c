@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// doctor.c: `carillon doctor FILE`: is the database sound, and is there a record of everything that
-// was owed?
+// doctor.c: `carillon doctor [FILE]`: is the database sound, and is there a record of everything
+// that was owed?
 //
 // Only reads, beside a running server or without one. What is wrong is said line by line, up to a
 // bound, and what to do about a damaged file at the end. After damage it looks no further, since
@@ -171,18 +171,47 @@ static int verdict(struct doctor *d, enum err err, const struct fault *f)
     return d->sound ? 0 : EXIT_SERVER;
 }
 
+static const struct option options[] = {
+    {"db", required_argument, NULL, 'd'},
+    CLI_HELP,
+    {0},
+};
+
+static const struct cli_command doctor_command = {
+    "doctor",
+    "Usage: carillon doctor [FILE | --db FILE]\n"
+    "Is the database FILE (CARILLON_DB, or carillon.db) sound, and is there a record of\n"
+    "everything that was owed? It only reads, also beside a running server.\n"
+    "Exit codes: 0 sound, 1 not sound, 2 wrong usage or no such file.\n",
+    options,
+};
+
+// The file to look at, or NULL when the command is over; then *code is its exit code.
+static const char *find_file(int argc, char **argv, int *code)
+{
+    const char *path = NULL;
+    int option;
+    cli__flags_begin();
+    while ((option = cli__flag(&doctor_command, argc, argv, code)) != CLI_END) {
+        if (option == CLI_OVER)
+            return NULL;
+        path = optarg;
+    }
+    int rest = argc - optind;
+    if (rest > 1 || (rest == 1 && path)) {
+        *code = cli__complain_usage(&doctor_command, "one file is expected");
+        return NULL;
+    }
+    return path ? path : rest ? argv[optind] : cli__default_db();
+}
+
 int cli_doctor(int argc, char **argv)
 {
-    static const char usage[] = "Usage: carillon doctor FILE\n";
-    if (argc == 2 && strcmp(argv[1], "--help") == 0) {
-        fputs(usage, stdout);
-        return 0;
-    }
-    if (argc != 2 || argv[1][0] == '-') {
-        fputs(usage, stderr);
-        return EXIT_INVALID;
-    }
-    struct doctor d = {.path = argv[1], .sound = true, .audit = {.gap = gap}};
+    int code;
+    const char *path = find_file(argc, argv, &code);
+    if (!path)
+        return code;
+    struct doctor d = {.path = path, .sound = true, .audit = {.gap = gap}};
     d.audit.context = &d;
     if (access(d.path, F_OK) != 0)
         return cli__complain("doctor", "there is no such file", d.path);
@@ -191,7 +220,7 @@ int cli_doctor(int argc, char **argv)
     enum err err = store_inspection_open(d.path, &i, &f);
     if (!err)
         err = examine(&d, i, &f);
-    int code = verdict(&d, err, &f);
+    code = verdict(&d, err, &f);
     store_inspection_close(i);
     audit_fini(&d.audit);
     return code;

@@ -5,6 +5,7 @@
 #include "cli/cli_priv.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 static enum err read_all(FILE *in, const char *path, size_t bytes_max, char **out, size_t *bytes,
@@ -24,6 +25,12 @@ static enum err read_all(FILE *in, const char *path, size_t bytes_max, char **ou
     *out = text;
     *bytes = count;
     return ERR_OK;
+}
+
+const char *cli__default_db(void)
+{
+    const char *path = getenv("CARILLON_DB");
+    return path && *path ? path : "carillon.db"; // As of carillon serve.
 }
 
 enum err cli__read_file(const char *path, size_t bytes_max, char **out, size_t *bytes,

@@ -13,7 +13,6 @@
 
 #include <assert.h>
 #include <curl/curl.h>
-#include <getopt.h>
 #include <jansson.h>
 #include <string.h>
 
@@ -213,22 +212,30 @@ static int send_file(const struct import *im)
 
 // --- The command ---------------------------------------------------------------------------------
 
-static int usage(FILE *to, int code)
-{
-    fprintf(to, "Usage: carillon import crontab FILE|- [--url " URL_DEFAULT "] [--dry-run]\n"
-                "                               [--tz ZONE] [--system]\n");
-    return code;
-}
-
 static const struct option options[] = {
     {"url", required_argument, NULL, 'u'},
     {"dry-run", no_argument, NULL, 'n'},
     {"tz", required_argument, NULL, 't'},
     {"system", no_argument, NULL, 's'},
+    CLI_HELP,
     {0},
 };
 
-static int set_option(struct import *im, int option, const char *value, char **argv)
+static const struct cli_command import_command = {
+    "import crontab",
+    "Usage: carillon import crontab FILE|- [--url " URL_DEFAULT "] [--dry-run]\n"
+    "                               [--tz ZONE] [--system]\n"
+    "Makes jobs of the lines of a crontab that call a URL, and says what becomes of each.\n\n"
+    "  --url URL    the server [" URL_DEFAULT "]\n"
+    "  --dry-run    only say what would become of each line\n"
+    "  --tz ZONE    the crontab's time zone, unless it sets CRON_TZ [UTC]\n"
+    "  --system     the lines have a user, as in /etc/crontab and /etc/cron.d\n\n"
+    "Exit codes: 0; 1 when the server cannot be reached or could not make a job; 2 when the\n"
+    "usage or a line is wrong.\n",
+    options,
+};
+
+static int set_option(struct import *im, int option, const char *value)
 {
     struct fault f = {0};
     switch (option) {
@@ -241,33 +248,40 @@ static int set_option(struct import *im, int option, const char *value, char **a
     case 't':
         im->timezone = value;
         return 0;
-    case 's':
+    default:
         im->system = true;
         return 0;
-    default:
-        return complain(EXIT_INVALID, option == ':' ? "a value is missing after" : "unknown flag",
-                        argv[optind - 1]);
     }
+}
+
+static int complain_kind(const char *word)
+{
+    struct near n = near_to(word);
+    if (!*word)
+        return cli__complain_usage(&import_command, "what is imported? (crontab)");
+    near_see(&n, "crontab");
+    return cli_complain_command("carillon import", word, n);
 }
 
 int cli_import(int argc, char **argv)
 {
     struct import im = {.server = URL_DEFAULT};
-    if (argc >= 2 && strcmp(argv[1], "--help") == 0)
-        return usage(stdout, 0);
-    if (argc < 2 || strcmp(argv[1], "crontab") != 0)
-        return usage(stderr, EXIT_INVALID);
-    argc--;
-    argv++;
-    optind = 0; // glibc: start over, and let flags stand before or after the file.
-    int option;
-    while ((option = getopt_long(argc, argv, ":", options, NULL)) != -1) {
-        int code = set_option(&im, option, optarg, argv);
-        if (code)
+    bool named = argc >= 2 && strcmp(argv[1], "crontab") == 0;
+    argc -= named;
+    argv += named;
+    int option, code = 0;
+    cli__flags_begin();
+    while ((option = cli__flag(&import_command, argc, argv, &code)) != CLI_END) {
+        if (option != CLI_OVER)
+            code = set_option(&im, option, optarg);
+        if (code || option == CLI_OVER)
             return code;
     }
+    if (!named)
+        return complain_kind(optind < argc ? argv[optind] : "");
     if (optind + 1 != argc)
-        return usage(stderr, EXIT_INVALID);
+        return cli__complain_usage(&import_command,
+                                   "one file is expected, or - for standard input");
     im.file = argv[optind];
     return send_file(&im);
 }

@@ -8,7 +8,6 @@
 #include "cli/cli_priv.h"
 #include "crontab/crontab.h"
 
-#include <getopt.h>
 #include <string.h>
 
 struct lint {
@@ -132,10 +131,21 @@ static int check_file(struct lint *l)
 static const struct option options[] = {
     {"tz", required_argument, NULL, 't'},
     {"system", no_argument, NULL, 's'},
+    CLI_HELP,
     {0},
 };
 
-static int set_option(struct lint *l, int option, const char *value, char **argv)
+static const struct cli_command lint_command = {
+    "cron lint",
+    "Usage: carillon cron lint FILE|- [--tz ZONE] [--system]\n"
+    "Checks a crontab: is each line sound, could it become a job?\n\n"
+    "  --tz ZONE    its time zone, unless it sets CRON_TZ [UTC]\n"
+    "  --system     its lines have a user, as in /etc/crontab and /etc/cron.d\n\n"
+    "Exit codes: 0, 2 if there is an error (warnings are none).\n",
+    options,
+};
+
+static int set_option(struct lint *l, int option, const char *value)
 {
     const struct zone *zone;
     struct fault f = {0};
@@ -143,9 +153,6 @@ static int set_option(struct lint *l, int option, const char *value, char **argv
         l->options.has_users = true;
         return 0;
     }
-    if (option != 't')
-        return complain(option == ':' ? "a value is missing after" : "unknown flag",
-                        argv[optind - 1]);
     l->options.timezone = value;
     return zone_find(value, &zone, &f) ? complain(f.text, NULL) : 0;
 }
@@ -153,15 +160,16 @@ static int set_option(struct lint *l, int option, const char *value, char **argv
 int cli__lint(int argc, char **argv)
 {
     struct lint l = {.now = clock_wall_ms()};
-    optind = 0; // glibc: start over, and let flags stand before or after the file.
-    int option;
-    while ((option = getopt_long(argc, argv, ":", options, NULL)) != -1) {
-        int code = set_option(&l, option, optarg, argv);
-        if (code)
+    int option, code = 0;
+    cli__flags_begin();
+    while ((option = cli__flag(&lint_command, argc, argv, &code)) != CLI_END) {
+        if (option != CLI_OVER)
+            code = set_option(&l, option, optarg);
+        if (code || option == CLI_OVER)
             return code;
     }
     if (optind + 1 != argc)
-        return complain("one file is expected, or - for standard input", NULL);
+        return cli__complain_usage(&lint_command, "one file is expected, or - for standard input");
     l.file = argv[optind];
     return check_file(&l);
 }

@@ -1,11 +1,16 @@
 # SPDX-License-Identifier: MIT
 """The program as a command: help, arguments, start-up errors, settings, logs, the demo."""
 
+import os
+import shutil
 import socket
+import subprocess
+import sys
+import tempfile
 
 import pytest
 from harness.jobs import create_job, expect, trigger, wait_for_end
-from harness.program import run_to_end
+from harness.program import BINARY, run_to_end
 from harness.wait import wait_until
 
 LISTEN = ("--listen", "127.0.0.1:0")
@@ -68,6 +73,24 @@ def test_a_taken_port_is_named(database):
         port = taken.getsockname()[1]
         words = failed_start("--listen", f"127.0.0.1:{port}", "--db", database)
     assert str(port) in words and "in use" in words.lower()
+
+
+def test_a_port_for_root_alone_is_no_wrong_setting():
+    """The settings are right, so it is a start that failed: exit code 1."""
+
+    def as_nobody(*command):
+        nobody = {"user": 65534, "group": 65534} if os.geteuid() == 0 else {}
+        return subprocess.run(command, capture_output=True, text=True, timeout=30, **nobody)
+
+    probe = "import socket; socket.socket().bind(('127.0.0.1', 1))"
+    if as_nobody(sys.executable, "-c", probe).returncode == 0:
+        pytest.skip("this system lets everybody listen on every port")
+    with tempfile.TemporaryDirectory() as folder:  # One that nobody can reach, unlike tmp_path.
+        os.chmod(folder, 0o777)
+        program = shutil.copy(BINARY, folder)
+        database = os.path.join(folder, "carillon.db")
+        end = as_nobody(program, "serve", "--listen", "127.0.0.1:1", "--db", database)
+    assert end.returncode == 1 and "not permitted to listen on 127.0.0.1:1" in end.stderr
 
 
 def test_a_second_server_on_one_database_is_told_of_the_first(server, database):

@@ -28,7 +28,7 @@ def clean_environment(extra=None):
     return {**kept, **(extra or {})}
 
 
-def run_to_end(*arguments, environment=None, seconds=START_SECONDS):
+def run_to_end(*arguments, environment=None, folder=None, seconds=START_SECONDS):
     """Runs the binary until it ends by itself; its exit code, output and errors as text."""
     return subprocess.run(
         [BINARY, *map(str, arguments)],
@@ -36,6 +36,7 @@ def run_to_end(*arguments, environment=None, seconds=START_SECONDS):
         capture_output=True,
         text=True,
         timeout=seconds,
+        cwd=folder,
         env=clean_environment(environment),
     )
 
