@@ -13,6 +13,9 @@ static enum err handle(struct api_request *r, struct problem *p)
         err = route_find(r, p);
     if (err)
         return err;
+    err = request_check_loop(r, p);
+    if (err)
+        return err;
     if (r->route->changes && atomic_load(&r->api->draining))
         return refuse(p, ERR_CLOSED, REFUSED_DRAINING, NULL,
                       "the server is shutting down; nothing was changed");

@@ -38,6 +38,7 @@ enum api_refusal {
     REFUSED_DRAINING,
     REFUSED_HOST,
     REFUSED_SITE,
+    REFUSED_LOOP,
     REFUSALS
 };
 
@@ -126,6 +127,9 @@ bool route_matches(const char *pattern, const struct exchange *x);
 // Refuses a request that does not name this server, and one that a web page of another site makes
 // its visitor's browser send (web_priv.h).
 enum err request_check_site(const struct api_request *r, struct problem *p);
+// Refuses a change that a job asks for: one that creates or triggers jobs could breed without
+// bound.
+enum err request_check_loop(const struct api_request *r, struct problem *p);
 // Refuses parameters that the route does not know and those given twice.
 enum err route_check_parameters(const struct api_request *r, struct problem *p);
 

@@ -49,6 +49,7 @@ static const struct problem_type api_types[REFUSALS] = {
                             "The body is of a type that is not read here", NULL},
     [REFUSED_DRAINING] = {503, "draining", "The server is shutting down", "1"},
     [REFUSED_HOST] = {421, "misdirected-request", "The server has no such name", NULL},
+    [REFUSED_LOOP] = {508, "loop-detected", "A job may not change this", NULL},
     [REFUSED_SITE] = {403, "forbidden", "Another site may not do this", NULL},
 };
 

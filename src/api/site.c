@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-// site.c: refuses requests that web pages of other sites make browsers send; web_priv.h says how
-// they are known.
+// site.c: refuses requests that web pages of other sites make browsers send (web_priv.h says how
+// they are known), and those of jobs.
 //
-// It asks before the route is found and before the body is read: a page of another site learns
-// nothing, not even which jobs there are.
+// The site is asked for before the route is found and before the body is read: a page of another
+// site learns nothing, not even which jobs there are.
 
 #include "api/api_priv.h"
 
@@ -56,4 +56,14 @@ enum err request_check_site(const struct api_request *r, struct problem *p)
         return err;
     return refuse(p, ERR_FORBIDDEN, REFUSED_SITE, NULL,
                   "a web page of another site asked for this; nothing was done");
+}
+
+// Every request to a target carries this header.
+enum err request_check_loop(const struct api_request *r, struct problem *p)
+{
+    const char *job = exchange_header(r->exchange, "Carillon-Job");
+    if (!job || !r->route->changes)
+        return ERR_OK;
+    return refuse(p, ERR_FORBIDDEN, REFUSED_LOOP, NULL,
+                  "this is a request of job %.20s; jobs may not change jobs", job);
 }

@@ -43,6 +43,33 @@ def test_a_name_is_judged_by_the_address_that_is_called(fleet, database, target,
     assert len(target.arrivals("/ok/denied")) == 1
 
 
+# --- The server itself ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/jobs"),
+        ("POST", "/import"),
+        ("POST", "/jobs/1/trigger"),
+        ("POST", "/jobs/1/pause"),
+        ("PUT", "/jobs/1"),
+        ("DELETE", "/jobs/1"),
+        ("POST", "/admin/clock/accept"),
+    ],
+)
+def test_a_job_may_not_change_jobs(shared_server, method, path):
+    answer = shared_server.request(method, path, {}, {"Carillon-Job": "61"})
+    assert expect(answer, 508).json["type"] == "/problems/loop-detected"
+    assert "job 61" in answer.json["detail"]
+
+
+def test_a_job_may_look_at_the_server(shared_server):
+    headers = {"Carillon-Job": "61"}
+    for path in ("/observability/health", "/jobs", "/livez"):
+        expect(shared_server.get(path, headers=headers), 200)
+
+
 def test_a_malformed_list_is_refused_at_the_start(database):
     refused = run_to_end("serve", "--db", database, "--deny-targets", "10.0.0.1/8")
     assert refused.returncode == 2
