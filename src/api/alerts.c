@@ -8,9 +8,8 @@
 static enum err list_alert(void *context, const struct alert *a)
 {
     struct page *page = context;
-    if (page_has_room(page))
-        page_add(page, json_alert(a), (struct cursor){.id = a->id});
-    return ERR_OK;
+    return page_has_room(page) ? page_add(page, json_alert(a), (struct cursor){.id = a->id})
+                               : ERR_LIMIT;
 }
 
 static enum err answer_list(struct api_request *r, job_id job, struct problem *p)
@@ -24,14 +23,10 @@ static enum err answer_list(struct api_request *r, job_id job, struct problem *p
         return err;
 
     struct page page;
-    page_init(&page, CURSOR_ALERTS, limit);
+    page_begin(&page, CURSOR_ALERTS, "alerts", limit);
     err = service_list_alerts(r->api->service, job, before.id, limit + 1, list_alert, &page,
                               &p->what);
-    if (err)
-        json_decref(page.items);
-    else
-        page_answer(r, "alerts", &page);
-    return err;
+    return page_end(r, &page, err);
 }
 
 enum err handle_alerts(struct api_request *r, struct problem *p)

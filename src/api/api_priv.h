@@ -228,24 +228,35 @@ enum err query_job_id(const struct api_request *r, const char *name, job_id *out
 const char *query_text(const struct api_request *r, const char *name); // NULL when absent.
 bool job_id_parse(const char *text, job_id *out);
 
-// One page of a list. The query asks for one row more than the page has, to see if there is more.
+// One page of a list: so many items, and no more than PAGE_BYTES_MAX of them unless the first alone
+// is longer. Items are text as soon as they are added. The query asks for one row more than the
+// page has, to see if there is more; its callback ends the list with ERR_LIMIT when the page is
+// full.
+#define PAGE_BYTES_MAX (8 * 1024 * 1024)
+
 struct page {
     enum cursor_kind kind;
     size_t limit;
-    json_t *items;
+    size_t count;
+    size_t bytes; // Of the items.
+    FILE *out;
+    char *text;
+    size_t text_bytes;
     struct cursor last; // Of the last item.
     bool more;
 };
 
-void page_init(struct page *page, enum cursor_kind kind, size_t limit);
-// False when the page is full: the row is left out.
+// `name` is that of the list in the answer.
+void page_begin(struct page *page, enum cursor_kind kind, const char *name, size_t limit);
+// False when the page is full; the row need not be looked at.
 bool page_has_room(struct page *page);
-void page_add(struct page *page, json_t *item, struct cursor at); // Takes the item.
+// Takes the item. ERR_LIMIT: it is left for the next page.
+enum err page_add(struct page *page, json_t *item, struct cursor at);
+// Answers {"<name>": [...], "next_cursor": ...} and a Link header. With an error other than that of
+// a full page it frees the page and returns the error.
+enum err page_end(struct api_request *r, struct page *page, enum err err);
 // Names the page that follows, in a header of the answer to be.
 void page_add_link(struct api_request *r, const char *cursor);
-// Answers {"<name>": [...], "next_cursor": ...} and a Link header. Takes the items.
-void page_answer(struct api_request *r, const char *name, struct page *page);
-
 // --- The handlers --------------------------------------------------------------------------------
 
 route_handler handle_index;

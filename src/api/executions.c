@@ -9,9 +9,9 @@
 static enum err list_execution(void *context, const struct execution *e)
 {
     struct page *page = context;
-    if (page_has_room(page))
-        page_add(page, json_execution(e), (struct cursor){e->key.scheduled_at, e->id});
-    return ERR_OK;
+    return page_has_room(page)
+               ? page_add(page, json_execution(e), (struct cursor){e->key.scheduled_at, e->id})
+               : ERR_LIMIT;
 }
 
 // Everything that is or was due. What is only planned is shown when the client asks for it, by
@@ -38,14 +38,10 @@ static enum err answer_list(struct api_request *r, struct execution_query *q, st
         return err;
 
     struct page page;
-    page_init(&page, CURSOR_EXECUTIONS, q->limit++);
+    page_begin(&page, CURSOR_EXECUTIONS, "executions", q->limit++);
     q->before = (struct execution_cursor){.scheduled_at = before.at, .id = before.id};
     err = service_list_executions(r->api->service, q, list_execution, &page, &p->what);
-    if (err)
-        json_decref(page.items);
-    else
-        page_answer(r, "executions", &page);
-    return err;
+    return page_end(r, &page, err);
 }
 
 static enum err answer_filtered(struct api_request *r, job_id job, size_t limit, struct problem *p)

@@ -64,9 +64,8 @@ enum err handle_get_job(struct api_request *r, struct problem *p)
 static enum err list_job(void *context, const struct job *j)
 {
     struct page *page = context;
-    if (page_has_room(page))
-        page_add(page, json_job(j), (struct cursor){.id = j->id});
-    return ERR_OK;
+    return page_has_room(page) ? page_add(page, json_job(j), (struct cursor){.id = j->id})
+                               : ERR_LIMIT;
 }
 
 enum err handle_list_jobs(struct api_request *r, struct problem *p)
@@ -87,14 +86,10 @@ enum err handle_list_jobs(struct api_request *r, struct problem *p)
         return err;
 
     struct page page;
-    page_init(&page, CURSOR_JOBS, q.limit++);
+    page_begin(&page, CURSOR_JOBS, "jobs", q.limit++);
     q.after = from.id;
     err = service_list_jobs(r->api->service, &q, list_job, &page, &p->what);
-    if (err)
-        json_decref(page.items);
-    else
-        page_answer(r, "jobs", &page);
-    return err;
+    return page_end(r, &page, err);
 }
 
 // --- Changing ------------------------------------------------------------------------------------

@@ -6,23 +6,35 @@
 
 #include <string.h>
 
-void page_init(struct page *page, enum cursor_kind kind, size_t limit)
+void page_begin(struct page *page, enum cursor_kind kind, const char *name, size_t limit)
 {
-    *page = (struct page){.kind = kind, .limit = limit, .items = json_array()};
+    *page = (struct page){.kind = kind, .limit = limit};
+    page->out = stream_open(&page->text, &page->text_bytes);
+    fprintf(page->out, "{\"%s\":[", name);
 }
 
 bool page_has_room(struct page *page)
 {
-    if (json_array_size(page->items) < page->limit)
+    if (page->count < page->limit)
         return true;
     page->more = true;
     return false;
 }
 
-void page_add(struct page *page, json_t *item, struct cursor at)
+enum err page_add(struct page *page, json_t *item, struct cursor at)
 {
-    json_array_append_new(page->items, item);
-    page->last = at;
+    char *text = json_dumps(item, JSON_COMPACT | JSON_ENCODE_ANY);
+    size_t bytes = strlen(text);
+    json_decref(item);
+    page->more = page->count > 0 && page->bytes + bytes > PAGE_BYTES_MAX;
+    if (!page->more) {
+        fprintf(page->out, "%s%s", page->count ? "," : "", text);
+        page->count++;
+        page->bytes += bytes;
+        page->last = at;
+    }
+    free(text);
+    return page->more ? ERR_LIMIT : ERR_OK;
 }
 
 static void write_encoded(FILE *out, const char *text)
@@ -56,14 +68,21 @@ void page_add_link(struct api_request *r, const char *cursor)
     free(link);
 }
 
-void page_answer(struct api_request *r, const char *name, struct page *page)
+enum err page_end(struct api_request *r, struct page *page, enum err err)
 {
     char cursor[CURSOR_BYTES];
     cursor_format(page->kind, &page->last, cursor);
     if (page->more)
+        fprintf(page->out, "],\"next_cursor\":\"%s\"}", cursor);
+    else
+        fputs("],\"next_cursor\":null}", page->out);
+    stream_close(page->out);
+    if (err && !(page->more && err == ERR_LIMIT)) {
+        free(page->text);
+        return err;
+    }
+    if (page->more)
         page_add_link(r, cursor);
-    json_t *o = json_object();
-    json_object_set_new(o, name, page->items);
-    json_object_set_new(o, "next_cursor", page->more ? json_string(cursor) : json_null());
-    answer_json(r, 200, o);
+    answer_text(r, 200, "application/json", page->text, page->text_bytes);
+    return ERR_OK;
 }

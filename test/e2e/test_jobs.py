@@ -238,3 +238,15 @@ def test_a_new_schedule_replaces_the_old_one_at_once(server, target):
     expect(server.put(f"/jobs/{job['id']}", {"schedule": EVERY_SECOND}), 200)
     target.wait_for(2, "/ok/after", 10)
     assert [a for a in target.arrivals("/ok/before") if a.at_ms > changed_ms] == []
+
+
+def test_a_page_of_large_jobs_is_cut_short_and_leads_to_the_rest(server, shared_target):
+    api = shared_target.url("/ok/large")
+    ids = [create_job(server, api, body="x" * (256 * 1024))["id"] for _ in range(40)]
+    seen, cursor = [], ""
+    while cursor is not None:
+        page = expect(server.get(f"/jobs?limit=500{cursor and '&cursor=' + cursor}"), 200)
+        assert len(page.body) < 8.1 * 1024 * 1024
+        seen += [job["id"] for job in page.json["jobs"]]
+        cursor = page.json["next_cursor"]
+    assert seen == ids

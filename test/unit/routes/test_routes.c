@@ -392,12 +392,13 @@ static void a_page_leads_to_the_next(void **state)
     x.parameters[1] = (struct fake_pair){"cursor", "old"};
     x.parameters[2] = (struct fake_pair){"limit", "2"};
     struct page page;
-    page_init(&page, CURSOR_JOBS, 2);
-    for (int i = 1; i <= 3; i++) {
-        if (page_has_room(&page))
-            page_add(&page, json_integer(i), (struct cursor){.id = i});
+    page_begin(&page, CURSOR_JOBS, "jobs", 2);
+    for (int i = 1; i <= 2; i++) {
+        assert_true(page_has_room(&page));
+        assert_int_equal(page_add(&page, json_integer(i), (struct cursor){.id = i}), ERR_OK);
     }
-    page_answer(request_for(&x), "jobs", &page);
+    assert_false(page_has_room(&page));
+    assert_int_equal(page_end(request_for(&x), &page, ERR_LIMIT), ERR_OK);
 
     json_t *json = answer_of(&x);
     assert_int_equal(json_array_size(json_object_get(json, "jobs")), 2);
@@ -410,15 +411,58 @@ static void a_page_leads_to_the_next(void **state)
     json_decref(json);
 }
 
+static json_t *long_item(size_t bytes)
+{
+    char *text = xmalloc(bytes + 1);
+    memset(text, 'a', bytes);
+    text[bytes] = '\0';
+    json_t *item = json_string(text);
+    free(text);
+    return item;
+}
+
+// However long they are, something of a list comes with each page, so that a client gets on.
+static void a_page_has_a_bounded_number_of_bytes_but_never_nothing(void **state)
+{
+    (void)state;
+    struct exchange x = get(PATH("jobs"));
+    x.target = "/jobs";
+    struct page page;
+    page_begin(&page, CURSOR_JOBS, "jobs", 100);
+    struct cursor at = {.id = 1};
+    assert_int_equal(page_add(&page, long_item(PAGE_BYTES_MAX + 1), at), ERR_OK);
+    at.id = 2;
+    assert_int_equal(page_add(&page, json_integer(2), at), ERR_LIMIT);
+    assert_int_equal(page_end(request_for(&x), &page, ERR_LIMIT), ERR_OK);
+    json_t *json = answer_of(&x);
+    struct cursor next;
+    assert_int_equal(json_array_size(json_object_get(json, "jobs")), 1);
+    assert_true(cursor_parse(CURSOR_JOBS, text_of(json, "next_cursor"), &next));
+    assert_int_equal(next.id, 1);
+    json_decref(json);
+}
+
+static void a_page_of_a_list_that_failed_is_no_answer(void **state)
+{
+    (void)state;
+    struct exchange x = get(PATH("jobs"));
+    struct page page;
+    page_begin(&page, CURSOR_JOBS, "jobs", 2);
+    assert_int_equal(page_end(NULL, &page, ERR_TIMEOUT), ERR_TIMEOUT);
+    page_begin(&page, CURSOR_JOBS, "jobs", 2);
+    assert_int_equal(page_end(NULL, &page, ERR_LIMIT), ERR_LIMIT); // Not because it was full.
+    assert_int_equal(x.status, 0);
+}
+
 static void the_last_page_leads_nowhere(void **state)
 {
     (void)state;
     struct exchange x = get(PATH("jobs"));
     struct page page;
-    page_init(&page, CURSOR_JOBS, 2);
+    page_begin(&page, CURSOR_JOBS, "jobs", 2);
     assert_true(page_has_room(&page));
-    page_add(&page, json_integer(1), (struct cursor){.id = 1});
-    page_answer(request_for(&x), "jobs", &page);
+    assert_int_equal(page_add(&page, json_integer(1), (struct cursor){.id = 1}), ERR_OK);
+    assert_int_equal(page_end(request_for(&x), &page, ERR_OK), ERR_OK);
     json_t *json = answer_of(&x);
     assert_true(json_is_null(json_object_get(json, "next_cursor")));
     assert_null(strstr(x.answer_headers, "Link"));
@@ -456,6 +500,8 @@ int main(void)
         cmocka_unit_test(a_refusal_of_the_server_has_the_same_form),
         cmocka_unit_test(a_busy_server_is_told_from_one_that_ends),
         cmocka_unit_test(a_page_leads_to_the_next),
+        cmocka_unit_test(a_page_has_a_bounded_number_of_bytes_but_never_nothing),
+        cmocka_unit_test(a_page_of_a_list_that_failed_is_no_answer),
         cmocka_unit_test(the_last_page_leads_nowhere),
         cmocka_unit_test(tags_are_compared_one_by_one),
     };
