@@ -62,7 +62,7 @@ CHECKS = (
     ),
     Check(
         "status of an execution",
-        Code("src/core/execution.c", r'\[EXECUTION_\w+\] = \{"(\w+)"'),
+        Code("src/ledger/execution.c", r'\[EXECUTION_\w+\] = \{"(\w+)"'),
         Table("docs/api.md", "Statuses"),
     ),
     Check(
@@ -82,7 +82,7 @@ CHECKS = (
     ),
     Check(
         "kind of alert",
-        Code("src/core/names.c", r'\[ALERT_\w+\] = "(\w+)"'),
+        Code("src/ledger/names.c", r'\[ALERT_\w+\] = "(\w+)"'),
         Table("docs/api.md", "Kinds of alerts"),
     ),
     Check(

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """The purity check: can the pure rooms reach I/O, a clock, randomness or a lock?
 
-`core`, `agenda`, `cron` (but for what reads the zone files) and `crontab` are told the time and
+`ledger`, `core`, `agenda`, `cron` (but for what reads the zone files) and `crontab` are told the time and
 what happened, and answer with what should be done. That is why the simulator can run the first
 three through days of faults in a moment. This proves it from the machine code: it links their
 objects with those of `base`, drops every function they do not reach, and looks at each symbol which
@@ -19,7 +19,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-PURE = ("core", "agenda", "cron", "crontab")
+PURE = ("ledger", "core", "agenda", "cron", "crontab")
 NOT_PURE = {"zone_cache.c", "zone_files.c"}
 ALLOWED = set(
     """

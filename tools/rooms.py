@@ -7,6 +7,8 @@ prints each line that breaks a rule:
 
 - the rooms of the table are the folders of src/, one for one, and arrows only point down;
 - a file includes its own room, the rooms its row allows, and nothing else;
+- nor does it use a type or a function of another room that it got through a third one's header;
+- a row allows only what is used;
 - another room is entered by its front door only, <room>/<room>.h; `base` has many doors;
 - a header that is not the front door is named _priv.h, so that nobody takes it for one.
 """
@@ -18,6 +20,12 @@ from pathlib import Path
 SRC = Path("src")
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"')
 MANY_DOORS = {"base"}
+
+# What a header declares and what a file uses: types, functions and macros with arguments.
+NOT_CODE = re.compile(r'//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"', re.S)
+TYPE_DECLARED = re.compile(r"\b((?:struct|enum) \w+)(?: \{|;)")
+CALL_DECLARED = re.compile(r"^(?:#define |[A-Za-z_][\w *]*?\b)(\w+)\(", re.M)
+NAME_USED = re.compile(r"\b(?:struct|enum) \w+|\b\w+(?=\()")
 
 
 def read_table(path):
@@ -78,12 +86,61 @@ def check_file(table, path):
             yield f'{path}:{number}: "{found.group(1)}": {reason}'
 
 
+def code_of(path):
+    return NOT_CODE.sub("", path.read_text())
+
+
+def doors(room):
+    if room in MANY_DOORS:
+        return [path for path in (SRC / room).glob("*.h") if not path.name.endswith("_priv.h")]
+    door = SRC / room / f"{room}.h"
+    return [door] if door.exists() else []
+
+
+def read_owners(table):
+    """{name: room whose header declares it}. The lowest room that mentions a type owns it."""
+    owners = {}
+    for room in sorted(table, key=lambda room: table[room][0]):
+        for door in doors(room):
+            text = code_of(door)
+            for name in TYPE_DECLARED.findall(text) + CALL_DECLARED.findall(text):
+                owners.setdefault(name, room)
+    return owners
+
+
+def read_uses(files, owners):
+    """{room: {room that it uses: (name, file)}}"""
+    uses = {}
+    for path in files:
+        of_room = uses.setdefault(path.parts[1], {})
+        text = path.read_text()
+        code = NOT_CODE.sub("", text)
+        for name in sorted(set(NAME_USED.findall(code)) - set(CALL_DECLARED.findall(code))):
+            if name in owners:
+                of_room.setdefault(owners[name], (name, path))
+        for line in text.splitlines():
+            if found := INCLUDE.match(line):
+                of_room.setdefault(found.group(1).split("/")[0], (found.group(1), path))
+    return uses
+
+
+def check_uses(table, uses):
+    for room, (_, allowed) in table.items():
+        used = uses.get(room, {})
+        for other in sorted(set(used) - allowed - {room}):
+            name, path = used[other]
+            yield f"{path}: {name} is of room {other}, which src/ROOMS does not let {room} use"
+        for other in sorted(allowed - set(used)):
+            yield f"src/ROOMS: the arrow from {room} to {other} is not used"
+
+
 def main():
     table = read_table(SRC / "ROOMS")
     problems = list(check_table(table))
     files = [path for path in sorted(SRC.glob("*/**/*.[ch]")) if path.parts[1] in table]
     for path in files:
         problems += check_file(table, path)
+    problems += check_uses(table, read_uses(files, read_owners(table)))
     good = f"rooms: {len(files)} files in {len(table)} rooms keep to src/ROOMS"
     print("\n".join(problems) or good)
     return 1 if problems else 0

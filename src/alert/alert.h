@@ -8,7 +8,7 @@
 #ifndef CARILLON_ALERT_ALERT_H
 #define CARILLON_ALERT_ALERT_H
 
-#include "core/core.h"
+#include "ledger/ledger.h"
 
 // Any thread; does not block.
 void alert_raise(const struct alert *a);

@@ -29,7 +29,7 @@ void core__job_settle_open(struct core *c, struct core_job *j)
 
 static void put_job(struct core *c, struct job *row)
 {
-    core__change(c->out->batch, CHANGE_JOB_PUT)->job = row;
+    batch_add(c->out->batch, CHANGE_JOB_PUT)->job = row;
 }
 
 static void watch_pause(struct core *c, struct core_job *j)
@@ -210,7 +210,7 @@ static void delete_job(struct core *c, struct core_job *j, struct reply *r)
     settle(c, j);
     r->job = j->id;
     r->version = j->version;
-    struct change *change = core__change(c->out->batch, CHANGE_JOB_DELETE);
+    struct change *change = batch_add(c->out->batch, CHANGE_JOB_DELETE);
     change->deleted.id = j->id;
     change->deleted.at = c->now.wall;
     agenda_remove(c->plan, &j->plan);

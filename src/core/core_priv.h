@@ -234,8 +234,7 @@ struct core {
     struct actions *out;
 };
 
-// batch.c
-struct change *core__change(struct batch *b, enum change_kind kind);
+// actions.c
 struct send *core__send(struct actions *a);
 void core__cancel_send(struct actions *a, uint64_t ticket);
 struct reply *core__reply(struct actions *a);

@@ -17,7 +17,7 @@ static struct batch *batch_of(struct core *c)
 static void put_execution(struct core *c, enum change_kind kind, const struct execution *e)
 {
     struct batch *b = batch_of(c);
-    struct change *change = core__change(b, kind);
+    struct change *change = batch_add(b, kind);
     change->execution = *e;
     change->execution.error = arena_text(&b->arena, e->error);
     change->execution.reason = arena_text(&b->arena, e->reason);
@@ -40,7 +40,7 @@ void core__record_update(struct core *c, struct open *o)
 void core__record_attempt(struct core *c, const struct attempt *a, bool success)
 {
     struct batch *b = batch_of(c);
-    struct change *change = core__change(b, CHANGE_ATTEMPT);
+    struct change *change = batch_add(b, CHANGE_ATTEMPT);
     change->attempt = *a;
     change->attempt.error = arena_text(&b->arena, a->error);
     if (!a->response)
@@ -58,7 +58,7 @@ void core__record_alert(struct core *c, const struct execution *e, enum alert_ki
                         const char *message)
 {
     struct batch *b = batch_of(c);
-    struct change *change = core__change(b, CHANGE_ALERT);
+    struct change *change = batch_add(b, CHANGE_ALERT);
     change->alert = (struct alert){.id = c->progress.alert_next++,
                                    .job = e->key.job,
                                    .execution_id = e->id,
@@ -86,7 +86,7 @@ struct job_state core__job_state(const struct core *c, const struct core_job *j,
 
 void core__record_job_state(struct core *c, const struct core_job *j, const char *reason)
 {
-    core__change(batch_of(c), CHANGE_JOB_STATE)->state = core__job_state(c, j, reason);
+    batch_add(batch_of(c), CHANGE_JOB_STATE)->state = core__job_state(c, j, reason);
 }
 
 void core__record_server_alert(struct core *c, enum alert_kind kind, const char *message)
@@ -99,7 +99,7 @@ void core__record_client_key(struct core *c, const struct command *cmd, const st
     if (!cmd->client_key)
         return;
     struct batch *b = batch_of(c);
-    struct client_key *key = &core__change(b, CHANGE_CLIENT_KEY)->client_key;
+    struct client_key *key = &batch_add(b, CHANGE_CLIENT_KEY)->client_key;
     *key = *cmd->client_key;
     key->text = arena_text(&b->arena, key->text);
     key->job = r->job;

@@ -12,7 +12,7 @@
 #ifndef CARILLON_CRONTAB_CRONTAB_H
 #define CARILLON_CRONTAB_CRONTAB_H
 
-#include "core/core.h"
+#include "ledger/ledger.h"
 #include "cron/cron.h"
 
 #define CRONTAB_BYTES_MAX (1024 * 1024)

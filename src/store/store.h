@@ -12,7 +12,7 @@
 #ifndef CARILLON_STORE_STORE_H
 #define CARILLON_STORE_STORE_H
 
-#include "core/core.h"
+#include "ledger/ledger.h"
 
 struct store;
 struct store_reader;

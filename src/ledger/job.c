@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // job.c: a job's strings and the defaults of its policies.
 
-#include "core/core.h"
+#include "ledger/ledger.h"
 
 #include <assert.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // names.c: the words of every enum, as they stand in the API and in the tables.
 
-#include "core/core.h"
+#include "ledger/ledger.h"
 
 #include <assert.h>
 #include <string.h>

@@ -5,7 +5,7 @@
 // check that nothing was lost. Versions begin in order of number. Only a clock that was far ahead
 // can leave a later one that begins before an earlier one; the earlier one then holds for nothing.
 
-#include "core/core.h"
+#include "ledger/ledger.h"
 
 #include <assert.h>
 #include <string.h>

@@ -1,7 +1,15 @@
 // SPDX-License-Identifier: MIT
 // test_job.c: a new job has the documented defaults, and a copy shares nothing with its original.
 
-#include "core_test.h"
+#include "ledger/ledger.h"
+
+// clang-format off
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+// clang-format on
 
 #include <string.h>
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // execution.c: the states of an execution, the moves between them, and the public id.
 
-#include "core/core.h"
+#include "ledger/ledger.h"
 
 #include <assert.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // status_set.c: which HTTP statuses a job counts as success.
 
-#include "core/core.h"
+#include "ledger/ledger.h"
 
 #define STATUS_MIN 100
 #define STATUS_MAX 599

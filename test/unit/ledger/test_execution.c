@@ -1,7 +1,15 @@
 // SPDX-License-Identifier: MIT
 // test_execution.c: public ids, the table of states, and the words of every enum.
 
-#include "core_test.h"
+#include "ledger/ledger.h"
+
+// clang-format off
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+// clang-format on
 
 #include <string.h>
 

@@ -1,9 +1,20 @@
 // SPDX-License-Identifier: MIT
 // test_version.c: the history of a job, and the occurrences that each part of it had.
 
-#include "core_test.h"
+#include "ledger/ledger.h"
+
+// clang-format off
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+// clang-format on
 
 #include <string.h>
+
+#define T0 1795514400000 // 2026-11-24T10:00:00Z, a Tuesday.
+#define HOUR 3600000
 
 static struct job *new_job(void)
 {

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: MIT
+// batch.c: changes that become durable together.
+
+#include "ledger/ledger.h"
+
+struct batch *batch_new(uint64_t sequence)
+{
+    struct batch *b = xcalloc(1, sizeof *b);
+    b->sequence = sequence;
+    return b;
+}
+
+void batch_free(struct batch *b)
+{
+    if (!b)
+        return;
+    for (size_t i = 0; i < b->count; i++)
+        if (b->changes[i].kind == CHANGE_JOB_PUT)
+            job_free(b->changes[i].job);
+    free(b->changes);
+    arena_clear(&b->arena);
+    free(b);
+}
+
+struct change *batch_add(struct batch *b, enum change_kind kind)
+{
+    b->changes = grow(b->changes, b->count, &b->capacity, sizeof *b->changes);
+    struct change *c = &b->changes[b->count++];
+    *c = (struct change){.kind = kind};
+    return c;
+}

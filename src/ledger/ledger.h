@@ -1,0 +1,387 @@
+// SPDX-License-Identifier: MIT
+// ledger.h: the words of the record: jobs, executions, attempts, alerts, and their changes.
+//
+// What the store keeps, the core decides about and the API shows are the same things, so their
+// types stand here, below all three: plain structs with the rules that hold for one of them alone
+// (which states follow which, when a version of a job begins, how an id is written). Nothing here
+// plans, sends or stores.
+//
+// Strings of a struct job or job_version are owned by it; those of all other structs are borrowed,
+// in a batch from its arena.
+
+#ifndef CARILLON_LEDGER_LEDGER_H
+#define CARILLON_LEDGER_LEDGER_H
+
+#include "base/err.h"
+#include "base/memory.h"
+#include "base/time.h"
+#include "cron/cron.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef int64_t job_id; // Positive, given in order, never given twice.
+
+// --- Jobs ------------------------------------------------------------------------------------
+
+enum job_type { JOB_ATLEAST_ONCE, JOB_ATMOST_ONCE, JOB_TYPES };
+enum job_method { METHOD_POST, METHOD_GET, METHOD_PUT, METHOD_PATCH, METHOD_DELETE, JOB_METHODS };
+enum retry_strategy { RETRY_LINEAR, RETRY_EXPONENTIAL, RETRY_FIXED, RETRY_STRATEGIES };
+enum catch_up { CATCH_UP_ALL, CATCH_UP_LATEST, CATCH_UP_NONE, CATCH_UPS };
+
+// What happens when an occurrence is due while another execution of the job is not over.
+enum overlap {
+    OVERLAP_ALLOW,   // Both run.
+    OVERLAP_SKIP,    // The new one is SKIPPED.
+    OVERLAP_QUEUE,   // It waits: one after the other, in scheduled order.
+    OVERLAP_REPLACE, // The old one is CANCELLED.
+    OVERLAPS
+};
+
+// The words of each enum as they stand in the API and in the tables ("ATLEAST_ONCE", "linear").
+// `*_find` returns false for an unknown word.
+const char *job_type_name(enum job_type t);
+const char *job_method_name(enum job_method m);
+const char *retry_strategy_name(enum retry_strategy s);
+const char *catch_up_name(enum catch_up c);
+bool job_type_find(const char *name, enum job_type *out);
+bool job_method_find(const char *name, enum job_method *out);
+bool retry_strategy_find(const char *name, enum retry_strategy *out);
+bool catch_up_find(const char *name, enum catch_up *out);
+const char *overlap_name(enum overlap o);
+bool overlap_find(const char *name, enum overlap *out);
+
+#define JOB_TIMEOUT_MS_MIN 100
+#define JOB_TIMEOUT_MS_MAX 3600000
+#define JOB_RETRIES_MAX 100
+#define JOB_RETRY_MS_MAX 3600000
+#define JOB_CATCH_UP_WINDOW_S_MAX 86400
+#define JOB_IN_FLIGHT_MAX 16384
+#define JOB_JITTER_MS_MAX 3600000
+#define JOB_RUNS_MAX 1000000000
+#define JOB_ALERT_AFTER_MAX 1000
+#define JOB_REDIRECTS_MAX 10
+#define JOB_EXCERPT_BYTES_MAX 65536
+
+// A job as its client posted it: one row of table `jobs`. Owns its strings; NULL is "not given".
+struct job {
+    job_id id;
+    int64_t version; // Counts every change, from 1.
+    wall_ms created_at;
+    wall_ms updated_at;
+    wall_ms effective_from; // Occurrences at or before this instant are not (or no longer) owed.
+    wall_ms paused_until;   // Resumes by itself then; WALL_NEVER when not set.
+    wall_ms start_at;       // No occurrence before it; 0 when not set.
+    wall_ms end_at;         // No occurrence after it; WALL_NEVER when not set.
+    char *name;
+    char *schedule;
+    char *timezone; // IANA name.
+    char *api;      // The URL.
+    char *headers;  // "Name: value\n" lines.
+    char *body;     // Sent as it is, "" is no body at all; the default body when NULL.
+    char *tags;     // JSON array of strings, as text.
+    char *paused_reason;
+    char *success_status; // "200-299,304"; any status from 200 to 299 when NULL.
+    char *tls_ca;         // PEM certificates that its target may be vouched for by, too.
+    uint32_t max_runs;    // So many occurrences, then it is finished; 0: no bound.
+    uint32_t runs;        // Of them, planned so far.
+    uint32_t jitter_ms;   // Occurrences are due up to this much later, each always by the same.
+    uint32_t timeout_ms;  // Of one attempt, from its start to the last byte of the answer.
+    uint32_t retry_base_ms;
+    uint32_t retry_cap_ms;
+    uint32_t catch_up_window_s;
+    uint32_t max_in_flight;
+    uint32_t response_excerpt_bytes; // So much of an answer's body is kept with the attempt.
+    uint16_t max_retries;
+    uint16_t redirects;     // So many are followed in one attempt; 0: a 3xx is the answer.
+    uint16_t alert_after;   // So many executions must fail in a row for an alert to be raised.
+    uint16_t failures;      // In a row so far; counted when alert_after is above 1.
+    uint8_t type;           // enum job_type
+    uint8_t method;         // enum job_method
+    uint8_t retry_strategy; // enum retry_strategy
+    uint8_t catch_up;       // enum catch_up
+    uint8_t overlap;        // enum overlap
+    uint8_t dst_gap;        // enum cron_gap
+    uint8_t dst_fold;       // enum cron_fold
+    bool body_is_json;      // The body came as JSON; else as a text. Decides its Content-Type.
+    bool permanent_4xx;    // A 4xx answer but 408, 425, 429 ends the execution; 410 pauses the job.
+    bool tls_verify;       // False: any certificate of the target will do.
+    bool fresh_connection; // Each attempt opens a connection, which nobody uses after it.
+    bool is_active;
+    bool finished; // Its schedule can fire no more; then also not active.
+};
+
+struct job *job_new(void); // With the defaults of every policy; no strings.
+struct job *job_copy(const struct job *j);
+void job_free(struct job *j); // NULL is a no-op.
+
+// Replaces a string member by a copy of `text` (NULL clears it).
+void job_set_text(char **member, const char *text);
+
+// The statuses that count as success, 100 to 599: a bit each.
+struct status_set {
+    uint64_t bits[8];
+};
+
+extern const struct status_set status_set_2xx; // 200 to 299.
+
+// Reads "200-299,304,410". ERR_SYNTAX or ERR_RANGE with a sentence in *f.
+MUST_CHECK enum err status_set_parse(const char *text, struct status_set *out, struct fault *f);
+bool status_set_has(const struct status_set *s, unsigned status);
+
+// --- Versions of a job -----------------------------------------------------------------------
+//
+// What decided a job's occurrences, and since when. The store keeps a row for each version for as
+// long as executions of its time are kept, so that anybody can compute again what the job owed.
+
+// What a job is up to. Only an active one has occurrences.
+enum job_phase { JOB_ACTIVE, JOB_PAUSED, JOB_FINISHED, JOB_DELETED, JOB_PHASES };
+const char *job_phase_name(enum job_phase p); // "active"
+
+struct job_version {
+    job_id job;
+    int64_t number;  // Of this row among those of the job, from 1.
+    int64_t version; // struct job.version: not every change of it alters occurrences.
+    wall_ms from_at; // Holds for the instants after this one, until the next version begins.
+    wall_ms start_at;
+    wall_ms end_at;
+    wall_ms paused_until;
+    char *schedule;
+    char *timezone;
+    char *reason; // Why it is paused; NULL when it is not, or nobody said.
+    uint32_t max_runs;
+    uint32_t runs;    // When this version began.
+    uint8_t dst_gap;  // enum cron_gap
+    uint8_t dst_fold; // enum cron_fold
+    uint8_t phase;    // enum job_phase
+};
+
+// Whether `j` differs from `before` in what decides its occurrences.
+bool job_version_begins(const struct job *before, const struct job *j);
+
+// The versions of one job, in order of number. Owns their texts. Zeroed is empty.
+struct job_versions {
+    struct job_version *rows;
+    size_t count;
+    size_t capacity;
+};
+
+void job_versions_add(struct job_versions *l, const struct job_version *v); // Copies the texts.
+// The version that the job as it is now stands for; `deleted_at` 0: it is there.
+void job_versions_begin(struct job_versions *l, const struct job *j, wall_ms deleted_at);
+// Forgets the versions which ended at or before this instant.
+void job_versions_prune(struct job_versions *l, wall_ms before);
+struct job_versions job_versions_copy(const struct job_versions *l);
+void job_versions_fini(struct job_versions *l); // Leaves it empty.
+
+// A version that can be asked for its occurrences: those of (version->from_at, until].
+struct job_span {
+    const struct job_version *version;
+    wall_ms until;           // WALL_NEVER: it is the present one.
+    const struct zone *zone; // Of its time zone. Set by the caller: finding one is I/O.
+    struct cron_schedule schedule;
+};
+
+// One span for each version, in the same order. The caller frees the array, before the list. What
+// cron_parse says of a schedule that it cannot read.
+MUST_CHECK enum err job_spans_new(const struct job_versions *l, struct job_span **out);
+
+// The span's first occurrence after `after` that lies before `limit` or at it; else WALL_NEVER.
+// `max_runs` is not looked at.
+wall_ms job_span_next(const struct job_span *s, wall_ms after, wall_ms limit);
+
+// --- Executions ------------------------------------------------------------------------------
+
+enum execution_state {
+    EXECUTION_PENDING,
+    EXECUTION_RUNNING,
+    EXECUTION_SUCCESS,
+    EXECUTION_FAILED,
+    EXECUTION_MISSED,
+    EXECUTION_CANCELLED,
+    EXECUTION_SKIPPED,
+    EXECUTION_STATES
+};
+enum execution_trigger { TRIGGER_SCHEDULE, TRIGGER_MANUAL, TRIGGER_CATCH_UP, EXECUTION_TRIGGERS };
+
+const char *execution_state_name(enum execution_state s);
+bool execution_state_find(const char *name, enum execution_state *out);
+bool execution_state_is_terminal(enum execution_state s);
+// Whether the table of allowed moves has this one.
+bool execution_may_move(enum execution_state from, enum execution_state to);
+const char *execution_trigger_name(enum execution_trigger t);
+bool execution_trigger_find(const char *name, enum execution_trigger *out);
+
+// Which occurrence an execution carries out. `series` is the clock's generation for a scheduled
+// one (0, raised only when a wrong clock is corrected), and -n for the manual execution number n.
+struct execution_key {
+    job_id job;
+    wall_ms scheduled_at;
+    int64_t series;
+};
+
+#define EXECUTION_ID_BYTES 72
+
+// The public id: "<job>-<scheduled_at>", "-g<n>" added for a generation above 0, "<job>-m<n>" for a
+// manual one.
+void execution_id_format(const struct execution_key *k, char out[static EXECUTION_ID_BYTES]);
+// The reverse; for a manual id `scheduled_at` is 0, since the id does not tell it. False when `id`
+// is not the text that execution_id_format would write.
+bool execution_id_parse(const char *id, struct execution_key *out);
+
+#define ERROR_TEXT_MAX 256
+
+// The record of carrying out one occurrence: one row of table `job_executions`. A MISSED row stands
+// for every occurrence from scheduled_at to missed_to. Times that are not known are 0.
+struct execution {
+    int64_t id; // Row number, given in order of planning, never given twice.
+    struct execution_key key;
+    wall_ms due_at;       // When jitter shifts it; 0: at scheduled_at.
+    wall_ms started_at;   // First byte of the first attempt.
+    wall_ms completed_at; // 0 until terminal.
+    wall_ms next_attempt_at;
+    wall_ms missed_to;
+    int64_t missed_count;
+    const char *error;        // Of the last failure, for people; NULL when none. Borrowed.
+    const char *reason;       // Why MISSED or CANCELLED. Borrowed.
+    const char *request_body; // Of a trigger that brought its own body; NULL: the job's. Borrowed.
+    uint16_t attempts;        // Started so far, as numbered in Carillon-Attempt.
+    uint16_t retry_count;     // Of them, those made because the one before had failed.
+    uint16_t recoveries;      // Times it was found unfinished at a start of the server.
+    uint16_t http_status;     // Of the last answer; 0 when there was none.
+    uint8_t state;            // enum execution_state
+    uint8_t trigger;          // enum execution_trigger
+    bool request_body_is_json;
+};
+
+// From when it was due to the first byte of its first attempt; only when it has started.
+dur_ms execution_lateness_ms(const struct execution *e);
+
+// One HTTP request: one row of table `job_attempts`. Phases that did not happen are -1.
+struct attempt {
+    int64_t execution_id; // struct execution.id
+    uint16_t number;
+    uint16_t http_status; // From the first line of an answer, whatever came after; 0: none.
+    wall_ms started_at;
+    dur_ms duration_ms;
+    int32_t dns_ms;
+    int32_t connect_ms;
+    int32_t tls_ms;
+    int32_t first_byte_ms;
+    bool response_truncated; // The end of the answer was not read: cut off, too late or too long.
+    bool response_damaged;   // The rest of the answer could not be read: it is no HTTP.
+    const char *error;       // Borrowed; NULL when it succeeded.
+    const char
+        *response; // Excerpt of the body, valid UTF-8 or cut to it; NULL when none. Borrowed.
+};
+
+enum alert_kind {
+    ALERT_FAILURE,
+    ALERT_MISSED,
+    ALERT_CLOCK,
+    ALERT_TARGET_DOWN, // Nothing answers at a host: attempts wait. Once per outage.
+    ALERT_TARGET_UP,   // The end of it.
+    ALERT_KINDS
+};
+const char *alert_kind_name(enum alert_kind k);
+
+struct alert {
+    int64_t id;           // Given in order.
+    job_id job;           // 0: it is about the server.
+    int64_t execution_id; // struct execution.id; 0: it is about no execution.
+    struct execution_key key;
+    enum alert_kind kind;
+    wall_ms created_at;
+    const char *message; // Borrowed.
+};
+
+// What a client's Idempotency-Key stood for: one row of table `client_keys`. Written in the batch
+// of what the request changed, so that the same request, sent again after a lost answer, is known.
+#define CLIENT_KEY_BYTES_MAX 255
+#define CLIENT_KEY_DIGEST_BYTES 32
+#define CLIENT_KEY_AGE_MS 86400000 // Then it may mean something else.
+
+struct client_key {
+    const char *text;                        // Borrowed.
+    uint8_t digest[CLIENT_KEY_DIGEST_BYTES]; // SHA-256 of the request.
+    job_id job;
+    struct execution_key execution; // Of a trigger; else zeroed.
+    wall_ms created_at;
+};
+
+// --- What is to be made durable --------------------------------------------------------------
+
+enum change_kind {
+    CHANGE_JOB_PUT,          // Insert or replace the whole row.
+    CHANGE_JOB_STATE,        // The core itself finished, resumed or moved a job.
+    CHANGE_JOB_DELETE,       // The job goes; its executions stay until retention removes them.
+    CHANGE_EXECUTION_INSERT, // Key and id are new: a second row for one key is our own mistake.
+    CHANGE_EXECUTION_UPDATE, // Every column but those that are fixed with the row (due_at, trigger,
+                             // body).
+    CHANGE_ATTEMPT,
+    CHANGE_ALERT,
+    CHANGE_CLIENT_KEY // Insert, or replace one that is too old.
+};
+
+struct job_state {
+    job_id id;
+    int64_t version;
+    wall_ms updated_at;
+    wall_ms effective_from;
+    wall_ms paused_until;
+    uint32_t runs;
+    uint16_t failures;
+    bool is_active;
+    bool finished;
+    const char *paused_reason; // NULL: as it was, while the job is not active. Borrowed.
+};
+
+// Makes the job's row what CHANGE_JOB_STATE makes of it.
+void job_apply_state(struct job *j, const struct job_state *s);
+
+struct change {
+    enum change_kind kind;
+    union {
+        struct job *job; // JOB_PUT: owned by the batch.
+        struct job_state state;
+        struct {
+            job_id id;
+            wall_ms at;
+        } deleted;
+        struct execution execution;
+        struct attempt attempt;
+        struct alert alert;
+        struct client_key client_key;
+    };
+};
+
+// What must survive beside the rows. Zeroed for a new database.
+struct progress {
+    wall_ms watermark;    // Every occurrence up to here exists as a row,
+    job_id watermark_job; // and at watermark + 1 those of the jobs up to this id (0: of none).
+    int64_t job_next;     // The next ids to give; 0 counts as 1.
+    int64_t execution_next;
+    int64_t alert_next;
+    int64_t epoch;      // Counts starts: the fence of a single node.
+    int64_t generation; // Counts corrections of a clock that was far ahead: the series of its keys.
+    wall_ms corrected_at; // The last of them: later instants are those of this generation.
+};
+
+// Changes that become durable together. Its strings live in its arena.
+struct batch {
+    uint64_t sequence; // Set by batch_new's caller: 1, 2, 3, ...
+    struct change *changes;
+    size_t count;
+    size_t capacity;
+    struct progress progress; // As of the end of the batch.
+    bool has_progress;        // False only for an empty batch.
+    bool awaited; // A reply or a request waits for it, or soon will: hand it on at once.
+    struct arena arena;
+};
+
+struct batch *batch_new(uint64_t sequence);
+void batch_free(struct batch *b); // NULL is a no-op.
+// Appends a zeroed change of this kind to the batch. It moves when another is appended.
+struct change *batch_add(struct batch *b, enum change_kind kind);
+
+#endif
