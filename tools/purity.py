@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: MIT
 """The purity check: can the pure rooms reach I/O, a clock, randomness or a lock?
 
-`ledger`, `core`, `agenda`, `cron` (but for what reads the zone files) and `crontab` are told the time and
-what happened, and answer with what should be done. That is why the simulator can run the first
-three through days of faults in a moment. This proves it from the machine code: it links their
+`ledger`, `core`, `agenda`, `cron` (but for what reads the zone files) and `crontab` are told the
+time and what happened, and answer with what should be done. That is why the simulator can run the
+first three through days of faults in a moment. This proves it from the machine code: it links their
 objects with those of `base`, drops every function they do not reach, and looks at each symbol which
 the rest still wants from outside. It must be in ALLOWED. What the pure rooms reach in `base` is
 thereby held to the same rule, function by function. At the end the check shows that it can fail, on

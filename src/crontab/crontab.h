@@ -12,8 +12,8 @@
 #ifndef CARILLON_CRONTAB_CRONTAB_H
 #define CARILLON_CRONTAB_CRONTAB_H
 
-#include "ledger/ledger.h"
 #include "cron/cron.h"
+#include "ledger/ledger.h"
 
 #define CRONTAB_BYTES_MAX (1024 * 1024)
 #define CRONTAB_LINES_MAX 10000
