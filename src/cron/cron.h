@@ -203,6 +203,13 @@ size_t cron_explain(const struct cron_schedule *s, char *out, size_t bytes);
 MUST_CHECK enum err cron_normalise(const char *text, size_t bytes, const struct cron_options *o,
                                    char *out, size_t out_bytes, struct cron_error *e);
 
+// Writes the expression whose instants are those of `text` and `delay_s` seconds, less than two
+// days. Only for five fields and nicknames. ERR_UNSUPPORTED when no one expression says it: a delay
+// that takes only some instants to another hour, or to a day which a field excludes. ERR_LIMIT when
+// `out_bytes` is too little; what cron_parse says of a text that it refuses.
+MUST_CHECK enum err cron_delay(const char *text, size_t bytes, uint32_t delay_s, char *out,
+                               size_t out_bytes);
+
 enum cron_warning_code {
 #define CRON_WARNING(name, text) CRON_WARN_##name,
 #include "cron/warning.def"

@@ -90,6 +90,18 @@ static void warn_quartz_weekdays(const struct question *q, struct text *t)
                "Monday, and 0 and 7 are Sunday: names such as MON-FRI mean the same everywhere");
 }
 
+// "* 2 * * *", of which the minute was most likely meant to be 0. Hours in a row are left alone:
+// who writes 9-17 means all of their minutes.
+static void warn_every_minute(const struct question *q, struct text *t)
+{
+    const uint64_t all_minutes = (UINT64_C(1) << 60) - 1;
+    const struct cron_schedule *s = q->schedule;
+    uint32_t beside = s->hours << 1 | s->hours >> 1;
+    if (s->kind == CRON_FIELDS && s->minutes == all_minutes && !(s->hours & beside))
+        cron__add(t, "it runs every minute of the hours it names; with 0 in the minute field it "
+                     "runs once in each");
+}
+
 struct gap {
     int64_t begin, end; // Local seconds that do not exist.
 };
@@ -159,6 +171,7 @@ size_t cron_warnings(const struct cron_schedule *s, const struct zone *z, wall_m
         [CRON_WARN_UNEVEN_STEP] = warn_uneven_step,
         [CRON_WARN_STEP_ORIGIN] = warn_step_origin,
         [CRON_WARN_FREQUENT] = warn_frequent,
+        [CRON_WARN_EVERY_MINUTE] = warn_every_minute,
         [CRON_WARN_QUARTZ_WEEKDAYS] = warn_quartz_weekdays,
     };
     struct question q = {.schedule = s, .zone = z, .now = now};

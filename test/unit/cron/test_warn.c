@@ -37,6 +37,12 @@ static void surprises_are_named(void **state)
         {"0 0 12-20/4 * *", "UTC", ""}, // Multiples of four all the same.
         {"0 0 1 */2 *", "UTC", "step_origin"},
         {"* 5 * * * *", "UTC", "frequent"},
+        {"* */4 * * *", "UTC", "every_minute"},
+        {"* 2 * * *", "UTC", "every_minute"},
+        {"0 * 2,20 * * *", "UTC", "every_minute"},
+        {"* * * * *", "UTC", ""},
+        {"* 9-17 * * *", "UTC", ""},
+        {"0-58 2 * * *", "UTC", ""},
         {"@every 1s", "UTC", "frequent"},
         {"*/2 * * * * *", "UTC", "frequent"},
         {"*/3 * * * * *", "UTC", ""},
