@@ -63,7 +63,7 @@ static void add_variable(const struct import *im, struct import_item *item,
 {
     const struct zone *zone;
     struct fault f = {0};
-    if (line->sets_timezone && zone_find(line->timezone, &zone, &f))
+    if (line->sets_timezone && zone_find(line->sets_timezone, &zone, &f))
         end_at(im, item, line, IMPORT_INVALID, f.text);
     else
         import_item_end(item, import_item_json(im, item), IMPORT_SKIPPED, line->reason);

@@ -55,18 +55,12 @@ static void say_warning(struct lint *l, const struct crontab_line *line, const c
 // --- Checks --------------------------------------------------------------------------------------
 
 // An unknown zone is an error of the line that sets it; for the lines below UTC will do.
-static const struct zone *zone_of(const struct crontab_line *line, struct fault *f)
-{
-    const struct zone *zone;
-    return zone_find(line->timezone, &zone, f) ? NULL : zone;
-}
-
 static void check_schedule(struct lint *l, const struct crontab_line *line)
 {
-    const struct zone *zone = zone_of(line, NULL);
+    const struct zone *zone;
     struct cron_error e = {0};
     struct cron_warning warnings[CRON_WARNING_CODES];
-    if (!zone)
+    if (zone_find(line->timezone, &zone, NULL))
         zone = zone_utc();
     if (cron_check(&line->schedule, zone, l->now, &e)) {
         say_error(l, line, strspn(line->text, " \t"), e.message, e.hint);
@@ -81,16 +75,17 @@ static enum err check_line(void *lint, const struct crontab_line *line)
 {
     struct lint *l = lint;
     struct fault f = {0};
+    const struct zone *zone;
     if (line->kind == CRONTAB_INVALID)
         say_error(l, line, line->position, line->reason, line->hint);
-    else if (line->sets_timezone && !zone_of(line, &f))
+    else if (line->sets_timezone && zone_find(line->sets_timezone, &zone, &f))
         say_error(l, line, line->position, f.text, "");
     if (line->has_schedule)
         check_schedule(l, line);
 
     bool job = line->kind == CRONTAB_JOB;
     if (line->kind == CRONTAB_NOT_CONVERTIBLE)
-        say(l, line, line->position, "note: not convertible: ", line->reason, "");
+        say(l, line, line->position, "note: not convertible: ", line->reason, line->hint);
     else if (job && *line->reason)
         say(l, line, 0, "note: ", line->reason, "");
     l->jobs += job;

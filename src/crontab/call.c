@@ -5,11 +5,8 @@
 
 #include <stdarg.h>
 #include <stdio.h>
-#include <string.h>
 
 #define NAME_BYTES 160 // Of a job's name; enough to tell jobs apart.
-
-static const struct program *const programs[] = {&crontab__curl, &crontab__wget};
 
 enum err crontab__call_refuse(const struct call *c, const char *format, ...)
 {
@@ -21,77 +18,82 @@ enum err crontab__call_refuse(const struct call *c, const char *format, ...)
     return crontab__command_refuse(c->command, c->here.at, c->here.bytes, "%s", reason);
 }
 
-void crontab__call_note(struct call *c, const char *note)
+void crontab__call_note(struct call *c, const char *format, ...)
 {
+    char note[CRONTAB_REASON_BYTES];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(note, sizeof note, format, arguments);
+    va_end(arguments);
     if (c->notes.count > 0 && strstr(c->notes.bytes, note))
         return; // The option is there twice.
+    if (c->notes.count + strlen(note) + 2 >= CRONTAB_REASON_BYTES)
+        return; // Nobody reads that much.
     if (c->notes.count > 0)
         crontab__add(&c->notes, "; ");
     crontab__add(&c->notes, note);
 }
 
-// --- Which program -------------------------------------------------------------------------------
-
-static bool is_assignment(const char *word)
+void crontab__call_fini(struct call *c)
 {
-    size_t name = strspn(word, NAME_CHARACTERS);
-    return name > 0 && word[name] == '=';
+    crontab__text_fini(&c->credentials);
+    crontab__text_fini(&c->headers);
+    crontab__text_fini(&c->omitted);
+    crontab__text_fini(&c->body);
+    crontab__text_fini(&c->notes);
 }
 
-static enum err find_program(struct call *c, const struct words *w)
+// --- Which program -------------------------------------------------------------------------------
+
+static const struct program *find_in(const struct program *list, size_t count, const char *name)
 {
-    if (w->count == 0)
-        return crontab__call_refuse(c, "there is no command for the shell");
-    c->here = w->list[0];
-    const char *slash = strrchr(c->here.text, '/');
-    const char *name = slash ? slash + 1 : c->here.text;
-    for (size_t i = 0; i < COUNT_OF(programs); i++) {
-        if (strcmp(programs[i]->name, name) == 0) {
-            c->program = programs[i];
-            return ERR_OK;
-        }
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(list[i].name, name) == 0)
+            return &list[i];
     }
-    if (is_assignment(c->here.text))
-        return crontab__call_refuse(c, "it sets a variable for its command");
-    return crontab__call_refuse(c, "its command is %.64s, neither curl nor wget", c->here.text);
+    return NULL;
+}
+
+static const char *base_name(const char *word)
+{
+    const char *slash = strrchr(word, '/');
+    return slash ? slash + 1 : word;
+}
+
+static const struct program *find_caller(const char *name)
+{
+    const struct program *p = find_in(crontab__browsers, crontab__browser_count, name);
+    if (!p)
+        p = find_in(&crontab__curl, 1, name);
+    return p ? p : find_in(&crontab__wget, 1, name);
+}
+
+static const struct program *find_program(const char *word)
+{
+    const char *name = base_name(word);
+    const struct program *p = find_caller(name);
+    return p ? p : find_in(crontab__wrappers, crontab__wrapper_count, name);
+}
+
+bool crontab__is_caller(const char *word)
+{
+    return find_caller(base_name(word)) != NULL;
+}
+
+bool crontab__is_program(const char *word)
+{
+    return find_program(word) != NULL;
 }
 
 // --- The job -------------------------------------------------------------------------------------
 
-// Where host and path of a URL begin; what stands before an @ may be a password.
-static const char *after_scheme(const char *url)
-{
-    const char *scheme = strstr(url, "://");
-    const char *host = scheme ? scheme + 3 : url;
-    size_t authority = strcspn(host, "/?#");
-    for (size_t i = authority; i > 0; i--) {
-        if (host[i - 1] == '@')
-            return host + i;
-    }
-    return host;
-}
-
 static void set_name(struct job *j, unsigned line)
 {
     char name[NAME_BYTES];
-    const char *host = after_scheme(j->api);
+    const char *scheme = strstr(j->api, "://");
+    const char *host = scheme ? scheme + 3 : j->api;
     snprintf(name, sizeof name, "crontab line %u: %.*s", line, (int)strcspn(host, "?#"), host);
     job_set_text(&j->name, name);
-}
-
-// Both programs take a URL without a scheme for one of HTTP.
-static void set_url(struct job *j, const struct call *c)
-{
-    struct text url = {0};
-    if (!strstr(c->url, "://"))
-        crontab__add(&url, "http://");
-    crontab__add(&url, c->url);
-    if (c->body_in_query && c->has_body && c->body.count > 0) {
-        crontab__add(&url, strchr(c->url, '?') ? "&" : "?");
-        crontab__add(&url, c->body.bytes);
-    }
-    job_set_text(&j->api, url.bytes);
-    crontab__text_fini(&url);
 }
 
 // A job without a body would send one of its own, unless it is a GET.
@@ -105,51 +107,79 @@ static void set_request(struct job *j, const struct call *c)
     job_set_text(&j->headers, c->headers.bytes);
 }
 
-static struct job *draft(const struct call *c)
+static void set_policy(struct job *j, const struct call *c)
 {
-    struct job *j = job_new();
-    set_url(j, c);
-    set_request(j, c);
-    set_name(j, c->command->line->number);
     if (c->timeout_ms > 0)
         j->timeout_ms = c->timeout_ms;
-    if (c->has_retries)
+    if (c->outer_timeout_ms > 0)
+        j->timeout_ms =
+            c->timeout_ms > 0 ? MIN(c->timeout_ms, c->outer_timeout_ms) : c->outer_timeout_ms;
+    if (c->has_retries) {
         j->max_retries = c->retries;
+        j->retry_strategy = (uint8_t)c->retry_strategy;
+        j->retry_base_ms = c->retry_base_ms;
+        j->retry_cap_ms = c->retry_cap_ms;
+    }
+    j->overlap = (uint8_t)c->overlap;
+    j->redirects = c->follows ? c->redirects_max : 0;
+    j->tls_verify = !c->trusts_all;
+}
+
+static struct job *draft(const struct call *c, const char *url)
+{
+    struct job *j = job_new();
+    job_set_text(&j->api, url);
+    set_request(j, c);
+    set_policy(j, c);
+    set_name(j, c->command->line->number);
     return j;
 }
 
 // --- The whole -----------------------------------------------------------------------------------
 
-static enum err read_call(struct call *c, const struct words *w)
+static enum err make_url(struct call *c, struct job **out)
 {
-    enum err err = find_program(c, w);
+    struct text url = {0};
+    enum err err = crontab__url(c, &url);
     if (!err)
-        err = crontab__read_options(c, w);
-    if (err)
-        return err;
-    c->here = w->list[0]; // What is wrong from here on is wrong with the whole.
-    if (!c->url || !*c->url)
-        return crontab__call_refuse(c, "it has no URL");
-    err = c->program->finish(c);
-    return err ? err : crontab__finish_headers(c);
+        err = crontab__finish_headers(c);
+    if (!err)
+        *out = draft(c, url.bytes);
+    crontab__text_fini(&url);
+    return err;
 }
 
-enum err crontab__call(const struct command_text *command, struct job **out)
+static enum err finish(struct call *c, const struct word *name, struct job **out)
 {
-    struct call c = {.command = command};
-    struct words w;
-    enum err err = crontab__words_init(&w, command);
-    if (!err)
-        err = read_call(&c, &w);
-    if (!err) {
-        *out = draft(&c);
-        snprintf(command->line->reason, sizeof command->line->reason, "%s",
-                 c.notes.count > 0 ? c.notes.bytes : "");
+    c->here = *name; // What is wrong from here on is wrong with the whole.
+    if (!c->url || !*c->url)
+        return crontab__call_refuse(c, "it has no URL");
+    enum err err = c->program->finish(c);
+    if (err)
+        return err;
+    if (c->command->input && !c->reads_input)
+        crontab__call_note(c, "what follows the %% is not read; a percent sign is written \\%%");
+    return make_url(c, out);
+}
+
+enum err crontab__call(struct call *c, const struct words *w, size_t first, struct job **out)
+{
+    enum err err = ERR_OK;
+    for (size_t next = first; !err && next < w->count;) {
+        const struct word *name = &w->list[next++];
+        c->here = *name;
+        err = crontab__check_word(c->command, name);
+        c->program = err ? NULL : find_program(name->text);
+        if (!err && !c->program)
+            return crontab__refuse_program(c, w, next - 1);
+        if (!err)
+            err = crontab__read_options(c, w, &next);
+        if (!err && !c->program->enter)
+            return finish(c, name, out);
+        if (!err)
+            err = c->program->enter(c, w, &next);
+        if (!err && !c->script && next == w->count)
+            err = crontab__call_refuse(c, "%s has no command", c->program->name);
     }
-    crontab__words_fini(&w);
-    crontab__text_fini(&c.headers);
-    crontab__text_fini(&c.omitted);
-    crontab__text_fini(&c.body);
-    crontab__text_fini(&c.notes);
     return err;
 }

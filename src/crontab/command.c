@@ -65,6 +65,7 @@ void crontab__command_init(struct command_text *c, struct crontab_line *line, si
     const char *from = line->text + at, *end = line->text + line->bytes;
     *c = (struct command_text){.line = line, .at = at, .text = xmalloc((size_t)(end - from) + 1)};
     const char *percent = decode(from, end, c->text, SIZE_MAX);
+    c->end = (size_t)(percent - line->text);
     if (percent < end)
         c->input = decode_input(percent + 1, end);
 }
@@ -90,6 +91,8 @@ enum err crontab__command_refuse(const struct command_text *c, size_t at, size_t
     va_start(arguments, format);
     vsnprintf(reason, sizeof reason, format, arguments);
     va_end(arguments);
+    if (c->outer) // Quotes are undone in it, so places in it are not known.
+        return crontab__command_refuse(c->outer, c->outer_at, c->outer_bytes, "%s", reason);
     size_t position = position_of(c, at);
     return crontab__refuse(c->line, CRONTAB_NOT_CONVERTIBLE, position,
                            position_of(c, at + bytes) - position, "%s", reason);

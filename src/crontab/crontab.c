@@ -3,6 +3,7 @@
 
 #include "crontab/crontab_priv.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -20,6 +21,14 @@ enum err crontab__refuse(struct crontab_line *line, enum crontab_kind kind, size
     return kind == CRONTAB_INVALID ? ERR_SYNTAX : ERR_UNSUPPORTED;
 }
 
+void crontab__hint(struct crontab_line *line, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(line->hint, sizeof line->hint, format, arguments);
+    va_end(arguments);
+}
+
 size_t crontab__skip_blanks(const struct crontab_line *line, size_t at)
 {
     while (at < line->bytes && crontab__is_blank(line->text[at]))
@@ -33,26 +42,45 @@ static bool says_nothing(const struct crontab_line *line)
     return at == line->bytes || line->text[at] == '#';
 }
 
-static void read_line(struct crontab_line *line, struct zones *z, bool has_users,
-                      struct job **draft)
+// What is carried from line to line.
+struct reading {
+    const struct crontab_options *options;
+    struct zones zones;
+    struct environment environment;
+    unsigned continued; // The line before, if it ends in a backslash; else 0.
+};
+
+static void read_line(struct reading *r, struct crontab_line *line, struct job **draft)
 {
     const char *nul = memchr(line->text, '\0', line->bytes);
-    line->timezone = crontab__zone(z);
+    line->timezone = crontab__zone(&r->zones);
     if (line->bytes > CRONTAB_LINE_BYTES_MAX)
         crontab__refuse(line, CRONTAB_INVALID, 0, 0, "the line has %zu bytes, the limit is %d",
                         line->bytes, CRONTAB_LINE_BYTES_MAX);
     else if (nul)
         crontab__refuse(line, CRONTAB_INVALID, (size_t)(nul - line->text), 1,
                         "there is a NUL byte in the line");
-    else if (!crontab__variable(line, z))
-        crontab__entry(line, has_users, draft);
+    else if (!crontab__variable(line, &r->zones, &r->environment))
+        crontab__entry(line, r->options->has_users, &r->environment, draft);
 }
 
-static enum err report_line(struct crontab_line *line, struct zones *z, bool has_users,
-                            crontab_each *each, void *context)
+// To cron a backslash at the end of a line means nothing, so the next line has to stand for itself.
+static void look_at_backslash(struct reading *r, struct crontab_line *line)
+{
+    if (r->continued && line->kind == CRONTAB_INVALID && !line->has_schedule)
+        crontab__refuse(line, CRONTAB_INVALID, 0, line->bytes,
+                        "this is no entry; if it belongs to line %u: cron joins no lines",
+                        r->continued);
+    bool backslash = line->bytes > 0 && line->text[line->bytes - 1] == '\\';
+    r->continued = backslash ? line->number : 0;
+}
+
+static enum err report_line(struct reading *r, struct crontab_line *line, crontab_each *each,
+                            void *context)
 {
     struct job *draft = NULL;
-    read_line(line, z, has_users, &draft);
+    read_line(r, line, &draft);
+    look_at_backslash(r, line);
     line->draft = draft;
     enum err err = each(context, line);
     job_free(draft);
@@ -80,11 +108,10 @@ static enum err check_size(const char *text, size_t bytes, struct fault *f)
     return ERR_OK;
 }
 
-enum err crontab_read(const char *text, size_t bytes, const struct crontab_options *o,
-                      crontab_each *each, void *context, struct fault *f)
+static enum err each_line(struct reading *r, const char *text, size_t bytes, crontab_each *each,
+                          void *context)
 {
-    enum err err = check_size(text, bytes, f);
-    struct zones z = {.first = o && o->timezone ? o->timezone : "UTC"};
+    enum err err = ERR_OK;
     size_t at = 0;
     for (unsigned number = 1; at < bytes && !err; number++) {
         const char *end = memchr(text + at, '\n', bytes - at);
@@ -94,7 +121,35 @@ enum err crontab_read(const char *text, size_t bytes, const struct crontab_optio
         if (length > 0 && line.text[length - 1] == '\r')
             line.bytes--; // The file comes from a system that ends its lines so.
         if (!says_nothing(&line))
-            err = report_line(&line, &z, o && o->has_users, each, context);
+            err = report_line(r, &line, each, context);
     }
+    return err;
+}
+
+static void set_variables(struct environment *e, const struct crontab_options *o)
+{
+    assert(o->set_count <= CRONTAB_SET_MAX);
+    for (size_t i = 0; i < o->set_count; i++) {
+        const struct crontab_variable *v = &o->set[i];
+        assert(crontab_is_name(v->name));
+        enum err err =
+            crontab__set_value(e, v->name, strlen(v->name), v->value, strlen(v->value), true);
+        assert(err == ERR_OK || err == ERR_FORBIDDEN); // It may be there twice: the first counts.
+    }
+}
+
+enum err crontab_read(const char *text, size_t bytes, const struct crontab_options *o,
+                      crontab_each *each, void *context, struct fault *f)
+{
+    static const struct crontab_options defaults;
+    enum err err = check_size(text, bytes, f);
+    if (err)
+        return err;
+    struct reading r = {.options = o ? o : &defaults,
+                        .environment = {.bytes_left = CRONTAB_BYTES_MAX}};
+    r.zones.first = r.options->timezone ? r.options->timezone : "UTC";
+    set_variables(&r.environment, r.options);
+    err = each_line(&r, text, bytes, each, context);
+    crontab__environment_fini(&r.environment);
     return err;
 }

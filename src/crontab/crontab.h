@@ -2,9 +2,10 @@
 // crontab.h: the lines of a crontab, as jobs.
 //
 // A crontab is read as cron reads it: variables, comments, five fields or a nickname, a command in
-// which `%` has its meaning. A command that is one plain call of curl or wget becomes the draft of
-// a job; any other is named with the reason why it cannot, so that its owner can decide. What a
-// shell would have to work out (pipes, variables, substitutions) is never guessed at.
+// which `%` has its meaning. A command that calls one URL by curl, wget or their kin becomes the
+// draft of a job, also with what people put around such a call: a log, `|| true`, a sleep before
+// it, a lock, a variable that the crontab sets. Any other is named with the reason why it cannot,
+// so that its owner can decide. What only a shell could work out is never guessed at.
 //
 // Nothing is run, opened or looked up. Whether a time zone or a URL is acceptable is for the caller
 // to find out: the draft is checked like any job that a client posts.
@@ -18,13 +19,25 @@
 #define CRONTAB_BYTES_MAX (1024 * 1024)
 #define CRONTAB_LINES_MAX 10000
 #define CRONTAB_LINE_BYTES_MAX (64 * 1024) // A longer line is invalid.
-#define CRONTAB_REASON_BYTES 320
-#define CRONTAB_HINT_BYTES 128
+#define CRONTAB_REASON_BYTES 1024
+#define CRONTAB_HINT_BYTES 160
+#define CRONTAB_SET_MAX 100
+
+// A variable with a value that counts, whatever the crontab says.
+struct crontab_variable {
+    const char *name;
+    const char *value;
+};
 
 struct crontab_options {
     const char *timezone; // Of the lines before any CRON_TZ or TZ; NULL: UTC.
     bool has_users;       // A system crontab: the name of a user stands before each command.
+    const struct crontab_variable *set;
+    size_t set_count; // At most CRONTAB_SET_MAX.
 };
+
+// Whether a shell would take the text for the name of a variable.
+bool crontab_is_name(const char *name);
 
 enum crontab_kind {
     CRONTAB_JOB,             // `draft` is the job.
@@ -45,8 +58,8 @@ struct crontab_line {
     char reason[CRONTAB_REASON_BYTES]; // Of a job: what will differ from cron; "" when nothing.
     char hint[CRONTAB_HINT_BYTES];     // What to write instead; may be "".
     const char *timezone;              // In force on this line, and from it on if it sets one.
-    bool sets_timezone;
-    bool has_schedule; // An entry whose schedule is valid, job or not.
+    const char *sets_timezone;         // The zone that the line names, in force or not; NULL: none.
+    bool has_schedule;                 // An entry whose schedule is valid, job or not.
     struct cron_schedule schedule;
     const struct job *draft; // Of CRONTAB_JOB.
 };

@@ -32,6 +32,7 @@ static enum err read_input(struct call *c, const char *file, const char **out)
 {
     if (strcmp(file, "-") != 0)
         return crontab__call_refuse(c, "it sends the file %.64s", file);
+    c->reads_input = true;
     *out = c->command->input ? c->command->input : "";
     return ERR_OK;
 }

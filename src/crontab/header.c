@@ -4,7 +4,6 @@
 #include "base/header.h"
 #include "crontab/crontab_priv.h"
 
-#include <string.h>
 #include <strings.h>
 
 // Whether one of the lines begins with the name and then `end`.

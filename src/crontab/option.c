@@ -7,12 +7,10 @@
 
 #include "crontab/crontab_priv.h"
 
-#include <string.h>
-
 struct reader {
     struct call *call;
     const struct words *words;
-    size_t next;
+    size_t *next;
 };
 
 static enum err refuse_unknown(struct reader *r, const char *dashes, const char *name, size_t bytes)
@@ -40,25 +38,36 @@ static const struct option *find_letter(const struct program *p, char letter)
     return NULL;
 }
 
+// The next word, whose meaning must be known.
+static enum err take(struct reader *r, const struct word **out)
+{
+    *out = &r->words->list[(*r->next)++];
+    return crontab__check_word(r->call->command, *out);
+}
+
 // `inside` is the value within the same word, or NULL.
 static enum err apply(struct reader *r, const struct option *o, const char *inside)
 {
     const char *value = inside;
     if (o->has_value && !value) {
-        if (r->next == r->words->count)
+        const struct word *word;
+        if (*r->next == r->words->count)
             return crontab__call_refuse(r->call, "its last option lacks a value");
-        value = r->words->list[r->next++].text;
+        enum err err = take(r, &word);
+        if (err)
+            return err;
+        value = word->text;
     }
     return o->apply ? o->apply(r->call, o, value) : ERR_OK;
 }
 
-static enum err read_long(struct reader *r, const char *name)
+static enum err read_long(struct reader *r, const char *dashes, const char *name)
 {
     bool equals = r->call->program->takes_equals;
     size_t bytes = equals ? strcspn(name, "=") : strlen(name);
     const struct option *o = find_long(r->call->program, name, bytes);
     if (!o || (name[bytes] && !o->has_value))
-        return refuse_unknown(r, "--", name, strlen(name));
+        return refuse_unknown(r, dashes, name, strlen(name));
     return apply(r, o, name[bytes] ? name + bytes + 1 : NULL);
 }
 
@@ -76,24 +85,35 @@ static enum err read_letters(struct reader *r, const char *letters)
     return err;
 }
 
-enum err crontab__read_options(struct call *c, const struct words *w)
+static enum err read_option(struct reader *r, const char *text)
 {
-    struct reader r = {.call = c, .words = w, .next = 1};
-    bool options = true;
+    if (text[1] == '-')
+        return read_long(r, "--", text + 2);
+    if (!text[1])
+        return refuse_unknown(r, "", text, 1);
+    return r->call->program->one_dash ? read_long(r, "-", text + 1) : read_letters(r, text + 1);
+}
+
+enum err crontab__read_options(struct call *c, const struct words *w, size_t *next)
+{
+    struct reader r = {.call = c, .words = w, .next = next};
+    bool options = c->program->option_count > 0, wraps = c->program->enter != NULL;
     enum err err = ERR_OK;
-    while (r.next < w->count && !err) {
-        c->here = w->list[r.next++];
-        const char *text = c->here.text;
-        if (!options || text[0] != '-')
-            err = crontab__set_url(c, NULL, text);
-        else if (strcmp(text, "--") == 0)
+    while (*next < w->count && !err) {
+        const struct word *word = &w->list[*next];
+        bool is_option = options && word->text[0] == '-';
+        if (wraps && !is_option)
+            return ERR_OK;
+        c->here = *word;
+        err = take(&r, &word);
+        if (err)
+            return err;
+        if (!is_option)
+            err = crontab__set_url(c, NULL, word->text);
+        else if (strcmp(word->text, "--") == 0)
             options = false;
-        else if (text[1] == '-')
-            err = read_long(&r, text + 2);
-        else if (text[1])
-            err = read_letters(&r, text + 1);
         else
-            err = refuse_unknown(&r, "", text, 1);
+            err = read_option(&r, word->text);
     }
     return err;
 }
@@ -137,32 +157,20 @@ enum err crontab__set_user(struct call *c, const struct option *o, const char *v
     return ERR_OK;
 }
 
-// Seconds with at most three decimals as milliseconds. False when it is no such number, or a larger
-// one than any job may have.
-static bool read_seconds(const char *text, uint32_t *out)
-{
-    uint32_t ms = 0;
-    size_t whole = strspn(text, "0123456789");
-    size_t decimals = text[whole] == '.' ? strspn(text + whole + 1, "0123456789") : 0;
-    const char *end = text + whole + (text[whole] == '.' ? decimals + 1 : 0);
-    if (*end || whole + decimals == 0 || whole > 6)
-        return false;
-    for (size_t i = 0; i < whole; i++)
-        ms = ms * 10 + (uint32_t)(text[i] - '0');
-    for (size_t i = 0; i < 3; i++)
-        ms = ms * 10 + (i < decimals ? (uint32_t)(text[whole + 1 + i] - '0') : 0);
-    *out = ms;
-    return true;
-}
-
+// Without a limit, or with one that no job has, the longest timeout is nearest.
 enum err crontab__set_timeout(struct call *c, const struct option *o, const char *value)
 {
     (void)o;
-    uint32_t ms;
-    if (!read_seconds(value, &ms) || ms < JOB_TIMEOUT_MS_MIN || ms > JOB_TIMEOUT_MS_MAX)
+    uint64_t ms;
+    if (!crontab__duration(value, false, &ms) || (ms > 0 && ms < JOB_TIMEOUT_MS_MIN))
         return crontab__call_refuse(c, "the timeout of a job is 0.1 to 3600 seconds, not '%.32s'",
                                     value);
-    c->timeout_ms = ms;
+    if (ms == 0 || ms > JOB_TIMEOUT_MS_MAX) {
+        crontab__call_note(c, "no timeout of a job is longer than 3600 seconds (not %.32s)",
+                           ms == 0 ? "unlimited" : value);
+        ms = JOB_TIMEOUT_MS_MAX;
+    }
+    c->timeout_ms = (uint32_t)ms;
     return ERR_OK;
 }
 
@@ -170,21 +178,61 @@ enum err crontab__set_retries(struct call *c, const char *value, unsigned more)
 {
     size_t digits = strspn(value, "0123456789");
     unsigned count = 0;
-    for (size_t i = 0; i < MIN(digits, 6); i++)
-        count = count * 10 + (unsigned)(value[i] - '0');
-    if (digits == 0 || value[digits] || digits > 6 || count < more ||
-        count - more > JOB_RETRIES_MAX)
-        return crontab__call_refuse(c, "a job has %u to %u %s, not '%.32s'", more,
-                                    JOB_RETRIES_MAX + more, more ? "tries" : "retries", value);
-    c->retries = (uint16_t)(count - more);
+    for (size_t i = 0; i < digits; i++)
+        count = MIN(count * 10 + (unsigned)(value[i] - '0'), 1000000);
+    if (digits == 0 || value[digits] || count < more)
+        return crontab__call_refuse(c, "'%.32s' is no number of %s", value,
+                                    more ? "tries" : "retries");
+    if (count - more > JOB_RETRIES_MAX)
+        crontab__call_note(c, "a job has at most %d retries", JOB_RETRIES_MAX);
+    c->retries = (uint16_t)MIN(count - more, JOB_RETRIES_MAX);
     c->has_retries = true;
+    return ERR_OK;
+}
+
+enum err crontab__set_redirects(struct call *c, const struct option *o, const char *value)
+{
+    (void)o;
+    size_t digits = strspn(value, "0123456789");
+    unsigned count = 0;
+    for (size_t i = 0; i < digits; i++)
+        count = MIN(count * 10 + (unsigned)(value[i] - '0'), 1000000);
+    bool unlimited = strcmp(value, "-1") == 0;
+    if (!unlimited && (value[digits] || digits == 0))
+        return crontab__call_refuse(c, "'%.32s' is no number of redirects", value);
+    c->has_redirects_max = true;
+    if (unlimited || count > JOB_REDIRECTS_MAX)
+        crontab__call_note(c, "a job follows at most %d redirects", JOB_REDIRECTS_MAX);
+    c->redirects_max = (uint16_t)(unlimited ? JOB_REDIRECTS_MAX : MIN(count, JOB_REDIRECTS_MAX));
+    return ERR_OK;
+}
+
+enum err crontab__trust_all(struct call *c, const struct option *o, const char *value)
+{
+    (void)o;
+    (void)value;
+    c->trusts_all = true;
+    crontab__call_note(c, "certificates are not checked");
+    return ERR_OK;
+}
+
+// To the program's own output, or to nobody.
+enum err crontab__set_output(struct call *c, const struct option *o, const char *value)
+{
+    (void)o;
+    c->drops_answer = true;
+    if (strcmp(value, "/dev/null") == 0 || strcmp(value, "-") == 0)
+        return ERR_OK;
+    if (!crontab__is_log(value))
+        return crontab__call_refuse(c, "it writes the answer to the file %.64s", value);
+    crontab__call_note(c, "the answer is kept with the execution, not in %.64s", value);
     return ERR_OK;
 }
 
 enum err crontab__note(struct call *c, const struct option *o, const char *value)
 {
     (void)value;
-    crontab__call_note(c, o->text);
+    crontab__call_note(c, "%s", o->text);
     return ERR_OK;
 }
 

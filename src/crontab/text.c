@@ -45,19 +45,31 @@ static bool is_unreserved(char c)
            (c && strchr("-._~", c));
 }
 
-void crontab__add_encoded(struct text *t, const char *text)
+void crontab__add_percent(struct text *t, char c)
 {
     static const char digits[] = "0123456789ABCDEF";
+    unsigned char byte = (unsigned char)c;
+    char code[3] = {'%', digits[byte >> 4], digits[byte & 15]};
+    crontab__add_bytes(t, code, sizeof code);
+}
+
+void crontab__add_encoded(struct text *t, const char *text)
+{
     for (; *text; text++) {
-        unsigned char c = (unsigned char)*text;
-        char code[3] = {'%', digits[c >> 4], digits[c & 15]};
         if (is_unreserved(*text))
             crontab__add_bytes(t, text, 1);
-        else if (c == ' ')
+        else if (*text == ' ')
             crontab__add_bytes(t, "+", 1);
         else
-            crontab__add_bytes(t, code, sizeof code);
+            crontab__add_percent(t, *text);
     }
+}
+
+void crontab__text_clear(struct text *t)
+{
+    t->count = 0;
+    if (t->bytes)
+        t->bytes[0] = '\0';
 }
 
 void crontab__text_fini(struct text *t)

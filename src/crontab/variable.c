@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
-// variable.c: lines that set a variable: the time zone counts, the others are only named.
+// variable.c: lines that set a variable, for the schedule or for the commands below them.
 
 #include "crontab/crontab_priv.h"
 
 #include <stdio.h>
-#include <string.h>
 
 enum { ZONE_CRON_TZ, ZONE_TZ, NOT_A_ZONE };
 
@@ -12,17 +11,24 @@ static const struct {
     const char *name;
     int zone;
     const char *reason; // Of a zone: what is said after its name.
-} variables[] = {
+} known[] = {
     {"CRON_TZ", ZONE_CRON_TZ, ""},
     {"TZ", ZONE_TZ, " (some crons set it for the commands only)"},
     {"MAILTO", NOT_A_ZONE, "no mail is sent for output; a failure raises an alert"},
     {"MAILFROM", NOT_A_ZONE, "no mail is sent for output; a failure raises an alert"},
     {"SHELL", NOT_A_ZONE, "no shell is run"},
     {"PATH", NOT_A_ZONE, "no program is looked up"},
+    {"HOME", NOT_A_ZONE, "no file in it is read, such as .curlrc"},
+    {"RANDOM_DELAY", NOT_A_ZONE, "no entry is delayed by it; a job has jitter_ms"},
+    {"http_proxy", NOT_A_ZONE, "calls do not go through it; the server has a proxy for all"},
+    {"https_proxy", NOT_A_ZONE, "calls do not go through it; the server has a proxy for all"},
+    {"HTTPS_PROXY", NOT_A_ZONE, "calls do not go through it; the server has a proxy for all"},
+    {"all_proxy", NOT_A_ZONE, "calls do not go through it; the server has a proxy for all"},
+    {"ALL_PROXY", NOT_A_ZONE, "calls do not go through it; the server has a proxy for all"},
 };
 
 // A name, a value and where they stand; quotes around either are left out.
-struct variable {
+struct setting {
     const char *name;
     size_t name_bytes;
     const char *value;
@@ -35,13 +41,19 @@ static bool is_name_byte(char c, bool first)
     return letter || (!first && '0' <= c && c <= '9');
 }
 
+bool crontab_is_name(const char *name)
+{
+    size_t bytes = strspn(name, NAME_CHARACTERS);
+    return bytes > 0 && !name[bytes] && is_name_byte(*name, true);
+}
+
 static bool is_quote(char c)
 {
     return c == '"' || c == '\'';
 }
 
 // Cuts the name off; 0 when there is none, else where it ends.
-static size_t cut_name(const struct crontab_line *line, size_t at, struct variable *v)
+static size_t cut_name(const struct crontab_line *line, size_t at, struct setting *v)
 {
     char quote = is_quote(line->text[at]) ? line->text[at++] : '\0';
     size_t start = at;
@@ -54,7 +66,7 @@ static size_t cut_name(const struct crontab_line *line, size_t at, struct variab
     return v->name_bytes > 0 ? at : 0;
 }
 
-static void cut_value(const struct crontab_line *line, size_t at, struct variable *v)
+static void cut_value(const struct crontab_line *line, size_t at, struct setting *v)
 {
     size_t start = crontab__skip_blanks(line, at);
     size_t end = line->bytes;
@@ -69,7 +81,7 @@ static void cut_value(const struct crontab_line *line, size_t at, struct variabl
     v->value_bytes = end - start;
 }
 
-static bool cut_variable(const struct crontab_line *line, struct variable *v)
+static bool cut_setting(const struct crontab_line *line, struct setting *v)
 {
     size_t at = cut_name(line, crontab__skip_blanks(line, 0), v);
     if (at == 0)
@@ -80,6 +92,8 @@ static bool cut_variable(const struct crontab_line *line, struct variable *v)
     cut_value(line, at + 1, v);
     return true;
 }
+
+// --- Time zones ----------------------------------------------------------------------------------
 
 const char *crontab__zone(const struct zones *z)
 {
@@ -92,7 +106,7 @@ const char *crontab__zone(const struct zones *z)
 
 // "" takes the setting back, and a leading colon is the C library's way to say "a name follows".
 static void set_zone(struct crontab_line *line, struct zones *z, int which, const char *more,
-                     struct variable *v)
+                     struct setting *v)
 {
     if (v->value_bytes > 0 && v->value[0] == ':') {
         v->value++;
@@ -107,29 +121,58 @@ static void set_zone(struct crontab_line *line, struct zones *z, int which, cons
     memcpy(z->names[which], v->value, v->value_bytes);
     z->names[which][v->value_bytes] = '\0';
     line->timezone = crontab__zone(z);
-    line->sets_timezone = true;
+    line->sets_timezone = v->value_bytes > 0 ? z->names[which] : NULL;
     crontab__refuse(line, CRONTAB_SKIPPED, position, v->value_bytes,
                     "times from here on are those of %s%s", line->timezone, more);
 }
 
-bool crontab__variable(struct crontab_line *line, struct zones *z)
+// --- The whole -----------------------------------------------------------------------------------
+
+// What is said of a variable that cron and its programs know nothing of.
+static void say_use(struct crontab_line *line, const struct setting *v)
 {
-    struct variable v;
-    if (!cut_variable(line, &v))
+    bool dollar = memchr(v->value, '$', v->value_bytes) != NULL;
+    crontab__refuse(line, CRONTAB_SKIPPED, 0, 0, "%.*s: its value is put into the commands below%s",
+                    (int)MIN(v->name_bytes, 64), v->name,
+                    dollar ? " as it stands: to cron the $ in it means nothing" : "");
+}
+
+// How a name of the table is spoken of; COUNT_OF(known) when it is in no row.
+static size_t find_known(const struct setting *v)
+{
+    size_t i = 0;
+    while (i < COUNT_OF(known) && (strlen(known[i].name) != v->name_bytes ||
+                                   memcmp(known[i].name, v->name, v->name_bytes) != 0))
+        i++;
+    return i;
+}
+
+static void say_what_it_does(struct crontab_line *line, struct zones *z, struct setting *v)
+{
+    size_t row = find_known(v);
+    if (row == COUNT_OF(known))
+        say_use(line, v);
+    else if (known[row].zone != NOT_A_ZONE)
+        set_zone(line, z, known[row].zone, known[row].reason, v);
+    else
+        crontab__refuse(line, CRONTAB_SKIPPED, 0, 0, "%s: %s", known[row].name, known[row].reason);
+}
+
+bool crontab__variable(struct crontab_line *line, struct zones *z, struct environment *e)
+{
+    struct setting v;
+    if (!cut_setting(line, &v))
         return false;
-    for (size_t i = 0; i < COUNT_OF(variables); i++) {
-        if (strlen(variables[i].name) != v.name_bytes ||
-            memcmp(variables[i].name, v.name, v.name_bytes) != 0)
-            continue;
-        if (variables[i].zone != NOT_A_ZONE)
-            set_zone(line, z, variables[i].zone, variables[i].reason, &v);
-        else
-            crontab__refuse(line, CRONTAB_SKIPPED, 0, 0, "%s: %s", variables[i].name,
-                            variables[i].reason);
-        return true;
-    }
-    crontab__refuse(line, CRONTAB_SKIPPED, 0, 0,
-                    "%.*s: a variable, which only commands that are not converted could use",
-                    (int)MIN(v.name_bytes, 64), v.name);
+    size_t name_at = (size_t)(v.name - line->text);
+    enum err err = crontab__set_value(e, v.name, v.name_bytes, v.value, v.value_bytes, false);
+    if (err == ERR_LIMIT)
+        crontab__refuse(line, CRONTAB_INVALID, name_at, v.name_bytes,
+                        "a crontab sets at most %d variables", VARIABLES_MAX);
+    else if (err == ERR_FORBIDDEN)
+        crontab__refuse(line, CRONTAB_SKIPPED, name_at, v.name_bytes,
+                        "%.*s: the value given beside the crontab counts",
+                        (int)MIN(v.name_bytes, 64), v.name);
+    else
+        say_what_it_does(line, z, &v);
     return true;
 }

@@ -39,7 +39,7 @@ CRON_TZ=Asia/Kolkata
 0 5 1 1 * /usr/local/bin/backup
 0 25 1 1 * curl {target.url("/ok/hour")}
 0 5 30 2 * curl {target.url("/ok/never")}
-0 5 1 1 * curl https://user:word@example.com/
+0 5 1 1 * curl -x http://proxy https://user:word@example.com/
 """
 
 
@@ -68,7 +68,7 @@ def test_every_line_of_a_crontab_has_a_result(server, target):
     assert lines[9]["reason"].startswith("hour: 25 is out of range")
     assert (lines[9]["position"], lines[9]["length"]) == (2, 2)
     assert "no such date" in lines[10]["reason"]
-    assert "password" in lines[11]["reason"]
+    assert "proxy" in lines[11]["reason"]
     assert all(lines[line]["id"] is None for line, s in STATUSES.items() if s != "created")
 
 

@@ -7,8 +7,10 @@ each sender says about itself.
 """
 
 import os
+import re
 import shutil
 import subprocess
+from urllib.parse import quote
 
 import pytest
 from harness.jobs import expect, trigger, wait_for_end
@@ -38,6 +40,17 @@ CURL = [
     "curl -d $ -d 5$. -d \"$\" -d a~b -d *? {url}",
     "curl -g '{url}{{a}}[1]'",
     "curl -m 20 --retry 1 -- {url}",
+    "curl -L -r 0-3 --tlsv1.2 --http1.1 -4 {url}",
+    "curl -s {url} >> x.log 2>&1 || true",
+    "cd / && sleep 0; (curl -s {url}; echo done)",
+    "LANG=C env X=1 nice -n 19 timeout 20s sh -c 'curl -sd \"5$\" {url}'",
+    "X='a  b'; curl -d \"$X\" -H X-One:1 {url}",
+    "X='-X PUT -d'; curl $X y {url}",
+    "curl {url}a/../b/./c?x=../y",
+    "curl --path-as-is {url}a/../b",
+    "curl '{url}x?y=1#part' -o x.log",
+    "curl http://us\\%20er:p\\%40ss@{host}x",
+    "curl '{url}ü?q=서울'",
 ]
 WGET = [
     "wget -qO- {url}",
@@ -48,6 +61,11 @@ WGET = [
     "wget -qO- --method=DELETE {url}",
     "wget -qO- -U agent/1 --referer=http://from/ {url}",
     "wget -qO- --user=a --password=b --auth-no-challenge {url}",
+    "wget -qO- --no-cache {url}",
+    "wget -q --delete-after -N -o /dev/null {url}",
+    "wget -qO- '{url}a/../b/./x y|z{{}}?q=a b&r=\\%zz\\%20#part'",
+    "wget -qO- '{url}ü?q=서울'",
+    "wget -qO- --method=post --body-data=x {url}",
 ]
 # What a sender says about itself or its connection.
 OWN = {"host", "user-agent", "accept", "accept-encoding", "connection", "content-length"}
@@ -85,8 +103,15 @@ def said(arrival):
     }
 
 
+def encoded(path):
+    """A job and wget send the codes of what is not ASCII, curl mostly the bytes."""
+    quoted = quote(path.encode("latin-1"), safe="".join(map(chr, range(128))))
+    return re.sub("%[0-9a-f]{2}", lambda code: code[0].upper(), quoted)
+
+
 def check_same(shared_server, shared_target, folder, command, path):
-    command = command.format(url=shared_target.url(path))
+    url = shared_target.url(path)
+    command = command.format(url=url, host=url.removeprefix("http://"))
     line = f"* * 1 1 * {command}\n".encode()
     answer = shared_server.post("/import", line, headers={"Content-Type": "text/x-crontab"})
     (result,) = expect(answer, 200).json["results"]
@@ -97,7 +122,8 @@ def check_same(shared_server, shared_target, folder, command, path):
     run_as_cron(command, folder)
     ours, theirs = [a for a in shared_target.arrivals() if a.path.startswith(path)]
 
-    assert (ours.method, ours.path, ours.body) == (theirs.method, theirs.path, theirs.body)
+    assert (ours.method, ours.body) == (theirs.method, theirs.body)
+    assert ours.path == encoded(theirs.path)
     assert said(ours) == said(theirs)
 
 

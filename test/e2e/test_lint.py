@@ -36,13 +36,46 @@ def test_errors_have_a_place_a_hint_and_a_caret(tmp_path):
     assert end.stdout.endswith("5 errors, 0 warnings\n")
 
 
+def test_a_bad_zone_is_an_error_of_its_own_line_alone(tmp_path):
+    path, end = lint(tmp_path, "CRON_TZ=Mars/Base\nTZ=Europe/Paris\nTZ=\n@daily curl http://a/\n")
+    assert end.returncode == 2
+    errors = [line for line in end.stderr.splitlines() if "unknown time zone" in line]
+    assert len(errors) == 1 and errors[0].startswith(f"{path}:1:9: ")
+
+
+def test_lint_and_import_say_the_same_of_a_line(server, tmp_path):
+    text = """A=http://127.0.0.1:9/x
+0 5 1 1 * sleep 5; curl $A >> x.log || true
+0 5 1 1 * root curl http://127.0.0.1:9/
+0 5 1 1 * curl http://127.0.0.1:9/$B
+0 5 1 1 * curl -w "%{http_code}" http://127.0.0.1:9/
+0 5 1 1 * curl -s \\
+  http://127.0.0.1:9/
+"""
+    path, end = lint(tmp_path, text)
+    imported = run_to_end(
+        "import", "crontab", path, "--dry-run", "--url", f"http://127.0.0.1:{server.port}"
+    )
+    said = {
+        int(line.split(":")[1]): line.split("note: ")[-1].removeprefix("not convertible: ")
+        for line in end.stderr.splitlines()
+        if line.startswith(f"{path}:")
+    }
+    lines = imported.stdout.splitlines()
+    for number in range(2, 7):
+        (line,) = [line for line in lines if line.startswith(f"line {number}: ")]
+        assert line.endswith(said[number]), (line, said[number])
+    assert "cron joins no lines" in lines[6] and "7:1: this is no entry" in end.stderr
+
+
 def test_what_may_surprise_is_a_warning_and_no_error(tmp_path):
-    path, end = lint(tmp_path, "0 0 13 * 5 x\n*/7 * * * * y")
+    path, end = lint(tmp_path, "0 0 13 * 5 x\n* */4 * * * w\n*/7 * * * * y")
     assert end.returncode == 0
     assert f"{path}:1:1: warning: day and weekday are both set" in end.stderr
-    assert f"{path}:2:1: warning: " in end.stderr
+    assert f"{path}:2:1: warning: it runs every minute of the hours" in end.stderr
+    assert f"{path}:3:1: warning: " in end.stderr
     assert "the last line does not end" in end.stderr
-    assert end.stdout.endswith("0 errors, 3 warnings\n")
+    assert end.stdout.endswith("0 errors, 4 warnings\n")
 
 
 def test_a_crontab_may_come_from_standard_input_or_from_the_system():

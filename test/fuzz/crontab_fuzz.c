@@ -29,6 +29,9 @@ static void check_job(const struct job *j)
     assert(err == ERR_OK);
     assert(j->timeout_ms >= JOB_TIMEOUT_MS_MIN && j->timeout_ms <= JOB_TIMEOUT_MS_MAX);
     assert(j->max_retries <= JOB_RETRIES_MAX && j->method < JOB_METHODS);
+    assert(j->redirects <= JOB_REDIRECTS_MAX && j->overlap < OVERLAPS);
+    assert(j->retry_base_ms > 0 && j->retry_base_ms <= j->retry_cap_ms);
+    assert(j->retry_cap_ms <= JOB_RETRY_MS_MAX && j->retry_strategy < RETRY_STRATEGIES);
 }
 
 static enum err check_line(void *context, const struct crontab_line *line)
@@ -50,7 +53,9 @@ static enum err check_line(void *context, const struct crontab_line *line)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 {
     struct walk w = {.text = (const char *)data, .bytes = bytes};
-    struct crontab_options o = {.has_users = bytes % 8 == 7};
+    const struct crontab_variable set[] = {{"SET", "http://set/ a"}, {"S", "'\"$S"}};
+    struct crontab_options o = {
+        .has_users = bytes % 8 == 7, .set = set, .set_count = bytes % 2 ? COUNT_OF(set) : 0};
     struct fault f = {0};
     enum err err = crontab_read(w.text, bytes, &o, check_line, &w, &f);
     assert(err == ERR_OK || (err == ERR_LIMIT && *f.text));

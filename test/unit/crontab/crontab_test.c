@@ -10,6 +10,8 @@ static enum err keep(void *context, const struct crontab_line *line)
     a->lines[a->count] = *line;
     a->drafts[a->count] = line->draft ? job_copy(line->draft) : NULL;
     snprintf(a->zones[a->count], ZONE_NAME_BYTES, "%s", line->timezone);
+    snprintf(a->named[a->count], ZONE_NAME_BYTES, "%s",
+             line->sets_timezone ? line->sets_timezone : "");
     a->count++;
     return ERR_OK;
 }

@@ -20,6 +20,7 @@ struct answer {
     struct crontab_line lines[ANSWER_LINES_MAX];
     struct job *drafts[ANSWER_LINES_MAX]; // NULL where there is none.
     char zones[ANSWER_LINES_MAX][ZONE_NAME_BYTES];
+    char named[ANSWER_LINES_MAX][ZONE_NAME_BYTES]; // By the line itself; "" when it names none.
     size_t count;
 };
 

@@ -130,9 +130,15 @@ static void variables_are_named(void **state)
 {
     (void)state;
     static const char *const lines[][2] = {
-        {"MAILTO=ops@example.com", "MAILTO: no mail"}, {"MAILTO=\"\"", "MAILTO: no mail"},
-        {"SHELL = /bin/bash", "SHELL: no shell"},      {"  PATH=/bin:/usr/bin", "PATH: no program"},
-        {"\"KEY\" = 'a b'", "KEY: a variable"},        {"_x1=", "_x1: a variable"},
+        {"MAILTO=ops@example.com", "MAILTO: no mail"},
+        {"MAILTO=\"\"", "MAILTO: no mail"},
+        {"SHELL = /bin/bash", "SHELL: no shell"},
+        {"  PATH=/bin:/usr/bin", "PATH: no program"},
+        {"\"KEY\" = 'a b'", "KEY: its value is"},
+        {"_x1=", "_x1: its value is put into"},
+        {"HOME=/root", "HOME: no file in it"},
+        {"X=$HOME/x", "X: its value is put into"},
+        {"https_proxy=http://p", "https_proxy: calls"},
     };
     for (size_t i = 0; i < COUNT_OF(lines); i++) {
         struct answer a;
@@ -192,6 +198,18 @@ static void a_zone_can_be_checked_by_the_caller(void **state)
     assert_string_equal(a.zones[0], "UTC");
 }
 
+// A bad zone in force does not make the next line wrong that sets another.
+static void the_zone_that_a_line_names_is_told_apart(void **state)
+{
+    (void)state;
+    struct answer a;
+    answer_read(&a, "CRON_TZ=Mars/Base\nTZ=Europe/Paris\nTZ=\n", NULL);
+    assert_int_equal(a.count, 3);
+    assert_string_equal(a.zones[1], "Mars/Base");
+    assert_string_equal(a.named[1], "Europe/Paris");
+    assert_string_equal(a.named[2], "");
+}
+
 // --- Users ---------------------------------------------------------------------------------------
 
 static void a_system_crontab_has_users(void **state)
@@ -209,6 +227,77 @@ static void a_system_crontab_has_users(void **state)
     assert_string_equal(a.lines[0].reason, "a user and a command are missing");
     answer_read(&a, "17 * * * * root curl http://a/", NULL);
     assert_int_equal(a.lines[0].kind, CRONTAB_NOT_CONVERTIBLE);
+}
+
+static void check_doubt(const char *line, bool has_users, const char *reason, const char *hint)
+{
+    struct answer a;
+    answer_read(&a, line, &(struct crontab_options){.has_users = has_users});
+    assert_int_equal(a.lines[0].kind, CRONTAB_NOT_CONVERTIBLE);
+    if (!strstr(a.lines[0].reason, reason) || strcmp(a.lines[0].hint, hint) != 0)
+        fail_msg("%s: %s (%s)", line, a.lines[0].reason, a.lines[0].hint);
+    answer_free(&a);
+}
+
+static void a_user_column_is_recognised(void **state)
+{
+    (void)state;
+    const char *system = "if that is a user, this is a system crontab";
+    check_doubt("@daily root curl http://a/", false, system, "--system");
+    check_doubt("@daily my-user_1 nice curl http://a/", false, system, "--system");
+    check_doubt("17 * * * * root /usr/bin/x", false, system, "--system");
+    check_doubt("@daily find /tmp -delete", false, "its command is find, neither", "");
+    check_doubt("@daily curl http://a/", true, "curl stands where a system crontab names a user",
+                "import it without --system");
+    check_doubt("*/30 * * * * * curl http://a/", false, "cron has five fields, not six",
+                "post a job, whose schedule can have seconds");
+}
+
+static void lines_that_go_on_are_recognised(void **state)
+{
+    (void)state;
+    struct answer a;
+    answer_read(&a, "@daily curl -X POST \\\n  -H X:1 \\\n  http://a/\n@daily curl http://b/\n",
+                NULL);
+    assert_int_equal(a.count, 4);
+    assert_int_equal(a.lines[0].kind, CRONTAB_NOT_CONVERTIBLE);
+    assert_int_equal(a.lines[0].position, 20);
+    assert_string_equal(a.lines[0].reason, "cron joins no lines");
+    assert_string_equal(a.lines[0].hint, "write the entry on one line");
+    for (size_t i = 1; i < 3; i++) {
+        assert_int_equal(a.lines[i].kind, CRONTAB_INVALID);
+        assert_non_null(strstr(a.lines[i].reason, "cron joins no lines"));
+    }
+    assert_int_equal(a.lines[3].kind, CRONTAB_JOB);
+    answer_free(&a);
+}
+
+static void other_crons_have_more_schedules(void **state)
+{
+    (void)state;
+    static const char *const rows[][3] = {
+        {"@every 5m curl http://a/", "@every 5m", "@every counts from midnight UTC"},
+        {"@every_minute curl http://a/", "* * * * *", "@every_minute becomes"},
+        {"@every_second curl http://a/", "* * * * * *", "@every_second becomes"},
+        {"0~59 6~18 * * * curl http://a/", "H(0-59) H(6-18) * * *", "~ becomes H"},
+        {"~ * * * * curl http://a/", "H(0-59) * * * *", "~ becomes H"},
+        {"5,~30 8~ * * ~ curl http://a/", "5,H(0-30) H(8-23) * * H(0-6)", "~ becomes H"},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct answer a;
+        answer_read(&a, rows[i][0], NULL);
+        if (!a.drafts[0])
+            fail_msg("%s: %s", rows[i][0], a.lines[0].reason);
+        assert_string_equal(a.drafts[0]->schedule, rows[i][1]);
+        assert_non_null(strstr(a.lines[0].reason, rows[i][2]));
+        answer_free(&a);
+    }
+    struct answer a;
+    answer_read(&a, "@every curl", NULL);
+    assert_int_equal(a.lines[0].kind, CRONTAB_INVALID);
+    answer_read(&a, "70~80 * * * * curl http://a/", NULL);
+    assert_int_equal(a.lines[0].kind, CRONTAB_INVALID);
+    assert_int_equal(a.lines[0].length, 5);
 }
 
 // --- Limits --------------------------------------------------------------------------------------
@@ -289,7 +378,11 @@ int main(void)
         cmocka_unit_test(variables_are_named),
         cmocka_unit_test(a_zone_counts_for_the_lines_below_it),
         cmocka_unit_test(a_zone_can_be_checked_by_the_caller),
+        cmocka_unit_test(the_zone_that_a_line_names_is_told_apart),
         cmocka_unit_test(a_system_crontab_has_users),
+        cmocka_unit_test(a_user_column_is_recognised),
+        cmocka_unit_test(lines_that_go_on_are_recognised),
+        cmocka_unit_test(other_crons_have_more_schedules),
         cmocka_unit_test(sizes_are_bounded),
         cmocka_unit_test(a_line_may_be_long_but_not_too_long),
         cmocka_unit_test(the_caller_can_stop),

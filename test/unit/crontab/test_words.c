@@ -30,7 +30,7 @@ static void quotes_are_undone(void **state)
         {"curl http://a/ -d \"5$\"", "5$"},
         {"curl http://a/ -d a~b=*?[c]", "a~b=*?[c]"},
         {"curl http://a/ -d x#y # a comment 'for the shell | only", "x#y"},
-        {"curl http://a/ -d x\\", "x\\"},
+        {"curl http://a/ -d 'x\\' # \\\\", "x\\"},
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++)
         check_body(rows[i][0], rows[i][1]);
@@ -58,16 +58,11 @@ static void what_needs_a_shell_is_not_guessed_at(void **state)
     (void)state;
     static const char *const rows[][3] = {
         {"curl http://a/ | grep ok", "|", "its output goes to another command"},
-        {"curl http://a/ || echo no", "||", "it runs another command as well"},
-        {"cd /srv && curl http://a/", "&&", "it runs another command as well"},
-        {"curl http://a/; date", ";", "it runs another command as well"},
         {"curl http://a/?x=1&y=2", "&", "a URL with an & in it needs quotes"},
-        {"(curl http://a/)", "(", "only a shell could run it"},
-        {"curl http://a/ > /var/log/a.log 2>&1", "> /var/log/a.log", "it reads or writes a file"},
-        {"curl http://a/ 2>>'/tmp/x y'", "2>>'/tmp/x y'", "it reads or writes a file"},
-        {"curl -d @- http://a/ < /etc/motd", "< /etc/motd", "it reads or writes a file"},
-        {"curl -d @- http://a/ <<EOF", "<<EOF", "it reads or writes a file"},
-        {"curl http://a/ >&x", ">&x", "it reads or writes a file"},
+        {"curl http://a/ > /srv/a 2>&1", "> /srv/a", "it writes the answer to a file"},
+        {"curl -d @- http://a/ < /etc/motd", "< /etc/motd", "it reads a file"},
+        {"curl -d @- http://a/ <<EOF", "<<EOF", "it reads a file"},
+        {"curl http://a/ >&x", ">&x", "it writes the answer to a file"},
         {"curl $URL", "$URL", "it uses the variable $URL"},
         {"curl \"http://a/${KEY}\"", "${KEY}", "it uses the variable ${KEY}"},
         {"curl http://a/?$$", "$$", "it uses the variable $$"},
@@ -78,7 +73,6 @@ static void what_needs_a_shell_is_not_guessed_at(void **state)
         {"curl -o ~/x http://a/", "~", "only a shell could expand it"},
         {"curl 'http://a/", "'", "the quote is not closed"},
         {"curl \"http://a/", "\"", "the quote is not closed"},
-        {"http_proxy=x curl http://a/", "http_proxy=x", "it sets a variable for its command"},
         {"/usr/bin/backup --all", "/usr/bin/backup", "its command is /usr/bin/backup, neither"},
         {"curlx http://a/", "curlx", "neither curl nor wget"},
     };
@@ -125,9 +119,22 @@ static void percent_signs_are_crons(void **state)
 static void positions_count_the_line(void **state)
 {
     (void)state;
-    assert_not_convertible("curl -d \\%\\% http://a/ | cat", "|", "its output goes to");
+    assert_not_convertible("curl -d \\%\\% http://a/ | grep x", "|", "its output goes to");
     assert_not_convertible("curl -d '\\%\\%' -I http://a/", "-I", "HEAD");
     assert_not_convertible("curl -d x http://a/\\%\\% -I%x", "-I", "HEAD");
+}
+
+// What cuts the command short is said, rather than what is then missing from it.
+static void a_percent_sign_that_cuts_a_quote_is_named(void **state)
+{
+    (void)state;
+    struct answer a;
+    answer_read(&a, "@daily curl -w \"%{http_code}\" http://a/", NULL);
+    assert_int_equal(a.lines[0].kind, CRONTAB_NOT_CONVERTIBLE);
+    assert_int_equal(a.lines[0].position, 16);
+    assert_int_equal(a.lines[0].length, 1);
+    assert_non_null(strstr(a.lines[0].reason, "this % ends the command"));
+    assert_string_equal(a.lines[0].hint, "\\%");
 }
 
 int main(void)
@@ -139,6 +146,7 @@ int main(void)
         cmocka_unit_test(words_are_bounded),
         cmocka_unit_test(percent_signs_are_crons),
         cmocka_unit_test(positions_count_the_line),
+        cmocka_unit_test(a_percent_sign_that_cuts_a_quote_is_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

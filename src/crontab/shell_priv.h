@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: MIT
+// shell_priv.h: what the parts of a shell share: the line under way, and the commands beside a
+// call.
+
+#ifndef CARILLON_CRONTAB_SHELL_PRIV_H
+#define CARILLON_CRONTAB_SHELL_PRIV_H
+
+#include "crontab/crontab_priv.h"
+
+struct shell {
+    struct crontab_line *line;
+    struct environment *environment;
+    struct arena arena; // Texts of words, until the line is over.
+    struct call call;   // What wrappers and the call have said so far.
+    struct job *job;    // Of the call; NULL: the call is still to come.
+    uint64_t delay_ms;  // Slept before the call.
+    unsigned depth;     // Of lists within lists.
+    bool exports;       // The command just read set variables for those after it.
+};
+
+typedef enum err bystander_apply(struct shell *sh, const struct command_text *c,
+                                 const struct words *w, size_t first);
+
+// A command that makes no difference to a call, or one that is understood.
+struct bystander {
+    const char *name;
+    bystander_apply *before;       // NULL: it may not stand before the call.
+    bool after;                    // It may stand after the call.
+    bystander_apply *takes_output; // NULL: the call's output may not go to it.
+};
+
+// NULL when the word names none.
+const struct bystander *crontab__bystander(const char *word);
+
+// Takes the assignments with which the words begin: NAME=value, for the command that follows or,
+// when none does, for all that come. *first is the first word which is none.
+enum err crontab__take_assignments(struct shell *sh, const struct command_text *c,
+                                   const struct words *w, size_t *first);
+
+// Whether a job can do without what goes to the file or comes from it.
+enum err crontab__judge_redirection(struct shell *sh, const struct command_text *c,
+                                    const struct redirection *r);
+
+#endif
