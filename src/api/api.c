@@ -42,14 +42,11 @@ static char *error_body(void *context, const struct refusal *refusal, size_t *by
     return problem_refusal_body(context, refusal, bytes);
 }
 
-enum err api_open(const struct api_options *o, struct service *s, struct observer *observer,
-                  struct api **out, struct fault *f)
+enum err api_listen(const struct api_options *o, struct api **out, struct fault *f)
 {
     static const char *const reserved[] = {"/livez", "/readyz", "/metrics", NULL};
     json_object_seed(0); // Before there are threads.
     struct api *a = xcalloc(1, sizeof *a);
-    a->service = s;
-    a->observer = observer;
     a->version = o->version;
     struct server_options options = {
         .host = o->host,
@@ -60,13 +57,21 @@ enum err api_open(const struct api_options *o, struct service *s, struct observe
     };
     enum err err = web_names_parse(o->host, o->allowed_hosts, &a->names, f);
     if (!err)
-        err = server_open(&options, handle_exchange, a, &a->server, f);
+        err = server_listen(&options, handle_exchange, a, &a->server, f);
     if (err) {
         free(a);
         return err;
     }
     *out = a;
     return ERR_OK;
+}
+
+enum err api_serve(struct api *a, struct service *s, struct observer *observer, struct fault *f)
+{
+    assert(s && observer && !a->service);
+    a->service = s;
+    a->observer = observer;
+    return server_serve(a->server, f);
 }
 
 uint16_t api_port(const struct api *a)

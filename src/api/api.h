@@ -25,10 +25,15 @@ struct api_options {
     const char *allowed_hosts;
 };
 
-// Listens and answers from now on. Service and observer stay the caller's. ERR_BUSY when the port
-// is taken, ERR_FORBIDDEN, ERR_SYNTAX (the host is no address, a name is none) or ERR_SYSTEM.
-MUST_CHECK enum err api_open(const struct api_options *o, struct service *s,
-                             struct observer *observer, struct api **out, struct fault *f);
+// Takes the address: clients that connect from now on wait. Comes first in a start, so that one
+// which cannot have its port has done nothing. ERR_BUSY when the port is taken, ERR_FORBIDDEN,
+// ERR_SYNTAX (the host is no address, a name is none) or ERR_SYSTEM.
+MUST_CHECK enum err api_listen(const struct api_options *o, struct api **out, struct fault *f);
+
+// Answers from now on. Service and observer stay the caller's. After an error the API can only be
+// closed.
+MUST_CHECK enum err api_serve(struct api *a, struct service *s, struct observer *observer,
+                              struct fault *f);
 
 uint16_t api_port(const struct api *a);
 

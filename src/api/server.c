@@ -98,13 +98,32 @@ static enum err start(struct server *s, struct fault *f)
     return err;
 }
 
-enum err server_open(const struct server_options *o, server_handler *handler, void *context,
-                     struct server **out, struct fault *f)
+enum err server_listen(const struct server_options *o, server_handler *handler, void *context,
+                       struct server **out, struct fault *f)
 {
     struct server *s = server__new(o, handler, context);
     enum err err = server__listen(o->host, o->port, &s->listen_fd, &s->bound, f);
-    if (!err)
-        err = start(s, f);
+    if (err) {
+        server_close(s);
+        return err;
+    }
+    *out = s;
+    return ERR_OK;
+}
+
+enum err server_serve(struct server *s, struct fault *f)
+{
+    return start(s, f);
+}
+
+enum err server_open(const struct server_options *o, server_handler *handler, void *context,
+                     struct server **out, struct fault *f)
+{
+    struct server *s;
+    enum err err = server_listen(o, handler, context, &s, f);
+    if (err)
+        return err;
+    err = server_serve(s, f);
     if (err) {
         server_close(s);
         return err;

@@ -97,9 +97,17 @@ struct server_options {
     const char *error_type;        // [application/problem+json] Content type of error_body's text.
 };
 
-// Listens and starts the threads. `context` goes to every call of `handler` and of the error_body
-// hook. ERR_BUSY when the port is taken, ERR_FORBIDDEN when the system does not allow it,
-// ERR_SYNTAX when the host is not an address, ERR_SYSTEM otherwise; *f names the address.
+// Takes the address: clients that connect from now on wait. `context` goes to every call of
+// `handler` and of the error_body hook. ERR_BUSY when the port is taken, ERR_FORBIDDEN when the
+// system does not allow it, ERR_SYNTAX when the host is not an address, ERR_SYSTEM otherwise; *f
+// names the address.
+MUST_CHECK enum err server_listen(const struct server_options *o, server_handler *handler,
+                                  void *context, struct server **out, struct fault *f);
+
+// Starts the threads, which answer. Once; after an error the server can only be closed.
+MUST_CHECK enum err server_serve(struct server *s, struct fault *f);
+
+// Both.
 MUST_CHECK enum err server_open(const struct server_options *o, server_handler *handler,
                                 void *context, struct server **out, struct fault *f);
 
