@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 // server.c: boot order, wiring, and an orderly stop.
 //
-// Boot: lock, store, engine (which recovers and goes on planning), service, observer, API. Nobody
-// can ask for anything before everything that was owed is under way. The stop runs the other way,
-// after the attempts under way had their time to end.
+// Boot: lock, port, store, engine (which loads what there is), service, observer, API, and last the
+// engine's threads, which recover and go on planning. Nothing is sent or written before everything
+// that can fail is there: a start that fails has done nothing, however often a supervisor tries it.
+// Clients that are early wait. The stop runs the other way, after the attempts under way had their
+// time to end.
 
 #include "app/app_priv.h"
 #include "base/log.h"
@@ -43,7 +45,7 @@ static bool is_loopback(const char *host)
     return inet_pton(AF_INET, host, &v4) == 1 && ntohl(v4.s_addr) >> 24 == 127;
 }
 
-static enum err start_engine(struct carillon *c, struct fault *f)
+static enum err open_engine(struct carillon *c, struct fault *f)
 {
     const struct settings *s = &c->settings;
     struct engine_options o = {
@@ -62,25 +64,26 @@ static enum err start_engine(struct carillon *c, struct fault *f)
     o.limits.in_flight_max = (uint32_t)s->max_in_flight;
     o.limits.host_in_flight_max = (uint32_t)s->max_in_flight_per_host;
     o.limits.jobs_max = (uint32_t)s->jobs_max;
-    return engine_start(&o, c->store, &c->engine, f);
+    return engine_open(&o, c->store, &c->engine, f);
 }
 
-static enum err start_api(struct carillon *c, struct fault *f)
+static enum err listen_on(struct carillon *c, struct fault *f)
 {
-    unsigned threads = (unsigned)c->settings.api_threads;
-    struct service_options so = {.readers = threads, .calls_max = 16384, .targets = &c->targets};
-    enum err err = service_open(&so, c->store, c->engine, &c->service, f);
-    if (err)
-        return err;
-    c->observer = observer_new(c->engine, CARILLON_VERSION);
-    struct api_options ao = {
+    struct api_options o = {
         .host = c->host,
         .port = c->port,
-        .threads = threads,
+        .threads = (unsigned)c->settings.api_threads,
         .version = CARILLON_VERSION,
         .allowed_hosts = c->settings.allowed_hosts,
     };
-    return api_open(&ao, c->service, c->observer, &c->api, f);
+    return api_listen(&o, &c->api, f);
+}
+
+static enum err open_service(struct carillon *c, struct fault *f)
+{
+    struct service_options o = {
+        .readers = (unsigned)c->settings.api_threads, .calls_max = 16384, .targets = &c->targets};
+    return service_open(&o, c->store, c->engine, &c->service, f);
 }
 
 static void log_listening(const struct carillon *c)
@@ -109,20 +112,34 @@ enum err app__check_settings(struct carillon *c, struct fault *f)
     return address_policy_parse(s->deny_targets, s->allow_targets, &c->targets, f);
 }
 
-static enum err start_rooms(struct carillon *c, struct fault *f)
+static enum err open_rooms(struct carillon *c, struct fault *f)
 {
     enum err err = cluster_solo_open(c->settings.db, &c->cluster, f);
     if (!err)
+        err = listen_on(c, f);
+    if (!err)
         err = store_sqlite_open(c->settings.db, &c->store, f);
     if (!err)
-        app__warn_of_open_files(c->settings.db);
+        err = open_engine(c, f);
     if (!err)
-        err = start_engine(c, f);
+        err = open_service(c, f);
     if (!err)
-        err = start_api(c, f);
-    if (!err)
-        log_listening(c);
+        c->observer = observer_new(c->engine, CARILLON_VERSION);
     return err;
+}
+
+static enum err start_rooms(struct carillon *c, struct fault *f)
+{
+    enum err err = open_rooms(c, f);
+    if (!err)
+        err = api_serve(c->api, c->service, c->observer, f);
+    if (!err)
+        err = engine_start(c->engine, f);
+    if (err)
+        return err;
+    app__warn_of_open_files(c->settings.db);
+    log_listening(c);
+    return ERR_OK;
 }
 
 static void stop_rooms(struct carillon *c)

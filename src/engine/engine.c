@@ -13,6 +13,7 @@
 #include "base/metrics.h"
 
 #include <assert.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <time.h>
 
@@ -202,9 +203,22 @@ static void turn(struct engine *e, int timeout_ms)
     publish(e);
 }
 
+// Everything that the last life owed goes on from here.
+static void begin(struct engine *e)
+{
+    step(e, &(struct event){.kind = EVENT_START, .progress = e->loaded});
+    pthread_mutex_lock(&e->lock);
+    e->status.started_at = e->now.wall;
+    e->status.epoch = e->loaded.epoch + 1;
+    pthread_mutex_unlock(&e->lock);
+    hand_over(e);
+    publish(e);
+}
+
 static void *run(void *context)
 {
     struct engine *e = context;
+    begin(e);
     while (!e->stopping) {
         bool busy = e->actions.wake_wall <= e->now.wall || e->actions.wake_mono <= e->now.mono;
         if (!busy) {
@@ -240,9 +254,9 @@ static enum err add_execution(void *context, const struct execution *x)
     return core_add_execution(e->core, x);
 }
 
-static enum err load(struct engine *e, struct progress *progress, struct fault *f)
+static enum err load(struct engine *e, struct fault *f)
 {
-    enum err err = store_get_progress(e->store, progress, f);
+    enum err err = store_get_progress(e->store, &e->loaded, f);
     if (!err)
         err = store_load_jobs(e->store, add_job, e, f);
     if (!err)
@@ -282,35 +296,12 @@ static void store_failed(void *context, const struct fault *f)
     e->store_lost(f);
 }
 
-static enum err start_threads(struct engine *e, const struct engine_options *o,
-                              const struct progress *progress, struct fault *f)
+static struct engine *engine_new(const struct engine_options *o, struct store *s)
 {
-    struct store_writer_events events = {.committed = engine__post_recorded,
-                                         .stalled = store_stalled,
-                                         .failed = store_failed,
-                                         .context = e};
-    enum err err = store_writer_start(e->store, &o->retention, &events, &e->writer, f);
-    if (err)
-        return err;
-    step(e, &(struct event){.kind = EVENT_START, .progress = *progress});
-    e->status.started_at = e->now.wall;
-    e->status.epoch = progress->epoch + 1;
-    hand_over(e);
-    publish(e);
-    if (pthread_create(&e->thread, NULL, run, e) != 0)
-        return fault_set(f, ERR_SYSTEM, "cannot start the engine's thread");
-    pthread_setname_np(e->thread, "engine");
-    e->thread_runs = true;
-    return ERR_OK;
-}
-
-enum err engine_start(const struct engine_options *o, struct store *s, struct engine **out,
-                      struct fault *f)
-{
-    assert(o->store_lost);
     struct engine *e = xcalloc(1, sizeof *e);
     e->store = s;
     e->store_lost = o->store_lost;
+    e->retention = o->retention;
     e->core = core_new(&o->limits);
     e->batch = batch_new(1);
     e->hand_over_at = MONO_NEVER;
@@ -320,13 +311,17 @@ enum err engine_start(const struct engine_options *o, struct store *s, struct en
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_cond_init(&e->turned, &monotonic);
     pthread_condattr_destroy(&monotonic);
+    return e;
+}
 
-    struct progress progress;
+enum err engine_open(const struct engine_options *o, struct store *s, struct engine **out,
+                     struct fault *f)
+{
+    assert(o->store_lost);
+    struct engine *e = engine_new(o, s);
     enum err err = open_parts(e, o, f);
     if (!err)
-        err = load(e, &progress, f);
-    if (!err)
-        err = start_threads(e, o, &progress, f);
+        err = load(e, f);
     if (err) {
         engine_stop(e);
         return err;
@@ -335,12 +330,48 @@ enum err engine_start(const struct engine_options *o, struct store *s, struct en
     return ERR_OK;
 }
 
+static enum err start_writer(struct engine *e, struct fault *f)
+{
+    const struct store_writer_events events = {.committed = engine__post_recorded,
+                                               .stalled = store_stalled,
+                                               .failed = store_failed,
+                                               .context = e};
+    struct store_writer *w;
+    enum err err = store_writer_start(e->store, &e->retention, &events, &w, f);
+    if (err)
+        return err;
+    pthread_mutex_lock(&e->lock);
+    e->writer = w;
+    pthread_mutex_unlock(&e->lock);
+    return ERR_OK;
+}
+
+enum err engine_start(struct engine *e, struct fault *f)
+{
+    assert(!e->writer);
+    enum err err = start_writer(e, f);
+    if (err)
+        return err;
+    int problem = pthread_create(&e->thread, NULL, run, e);
+    if (problem)
+        return fault_set(f, ERR_SYSTEM, "cannot start the engine's thread: %s", strerror(problem));
+    pthread_setname_np(e->thread, "engine");
+    e->thread_runs = true;
+    pthread_mutex_lock(&e->lock);
+    while (e->status.turned_at == 0)
+        pthread_cond_wait(&e->turned, &e->lock);
+    pthread_mutex_unlock(&e->lock);
+    return ERR_OK;
+}
+
 struct engine_status engine_status(struct engine *e)
 {
     pthread_mutex_lock(&e->lock);
     struct engine_status s = e->status;
+    struct store_writer *w = e->writer;
     pthread_mutex_unlock(&e->lock);
-    s.store = store_writer_status(e->writer);
+    if (w)
+        s.store = store_writer_status(w);
     return s;
 }
 
@@ -376,16 +407,24 @@ static void stop_thread(struct engine *e)
     pthread_join(e->thread, NULL);
 }
 
+// The engine's thread has ended. A core that drains refuses late commands, and lets nothing go that
+// has waited for the last commits.
+static void open_late_mail(struct engine *e)
+{
+    e->now = (struct now){0};
+    step(e, &(struct event){.kind = EVENT_DRAIN});
+    store_writer_stop(e->writer); // The last commits still post their mail.
+    mailbox_shut(e->mailbox);
+    mail_came(e, 0);
+}
+
 void engine_stop(struct engine *e)
 {
     if (!e)
         return;
     stop_thread(e);
-    store_writer_stop(e->writer); // The last commits still post their mail.
-    if (e->mailbox) {
-        mailbox_shut(e->mailbox);
-        mail_came(e, 0); // Late commands are refused by a core that drains.
-    }
+    if (e->mailbox)
+        open_late_mail(e);
     engine__refuse_held(&e->held);
     dispatch_close(e->dispatch);
     if (e->loop) {

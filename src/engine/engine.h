@@ -25,20 +25,25 @@ struct engine_options {
     void (*store_lost)(const struct fault *f);
 };
 
-// Loads jobs and unfinished executions from the store, then starts the engine's and the store's
-// threads. The store stays the caller's and must outlive the engine.
-MUST_CHECK enum err engine_start(const struct engine_options *o, struct store *s,
-                                 struct engine **out, struct fault *f);
+// Loads jobs and unfinished executions from the store, which stays the caller's and must outlive
+// the engine. Nothing is written or sent before engine_start.
+MUST_CHECK enum err engine_open(const struct engine_options *o, struct store *s,
+                                struct engine **out, struct fault *f);
+
+// Starts the engine's and the store's threads; what was owed is under way when it returns. The last
+// step of a start, since nothing can take it back. Once. After an error the engine can only be
+// stopped, and nothing has been written or sent.
+MUST_CHECK enum err engine_start(struct engine *e, struct fault *f);
 
 // Called on the engine's thread when the command's change is durable (or refused, with
 // reply->err). It must not block. `reply` is borrowed for the call, but its row is moved: whoever
 // is called owns it.
 typedef void engine_reply(void *context, const struct reply *r);
 
-// Hands over a command from any thread. `c` is copied and its job taken, also on failure; its body
-// is copied. `done` is called exactly once when ERR_OK is returned, else never. ERR_LIMIT: too many
-// commands wait; ERR_CLOSED: stopping; ERR_STORE_FULL (the disk is full) and ERR_BUSY (another
-// program holds the database): nothing can be written now.
+// Hands over a command from any thread; before engine_start it waits. `c` is copied and its job
+// taken, also on failure; its body is copied. `done` is called exactly once when ERR_OK is
+// returned, else never. ERR_LIMIT: too many commands wait; ERR_CLOSED: stopping; ERR_STORE_FULL
+// (the disk is full) and ERR_BUSY (another program holds the database): nothing can be written now.
 MUST_CHECK enum err engine_submit(struct engine *e, const struct command *c, engine_reply *done,
                                   void *context);
 
@@ -47,7 +52,7 @@ struct engine_status {
     struct core_status core;
     struct store_writer_status store;
     wall_ms turned_at;
-    wall_ms started_at;
+    wall_ms started_at; // 0: not yet; then the rest is not set either.
     int64_t epoch;
     enum err store_stalled; // ERR_OK, or why nothing is written now: see engine_submit.
 };
@@ -61,6 +66,8 @@ void engine_zones_changed(struct engine *e);
 // the number of attempts abandoned; they are made again after the next start.
 size_t engine_drain(struct engine *e, dur_ms timeout_ms);
 
-void engine_stop(struct engine *e); // Commits what waits, ends both threads. NULL is a no-op.
+// Commits what waits and ends both threads. Starts no attempt, also without a drain before; those
+// under way are abandoned. NULL is a no-op.
+void engine_stop(struct engine *e);
 
 #endif

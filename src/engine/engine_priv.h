@@ -76,7 +76,9 @@ struct timespec engine__deadline(struct timespec now, dur_ms wait_ms);
 
 struct engine {
     struct store *store;
-    struct store_writer *writer;
+    struct store_retention retention;
+    struct progress loaded;      // Where the last life ended.
+    struct store_writer *writer; // NULL before the start. Set under the lock.
     struct core *core;
     struct loop *loop;
     struct dispatch *dispatch;

@@ -46,9 +46,11 @@ static void judge_store(const struct engine_status *s, struct health *h)
 static void judge_planner(const struct engine_status *s, struct health *h)
 {
     dur_ms behind = s->turned_at - s->core.watermark;
-    if (s->core.draining)
+    if (s->started_at == 0)
+        judge(h, HEALTH_PLANNER, HEALTH_FAILING, "the server is starting");
+    else if (s->core.draining)
         judge(h, HEALTH_PLANNER, HEALTH_DEGRADED, "the server is shutting down");
-    else if (s->turned_at > 0 && behind > PLANNER_LAG_MS)
+    else if (behind > PLANNER_LAG_MS)
         judge(h, HEALTH_PLANNER, HEALTH_DEGRADED, "planning is %" PRId64 " ms behind", behind);
 }
 
@@ -153,7 +155,8 @@ json_t *health_json(const struct health *h, const char *version)
     json_object_set_new(o, "version", json_string(version));
     json_object_set_new(o, "tzdata", json_string(tzdata));
     json_object_set_new(o, "started_at", time_json(h->status.started_at));
-    json_object_set_new(o, "uptime_s", json_integer((h->judged_at - h->status.started_at) / 1000));
+    wall_ms started_at = h->status.started_at ? h->status.started_at : h->judged_at;
+    json_object_set_new(o, "uptime_s", json_integer((h->judged_at - started_at) / 1000));
     json_object_set_new(o, "epoch", json_integer(h->status.epoch));
     json_object_set_new(o, "draining", json_boolean(h->status.core.draining));
     for (enum health_part part = 0; part < HEALTH_PARTS; part++)

@@ -144,7 +144,8 @@ static void start(void)
     memset(&scene, 0, sizeof scene);
     disk_start();
     store_assert_ok(store_sqlite_open(PATH, &scene.store, f));
-    store_assert_ok(engine_start(&o, scene.store, &scene.engine, f));
+    store_assert_ok(engine_open(&o, scene.store, &scene.engine, f));
+    store_assert_ok(engine_start(scene.engine, f));
 }
 
 // A full disk gets room once the engine has noticed, which by then refuses whoever asks.

@@ -6,6 +6,9 @@
 #include "alert/alert.h"
 #include "base/log.h"
 
+#include <dirent.h>
+#include <sched.h>
+#include <stdio.h>
 #include <string.h>
 
 struct rig rig = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
@@ -88,6 +91,7 @@ static const struct store_ops played_ops = {
 static void targets_send(struct dispatch *d, const struct send *s)
 {
     (void)d, (void)s;
+    note(&rig.sends);
 }
 
 static void targets_cancel(struct dispatch *d, uint64_t ticket)
@@ -139,16 +143,52 @@ int rig_setup(void **state)
     rig.store.ops = &played_ops;
     rig.gate_is_shut = false;
     rig.commit_answer = ERR_OK;
-    rig.commits = rig.alerts = 0;
+    rig.commits = rig.alerts = rig.sends = 0;
     if (store_memory_open(&rig.inner, NULL))
         return 1;
-    return engine_start(&o, &rig.store, &rig.engine, NULL) ? 1 : 0;
+    if (engine_open(&o, &rig.store, &rig.engine, NULL))
+        return 1;
+    return engine_start(rig.engine, NULL) ? 1 : 0;
 }
 
 void rig_stop(void)
 {
     engine_stop(rig.engine);
     rig.engine = NULL;
+}
+
+static bool has_engine_thread(void)
+{
+    bool found = false;
+    DIR *tasks = opendir("/proc/self/task");
+    for (struct dirent *d; (d = readdir(tasks));) {
+        char path[300], name[32] = "";
+        snprintf(path, sizeof path, "/proc/self/task/%s/comm", d->d_name);
+        FILE *file = fopen(path, "r");
+        if (file && fgets(name, sizeof name, file))
+            found = found || strcmp(name, "engine\n") == 0;
+        if (file)
+            fclose(file);
+    }
+    closedir(tasks);
+    return found;
+}
+
+static void *open_gate_late(void *unused)
+{
+    while (has_engine_thread())
+        sched_yield();
+    rig_shut_gate(false);
+    return unused;
+}
+
+void rig_stop_during_commit(void)
+{
+    pthread_t other;
+    assert_true(has_engine_thread());
+    assert_int_equal(pthread_create(&other, NULL, open_gate_late, NULL), 0);
+    rig_stop();
+    pthread_join(other, NULL);
 }
 
 int rig_teardown(void **state)

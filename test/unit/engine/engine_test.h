@@ -34,6 +34,7 @@ struct rig {
     enum err commit_answer; // Of each commit from now on.
     unsigned commits;       // Asked for so far.
     unsigned alerts;        // Raised so far.
+    unsigned sends;         // Attempts given to the targets so far.
 };
 
 extern struct rig rig;
@@ -52,6 +53,9 @@ void rig_stop(void);
 void rig_set_commit_answer(enum err err);
 void rig_shut_gate(bool shut);
 void rig_wait_for_commits(unsigned count); // Until so many have been asked for.
+// Stops the engine while a commit is held back, and lets the commit go on when the engine's own
+// thread has ended.
+void rig_stop_during_commit(void);
 
 // A job as engine_submit takes it.
 struct job *rig_job(const char *schedule);

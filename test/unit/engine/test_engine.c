@@ -108,6 +108,27 @@ static void a_stall_is_called_what_it_is(void **state)
     }
 }
 
+// The row of the execution becomes durable when the engine's thread has ended. It is for the next
+// life to send the request: nobody would hear of its outcome now.
+static void a_stop_sends_nothing_that_waited_for_its_commit(void **state)
+{
+    (void)state;
+    struct answer made, triggered;
+    struct command create = {.kind = COMMAND_CREATE, .job = rig_job("@yearly")};
+    assert_int_equal(zone_find("UTC", &create.zone, NULL), ERR_OK);
+    assert_int_equal(rig_submit(&create, &made), ERR_OK);
+    rig_wait_for(&made);
+    rig_shut_gate(true);
+    unsigned commits = rig.commits;
+    struct command trigger = {.kind = COMMAND_TRIGGER, .id = made.reply.job};
+    assert_int_equal(rig_submit(&trigger, &triggered), ERR_OK);
+    rig_wait_for_commits(commits + 1);
+    rig_stop_during_commit();
+    assert_int_equal(triggered.count, 1);
+    assert_int_equal(triggered.reply.err, ERR_OK);
+    assert_int_equal(rig.sends, 0);
+}
+
 static void deadlines_know_milliseconds(void **state)
 {
     (void)state;
@@ -136,6 +157,7 @@ int main(void)
         RIG_TEST(the_reply_to_a_create_carries_the_job),
         RIG_TEST(a_reply_that_is_dropped_takes_its_job_along),
         RIG_TEST(a_stall_is_called_what_it_is),
+        RIG_TEST(a_stop_sends_nothing_that_waited_for_its_commit),
         cmocka_unit_test(deadlines_know_milliseconds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
