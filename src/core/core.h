@@ -48,6 +48,7 @@ struct outcome {
     uint64_t ticket; // From struct send.
     enum outcome_kind kind;
     dur_ms retry_after_ms;  // From the answer's Retry-After; 0 when there was none.
+    const char *location;   // Of an answer 3xx, to be shown: where it leads. NULL when none.
     struct attempt attempt; // execution_id and number are filled in by the core.
 };
 

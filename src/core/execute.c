@@ -419,6 +419,13 @@ static void failed(struct core *c, struct open *o, const struct outcome *out, co
         core__finish(c, o, EXECUTION_FAILED, error, NULL);
 }
 
+static void say_status(char text[static ERROR_TEXT_MAX], const struct outcome *out)
+{
+    snprintf(text, ERROR_TEXT_MAX, "answered with HTTP status %u%s%s",
+             (unsigned)out->attempt.http_status, out->location ? ", Location: " : "",
+             out->location ? out->location : "");
+}
+
 void core__outcome(struct core *c, const struct outcome *out)
 {
     struct open *o = core__open_by_ticket(c, out->ticket);
@@ -431,9 +438,9 @@ void core__outcome(struct core *c, const struct outcome *out)
 
     bool answered = out->kind == OUTCOME_ANSWERED;
     bool success = answered && status_set_has(&o->job->policy->success, a.http_status);
-    char text[64];
+    char text[ERROR_TEXT_MAX];
     if (answered && !success) {
-        snprintf(text, sizeof text, "answered with HTTP status %u", (unsigned)a.http_status);
+        say_status(text, out);
         a.error = text;
     }
     core__record_attempt(c, &a, success);

@@ -78,6 +78,16 @@ void words_malformed(char out[static ERROR_TEXT_MAX], const char *reason, const 
         snprintf(out + used, ERROR_TEXT_MAX - used, ": %.120s", reason);
 }
 
+void words_unreadable(char out[static ERROR_TEXT_MAX], const struct response *r, const char *origin)
+{
+    if (r->failure == RESPONSE_MALFORMED)
+        words_malformed(out, r->reason, origin);
+    else
+        words_trouble(out,
+                      r->failure == RESPONSE_NOT_HTTP ? TROUBLE_NOT_HTTP : TROUBLE_HEAD_TOO_LONG,
+                      origin);
+}
+
 void words_connect(char out[static ERROR_TEXT_MAX], int number, const char *origin)
 {
     const char *words = trouble_words[TROUBLE_CONNECT];

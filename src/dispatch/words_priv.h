@@ -6,6 +6,7 @@
 
 #include "base/address_policy.h"
 #include "dispatch/dispatch.h"
+#include "dispatch/response_priv.h"
 
 enum trouble {
     TROUBLE_NONE,
@@ -37,7 +38,11 @@ enum stage {
 // `origin` is the target's "host:port" (base/origin.h), or "" when the URL has none.
 void words_trouble(char out[static ERROR_TEXT_MAX], enum trouble t, const char *origin);
 
-// TROUBLE_MALFORMED and what is wrong; `reason` may be "".
+// Why the parser refused the answer.
+void words_unreadable(char out[static ERROR_TEXT_MAX], const struct response *r,
+                      const char *origin);
+
+// A malformed answer; `reason`, which may be "", says what is wrong with it.
 void words_malformed(char out[static ERROR_TEXT_MAX], const char *reason, const char *origin);
 
 // Why there is no connection, from the errno of the last try.

@@ -26,6 +26,7 @@ struct seen {
     dur_ms retry_after_ms;
     struct attempt attempt; // With texts of its own.
     char error[ERROR_TEXT_MAX];
+    char location[ERROR_TEXT_MAX];
     char response[EXCERPT_BYTES_MAX + 1];
 };
 

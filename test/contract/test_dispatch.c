@@ -25,6 +25,15 @@ static struct script scripts[] = {
     {"/created", "HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n", 0, SCRIPT_KEEP},
     {"/no-content", "HTTP/1.1 204 No Content\r\n\r\n", 0, SCRIPT_KEEP},
     {"/moved", "HTTP/1.1 302 Found\r\nLocation: /ok\r\nContent-Length: 0\r\n\r\n", 0, SCRIPT_KEEP},
+    {"/moved-oddly",
+     "HTTP/1.1 308 Moved\r\nlocation:  http://b/%00\xe4?x= y \r\nContent-Length: 0\r\n\r\n", 0,
+     SCRIPT_KEEP},
+    {"/moved-folded", "HTTP/1.1 301 Moved\r\nLocation:\r\n\t/folded\r\nContent-Length: 0\r\n\r\n",
+     0, SCRIPT_KEEP},
+    {"/moved-nowhere", "HTTP/1.1 303 See\r\nContent-Length: 0\r\n\r\n", 0, SCRIPT_KEEP},
+    {"/moved-blank", "HTTP/1.1 303 See\r\nLocation: \r\nContent-Length: 0\r\n\r\n", 0, SCRIPT_KEEP},
+    {"/created-at", "HTTP/1.1 201 Created\r\nLocation: /x\r\nContent-Length: 0\r\n\r\n", 0,
+     SCRIPT_KEEP},
     {"/not-found", "HTTP/1.1 404 Not Found\r\nContent-Length: 4\r\n\r\ngone", 0, SCRIPT_KEEP},
     {"/broken", "HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n", 0, SCRIPT_KEEP},
     {"/odd", "HTTP/1.1 599\r\nContent-Length: 0\r\n\r\n", 0, SCRIPT_KEEP},
@@ -90,13 +99,28 @@ static void an_answer_is_reported_with_its_status_and_body(void **state)
     assert_int_equal(scripted_target_requests(h->target), COUNT_OF(cases));
 }
 
-static void a_redirect_is_an_answer_and_is_not_followed(void **state)
+static void a_redirect_is_an_answer_that_tells_where_it_leads(void **state)
 {
+    static const struct {
+        const char *path;
+        unsigned status;
+        const char *location; // "" when it tells none.
+    } cases[] = {
+        {"/moved", 302, "/ok"},
+        {"/moved-oddly", 308, "http://b/%00%E4?x=%20y"},
+        {"/moved-folded", 301, "/folded"},
+        {"/moved-nowhere", 303, ""},
+        {"/moved-blank", 303, ""},
+        {"/created-at", 201, ""},
+    };
     struct harness *h = *state;
-    const struct seen *s = harness_post(h, "/moved");
-    assert_int_equal(s->kind, OUTCOME_ANSWERED);
-    assert_int_equal(s->attempt.http_status, 302);
-    assert_int_equal(scripted_target_requests(h->target), 1);
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        const struct seen *s = harness_post(h, cases[i].path);
+        assert_int_equal(s->kind, OUTCOME_ANSWERED);
+        assert_int_equal(s->attempt.http_status, cases[i].status);
+        assert_string_equal(s->location, cases[i].location);
+    }
+    assert_int_equal(scripted_target_requests(h->target), COUNT_OF(cases));
 }
 
 static void a_long_body_is_cut_and_the_answer_counts(void **state)
@@ -415,7 +439,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, harness_teardown)
     const struct CMUnitTest tests[] = {
         TEST(an_answer_is_reported_with_its_status_and_body),
-        TEST(a_redirect_is_an_answer_and_is_not_followed),
+        TEST(a_redirect_is_an_answer_that_tells_where_it_leads),
         TEST(a_long_body_is_cut_and_the_answer_counts),
         TEST(a_body_of_the_full_size_is_read_to_its_end),
         TEST(the_excerpt_is_valid_utf8),

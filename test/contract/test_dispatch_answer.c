@@ -31,6 +31,12 @@ static const struct script scripts[] = {
      "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n"
      "2\r\nok\r\n0\r\n\r\n",
      0, SCRIPT_KEEP},
+    {"/different-lengths", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nokk",
+     0, SCRIPT_KEEP},
+    {"/no-colon", "HTTP/1.1 404 No\r\nno colon\r\nContent-Length: 0\r\n\r\n", 0, SCRIPT_KEEP},
+    {"/bad-length", "HTTP/1.1 200 OK\r\nContent-Length: 2x\r\n\r\nok", 0, SCRIPT_KEEP},
+    {"/bare-cr", "HTTP/1.1 200 OK\r\nX: a\rb\r\nContent-Length: 2\r\n\r\nok", 0, SCRIPT_KEEP},
+    {"/switching", "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\nok", 0, SCRIPT_KEEP},
     {"/to-the-end", "HTTP/1.1 200 OK\r\n\r\nto the end", 0, SCRIPT_CLOSE},
     {"/to-a-reset", "HTTP/1.1 200 OK\r\n\r\nto a reset", 0, SCRIPT_RESET},
     {"/half-body", HALF_BODY, 0, SCRIPT_KEEP},
@@ -103,6 +109,26 @@ static void what_comes_behind_the_head_does_not_unsay_it(void **state)
     }
 }
 
+static void a_head_that_cannot_be_read_is_damaged(void **state)
+{
+    static const struct {
+        const char *path;
+        unsigned status;
+    } cases[] = {
+        {"/different-lengths", 200}, {"/no-colon", 404},  {"/bad-length", 200},
+        {"/bare-cr", 200},           {"/switching", 101},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        const struct seen *s = harness_post(*state, cases[i].path);
+        assert_memory_equal(s->error, "malformed answer from 127.0.0.1:", 32);
+        assert_int_equal(s->kind, OUTCOME_LOST);
+        assert_int_equal(s->attempt.http_status, cases[i].status);
+        assert_true(s->attempt.response_damaged);
+        assert_false(s->attempt.response_truncated);
+        assert_null(s->attempt.response);
+    }
+}
+
 static void a_body_beyond_the_bound_is_truncated(void **state)
 {
     const struct seen *s = harness_post(*state, "/long-body");
@@ -168,6 +194,7 @@ int main(void)
         TEST(an_odd_head_is_a_head),
         TEST(a_connection_whose_answer_had_two_lengths_is_not_used_again),
         TEST(what_comes_behind_the_head_does_not_unsay_it),
+        TEST(a_head_that_cannot_be_read_is_damaged),
         TEST(a_body_beyond_the_bound_is_truncated),
         TEST(a_body_that_is_too_slow_is_truncated),
         TEST(who_is_cancelled_while_the_body_comes_was_answered),

@@ -105,6 +105,14 @@ def test_a_redirect_is_a_final_answer(shared_server, shared_target, status):
     assert len(shared_target.arrivals(path)) == 1
 
 
+def test_the_error_of_a_redirect_names_where_it_leads(shared_server, shared_target):
+    job = create_job(shared_server, shared_target.url("/redirect/301/ok/moved"))
+    execution = wait_for_end(shared_server, trigger(shared_server, job), 10)
+    assert execution["status"] == "FAILED"
+    assert execution["error"] == "answered with HTTP status 301, Location: /ok/moved"
+    assert shared_target.arrivals("/ok/moved") == []
+
+
 @pytest.mark.parametrize("status", [201, 204, 299])
 def test_every_2xx_is_a_success(shared_server, shared_target, status):
     job = create_job(shared_server, shared_target.url(f"/flaky/{status}/one"))

@@ -4,7 +4,7 @@
 // The first byte chooses how the rest is cut into pieces. Whatever the bytes are, the parser stays
 // within them and within its bounds, and says the same as when they come in one piece.
 
-#include "dispatch/wire/response_priv.h"
+#include "dispatch/response_priv.h"
 
 #include <assert.h>
 #include <string.h>
@@ -17,15 +17,28 @@ struct result {
     size_t used;
     size_t body_bytes;
     uint64_t body_sum; // Of the bytes and their order.
+    uint64_t location_sum;
 };
+
+static void add_part(const struct response *r, uint64_t *sum)
+{
+    for (size_t i = 0; i < r->part.count; i++)
+        *sum = *sum * 31 + (unsigned char)r->part.bytes[i];
+}
+
+static void take_location(struct result *out)
+{
+    const struct response *r = &out->response;
+    assert(!r->head_complete && 300 <= r->status && r->status <= 399);
+    add_part(r, &out->location_sum);
+}
 
 static void take_part(struct result *out, const char *from, const char *to)
 {
     const struct response *r = &out->response;
     assert(r->head_complete && r->status >= 200 && r->status <= 999);
     assert(from <= r->part.bytes && r->part.bytes + r->part.count == to);
-    for (size_t i = 0; i < r->part.count; i++)
-        out->body_sum = out->body_sum * 31 + (unsigned char)r->part.bytes[i];
+    add_part(r, &out->body_sum);
     out->body_bytes += r->part.count;
 }
 
@@ -34,7 +47,7 @@ static void check(const struct result *out, size_t bytes)
     const struct response *r = &out->response;
     assert(out->used <= bytes && out->body_bytes <= out->used);
     assert(r->head_bytes <= RESPONSE_HEAD_BYTES_MAX && r->head_bytes <= out->used);
-    assert(out->event == RESPONSE_MORE ? out->used == bytes : out->event > RESPONSE_PART);
+    assert(out->event == RESPONSE_MORE ? out->used == bytes : out->event > RESPONSE_LOCATION);
     assert(r->status <= 999 && (!r->head_complete || r->line_read));
     assert(out->event != RESPONSE_DONE || r->head_complete);
     assert((out->event == RESPONSE_MALFORMED) == (r->reason != NULL));
@@ -54,10 +67,14 @@ static void read_in_pieces(const char *bytes, size_t count, size_t size, bool to
         memcpy(piece, bytes + out->used, piece_bytes);
         const char *p = piece;
         const char *from = p;
-        while ((out->event = response__read(&out->response, &p, piece + piece_bytes)) ==
-               RESPONSE_PART) {
-            take_part(out, from, p);
-            from = p;
+        for (;; from = p) {
+            out->event = response__read(&out->response, &p, piece + piece_bytes);
+            if (out->event == RESPONSE_PART)
+                take_part(out, from, p);
+            else if (out->event == RESPONSE_LOCATION)
+                take_location(out);
+            else
+                break;
         }
         out->used += (size_t)(p - piece);
         free(piece);
@@ -69,6 +86,7 @@ static void assert_same(const struct result *a, const struct result *b)
 {
     assert(a->event == b->event && a->used == b->used);
     assert(a->body_bytes == b->body_bytes && a->body_sum == b->body_sum);
+    assert(a->location_sum == b->location_sum);
     assert(a->response.status == b->response.status && a->response.reason == b->response.reason);
     assert(a->response.head_complete == b->response.head_complete);
     assert(a->response.line_read == b->response.line_read);

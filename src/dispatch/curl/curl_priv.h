@@ -12,7 +12,9 @@
 #include "base/origin.h"
 #include "dispatch/adapter_priv.h"
 #include "dispatch/excerpt_priv.h"
+#include "dispatch/location_priv.h"
 #include "dispatch/request_priv.h"
+#include "dispatch/response_priv.h"
 
 #include <curl/curl.h>
 
@@ -61,19 +63,14 @@ struct transfer {
     struct curl_slist *lines; // Nodes that point into `parts.headers`; not libcurl's to free.
     size_t lines_capacity;
 
-    bool sent;          // The request was begun: from here on the target may have seen it.
-    bool cancelled;     // By its owner.
-    bool unwatched;     // The loop has no room for its socket.
-    bool forbidden;     // The policy denies the last address that was tried.
-    bool repeated;      // libcurl wanted to send it a second time, and was stopped.
-    bool head_complete; // The head of the final answer was read whole.
-    bool head_too_long;
-    bool body_cut;
-    bool has_length; // The head has a Content-Length,
-    bool has_coding; // and a Transfer-Encoding.
-    uint16_t status; // Of the answer, from the end of its status line on; 0 before it.
+    bool sent;      // The request was begun: from here on the target may have seen it.
+    bool cancelled; // By its owner.
+    bool unwatched; // The loop has no room for its socket.
+    bool forbidden; // The policy denies the last address that was tried.
+    bool repeated;  // libcurl wanted to send it a second time, and was stopped.
     union address forbidden_address;
-    size_t head_bytes;
+    struct response response;     // Its head; the body is read by libcurl.
+    struct request_text location; // Of an answer 3xx, as it came; cut at LOCATION_BYTES_MAX.
     size_t body_bytes;
     char *excerpt; // The first EXCERPT_BYTES_MAX of the body, as they came; NULL before the first.
     char message[CURL_ERROR_SIZE]; // libcurl's own words.
@@ -93,6 +90,7 @@ void curl__transfer_trim(struct transfer *t);         // Before it goes to the i
 struct verdict {
     struct outcome outcome;
     char error[ERROR_TEXT_MAX];
+    char location[LOCATION_TEXT_BYTES];
     char response[EXCERPT_BYTES_MAX + 1];
 };
 

@@ -73,38 +73,22 @@ static int before_request(void *context, char *remote_ip, char *local_ip, int re
     return CURL_PREREQFUNC_OK;
 }
 
-// Chunks count more than a length, but a target that sends both may have meant the length: what
-// comes behind the chunks is not to be taken for the next answer.
-static void note_framing(struct transfer *t, const char *line, size_t bytes)
-{
-    static const char length[] = "content-length:", coding[] = "transfer-encoding:";
-    if (bytes >= sizeof length - 1 && strncasecmp(line, length, sizeof length - 1) == 0)
-        t->has_length = true;
-    if (bytes >= sizeof coding - 1 && strncasecmp(line, coding, sizeof coding - 1) == 0)
-        t->has_coding = true;
-    if (t->has_length && t->has_coding)
-        curl_easy_setopt(t->easy, CURLOPT_FORBID_REUSE, 1L);
-}
-
+// Our own parser reads the head too, so that every adapter understands it in the same way. What
+// libcurl has let pass and the parser refuses ends the transfer.
 static size_t head_line(char *line, size_t size, size_t count, void *context)
 {
     struct transfer *t = context;
-    size_t bytes = size * count;
-    if (t->head_complete)
-        return bytes; // Trailers of a chunked body.
-    t->head_bytes += bytes;
-    if (t->head_bytes > RESPONSE_HEAD_BYTES_MAX) {
-        t->head_too_long = true;
-        return 0;
-    }
-    bool blank = line[0] == '\r' || line[0] == '\n';
-    long status = 0;
-    curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
-    if (status >= 200 || status == 101) // 1xx: the real head is still to come.
-        t->status = (uint16_t)status;
-    t->head_complete = blank && status >= 200;
-    note_framing(t, line, bytes);
-    return bytes;
+    struct response *r = &t->response;
+    const char *at = line;
+    if (r->head_complete)
+        return size * count; // Trailers of a chunked body.
+    enum response_event e;
+    while ((e = response__read(r, &at, line + size * count)) == RESPONSE_LOCATION)
+        request_text_add(&t->location, r->part.bytes,
+                         MIN(r->part.count, LOCATION_BYTES_MAX - t->location.count));
+    if (r->head_complete && !r->reusable)
+        curl_easy_setopt(t->easy, CURLOPT_FORBID_REUSE, 1L);
+    return r->head_complete || e == RESPONSE_MORE ? size * count : 0;
 }
 
 static size_t body_part(char *part, size_t size, size_t count, void *context)
@@ -117,8 +101,7 @@ static size_t body_part(char *part, size_t size, size_t count, void *context)
         memcpy(t->excerpt + t->body_bytes, part, MIN(bytes, EXCERPT_BYTES_MAX - t->body_bytes));
     }
     t->body_bytes += bytes;
-    t->body_cut = t->body_bytes > RESPONSE_BYTES_MAX;
-    return t->body_cut ? 0 : bytes;
+    return t->body_bytes > RESPONSE_BYTES_MAX ? 0 : bytes;
 }
 
 // The place of libcurl's own call of socket(), which knows the very address that comes next.
@@ -179,6 +162,7 @@ void curl__transfer_free(struct transfer *t)
         return;
     curl_easy_cleanup(t->easy);
     request_fini(&t->parts);
+    free(t->location.bytes);
     free(t->lines);
     free(t->excerpt);
     free(t);
@@ -223,9 +207,8 @@ static void list_headers(struct transfer *t)
 static void forget_last_attempt(struct transfer *t)
 {
     t->sent = t->forbidden = t->repeated = t->cancelled = t->unwatched = false;
-    t->head_complete = t->head_too_long = t->body_cut = t->has_length = t->has_coding = false;
-    t->head_bytes = t->body_bytes = 0;
-    t->status = 0;
+    response__init(&t->response, false);
+    t->body_bytes = t->location.count = 0;
     t->message[0] = '\0';
 }
 

@@ -105,7 +105,7 @@ static void say_timeout(char out[static ERROR_TEXT_MAX], const struct transfer *
 
 static enum outcome_kind kind_of(const struct transfer *t)
 {
-    if (t->head_complete)
+    if (t->response.head_complete)
         return OUTCOME_ANSWERED; // Whatever became of the body.
     return t->sent ? OUTCOME_LOST : OUTCOME_NOT_SENT;
 }
@@ -116,9 +116,9 @@ static void explain(char out[static ERROR_TEXT_MAX], CURLcode code, const struct
         words_trouble(out, TROUBLE_CANCELLED, t->origin);
     else if (code == CURLE_OPERATION_TIMEDOUT)
         say_timeout(out, t);
-    else if (t->head_too_long)
-        say_code(out, CURLE_OUT_OF_MEMORY, t);
-    else if (code == CURLE_GOT_NOTHING && t->head_bytes > 0)
+    else if (t->response.failure)
+        words_unreadable(out, &t->response, t->origin);
+    else if (code == CURLE_GOT_NOTHING && t->response.line_read)
         say_code(out, CURLE_OK, t); // Interim answers count as nothing for libcurl.
     else if (code == CURLE_WEIRD_SERVER_REPLY)
         words_malformed(out, t->message, t->origin);
@@ -133,8 +133,8 @@ static void explain(char out[static ERROR_TEXT_MAX], CURLcode code, const struct
 // libcurl has one code for a connection that breaks and for chunks that cannot be read.
 static bool is_damaged(const struct transfer *t, CURLcode code)
 {
-    if (!t->head_complete)
-        return code == CURLE_WEIRD_SERVER_REPLY;
+    if (!t->response.head_complete)
+        return code == CURLE_WEIRD_SERVER_REPLY || t->response.failure == RESPONSE_MALFORMED;
     return code == CURLE_RECV_ERROR && strstr(t->message, "chunk");
 }
 
@@ -166,24 +166,15 @@ static void measure(const struct transfer *t, struct attempt *a)
         a->connect_ms = phase_ms(resolved, connected);
         a->tls_ms = phase_ms(connected, secured);
     }
-    a->first_byte_ms =
-        t->head_bytes > 0 ? phase_ms(moment_us(t, CURLINFO_PRETRANSFER_TIME_T), first_byte) : -1;
+    a->first_byte_ms = t->response.head_bytes > 0
+                           ? phase_ms(moment_us(t, CURLINFO_PRETRANSFER_TIME_T), first_byte)
+                           : -1;
 }
 
-// libcurl reads dates as well, but forgives more and rounds the other way.
 static dur_ms retry_after_ms(const struct transfer *t)
 {
-    struct curl_header *h;
-    char text[RETRY_AFTER_BYTES];
-    if (curl_easy_header(t->easy, "Retry-After", 0, CURLH_HEADER, -1, &h) != CURLHE_OK ||
-        strlen(h->value) >= sizeof text)
-        return 0;
-    size_t bytes = strlen(h->value);
-    for (size_t i = 0; i <= bytes; i++) {
-        char c = h->value[i];
-        text[i] = 'A' <= c && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
-    }
-    return retry_after_read(text, clock_wall_ms());
+    return t->response.head_complete ? retry_after_read(t->response.retry_after, clock_wall_ms())
+                                     : 0;
 }
 
 void curl__verdict(const struct transfer *t, CURLcode code, mono_ms now, struct verdict *out)
@@ -193,12 +184,16 @@ void curl__verdict(const struct transfer *t, CURLcode code, mono_ms now, struct 
     a->started_at = t->started_wall;
     a->duration_ms = now - t->started_mono;
     measure(t, a);
-    out->outcome.retry_after_ms = t->head_complete ? retry_after_ms(t) : 0;
+    out->outcome.retry_after_ms = retry_after_ms(t);
 
-    bool whole = t->head_complete && code == CURLE_OK;
-    a->http_status = t->status;
-    a->response_damaged = t->status && !whole && is_damaged(t, code);
-    a->response_truncated = t->status && !whole && !a->response_damaged;
+    bool whole = t->response.head_complete && code == CURLE_OK;
+    a->http_status = t->response.status;
+    a->response_damaged = a->http_status && !whole && is_damaged(t, code);
+    a->response_truncated = a->http_status && !whole && !a->response_damaged;
+    if (out->outcome.kind == OUTCOME_ANSWERED && t->location.count > 0) {
+        location_format(t->location.bytes, t->location.count, out->location);
+        out->outcome.location = *out->location ? out->location : NULL;
+    }
     if (out->outcome.kind != OUTCOME_ANSWERED) {
         explain(out->error, code, t);
         a->error = out->error;

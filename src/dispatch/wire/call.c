@@ -37,6 +37,7 @@ struct call *call__new(struct wire *w)
 void call__free(struct call *c)
 {
     free(c->request.bytes);
+    free(c->location.bytes);
     free(c);
 }
 
@@ -155,6 +156,13 @@ static void take_part(struct call *c)
     c->body_bytes += r->part.count;
 }
 
+static void take_location(struct call *c)
+{
+    const struct response *r = &c->response;
+    size_t room = LOCATION_BYTES_MAX - c->location.count;
+    request_text_add(&c->location, r->part.bytes, MIN(r->part.count, room));
+}
+
 static void answered(struct call *c, bool bytes_left)
 {
     // Bytes that nobody asked for, or a request that was not wanted to its end.
@@ -164,19 +172,13 @@ static void answered(struct call *c, bool bytes_left)
     call__end(c, END_ANSWERED);
 }
 
-static void answer_wrong(struct call *c, enum response_event e)
+static void answer_wrong(struct call *c)
 {
-    static const enum trouble troubles[] = {
-        [RESPONSE_NOT_HTTP] = TROUBLE_NOT_HTTP,
-        [RESPONSE_MALFORMED] = TROUBLE_MALFORMED,
-        [RESPONSE_HEAD_TOO_LONG] = TROUBLE_HEAD_TOO_LONG,
-    };
-    c->damaged = e == RESPONSE_MALFORMED;
-    c->reason = c->response.reason;
+    c->damaged = c->response.failure == RESPONSE_MALFORMED;
     if (c->response.head_complete)
         answer_cut(c);
     else
-        call__trouble(c, troubles[e]);
+        call__end(c, END_UNREADABLE);
 }
 
 // True when the call goes on.
@@ -186,8 +188,12 @@ static bool take_bytes(struct call *c, const char *bytes, size_t count)
     if (!c->first_byte_at)
         c->first_byte_at = clock_mono_ms();
     enum response_event e;
-    while ((e = response__read(&c->response, &bytes, end)) == RESPONSE_PART) {
-        take_part(c);
+    while ((e = response__read(&c->response, &bytes, end)) == RESPONSE_PART ||
+           e == RESPONSE_LOCATION) {
+        if (e == RESPONSE_PART)
+            take_part(c);
+        else
+            take_location(c);
         if (c->body_bytes > RESPONSE_BYTES_MAX) {
             answer_cut(c);
             return false;
@@ -198,7 +204,7 @@ static bool take_bytes(struct call *c, const char *bytes, size_t count)
     if (e == RESPONSE_DONE)
         answered(c, bytes < end);
     else
-        answer_wrong(c, e);
+        answer_wrong(c);
     return false;
 }
 
@@ -371,7 +377,7 @@ static void forget_last_attempt(struct call *c)
 {
     c->target = NULL;
     c->excerpt = NULL;
-    c->body_bytes = c->written = 0;
+    c->body_bytes = c->written = c->location.count = 0;
     c->kept = c->sent = c->write_failed = c->whole = c->damaged = false;
     c->stage = STAGE_RESOLVE;
     c->resolved_at = c->dialed_at = c->connected_at = c->secured_at = 0;

@@ -16,10 +16,10 @@ static void explain(char out[static ERROR_TEXT_MAX], const struct call *c)
     case END_ANSWERED:
         break;
     case END_TROUBLE:
-        if (c->trouble == TROUBLE_MALFORMED)
-            words_malformed(out, c->reason, origin);
-        else
-            words_trouble(out, c->trouble, origin);
+        words_trouble(out, c->trouble, origin);
+        break;
+    case END_UNREADABLE:
+        words_unreadable(out, &c->response, origin);
         break;
     case END_CONNECT:
         words_connect(out, c->error, origin);
@@ -63,6 +63,10 @@ void call__verdict(const struct call *c, mono_ms now, struct verdict *out)
     measure(c, a);
     if (c->response.head_complete && *c->response.retry_after)
         out->outcome.retry_after_ms = retry_after_read(c->response.retry_after, clock_wall_ms());
+    if (c->ending == END_ANSWERED && c->location.count > 0) {
+        location_format(c->location.bytes, c->location.count, out->location);
+        out->outcome.location = *out->location ? out->location : NULL;
+    }
     if (c->ending != END_ANSWERED) {
         explain(out->error, c);
         a->error = out->error;

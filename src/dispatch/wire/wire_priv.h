@@ -10,7 +10,7 @@
 //   tls.c         handshakes, verification, resumption
 //   pool.c        targets, and their connections that wait for the next request
 //   line.c        calls that wait for a connection, when many are wanted at once
-//   response*.c   bytes -> answer (pure)
+//   ../response*.c   bytes -> answer (pure)
 //   resolve.c     names that are known; lookup.c: name servers
 //   deadline.c    all the waiting, on one timer; table.c: text -> object
 //
@@ -28,10 +28,11 @@
 #include "base/origin.h"
 #include "base/url.h"
 #include "dispatch/adapter_priv.h"
+#include "dispatch/location_priv.h"
 #include "dispatch/request_priv.h"
+#include "dispatch/response_priv.h"
 #include "dispatch/wire/deadline_priv.h"
 #include "dispatch/wire/resolve_priv.h"
-#include "dispatch/wire/response_priv.h"
 #include "dispatch/wire/table_priv.h"
 #include "dispatch/words_priv.h"
 
@@ -136,7 +137,15 @@ struct dial {
     const union address *forbidden; // The last one that the policy denies; NULL: none so far.
 };
 
-enum ending { END_ANSWERED, END_TROUBLE, END_CONNECT, END_FORBIDDEN, END_TLS, END_TIMEOUT };
+enum ending {
+    END_ANSWERED,
+    END_TROUBLE,
+    END_CONNECT,
+    END_FORBIDDEN,
+    END_TLS,
+    END_TIMEOUT,
+    END_UNREADABLE, // What came cannot be the head of an answer.
+};
 
 struct call {
     TAILQ_ENTRY(call) link; // In one of the lists of struct wire.
@@ -161,6 +170,7 @@ struct call {
     struct request_text request;
     size_t written;
     struct response response;
+    struct request_text location; // Of an answer 3xx, as it came; cut at LOCATION_BYTES_MAX.
     size_t body_bytes;
     struct excerpt *excerpt; // NULL before the first byte of the body.
 
@@ -176,7 +186,7 @@ struct call {
     enum ending ending;
     enum trouble trouble; // END_TROUBLE
     int error;            // END_CONNECT: an errno.
-    const char *reason;   // END_TLS and malformed answers: static text.
+    const char *reason;   // END_TLS: static text.
 };
 
 // The beginning of a body as it came.
@@ -218,6 +228,7 @@ void call__compose(struct call *c, const struct request *r, const struct url *u)
 struct verdict {
     struct outcome outcome;
     char error[ERROR_TEXT_MAX];
+    char location[LOCATION_TEXT_BYTES];
     char response[EXCERPT_BYTES_MAX + 1];
 };
 

@@ -4,6 +4,7 @@
     /ok/...                 200 at once
     /status/503/...         that status
     /delay/250/...          200 after 250 ms
+    /redirect/302/ok/...    that status, with "Location: /ok/..."
     /flaky/500,500,200/...  one status after the other for each Idempotency-Key, then the last one
     /busy/2/...             503 with "Retry-After: 2" to the first of each Idempotency-Key, then 200
     /hang/...               never answers
@@ -156,7 +157,7 @@ class Target:
     async def _answer(self, arrival, reader, writer):
         """False when the connection is not to be used any more."""
         _, kind, argument, *_ = (arrival.path + "/").split("/")
-        status, wait = 200, ""
+        status, more = 200, ""
         if kind in ("close", "reset"):
             self._break_off(kind, writer)
             return False
@@ -170,12 +171,15 @@ class Target:
             return kind == "stall" and not await self._hangs_up(reader, None)
         if kind == "status":
             status = int(argument)
+        if kind == "redirect":
+            status = int(argument)
+            more = f"Location: {arrival.path.removeprefix(f'/redirect/{argument}')}\r\n"
         if kind == "flaky":
             status = self._next_status(arrival, [int(word) for word in argument.split(",")])
         if kind == "busy":
             status = self._next_status(arrival, [503, 200])
-            wait = f"Retry-After: {argument}\r\n" if status == 503 else ""
-        writer.write(self._response(status, wait))
+            more = f"Retry-After: {argument}\r\n" if status == 503 else ""
+        writer.write(self._response(status, more))
         await writer.drain()
         return True
 

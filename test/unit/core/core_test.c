@@ -435,6 +435,13 @@ void rig_answer(struct rig *r, size_t send, unsigned status)
     end_attempt(r, send, &o);
 }
 
+void rig_redirect(struct rig *r, size_t send, unsigned status, const char *location)
+{
+    struct outcome o = {
+        .kind = OUTCOME_ANSWERED, .location = location, .attempt.http_status = (uint16_t)status};
+    end_attempt(r, send, &o);
+}
+
 void rig_lose(struct rig *r, size_t send, const char *error)
 {
     struct outcome o = {.kind = OUTCOME_LOST, .attempt.error = error};

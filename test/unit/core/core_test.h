@@ -99,6 +99,7 @@ enum err rig_resume(struct rig *r, job_id id);
 // --- Outcomes, by the place of the request in `sends` ---
 
 void rig_answer(struct rig *r, size_t send, unsigned status);
+void rig_redirect(struct rig *r, size_t send, unsigned status, const char *location);
 void rig_lose(struct rig *r, size_t send, const char *error);   // After the first byte.
 void rig_refuse(struct rig *r, size_t send, const char *error); // Before it.
 

@@ -314,6 +314,18 @@ static void a_redirect_is_not_asked_for_again(void **state)
     }
 }
 
+static void the_error_of_a_redirect_names_where_it_leads(void **state)
+{
+    (void)state;
+    struct rig *r = rig_started();
+    job_id id = rig_create(r, job_of("2026-11-24T10:00:10Z"));
+    rig_run(r, 11 * SECOND);
+    rig_redirect(r, 0, 301, "https://b.test/x");
+    assert_string_equal(rig_row(r, id, T0 + 10 * SECOND).error,
+                        "answered with HTTP status 301, Location: https://b.test/x");
+    rig_free(r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -330,6 +342,7 @@ int main(void)
         cmocka_unit_test(what_was_replaced_before_a_crash_is_replaced_after_it),
         cmocka_unit_test(after_410_nothing_more_leaves),
         cmocka_unit_test(a_redirect_is_not_asked_for_again),
+        cmocka_unit_test(the_error_of_a_redirect_names_where_it_leads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

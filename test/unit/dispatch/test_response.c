@@ -4,7 +4,7 @@
 // Every case is read whole, byte by byte, and cut in two at each place: the result must be the
 // same.
 
-#include "dispatch/wire/response_priv.h"
+#include "dispatch/response_priv.h"
 
 // clang-format off
 #include <setjmp.h>
@@ -30,6 +30,7 @@ struct result {
     size_t head_bytes;
     size_t body_bytes;
     size_t left; // Bytes that were not used.
+    char location[256];
     char body[BODY_BYTES_MAX];
 };
 
@@ -44,7 +45,12 @@ static enum response_event feed(struct response *r, const char **p, const char *
                                 struct result *out)
 {
     enum response_event e;
-    while ((e = response__read(r, p, end)) == RESPONSE_PART) {
+    while ((e = response__read(r, p, end)) == RESPONSE_PART || e == RESPONSE_LOCATION) {
+        if (e == RESPONSE_LOCATION) {
+            assert_true(strlen(out->location) + r->part.count < sizeof out->location);
+            strncat(out->location, r->part.bytes, r->part.count);
+            continue;
+        }
         assert_true(out->body_bytes + r->part.count <= BODY_BYTES_MAX);
         assert_true(r->part.bytes + r->part.count == *p);
         memcpy(out->body + out->body_bytes, r->part.bytes, r->part.count);
@@ -90,6 +96,7 @@ static void assert_same(const struct result *a, const struct result *b)
     assert_int_equal(a->reusable, b->reusable);
     assert_ptr_equal(a->reason, b->reason);
     assert_int_equal(a->head_bytes, b->head_bytes);
+    assert_string_equal(a->location, b->location);
     assert_int_equal(a->left, b->left);
     assert_int_equal(a->body_bytes, b->body_bytes);
     assert_memory_equal(a->body, b->body, a->body_bytes);
@@ -191,6 +198,33 @@ static void answers_are_read_as_the_standard_says(void **state)
         assert_memory_equal(r->body, answers[i].body, r->body_bytes);
         assert_int_equal(r->reusable, answers[i].reusable);
         assert_int_equal(r->left, 0);
+    }
+}
+
+// Only where it leads on. Blanks in front of it are no part of it, and those behind it are left to
+// the caller.
+static void the_first_location_of_a_redirect_is_told(void **state)
+{
+    static const struct {
+        const char *text;
+        const char *location;
+    } cases[] = {
+        {"HTTP/1.1 302 Found\r\nLocation: /a?b\r\n\r\n", "/a?b"},
+        {"HTTP/1.1 308 Moved\r\nLOCATION:http://a:1/ \t\r\n\r\n", "http://a:1/ \t"},
+        {"HTTP/1.1 302 Found\r\nLocation: \t \r\n \t /a\r\n\r\n", "/a"},
+        {"HTTP/1.1 302 Found\r\nLocation: /a\r\n\t/b\r\n\r\n", "/a /b"},
+        {"HTTP/1.1 302 Found\r\nLocation: /a\r\nLocation: /b\r\n\r\n", "/a"},
+        {"HTTP/1.1 302 Found\r\nLocation:\r\nLocation: /b\r\n\r\n", ""},
+        {"HTTP/1.1 302 Found\r\nContent-Location: /a\r\n\r\n", ""},
+        {"HTTP/1.1 201 Created\r\nLocation: /a\r\nContent-Length: 0\r\n\r\n", ""},
+        {"HTTP/1.1 103 Hints\r\nLocation: /a\r\n\r\nHTTP/1.1 301 X\r\nLocation: /b\r\n\r\n", "/b"},
+        {"HTTP/1.1 302 Found\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nLocation: /a\r\n\r\n", ""},
+        {"HTTP/1.1 302 Found\r\nLocation: /a\r/b\r\n\r\n", "/a"}, // Malformed.
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct text t = {cases[i].text, strlen(cases[i].text)};
+        assert_string_equal(read_every_way(t, false)->location, cases[i].location);
     }
 }
 
@@ -443,6 +477,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(answers_are_read_as_the_standard_says),
+        cmocka_unit_test(the_first_location_of_a_redirect_is_told),
         cmocka_unit_test(the_answer_to_head_has_no_body),
         cmocka_unit_test(bytes_behind_an_answer_are_left_alone),
         cmocka_unit_test(what_is_no_http_1_is_told_from_the_rest),

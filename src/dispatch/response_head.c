@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // response_head.c: status line and header lines of an answer, and what they say about its body.
 
-#include "dispatch/wire/response_states_priv.h"
+#include "dispatch/response_states_priv.h"
 
 #include <string.h>
 
@@ -15,6 +15,7 @@ enum header {
     HEADER_TRANSFER_ENCODING,
     HEADER_CONNECTION,
     HEADER_RETRY_AFTER,
+    HEADER_LOCATION,
 };
 
 static const struct {
@@ -25,6 +26,7 @@ static const struct {
     {"transfer-encoding", HEADER_TRANSFER_ENCODING},
     {"connection", HEADER_CONNECTION},
     {"retry-after", HEADER_RETRY_AFTER},
+    {"location", HEADER_LOCATION},
 };
 
 // --- Words ---------------------------------------------------------------------------------------
@@ -129,13 +131,18 @@ static void take_retry_after(struct response *r)
     r->retry_after[r->word_bytes] = '\0';
 }
 
+// The value itself was given to the caller as it came.
+static void take_location(struct response *r)
+{
+    r->located = true;
+}
+
 static void take_header(struct response *r)
 {
     static void (*const takes[])(struct response *) = {
-        [HEADER_CONTENT_LENGTH] = take_length,
-        [HEADER_TRANSFER_ENCODING] = take_coding,
-        [HEADER_CONNECTION] = take_connection,
-        [HEADER_RETRY_AFTER] = take_retry_after,
+        [HEADER_CONTENT_LENGTH] = take_length, [HEADER_TRANSFER_ENCODING] = take_coding,
+        [HEADER_CONNECTION] = take_connection, [HEADER_RETRY_AFTER] = take_retry_after,
+        [HEADER_LOCATION] = take_location,
     };
     while (r->word_bytes > 0 && is_blank(r->word[r->word_bytes - 1]))
         r->word_bytes--;
@@ -278,13 +285,15 @@ static bool fold(struct response *r, char c)
 {
     if (!is_blank(c))
         return false;
-    if (r->foldable) {
-        if (r->word_bytes > 0)
-            word_add(r, ' ');
-        r->state = STATE_VALUE;
-    } else {
+    if (!r->foldable) {
         response__malformed(r, "a blank in front of its first header");
+        return true;
     }
+    if (r->header == HEADER_LOCATION && r->word_bytes > 0)
+        response__take_part(r, " ", 1);
+    else if (r->word_bytes > 0)
+        word_add(r, ' ');
+    r->state = STATE_VALUE;
     return true;
 }
 
@@ -312,10 +321,12 @@ const char *response__line(struct response *r, const char *p, const char *end)
 
 static enum header header_of(const struct response *r)
 {
-    for (size_t i = 0; i < COUNT_OF(headers); i++)
+    enum header found = HEADER_OTHER;
+    for (size_t i = 0; i < COUNT_OF(headers) && !found; i++)
         if (word_is(r, headers[i].name))
-            return headers[i].header;
-    return HEADER_OTHER;
+            found = headers[i].header;
+    bool leads = 300 <= r->status && r->status <= 399 && !r->head_complete && !r->located;
+    return found == HEADER_LOCATION && !leads ? HEADER_OTHER : found;
 }
 
 const char *response__name(struct response *r, const char *p, const char *end)
@@ -338,9 +349,14 @@ const char *response__name(struct response *r, const char *p, const char *end)
 const char *response__value(struct response *r, const char *p, const char *end)
 {
     const char *stop = skip_text(p, end);
+    while (p < stop && r->word_bytes == 0 && is_blank(*p))
+        p++;
+    if (r->header == HEADER_LOCATION && p < stop) {
+        word_add(r, *p); // It has begun: blanks are part of it.
+        return response__take_part(r, p, (size_t)(stop - p));
+    }
     for (; p < stop && r->header != HEADER_OTHER; p++)
-        if (r->word_bytes > 0 || !is_blank(*p))
-            word_add(r, *p);
+        word_add(r, *p);
     if (stop == end)
         return end;
     end_of_text(r, *stop);

@@ -10,10 +10,10 @@
 //                                                                          CHUNK CHUNK_CR CHUNK_LF
 //                                                      trailers: LINE NAME VALUE -> DONE
 
-#ifndef CARILLON_DISPATCH_WIRE_RESPONSE_STATES_PRIV_H
-#define CARILLON_DISPATCH_WIRE_RESPONSE_STATES_PRIV_H
+#ifndef CARILLON_DISPATCH_RESPONSE_STATES_PRIV_H
+#define CARILLON_DISPATCH_RESPONSE_STATES_PRIV_H
 
-#include "dispatch/wire/response_priv.h"
+#include "dispatch/response_priv.h"
 
 enum state {
     STATE_VERSION,
@@ -57,6 +57,13 @@ state_read response__chunk, response__chunk_cr, response__chunk_lf;
 // --- Both
 
 #define NO_LF "a CR without LF"
+
+static inline const char *response__take_part(struct response *r, const char *p, size_t count)
+{
+    r->part.bytes = p;
+    r->part.count = count;
+    return p + count;
+}
 
 static inline void response__fail(struct response *r, enum response_event failure)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // response.c: the machine that runs the states over whatever pieces of an answer come.
 
-#include "dispatch/wire/response_states_priv.h"
+#include "dispatch/response_states_priv.h"
 
 #include <string.h>
 
@@ -63,7 +63,7 @@ enum response_event response__read(struct response *r, const char **bytes, const
     while (*bytes < end && r->state < STATE_DONE && r->part.count == 0)
         *bytes = step(r, *bytes, end);
     if (r->part.count > 0)
-        return RESPONSE_PART;
+        return r->head_complete ? RESPONSE_PART : RESPONSE_LOCATION;
     if (r->state == STATE_FAILED)
         return r->failure;
     return r->state == STATE_DONE ? RESPONSE_DONE : RESPONSE_MORE;

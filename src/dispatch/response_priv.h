@@ -21,9 +21,10 @@
 #define RESPONSE_CHUNK_LINE_BYTES_MAX 1024
 
 enum response_event {
-    RESPONSE_MORE, // Every byte was used, and there are more to come.
-    RESPONSE_PART, // response.part is the next piece of the body.
-    RESPONSE_DONE, // The answer is complete. Bytes left over belong to no request.
+    RESPONSE_MORE,     // Every byte was used, and there are more to come.
+    RESPONSE_PART,     // response.part is the next piece of the body.
+    RESPONSE_LOCATION, // The same of Location's value, in the head of a 3xx; blanks may follow it.
+    RESPONSE_DONE,     // The answer is complete. Bytes left over belong to no request.
     RESPONSE_NOT_HTTP,
     RESPONSE_MALFORMED,
     RESPONSE_HEAD_TOO_LONG, // RESPONSE_HEAD_BYTES_MAX, interim answers (1xx) counted with it.
@@ -35,7 +36,8 @@ struct response {
     bool head_complete; // Of the final answer. What goes wrong later does not unsay it.
     bool reusable;      // Valid at RESPONSE_DONE: another request may follow on the connection.
     size_t head_bytes;  // So far, with interim answers and trailers.
-    const char *reason; // Of RESPONSE_MALFORMED: what is wrong, static text.
+    enum response_event failure;         // Set with RESPONSE_NOT_HTTP and those below it.
+    const char *reason;                  // Of RESPONSE_MALFORMED: what is wrong, static text.
     char retry_after[RETRY_AFTER_BYTES]; // In lower case; empty when there is none.
 
     struct {
@@ -51,6 +53,7 @@ struct response {
     bool keeps;  // "Connection: keep-alive".
     bool word_cut;
     bool foldable; // The line before was a header's: a blank goes on with it.
+    bool located;  // A Location has come: further ones count nothing.
     uint8_t state;
     uint8_t header;       // Which one `word` is the value of.
     uint8_t count;        // Bytes of the state at hand: of the version, the status, the chunk size.
@@ -59,7 +62,6 @@ struct response {
     uint16_t line_bytes;  // Of a chunk's extensions.
     int64_t length;       // Content-Length; -1: none.
     uint64_t left;        // Bytes of the body or the chunk that are to come.
-    enum response_event failure;
     char word[RESPONSE_WORD_BYTES];
 };
 

@@ -1,17 +1,10 @@
 // SPDX-License-Identifier: MIT
 // response_body.c: the body of an answer: of a known length, in chunks, or up to the end.
 
-#include "dispatch/wire/response_states_priv.h"
+#include "dispatch/response_states_priv.h"
 
 #define NO_END_OF_CHUNK "a chunk is longer than its size says"
 #define SIZE_DIGITS_MAX 15 // Hexadecimal; below 2^60.
-
-static const char *take_part(struct response *r, const char *p, size_t count)
-{
-    r->part.bytes = p;
-    r->part.count = count;
-    return p + count;
-}
 
 const char *response__length(struct response *r, const char *p, const char *end)
 {
@@ -19,12 +12,12 @@ const char *response__length(struct response *r, const char *p, const char *end)
     r->left -= count;
     if (r->left == 0)
         r->state = STATE_DONE;
-    return take_part(r, p, count);
+    return response__take_part(r, p, count);
 }
 
 const char *response__until_close(struct response *r, const char *p, const char *end)
 {
-    return take_part(r, p, (size_t)(end - p));
+    return response__take_part(r, p, (size_t)(end - p));
 }
 
 static int hex_value(char c)
@@ -85,7 +78,7 @@ const char *response__chunk(struct response *r, const char *p, const char *end)
     r->left -= count;
     if (r->left == 0)
         r->state = STATE_CHUNK_CR;
-    return take_part(r, p, count);
+    return response__take_part(r, p, count);
 }
 
 const char *response__chunk_cr(struct response *r, const char *p, const char *end)
