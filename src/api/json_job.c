@@ -283,7 +283,10 @@ static json_t *encode_tags(const struct member *m, const struct job *j)
 {
     const char *tags = *text_at(m, j);
     json_t *array = tags ? json_loads(tags, 0, NULL) : NULL;
-    return array ? array : json_array();
+    if (json_is_array(array))
+        return array;
+    json_decref(array); // NULL, or somebody has edited the row.
+    return json_array();
 }
 
 // --- All kinds -----------------------------------------------------------------------------------

@@ -38,6 +38,7 @@ static const struct problem_type service_types[PROBLEM_KINDS] = {
     [PROBLEM_STORE_BUSY] = {503, "storage-busy", "Another program holds the server's database",
                             "1"},
     [PROBLEM_STORE] = {503, "storage-unavailable", "The server's database failed", "5"},
+    [PROBLEM_DAMAGED] = {500, "storage-damaged", "A row of the database is damaged", NULL},
 };
 
 static const struct problem_type api_types[REFUSALS] = {

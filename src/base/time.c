@@ -77,7 +77,7 @@ unsigned days_in_month(int64_t year, unsigned month)
 
 void wall_format(wall_ms at, char out[static RFC3339_BYTES])
 {
-    assert(at >= 0 && at < 253402300800000); // 10000-01-01.
+    assert(at >= 0 && at <= WALL_LAST);
     struct civil_date d = civil_from_days(at / 86400000);
     unsigned ms = (unsigned)(at % 86400000);
     snprintf(out, RFC3339_BYTES, "%04u-%02u-%02uT%02u:%02u:%02u.%03uZ", (unsigned)d.year % 10000,

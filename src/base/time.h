@@ -18,6 +18,7 @@ typedef int64_t mono_ms;
 typedef int64_t dur_ms;
 
 #define WALL_NEVER INT64_MAX
+#define WALL_LAST 253402300799999 // 9999-12-31T23:59:59.999Z: the last instant that has a text.
 #define MONO_NEVER INT64_MAX
 
 // "now", read once per turn of a loop and handed on.

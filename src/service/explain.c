@@ -122,7 +122,7 @@ static enum err prepare(struct known *k, struct service_problem *p)
 {
     enum err err = job_spans_new(&k->versions, &k->spans);
     if (err)
-        return service_refuse(p, err, PROBLEM_STORE, NULL,
+        return service_refuse(p, err, PROBLEM_DAMAGED, NULL,
                               "an earlier schedule of the job can no longer be read");
     for (size_t i = 0; i < k->versions.count && !err; i++) {
         const char *name = k->versions.rows[i].timezone;

@@ -75,6 +75,9 @@ enum err service__refuse_err(struct service_problem *p, enum err err, const stru
     }
     log_error("store.failed", LOG_TEXT("error", err_name(err)),
               LOG_TEXT("detail", f ? f->text : ""));
+    if (err == ERR_STORE_CORRUPT)
+        return service_refuse(p, err, PROBLEM_DAMAGED, NULL,
+                              "a row of the database is damaged; carillon doctor names it");
     return service_refuse(p, err, PROBLEM_STORE, NULL,
                           "the server's database failed; see the server's log");
 }

@@ -1,7 +1,20 @@
 // SPDX-License-Identifier: MIT
 // queries.c: questions, each asked over a connection of the pool.
 
+#include "base/log.h"
 #include "service/service_priv.h"
+
+#include <inttypes.h>
+
+// What a list leaves out is for the log: it is the operator's, not the client's.
+static enum err ending(struct service_problem *p, enum err err, const struct fault *f)
+{
+    if (err)
+        return service__refuse_err(p, err, f);
+    if (f->code)
+        log_warn("store.row_damaged", LOG_TEXT("detail", f->text));
+    return ERR_OK;
+}
 
 // Runs one query of the store, which uses the names `reader` and `f`, over a borrowed connection.
 #define ASK(s, p, query)                                                                           \
@@ -10,12 +23,23 @@
         struct store_reader *reader = service__reader_take(&(s)->readers);                         \
         enum err err = (query);                                                                    \
         service__reader_return(&(s)->readers, reader);                                             \
-        return err ? service__refuse_err((p), err, &f) : ERR_OK;                                   \
+        return ending((p), err, &f);                                                               \
     } while (0)
+
+static enum err get_job(struct service *s, job_id id, struct job **out, struct service_problem *p)
+{
+    ASK(s, p, store_get_job(reader, id, out, &f));
+}
 
 enum err service_get_job(struct service *s, job_id id, struct job **out, struct service_problem *p)
 {
-    ASK(s, p, store_get_job(reader, id, out, &f));
+    enum err err = get_job(s, id, out, p);
+    if (err == ERR_STORE_CORRUPT)
+        service_refuse(p, err, PROBLEM_DAMAGED, NULL,
+                       "the row of job %" PRId64 " in the database is damaged; carillon doctor "
+                       "says how",
+                       id);
+    return err;
 }
 
 enum err service_list_jobs(struct service *s, const struct job_query *q, store_each_job *each,
@@ -81,5 +105,5 @@ enum err service_get_execution(struct service *s, const struct execution_key *ke
     service__reader_return(&s->readers, reader);
     if (err == ERR_NOT_FOUND)
         return service_refuse(p, err, PROBLEM_NOT_FOUND, NULL, "there is no such execution");
-    return err ? service__refuse_err(p, err, &f) : ERR_OK;
+    return ending(p, err, &f);
 }

@@ -50,6 +50,7 @@ enum problem_kind {
     PROBLEM_STORE_FULL, // The disk is full; nothing can be written now.
     PROBLEM_STORE_BUSY, // Another program holds the database; trying again helps.
     PROBLEM_STORE,      // Reading or writing the database failed.
+    PROBLEM_DAMAGED,    // A row of the database is none that a server has written.
     PROBLEM_KINDS
 };
 
@@ -167,7 +168,8 @@ MUST_CHECK enum err service_accept_clock(struct service *s, service_done *done, 
 
 // --- Questions -----------------------------------------------------------------------------------
 //
-// PROBLEM_NOT_FOUND and PROBLEM_STORE are all that can go wrong.
+// PROBLEM_NOT_FOUND, PROBLEM_STORE and PROBLEM_DAMAGED are all that can go wrong. Lists leave out
+// what is damaged.
 
 // The caller owns *out (job_free).
 MUST_CHECK enum err service_get_job(struct service *s, job_id id, struct job **out,

@@ -115,6 +115,10 @@ struct store_writer_status store_writer_status(struct store_writer *w); // Any t
 // What callbacks get is borrowed for the call. They must not call the store or the reader. An error
 // that a callback returns ends the list and is returned. ERR_TIMEOUT: it took longer than a query
 // may, 10 s.
+//
+// A row that no server has written, because somebody edited it by hand, is ERR_STORE_CORRUPT where
+// it was asked for. A list of jobs, executions, attempts or alerts leaves such rows out and returns
+// ERR_OK; f->code and f->text then tell of one of them, so *f must be zeroed before.
 
 MUST_CHECK enum err store_reader_open(struct store *s, struct store_reader **out,
                                       struct fault *f); // Any thread.

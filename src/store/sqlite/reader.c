@@ -146,6 +146,7 @@ static enum err list_jobs(struct store_reader *reader, const struct job_query *q
 {
     struct sqlite_reader *r = self(reader);
     struct job_walk w = job_walk(q, each, context);
+    w.walk.leaves_out = true;
     sqlite3_bind_int64(r->queries[JOBS_LIST], 1, q->after);
     return walk_query(r, JOBS_LIST, &w.walk, f);
 }
@@ -186,6 +187,7 @@ static enum err list_executions(struct store_reader *reader, const struct execut
     enum query which = choose_query(q);
     sqlite3_stmt *statement = r->queries[which];
     struct execution_walk w = execution_walk(each, context);
+    w.walk.leaves_out = true;
     int state = q->state;
     int trigger = q->trigger;
     sqlite3_bind_int64(statement, 1, q->from);
@@ -227,15 +229,15 @@ static enum err visit_attempt(struct walk *walk, sqlite3_stmt *statement, struct
 {
     struct attempt_walk *w = (struct attempt_walk *)walk;
     struct attempt a = {0};
-    enum err err = row_read(&attempt_rows, statement, &a, f);
-    return err ? err : w->each(w->context, &a);
+    enum err err;
+    return walk_read(walk, &attempt_rows, statement, &a, &err, f) ? w->each(w->context, &a) : err;
 }
 
 static enum err list_attempts(struct store_reader *reader, int64_t execution_id,
                               store_each_attempt *each, void *context, struct fault *f)
 {
     struct sqlite_reader *r = self(reader);
-    struct attempt_walk w = {{.visit = visit_attempt}, each, context};
+    struct attempt_walk w = {{.visit = visit_attempt, .leaves_out = true}, each, context};
     sqlite3_bind_int64(r->queries[ATTEMPTS_LIST], 1, execution_id);
     return walk_query(r, ATTEMPTS_LIST, &w.walk, f);
 }
@@ -251,8 +253,8 @@ static enum err visit_alert(struct walk *walk, sqlite3_stmt *statement, struct f
 {
     struct alert_walk *w = (struct alert_walk *)walk;
     struct alert a = {0};
-    enum err err = row_read(&alert_rows, statement, &a, f);
-    if (err)
+    enum err err;
+    if (!walk_read(walk, &alert_rows, statement, &a, &err, f))
         return err;
     int own = (int)alert_rows.count;
     a.key.job = a.job;
@@ -267,7 +269,7 @@ static enum err list_alerts(struct store_reader *reader, job_id job, int64_t bef
     struct sqlite_reader *r = self(reader);
     enum query which = job ? ALERTS_OF_JOB : ALERTS_OF_ALL;
     sqlite3_stmt *statement = r->queries[which];
-    struct alert_walk w = {{.visit = visit_alert}, each, context};
+    struct alert_walk w = {{.visit = visit_alert, .leaves_out = true}, each, context};
     sqlite3_bind_int64(statement, 1, job);
     sqlite3_bind_int64(statement, 2, before);
     sqlite3_bind_int64(statement, 3, limit_of(limit));
@@ -284,9 +286,10 @@ static enum err visit_count(struct walk *walk, sqlite3_stmt *statement, struct f
     struct count_walk *w = (struct count_walk *)walk;
     const char *word = (const char *)sqlite3_column_text(statement, 0);
     enum execution_state state;
-    if (!execution_state_find(word, &state))
-        return fault_set(f, ERR_STORE_CORRUPT, "table job_executions holds the status '%s'", word);
-    w->counts[state] = sqlite3_column_int64(statement, 1);
+    if (execution_state_find(word, &state))
+        w->counts[state] = sqlite3_column_int64(statement, 1);
+    else
+        fault_set(f, ERR_STORE_CORRUPT, "table job_executions holds the status '%s'", word);
     return ERR_OK;
 }
 

@@ -35,6 +35,8 @@ struct column {
     const struct words *words;
     enum cell cell;
     bool is_fixed; // Never changes once the row is there.
+    bool is_time;  // CELL_INTEGER: an instant that has a text, WALL_NEVER, or `null`.
+    int64_t least; // CELL_INTEGER: what is below is damage, but for `null`.
 };
 
 #define WORDS(table, function, type, values)                                                       \
@@ -59,20 +61,28 @@ WORDS(kinds, alert_kind_name, enum alert_kind, ALERT_KINDS)
 #define CELL(kind, type, member, column)                                                           \
     .name = (column), .offset = offsetof(struct type, member),                                     \
     .bytes = sizeof(((struct type *)0)->member), .cell = (kind)
-#define INTEGER(type, column, member) CELL(CELL_INTEGER, type, member, column), .null = NOT_NULL
-#define UNKNOWN(type, column, member, value) CELL(CELL_INTEGER, type, member, column), .null = value
+#define INTEGER(type, column, member)                                                              \
+    CELL(CELL_INTEGER, type, member, column), .null = NOT_NULL, .least = INT64_MIN
+#define UNKNOWN(type, column, member, value)                                                       \
+    CELL(CELL_INTEGER, type, member, column), .null = value, .least = INT64_MIN
+#define POSITIVE(type, column, member)                                                             \
+    CELL(CELL_INTEGER, type, member, column), .null = NOT_NULL, .least = 1
+#define TIME(type, column, member)                                                                 \
+    CELL(CELL_INTEGER, type, member, column), .null = NOT_NULL, .is_time = true
+#define TIME_UNKNOWN(type, column, member, value)                                                  \
+    CELL(CELL_INTEGER, type, member, column), .null = value, .is_time = true
 #define TEXT(type, column, member) CELL(CELL_TEXT, type, member, column)
 #define WORD(type, column, member, table) CELL(CELL_WORD, type, member, column), .words = &(table)
 #define FIXED .is_fixed = true
 
 static const struct column job_columns[] = {
-    {INTEGER(job, "id", id), FIXED},
+    {POSITIVE(job, "id", id), FIXED},
     {TEXT(job, "schedule", schedule)},
     {TEXT(job, "api", api)},
     {WORD(job, "type", type, types)},
     {INTEGER(job, "is_active", is_active)},
-    {INTEGER(job, "created_at", created_at)},
-    {INTEGER(job, "updated_at", updated_at)},
+    {TIME(job, "created_at", created_at)},
+    {TIME(job, "updated_at", updated_at)},
     {TEXT(job, "name", name)},
     {TEXT(job, "timezone", timezone)},
     {WORD(job, "dst_gap", dst_gap, gaps)},
@@ -91,8 +101,8 @@ static const struct column job_columns[] = {
     {INTEGER(job, "max_in_flight", max_in_flight)},
     {WORD(job, "overlap", overlap, overlaps)},
     {INTEGER(job, "jitter_ms", jitter_ms)},
-    {UNKNOWN(job, "start_at", start_at, 0)},
-    {UNKNOWN(job, "end_at", end_at, WALL_NEVER)},
+    {TIME_UNKNOWN(job, "start_at", start_at, 0), .least = INT64_MIN},
+    {TIME_UNKNOWN(job, "end_at", end_at, WALL_NEVER), .least = INT64_MIN},
     {UNKNOWN(job, "max_runs", max_runs, 0)},
     {INTEGER(job, "runs", runs)},
     {INTEGER(job, "alert_after", alert_after)},
@@ -101,8 +111,8 @@ static const struct column job_columns[] = {
     {TEXT(job, "success_status", success_status)},
     {INTEGER(job, "finished", finished)},
     {TEXT(job, "paused_reason", paused_reason)},
-    {UNKNOWN(job, "paused_until", paused_until, WALL_NEVER)},
-    {INTEGER(job, "effective_from", effective_from)},
+    {TIME_UNKNOWN(job, "paused_until", paused_until, WALL_NEVER)},
+    {TIME(job, "effective_from", effective_from)},
     {INTEGER(job, "version", version)},
     {INTEGER(job, "redirects", redirects)},
     {INTEGER(job, "tls_verify", tls_verify)},
@@ -113,31 +123,31 @@ static const struct column job_columns[] = {
 };
 
 static const struct column version_columns[] = {
-    {INTEGER(job_version, "job_id", job)},
+    {POSITIVE(job_version, "job_id", job)},
     {INTEGER(job_version, "number", number)},
     {INTEGER(job_version, "version", version)},
-    {INTEGER(job_version, "from_at", from_at)},
+    {TIME(job_version, "from_at", from_at)},
     {WORD(job_version, "phase", phase, phases)},
     {TEXT(job_version, "schedule", schedule)},
     {TEXT(job_version, "timezone", timezone)},
     {WORD(job_version, "dst_gap", dst_gap, gaps)},
     {WORD(job_version, "dst_fold", dst_fold, folds)},
-    {UNKNOWN(job_version, "start_at", start_at, 0)},
-    {UNKNOWN(job_version, "end_at", end_at, WALL_NEVER)},
+    {TIME_UNKNOWN(job_version, "start_at", start_at, 0), .least = INT64_MIN},
+    {TIME_UNKNOWN(job_version, "end_at", end_at, WALL_NEVER), .least = INT64_MIN},
     {UNKNOWN(job_version, "max_runs", max_runs, 0)},
     {INTEGER(job_version, "runs", runs)},
-    {UNKNOWN(job_version, "paused_until", paused_until, WALL_NEVER)},
+    {TIME_UNKNOWN(job_version, "paused_until", paused_until, WALL_NEVER)},
     {TEXT(job_version, "reason", reason)},
 };
 
 static const struct column execution_columns[] = {
     {INTEGER(execution, "id", id), FIXED},
-    {INTEGER(execution, "job_id", key.job), FIXED},
+    {POSITIVE(execution, "job_id", key.job), FIXED},
     {WORD(execution, "status", state, states)},
-    {INTEGER(execution, "scheduled_at", key.scheduled_at), FIXED},
-    {UNKNOWN(execution, "due_at", due_at, 0), FIXED},
-    {UNKNOWN(execution, "started_at", started_at, 0)},
-    {UNKNOWN(execution, "completed_at", completed_at, 0)},
+    {TIME(execution, "scheduled_at", key.scheduled_at), FIXED},
+    {TIME_UNKNOWN(execution, "due_at", due_at, 0), FIXED},
+    {TIME_UNKNOWN(execution, "started_at", started_at, 0)},
+    {TIME_UNKNOWN(execution, "completed_at", completed_at, 0)},
     {.name = "duration", .cell = CELL_DURATION},
     {UNKNOWN(execution, "http_status", http_status, 0)},
     {TEXT(execution, "error", error)},
@@ -146,8 +156,8 @@ static const struct column execution_columns[] = {
     {WORD(execution, "trigger", trigger, triggers), FIXED},
     {INTEGER(execution, "attempts", attempts)},
     {INTEGER(execution, "recoveries", recoveries)},
-    {UNKNOWN(execution, "next_attempt_at", next_attempt_at, 0)},
-    {UNKNOWN(execution, "missed_to", missed_to, 0)},
+    {TIME_UNKNOWN(execution, "next_attempt_at", next_attempt_at, 0)},
+    {TIME_UNKNOWN(execution, "missed_to", missed_to, 0)},
     {UNKNOWN(execution, "missed_count", missed_count, 0)},
     {TEXT(execution, "reason", reason)},
     {TEXT(execution, "request_body", request_body), FIXED},
@@ -158,7 +168,7 @@ static const struct column attempt_columns[] = {
     {INTEGER(attempt, "execution_id", execution_id)},
     {INTEGER(attempt, "number", number)},
     {UNKNOWN(attempt, "http_status", http_status, 0)},
-    {INTEGER(attempt, "started_at", started_at)},
+    {TIME(attempt, "started_at", started_at)},
     {INTEGER(attempt, "duration_ms", duration_ms)},
     {UNKNOWN(attempt, "dns_ms", dns_ms, -1)},
     {UNKNOWN(attempt, "connect_ms", connect_ms, -1)},
@@ -175,22 +185,22 @@ static const struct column alert_columns[] = {
     {UNKNOWN(alert, "job_id", job, 0)},
     {UNKNOWN(alert, "execution_id", execution_id, 0)},
     {WORD(alert, "kind", kind, kinds)},
-    {INTEGER(alert, "created_at", created_at)},
+    {TIME(alert, "created_at", created_at)},
     {TEXT(alert, "message", message)},
 };
 
 static const struct column progress_columns[] = {
     {INTEGER(progress_row, "id", id), FIXED},
-    {INTEGER(progress_row, "watermark", progress.watermark)},
+    {TIME(progress_row, "watermark", progress.watermark)},
     {INTEGER(progress_row, "watermark_job", progress.watermark_job)},
     {INTEGER(progress_row, "job_next", progress.job_next)},
     {INTEGER(progress_row, "execution_next", progress.execution_next)},
     {INTEGER(progress_row, "alert_next", progress.alert_next)},
     {INTEGER(progress_row, "epoch", progress.epoch)},
     {INTEGER(progress_row, "generation", progress.generation)},
-    {INTEGER(progress_row, "corrected_at", progress.corrected_at)},
+    {TIME(progress_row, "corrected_at", progress.corrected_at)},
     {INTEGER(progress_row, "executions", executions)},
-    {INTEGER(progress_row, "removed_to", removed_to)},
+    {TIME(progress_row, "removed_to", removed_to)},
 };
 
 const struct row_map job_rows = {"jobs", job_columns, COUNT_OF(job_columns)};
@@ -339,16 +349,21 @@ static bool read_word(const struct column *c, const char *text, void *row)
     return false;
 }
 
+static bool read_integer(const struct column *c, sqlite3_stmt *statement, int at, void *row)
+{
+    int64_t number = sqlite3_column_int64(statement, at);
+    if (number == 0 && sqlite3_column_type(statement, at) == SQLITE_NULL) // Which reads as 0.
+        return c->null != NOT_NULL && store_integer(c, row, c->null);
+    bool has_text = number <= WALL_LAST || number == WALL_NEVER;
+    return number >= c->least && (has_text || !c->is_time) && store_integer(c, row, number);
+}
+
 static bool read_cell(const struct column *c, sqlite3_stmt *statement, int at, void *row)
 {
     const char *text;
-    int64_t number;
     switch (c->cell) {
     case CELL_INTEGER:
-        number = sqlite3_column_int64(statement, at);
-        if (number != 0 || sqlite3_column_type(statement, at) != SQLITE_NULL) // NULL reads as 0.
-            return store_integer(c, row, number);
-        return c->null != NOT_NULL && store_integer(c, row, c->null);
+        return read_integer(c, statement, at, row);
     case CELL_TEXT:
         text = (const char *)sqlite3_column_text(statement, at);
         memcpy((char *)row + c->offset, &text, sizeof text);

@@ -200,7 +200,11 @@ MUST_CHECK enum err sqlite_end(struct sqlite_store *s, enum err err, struct faul
 struct walk {
     enum err (*visit)(struct walk *w, sqlite3_stmt *statement, struct fault *f);
     bool is_done;
+    bool leaves_out; // A row that row_read cannot read is left out; *f then tells of it.
 };
+// row_read for a visit. False: the row is not to be looked at, and *err is what the visit returns.
+bool walk_read(struct walk *w, const struct row_map *m, sqlite3_stmt *statement, void *row,
+               enum err *err, struct fault *f);
 MUST_CHECK enum err sqlite_walk(sqlite3 *db, sqlite3_stmt *statement, struct walk *w,
                                 struct fault *f);
 

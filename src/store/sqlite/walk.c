@@ -15,12 +15,21 @@ enum err sqlite_walk(sqlite3 *db, sqlite3_stmt *statement, struct walk *w, struc
     return err;
 }
 
+bool walk_read(struct walk *w, const struct row_map *m, sqlite3_stmt *statement, void *row,
+               enum err *err, struct fault *f)
+{
+    enum err damage = row_read(m, statement, row, f);
+    *err = w->leaves_out ? ERR_OK : damage;
+    return damage == ERR_OK;
+}
+
 static enum err visit_job(struct walk *walk, sqlite3_stmt *statement, struct fault *f)
 {
     struct job_walk *w = (struct job_walk *)walk;
     struct job j = {0};
-    enum err err = row_read(&job_rows, statement, &j, f);
-    if (err || (w->query && !job_query_matches(w->query, &j)))
+    enum err err;
+    if (!walk_read(walk, &job_rows, statement, &j, &err, f) ||
+        (w->query && !job_query_matches(w->query, &j)))
         return err;
     if (w->query)
         walk->is_done = --w->left == 0;
@@ -31,8 +40,8 @@ static enum err visit_execution(struct walk *walk, sqlite3_stmt *statement, stru
 {
     struct execution_walk *w = (struct execution_walk *)walk;
     struct execution e = {0};
-    enum err err = row_read(&execution_rows, statement, &e, f);
-    if (err)
+    enum err err;
+    if (!walk_read(walk, &execution_rows, statement, &e, &err, f))
         return err;
     w->seen++;
     return w->each(w->context, &e);

@@ -315,6 +315,7 @@ static const struct {
     {PROBLEM_STORE_FULL, 507, "storage-full", true},
     {PROBLEM_STORE_BUSY, 503, "storage-busy", true},
     {PROBLEM_STORE, 503, "storage-unavailable", true},
+    {PROBLEM_DAMAGED, 500, "storage-damaged", false},
 };
 
 static void every_refusal_of_the_service_has_its_status(void **state)

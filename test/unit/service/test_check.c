@@ -323,6 +323,58 @@ static void headers_are_set_replaced_and_removed(void **state)
     job_free(j);
 }
 
+static void show_header(void *text, const char *name, const char *value)
+{
+    char *end = (char *)text + strlen(text);
+    sprintf(end, "[%.8s=%.8s]", name, value);
+}
+
+// A row that was edited by hand has lines that service_set_header would not have made.
+static const struct {
+    const char *lines;
+    const char *shown;
+    const char *kept; // When one more is added.
+} odd_lines[] = {
+    {"nonsense", "[nonsense=]", "nonsense: \nX: 1\n"},
+    {"nonsense\nA: b\n", "[nonsense=][A=b]", "nonsense: \nA: b\nX: 1\n"},
+    {"A:b", "[A=b]", "A: b\nX: 1\n"},
+    {"A:", "[A=]", "A: \nX: 1\n"},
+    {":", "[=]", ": \nX: 1\n"},
+    {"\n\n", "[=][=]", ": \n: \nX: 1\n"},
+    {"A: b: c", "[A=b: c]", "A: b: c\nX: 1\n"},
+};
+
+static void odd_lines_of_headers_are_shown_and_kept(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(odd_lines); i++) {
+        struct service_problem p = {0};
+        struct job *j = job_new();
+        char shown[256] = "";
+        job_set_text(&j->headers, odd_lines[i].lines);
+        service_each_header(j, show_header, shown);
+        assert_string_equal(shown, odd_lines[i].shown);
+        assert_int_equal(service_set_header(j, "X", "1", &p), ERR_OK);
+        assert_string_equal(j->headers, odd_lines[i].kept);
+        job_free(j);
+    }
+}
+
+static void odd_lines_of_headers_are_cut_to_what_fits(void **state)
+{
+    (void)state;
+    struct job *j = job_new();
+    char *lines = xmalloc(200001);
+    memset(lines, 'a', 200000);
+    lines[100000] = ':';
+    lines[200000] = '\0';
+    j->headers = lines;
+    char shown[64] = "";
+    service_each_header(j, show_header, shown);
+    assert_string_equal(shown, "[aaaaaaaa=aaaaaaaa]");
+    job_free(j);
+}
+
 static void a_header_that_may_not_be_sent_changes_nothing(void **state)
 {
     (void)state;
@@ -384,6 +436,8 @@ int main(void)
         cmocka_unit_test(a_finished_job_starts_again_with_a_new_schedule),
         cmocka_unit_test(a_pause_must_end_in_the_future),
         cmocka_unit_test(headers_are_set_replaced_and_removed),
+        cmocka_unit_test(odd_lines_of_headers_are_shown_and_kept),
+        cmocka_unit_test(odd_lines_of_headers_are_cut_to_what_fits),
         cmocka_unit_test(a_header_that_may_not_be_sent_changes_nothing),
         cmocka_unit_test(a_job_has_so_many_headers_and_no_more),
         cmocka_unit_test(pointers_are_escaped_and_bounded),

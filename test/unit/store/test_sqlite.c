@@ -478,6 +478,55 @@ static void an_unknown_word_is_told_with_its_place(void **state)
     store_close(&s->store);
 }
 
+static enum err count_execution(void *count, const struct execution *e)
+{
+    (void)e;
+    ++*(size_t *)count;
+    return ERR_OK;
+}
+
+static const char *const damages[] = {
+    "UPDATE job_executions SET status = 'DONE' WHERE id = 2",
+    "UPDATE job_executions SET trigger = '' WHERE id = 2",
+    "UPDATE job_executions SET attempts = 65536 WHERE id = 2",
+    "UPDATE job_executions SET started_at = -1 WHERE id = 2",
+    "UPDATE job_executions SET started_at = 253402300800000 WHERE id = 2", // Year 10000.
+};
+
+// The other rows are as good as ever.
+static void a_list_leaves_out_a_row_that_no_server_has_written(void **state)
+{
+    struct place *p = *state;
+    for (size_t i = 0; i < COUNT_OF(damages); i++) {
+        struct sqlite_store *s = open_ok(p);
+        if (i == 0)
+            insert_rows(s, 1, 1, 3);
+        run_sql(p->path, damages[i]);
+        struct store_reader *r = NULL;
+        struct fault f = {0};
+        struct execution_query q = {
+            .state = -1,
+            .trigger = -1,
+            .to = WALL_NEVER,
+            .before = {.scheduled_at = WALL_NEVER, .id = INT64_MAX},
+            .limit = 10,
+        };
+        size_t count = 0;
+        assert_int_equal(store_reader_open(&s->store, &r, &f), ERR_OK);
+        assert_int_equal(store_list_executions(r, &q, count_execution, &count, &f), ERR_OK);
+        assert_int_equal(count, 2);
+        assert_int_equal(f.code, ERR_STORE_CORRUPT);
+        assert_non_null(strstr(f.text, "in row 2"));
+
+        struct execution_key key = {.job = 1, .scheduled_at = 2};
+        f = (struct fault){0};
+        assert_int_equal(store_get_execution(r, &key, count_execution, &count, &f),
+                         ERR_STORE_CORRUPT);
+        store_reader_close(r);
+        store_close(&s->store);
+    }
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
 int main(void)
@@ -501,6 +550,7 @@ int main(void)
         cmocka_unit_test(the_log_may_take_a_quarter_of_the_room),
         TEST(a_long_query_ends),
         TEST(an_unknown_word_is_told_with_its_place),
+        TEST(a_list_leaves_out_a_row_that_no_server_has_written),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
