@@ -40,6 +40,7 @@ static struct server_options with_defaults(const struct server_options *given)
     DEFAULT(idle_timeout_ms, 30000);
     DEFAULT(request_timeout_ms, 20000);
     DEFAULT(answer_timeout_ms, 30000);
+    DEFAULT(answer_bytes_per_s, (size_t)64 << 10);
     DEFAULT(pressed_timeout_ms, 5000);
     DEFAULT(linger_timeout_ms, 5000);
     DEFAULT(error_type, "application/problem+json");
@@ -136,6 +137,14 @@ uint16_t server_port(const struct server *s)
 {
     const union socket_address *a = &s->bound;
     return ntohs(a->any.sa_family == AF_INET6 ? a->v6.sin6_port : a->v4.sin_port);
+}
+
+unsigned server_connections(const struct server *s)
+{
+    unsigned count = 0;
+    for (size_t i = 0; i < s->threads_count; i++)
+        count += atomic_load_explicit(&s->threads[i]->connections, memory_order_relaxed);
+    return count;
 }
 
 // --- End -----------------------------------------------------------------------------------------

@@ -179,7 +179,7 @@ static bool answer_is_late(const struct client *c, mono_ms now)
     const struct server *s = c->thread->server;
     const struct answer *a = &c->exchange.answer;
     dur_ms patience = s->options.answer_timeout_ms;
-    dur_ms whole = patience + (dur_ms)a->body_bytes * 1000 / SERVER_ANSWER_BYTES_PER_S;
+    dur_ms whole = patience + (dur_ms)(a->body_bytes * 1000 / s->options.answer_bytes_per_s);
     if (c->thread->closing || (a->budget_bytes > 0 && budget_is_short(&s->answers)))
         patience = MIN(patience, s->options.pressed_timeout_ms);
     return now - c->since >= patience || now - c->answer_began >= whole;
@@ -285,10 +285,11 @@ static void shut(struct client *c)
 
 void client__lose(struct client *c)
 {
+    bool comes_back = c->state != CLIENT_STREAMING || stream__lost(c);
     shut(c);
-    if (c->state == CLIENT_STREAMING)
-        stream__lost(c);
     client__move(c, CLIENT_GONE);
+    if (!comes_back)
+        client__close(c);
 }
 
 // Its memory is freed at the end of the turn, so that callers may still look at it.

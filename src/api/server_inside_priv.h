@@ -329,7 +329,8 @@ void answer__done(struct client *c);
 
 void stream__mail(struct client *c);  // The stream was begun, written to, or ended.
 void stream__go_on(struct client *c); // The client takes more.
-void stream__lost(struct client *c);  // The client has gone.
+// The client has gone. False: the owner has ended the stream already, and no mail is under way.
+MUST_CHECK bool stream__lost(struct client *c);
 void stream__drain(struct client *c); // The server drains.
 void stream__free(struct stream *s);  // NULL is a no-op.
 

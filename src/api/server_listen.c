@@ -50,6 +50,22 @@ static enum err listen_fault(const char *host, uint16_t port, int problem, struc
     }
 }
 
+// What accepted connections inherit: answers leave at once, a client that vanishes is noticed, and
+// the kernel holds no more than this of an answer that is not on its way yet.
+static void inherit_options(int fd)
+{
+    static const struct {
+        int level, name, value;
+    } options[] = {
+        {IPPROTO_TCP, TCP_NODELAY, 1},
+        {SOL_SOCKET, SO_KEEPALIVE, 1},
+        {IPPROTO_TCP, TCP_NOTSENT_LOWAT, 256 * 1024},
+    };
+    for (size_t i = 0; i < COUNT_OF(options); i++)
+        setsockopt(fd, options[i].level, options[i].name, &options[i].value,
+                   sizeof options[i].value);
+}
+
 static int open_socket(const union socket_address *address)
 {
     bool v6 = address->any.sa_family == AF_INET6;
@@ -62,9 +78,7 @@ static int open_socket(const union socket_address *address)
     // "::" means IPv6 alone, whatever the system's default is.
     if (v6)
         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
-    // Accepted connections inherit these: answers leave at once, and who vanishes is noticed.
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+    inherit_options(fd);
     if (bind(fd, &address->any, v6 ? sizeof address->v6 : sizeof address->v4) == 0 &&
         listen(fd, SOMAXCONN) == 0)
         return fd;

@@ -34,7 +34,6 @@
 #define SERVER_REQUEST_ID_BYTES_MAX 64
 #define SERVER_PARAMETERS_MAX 100 // Of a query.
 #define SERVER_SMALL_BYTES (16 * 1024)
-#define SERVER_ANSWER_BYTES_PER_S (64 * 1024)
 
 struct server;
 struct exchange;
@@ -89,7 +88,8 @@ struct server_options {
     unsigned idle_timeout_ms;    // [30000] Without a request.
     unsigned request_timeout_ms; // [20000] From a request's first byte to its last.
     unsigned answer_timeout_ms;  // [30000] Without any progress of the answer; in all, so long and
-                                 // a second for each SERVER_ANSWER_BYTES_PER_S.
+                                 // the time that the slowest rate needs.
+    size_t answer_bytes_per_s;   // [64 KiB] The slowest rate.
     unsigned pressed_timeout_ms; // [5000]
     unsigned linger_timeout_ms;  // [5000] For a client to close when the server has ended.
 
@@ -112,6 +112,9 @@ MUST_CHECK enum err server_open(const struct server_options *o, server_handler *
                                 void *context, struct server **out, struct fault *f);
 
 uint16_t server_port(const struct server *s);
+
+// Open ones, with those of the reserve.
+unsigned server_connections(const struct server *s);
 
 // Stops listening. Exchanges under way go on; a new request on an open connection is refused with
 // 503, and every connection is closed with its next answer. May be called more than once.

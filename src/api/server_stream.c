@@ -117,14 +117,16 @@ static void tell_over(struct stream *s)
     s->calls.over(s->calls.context);
 }
 
-void stream__lost(struct client *c)
+bool stream__lost(struct client *c)
 {
     struct stream *s = c->exchange.stream;
     pthread_mutex_lock(&s->lock);
     s->gone = true;
     s->count = 0;
     tell_over(s);
+    bool comes_back = !s->ended || s->posted;
     pthread_mutex_unlock(&s->lock);
+    return comes_back;
 }
 
 void stream__drain(struct client *c)
@@ -234,7 +236,7 @@ void stream__mail(struct client *c)
         if (ended)
             client__close(c);
         else if (!s->gone) // The client left before the stream began.
-            stream__lost(c);
+            (void)!stream__lost(c);
         return;
     }
     if (c->state == CLIENT_HANDLED)

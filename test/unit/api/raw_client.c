@@ -17,15 +17,23 @@
 
 #include <cmocka.h>
 
-void raw_open(struct raw_client *c, uint16_t port)
+void raw_open_from(struct raw_client *c, uint16_t port, const char *source)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
+    struct sockaddr_in from = {.sin_family = AF_INET};
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     c->n = 0;
     c->bytes[0] = '\0';
     c->fd = socket(AF_INET, SOCK_STREAM, 0);
     assert_true(c->fd >= 0);
+    assert_int_equal(inet_pton(AF_INET, source, &from.sin_addr), 1);
+    assert_int_equal(bind(c->fd, (struct sockaddr *)&from, sizeof from), 0);
     assert_int_equal(connect(c->fd, (struct sockaddr *)&address, sizeof address), 0);
+}
+
+void raw_open(struct raw_client *c, uint16_t port)
+{
+    raw_open_from(c, port, "127.0.0.1");
 }
 
 void raw_close(struct raw_client *c)

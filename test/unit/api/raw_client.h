@@ -24,6 +24,8 @@ struct raw_answer {
 };
 
 void raw_open(struct raw_client *c, uint16_t port); // On 127.0.0.1.
+// The same from another address of this machine, such as 127.0.0.2.
+void raw_open_from(struct raw_client *c, uint16_t port, const char *source);
 void raw_close(struct raw_client *c);
 
 // Sends everything, or what the other side takes before it closes.
