@@ -10,6 +10,7 @@
 
 #include "base/err.h"
 #include "cron/cron.h"
+#include "zones/zones.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -4,6 +4,7 @@
 #include "api/import_priv.h"
 #include "base/utf8.h"
 #include "crontab/crontab.h"
+#include "zones/zones.h"
 
 #include <string.h>
 

@@ -9,6 +9,7 @@
 
 #include "app/app_priv.h"
 #include "base/log.h"
+#include "zones/zones.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

@@ -6,6 +6,7 @@
 #include "base/time.h"
 #include "cli/cli.h"
 #include "cli/cli_priv.h"
+#include "zones/zones.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -9,6 +9,7 @@
 #include "cli/audit_priv.h"
 #include "cli/cli.h"
 #include "cli/cli_priv.h"
+#include "zones/zones.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "cli/cli_priv.h"
 #include "crontab/crontab.h"
+#include "zones/zones.h"
 
 #include <string.h>
 

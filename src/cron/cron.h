@@ -14,7 +14,7 @@
 // hour. An *interval* schedule follows the clock: what a gap swallows is dropped, what repeats runs
 // twice. `struct cron_options` changes this per job.
 //
-// Everything is pure, but for the functions of the last part, which find zones in the file system.
+// Everything is pure: zones are found in the file system by another room, zones.
 
 #ifndef CARILLON_CRON_CRON_H
 #define CARILLON_CRON_CRON_H
@@ -32,8 +32,10 @@
 
 // ---- Time zones -----------------------------------------------------------------------------
 
+#define ZONE_NAME_BYTES 64
+
 // The rules of one time zone: every change of its offset until 2200. Immutable once made, so it may
-// be shared by threads. A zone of zone_find() lives as long as the process.
+// be shared by threads.
 struct zone;
 
 const struct zone *zone_utc(void); // Built in: needs no zone file.
@@ -50,6 +52,9 @@ int32_t zone_offset_s(const struct zone *z, int64_t utc_s);
 MUST_CHECK enum err zone_parse(const void *tzif, size_t bytes, const char *name, struct zone **out,
                                struct fault *f);
 void zone_free(struct zone *z); // Only for zones of zone_parse. NULL is a no-op.
+
+// Whether two zones have the same rules.
+bool zone_same_rules(const struct zone *a, const struct zone *b);
 
 // ---- Schedules ------------------------------------------------------------------------------
 
@@ -228,40 +233,5 @@ struct cron_warning {
 // code. Returns how many were written.
 size_t cron_warnings(const struct cron_schedule *s, const struct zone *z, wall_ms now,
                      struct cron_warning out[static CRON_WARNING_CODES]);
-
-// ---- Zones from the system's files (the only part with I/O and a lock) ------------------------
-
-#define ZONE_NAME_BYTES 64
-#define ZONE_CACHED_MAX 1024
-#define ZONE_SUGGESTIONS_MAX 3
-#define ZONE_VERSION_BYTES 16
-
-// Finds a zone by its IANA name, case-sensitively, and keeps it: the same pointer comes back until
-// zone_refresh() sees a changed file. Thread-safe. ERR_NOT_FOUND for unknown, empty and forbidden
-// names (the fault names the nearest ones), ERR_SYNTAX for a damaged file, ERR_LIMIT above
-// ZONE_CACHED_MAX names, ERR_SYSTEM when the file cannot be read.
-MUST_CHECK enum err zone_find(const char *name, const struct zone **out, struct fault *f);
-
-// The names to write instead of an unknown one, best first: those that an abbreviation ("PST"), a
-// name of Windows or an offset ("+02:00") stands for, else the most similar ones. None when nothing
-// is near. Returns how many.
-size_t zone_suggest(const char *name, char out[static ZONE_SUGGESTIONS_MAX][ZONE_NAME_BYTES]);
-
-// The same in words, such as "Europe/Paris or Europe/Prague"; "" when nothing is near.
-#define ZONE_HINT_BYTES 256
-void zone_hint(const char *name, char out[static ZONE_HINT_BYTES]);
-
-// Reads every known zone again whose file changed. Zones handed out before stay valid and keep
-// their old rules; zone_find() gives the new ones. Returns how many zones have new rules. A file
-// that has vanished or is damaged leaves its zone as it is; *f (may be NULL) then names the first
-// such file.
-size_t zone_refresh(struct fault *f);
-
-// The release of the system's zone data, such as "2026f"; "unknown" when it does not say.
-void zone_data_version(char out[static ZONE_VERSION_BYTES]);
-
-// Where zone files are found; "/usr/share/zoneinfo" unless set. To be called before other threads
-// start; forgets nothing that is already loaded. The path must stay valid.
-void zone_directory_set(const char *path);
 
 #endif

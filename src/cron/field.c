@@ -6,7 +6,7 @@
 
 #include "cron/parse_priv.h"
 
-#include "cron/ascii_priv.h"
+#include "base/ascii.h"
 
 // The bits from `low` to `high`, a word at a time: every text that names no year has 230 of them.
 static void add_run(struct cron_set *set, unsigned low, unsigned high)

@@ -7,7 +7,7 @@
 
 #include "cron/parse_priv.h"
 
-#include "cron/ascii_priv.h"
+#include "base/ascii.h"
 
 // `pattern`: '9' stands for a digit, everything else for itself.
 static bool matches(const struct parse *p, struct slice s, const char *pattern)

@@ -7,7 +7,7 @@
 
 #include "cron/parse_priv.h"
 
-#include "cron/ascii_priv.h"
+#include "base/ascii.h"
 #include "cron/next_priv.h"
 
 #include <assert.h>

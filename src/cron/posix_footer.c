@@ -8,7 +8,7 @@
 
 #include "cron/zone_priv.h"
 
-#include "cron/ascii_priv.h"
+#include "base/ascii.h"
 
 #include <assert.h>
 #include <string.h>

@@ -6,7 +6,7 @@
 
 #include "cron/parse_priv.h"
 
-#include "cron/ascii_priv.h"
+#include "base/ascii.h"
 
 #include <assert.h>
 #include <string.h>

@@ -65,7 +65,7 @@ struct zone *zone__build(const struct zone_builder *b, const char *name)
     return z;
 }
 
-bool zone__same_rules(const struct zone *a, const struct zone *b)
+bool zone_same_rules(const struct zone *a, const struct zone *b)
 {
     if (a->count != b->count)
         return false;

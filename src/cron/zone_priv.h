@@ -40,9 +40,6 @@ struct zone_builder {
 bool zone__builder_add(struct zone_builder *b, int64_t at_s, int32_t offset_s);
 struct zone *zone__build(const struct zone_builder *b, const char *name);
 
-// Whether two zones have the same rules.
-bool zone__same_rules(const struct zone *a, const struct zone *b);
-
 // The index of the span that contains `utc_s`.
 size_t zone__span_at(const struct zone *z, int64_t utc_s);
 // Where a span ends in local seconds (exclusive), by its own offset; INT64_MAX for the last one.

@@ -11,6 +11,7 @@
 #include "engine/engine_priv.h"
 
 #include "base/metrics.h"
+#include "zones/zones.h"
 
 #include <assert.h>
 #include <string.h>

@@ -6,6 +6,7 @@
 
 #include "base/err.h"
 #include "observe/observe.h"
+#include "zones/zones.h"
 
 #include <inttypes.h>
 #include <stdarg.h>

@@ -5,6 +5,7 @@
 // what is read after it cannot make an instant look lost that is not.
 
 #include "service/service_priv.h"
+#include "zones/zones.h"
 
 #include <stdio.h>
 #include <string.h>

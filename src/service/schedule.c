@@ -2,6 +2,7 @@
 // schedule.c: schedule and zone of a job: read, judged by the present time, looked ahead.
 
 #include "service/service_priv.h"
+#include "zones/zones.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -5,6 +5,7 @@
 // words that fit, and instants which go forwards and match.
 
 #include "cron/cron.h"
+#include "zones/zones.h"
 
 #include <assert.h>
 #include <string.h>

@@ -8,6 +8,7 @@
 // that fails ends the process.
 
 #include "world.h"
+#include "zones/zones.h"
 
 #include <assert.h>
 

@@ -5,6 +5,7 @@
 // The rig refuses a second row for a key in every one of these stories.
 
 #include "core_test.h"
+#include "zones/zones.h"
 
 #include <string.h>
 

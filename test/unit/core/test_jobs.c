@@ -2,6 +2,7 @@
 // test_jobs.c: jobs are found by id and go in its order, however far apart their ids are.
 
 #include "core_test.h"
+#include "zones/zones.h"
 
 #include "base/memory.h"
 

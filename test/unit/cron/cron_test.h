@@ -5,6 +5,7 @@
 #define CARILLON_TEST_CRON_TEST_H
 
 #include "cron/cron.h"
+#include "zones/zones.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

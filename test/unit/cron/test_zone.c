@@ -309,7 +309,7 @@ static void every_foreign_name_leads_to_a_zone(void **state)
     (void)state;
     static const char *const names[] = {
 #define ALIAS(written, ...) __VA_ARGS__,
-#include "cron/zone_alias.def"
+#include "zones/zone_alias.def"
 #undef ALIAS
     };
     for (size_t i = 0; i < COUNT_OF(names); i++)

@@ -3,6 +3,7 @@
 
 #include "engine/engine_priv.h"
 #include "engine_test.h"
+#include "zones/zones.h"
 
 #include <sched.h>
 

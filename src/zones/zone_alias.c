@@ -5,9 +5,9 @@
 // the zone they mean, letter by letter. Abbreviations and the names of Windows are in a table. An
 // offset in whole hours leads to "Etc/GMT-2", in which the sign is the other way round.
 
-#include "cron/zone_names_priv.h"
+#include "zones/zone_names_priv.h"
 
-#include "cron/ascii_priv.h"
+#include "base/ascii.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,7 +21,7 @@ static const struct {
     const char *names[ZONE_SUGGESTIONS_MAX];
 } aliases[] = {
 #define ALIAS(written, ...) {written, {__VA_ARGS__}},
-#include "cron/zone_alias.def"
+#include "zones/zone_alias.def"
 #undef ALIAS
 };
 

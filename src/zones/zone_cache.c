@@ -6,10 +6,9 @@
 // the few zones of each release of the zone data.
 
 #include "base/memory.h"
-#include "cron/cron.h"
-#include "cron/zone_files_priv.h"
-#include "cron/zone_names_priv.h"
-#include "cron/zone_priv.h"
+#include "zones/zone_files_priv.h"
+#include "zones/zone_names_priv.h"
+#include "zones/zones.h"
 
 #include <assert.h>
 #include <pthread.h>
@@ -70,7 +69,7 @@ static struct slot *find_slot(const char *name)
     for (const char *c = name; *c; c++)
         hash = (hash ^ (unsigned char)*c) * 16777619u;
     for (size_t i = hash % SLOTS;; i = (i + 1) % SLOTS)
-        if (!cache.slots[i].zone || !strcmp(cache.slots[i].zone->name, name))
+        if (!cache.slots[i].zone || !strcmp(zone_name(cache.slots[i].zone), name))
             return &cache.slots[i];
 }
 
@@ -174,7 +173,7 @@ void zone_hint(const char *name, char out[static ZONE_HINT_BYTES])
 // Reads the slot's file again if it has changed. True when the rules are new.
 static bool refresh_slot(struct slot *slot, struct fault *f)
 {
-    const char *name = slot->zone->name;
+    const char *name = zone_name(slot->zone);
     struct zone_stamp stamp;
     struct zone *zone;
     if (zone__stamp(cache.directory, name, &stamp) && zone__stamp_same(&stamp, &slot->stamp))
@@ -182,7 +181,7 @@ static bool refresh_slot(struct slot *slot, struct fault *f)
     if (zone__read(cache.directory, name, &zone, &stamp, f))
         return false; // Goes on with the rules it has, and tries again next time.
     slot->stamp = stamp;
-    if (zone__same_rules(zone, slot->zone)) {
+    if (zone_same_rules(zone, slot->zone)) {
         zone_free(zone);
         return false;
     }

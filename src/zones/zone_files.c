@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 // zone_files.c: the system's zone directory.
 
-#include "cron/zone_files_priv.h"
+#include "zones/zone_files_priv.h"
 
 #include "base/memory.h"
-#include "cron/zone_names_priv.h"
+#include "zones/zone_names_priv.h"
 
 #include <dirent.h>
 #include <errno.h>

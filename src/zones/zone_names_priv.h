@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 // zone_names_priv.h: which names a zone may have, and which known name is most like a wrong one.
 
-#ifndef CARILLON_CRON_ZONE_NAMES_PRIV_H
-#define CARILLON_CRON_ZONE_NAMES_PRIV_H
+#ifndef CARILLON_ZONES_ZONE_NAMES_PRIV_H
+#define CARILLON_ZONES_ZONE_NAMES_PRIV_H
 
-#include "cron/cron.h"
+#include "zones/zones.h"
 
 // Whether a name may be looked for: letters, digits, `_+-` in parts separated by `/`. Keeps a name
 // inside the zone directory, and away from its files and folders that are not zones of their own.

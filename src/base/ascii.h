@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-// ascii_priv.h: character classes of ASCII, whatever the locale. <ctype.h> asks the process's.
+// ascii.h: character classes of ASCII, whatever the locale. <ctype.h> asks the process's.
 
-#ifndef CARILLON_CRON_ASCII_PRIV_H
-#define CARILLON_CRON_ASCII_PRIV_H
+#ifndef CARILLON_BASE_ASCII_H
+#define CARILLON_BASE_ASCII_H
 
 #include <stdbool.h>
 

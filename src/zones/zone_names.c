@@ -4,7 +4,7 @@
 // Nearness is the number of edits between two names without regard to case. Cities also count by
 // themselves, so that "Berlin" and "America/Berlin" lead to "Europe/Berlin".
 
-#include "cron/zone_names_priv.h"
+#include "zones/zone_names_priv.h"
 
 #include "base/near.h"
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 // zone_files_priv.h: reading the system's zone files. Knows no cache and takes no lock.
 
-#ifndef CARILLON_CRON_ZONE_FILES_PRIV_H
-#define CARILLON_CRON_ZONE_FILES_PRIV_H
+#ifndef CARILLON_ZONES_ZONE_FILES_PRIV_H
+#define CARILLON_ZONES_ZONE_FILES_PRIV_H
 
-#include "cron/cron.h"
+#include "zones/zones.h"
 
 #include <time.h>
 
