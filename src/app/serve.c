@@ -25,6 +25,13 @@ static enum err set_up_log(const struct settings *s, struct fault *f)
                      s->log_level);
 }
 
+// No error: other programs may have variables of such names for reasons of their own.
+static void warn_of_variable(void *context, const char *name, const char *meant)
+{
+    (void)context;
+    log_warn("settings.unknown_variable", LOG_TEXT("name", name), LOG_TEXT("did_you_mean", meant));
+}
+
 static enum err check_dispatch(const struct settings *s, struct fault *f)
 {
     if (dispatch_find(s->dispatch))
@@ -55,6 +62,7 @@ bool app__settings(int argc, char **argv, const char *purpose, struct carillon *
         *exit_code = EXIT_USAGE;
         return false;
     }
+    config_stray_variables(warn_of_variable, NULL);
     return true;
 }
 

@@ -3,6 +3,8 @@
 
 #include "config/config.h"
 
+#include "base/near.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <getopt.h>
@@ -41,27 +43,43 @@ static const struct setting settings[] = {
 };
 
 #define NAME_BYTES 64
+#define VARIABLE_PREFIX "CARILLON_"
+#define CONFIG_VARIABLE VARIABLE_PREFIX "CONFIG"
+
+extern char **environ; // Of libc, which declares it only for programs that ask for all of GNU.
 
 // "log_format" as "log-format" or "CARILLON_LOG_FORMAT".
-static void flag_name(const struct setting *s, char out[static NAME_BYTES])
+static void flag_name(const char *name, char out[static NAME_BYTES])
 {
-    snprintf(out, NAME_BYTES, "%s", s->name);
+    snprintf(out, NAME_BYTES, "%s", name);
     for (char *p = out; *p; p++)
         *p = *p == '_' ? '-' : *p;
 }
 
 static void variable_name(const char *name, char out[static NAME_BYTES])
 {
-    snprintf(out, NAME_BYTES, "CARILLON_%s", name);
+    snprintf(out, NAME_BYTES, VARIABLE_PREFIX "%s", name);
     for (char *p = out; *p; p++)
         *p = *p >= 'a' && *p <= 'z' ? (char)(*p - 'a' + 'A') : *p;
 }
 
-static const struct setting *find(const char *name)
+static bool same_name(const char *a, const char *b)
 {
-    for (size_t i = 0; i < COUNT_OF(settings); i++)
-        if (strcmp(settings[i].name, name) == 0)
+    for (; *a && *b; a++, b++)
+        if (*a != *b && !(*a == '_' && *b == '-'))
+            return false;
+    return !*a && !*b;
+}
+
+// The setting of this name, written with `_` or `-`. NULL: there is none, and *n has the nearest.
+static const struct setting *find(const char *name, struct near *n)
+{
+    *n = near_to(name);
+    for (size_t i = 0; i < COUNT_OF(settings); i++) {
+        near_see(n, settings[i].name);
+        if (same_name(settings[i].name, name))
             return &settings[i];
+    }
     return NULL;
 }
 
@@ -160,6 +178,22 @@ static char *trim(char *text)
     return text;
 }
 
+// What other kinds of files allow would become a part of the value here.
+static enum err check_value(const struct setting *s, const char *value, const char *where,
+                            struct fault *f)
+{
+    size_t length = strlen(value);
+    bool quoted = length >= 2 && strchr("\"'`", value[0]) && value[length - 1] == value[0];
+    if (quoted)
+        return fault_set(f, ERR_SYNTAX, "%s: values have no quotes; write: %s = %.*s", where,
+                         s->name, (int)MIN(length - 2, 100u), value + 1);
+    const char *comment = strstr(value, " #");
+    if (comment)
+        return fault_set(f, ERR_SYNTAX, "%s: a comment needs a line of its own; write: %s = %.*s",
+                         where, s->name, (int)MIN((size_t)(comment - value), 100u), value);
+    return ERR_OK;
+}
+
 static enum err set_line(struct settings *out, char *line, const char *where, struct fault *f)
 {
     char *name = trim(line);
@@ -169,10 +203,14 @@ static enum err set_line(struct settings *out, char *line, const char *where, st
     if (!equals)
         return fault_set(f, ERR_SYNTAX, "%s: expected `name = value`", where);
     *equals = '\0';
-    const struct setting *s = find(trim(name));
+    struct near n;
+    const struct setting *s = find(trim(name), &n);
     if (!s)
-        return fault_set(f, ERR_SYNTAX, "%s: unknown setting \"%s\"", where, name);
-    return set(out, s, trim(equals + 1), where, f);
+        return fault_set(f, ERR_SYNTAX, "%s: unknown setting \"%s\"%s%s%s", where, name,
+                         n.best ? "; did you mean " : "", n.best ? n.best : "", n.best ? "?" : "");
+    const char *value = trim(equals + 1);
+    enum err err = check_value(s, value, where, f);
+    return err ? err : set(out, s, value, where, f);
 }
 
 static enum err set_from_file(struct settings *out, const char *path, struct fault *f)
@@ -208,6 +246,34 @@ static enum err set_from_environment(struct settings *out, struct fault *f)
     return err;
 }
 
+// Whether the variable sets something; if not, *n has the nearest setting.
+static bool is_variable(const char *name, struct near *n)
+{
+    *n = near_to(name + strlen(VARIABLE_PREFIX));
+    for (size_t i = 0; i < COUNT_OF(settings); i++) {
+        char known[NAME_BYTES];
+        variable_name(settings[i].name, known);
+        near_see(n, settings[i].name);
+        if (strcmp(known, name) == 0)
+            return true;
+    }
+    return strcmp(name, CONFIG_VARIABLE) == 0;
+}
+
+void config_stray_variables(config_stray *stray, void *context)
+{
+    for (char **e = environ; *e; e++) {
+        char name[NAME_BYTES], meant[NAME_BYTES] = "";
+        struct near n;
+        snprintf(name, sizeof name, "%.*s", (int)strcspn(*e, "="), *e);
+        if (strncmp(name, VARIABLE_PREFIX, strlen(VARIABLE_PREFIX)) != 0 || is_variable(name, &n))
+            continue;
+        if (n.best)
+            variable_name(n.best, meant);
+        stray(context, name, meant);
+    }
+}
+
 #define OPTION_SETTING 1000
 #define OPTION_HELP 'h'
 #define OPTION_CONFIG 'c'
@@ -217,7 +283,7 @@ static void make_options(struct option options[static COUNT_OF(settings) + 3],
                          char names[static COUNT_OF(settings)][NAME_BYTES])
 {
     for (size_t i = 0; i < COUNT_OF(settings); i++) {
-        flag_name(&settings[i], names[i]);
+        flag_name(settings[i].name, names[i]);
         options[i] = (struct option){.name = names[i],
                                      .has_arg = settings[i].kind == KIND_FLAG ? no_argument
                                                                               : required_argument,
@@ -233,7 +299,16 @@ static enum err bad_flag(int argc, char **argv, int option, struct fault *f)
     const char *word = optind > 0 && optind <= argc ? argv[optind - 1] : "";
     if (option == ':')
         return fault_set(f, ERR_SYNTAX, "%s needs a value", word);
-    return fault_set(f, ERR_SYNTAX, "unknown flag %s (see: carillon %s --help)", word, argv[0]);
+    struct near n;
+    char name[NAME_BYTES];
+    const char *bare = word + strspn(word, "-");
+    snprintf(name, sizeof name, "%.*s", (int)strcspn(bare, "="), bare);
+    (void)find(name, &n);
+    near_see(&n, "config");
+    if (!n.best)
+        return fault_set(f, ERR_SYNTAX, "unknown flag %s (see: carillon %s --help)", word, argv[0]);
+    flag_name(n.best, name);
+    return fault_set(f, ERR_SYNTAX, "unknown flag %s; did you mean --%s?", word, name);
 }
 
 // Reads the flags: with `config` only which file they name, else everything but that.
@@ -270,7 +345,7 @@ enum err config_load(int argc, char **argv, struct settings *out, struct fault *
 {
     struct settings s;
     set_defaults(&s);
-    const char *file = getenv("CARILLON_CONFIG");
+    const char *file = getenv(CONFIG_VARIABLE);
     enum err err = set_from_flags(&s, argc, argv, &file, f);
     if (!err && !s.help && file)
         err = set_from_file(&s, file, f);
@@ -302,7 +377,7 @@ void config_print_help(FILE *to)
 {
     for (size_t i = 0; i < COUNT_OF(settings); i++) {
         char name[NAME_BYTES], flag[NAME_BYTES * 2], value[SETTING_TEXT_BYTES + 8];
-        flag_name(&settings[i], name);
+        flag_name(settings[i].name, name);
         const char *argument = settings[i].argument;
         snprintf(flag, sizeof flag, "--%s%s%s", name, argument ? " " : "",
                  argument ? argument : "");
