@@ -111,6 +111,16 @@ CHECKS = (
         Table("docs/operations.md", "Histograms"),
     ),
     Check(
+        "setting",
+        Code("src/config/settings.def", r"^(?:TEXT|NUMBER|DURATION|FLAG)\((\w+)"),
+        Table("docs/configuration.md", "Settings"),
+    ),
+    Check(
+        "class of addresses",
+        Code("src/base/address_policy.c", r'^\s*\{"([a-z-]+)", '),
+        Table("docs/configuration.md", "Lists of addresses"),
+    ),
+    Check(
         "verdict",
         Code("src/service/judge.c", r'\[EXPLAIN_\w+\] = "(\w+)"'),
         Table("docs/operations.md", "Why did it not run?"),
