@@ -83,7 +83,7 @@ enum cron_fold {
 // What a job may choose. All zero (or a NULL pointer) means the defaults. One-shots ignore `gap`
 // and `fold`: they take the first of two passes, and the end of a gap that appeared after creation.
 struct cron_options {
-    int64_t hash_seed; // The job's id: decides what `H` stands for.
+    int64_t hash_seed; // The job's id: decides what `H` stands for, among dates that exist.
     enum cron_gap gap;
     enum cron_fold fold;
 };
@@ -122,7 +122,8 @@ struct cron_schedule {
     bool quartz_weekdays;     // A weekday is a number, and the day is `?`: for a warning only.
     uint8_t steps_uneven;     // Set of enum cron_field: a step that does not divide its field.
     uint8_t steps_shifted;    // Set of enum cron_field: a step that node-cron 3 counts otherwise.
-    uint8_t unused[4];        // Zero instead of padding, so that equal values are equal in memory.
+    bool hashed;              // `H` is written: options.hash_seed decides what it stands for.
+    uint8_t unused[3];        // Zero instead of padding, so that equal values are equal in memory.
 };
 
 // Where in the text an error is.
@@ -183,6 +184,9 @@ bool cron_matches(const struct cron_schedule *s, const struct zone *z, wall_ms a
 bool cron_is_fixed(const struct cron_schedule *s);
 bool cron_is_oneshot(const struct cron_schedule *s);
 
+// Whether the text has an `H`, so that another job's id may make another schedule of it.
+bool cron_is_hashed(const struct cron_schedule *s);
+
 // What a new job must pass besides parsing. A one-shot: CRON_NO_SUCH_TIME when a change of the
 // clock skips its local time, CRON_PAST when it is not after `now`. OK for all other schedules.
 MUST_CHECK enum err cron_check_oneshot(const struct cron_schedule *s, const struct zone *z,
@@ -214,6 +218,11 @@ MUST_CHECK enum err cron_normalise(const char *text, size_t bytes, const struct 
 // `out_bytes` is too little; what cron_parse says of a text that it refuses.
 MUST_CHECK enum err cron_delay(const char *text, size_t bytes, uint32_t delay_s, char *out,
                                size_t out_bytes);
+
+// Both at once: cron_parse, and the normal form of the text.
+MUST_CHECK enum err cron_compile(const char *text, size_t bytes, const struct cron_options *o,
+                                 struct cron_schedule *out, char normal[static CRON_NORMAL_BYTES],
+                                 struct cron_error *e);
 
 enum cron_warning_code {
 #define CRON_WARNING(name, text) CRON_WARN_##name,

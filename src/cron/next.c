@@ -184,6 +184,11 @@ bool cron_is_fixed(const struct cron_schedule *s)
     return !s->interval;
 }
 
+bool cron_is_hashed(const struct cron_schedule *s)
+{
+    return s->hashed;
+}
+
 bool cron_is_oneshot(const struct cron_schedule *s)
 {
     return s->kind == CRON_AT_LOCAL || s->kind == CRON_AT_INSTANT;

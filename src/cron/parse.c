@@ -116,6 +116,19 @@ static struct cron_schedule schedule_with(const struct cron_options *o)
     return (struct cron_schedule){.gap = (uint8_t)o->gap, .fold = (uint8_t)o->fold};
 }
 
+enum err cron__parse(struct parse *p, size_t bytes)
+{
+    struct cron_schedule *s = p->out;
+    enum err err = parse_text(p, bytes);
+    if (err)
+        return err;
+    s->quartz_weekdays = p->any_day && p->weekday_number && !p->weekday_zero;
+    if (s->fold == CRON_FOLD_DEFAULT)
+        s->fold = s->interval ? CRON_FOLD_BOTH : CRON_FOLD_FIRST;
+    s->last_day = cron__last_day(s);
+    return ERR_OK;
+}
+
 static enum err parse_into(const char *text, size_t bytes, const struct cron_options *o,
                            struct cron_schedule *out, struct text normal, struct cron_error *e)
 {
@@ -129,16 +142,16 @@ static enum err parse_into(const char *text, size_t bytes, const struct cron_opt
                       .out = &schedule,
                       .error = e ? e : &unread,
                       .normal = normal};
-    enum err err = parse_text(&p, bytes);
-    if (err)
-        return err;
-
-    schedule.quartz_weekdays = p.any_day && p.weekday_number && !p.weekday_zero;
-    if (schedule.fold == CRON_FOLD_DEFAULT)
-        schedule.fold = schedule.interval ? CRON_FOLD_BOTH : CRON_FOLD_FIRST;
-    schedule.last_day = cron__last_day(&schedule);
-    *out = schedule;
-    return ERR_OK;
+    enum err err = cron__parse(&p, bytes);
+    if (!err && schedule.hashed && schedule.last_day < 0) {
+        cron__hash_redraw(&p, bytes);
+        schedule = schedule_with(o);
+        p.normal = normal;
+        err = cron__parse(&p, bytes);
+    }
+    if (!err)
+        *out = schedule;
+    return err;
 }
 
 bool cron__hint_text(struct parse *p, const char *lead, const char *format, ...)
@@ -169,12 +182,19 @@ enum err cron_parse(const char *text, size_t bytes, const struct cron_options *o
     return parse_into(text, bytes, o, out, cron__text(NULL, 0), e);
 }
 
+enum err cron_compile(const char *text, size_t bytes, const struct cron_options *o,
+                      struct cron_schedule *out, char normal[static CRON_NORMAL_BYTES],
+                      struct cron_error *e)
+{
+    return parse_into(text, bytes, o, out, cron__text(normal, CRON_NORMAL_BYTES), e);
+}
+
 enum err cron_normalise(const char *text, size_t bytes, const struct cron_options *o, char *out,
                         size_t out_bytes, struct cron_error *e)
 {
     struct cron_schedule schedule;
     char normal[CRON_NORMAL_BYTES];
-    enum err err = parse_into(text, bytes, o, &schedule, cron__text(normal, sizeof normal), e);
+    enum err err = cron_compile(text, bytes, o, &schedule, normal, e);
     if (err)
         return err;
     struct text t = cron__text(out, out_bytes);

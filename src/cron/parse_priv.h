@@ -17,16 +17,24 @@ struct slice {
     size_t end;
 };
 
+// The values that `H` may have in the date fields. Each item takes the one that its hash chooses,
+// or the one `shift` places behind it, so that a date can be found that exists.
+struct hash_draw {
+    uint8_t choices[CRON_NO_FIELD]; // The most that an item of the field has; 0: there is no `H`.
+    uint8_t shift[CRON_NO_FIELD];
+};
+
 struct parse {
     const char *text;
     int64_t hash_seed;
     struct cron_schedule *out;
     struct cron_error *error;
     struct text normal;
-    bool asking;         // Only whether a hint would be a schedule: it gets no hints of its own.
-    bool any_day;        // The day field is `?`.
-    bool weekday_number; // A weekday is written as a number from 1 to 7,
-    bool weekday_zero;   // or as 0, which Quartz does not know.
+    struct hash_draw hash; // What each `H` stands for.
+    bool asking;           // Only whether a hint would be a schedule: it gets no hints of its own.
+    bool any_day;          // The day field is `?`.
+    bool weekday_number;   // A weekday is written as a number from 1 to 7,
+    bool weekday_zero;     // or as 0, which Quartz does not know.
 };
 
 // The values of a field, bit n being rule->base + n.
@@ -113,10 +121,16 @@ void cron__set_add(struct cron_set *set, enum cron_field field, unsigned low, un
 
 MUST_CHECK enum err cron__hash_item(struct parse *p, enum cron_field field, struct slice item,
                                     struct cron_set *set); // field_hash.c: begins with `H`.
+// Draws the dates of `H` anew, for a text whose first draw gave dates that no calendar has. The
+// text is then parsed once more. When no draw gives a date that exists, the first one stands.
+void cron__hash_redraw(struct parse *p, size_t bytes);
 MUST_CHECK enum err cron__day_item(struct parse *p, struct slice item, struct cron_set *set);
 MUST_CHECK enum err cron__weekday_item(struct parse *p, struct slice item, struct cron_set *set);
 
 // ---- Whole texts ----
+
+// Any text into *p->out, which is blank but for the options (parse.c).
+MUST_CHECK enum err cron__parse(struct parse *p, size_t bytes);
 
 MUST_CHECK enum err cron__fields(struct parse *p, struct slice all); // fields.c
 MUST_CHECK enum err cron__nickname(struct parse *p,

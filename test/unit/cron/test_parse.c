@@ -56,6 +56,7 @@ static void normal_forms_mean_the_same(void **state)
         normal_form(r.text, NULL, normal);
         normal_form(normal, NULL, again);
         struct cron_schedule a = schedule_of(r.text), b = schedule_of(normal);
+        a.hashed = false;
         a.quartz_weekdays = false; // A warning about the text: the normal form has no `?`.
         if (memcmp(&a, &b, sizeof a) != 0 || strcmp(normal, again) != 0)
             fail_msg("'%s' differs from its normal form '%s' ('%s')", r.text, normal, again);
@@ -124,6 +125,58 @@ static void hashed_values_are_stable_and_spread(void **state)
         assert_in_range(seen[minute], 50, 150); // 100 expected, 10 is the standard deviation.
 }
 
+// "31 H" is never the 31st of February. Whatever the job's id: if there is a date at all, it is one
+// that exists, and the schedule fires.
+static void hashed_dates_exist(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {
+        "0 0 31 H *",      "0 0 30 H *",        "0 0 29 H *",          "0 0 31W H *",
+        "0 0 L-30 H *",    "0 0 H(29-31) H *",  "0 0 31 H/12 *",       "0 0 H(30-31) H(2-3) *",
+        "0 0 30 H(1-2) *", "0 0 0 29 H ? 2027", "0 0 0 31 10 +H 2027", "0 0 0 H(28-30) 2 +H 2028",
+    };
+    for (size_t i = 0; i < COUNT_OF(texts); i++) {
+        for (int64_t job = 0; job < 500; job++) {
+            struct cron_options o = {.hash_seed = job};
+            char normal[CRON_NORMAL_BYTES];
+            struct cron_schedule s = schedule_with(texts[i], &o), drawn;
+            assert_true(cron_is_hashed(&s));
+            if (cron_next(&s, zone_utc(), 0) == WALL_NEVER)
+                fail_msg("'%s' never fires for job %d", texts[i], (int)job);
+            normal_form(texts[i], &o, normal);
+            drawn = schedule_of(normal);
+            assert_int_equal(s.days, drawn.days);
+            assert_int_equal(s.months, drawn.months);
+            assert_int_equal(s.weekdays, drawn.weekdays);
+        }
+    }
+}
+
+// What does not exist for the first draw is drawn from all that does, and evenly.
+static void hashed_dates_that_exist_are_spread(void **state)
+{
+    (void)state;
+    unsigned seen[13] = {0};
+    for (int64_t job = 0; job < 7000; job++) {
+        struct cron_options o = {.hash_seed = job};
+        struct cron_schedule s = schedule_with("0 0 31 H *", &o);
+        seen[__builtin_ctz(s.months)]++;
+    }
+    for (unsigned month = 1; month <= 12; month++) {
+        bool has_31 = days_in_month(2027, month) == 31;
+        assert_in_range(seen[month], has_31 ? 850 : 0, has_31 ? 1150 : 0); // 1000 expected.
+    }
+}
+
+// No draw helps: the 30th of February.
+static void a_date_that_no_draw_can_save_never_fires(void **state)
+{
+    (void)state;
+    struct cron_schedule s =
+        schedule_with("H H H(30-31) 2 *", &(struct cron_options){.hash_seed = 7});
+    assert_int_equal(cron_next(&s, zone_utc(), 0), WALL_NEVER);
+}
+
 static void a_hashed_step_keeps_its_distance(void **state)
 {
     (void)state;
@@ -153,6 +206,9 @@ int main(void)
         cmocka_unit_test(different_texts_may_mean_the_same),
         cmocka_unit_test(the_text_decides_between_fixed_and_interval),
         cmocka_unit_test(hashed_values_are_stable_and_spread),
+        cmocka_unit_test(hashed_dates_exist),
+        cmocka_unit_test(hashed_dates_that_exist_are_spread),
+        cmocka_unit_test(a_date_that_no_draw_can_save_never_fires),
         cmocka_unit_test(a_hashed_step_keeps_its_distance),
         cmocka_unit_test(a_schedule_is_small),
     };
