@@ -35,7 +35,8 @@ static void check_normal_form(const char *text, size_t bytes, const struct cron_
     // Warnings are about the text: an expanded `H/7` may be warned about as the step it now is.
     again.steps_uneven = before.steps_uneven = 0;
     again.steps_shifted = before.steps_shifted = 0;
-    again.quartz_weekdays = before.quartz_weekdays = false; // The normal form has no `?`.
+    again.quartz_weekdays = before.quartz_weekdays = false; // The normal form has no `?`,
+    again.hashed = before.hashed = false;                   // and no `H`.
     assert(memcmp(&again, &before, sizeof again) == 0);
 }
 
