@@ -29,9 +29,7 @@ static enum err read_jobs(struct import *im, struct problem *p)
 {
     static const char *const members[] = {"version", "jobs", "next_cursor", NULL};
     int64_t version = EXPORT_VERSION;
-    enum err err = body_read_object(im->request, p);
-    if (!err)
-        err = members_check(im->request->body, members, p);
+    enum err err = members_check(im->request->body, members, p);
     if (!err)
         err = member_integer(im->request->body, "version", EXPORT_VERSION, EXPORT_VERSION, &version,
                              p);
@@ -57,18 +55,31 @@ static enum err read_jobs(struct import *im, struct problem *p)
 // --- The request ---------------------------------------------------------------------------------
 
 // Not text/plain: a web page may send that to any address without asking first.
+// An export, or a crontab with what its text cannot say.
+static enum err read_json(struct import *im, struct problem *p)
+{
+    enum err err = body_read_object(im->request, p);
+    if (err)
+        return err;
+    im->of_crontab = json_object_get(im->request->body, "crontab") != NULL;
+    return im->of_crontab ? import_read_crontab_object(im, p) : read_jobs(im, p);
+}
+
 static enum err read_items(struct import *im, struct problem *p)
 {
-    int dry_run = 0;
+    int dry_run = 0, skip = 0;
     enum err err = query_flag(im->request, "dry_run", &dry_run, p);
+    if (!err)
+        err = query_flag(im->request, "skip_existing", &skip, p);
     if (err)
         return err;
     im->dry_run = dry_run != 0;
+    im->skips_existing = skip != 0;
     im->of_crontab = body_has_type(im->request, "text/x-crontab");
     if (im->of_crontab)
         return import_read_crontab(im, p);
     if (body_has_type(im->request, "application/json"))
-        return read_jobs(im, p);
+        return read_json(im, p);
     return refuse(p, ERR_UNSUPPORTED, REFUSED_MEDIA_TYPE, NULL,
                   "send a crontab with Content-Type: text/x-crontab, or an export with "
                   "Content-Type: application/json");
@@ -81,6 +92,8 @@ enum err handle_import(struct api_request *r, struct problem *p)
         return service_refuse(&p->what, ERR_LIMIT, PROBLEM_BUSY, NULL,
                               "%d imports are under way; try again in a moment", IMPORTS_MAX);
     enum err err = read_items(im, p);
+    if (!err && im->skips_existing)
+        err = import_skip_existing(im, p);
     if (err)
         import_free(im);
     else

@@ -112,15 +112,73 @@ static enum err read_options(const struct api_request *r, struct crontab_options
     return err;
 }
 
+// The items of the crontab. `o` has the variables that are set, and nothing else.
+static enum err read_text(struct import *im, const char *text, size_t bytes,
+                          struct crontab_options *o, struct problem *p)
+{
+    struct fault f = {0};
+    enum err err = read_options(im->request, o, p);
+    if (err)
+        return err;
+    err = crontab_read(text, bytes, o, add_line, im, &f);
+    return err ? refuse_field(p, err, NULL, "%s", f.text) : ERR_OK;
+}
+
 enum err import_read_crontab(struct import *im, struct problem *p)
 {
     struct crontab_options o = {0};
-    enum err err = read_options(im->request, &o, p);
-    if (err)
-        return err;
     size_t bytes;
     const char *text = exchange_body(im->request->exchange, &bytes);
-    struct fault f = {0};
-    err = crontab_read(text, bytes, &o, add_line, im, &f);
-    return err ? refuse_field(p, err, NULL, "%s", f.text) : ERR_OK;
+    return read_text(im, text, bytes, &o, p);
+}
+
+// --- A crontab in an object ----------------------------------------------------------------------
+
+static enum err read_variable(const char *name, const json_t *value, struct crontab_variable *out,
+                              struct problem *p)
+{
+    if (!crontab_is_name(name))
+        return refuse_field(p, ERR_SYNTAX, "set", "'%.64s' is no name of a variable", name);
+    if (!json_is_string(value))
+        return refuse_field(p, ERR_SYNTAX, "set", "the value of %.64s must be a string", name);
+    *out = (struct crontab_variable){.name = name, .value = json_string_value(value)};
+    return ERR_OK;
+}
+
+// The texts stay those of the object.
+static enum err read_set(const json_t *object, struct crontab_variable *out, size_t *count,
+                         struct problem *p)
+{
+    json_t *set = json_object_get(object, "set"), *value;
+    const char *name;
+    enum err err = ERR_OK;
+    if (!set || json_is_null(set))
+        return ERR_OK;
+    if (!json_is_object(set))
+        return refuse_field(p, ERR_SYNTAX, "set", "set must be an object of variables");
+    if (json_object_size(set) > CRONTAB_SET_MAX)
+        return refuse_field(p, ERR_LIMIT, "set", "set may have at most %d variables",
+                            CRONTAB_SET_MAX);
+    json_object_foreach(set, name, value) {
+        if (!err)
+            err = read_variable(name, value, &out[(*count)++], p);
+    }
+    return err;
+}
+
+enum err import_read_crontab_object(struct import *im, struct problem *p)
+{
+    static const char *const members[] = {"crontab", "set", NULL};
+    const json_t *object = im->request->body;
+    struct crontab_variable set[CRONTAB_SET_MAX];
+    struct crontab_options o = {.set = set};
+    const char *text = NULL;
+    enum err err = members_check(object, members, p);
+    if (!err)
+        err = member_text(object, "crontab", &text, p);
+    if (!err && !text)
+        err = refuse_field(p, ERR_SYNTAX, "crontab", "crontab must be a string");
+    if (!err)
+        err = read_set(object, set, &o.set_count, p);
+    return err ? err : read_text(im, text, strlen(text), &o, p);
 }

@@ -31,6 +31,7 @@ struct import_item {
     size_t number;     // Of the line, or the index in the list of jobs.
     struct job *draft; // NULL when there is nothing (more) to create.
     char *note;        // About the draft, for the client; NULL: none.
+    job_id existing;   // A job that is the same, if the client asks for such; 0: none.
     char *result;      // JSON, as the client will read it; NULL until the item is over.
     enum import_status status;
 };
@@ -39,6 +40,7 @@ struct import {
     struct api_request *request;
     bool of_crontab;
     bool dry_run;
+    bool skips_existing;
     struct import_item *items;
     size_t count;
     size_t capacity;
@@ -66,6 +68,13 @@ void import_item_refuse(const struct import *im, struct import_item *item, json_
 
 // Reads the body as a crontab.
 enum err import_read_crontab(struct import *im, struct problem *p);
+// The same for a JSON object: {"crontab": TEXT, "set": {NAME: VALUE, ...}}.
+enum err import_read_crontab_object(struct import *im, struct problem *p);
+
+// --- import_existing.c ---------------------------------------------------------------------------
+
+// Ends the items that are jobs already.
+enum err import_skip_existing(struct import *im, struct problem *p);
 
 // --- import_run.c --------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ static const char *const of_executions[] = {"job_id", "status", "trigger", "from
                                             "to",     "limit",  "cursor",  NULL};
 static const char *const of_pages[] = {"limit", "cursor", NULL};
 static const char *const of_explain[] = {"at", NULL};
-static const char *const of_import[] = {"dry_run", "timezone", "system", NULL};
+static const char *const of_import[] = {"dry_run", "timezone", "system", "skip_existing", NULL};
 
 const struct route routes[] = {
     {"GET", "/", handle_index, NULL, BODY_NONE, false},

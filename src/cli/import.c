@@ -9,6 +9,7 @@
 #include "base/url.h"
 #include "cli/cli.h"
 #include "cli/cli_priv.h"
+#include "cli/variables_priv.h"
 #include "crontab/crontab.h"
 
 #include <assert.h>
@@ -27,6 +28,8 @@ struct import {
     const char *timezone; // NULL: not said.
     bool dry_run;
     bool system;
+    bool skip_existing;
+    struct cli_variables variables;
 };
 
 static int complain(int code, const char *what, const char *detail)
@@ -67,8 +70,8 @@ static char *address(const struct import *im, CURL *curl)
     FILE *out = stream_open(&url, &bytes);
     size_t length = strlen(im->server);
     bool slash = length > 0 && im->server[length - 1] == '/';
-    fprintf(out, "%s%simport?dry_run=%d&system=%d", im->server, slash ? "" : "/", im->dry_run,
-            im->system);
+    fprintf(out, "%s%simport?dry_run=%d&system=%d%s", im->server, slash ? "" : "/", im->dry_run,
+            im->system, im->skip_existing ? "&skip_existing=1" : "");
     if (im->timezone) {
         char *zone = curl_easy_escape(curl, im->timezone, 0);
         assert(zone);
@@ -79,13 +82,14 @@ static char *address(const struct import *im, CURL *curl)
     return url;
 }
 
-static int post(const struct import *im, const char *text, size_t bytes, struct answer *a)
+static int post(const struct import *im, const char *type, const char *text, size_t bytes,
+                struct answer *a)
 {
     CURL *curl = curl_easy_init();
     assert(curl);
     char error[CURL_ERROR_SIZE] = "";
     char *url = address(im, curl);
-    struct curl_slist *headers = curl_slist_append(NULL, "Content-Type: text/x-crontab");
+    struct curl_slist *headers = curl_slist_append(NULL, type);
     headers = curl_slist_append(headers, "Expect:");
     curl_easy_setopt(curl, CURLOPT_URL, url);
     curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
@@ -104,6 +108,36 @@ static int post(const struct import *im, const char *text, size_t bytes, struct 
     if (code)
         exit_code = complain(EXIT_SERVER, url, *error ? error : curl_easy_strerror(code));
     free(url);
+    return exit_code;
+}
+
+// {"crontab": TEXT, "set": {NAME: VALUE}}; NULL when something is not UTF-8. The caller frees it.
+static char *object_of(const struct import *im, const char *text, size_t bytes)
+{
+    json_t *crontab = json_stringn(text, bytes), *set = json_object();
+    bool fine = crontab != NULL;
+    for (size_t i = 0; i < im->variables.count; i++) {
+        const struct crontab_variable *v = &im->variables.list[i];
+        fine = json_object_set_new(set, v->name, json_string(v->value)) == 0 && fine;
+    }
+    json_t *object = fine ? json_pack("{sOsO}", "crontab", crontab, "set", set) : NULL;
+    char *out = object ? json_dumps(object, JSON_COMPACT) : NULL;
+    json_decref(object);
+    json_decref(crontab);
+    json_decref(set);
+    return out;
+}
+
+// As it stands, unless variables go with it.
+static int post_crontab(const struct import *im, const char *text, size_t bytes, struct answer *a)
+{
+    if (im->variables.count == 0)
+        return post(im, "Content-Type: text/x-crontab", text, bytes, a);
+    char *object = object_of(im, text, bytes);
+    if (!object)
+        return complain(EXIT_INVALID, "with --set crontab and values must be UTF-8", NULL);
+    int exit_code = post(im, "Content-Type: application/json", object, strlen(object), a);
+    free(object);
     return exit_code;
 }
 
@@ -202,7 +236,7 @@ static int send_file(const struct import *im)
     if (cli__read_file(im->file, CRONTAB_BYTES_MAX, &text, &bytes, &f))
         return complain(EXIT_INVALID, f.text, NULL);
     struct answer a = {0};
-    int exit_code = post(im, text, bytes, &a);
+    int exit_code = post_crontab(im, text, bytes, &a);
     if (!exit_code)
         exit_code = print_answer(&a);
     free(a.text);
@@ -217,6 +251,8 @@ static const struct option options[] = {
     {"dry-run", no_argument, NULL, 'n'},
     {"tz", required_argument, NULL, 't'},
     {"system", no_argument, NULL, 's'},
+    {"set", required_argument, NULL, 'v'},
+    {"skip-existing", no_argument, NULL, 'e'},
     CLI_HELP,
     {0},
 };
@@ -224,18 +260,24 @@ static const struct option options[] = {
 static const struct cli_command import_command = {
     "import crontab",
     "Usage: carillon import crontab FILE|- [--url " URL_DEFAULT "] [--dry-run]\n"
-    "                               [--tz ZONE] [--system]\n"
+    "                               [--tz ZONE] [--system] [--skip-existing]\n"
+    "                               [--set NAME=VALUE]\n"
     "Makes jobs of the lines of a crontab that call a URL, and says what becomes of each.\n\n"
     "  --url URL    the server [" URL_DEFAULT "]\n"
     "  --dry-run    only say what would become of each line\n"
     "  --tz ZONE    the crontab's time zone, unless it sets CRON_TZ [UTC]\n"
-    "  --system     the lines have a user, as in /etc/crontab and /etc/cron.d\n\n"
+    "  --system     the lines have a user, as in /etc/crontab and /etc/cron.d\n"
+    "  --set NAME=VALUE, --set NAME\n"
+    "               what a variable stands for, whatever the crontab says; NAME alone takes\n"
+    "               it from the environment. May be given more than once\n"
+    "  --skip-existing\n"
+    "               leave out what is a job already: same schedule, zone, method and URL\n\n"
     "Exit codes: 0; 1 when the server cannot be reached or could not make a job; 2 when the\n"
     "usage or a line is wrong.\n",
     options,
 };
 
-static int set_option(struct import *im, int option, const char *value)
+static int set_option(struct import *im, int option, char *value)
 {
     struct fault f = {0};
     switch (option) {
@@ -247,6 +289,12 @@ static int set_option(struct import *im, int option, const char *value)
         return 0;
     case 't':
         im->timezone = value;
+        return 0;
+    case 'v':
+        return cli__set_variable(&im->variables, value, &f) ? complain(EXIT_INVALID, f.text, NULL)
+                                                            : 0;
+    case 'e':
+        im->skip_existing = true;
         return 0;
     default:
         im->system = true;

@@ -6,6 +6,7 @@
 
 #include "base/memory.h"
 #include "cli/cli_priv.h"
+#include "cli/variables_priv.h"
 #include "crontab/crontab.h"
 #include "zones/zones.h"
 
@@ -14,6 +15,7 @@
 struct lint {
     const char *file;
     struct crontab_options options;
+    struct cli_variables variables;
     wall_ms now;
     unsigned entries;
     unsigned jobs;
@@ -127,24 +129,30 @@ static int check_file(struct lint *l)
 static const struct option options[] = {
     {"tz", required_argument, NULL, 't'},
     {"system", no_argument, NULL, 's'},
+    {"set", required_argument, NULL, 'v'},
     CLI_HELP,
     {0},
 };
 
 static const struct cli_command lint_command = {
     "cron lint",
-    "Usage: carillon cron lint FILE|- [--tz ZONE] [--system]\n"
+    "Usage: carillon cron lint FILE|- [--tz ZONE] [--system] [--set NAME=VALUE]\n"
     "Checks a crontab: is each line sound, could it become a job?\n\n"
     "  --tz ZONE    its time zone, unless it sets CRON_TZ [UTC]\n"
-    "  --system     its lines have a user, as in /etc/crontab and /etc/cron.d\n\n"
+    "  --system     its lines have a user, as in /etc/crontab and /etc/cron.d\n"
+    "  --set NAME=VALUE, --set NAME\n"
+    "               what a variable stands for, whatever the crontab says; NAME alone takes\n"
+    "               it from the environment. May be given more than once\n\n"
     "Exit codes: 0, 2 if there is an error (warnings are none).\n",
     options,
 };
 
-static int set_option(struct lint *l, int option, const char *value)
+static int set_option(struct lint *l, int option, char *value)
 {
     const struct zone *zone;
     struct fault f = {0};
+    if (option == 'v')
+        return cli__set_variable(&l->variables, value, &f) ? complain(f.text, NULL) : 0;
     if (option == 's') {
         l->options.has_users = true;
         return 0;
@@ -167,5 +175,7 @@ int cli__lint(int argc, char **argv)
     if (optind + 1 != argc)
         return cli__complain_usage(&lint_command, "one file is expected, or - for standard input");
     l.file = argv[optind];
+    l.options.set = l.variables.list;
+    l.options.set_count = l.variables.count;
     return check_file(&l);
 }

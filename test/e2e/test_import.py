@@ -113,6 +113,51 @@ def test_zone_and_users_can_be_said_beside_the_crontab(shared_server):
     assert (zone["status"], zone["position"]) == ("invalid", 8)
 
 
+def post_object(server, crontab, values, query="?dry_run=1"):
+    return server.post(f"/import{query}", {"crontab": crontab, "set": values})
+
+
+def test_variables_can_be_set_beside_a_crontab(shared_server):
+    text = "B=http://127.0.0.1:9/file\n0 5 1 1 * curl -H 'X: 1' $B/$KEY\n"
+    assert post_crontab(shared_server, text, "?dry_run=1")["not_convertible"] == 1
+    answer = expect(post_object(shared_server, text, {"KEY": "k3y"}), 200).json
+    variable, job = answer["results"]
+    assert (job["line"], job["api"]) == (2, "http://127.0.0.1:9/file/k3y")
+    assert variable["status"] == "skipped"
+    both = {"KEY": "", "B": "http://127.0.0.1:9/set"}
+    answer = expect(post_object(shared_server, text, both), 200)
+    variable, job = answer.json["results"]
+    assert job["api"] == "http://127.0.0.1:9/set/"
+    assert "beside the crontab counts" in variable["reason"]
+    for values in [{"1": "x"}, {"A": 1}, [], {f"V{n}": "x" for n in range(101)}, {"A": "\0"}]:
+        assert expect(post_object(shared_server, text, values), 400).json["error"]
+    for body in [{"crontab": 1}, {"crontab": None}, {"crontab": text, "jobs": []}]:
+        assert expect(shared_server.post("/import", body), 400).json["error"]
+
+
+def test_what_is_a_job_already_can_be_skipped(server):
+    text = "".join(f"{n % 60} 5 1 1 * curl http://127.0.0.1:9/{n}\n" for n in range(600))
+    first = post_crontab(server, text, "?skip_existing=1")
+    assert first["created"] == 600
+    more = "0 5 1 1 * curl -X PUT http://127.0.0.1:9/0\n1 5 1 1 * curl http://127.0.0.1:9/0\n" * 2
+    tried = post_crontab(server, text + more, "?skip_existing=1&dry_run=1")
+    assert (tried["skipped"], tried["would_create"]) == (600, 4)
+    again = post_crontab(server, text + more, "?skip_existing=1")
+    assert (again["skipped"], again["created"]) == (600, 4)
+    ids = {result["id"] for result in first["results"]}
+    skipped = [result for result in again["results"] if result["status"] == "skipped"]
+    assert {result["id"] for result in skipped} == ids
+    assert skipped[0]["reason"] == (
+        f"job {skipped[0]['id']} has the same schedule, time zone, method and URL"
+    )
+    elsewhere = post_crontab(server, text, "?skip_existing=1&timezone=Asia/Kolkata&dry_run=1")
+    assert elsewhere["would_create"] == 600
+    assert post_crontab(server, text, "?dry_run=1")["would_create"] == 600
+
+    export = expect(server.get("/export"), 200)
+    assert expect(server.post("/import?skip_existing=1", export.body), 200).json["skipped"] == 604
+
+
 def test_hundreds_of_lines_are_created_each_once(server):
     lines = [f"{n % 60} 5 1 1 * curl http://127.0.0.1:9/{n}\n" for n in range(700)]
     answer = post_crontab(server, "".join(lines))
@@ -299,6 +344,23 @@ def test_the_command_tells_what_became_of_each_line(server, target, tmp_path):
     assert done.stdout.startswith("line 1: created job 1: @yearly (UTC) GET ")
     assert done.stdout.splitlines()[-1] == "1 created, 2 not convertible"
     assert done.stderr == tried.stderr == ""
+
+
+def test_the_command_sets_variables_and_skips_what_is_there(server, tmp_path, monkeypatch):
+    text = "0 5 1 1 * curl http://127.0.0.1:9/$A/$B\n"
+    monkeypatch.setenv("B", "b")
+    for outcome in ["created job 1: ", "skipped job 1: "]:
+        flags = ["--set", "A=x=1", "--set", "B", "--skip-existing"]
+        end = import_crontab(server, tmp_path, text, *flags)
+        assert end.returncode == 0
+        job = "0 5 1 1 * (UTC) GET http://127.0.0.1:9/x=1/b"
+        assert end.stdout.startswith(f"line 1: {outcome}{job}")
+    for wrong in ["1=2", "a-b=c", "=x", "NOT_IN_THE_ENVIRONMENT"]:
+        end = import_crontab(server, tmp_path, text, "--set", wrong)
+        assert end.returncode == 2 and end.stderr
+    twice = import_crontab(server, tmp_path, text, "--set", "A=1", "--set", "A=2")
+    assert twice.returncode == 2 and "set twice" in twice.stderr
+    assert job_count(server) == 1
 
 
 def test_the_command_fails_when_a_line_is_invalid(server, tmp_path):

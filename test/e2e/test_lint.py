@@ -86,8 +86,18 @@ def test_a_crontab_may_come_from_standard_input_or_from_the_system():
     assert end.stdout.startswith("1 entries read, 1 of them")
 
 
+def test_variables_can_be_set(tmp_path):
+    text = "@daily curl http://a/$KEY\n"
+    path, end = lint(tmp_path, text)
+    assert f"{path}:1:22: note: not convertible: it uses the variable $KEY" in end.stderr
+    assert "(try: --set KEY=VALUE)" in end.stderr
+    _, end = lint(tmp_path, text, "--set", "KEY=1")
+    assert end.stdout.startswith("1 entries read, 1 of them convertible")
+
+
 def test_wrong_usage_is_named():
-    wrong = [[], ["a", "b"], ["--what", "a"], ["/no/such/file"], ["--tz", "Mars/Base", "-"]]
+    wrong = [[], ["a", "b"], ["--what", "a"], ["/no/such/file"]]
+    wrong += [["--tz", "Mars/Base", "-"], ["--set", "1=2", "-"]]
     for arguments in wrong:
         end = run_to_end("cron", "lint", *arguments)
         assert end.returncode == 2 and end.stderr and not end.stdout
