@@ -23,8 +23,8 @@ PURE = ("ledger", "core", "agenda", "cron", "crontab")
 ALLOWED = set(
     """
     memcpy memmove memset memcmp memchr strlen strcmp strncmp strchr strrchr strspn strcspn
-    strstr strpbrk strcasecmp strncasecmp malloc calloc realloc free qsort snprintf vsnprintf
-    __assert_fail __stack_chk_fail __memcpy_chk __memmove_chk __memset_chk
+    strstr strpbrk strcasecmp strncasecmp inet_pton malloc calloc realloc free qsort snprintf
+    vsnprintf __assert_fail __stack_chk_fail __memcpy_chk __memmove_chk __memset_chk
     __snprintf_chk __vsnprintf_chk __popcountdi2 _GLOBAL_OFFSET_TABLE_
     """.split()
 )

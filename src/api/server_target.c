@@ -6,48 +6,22 @@
 // of a NUL in an id, or of two spellings that some later decoder would make one.
 
 #include "api/server_inside_priv.h"
+#include "base/utf8.h"
 
 #include <string.h>
 
-// How many bytes the UTF-8 sequence at `text` has; 0 if it is none. Overlong forms, surrogates and
-// what lies past U+10FFFF are none. `text` ends in NUL, which no sequence contains.
-static size_t utf8_sequence(const unsigned char *text)
-{
-    static const struct {
-        unsigned char first_low, first_high, second_low, second_high;
-        size_t bytes;
-    } forms[] = {
-        {0x00, 0x7f, 0x00, 0x00, 1}, {0xc2, 0xdf, 0x80, 0xbf, 2}, {0xe0, 0xe0, 0xa0, 0xbf, 3},
-        {0xe1, 0xec, 0x80, 0xbf, 3}, {0xed, 0xed, 0x80, 0x9f, 3}, {0xee, 0xef, 0x80, 0xbf, 3},
-        {0xf0, 0xf0, 0x90, 0xbf, 4}, {0xf1, 0xf3, 0x80, 0xbf, 4}, {0xf4, 0xf4, 0x80, 0x8f, 4},
-    };
-    for (size_t i = 0; i < COUNT_OF(forms); i++) {
-        if (text[0] < forms[i].first_low || text[0] > forms[i].first_high)
-            continue;
-        if (forms[i].bytes > 1 && (text[1] < forms[i].second_low || text[1] > forms[i].second_high))
-            return 0;
-        for (size_t k = 2; k < forms[i].bytes; k++)
-            if ((text[k] & 0xc0) != 0x80)
-                return 0;
-        return forms[i].bytes;
-    }
-    return 0;
-}
-
 static bool is_clean_text(const char *text, const char **detail)
 {
-    const unsigned char *p = (const unsigned char *)text;
-    while (*p != '\0') {
-        size_t bytes = utf8_sequence(p);
-        if (bytes == 0) {
-            *detail = "the request target is not UTF-8 when it is decoded";
-            return false;
-        }
-        if (*p < 0x20 || *p == 0x7f) {
+    size_t bytes = strlen(text);
+    if (utf8_span(text, bytes) < bytes) {
+        *detail = "the request target is not UTF-8 when it is decoded";
+        return false;
+    }
+    for (const char *p = text; *p; p++) {
+        if (('\0' < *p && *p < ' ') || *p == 0x7f) {
             *detail = "the request target contains an encoded control character";
             return false;
         }
-        p += bytes;
     }
     return true;
 }

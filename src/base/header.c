@@ -3,14 +3,19 @@
 
 #include "base/header.h"
 
+#include "base/url.h"
+#include "base/utf8.h"
+
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
+
+#define HEADER_HOST_BYTES_MAX (URL_HOST_BYTES_MAX + 8) // Brackets and ":65535".
 
 static const struct {
     const char *name; // With "*" at its end: every name that begins so.
     const char *reason;
 } reserved[] = {
-    {"Host", "it follows from the URL"},
     {"Content-Length", "it follows from the body"},
     {"Transfer-Encoding", "it frames the message"},
     {"Trailer", "it frames the message"},
@@ -83,20 +88,44 @@ static enum err check_value(const char *name, const char *value, struct fault *f
                          name, bytes, HEADER_VALUE_BYTES_MAX);
     for (size_t i = 0; i < bytes; i++) {
         unsigned char c = (unsigned char)value[i];
-        if ((c < ' ' && c != '\t') || c > 126)
-            return fault_set(f, ERR_SYNTAX, "byte %zu of the value of header %.64s is %s (0x%02x)",
-                             i + 1, name, c > 127 ? "not ASCII" : "a control character", c);
+        if ((c < ' ' && c != '\t') || c == 127)
+            return fault_set(
+                f, ERR_SYNTAX,
+                "byte %zu of the value of header %.64s is a control character (0x%02x)", i + 1,
+                name, c);
     }
+    if (utf8_span(value, bytes) < bytes)
+        return fault_set(f, ERR_SYNTAX, "the value of header %.64s is not UTF-8", name);
     if (bytes > 0 && (is_blank(value[0]) || is_blank(value[bytes - 1])))
         return fault_set(f, ERR_SYNTAX, "the value of header %.64s begins or ends with a blank",
                          name);
     return ERR_OK;
 }
 
+// A host and perhaps a port, as they would stand in a URL.
+static enum err check_host(const char *value, struct fault *f)
+{
+    char url[HEADER_HOST_BYTES_MAX + sizeof "http://"];
+    struct fault own = {0};
+    struct url u;
+    enum err err = ERR_SYNTAX;
+    if (strlen(value) <= HEADER_HOST_BYTES_MAX && !strpbrk(value, "/?")) {
+        snprintf(url, sizeof url, "http://%s", value);
+        err = url_read(url, &u, &own);
+    }
+    return err ? fault_set(f, err, "the value of header Host is no host with or without a port%s%s",
+                           *own.text ? ": " : "", own.text)
+               : ERR_OK;
+}
+
 enum err header_check(const char *name, const char *value, struct fault *f)
 {
     enum err err = check_name(name, f);
-    return err ? err : check_value(name, value, f);
+    if (!err)
+        err = check_value(name, value, f);
+    if (!err && strcasecmp(name, "Host") == 0)
+        err = check_host(value, f);
+    return err;
 }
 
 static enum err check_line(const char *line, size_t bytes, struct fault *f)

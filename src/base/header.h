@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 // header.h: which header lines a job may send.
 //
-// A name is a token of RFC 9110; a value is visible ASCII with spaces and tabs inside. So a header
-// can never end a line and begin another. Names which frame the message, name its hops or carry
-// the identity of an execution are reserved: Carillon writes them itself.
+// A name is a token of RFC 9110; a value is UTF-8 without control characters, with spaces and tabs
+// inside at most. So a header can never end a line and begin another. Host names a host, with or
+// without a port, for virtual servers behind one address. Names which frame the message, name its
+// hops or carry the identity of an execution are reserved: Carillon writes them itself.
 
 #ifndef CARILLON_BASE_HEADER_H
 #define CARILLON_BASE_HEADER_H

@@ -6,6 +6,7 @@
 
 #include "base/origin.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 static const struct {
@@ -68,9 +69,10 @@ void url_origin(const char *url, char out[static ORIGIN_BYTES])
     const char *colon = port_colon(authority);
 
     size_t host_bytes = (size_t)(colon - authority.start);
-    const char *port = colon < authority.end ? colon + 1 : default_port;
-    size_t port_bytes = colon < authority.end ? (size_t)(authority.end - port) : strlen(port);
-    if (host_bytes == 0 || port_bytes == 0 || host_bytes + 1 + port_bytes >= ORIGIN_BYTES)
+    bool named = colon + 1 < authority.end; // An empty port is the usual one.
+    const char *port = named ? colon + 1 : default_port;
+    size_t port_bytes = named ? (size_t)(authority.end - port) : strlen(port);
+    if (host_bytes == 0 || host_bytes + 1 + port_bytes >= ORIGIN_BYTES)
         return;
 
     for (size_t i = 0; i < host_bytes; i++)

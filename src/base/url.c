@@ -8,9 +8,12 @@
 
 #include "base/url.h"
 
+#include "base/memory.h"
+
 #include <arpa/inet.h>
 #include <curl/curl.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -30,19 +33,31 @@ struct cut {
 
 // --- Characters ----------------------------------------------------------------------------------
 
-static enum err check_characters(const char *text, struct fault *f)
+// A stretch of a text.
+struct stretch {
+    size_t from;
+    size_t to;
+};
+
+static bool is_encoded(unsigned char c)
+{
+    return c > 127 || c == ' ';
+}
+
+// Bytes of `encodable` that url_accept encodes are passed over.
+static enum err check_characters(const char *text, struct stretch encodable, struct fault *f)
 {
     size_t bytes = strlen(text);
-    if (bytes > URL_BYTES_MAX)
-        return fault_set(f, ERR_LIMIT, "the URL has %zu bytes, the limit is %d", bytes,
-                         URL_BYTES_MAX);
     for (size_t i = 0; i < bytes; i++) {
         unsigned char c = (unsigned char)text[i];
+        if (is_encoded(c) && encodable.from <= i && i < encodable.to)
+            continue;
         if (c > 127)
-            return fault_set(f, ERR_SYNTAX,
-                             "byte %zu of the URL is not ASCII; write international host names as "
-                             "xn--... and percent-encode the rest",
-                             i + 1);
+            return fault_set(
+                f, ERR_SYNTAX,
+                "byte %zu of the URL is not ASCII; write an international host name in "
+                "its xn--... form",
+                i + 1);
         if (c <= ' ' || c == 127)
             return fault_set(f, ERR_SYNTAX,
                              "byte %zu of the URL is a %s; percent-encode it as %%%02X", i + 1,
@@ -107,12 +122,12 @@ static enum err cut_up(const char *text, struct cut *c, struct fault *f)
 
 static enum err read_port(const struct cut *c, uint16_t *out, struct fault *f)
 {
-    if (!c->port) {
+    if (c->port_bytes == 0) { // "http://host:/" is "http://host/" (RFC 3986, 6.2.3).
         *out = c->https ? 443 : 80;
         return ERR_OK;
     }
     unsigned long port = 0;
-    bool good = 0 < c->port_bytes && c->port_bytes <= 5 && c->port[0] != '0';
+    bool good = c->port_bytes <= 5 && c->port[0] != '0';
     for (size_t i = 0; i < c->port_bytes && good; i++) {
         good = '0' <= c->port[i] && c->port[i] <= '9';
         port = port * 10 + (unsigned long)(c->port[i] - '0');
@@ -263,7 +278,11 @@ enum err url_read(const char *text, struct url *out, struct fault *f)
 {
     struct cut c = {0};
     struct url u;
-    enum err err = check_characters(text, f);
+    size_t bytes = strlen(text);
+    if (bytes > URL_BYTES_MAX)
+        return fault_set(f, ERR_LIMIT, "the URL has %zu bytes, the limit is %d", bytes,
+                         URL_BYTES_MAX);
+    enum err err = check_characters(text, (struct stretch){0}, f);
     if (!err)
         err = cut_up(text, &c, f);
     if (!err)
@@ -293,4 +312,50 @@ enum err url_check(const char *text, struct fault *f)
 {
     struct url u;
     return url_parse(text, &u, f);
+}
+
+// --- As clients write it -------------------------------------------------------------------------
+
+// Path and query, without spaces at the end: nobody means those.
+static struct stretch encodable_of(const char *text)
+{
+    const char *authority = strstr(text, "://");
+    size_t end = strlen(text);
+    while (end > 0 && text[end - 1] == ' ')
+        end--;
+    if (!authority)
+        return (struct stretch){0};
+    size_t host = (size_t)(authority + 3 - text);
+    return (struct stretch){host + strcspn(text + host, "/?"), end};
+}
+
+static char *encode(const char *text, struct stretch encodable)
+{
+    size_t bytes = strlen(text);
+    char *out = xmalloc(3 * bytes + 1);
+    char *at = out;
+    for (size_t i = 0; i < bytes; i++) {
+        unsigned char c = (unsigned char)text[i];
+        if (is_encoded(c) && encodable.from <= i && i < encodable.to)
+            at += sprintf(at, "%%%02X", c);
+        else
+            *at++ = (char)c;
+    }
+    *at = '\0';
+    return out;
+}
+
+enum err url_accept(const char *text, char **out, struct fault *f)
+{
+    struct stretch encodable = encodable_of(text);
+    enum err err = check_characters(text, encodable, f);
+    if (err)
+        return err;
+    char *encoded = encode(text, encodable);
+    err = url_check(encoded, f);
+    if (err)
+        free(encoded);
+    else
+        *out = encoded;
+    return err;
 }

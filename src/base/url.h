@@ -13,7 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define URL_BYTES_MAX 2048
+#define URL_BYTES_MAX 8000
 #define URL_HOST_BYTES_MAX 253
 
 struct url {
@@ -31,5 +31,11 @@ MUST_CHECK enum err url_parse(const char *text, struct url *out, struct fault *f
 // reading. Allocates nothing.
 MUST_CHECK enum err url_read(const char *text, struct url *out, struct fault *f);
 MUST_CHECK enum err url_check(const char *text, struct fault *f);
+
+// For a URL as a client wrote it: what can stand in no URL but can be meant by one, bytes beyond
+// ASCII and spaces inside path and query, is percent-encoded, as browsers do it. *out, which is
+// then what url_check accepts, is the caller's to free. Errors are those of url_parse, and name the
+// place in `text`.
+MUST_CHECK enum err url_accept(const char *text, char **out, struct fault *f);
 
 #endif

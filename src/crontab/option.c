@@ -133,8 +133,10 @@ enum err crontab__set_method(struct call *c, const struct option *o, const char 
 {
     (void)o;
     if (!job_method_find(value, &c->method))
-        return crontab__call_refuse(
-            c, "a job can POST, GET, PUT, PATCH or DELETE, but not send the method '%.32s'", value);
+        return crontab__call_refuse(c,
+                                    "a job can POST, GET, PUT, PATCH, DELETE, HEAD or OPTIONS, but "
+                                    "not send the method '%.32s'",
+                                    value);
     c->has_method = true;
     return ERR_OK;
 }

@@ -4,7 +4,7 @@
 // The identity of the execution travels in headers, so that a target can tell a repeated request
 // (Idempotency-Key, webhook-id), a later attempt (Carillon-Attempt) and an out-of-date sender
 // (Carillon-Fence) without reading the body. The job's own lines follow; it may choose its
-// Content-Type and User-Agent, the other names are reserved (base/header.h).
+// Content-Type, User-Agent and Host, the other names are reserved (base/header.h).
 
 #include "dispatch/request_priv.h"
 
@@ -13,15 +13,26 @@
 
 // --- The job's own headers -----------------------------------------------------------------------
 
-static bool job_sets(const char *headers, const char *name)
+static bool names(const char *line, const char *name)
 {
     size_t n = strlen(name);
+    return strncasecmp(line, name, n) == 0 && line[n] == ':';
+}
+
+// The line of that name, or NULL.
+static const char *job_line(const char *headers, const char *name)
+{
     for (const char *line = headers; line; line = strchr(line, '\n')) {
         line += *line == '\n';
-        if (strncasecmp(line, name, n) == 0 && line[n] == ':')
-            return true;
+        if (names(line, name))
+            return line;
     }
-    return false;
+    return NULL;
+}
+
+static bool job_sets(const char *headers, const char *name)
+{
+    return job_line(headers, name) != NULL;
 }
 
 static void add_job_headers(struct request_text *t, const char *headers)
@@ -32,7 +43,7 @@ static void add_job_headers(struct request_text *t, const char *headers)
         size_t kept = n;
         while (kept > 0 && strchr(" \t", line[kept - 1]))
             kept--; // Blanks at the end are no part of a value.
-        if (kept > 0) {
+        if (kept > 0 && !names(line, "Host")) {
             request_text_add(t, line, kept);
             request_text_add(t, "\r\n", 2);
         }
@@ -110,6 +121,30 @@ static void add_identity(struct request_text *t, const struct request *r,
     add_traceparent(t, r);
 }
 
+// --- Where to ---
+
+static bool is_usual_port(const char *port, bool https)
+{
+    return strcmp(port, https ? "443" : "80") == 0;
+}
+
+// The job's own, for a virtual host that its URL cannot name; else what the URL says, without a
+// port that the scheme implies (RFC 9110, 7.2).
+static void add_host(struct request_text *t, const struct request *r,
+                     const struct request_target *to)
+{
+    const char *own = job_line(r->headers, "Host");
+    const char *host = own ? own + strlen("Host:") : to->origin;
+    host += strspn(host, " ");
+    size_t bytes = strcspn(host, "\n");
+    const char *colon = own ? NULL : strrchr(host, ':');
+    if (colon && is_usual_port(colon + 1, to->https))
+        bytes = (size_t)(colon - host);
+    request_text_say(t, "Host: ");
+    request_text_add(t, host, bytes);
+    request_text_say(t, "\r\n");
+}
+
 // --- The whole -----------------------------------------------------------------------------------
 
 static void add_default_body(struct request_text *t, const struct request *r,
@@ -132,6 +167,12 @@ static bool expects_body(enum job_method m)
     return m == METHOD_POST || m == METHOD_PUT || m == METHOD_PATCH;
 }
 
+// The default body is not made up where a body has no meaning of its own (RFC 9110, 9.3).
+static bool has_default_body(enum job_method m)
+{
+    return expects_body(m) || m == METHOD_DELETE;
+}
+
 static const char *type_of_body(const struct request *r)
 {
     return r->body && !r->body_is_json ? "text/plain; charset=utf-8" : "application/json";
@@ -141,15 +182,15 @@ static void build_body(struct request_parts *parts, const struct request *r,
                        const struct identity *who)
 {
     parts->body.count = 0;
-    if (r->body)
+    if (r->body && r->method != METHOD_HEAD)
         request_text_say(&parts->body, r->body);
-    else if (r->method != METHOD_GET) // There a body means nothing (RFC 9110, 9.3.1).
+    else if (!r->body && has_default_body(r->method))
         add_default_body(&parts->body, r, who);
     parts->has_length = parts->body.count > 0 || expects_body(r->method);
 }
 
-void request_build(struct request_parts *parts, const struct request *r, const char *version,
-                   wall_ms now)
+void request_build(struct request_parts *parts, const struct request *r,
+                   const struct request_target *to, const char *version, wall_ms now)
 {
     struct identity who;
     execution_id_format(&r->key, who.id);
@@ -158,6 +199,7 @@ void request_build(struct request_parts *parts, const struct request *r, const c
 
     struct request_text *t = &parts->headers;
     t->count = 0;
+    add_host(t, r, to);
     add_identity(t, r, &who, now);
     if (!job_sets(r->headers, "User-Agent")) {
         request_text_say(t, "User-Agent: ");

@@ -14,15 +14,21 @@ struct request_text {
 };
 
 struct request_parts {
-    struct request_text headers; // "Name: value\r\n" lines: Carillon's own, then the job's.
+    struct request_text headers; // "Name: value\r\n" lines: Host, Carillon's own, the job's.
     struct request_text body;
     bool has_length; // The request says how long its body is, be it 0 bytes.
 };
 
+// Which server the request goes to, for its Host.
+struct request_target {
+    const char *origin; // As url_origin writes it.
+    bool https;
+};
+
 // Builds both from `r`. `now` is the time of sending, `version` goes into the User-Agent.
-// Lines that frame the message (Host, Content-Length, Connection) are left to the adapter.
-void request_build(struct request_parts *parts, const struct request *r, const char *version,
-                   wall_ms now);
+// Lines that frame the message (Content-Length, Connection) are left to the adapter.
+void request_build(struct request_parts *parts, const struct request *r,
+                   const struct request_target *to, const char *version, wall_ms now);
 
 void request_text_add(struct request_text *t, const char *bytes, size_t count);
 void request_text_say(struct request_text *t, const char *words);

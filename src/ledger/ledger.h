@@ -25,7 +25,16 @@ typedef int64_t job_id; // Positive, given in order, never given twice.
 // --- Jobs ------------------------------------------------------------------------------------
 
 enum job_type { JOB_ATLEAST_ONCE, JOB_ATMOST_ONCE, JOB_TYPES };
-enum job_method { METHOD_POST, METHOD_GET, METHOD_PUT, METHOD_PATCH, METHOD_DELETE, JOB_METHODS };
+enum job_method {
+    METHOD_POST,
+    METHOD_GET,
+    METHOD_PUT,
+    METHOD_PATCH,
+    METHOD_DELETE,
+    METHOD_HEAD,
+    METHOD_OPTIONS,
+    JOB_METHODS
+};
 enum retry_strategy { RETRY_LINEAR, RETRY_EXPONENTIAL, RETRY_FIXED, RETRY_STRATEGIES };
 enum catch_up { CATCH_UP_ALL, CATCH_UP_LATEST, CATCH_UP_NONE, CATCH_UPS };
 

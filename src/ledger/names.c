@@ -12,8 +12,9 @@ static const char *const job_types[JOB_TYPES] = {
 };
 
 static const char *const job_methods[JOB_METHODS] = {
-    [METHOD_POST] = "POST",   [METHOD_GET] = "GET",       [METHOD_PUT] = "PUT",
-    [METHOD_PATCH] = "PATCH", [METHOD_DELETE] = "DELETE",
+    [METHOD_POST] = "POST",       [METHOD_GET] = "GET",       [METHOD_PUT] = "PUT",
+    [METHOD_PATCH] = "PATCH",     [METHOD_DELETE] = "DELETE", [METHOD_HEAD] = "HEAD",
+    [METHOD_OPTIONS] = "OPTIONS",
 };
 
 static const char *const retry_strategies[RETRY_STRATEGIES] = {

@@ -10,11 +10,25 @@
 
 #include <string.h>
 
-static enum err check_api(const struct job *j, struct service_problem *p)
+// The job keeps its URL as it is sent: percent-encoded.
+static enum err check_api(struct job *j, struct service_problem *p)
 {
     struct fault f = {0};
-    enum err err = url_check(j->api, &f);
-    return err ? service_refuse(p, err, PROBLEM_URL, "api", "%s", f.text) : ERR_OK;
+    char *api = NULL;
+    enum err err = url_accept(j->api, &api, &f);
+    if (err)
+        return service_refuse(p, err, PROBLEM_URL, "api", "%s", f.text);
+    if (strcmp(api, j->api) != 0)
+        job_set_text(&j->api, api);
+    free(api);
+    return ERR_OK;
+}
+
+static enum err check_method(const struct job *j, struct service_problem *p)
+{
+    if (j->method != METHOD_HEAD || !j->body || !*j->body)
+        return ERR_OK;
+    return service_refuse(p, ERR_CONFLICT, PROBLEM_FIELD, "body", "a HEAD request has no body");
 }
 
 enum err service__check_target(const struct service *s, const struct job *j,
@@ -113,6 +127,8 @@ enum err service__check_job(struct job *j, const struct job *before, bool must_f
         err = check_schedule(j, before, must_fire, now, zone, p);
     if (!err)
         err = check_api(j, p);
+    if (!err)
+        err = check_method(j, p);
     if (!err)
         err = service__check_numbers(j, p);
     if (!err)

@@ -23,6 +23,7 @@ static struct script scripts[] = {
     {"/until-close", "HTTP/1.1 200 OK\r\n\r\nto the end", 0, SCRIPT_CLOSE},
     {"/old", "HTTP/1.0 200 OK\r\n\r\nold", 0, SCRIPT_CLOSE},
     {"/created", "HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n", 0, SCRIPT_KEEP},
+    {"/head", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n", 0, SCRIPT_KEEP}, // Of HEAD.
     {"/no-content", "HTTP/1.1 204 No Content\r\n\r\n", 0, SCRIPT_KEEP},
     {"/moved", "HTTP/1.1 302 Found\r\nLocation: /ok\r\nContent-Length: 0\r\n\r\n", 0, SCRIPT_KEEP},
     {"/moved-oddly",
@@ -288,17 +289,20 @@ static void every_method_is_sent_with_the_body_it_should_have(void **state)
         const char *start;
         const char *length; // NULL: nothing is said of a body.
     } cases[] = {
-        {METHOD_POST, "abc", "POST /ok", "3"},   {METHOD_GET, NULL, "GET /ok", NULL},
-        {METHOD_PUT, NULL, "PUT /ok", "99"},     {METHOD_GET, "abc", "GET /ok", "3"},
-        {METHOD_PATCH, "", "PATCH /ok", "0"},    {METHOD_DELETE, NULL, "DELETE /ok", "99"},
-        {METHOD_GET, NULL, "GET /ok", NULL},     {METHOD_POST, "", "POST /ok", "0"},
-        {METHOD_DELETE, "", "DELETE /ok", NULL}, {METHOD_PUT, "", "PUT /ok", "0"},
-        {METHOD_GET, "", "GET /ok", NULL},       {METHOD_DELETE, "abc", "DELETE /ok", "3"},
-        {METHOD_POST, NULL, "POST /ok", "99"},
+        {METHOD_POST, "abc", "POST /ok", "3"},     {METHOD_GET, NULL, "GET /ok", NULL},
+        {METHOD_PUT, NULL, "PUT /ok", "99"},       {METHOD_GET, "abc", "GET /ok", "3"},
+        {METHOD_PATCH, "", "PATCH /ok", "0"},      {METHOD_DELETE, NULL, "DELETE /ok", "99"},
+        {METHOD_GET, NULL, "GET /ok", NULL},       {METHOD_POST, "", "POST /ok", "0"},
+        {METHOD_DELETE, "", "DELETE /ok", NULL},   {METHOD_PUT, "", "PUT /ok", "0"},
+        {METHOD_GET, "", "GET /ok", NULL},         {METHOD_DELETE, "abc", "DELETE /ok", "3"},
+        {METHOD_POST, NULL, "POST /ok", "99"},     {METHOD_HEAD, NULL, "HEAD /head", NULL},
+        {METHOD_PUT, "abc", "PUT /ok", "3"},       {METHOD_HEAD, "abc", "HEAD /head", NULL},
+        {METHOD_GET, NULL, "GET /ok", NULL},       {METHOD_OPTIONS, NULL, "OPTIONS /ok", NULL},
+        {METHOD_OPTIONS, "a", "OPTIONS /ok", "1"},
     };
     struct harness *h = *state;
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
-        struct send s = harness_attempt(h, "/ok");
+        struct send s = harness_attempt(h, strchr(cases[i].start, '/'));
         s.request.method = cases[i].method;
         s.request.body = cases[i].body;
         harness_send(h, &s);
@@ -313,6 +317,23 @@ static void every_method_is_sent_with_the_body_it_should_have(void **state)
         assert_int_equal(strstr(request, "Content-Type") != NULL, has_body);
     }
     assert_int_equal(scripted_target_connections(h->target), 1);
+}
+
+// A virtual server behind the address of the URL is reached by its name, which comes first and
+// once.
+static void the_jobs_own_host_is_sent_instead_of_the_urls(void **state)
+{
+    struct harness *h = *state;
+    struct send s = harness_attempt(h, "/ok");
+    s.request.headers = "X-One: 1\nhost: b.example:81\nTitle: \xc3\x9c"
+                        "ber \xe2\x9c\x93\n";
+    harness_send(h, &s);
+    harness_wait(h, 1);
+    const char *request = scripted_target_request(h->target, 0);
+    assert_non_null(strstr(request, " HTTP/1.1\r\nHost: b.example:81\r\n"));
+    assert_null(strcasestr(strstr(request, "Host:") + 1, "\r\nhost:"));
+    assert_non_null(strstr(request, "\r\nTitle: \xc3\x9c"
+                                    "ber \xe2\x9c\x93\r\n"));
 }
 
 // The job's own Content-Type wins, also where there is nothing it could be the type of.
@@ -451,6 +472,7 @@ int main(void)
         TEST(the_jobs_own_words_are_sent),
         TEST(every_method_is_sent_with_the_body_it_should_have),
         TEST(a_body_has_the_type_it_came_in),
+        TEST(the_jobs_own_host_is_sent_instead_of_the_urls),
         TEST(what_a_request_borrows_is_copied),
         TEST(a_large_body_is_sent_at_once),
         TEST(a_thousand_at_once_are_each_answered_once),

@@ -103,6 +103,43 @@ def test_a_body_is_called_what_it_is(shared_server, shared_target, method, body,
     assert (arrival.json if isinstance(body, dict) else arrival.body.decode()) == body
 
 
+@pytest.mark.parametrize("method", ["HEAD", "OPTIONS"])
+def test_head_and_options_are_methods(shared_server, shared_target, method):
+    path = f"/ok/{method}"
+    job = create_job(shared_server, shared_target.url(path), method=method)
+    for _ in range(2):  # The second goes out on the connection of the first.
+        execution = wait_for_end(shared_server, trigger(shared_server, job), 10)
+        assert (execution["status"], execution["http_status"]) == ("SUCCESS", 200)
+    arrivals = shared_target.arrivals(path)
+    assert [(a.method, a.body) for a in arrivals] == [(method, b"")] * 2
+    assert "content-length" not in arrivals[0].headers
+
+
+def test_a_head_with_a_body_is_refused(shared_server, shared_target):
+    job = {"schedule": NEVER_SOON, "api": shared_target.url("/ok"), "method": "HEAD", "body": "x"}
+    problem = expect(shared_server.post("/jobs", job), 400).json
+    assert problem["errors"][0]["pointer"] == "/body"
+
+
+def test_a_url_is_percent_encoded_and_may_be_long(shared_server, shared_target):
+    path = "/ok/日本 x?q=hello wörld&long=" + "y" * 7000
+    job = create_job(shared_server, shared_target.url(path))
+    wait_for_end(shared_server, trigger(shared_server, job), 10)
+    encoded = "/ok/%E6%97%A5%E6%9C%AC%20x?q=hello%20w%C3%B6rld&long=" + "y" * 7000
+    assert job["api"] == shared_target.url(encoded)
+    assert len(shared_target.arrivals(encoded)) == 1
+
+
+def test_a_job_names_its_virtual_host_and_sends_utf8(shared_server, shared_target):
+    headers = {"Host": "b.example", "Title": "Über ✓"}
+    job = create_job(shared_server, shared_target.url("/ok/virtual"), headers=headers)
+    assert expect(shared_server.get(f"/jobs/{job['id']}"), 200).json["headers"] == headers
+    wait_for_end(shared_server, trigger(shared_server, job), 10)
+    (arrival,) = shared_target.arrivals("/ok/virtual")
+    assert arrival.headers["host"] == "b.example"
+    assert arrival.headers["title"] in ("Über ✓", "Über ✓".encode().decode("latin-1"))
+
+
 def test_a_trigger_brings_a_body_of_its_own_kind(shared_server, shared_target):
     job = create_job(shared_server, shared_target.url("/ok/brought"), body={"a": 1})
     for body in ("plain", {"b": 2}, ""):

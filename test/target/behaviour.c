@@ -13,6 +13,11 @@
 
 static const char ok_answer[] = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
+static void say_ok(struct connection *c)
+{
+    connection_say(c, ok_answer, sizeof ok_answer - 1 - (c->to_head ? strlen("ok") : 0));
+}
+
 static void answer(struct connection *c, int64_t status, struct span body)
 {
     char head[128];
@@ -20,7 +25,8 @@ static void answer(struct connection *c, int64_t status, struct span body)
         snprintf(head, sizeof head, "HTTP/1.1 %" PRId64 " Answer\r\nContent-Length: %zu\r\n\r\n",
                  200 <= status && status <= 999 ? status : 400, body.bytes);
     connection_say(c, head, (size_t)n);
-    connection_say(c, body.start, body.bytes);
+    if (!c->to_head)
+        connection_say(c, body.start, body.bytes);
 }
 
 // "/250..." is 250. What follows a path in a request is no digit.
@@ -43,13 +49,13 @@ void behave_when_due(struct connection *c)
         return;
     }
     c->waits = false;
-    connection_say(c, ok_answer, sizeof ok_answer - 1);
+    say_ok(c);
 }
 
 static void do_ok(struct connection *c, const struct request *r, const char *rest)
 {
     (void)r, (void)rest;
-    connection_say(c, ok_answer, sizeof ok_answer - 1);
+    say_ok(c);
 }
 
 static void do_status(struct connection *c, const struct request *r, const char *rest)
@@ -173,6 +179,7 @@ static const struct behaviour *behaviour_of(struct span path)
 
 void behave(struct connection *c, const struct request *r)
 {
+    c->to_head = r->method.bytes == 4 && memcmp(r->method.start, "HEAD", 4) == 0;
     const struct behaviour *b = behaviour_of(r->path);
     if (!b || b->act != do_stats)
         arrival_note(r);

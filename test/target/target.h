@@ -46,8 +46,9 @@ struct connection {
     int64_t big_left; // Further bytes of a big body.
     bool waits;       // For its due time, or for ever: no request is served meanwhile.
     bool drips;
-    bool closes; // After what has to go out.
-    bool resets; // With RST instead of FIN.
+    bool to_head; // The request being answered is HEAD.
+    bool closes;  // After what has to go out.
+    bool resets;  // With RST instead of FIN.
 };
 
 extern struct loop *target_loop;

@@ -216,6 +216,8 @@ static CURLcode set_method(struct transfer *t, enum job_method method)
 {
     const char *custom = method == METHOD_POST ? NULL : job_method_name(method);
     CURLcode code = curl_easy_setopt(t->easy, CURLOPT_HTTPGET, 1L); // Forgets an earlier body.
+    if (!code && method == METHOD_HEAD)
+        code = curl_easy_setopt(t->easy, CURLOPT_NOBODY, 1L); // Of the answer; HTTPGET forgets it.
     if (!code && t->parts.has_length) {
         code = curl_easy_setopt(t->easy, CURLOPT_POSTFIELDSIZE, (long)t->parts.body.count);
         if (!code)
@@ -249,7 +251,8 @@ CURLcode curl__transfer_prepare(struct transfer *t, const struct send *s)
     t->started_wall = clock_wall_ms();
     t->started_mono = clock_mono_ms();
     url_origin(s->request.api, t->origin);
-    request_build(&t->parts, &s->request, t->owner->version, t->started_wall);
+    struct request_target to = {.origin = t->origin, .https = t->https};
+    request_build(&t->parts, &s->request, &to, t->owner->version, t->started_wall);
     list_headers(t);
 
     CURLcode code = curl_easy_setopt(t->easy, CURLOPT_URL, s->request.api);

@@ -304,7 +304,7 @@ static bool use(struct call *c, struct connection *n)
     n->source.ready = connection_ready;
     c->stage = STAGE_ANSWER;
     c->write_failed = false;
-    response__init(&c->response, false);
+    response__init(&c->response, c->to_head);
     return write_request(c);
 }
 
@@ -382,7 +382,7 @@ static void forget_last_attempt(struct call *c)
     c->stage = STAGE_RESOLVE;
     c->resolved_at = c->dialed_at = c->connected_at = c->secured_at = 0;
     c->begun_at = c->first_byte_at = 0;
-    response__init(&c->response, false);
+    response__init(&c->response, c->to_head);
 }
 
 static bool is_http(const char *url)
@@ -416,6 +416,7 @@ void call__start(struct call *c, const struct send *s)
     struct url url;
     char origin[ORIGIN_BYTES];
     struct now now = clock_now();
+    c->to_head = s->request.method == METHOD_HEAD;
     forget_last_attempt(c);
     c->ticket = s->ticket;
     c->timeout_ms = s->request.timeout_ms;

@@ -5,29 +5,19 @@
 
 #include <string.h>
 
-// The port is left out where the scheme implies it (RFC 9110, 7.2).
-static void add_host(struct request_text *t, const struct target *target)
-{
-    const char *origin = target->key + TARGET_ORIGIN;
-    bool usual = target->port == (target->https ? 443 : 80);
-    size_t bytes = usual ? (size_t)(strrchr(origin, ':') - origin) : strlen(origin);
-    request_text_say(t, "Host: ");
-    request_text_add(t, origin, bytes);
-    request_text_say(t, "\r\n");
-}
-
 void call__compose(struct call *c, const struct request *r, const struct url *u)
 {
     struct request_parts *parts = &c->owner->parts;
     struct request_text *t = &c->request;
-    request_build(parts, r, c->owner->version, c->started_wall);
+    struct request_target to = {.origin = c->target->key + TARGET_ORIGIN,
+                                .https = c->target->https};
+    request_build(parts, r, &to, c->owner->version, c->started_wall);
 
     t->count = 0;
     request_text_say(t, job_method_name(r->method));
     request_text_say(t, " ");
     request_text_say(t, u->target);
     request_text_say(t, " HTTP/1.1\r\n");
-    add_host(t, c->target);
     request_text_add(t, parts->headers.bytes, parts->headers.count);
     if (parts->has_length) {
         request_text_say(t, "Content-Length: ");

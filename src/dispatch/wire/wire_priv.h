@@ -161,6 +161,7 @@ struct call {
     uint64_t ticket;
     dur_ms timeout_ms;
     bool repeatable;
+    bool to_head;      // The request is HEAD: its answer has no body.
     bool kept;         // The connection has carried other requests.
     bool sent;         // The first byte was given to the kernel.
     bool write_failed; // The target takes no more; it may have answered.

@@ -155,7 +155,7 @@ static const struct {
     {"{\"is_active\":1}", "/is_active"},
     {"{\"headers\":[]}", "/headers"},
     {"{\"headers\":{\"X-A\":1}}", "/headers/X-A"},
-    {"{\"headers\":{\"Host\":\"x\"}}", "/headers/Host"},
+    {"{\"headers\":{\"Host\":\"x/y\"}}", "/headers/Host"},
     {"{\"headers\":{\"X-A\":\"1\",\"x-a\":\"2\"}}", "/headers"},
     {"{\"tags\":\"a\"}", "/tags"},
     {"{\"paused_until\":\"tomorrow\"}", "/paused_until"},

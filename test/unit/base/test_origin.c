@@ -29,12 +29,13 @@ static const struct {
     {"https://[FE80::1]:8443", "[fe80::1]:8443"},
     {"http://user:secret@example.com:81/", "example.com:81"},
     {"http://a@b@example.com/", "example.com:80"},
+    {"http://example.com:/", "example.com:80"},
+    {"https://[::1]:?a", "[::1]:443"},
     // No origin.
     {"", ""},
     {"http://", ""},
     {"http:///path", ""},
     {"http://:80/", ""},
-    {"http://example.com:/", ""},
     {"ftp://example.com/", ""},
     {"example.com", ""},
 };

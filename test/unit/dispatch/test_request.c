@@ -11,9 +11,12 @@
 #include <cmocka.h>
 // clang-format on
 
+#include <stdio.h>
 #include <string.h>
 
 #define NOW 1700000012345
+
+static const struct request_target to = {.origin = "a:80"};
 
 static struct request post(void)
 {
@@ -42,7 +45,7 @@ static const char *value_of(const struct request_parts *parts, const char *name)
 static void trace_of(const struct request *r, char out[static 64])
 {
     struct request_parts parts = {0};
-    request_build(&parts, r, "1", NOW);
+    request_build(&parts, r, &to, "1", NOW);
     strcpy(out, value_of(&parts, "traceparent: "));
     request_fini(&parts);
 }
@@ -114,7 +117,7 @@ static void every_execution_is_named_by_its_public_id(void **state)
         char quoted[64] = "\"";
         strcat(strcat(quoted, cases[i].id), "\"");
         r.key = cases[i].key;
-        request_build(&parts, &r, "1", NOW);
+        request_build(&parts, &r, &to, "1", NOW);
         assert_string_equal(value_of(&parts, "webhook-id: "), cases[i].id);
         assert_string_equal(value_of(&parts, "webhook-timestamp: "), "1700000012");
         assert_string_equal(value_of(&parts, "Idempotency-Key: "), quoted);
@@ -130,10 +133,42 @@ static void only_a_whole_name_overrides(void **state)
     struct request_parts parts = {0};
     struct request r = post();
     r.headers = "User-Agent-X: a\nX: Content-Type: b\n";
-    request_build(&parts, &r, "1", NOW);
+    request_build(&parts, &r, &to, "1", NOW);
     assert_string_equal(value_of(&parts, "User-Agent: "), "Carillon/1");
     assert_non_null(strstr(parts.headers.bytes, "\r\nContent-Type: application/json\r\n"));
     request_fini(&parts);
+}
+
+static void host_is_the_jobs_or_the_urls(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *origin;
+        bool https;
+        const char *headers;
+        const char *host;
+    } cases[] = {
+        {"a.example:80", false, NULL, "a.example"},
+        {"a.example:443", true, NULL, "a.example"},
+        {"a.example:443", false, NULL, "a.example:443"},
+        {"a.example:8080", false, "X-Host: b\n", "a.example:8080"},
+        {"[::1]:80", false, NULL, "[::1]"},
+        {"127.0.0.1:8080", false, "X: 1\nhost: b.example:80\nY: 2\n", "b.example:80"},
+        {"127.0.0.1:80", false, "Host:b.example", "b.example"},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct request_parts parts = {0};
+        struct request r = post();
+        struct request_target target = {.origin = cases[i].origin, .https = cases[i].https};
+        char line[64];
+        snprintf(line, sizeof line, "Host: %s\r\n", cases[i].host);
+        r.headers = cases[i].headers;
+        request_build(&parts, &r, &target, "1", NOW);
+        assert_memory_equal(parts.headers.bytes, line, strlen(line));
+        assert_null(strstr(parts.headers.bytes, "\r\nhost:"));
+        assert_null(strstr(parts.headers.bytes, "\r\nHost:"));
+        request_fini(&parts);
+    }
 }
 
 static void buffers_are_used_again_and_trimmed(void **state)
@@ -144,18 +179,18 @@ static void buffers_are_used_again_and_trimmed(void **state)
     struct request_parts parts = {0};
     struct request r = post();
     r.body = large;
-    request_build(&parts, &r, "1", NOW);
+    request_build(&parts, &r, &to, "1", NOW);
     assert_int_equal(parts.body.count, sizeof large - 1);
     request_trim(&parts);
     assert_null(parts.body.bytes);
     r.body = "small";
-    request_build(&parts, &r, "1", NOW);
+    request_build(&parts, &r, &to, "1", NOW);
     request_trim(&parts);
     assert_string_equal(parts.body.bytes, "small");
     assert_int_equal(parts.body.count, 5);
     r.method = METHOD_GET;
     r.body = NULL;
-    request_build(&parts, &r, "1", NOW);
+    request_build(&parts, &r, &to, "1", NOW);
     assert_false(parts.has_length);
     assert_int_equal(parts.body.count, 0);
     request_fini(&parts);
@@ -169,6 +204,7 @@ int main(void)
         cmocka_unit_test(executions_have_different_traces),
         cmocka_unit_test(every_execution_is_named_by_its_public_id),
         cmocka_unit_test(only_a_whole_name_overrides),
+        cmocka_unit_test(host_is_the_jobs_or_the_urls),
         cmocka_unit_test(buffers_are_used_again_and_trimmed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

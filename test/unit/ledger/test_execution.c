@@ -152,7 +152,7 @@ static void every_enum_has_its_words(void **state)
     (void)state;
     WORDS(job_type_name, job_type_find, enum job_type, JOB_TYPES, "ATLEAST_ONCE", "ATMOST_ONCE");
     WORDS(job_method_name, job_method_find, enum job_method, JOB_METHODS, "POST", "GET", "PUT",
-          "PATCH", "DELETE");
+          "PATCH", "DELETE", "HEAD", "OPTIONS");
     WORDS(retry_strategy_name, retry_strategy_find, enum retry_strategy, RETRY_STRATEGIES, "linear",
           "exponential", "fixed");
     WORDS(catch_up_name, catch_up_find, enum catch_up, CATCH_UPS, "all", "latest", "none");
