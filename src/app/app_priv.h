@@ -40,11 +40,12 @@ MUST_CHECK enum err app__check_settings(struct carillon *c, struct fault *f);
 // Starts everything in order, after app__check_settings. On failure everything is stopped again.
 MUST_CHECK enum err app__start(struct carillon *c, struct fault *f);
 
-// Waits for SIGTERM or SIGINT, which app__block_signals has blocked, watching zone files meanwhile.
-void app__wait(struct carillon *c);
-
-// Lets attempts under way end, commits, closes. A further signal during it ends the process.
+// Lets attempts under way end, commits, closes.
 void app__stop(struct carillon *c);
+
+// Waits for a signal to stop, watching zone files meanwhile. From its return on, a further such
+// signal ends the process (signals.c).
+void app__wait(struct carillon *c);
 
 // To be called before there are threads.
 void app__block_signals(void);

@@ -9,17 +9,11 @@
 
 #include "app/app_priv.h"
 #include "base/log.h"
-#include "zones/zones.h"
 
 #include <arpa/inet.h>
-#include <errno.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <time.h>
 #include <unistd.h>
-
-#define ZONE_REFRESH_S 60
 
 static void store_lost(const struct fault *f)
 {
@@ -168,54 +162,18 @@ enum err app__start(struct carillon *c, struct fault *f)
     return err;
 }
 
-// --- Signals ---
-
-static sigset_t stop_signals(void)
+// What is waited for is said before, since it may take long.
+static void log_draining(struct carillon *c)
 {
-    sigset_t set;
-    sigemptyset(&set);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGINT);
-    return set;
-}
-
-void app__block_signals(void)
-{
-    sigset_t set = stop_signals();
-    pthread_sigmask(SIG_BLOCK, &set, NULL);
-    signal(SIGPIPE, SIG_IGN);
-}
-
-// Zone files change with a few days' notice; once a minute is soon enough.
-static void refresh_zones(struct carillon *c)
-{
-    struct fault f = {0};
-    size_t changed = zone_refresh(&f);
-    if (f.code)
-        log_warn("zone.unreadable", LOG_TEXT("detail", f.text));
-    if (changed == 0)
-        return;
-    char version[ZONE_VERSION_BYTES];
-    zone_data_version(version);
-    log_info("zones.reloaded", LOG_INT("changed", changed), LOG_TEXT("tzdata", version));
-    engine_zones_changed(c->engine);
-}
-
-void app__wait(struct carillon *c)
-{
-    sigset_t set = stop_signals();
-    const struct timespec interval = {.tv_sec = ZONE_REFRESH_S};
-    int signal_number;
-    while ((signal_number = sigtimedwait(&set, NULL, &interval)) < 0)
-        if (errno == EAGAIN)
-            refresh_zones(c);
-    log_info("server.stopping", LOG_TEXT("signal", signal_number == SIGINT ? "INT" : "TERM"));
+    struct engine_status s = engine_status(c->engine);
+    log_info("server.draining", LOG_INT("attempts", s.core.in_flight),
+             LOG_INT("waits_ms", c->settings.drain_timeout_ms),
+             LOG_TEXT("second_signal", "ends at once"));
 }
 
 void app__stop(struct carillon *c)
 {
-    sigset_t set = stop_signals();
-    pthread_sigmask(SIG_UNBLOCK, &set, NULL); // The next one ends us at once, like a crash.
+    log_draining(c);
     api_drain(c->api);
     size_t left = engine_drain(c->engine, c->settings.drain_timeout_ms);
     stop_rooms(c);

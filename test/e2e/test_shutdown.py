@@ -2,10 +2,14 @@
 """SIGTERM ends the program in order; a second one, or kill -9, at once. Nothing is lost."""
 
 import http.client
+import os
+import pty
 import signal
+import subprocess
 
 import pytest
 from harness.jobs import create_job, expect, trigger, wait_for_end
+from harness.program import BINARY, server_arguments
 from harness.times import EVERY_SECOND, now_ms
 from harness.wait import wait_until
 
@@ -100,3 +104,67 @@ def test_every_answered_write_survives_kill_9(fleet, database, target):
     server = fleet.serve(database)
     expect(server.get(f"/jobs/{job['id']}"), 404)
     assert create_job(server, target.url("/ok/next"))["id"] > job["id"]  # Ids are not given twice.
+
+
+# --- What is said, and SIGHUP --------------------------------------------------------------------
+
+
+def test_a_stop_says_what_it_waits_for(fleet, database, target):
+    server = fleet.serve(database, "--drain-timeout", "20s")
+    trigger(server, create_job(server, target.url("/delay/1000/said")))
+    target.wait_for(1, "/delay/1000/said", 10)
+    server.stop()
+    assert server.events("server.stopping")[0]["signal"] == "TERM"
+    (draining_event,) = server.events("server.draining")
+    assert (draining_event["attempts"], draining_event["waits_ms"]) == (1, 20000)
+    assert draining_event["second_signal"] == "ends at once"
+    assert server.events("server.stopped")[0]["attempts_abandoned"] == 0
+
+
+def test_a_hangup_reloads_the_zone_files_and_ends_nothing(server):
+    server.signal(signal.SIGHUP)
+    reloaded = server.wait_for_event("server.reloaded")
+    assert reloaded["zones_changed"] == 0
+    expect(server.get("/livez"), 200)
+    server.stop()
+
+
+def test_a_hangup_during_a_stop_ends_nothing(fleet, database, target):
+    server = fleet.serve(database)
+    execution_id = trigger(server, create_job(server, target.url("/delay/1500/hangup")))
+    target.wait_for(1, "/delay/1500/hangup", 10)
+    server.signal(signal.SIGTERM)
+    server.wait_for_event("server.draining")
+    server.signal(signal.SIGHUP)
+    assert server.wait() == 0, server.log_tail()
+    server = fleet.serve(database)
+    assert expect(server.get(f"/executions/{execution_id}"), 200).json["status"] == "SUCCESS"
+
+
+def test_a_server_in_a_terminal_stops_in_order_when_that_is_closed(database):
+    terminal, theirs = pty.openpty()
+    arguments = server_arguments(database)
+    with subprocess.Popen([BINARY, *map(str, arguments)], stderr=theirs) as process:
+        os.close(theirs)
+        said = b""
+        while b"server.listening" not in said:
+            said += os.read(terminal, 4096)
+        process.send_signal(signal.SIGHUP)
+        while b"server.stopped" not in said:
+            said += os.read(terminal, 4096)
+        assert process.wait(30) == 0
+    os.close(terminal)
+    assert b'"signal":"HUP"' in said
+
+
+def test_who_ignores_a_hangup_is_left_alone(fleet, database):
+    """As nohup does it."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        server = fleet.serve(database)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    server.signal(signal.SIGHUP)
+    expect(server.get("/livez"), 200)
+    server.stop()
+    assert server.events("server.reloaded") == []
