@@ -52,6 +52,11 @@ enum err api_listen(const struct api_options *o, struct api **out, struct fault 
         .host = o->host,
         .port = o->port,
         .threads = o->threads,
+        .connections_max = o->connections_max,
+        .connections_per_address_max = o->connections_per_address_max,
+        .connections_reserved = o->connections_reserved,
+        .answers_bytes_max = o->answers_bytes_max,
+        .request_timeout_ms = o->request_timeout_ms,
         .reserved_paths = reserved,
         .error_body = error_body,
     };

@@ -21,6 +21,12 @@ struct api_options {
     uint16_t port;       // 0: the kernel chooses; see api_port.
     unsigned threads;    // At least as many questions can be asked at once; 0: 2.
     const char *version; // Borrowed for as long as the API lives.
+    // Zero in the next ones means a default, see server_priv.h.
+    unsigned connections_max;
+    unsigned connections_per_address_max;
+    unsigned connections_reserved; // In addition, for health and metrics.
+    size_t answers_bytes_max;
+    unsigned request_timeout_ms;
     // Names by which clients may call the server, beside its address: "a.example, b:3000", "*".
     const char *allowed_hosts;
 };

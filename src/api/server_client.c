@@ -6,6 +6,7 @@
 // when such a client does send something is the question withdrawn until the answer is out.
 
 #include "api/server_inside_priv.h"
+#include "base/metrics.h"
 
 #include <arpa/inet.h>
 #include <assert.h>
@@ -234,6 +235,7 @@ static void join_thread(struct client *c)
     struct server_thread *t = c->thread;
     TAILQ_INSERT_TAIL(&t->places[CLIENT_IDLE], c, link);
     atomic_fetch_add_explicit(&t->connections, 1, memory_order_relaxed);
+    metric_add(METRIC_api_connections, 1);
     if (c->host)
         return;
     TAILQ_INSERT_TAIL(&t->reserve, c, reserve_link);
@@ -244,6 +246,7 @@ static void leave_thread(struct client *c)
 {
     struct server_thread *t = c->thread;
     atomic_fetch_sub_explicit(&t->connections, 1, memory_order_relaxed);
+    metric_add(METRIC_api_connections, -1);
     if (c->host) {
         census__leave(&t->server->census, c->host);
         return;

@@ -5,6 +5,7 @@
 // second, since none of them is so exact, and never while there are no connections.
 
 #include "api/server_inside_priv.h"
+#include "base/metrics.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -65,7 +66,10 @@ static enum seat find_seat(struct server_thread *t, const union socket_address *
     struct census *census = &t->server->census;
     struct host_key key = host_key(peer);
     enum seat seat = census__enter(census, peer, host);
-    if (seat != SEAT_GIVEN && make_room(t, seat == SEAT_NONE_FREE ? NULL : &key))
+    if (seat == SEAT_GIVEN)
+        return seat;
+    metric_add(METRIC_api_connections_crowded, 1);
+    if (make_room(t, seat == SEAT_NONE_FREE ? NULL : &key))
         seat = census__enter(census, peer, host);
     return seat;
 }

@@ -25,6 +25,7 @@ struct carillon {
     struct settings settings;
     char host[64]; // Of settings.listen, with its port.
     uint16_t port;
+    unsigned connections_reserved; // Of the API.
     struct address_policy targets;
     struct cluster *cluster;
     struct store *store;

@@ -8,6 +8,7 @@
 // time to end.
 
 #include "app/app_priv.h"
+#include "app/descriptors_priv.h"
 #include "base/log.h"
 
 #include <arpa/inet.h>
@@ -21,15 +22,41 @@ static void store_lost(const struct fault *f)
     _exit(EXIT_STORE_LOST);
 }
 
-// Each attempt under way is a descriptor; the soft limit is often only 1024.
-static void raise_descriptor_limit(void)
+// How many descriptors this process may have; the soft limit is often only 1024.
+static uint64_t descriptor_limit(void)
 {
     struct rlimit r;
-    if (getrlimit(RLIMIT_NOFILE, &r) != 0 || r.rlim_cur == r.rlim_max)
-        return;
+    if (getrlimit(RLIMIT_NOFILE, &r) != 0)
+        return 1024;
+    uint64_t before = r.rlim_cur;
     r.rlim_cur = r.rlim_max;
-    if (setrlimit(RLIMIT_NOFILE, &r) != 0)
-        log_warn("server.descriptors", LOG_INT("limit", r.rlim_cur));
+    return setrlimit(RLIMIT_NOFILE, &r) == 0 ? r.rlim_max : before;
+}
+
+// The settings are lowered to what the descriptors allow.
+static enum err share_descriptors(struct carillon *c, struct fault *f)
+{
+    struct settings *s = &c->settings;
+    struct descriptors d = {.api_threads = (uint64_t)s->api_threads,
+                            .connections = (uint64_t)s->api_connections,
+                            .attempts = (uint64_t)s->max_in_flight};
+    uint64_t limit = descriptor_limit();
+    enum err err = descriptors_share(limit, &d, f);
+    if (err)
+        return err;
+    bool lowered =
+        (int64_t)d.connections < s->api_connections || (int64_t)d.attempts < s->max_in_flight;
+    s->api_connections = (int64_t)d.connections;
+    if (lowered) // No address may have all.
+        s->api_connections_per_address =
+            MIN(s->api_connections_per_address, MAX(1, s->api_connections / 2));
+    s->max_in_flight = (int64_t)d.attempts;
+    c->connections_reserved = (unsigned)d.reserve;
+    if (lowered)
+        log_warn("server.descriptors", LOG_INT("limit", (int64_t)limit),
+                 LOG_INT("api_connections", s->api_connections),
+                 LOG_INT("max_in_flight", s->max_in_flight));
+    return ERR_OK;
 }
 
 static bool is_loopback(const char *host)
@@ -49,7 +76,7 @@ static enum err open_engine(struct carillon *c, struct fault *f)
         .dispatch = {.version = CARILLON_VERSION,
                      .connect_ms = 5000,
                      .tls_ms = 5000,
-                     .connections_max = 4096,
+                     .connections_max = (size_t)MIN(4096, s->max_in_flight),
                      .ca_file = s->ca_file[0] ? s->ca_file : NULL,
                      .targets = &c->targets},
         .retention = {.age_ms = s->retention_age_ms, .executions_max = s->retention_count},
@@ -57,19 +84,25 @@ static enum err open_engine(struct carillon *c, struct fault *f)
         .store_lost = store_lost,
     };
     o.limits.in_flight_max = (uint32_t)s->max_in_flight;
-    o.limits.host_in_flight_max = (uint32_t)s->max_in_flight_per_host;
+    o.limits.host_in_flight_max = (uint32_t)MIN(s->max_in_flight_per_host, s->max_in_flight);
     o.limits.jobs_max = (uint32_t)s->jobs_max;
     return engine_open(&o, c->store, &c->engine, f);
 }
 
 static enum err listen_on(struct carillon *c, struct fault *f)
 {
+    const struct settings *s = &c->settings;
     struct api_options o = {
         .host = c->host,
         .port = c->port,
-        .threads = (unsigned)c->settings.api_threads,
+        .threads = (unsigned)s->api_threads,
         .version = CARILLON_VERSION,
-        .allowed_hosts = c->settings.allowed_hosts,
+        .allowed_hosts = s->allowed_hosts,
+        .connections_max = (unsigned)s->api_connections,
+        .connections_per_address_max = (unsigned)s->api_connections_per_address,
+        .connections_reserved = c->connections_reserved,
+        .answers_bytes_max = (size_t)s->api_answer_memory << 20,
+        .request_timeout_ms = (unsigned)s->api_request_timeout_ms,
     };
     return api_listen(&o, &c->api, f);
 }
@@ -155,8 +188,9 @@ static void stop_rooms(struct carillon *c)
 
 enum err app__start(struct carillon *c, struct fault *f)
 {
-    raise_descriptor_limit();
-    enum err err = start_rooms(c, f);
+    enum err err = share_descriptors(c, f);
+    if (!err)
+        err = start_rooms(c, f);
     if (err)
         stop_rooms(c);
     return err;

@@ -8,6 +8,7 @@ chooses and says which in its log, so that nothing is guessed and nothing is sle
 import http.client
 import json
 import os
+import resource
 import signal
 import subprocess
 import threading
@@ -60,7 +61,10 @@ class Response:
 class Program:
     """A running binary. Whoever starts it ends it with stop() or kill()."""
 
-    def __init__(self, *arguments, environment=None):
+    def __init__(self, *arguments, environment=None, descriptors=None):
+        def limit():
+            resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors, descriptors))
+
         self.lines = []
         self.port = None
         self.process = subprocess.Popen(
@@ -71,6 +75,7 @@ class Program:
             text=True,
             errors="replace",
             env=clean_environment(environment),
+            preexec_fn=limit if descriptors else None,
         )
         self._reader = threading.Thread(target=self._read_log, daemon=True)
         self._reader.start()
