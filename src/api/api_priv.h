@@ -90,13 +90,17 @@ void answer_text(struct api_request *r, unsigned status, const char *content_typ
 void answer_nothing(struct api_request *r, unsigned status);
 void answer_problem(struct api_request *r, const struct problem *p);
 
-void add_etag(struct api_request *r, int64_t version);
-bool etag_matches_weakly(const char *list, int64_t version); // For If-None-Match.
-// The version that If-Match asks for: 0 when it asks for none.
-enum err expected_version(struct api_request *r, int64_t *version, struct problem *p);
-
 // A service_done: calls r->succeed, or answers the problem.
 void change_done(void *request, const struct service_result *result);
+
+// etag.c: the versions of jobs, as clients hand them back.
+void add_etag(struct api_request *r, int64_t version);
+bool etag_is_among(const char *tag, const char *list); // Of If-None-Match; "W/" does not count.
+// The version that If-Match asks for: 0 when it asks for none.
+enum err expected_version(struct api_request *r, int64_t *version, struct problem *p);
+// Answers 200 with the text and a tag of all of it, or 304 when If-None-Match has that tag. Takes
+// it.
+void answer_tagged(struct api_request *r, int64_t version, json_t *json);
 
 // once.c: the request's Idempotency-Key; *once is `key`, or NULL when it has none.
 enum err request_key(struct api_request *r, struct service_key *key,

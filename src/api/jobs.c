@@ -31,32 +31,18 @@ static enum err add_last_execution(struct api_request *r, json_t *job, struct pr
     return service_list_executions(r->api->service, &q, keep_last, job, &p->what);
 }
 
-static enum err answer_whole_job(struct api_request *r, const struct job *j, struct problem *p)
-{
-    json_t *json = json_job_ahead(j);
-    enum err err = add_last_execution(r, json, p);
-    if (err) {
-        json_decref(json);
-        return err;
-    }
-    add_etag(r, j->version);
-    answer_json(r, 200, json);
-    return ERR_OK;
-}
-
 enum err handle_get_job(struct api_request *r, struct problem *p)
 {
     struct job *j;
     enum err err = service_get_job(r->api->service, r->job, &j, &p->what);
     if (err)
         return err;
-    const char *known = exchange_header(r->exchange, "If-None-Match");
-    if (known && etag_matches_weakly(known, j->version)) {
-        add_etag(r, j->version);
-        answer_nothing(r, 304);
-    } else {
-        err = answer_whole_job(r, j, p);
-    }
+    json_t *json = json_job_ahead(j);
+    err = add_last_execution(r, json, p);
+    if (err)
+        json_decref(json);
+    else
+        answer_tagged(r, j->version, json);
     job_free(j);
     return err;
 }

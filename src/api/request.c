@@ -5,7 +5,6 @@
 #include "base/metrics.h"
 
 #include <assert.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -72,83 +71,4 @@ void change_done(void *request, const struct service_result *result)
         answer_problem(r, &(struct problem){.what = *result->problem});
     else
         r->succeed(r, result);
-}
-
-// --- Entity tags ---------------------------------------------------------------------------------
-
-void add_etag(struct api_request *r, int64_t version)
-{
-    char tag[32];
-    snprintf(tag, sizeof tag, "\"%" PRId64 "\"", version);
-    exchange_add_header(r->exchange, "ETag", tag);
-}
-
-// Takes the next tag of a list: "*", "\"7\"", "W/\"7\"". *version is 0 for a tag that we never
-// gave. False at the end of the list.
-static bool next_tag(const char **list, bool *weak, int64_t *version)
-{
-    const char *at = *list + strspn(*list, " \t,");
-    if (!*at)
-        return false;
-    *weak = strncmp(at, "W/", 2) == 0;
-    at += *weak ? 2 : 0;
-    const char *close = *at == '"' ? strchr(at + 1, '"') : NULL;
-    const char *end = close ? close + 1 : at + strcspn(at, ",");
-    char tag[24] = "";
-    *version = 0;
-    if (close && close - at <= (ptrdiff_t)sizeof tag) {
-        memcpy(tag, at + 1, (size_t)(close - at - 1));
-        job_id_parse(tag, version); // A version is written as an id is.
-    }
-    *list = end;
-    return true;
-}
-
-static bool is_any(const char *list)
-{
-    return strcmp(list, "*") == 0;
-}
-
-bool etag_matches_weakly(const char *list, int64_t version)
-{
-    bool weak;
-    int64_t tag;
-    if (is_any(list))
-        return true;
-    while (next_tag(&list, &weak, &tag)) {
-        if (tag == version)
-            return true;
-    }
-    return false;
-}
-
-// Of several tags, the one that the job has now is the one that counts.
-static enum err choose_version(struct api_request *r, const char *list, int64_t *version,
-                               struct problem *p)
-{
-    struct job *j;
-    enum err err = service_get_job(r->api->service, r->job, &j, &p->what);
-    if (err)
-        return err;
-    int64_t current = j->version;
-    job_free(j);
-
-    bool weak;
-    int64_t tag;
-    while (next_tag(&list, &weak, &tag)) {
-        if (tag == current && !weak) {
-            *version = current;
-            return ERR_OK;
-        }
-    }
-    return service_refuse(&p->what, ERR_CONFLICT, PROBLEM_VERSION, NULL,
-                          "the job is at version %" PRId64 ", which If-Match does not name",
-                          current);
-}
-
-enum err expected_version(struct api_request *r, int64_t *version, struct problem *p)
-{
-    const char *list = exchange_header(r->exchange, "If-Match");
-    *version = 0;
-    return !list || is_any(list) ? ERR_OK : choose_version(r, list, version, p);
 }

@@ -146,6 +146,25 @@ def test_a_change_of_a_stale_version_is_refused(shared_server, shared_target):
     assert fresh.headers["ETag"] != tag
     unchanged = shared_server.get(path, headers={"If-None-Match": fresh.headers["ETag"]})
     assert (unchanged.status, unchanged.body) == (304, b"")
+    assert unchanged.headers["ETag"] == fresh.headers["ETag"]
+
+
+def test_who_polls_a_job_sees_what_ran_meanwhile(shared_server, shared_target):
+    job = create_job(shared_server, shared_target.url("/ok/polled"))
+    path = f"/jobs/{job['id']}"
+    seen = expect(shared_server.get(path), 200)
+    known = {"If-None-Match": seen.headers["ETag"]}
+    expect(shared_server.get(path, headers=known), 304)
+    wait_for_end(shared_server, trigger(shared_server, job), 10)
+
+    news = expect(shared_server.get(path, headers=known), 200)
+    assert news.json["last_execution"]["status"] == "SUCCESS"
+    # The job itself is the same, so whoever saw it before may still change it.
+    changed = shared_server.put(path, {"name": "x"}, headers={"If-Match": seen.headers["ETag"]})
+    assert expect(changed, 200).headers["ETag"] == '"2"'
+    weak = {"If-Match": 'W/"2"'}
+    expect(shared_server.put(path, {"name": "y"}, headers=weak), 412)
+    expect(shared_server.put(path, {"name": "y"}, headers={"If-Match": '"1", "2"'}), 200)
 
 
 def test_jobs_are_listed_page_by_page_and_found_by_what_they_are(shared_server, shared_target):
