@@ -55,6 +55,10 @@ enum err refuse(struct problem *p, enum err code, enum api_refusal refusal, cons
 #define refuse_field(p, code, member, ...)                                                         \
     service_refuse(&(p)->what, (code), PROBLEM_FIELD, (member), __VA_ARGS__)
 
+// `meant` is the known name that is most like `name`; NULL: none is.
+enum err refuse_unknown_field(struct problem *p, const char *name, const char *meant);
+enum err refuse_unknown_parameter(struct problem *p, const char *name, const char *meant);
+
 unsigned problem_status(const struct problem *p);
 const char *problem_retry_after(const struct problem *p); // Seconds, as text; or NULL.
 json_t *problem_json(const struct problem *p, const char *request_id);

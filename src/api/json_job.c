@@ -5,9 +5,11 @@
 // and the meaning of texts are the service's business; here only the form is judged.
 
 #include "api/api_priv.h"
+#include "base/near.h"
 
 #include <assert.h>
 #include <string.h>
+#include <strings.h>
 
 enum member_kind {
     MEMBER_TEXT,
@@ -335,12 +337,41 @@ static const struct member *member_named(const char *name)
     return NULL;
 }
 
+// What other schedulers call these, where no letter is alike.
+static const struct {
+    const char *theirs;
+    const char *ours;
+} aliases[] = {
+    {"url", "api"},          {"uri", "api"},
+    {"endpoint", "api"},     {"target", "api"},
+    {"webhook", "api"},      {"cron", "schedule"},
+    {"tz", "timezone"},      {"payload", "body"},
+    {"data", "body"},        {"enabled", "is_active"},
+    {"paused", "is_active"}, {"retries", "max_retries"},
+    {"labels", "tags"},      {"concurrency", "overlap"},
+};
+
+// Only what a client may set: nobody means the others.
+static const char *member_meant(const char *name)
+{
+    for (size_t i = 0; i < COUNT_OF(aliases); i++) {
+        if (strcasecmp(aliases[i].theirs, name) == 0)
+            return aliases[i].ours;
+    }
+    struct near n = near_to(name);
+    for (size_t i = 0; i < COUNT_OF(members); i++) {
+        if (!members[i].read_only)
+            near_see(&n, members[i].name);
+    }
+    return n.best;
+}
+
 static enum err decode_member(const char *name, const json_t *value, enum job_decoding how,
                               struct job *j, struct problem *p)
 {
     const struct member *m = member_named(name);
     if (!m)
-        return refuse_field(p, ERR_SYNTAX, name, "unknown field '%.64s'", name);
+        return refuse_unknown_field(p, name, member_meant(name));
     if (m->read_only && how == JOB_REPLACE)
         return ERR_OK;
     if (m->read_only)

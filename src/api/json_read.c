@@ -2,6 +2,7 @@
 // json_read.c: bodies, read strictly: what two parsers could understand differently is refused.
 
 #include "api/api_priv.h"
+#include "base/near.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -187,11 +188,12 @@ enum err members_check(const json_t *object, const char *const *members, struct 
     const char *name;
     json_t *value;
     json_object_foreach((json_t *)object, name, value) {
+        struct near n = near_to(name);
         const char *const *known = members;
-        while (*known && strcmp(*known, name) != 0)
-            known++;
+        for (; *known && strcmp(*known, name) != 0; known++)
+            near_see(&n, *known);
         if (!*known)
-            return refuse_field(p, ERR_SYNTAX, name, "unknown field '%.64s'", name);
+            return refuse_unknown_field(p, name, n.best);
     }
     return ERR_OK;
 }

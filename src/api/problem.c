@@ -92,6 +92,25 @@ enum err refuse(struct problem *p, enum err code, enum api_refusal refusal, cons
     return code;
 }
 
+static enum err suggest(struct problem *p, const char *meant, enum err err)
+{
+    if (meant)
+        snprintf(p->what.hint, sizeof p->what.hint, "did you mean %s?", meant);
+    return err;
+}
+
+enum err refuse_unknown_field(struct problem *p, const char *name, const char *meant)
+{
+    return suggest(p, meant, refuse_field(p, ERR_SYNTAX, name, "unknown field '%.64s'", name));
+}
+
+enum err refuse_unknown_parameter(struct problem *p, const char *name, const char *meant)
+{
+    return suggest(
+        p, meant,
+        refuse(p, ERR_SYNTAX, REFUSED_PARAMETER, name, "unknown parameter '%.64s'", name));
+}
+
 // --- As JSON -------------------------------------------------------------------------------------
 
 static json_t *type_json(const struct problem_type *t, const char *detail, const char *request_id)

@@ -2,6 +2,7 @@
 // router.c: finds the route of a request: by its path first, then by its method.
 
 #include "api/api_priv.h"
+#include "base/near.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -87,12 +88,16 @@ enum err route_find(struct api_request *r, struct problem *p)
                   method, p->allow);
 }
 
-static bool is_known(const struct route *route, const char *name)
+// *meant becomes the known name that is most like `name`, or NULL.
+static bool is_known(const struct route *route, const char *name, const char **meant)
 {
+    struct near n = near_to(name);
     for (const char *const *known = route->parameters; known && *known; known++) {
         if (strcmp(*known, name) == 0)
             return true;
+        near_see(&n, *known);
     }
+    *meant = n.best;
     return false;
 }
 
@@ -100,10 +105,9 @@ enum err route_check_parameters(const struct api_request *r, struct problem *p)
 {
     for (size_t i = 0; i < exchange_parameters(r->exchange); i++) {
         const char *name = exchange_parameter_name(r->exchange, i);
-        const char *first;
-        if (!is_known(r->route, name))
-            return refuse(p, ERR_SYNTAX, REFUSED_PARAMETER, name, "unknown parameter '%.64s'",
-                          name);
+        const char *first, *meant;
+        if (!is_known(r->route, name, &meant))
+            return refuse_unknown_parameter(p, name, meant);
         if (exchange_parameter(r->exchange, name, &first) > 1)
             return refuse(p, ERR_SYNTAX, REFUSED_PARAMETER, name, "%s is given twice", name);
     }

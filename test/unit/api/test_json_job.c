@@ -175,6 +175,34 @@ static void what_is_wrong_is_named(void **state)
     }
 }
 
+static const struct {
+    const char *text;
+    const char *hint;
+} unknown[] = {
+    {"{\"url\":\"x\"}", "did you mean api?"},
+    {"{\"URL\":\"x\"}", "did you mean api?"},
+    {"{\"cron\":\"x\"}", "did you mean schedule?"},
+    {"{\"paused\":true}", "did you mean is_active?"},
+    {"{\"shedule\":\"x\"}", "did you mean schedule?"},
+    {"{\"timeout\":5}", "did you mean timeout_ms?"},
+    {"{\"time-zone\":\"UTC\"}", "did you mean timezone?"},
+    {"{\"maxRetries\":5}", "did you mean max_retries?"},
+    {"{\"versions\":5}", ""}, // Nobody may set the version.
+    {"{\"zzz\":5}", ""},
+};
+
+static void an_unknown_field_is_told_the_one_that_is_meant(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(unknown); i++) {
+        struct problem p = {0};
+        struct job *j = job_new();
+        assert_int_not_equal(decode(unknown[i].text, JOB_CREATE, j, &p), ERR_OK);
+        assert_string_equal(p.what.hint, unknown[i].hint);
+        job_free(j);
+    }
+}
+
 static void an_unknown_word_is_told_the_known_ones(void **state)
 {
     (void)state;
@@ -305,6 +333,7 @@ int main(void)
         cmocka_unit_test(null_sets_the_default),
         cmocka_unit_test(what_only_the_server_sets_is_refused_or_passed_over),
         cmocka_unit_test(what_is_wrong_is_named),
+        cmocka_unit_test(an_unknown_field_is_told_the_one_that_is_meant),
         cmocka_unit_test(an_unknown_word_is_told_the_known_ones),
         cmocka_unit_test(more_headers_than_a_job_may_have_are_not_even_looked_at),
         cmocka_unit_test(headers_are_merged_by_patch_and_replaced_by_put),

@@ -168,6 +168,7 @@ static void parameters_are_known_and_given_once(void **state)
     assert_int_not_equal(route_check_parameters(&r, &p), ERR_OK);
     x.parameters[1] = (struct fake_pair){"Limit", "2"};
     assert_int_not_equal(route_check_parameters(&r, &p), ERR_OK);
+    assert_string_equal(p.what.hint, "did you mean limit?");
     assert_string_equal(p.what.pointer, "/Limit");
     assert_int_equal(problem_status(&p), 400);
 }
