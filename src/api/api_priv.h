@@ -231,6 +231,9 @@ enum err query_time(const struct api_request *r, const char *name, wall_ms *out,
 enum err query_flag(const struct api_request *r, const char *name, int *out, struct problem *p);
 enum err query_choice(const struct api_request *r, const char *name, const struct choice *c,
                       int *out, struct problem *p);
+// "A,B": the bit of each, 1 << value.
+enum err query_choices(const struct api_request *r, const char *name, const struct choice *c,
+                       unsigned *out, struct problem *p);
 enum err query_job_id(const struct api_request *r, const char *name, job_id *out,
                       struct problem *p);
 const char *query_text(const struct api_request *r, const char *name); // NULL when absent.

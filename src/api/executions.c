@@ -16,13 +16,13 @@ static enum err list_execution(void *context, const struct execution *e)
 
 // Everything that is or was due. What is only planned is shown when the client asks for it, by
 // its state or by a later end.
-static struct execution_query whole_query(job_id job, int state, size_t limit)
+static struct execution_query whole_query(job_id job, unsigned states, size_t limit)
 {
     return (struct execution_query){
         .job = job,
-        .state = state,
+        .states = states,
         .trigger = -1,
-        .to = state == EXECUTION_PENDING ? WALL_NEVER : clock_wall_ms(),
+        .to = states & EXECUTION_BIT(EXECUTION_PENDING) ? WALL_NEVER : clock_wall_ms(),
         .before = {.scheduled_at = WALL_NEVER, .id = INT64_MAX},
         .limit = limit,
     };
@@ -46,11 +46,11 @@ static enum err answer_list(struct api_request *r, struct execution_query *q, st
 
 static enum err answer_filtered(struct api_request *r, job_id job, size_t limit, struct problem *p)
 {
-    int state = -1;
-    enum err err = query_choice(r, "status", &choice_state, &state, p);
+    unsigned states = 0;
+    enum err err = query_choices(r, "status", &choice_state, &states, p);
     if (err)
         return err;
-    struct execution_query q = whole_query(job, state, limit);
+    struct execution_query q = whole_query(job, states, limit);
     err = query_choice(r, "trigger", &choice_trigger, &q.trigger, p);
     if (!err)
         err = query_time(r, "from", &q.from, p);
@@ -78,13 +78,14 @@ enum err handle_executions(struct api_request *r, struct problem *p)
 
 enum err handle_recent_executions(struct api_request *r, struct problem *p)
 {
-    struct execution_query q = whole_query(0, -1, EXECUTIONS_LIMIT_DEFAULT);
+    struct execution_query q = whole_query(0, 0, EXECUTIONS_LIMIT_DEFAULT);
     return answer_list(r, &q, p);
 }
 
 enum err handle_failed_executions(struct api_request *r, struct problem *p)
 {
-    struct execution_query q = whole_query(0, EXECUTION_FAILED, EXECUTIONS_LIMIT_DEFAULT);
+    struct execution_query q =
+        whole_query(0, EXECUTION_BIT(EXECUTION_FAILED), EXECUTIONS_LIMIT_DEFAULT);
     return answer_list(r, &q, p);
 }
 

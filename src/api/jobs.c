@@ -21,7 +21,6 @@ static enum err add_last_execution(struct api_request *r, json_t *job, struct pr
 {
     struct execution_query q = {
         .job = r->job,
-        .state = -1,
         .trigger = -1,
         .to = clock_wall_ms(),
         .before = {.scheduled_at = WALL_NEVER, .id = INT64_MAX},

@@ -6,6 +6,7 @@
 
 #include "api/api_priv.h"
 
+#include <stdio.h>
 #include <string.h>
 
 const char *query_text(const struct api_request *r, const char *name)
@@ -91,13 +92,35 @@ enum err query_time(const struct api_request *r, const char *name, wall_ms *out,
                   "%s must be a time such as 2027-01-31T08:00:00Z (RFC 3339)", name);
 }
 
+static enum err refuse_choice(const char *name, const struct choice *c, struct problem *p)
+{
+    char list[96];
+    choice_list(c, list, sizeof list);
+    return refuse(p, ERR_SYNTAX, REFUSED_PARAMETER, name, "%s must be %s", name, list);
+}
+
 enum err query_choice(const struct api_request *r, const char *name, const struct choice *c,
                       int *out, struct problem *p)
 {
     const char *word = query_text(r, name);
-    if (!word || choice_find(c, word, out))
-        return ERR_OK;
-    char list[96];
-    choice_list(c, list, sizeof list);
-    return refuse(p, ERR_SYNTAX, REFUSED_PARAMETER, name, "%s must be %s", name, list);
+    return !word || choice_find(c, word, out) ? ERR_OK : refuse_choice(name, c, p);
+}
+
+enum err query_choices(const struct api_request *r, const char *name, const struct choice *c,
+                       unsigned *out, struct problem *p)
+{
+    unsigned set = 0;
+    const char *at = query_text(r, name);
+    while (at) {
+        char word[32];
+        int value;
+        size_t bytes = strcspn(at, ",");
+        snprintf(word, sizeof word, "%.*s", (int)MIN(bytes, sizeof word), at);
+        if (!choice_find(c, word, &value))
+            return refuse_choice(name, c, p);
+        set |= 1u << value;
+        at = at[bytes] ? at + bytes + 1 : NULL;
+    }
+    *out = set ? set : *out;
+    return ERR_OK;
 }

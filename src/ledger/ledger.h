@@ -213,6 +213,8 @@ enum execution_state {
 };
 enum execution_trigger { TRIGGER_SCHEDULE, TRIGGER_MANUAL, TRIGGER_CATCH_UP, EXECUTION_TRIGGERS };
 
+#define EXECUTION_BIT(state) (1u << (state)) // In a set of states.
+
 const char *execution_state_name(enum execution_state s);
 bool execution_state_find(const char *name, enum execution_state *out);
 bool execution_state_is_terminal(enum execution_state s);

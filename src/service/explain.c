@@ -90,7 +90,6 @@ static enum err read_rows(struct store_reader *reader, job_id id, struct known *
 {
     struct execution_query q = {
         .job = id,
-        .state = -1,
         .trigger = -1,
         .from = k->facts.at,
         .to = k->facts.at,
@@ -98,7 +97,7 @@ static enum err read_rows(struct store_reader *reader, job_id id, struct known *
         .limit = ROWS_MAX,
     };
     enum err err = store_list_executions(reader, &q, keep_execution, k, f);
-    q.state = EXECUTION_MISSED;
+    q.states = EXECUTION_BIT(EXECUTION_MISSED);
     q.from = 0;
     return err ? err : store_list_executions(reader, &q, keep_missed, k, f);
 }

@@ -103,7 +103,7 @@ enum err store_list_jobs(struct store_reader *r, const struct job_query *q, stor
 enum err store_list_executions(struct store_reader *r, const struct execution_query *q,
                                store_each_execution *each, void *context, struct fault *f)
 {
-    assert(q->state < (int)EXECUTION_STATES && q->trigger < (int)EXECUTION_TRIGGERS);
+    assert(q->states < EXECUTION_BIT(EXECUTION_STATES) && q->trigger < (int)EXECUTION_TRIGGERS);
     return r->ops->list_executions(r, q, each, context, f);
 }
 

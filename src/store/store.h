@@ -145,11 +145,11 @@ struct execution_cursor {
 };
 
 struct execution_query {
-    job_id job;   // 0: of every job, also of deleted ones.
-    int state;    // -1: any, else enum execution_state.
-    int trigger;  // -1: any, else enum execution_trigger.
-    wall_ms from; // scheduled_at >= from.
-    wall_ms to;   // scheduled_at <= to. Callers pass now to leave out what is only planned.
+    job_id job;      // 0: of every job, also of deleted ones.
+    unsigned states; // EXECUTION_BIT of each state that is wanted; 0: any.
+    int trigger;     // -1: any, else enum execution_trigger.
+    wall_ms from;    // scheduled_at >= from.
+    wall_ms to;      // scheduled_at <= to. Callers pass now to leave out what is only planned.
     struct execution_cursor before;
     size_t limit;
 };

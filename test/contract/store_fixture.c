@@ -177,7 +177,6 @@ void store_fill(struct store_fixture *x, job_id job, int64_t count)
 struct execution_query store_all_executions(void)
 {
     return (struct execution_query){
-        .state = -1,
         .trigger = -1,
         .from = 0,
         .to = WALL_NEVER,

@@ -153,12 +153,17 @@ static void fill_executions(struct store_fixture *x)
 
 #define ANY (-1)
 
+static unsigned set_of(int state)
+{
+    return state == ANY ? 0 : EXECUTION_BIT((unsigned)state);
+}
+
 static void execution_lists_filter_and_run_from_the_newest(void **state)
 {
     struct store_fixture *x = *state;
     static const struct {
         job_id job;
-        int state;
+        int state; // ANY, or one.
         int trigger;
         int from_s;
         int to_s;
@@ -193,13 +198,37 @@ static void execution_lists_filter_and_run_from_the_newest(void **state)
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         struct execution_query q = store_all_executions();
         q.job = cases[i].job;
-        q.state = cases[i].state;
+        q.states = set_of(cases[i].state);
         q.trigger = cases[i].trigger;
         q.from = STORE_T0 + cases[i].from_s * 1000;
         q.to = STORE_T0 + cases[i].to_s * 1000;
         struct store_ids ids;
         store_list_ids(x, &q, &ids);
         store_check_ids(&ids, cases[i].ids, cases[i].count, __FILE__, __LINE__);
+    }
+}
+
+// Whatever the states are, together they give what each of them gives.
+static void several_states_are_listed_as_one_list(void **state)
+{
+    struct store_fixture *x = *state;
+    fill_executions(x);
+    for (unsigned set = 1; set < EXECUTION_BIT(EXECUTION_STATES); set++) {
+        for (job_id job = 0; job <= 2; job++) {
+            size_t expected = 0;
+            struct store_ids ids;
+            struct execution_query q = store_all_executions();
+            q.job = job;
+            for (unsigned s = 0; s < EXECUTION_STATES; s++) {
+                q.states = set & EXECUTION_BIT(s);
+                if (q.states)
+                    store_list_ids(x, &q, &ids);
+                expected += q.states ? ids.count : 0;
+            }
+            q.states = set;
+            store_list_ids(x, &q, &ids);
+            assert_int_equal(ids.count, expected);
+        }
     }
 }
 
@@ -229,7 +258,7 @@ static void pages_neither_repeat_nor_skip(void **state)
                 struct store_ids pieces = {0};
                 struct execution_query q = store_all_executions();
                 q.job = job;
-                q.state = s;
+                q.states = set_of(s);
                 q.trigger = t;
                 store_list_ids(x, &q, &whole);
                 struct page p = {q.before, &pieces};
@@ -392,6 +421,7 @@ int main(void)
         TEST(job_lists_filter_by_text_tag_and_activity),
         TEST(job_lists_come_in_pages),
         TEST(execution_lists_filter_and_run_from_the_newest),
+        TEST(several_states_are_listed_as_one_list),
         TEST(pages_neither_repeat_nor_skip),
         TEST(pages_are_stable_under_insertions),
         TEST(thousands_of_rows_are_listed_whole),

@@ -119,7 +119,7 @@ static enum err draw_lists(struct picture *p, struct store_reader *r, struct fau
     struct job_query jobs = {.is_active = -1, .limit = IDS_MAX};
     struct execution_query all = store_all_executions();
     struct execution_query failed = all;
-    failed.state = EXECUTION_FAILED;
+    failed.states = EXECUTION_BIT(EXECUTION_FAILED);
     int64_t counts[EXECUTION_STATES];
     enum err err = store_list_jobs(r, &jobs, draw_job, p, f);
     if (!err)

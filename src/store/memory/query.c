@@ -115,7 +115,8 @@ static bool is_before(const struct execution *e, const struct execution_cursor *
 
 static bool query_matches(const struct execution_query *q, const struct execution *e)
 {
-    return (q->job == 0 || q->job == e->key.job) && (q->state < 0 || q->state == e->state) &&
+    return (q->job == 0 || q->job == e->key.job) &&
+           (!q->states || (q->states & EXECUTION_BIT(e->state))) &&
            (q->trigger < 0 || q->trigger == e->trigger) && e->key.scheduled_at >= q->from &&
            e->key.scheduled_at <= q->to && is_before(e, &q->before);
 }

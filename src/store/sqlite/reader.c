@@ -9,6 +9,8 @@
 #include "store/sqlite/sqlite_priv.h"
 
 #include <assert.h>
+#include <stdio.h>
+#include <string.h>
 
 enum query {
     JOB_GET,
@@ -43,10 +45,11 @@ struct sqlite_reader {
 #define STEPS_PER_LOOK 20000 // Of SQLite's machine; well below a millisecond each.
 
 #define EXECUTIONS "SELECT %s FROM job_executions INDEXED BY idx_job_executions_"
-// ?1 from, ?2 to, ?3 and ?4 the cursor, ?5 state, ?6 trigger, ?7 job, ?8 limit.
+// ?1 from, ?2 to, ?3 and ?4 the cursor, ?5 words of states (none is part of another), ?6 trigger,
+// ?7 job, ?8 limit.
 #define FILTER                                                                                     \
     " scheduled_at BETWEEN ?1 AND ?2 AND (scheduled_at < ?3 OR id < ?4)"                           \
-    " AND (?5 IS NULL OR status = ?5) AND (?6 IS NULL OR trigger = ?6)"                            \
+    " AND (?5 IS NULL OR instr(?5, status)) AND (?6 IS NULL OR trigger = ?6)"                      \
     " AND (?7 = 0 OR job_id = ?7) ORDER BY scheduled_at DESC, id DESC LIMIT ?8"
 #define ALERTS                                                                                     \
     "SELECT %s,"                                                                                   \
@@ -154,20 +157,32 @@ static enum err list_jobs(struct store_reader *reader, const struct job_query *q
 // The index that leaves the fewest rows to look at.
 static enum query choose_query(const struct execution_query *q)
 {
+    static const unsigned open =
+        EXECUTION_BIT(EXECUTION_PENDING) | EXECUTION_BIT(EXECUTION_RUNNING);
+    static const unsigned failed = EXECUTION_BIT(EXECUTION_FAILED) |
+                                   EXECUTION_BIT(EXECUTION_MISSED) |
+                                   EXECUTION_BIT(EXECUTION_CANCELLED);
     bool of_job = q->job != 0;
-    switch (q->state) {
-    case EXECUTION_PENDING:
-    case EXECUTION_RUNNING:
+    if (q->states && !(q->states & ~open))
         return EXECUTIONS_OPEN;
-    case EXECUTION_FAILED:
-    case EXECUTION_MISSED:
-    case EXECUTION_CANCELLED:
+    if (q->states && !(q->states & ~failed))
         return of_job ? EXECUTIONS_FAILED_OF_JOB : EXECUTIONS_FAILED;
-    default:
-        if (q->trigger == TRIGGER_MANUAL)
-            return of_job ? EXECUTIONS_MANUAL_OF_JOB : EXECUTIONS_MANUAL;
-        return of_job ? EXECUTIONS_OF_JOB : EXECUTIONS_OF_ALL;
+    if (q->trigger == TRIGGER_MANUAL)
+        return of_job ? EXECUTIONS_MANUAL_OF_JOB : EXECUTIONS_MANUAL;
+    return of_job ? EXECUTIONS_OF_JOB : EXECUTIONS_OF_ALL;
+}
+
+// "FAILED MISSED ", or NULL for any state.
+static void bind_states(sqlite3_stmt *statement, int at, unsigned states)
+{
+    char words[128] = "";
+    for (unsigned s = 0; s < EXECUTION_STATES; s++) {
+        size_t used = strlen(words);
+        if (states & EXECUTION_BIT(s))
+            snprintf(words + used, sizeof words - used, "%s ",
+                     execution_state_name((enum execution_state)s));
     }
+    sqlite3_bind_text(statement, at, states ? words : NULL, -1, SQLITE_TRANSIENT);
 }
 
 static void bind_word(sqlite3_stmt *statement, int at, const char *word)
@@ -188,13 +203,12 @@ static enum err list_executions(struct store_reader *reader, const struct execut
     sqlite3_stmt *statement = r->queries[which];
     struct execution_walk w = execution_walk(each, context);
     w.walk.leaves_out = true;
-    int state = q->state;
     int trigger = q->trigger;
     sqlite3_bind_int64(statement, 1, q->from);
     sqlite3_bind_int64(statement, 2, MIN(q->to, q->before.scheduled_at));
     sqlite3_bind_int64(statement, 3, q->before.scheduled_at);
     sqlite3_bind_int64(statement, 4, q->before.id);
-    bind_word(statement, 5, state < 0 ? NULL : execution_state_name((enum execution_state)state));
+    bind_states(statement, 5, q->states);
     bind_word(statement, 6,
               trigger < 0 ? NULL : execution_trigger_name((enum execution_trigger)trigger));
     sqlite3_bind_int64(statement, 7, q->job);

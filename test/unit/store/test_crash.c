@@ -158,7 +158,6 @@ static int64_t check_database(const char *path)
     assert_int_equal(p.execution_next, rows + 1);
     int64_t newest = rows;
     struct execution_query all = {
-        .state = -1,
         .trigger = -1,
         .to = WALL_NEVER,
         .before = {WALL_NEVER, INT64_MAX},

@@ -505,7 +505,6 @@ static void a_list_leaves_out_a_row_that_no_server_has_written(void **state)
         struct store_reader *r = NULL;
         struct fault f = {0};
         struct execution_query q = {
-            .state = -1,
             .trigger = -1,
             .to = WALL_NEVER,
             .before = {.scheduled_at = WALL_NEVER, .id = INT64_MAX},
