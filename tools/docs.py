@@ -57,8 +57,13 @@ CHECKS = (
     ),
     Check(
         "field of a job",
-        Code("src/api/json_job.c", ROW, after="members[] = {", until="};"),
+        Code("src/api/json_job.c", rf"{ROW}, .*false\}},", after="members[] = {", until="};"),
         Table("docs/api.md", "A job"),
+    ),
+    Check(
+        "field that the server sets",
+        Code("src/api/json_job.c", rf"{ROW}, .*true\}},", after="members[] = {", until="};"),
+        Table("docs/api.md", "What the server sets"),
     ),
     Check(
         "status of an execution",

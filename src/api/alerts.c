@@ -3,6 +3,8 @@
 
 #include "api/api_priv.h"
 
+#include <inttypes.h>
+
 #define ALERTS_LIMIT_DEFAULT 50
 
 static enum err list_alert(void *context, const struct alert *a)
@@ -31,13 +33,20 @@ static enum err answer_list(struct api_request *r, job_id job, struct problem *p
 
 enum err handle_alerts(struct api_request *r, struct problem *p)
 {
-    return answer_list(r, 0, p);
+    job_id job = 0;
+    enum err err = query_job_id(r, "job_id", &job, p);
+    return err ? err : answer_list(r, job, p);
 }
 
 enum err handle_job_alerts(struct api_request *r, struct problem *p)
 {
     struct job *j;
     enum err err = service_get_job(r->api->service, r->job, &j, &p->what);
+    if (err == ERR_NOT_FOUND)
+        return service_refuse(&p->what, err, PROBLEM_NOT_FOUND, NULL,
+                              "there is no such job; alerts of a deleted one are listed by "
+                              "GET /observability/alerts?job_id=%" PRId64,
+                              r->job);
     if (err)
         return err;
     job_free(j);

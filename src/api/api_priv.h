@@ -194,7 +194,8 @@ void choice_list(const struct choice *c, char *out, size_t bytes);
 
 enum job_decoding {
     JOB_CREATE,  // What only the server sets is refused.
-    JOB_REPLACE, // What only the server sets is passed over: a client may send what it got.
+    JOB_REPLACE, // A client may send what it got: what only the server sets must be as it is, but
+                 // for what changes by itself.
     JOB_MERGE    // Headers are merged one by one; what only the server sets is refused.
 };
 

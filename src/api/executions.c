@@ -3,6 +3,8 @@
 
 #include "api/api_priv.h"
 
+#include <inttypes.h>
+
 #define JOB_EXECUTIONS_LIMIT_DEFAULT 5
 #define EXECUTIONS_LIMIT_DEFAULT 50
 
@@ -59,10 +61,16 @@ static enum err answer_filtered(struct api_request *r, job_id job, size_t limit,
     return err ? err : answer_list(r, &q, p);
 }
 
+// Nothing is found under a deleted job, but all that it did is kept as long as what others did.
 enum err handle_job_executions(struct api_request *r, struct problem *p)
 {
-    struct job *j; // A deleted job's executions are no longer listed under it.
+    struct job *j;
     enum err err = service_get_job(r->api->service, r->job, &j, &p->what);
+    if (err == ERR_NOT_FOUND)
+        return service_refuse(&p->what, err, PROBLEM_NOT_FOUND, NULL,
+                              "there is no such job; what a deleted one did is listed by "
+                              "GET /executions?job_id=%" PRId64,
+                              r->job);
     if (err)
         return err;
     job_free(j);

@@ -152,6 +152,17 @@ enum err handle_patch_job(struct api_request *r, struct problem *p)
     return update(r, true, p);
 }
 
+// The service would name the members of a job that these become.
+static enum err check_pause(const char *reason, wall_ms until, struct problem *p)
+{
+    if (reason && strlen(reason) > SERVICE_REASON_BYTES_MAX)
+        return refuse_field(p, ERR_LIMIT, "reason", "reason has %zu bytes; at most %d are allowed",
+                            strlen(reason), SERVICE_REASON_BYTES_MAX);
+    if (until <= clock_wall_ms())
+        return refuse_field(p, ERR_RANGE, "until", "until lies in the past");
+    return ERR_OK;
+}
+
 enum err handle_pause_job(struct api_request *r, struct problem *p)
 {
     static const char *const members[] = {"reason", "until", NULL};
@@ -165,6 +176,8 @@ enum err handle_pause_job(struct api_request *r, struct problem *p)
         err = member_text(r->body, "reason", &reason, p);
     if (!err && r->body)
         err = member_time(r->body, "until", &until, p);
+    if (!err)
+        err = check_pause(reason, until, p);
     if (err)
         return err;
     r->succeed = changed;

@@ -8,6 +8,7 @@
 #include "base/near.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <string.h>
 #include <strings.h>
 
@@ -366,6 +367,49 @@ static const char *member_meant(const char *name)
     return n.best;
 }
 
+// What only the server sets, in a job that a client has read and sends back.
+static const struct {
+    const char *name;
+    enum { FOR_EVER, OF_THIS_VERSION } how; // How long the value stays.
+} lasting[] = {
+    {"id", FOR_EVER},
+    {"jobId", FOR_EVER},
+    {"created_at", FOR_EVER},
+    {"version", OF_THIS_VERSION},
+    {"updated_at", OF_THIS_VERSION},
+};
+
+static bool is_as_sent(const struct member *m, const json_t *value, const struct job *j)
+{
+    json_t *own = kinds[m->kind].encode ? kinds[m->kind].encode(m, j) : json_integer(j->id);
+    bool same = json_equal(own, value);
+    json_decref(own);
+    return same;
+}
+
+// Another id is a mistake, and an older version means that somebody changed the job meanwhile. What
+// is passed over follows from the rest, or changes while the job runs.
+static enum err decode_read_only(const struct member *m, const json_t *value, struct job *j,
+                                 struct problem *p)
+{
+    size_t i = 0;
+    while (i < COUNT_OF(lasting) && strcmp(lasting[i].name, m->name) != 0)
+        i++;
+    if (strcmp(m->name, "finished") == 0)
+        j->finished = json_is_true(value); // The service knows whether it is.
+    if (i == COUNT_OF(lasting) || is_as_sent(m, value, j))
+        return ERR_OK;
+    if (lasting[i].how == OF_THIS_VERSION)
+        return service_refuse(&p->what, ERR_CONFLICT, PROBLEM_VERSION, m->name,
+                              "%s is not that of the job, which is at version %" PRId64
+                              "; read it again, or leave %s out",
+                              m->name, j->version, m->name);
+    return refuse_field(p, ERR_FORBIDDEN, m->name,
+                        "%s is not that of the job, and only the server "
+                        "sets it",
+                        m->name);
+}
+
 static enum err decode_member(const char *name, const json_t *value, enum job_decoding how,
                               struct job *j, struct problem *p)
 {
@@ -373,7 +417,7 @@ static enum err decode_member(const char *name, const json_t *value, enum job_de
     if (!m)
         return refuse_unknown_field(p, name, member_meant(name));
     if (m->read_only && how == JOB_REPLACE)
-        return ERR_OK;
+        return decode_read_only(m, value, j, p);
     if (m->read_only)
         return refuse_field(p, ERR_FORBIDDEN, name, "only the server sets %s", name);
     if (!json_is_null(value))

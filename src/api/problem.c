@@ -64,6 +64,20 @@ static const struct problem_type server_types[] = {
     {503, "busy", "The server has too much to do", "1"},
 };
 
+#define DIGITS_OF(number) #number
+#define DIGITS(number) DIGITS_OF(number)
+
+// What is allowed of what there is too much of.
+static const struct {
+    unsigned status;
+    unsigned bytes;
+    const char *besides;
+} server_limits[] = {
+    {413, SERVER_BODY_BYTES_MAX, ""},
+    {414, SERVER_URI_BYTES_MAX, ""},
+    {431, SERVER_HEAD_BYTES_MAX, " and " DIGITS(SERVER_HEADERS_MAX) " headers"},
+};
+
 static const struct problem_type *type_of(const struct problem *p)
 {
     return p->refusal ? &api_types[p->refusal] : &service_types[p->what.kind];
@@ -157,9 +171,20 @@ json_t *problem_json(const struct problem *p, const char *request_id)
     return o;
 }
 
+static void write_detail(const struct refusal *r, size_t bytes, char *out)
+{
+    snprintf(out, bytes, "%s", r->detail);
+    for (size_t i = 0; i < COUNT_OF(server_limits); i++) {
+        if (server_limits[i].status == r->status)
+            snprintf(out, bytes, "%s; at most %u bytes%s are allowed", r->detail,
+                     server_limits[i].bytes, server_limits[i].besides);
+    }
+}
+
 char *problem_refusal_body(void *api, const struct refusal *r, size_t *bytes)
 {
     (void)api;
+    char detail[FAULT_TEXT_MAX];
     const struct problem_type *type = &server_types[0];
     for (size_t i = 0; i < COUNT_OF(server_types); i++) {
         if (server_types[i].status == r->status)
@@ -167,7 +192,8 @@ char *problem_refusal_body(void *api, const struct refusal *r, size_t *bytes)
     }
     if (r->draining)
         type = &api_types[REFUSED_DRAINING];
-    json_t *o = type_json(type, r->detail, r->request_id);
+    write_detail(r, sizeof detail, detail);
+    json_t *o = type_json(type, detail, r->request_id);
     json_object_set_new(o, "status", json_integer(r->status));
     char *text = json_dumps(o, JSON_COMPACT);
     json_decref(o);

@@ -8,6 +8,7 @@ static const char *const of_job_executions[] = {"status", "trigger", "from", "to
                                                 "limit",  "cursor",  NULL};
 static const char *const of_executions[] = {"job_id", "status", "trigger", "from",
                                             "to",     "limit",  "cursor",  NULL};
+static const char *const of_alerts[] = {"job_id", "limit", "cursor", NULL};
 static const char *const of_pages[] = {"limit", "cursor", NULL};
 static const char *const of_explain[] = {"at", NULL};
 static const char *const of_import[] = {"dry_run", "timezone", "system", "skip_existing", NULL};
@@ -40,7 +41,7 @@ const struct route routes[] = {
 
     {"GET", "/observability/health", handle_health, NULL, BODY_NONE, false},
     {"GET", "/observability/metrics", handle_metrics_json, NULL, BODY_NONE, false},
-    {"GET", "/observability/alerts", handle_alerts, of_pages, BODY_NONE, false},
+    {"GET", "/observability/alerts", handle_alerts, of_alerts, BODY_NONE, false},
     {"GET", "/observability/executions/recent", handle_recent_executions, of_pages, BODY_NONE,
      false},
     {"GET", "/observability/executions/failed", handle_failed_executions, of_pages, BODY_NONE,

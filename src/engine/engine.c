@@ -39,8 +39,8 @@ static void perform(struct engine *e)
         dispatch_cancel(e->dispatch, a->cancels[i]);
     metric_add(METRIC_attempts_started, (int64_t)a->send_count);
     for (size_t i = 0; i < a->reply_count; i++) {
-        if (a->replies[i].err)
-            engine__answer(&a->replies[i]); // Refused: nothing to wait for.
+        if (a->replies[i].err || e->batch->count == 0)
+            engine__answer(&a->replies[i]); // Refused, or nothing changed: nothing to wait for.
         else
             engine__hold_reply(&e->held, e->batch->sequence, &a->replies[i]);
         a->replies[i].row = NULL; // Moved.

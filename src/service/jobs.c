@@ -41,6 +41,10 @@ static enum err edit_copy(struct call *c, const struct job *before, struct job *
     enum err err = c->edit(c->edit_context, j, p);
     if (err)
         return err;
+    if (j->finished && !before->finished)
+        return service_refuse(p, ERR_FORBIDDEN, PROBLEM_FIELD, "finished",
+                              "only the server sets finished; to end a job, pause it");
+    j->finished = false;
     if (j->is_active && !before->is_active)
         forget_pause(j);
     err = service__check_job(j, before, c->resumes, clock_wall_ms(), &out->zone, p);

@@ -137,7 +137,7 @@ MUST_CHECK enum err service_check_job(const struct service *s, struct job *draft
 typedef enum err service_edit(void *context, struct job *j, struct service_problem *p);
 
 // `context` goes to `edit` and to `done`. A finished job counts as active when `edit` sees it, so
-// that a new schedule starts it again.
+// that a new schedule starts it again; `edit` may set `finished` to what the client believes.
 MUST_CHECK enum err service_update_job(struct service *s, job_id id, int64_t version_expected,
                                        service_edit *edit, service_done *done, void *context,
                                        struct service_problem *p);

@@ -17,7 +17,8 @@ DOCUMENT = Path(__file__).parents[2] / "docs" / "api.md"
 
 def rows_of_fields():
     """Of each field that a client may set: its name and the cells of its row."""
-    text = DOCUMENT.read_text().partition("\n## A job\n")[2].partition("The server adds")[0]
+    _, _, text = DOCUMENT.read_text().partition("\n## A job\n")
+    text = text.partition("### What the server sets")[0]
     for line in text.splitlines():
         row = re.match(r"\| `(\w+)` \| (.*) \|$", line)
         if row:

@@ -225,6 +225,10 @@ def test_executions_are_listed_newest_first_five_by_default(shared_server, share
     assert [e["id"] for e in three] == newest_first[:3]
     assert [e["id"] for e in list_executions(shared_server, job, limit=2)] == newest_first
     assert list_executions(shared_server, job, status="FAILED") == []
+    assert len(list_executions(shared_server, job, status="SUCCESS,FAILED,PENDING")) == 7
+    for bad in ("SUCCESS,", "", "success", "SUCCESS,DONE", "SUCCESS, FAILED", "x" * 100):
+        refused = shared_server.get(f"/executions?status={bad.replace(' ', '%20')}")
+        assert "PENDING, RUNNING" in expect(refused, 400).json["detail"]
     assert len(list_executions(shared_server, job, status="SUCCESS")) == 7
 
 

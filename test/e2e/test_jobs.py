@@ -2,7 +2,14 @@
 """Jobs over the API: create, read, list, change, delete, pause and resume."""
 
 import pytest
-from harness.jobs import create_job, expect, list_executions, trigger, wait_for_end
+from harness.jobs import (
+    create_job,
+    expect,
+    list_executions,
+    pause_jobs,
+    trigger,
+    wait_for_end,
+)
 from harness.times import EVERY_SECOND, NEVER_SOON, now_ms, parse_ms
 from harness.wait import wait_until
 
@@ -147,6 +154,61 @@ def test_a_change_of_a_stale_version_is_refused(shared_server, shared_target):
     unchanged = shared_server.get(path, headers={"If-None-Match": fresh.headers["ETag"]})
     assert (unchanged.status, unchanged.body) == (304, b"")
     assert unchanged.headers["ETag"] == fresh.headers["ETag"]
+
+
+def test_a_job_can_be_put_as_it_was_read_unless_somebody_changed_it(shared_server, shared_target):
+    job = create_job(shared_server, shared_target.url("/ok/whole"), EVERY_SECOND)
+    path = f"/jobs/{job['id']}"
+    read = expect(shared_server.get(path), 200).json
+    put = expect(shared_server.put(path, {**read, "name": "new"}), 200).json
+    assert (put["name"], put["version"]) == ("new", read["version"] + 1)
+
+    late = expect(shared_server.put(path, read), 412).json
+    assert late["errors"][0]["pointer"] in ("/version", "/updated_at")
+    for name, value in (("id", 3), ("jobId", 3), ("created_at", None), ("finished", True)):
+        refused = expect(shared_server.put(path, {name: value}), 400).json
+        assert refused["errors"][0]["pointer"] == f"/{name}"
+    expect(shared_server.put(path, {"version": 77}), 412)
+    expect(shared_server.put(path, {"runs": 77, "next_runs": []}), 200)
+    pause_jobs(shared_server, [job])
+
+
+def test_a_finished_job_can_be_put_as_it_was_read(server, target):
+    job = create_job(server, target.url("/ok/once"), EVERY_SECOND, max_runs=1)
+    path = f"/jobs/{job['id']}"
+    wait_until(lambda: server.get(path).json["finished"], 10, "the job is finished")
+    read = server.get(path).json
+    put = expect(server.put(path, {**read, "name": "new"}), 200).json
+    assert (put["finished"], put["is_active"], put["name"]) == (True, False, "new")
+
+
+def test_what_is_wrong_with_a_pause_is_named_as_it_was_sent(shared_server, shared_target):
+    job = create_job(shared_server, shared_target.url("/ok/pause"))
+    path = f"/jobs/{job['id']}/pause"
+    past = expect(shared_server.post(path, {"until": "2001-01-01T00:00:00Z"}), 400).json
+    assert (past["errors"][0]["pointer"], past["detail"]) == ("/until", "until lies in the past")
+    long = expect(shared_server.post(path, {"reason": "x" * 501}), 400).json
+    assert long["errors"][0]["pointer"] == "/reason"
+    expect(shared_server.post(path, {"reason": "x" * 500}), 200)
+
+
+def test_nothing_is_found_under_a_deleted_job_but_what_it_did_is_kept(server, target):
+    job = create_job(server, target.url("/status/404/gone"), max_retries=0)
+    execution = wait_for_end(server, trigger(server, job), 10)
+    path = f"/jobs/{job['id']}"
+    expect(server.delete(path), 204)
+
+    for gone in ("", "/executions", "/alerts"):
+        expect(server.get(path + gone), 404)
+    assert f"/executions?job_id={job['id']}" in server.get(f"{path}/executions").json["detail"]
+    assert f"/alerts?job_id={job['id']}" in server.get(f"{path}/alerts").json["detail"]
+    listed = server.get(f"/executions?job_id={job['id']}").json["executions"]
+    assert [e["id"] for e in listed] == [execution["id"]]
+    expect(server.get(f"/executions/{execution['id']}"), 200)
+    alerts = server.get(f"/observability/alerts?job_id={job['id']}").json["alerts"]
+    assert [a["execution_id"] for a in alerts] == [execution["id"]]
+    assert server.get(f"/observability/alerts?job_id={job['id'] + 1}").json["alerts"] == []
+    expect(server.get(f"{path}/explain"), 200)
 
 
 def test_who_polls_a_job_sees_what_ran_meanwhile(shared_server, shared_target):

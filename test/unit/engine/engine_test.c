@@ -132,9 +132,8 @@ static void store_lost(const struct fault *f)
     fail_msg("the store is lost: %s", f->text);
 }
 
-int rig_setup(void **state)
+static int start(void)
 {
-    (void)state;
     const struct engine_options o = {.limits = core_limits_default,
                                      .dispatch_open = targets_open,
                                      .mails_max = 64,
@@ -144,11 +143,28 @@ int rig_setup(void **state)
     rig.gate_is_shut = false;
     rig.commit_answer = ERR_OK;
     rig.commits = rig.alerts = rig.sends = 0;
-    if (store_memory_open(&rig.inner, NULL))
-        return 1;
     if (engine_open(&o, &rig.store, &rig.engine, NULL))
         return 1;
     return engine_start(rig.engine, NULL) ? 1 : 0;
+}
+
+int rig_setup(void **state)
+{
+    (void)state;
+    return store_memory_open(&rig.inner, NULL) ? 1 : start();
+}
+
+int rig_setup_held(void **state)
+{
+    (void)state;
+    if (store_memory_open(&rig.inner, NULL))
+        return 1;
+    struct batch *b = batch_new(1);
+    b->has_progress = true;
+    b->progress.watermark = clock_wall_ms() + 1800000;
+    enum err err = store_commit(rig.inner, &b, 1, NULL);
+    batch_free(b);
+    return err ? 1 : start();
 }
 
 void rig_stop(void)
@@ -218,6 +234,14 @@ void rig_wait_for_commits(unsigned count)
 {
     pthread_mutex_lock(&rig.lock);
     while (rig.commits < count)
+        pthread_cond_wait(&rig.changed, &rig.lock);
+    pthread_mutex_unlock(&rig.lock);
+}
+
+void rig_wait_for_alerts(unsigned count)
+{
+    pthread_mutex_lock(&rig.lock);
+    while (rig.alerts < count)
         pthread_cond_wait(&rig.changed, &rig.lock);
     pthread_mutex_unlock(&rig.lock);
 }

@@ -47,12 +47,14 @@ struct answer {
 };
 
 int rig_setup(void **state);
-int rig_teardown(void **state); // Stops the engine unless rig_stop did.
+int rig_setup_held(void **state); // The clock was ahead before, so schedules are held.
+int rig_teardown(void **state);   // Stops the engine unless rig_stop did.
 void rig_stop(void);
 
 void rig_set_commit_answer(enum err err);
 void rig_shut_gate(bool shut);
 void rig_wait_for_commits(unsigned count); // Until so many have been asked for.
+void rig_wait_for_alerts(unsigned count);
 // Stops the engine while a commit is held back, and lets the commit go on when the engine's own
 // thread has ended.
 void rig_stop_during_commit(void);
@@ -65,5 +67,6 @@ void rig_wait_for(struct answer *a);
 bool rig_has(struct answer *a);
 
 #define RIG_TEST(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
+#define RIG_TEST_HELD(name) cmocka_unit_test_setup_teardown(name, rig_setup_held, rig_teardown)
 
 #endif

@@ -362,8 +362,32 @@ static void a_refusal_of_the_server_has_the_same_form(void **state)
         assert_int_equal(bytes, strlen(text));
         json_t *json = json_loads(text, 0, NULL);
         assert_int_equal(json_integer_value(json_object_get(json, "status")), statuses[i]);
-        assert_string_equal(text_of(json, "error"), "why it is so");
+        assert_memory_equal(text_of(json, "error"), "why it is so", strlen("why it is so"));
         assert_string_equal(text_of(json, "instance"), "r-2");
+        json_decref(json);
+        free(text);
+    }
+}
+
+static void what_is_too_large_is_told_how_large_it_may_be(void **state)
+{
+    (void)state;
+    static const struct {
+        unsigned status;
+        const char *detail;
+    } limits[] = {
+        {413, "too long; at most 1048576 bytes are allowed"},
+        {414, "too long; at most 8192 bytes are allowed"},
+        {431, "too long; at most 16384 bytes and 100 headers are allowed"},
+        {408, "too long"},
+    };
+    for (size_t i = 0; i < COUNT_OF(limits); i++) {
+        struct refusal refusal = {
+            .status = limits[i].status, .detail = "too long", .request_id = "r-2"};
+        size_t bytes;
+        char *text = problem_refusal_body(NULL, &refusal, &bytes);
+        json_t *json = json_loads(text, 0, NULL);
+        assert_string_equal(text_of(json, "detail"), limits[i].detail);
         json_decref(json);
         free(text);
     }
@@ -501,6 +525,7 @@ int main(void)
         cmocka_unit_test(every_refusal_of_the_service_has_its_status),
         cmocka_unit_test(a_detail_that_was_cut_is_still_text),
         cmocka_unit_test(a_refusal_of_the_server_has_the_same_form),
+        cmocka_unit_test(what_is_too_large_is_told_how_large_it_may_be),
         cmocka_unit_test(a_busy_server_is_told_from_one_that_ends),
         cmocka_unit_test(a_page_leads_to_the_next),
         cmocka_unit_test(a_page_has_a_bounded_number_of_bytes_but_never_nothing),
