@@ -113,28 +113,6 @@ enum err service__call_start(struct call *c, struct service_problem *p)
 
 // --- Back from it --------------------------------------------------------------------------------
 
-static const char *const event_names[] = {
-    [COMMAND_CREATE] = "job.created",          [COMMAND_UPDATE] = "job.updated",
-    [COMMAND_DELETE] = "job.deleted",          [COMMAND_TRIGGER] = "job.triggered",
-    [COMMAND_ACCEPT_CLOCK] = "clock.accepted",
-};
-
-static void log_success(const struct call *c)
-{
-    if (c->kind == COMMAND_TRIGGER) {
-        char bytes[EXECUTION_ID_BYTES];
-        const char *id = bytes;
-        execution_id_format(&c->reply.key, bytes);
-        log_info(event_names[c->kind], LOG_INT("job_id", c->reply.job),
-                 LOG_TEXT("execution_id", id));
-    } else if (c->kind == COMMAND_ACCEPT_CLOCK) {
-        log_info(event_names[c->kind]);
-    } else {
-        log_info(event_names[c->kind], LOG_INT("job_id", c->reply.job),
-                 LOG_INT("version", c->reply.version));
-    }
-}
-
 static void answer_problem(struct call *c, const struct service_problem *p)
 {
     c->done(c->context, &(struct service_result){.problem = p});
@@ -144,7 +122,7 @@ static void answer_problem(struct call *c, const struct service_problem *p)
 static void answer_success(struct call *c)
 {
     if (!c->replayed)
-        log_success(c);
+        service__log_success(c);
     c->done(c->context, &(struct service_result){.job = c->reply.row,
                                                  .execution = c->reply.key,
                                                  .replayed = c->replayed});

@@ -70,11 +70,21 @@ static enum err prepare_update(struct call *c, struct command *out, struct servi
         job_free(j);
         goto done;
     }
+    c->update = service__update_kind(before, j);
     out->job = j;
     out->version_expected = before->version;
 done:
     job_free(before);
     return err;
+}
+
+// The job is read for the log alone: one that cannot be read can be deleted all the same.
+static void prepare_delete(struct call *c, struct command *out)
+{
+    struct service_problem ignored;
+    out->version_expected = c->version_expected;
+    if (!c->draft && service_get_job(c->service, c->id, &c->draft, &ignored))
+        c->draft = NULL;
 }
 
 enum err service__call_prepare(struct call *c, struct command *out, struct service_problem *p)
@@ -85,7 +95,7 @@ enum err service__call_prepare(struct call *c, struct command *out, struct servi
     case COMMAND_UPDATE:
         return prepare_update(c, out, p);
     case COMMAND_DELETE:
-        out->version_expected = c->version_expected;
+        prepare_delete(c, out);
         return ERR_OK;
     case COMMAND_TRIGGER:
         out->body = c->text;

@@ -45,6 +45,9 @@ struct service {
 
 // --- call.c: one change on its way ---------------------------------------------------------------
 
+// What the log calls a change of a job.
+enum update_kind { UPDATE_EDIT, UPDATE_PAUSE, UPDATE_RESUME };
+
 struct call {
     struct mail mail;
     struct service *service;
@@ -52,8 +55,9 @@ struct call {
     job_id id;
     int64_t version_expected; // As the client said; 0: any.
     unsigned tries;
-    struct job *draft;  // CREATE, until it is handed over.
-    service_edit *edit; // UPDATE
+    struct job *draft;       // CREATE: until it is handed over. DELETE: as it was, or NULL.
+    enum update_kind update; // UPDATE
+    service_edit *edit;      // UPDATE
     void *edit_context;
     bool resumes; // UPDATE: the job must be able to fire afterwards.
     char *text;   // TRIGGER: the body. Pause: the reason.
@@ -76,6 +80,11 @@ void service__call_free(struct call *c); // NULL is a no-op.
 enum err service__call_prepare(struct call *c, struct command *out, struct service_problem *p);
 // The service's thread: makes the answers.
 void *service__work(void *service);
+
+// --- log.c ---------------------------------------------------------------------------------------
+
+void service__log_success(const struct call *c); // Once its change is durable.
+enum update_kind service__update_kind(const struct job *before, const struct job *after);
 
 // --- once.c: keys of clients ---------------------------------------------------------------------
 

@@ -167,6 +167,46 @@ def test_each_line_of_the_log_is_one_event_with_its_ids(server, target):
     assert (alert["job_id"], alert["execution_id"]) == (job["id"], execution_id)
 
 
+def test_the_log_tells_what_was_done_to_which_job(server):
+    url = "http://127.0.0.1:9/hook"
+    job = create_job(server, f"{url}?token=secret", "0 9 * * *", name="bell", timezone="Asia/Tokyo")
+    path = f"/jobs/{job['id']}"
+    described = {
+        "name": "bell",
+        "schedule": "0 9 * * *",
+        "timezone": "Asia/Tokyo",
+        "method": "POST",
+        "url": url,
+    }
+    pause = {"reason": "holidays", "until": "2199-01-01T00:00:00Z"}
+    expect(server.post(f"{path}/pause", pause), 200)
+    expect(server.post(f"{path}/resume"), 200)
+    expect(server.put(path, {"schedule": "0 10 * * *"}), 200)
+    expect(server.put(path, {"is_active": False, "paused_reason": "strike"}), 200)
+    expect(server.put(path, {"paused_reason": "still on strike"}), 200)
+    expect(server.put(path, {"name": "big bell"}), 200)
+    expect(server.delete(path), 204)
+    server.stop()
+
+    lines = [e for e in server.events() if e["event"].startswith("job.")]
+    told = [{k: v for k, v in line.items() if k not in ("time", "level")} for line in lines]
+    ids = {"job_id": job["id"]}
+    paused = {"event": "job.paused", "name": "bell", **ids}
+    later = {**described, "schedule": "0 10 * * *"}
+    renamed = {**later, "name": "big bell"}
+    assert told == [
+        {"event": "job.created", "version": 1, **ids, **described},
+        {**paused, "version": 2, "reason": "holidays", "until": "2199-01-01T00:00:00.000Z"},
+        {"event": "job.resumed", "version": 3, **ids, **described},
+        {"event": "job.updated", "version": 4, **ids, **later},
+        {**paused, "version": 5, "reason": "strike"},
+        {**paused, "version": 6, "reason": "still on strike"},
+        {"event": "job.updated", "version": 7, **ids, **renamed},
+        {"event": "job.deleted", "version": 7, **ids, **renamed},
+    ]
+    assert not any("secret" in line for line in server.lines)
+
+
 # --- The demo ------------------------------------------------------------------------------------
 
 

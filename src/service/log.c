@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: MIT
+// log.c: what the log says of a change that is durable: which job, and what became of it.
+//
+// A line names the job by its id and its name, and a job that was made or changed also by when it
+// runs and what it calls. An address is logged without its query, where credentials may stand.
+
+#include "base/log.h"
+#include "service/service_priv.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#define FIELDS_MAX 10
+
+struct line {
+    size_t count;
+    struct log_field fields[FIELDS_MAX];
+    char url[256];
+    char until[RFC3339_BYTES];
+};
+
+static void add(struct line *l, struct log_field field)
+{
+    assert(l->count < FIELDS_MAX);
+    l->fields[l->count++] = field;
+}
+
+// Not every job has a name, or a reason for its pause.
+static void add_text(struct line *l, const char *name, const char *text)
+{
+    if (text && *text)
+        add(l, LOG_TEXT(name, text));
+}
+
+static void add_job(struct line *l, const struct job *j)
+{
+    size_t bytes = strcspn(j->api, "?#");
+    snprintf(l->url, sizeof l->url, "%.*s", (int)MIN(bytes, sizeof l->url - 1), j->api);
+    add_text(l, "name", j->name);
+    add_text(l, "schedule", j->schedule);
+    add_text(l, "timezone", j->timezone);
+    add_text(l, "method", job_method_name(j->method));
+    add_text(l, "url", l->url);
+}
+
+static void add_pause(struct line *l, const struct job *j)
+{
+    add_text(l, "name", j->name);
+    add_text(l, "reason", j->paused_reason);
+    if (j->paused_until == WALL_NEVER)
+        return;
+    wall_format(j->paused_until, l->until);
+    add_text(l, "until", l->until);
+}
+
+enum update_kind service__update_kind(const struct job *before, const struct job *after)
+{
+    const char *was = before->paused_reason, *is = after->paused_reason;
+    bool said = strcmp(was ? was : "", is ? is : "") != 0;
+    if (after->is_active)
+        return before->is_active ? UPDATE_EDIT : UPDATE_RESUME;
+    if (before->is_active || said || before->paused_until != after->paused_until)
+        return UPDATE_PAUSE;
+    return UPDATE_EDIT;
+}
+
+static void log_trigger(const struct call *c)
+{
+    char id[EXECUTION_ID_BYTES];
+    execution_id_format(&c->reply.key, id);
+    const char *text = id;
+    log_info("job.triggered", LOG_INT("job_id", c->reply.job), LOG_TEXT("execution_id", text));
+}
+
+static void log_job(const struct call *c, const char *event, const struct job *j,
+                    void (*describe)(struct line *l, const struct job *j))
+{
+    struct line l = {.count = 0};
+    add(&l, LOG_INT("job_id", c->reply.job));
+    add(&l, LOG_INT("version", c->reply.version));
+    if (j)
+        describe(&l, j);
+    log_write(LOG_LEVEL_INFO, event, l.fields, l.count);
+}
+
+static void log_update(const struct call *c)
+{
+    static const char *const names[] = {"job.updated", "job.paused", "job.resumed"};
+    log_job(c, names[c->update], c->reply.row, c->update == UPDATE_PAUSE ? add_pause : add_job);
+}
+
+void service__log_success(const struct call *c)
+{
+    switch (c->kind) {
+    case COMMAND_CREATE:
+        log_job(c, "job.created", c->reply.row, add_job);
+        break;
+    case COMMAND_UPDATE:
+        log_update(c);
+        break;
+    case COMMAND_DELETE:
+        log_job(c, "job.deleted", c->draft, add_job);
+        break;
+    case COMMAND_TRIGGER:
+        log_trigger(c);
+        break;
+    case COMMAND_ACCEPT_CLOCK:
+        log_info("clock.accepted");
+        break;
+    }
+}
