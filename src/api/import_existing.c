@@ -6,6 +6,7 @@
 // no more is held than the import itself.
 
 #include "api/import_priv.h"
+#include "base/url.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -81,14 +82,25 @@ static enum err look_at_jobs(struct search *s, struct problem *p)
     return err;
 }
 
+// A URL is kept as it is sent, so the draft's has to be put into that form.
+static void accept_url(struct job *draft)
+{
+    char *api = NULL;
+    if (url_accept(draft->api, &api, NULL) == ERR_OK)
+        job_set_text(&draft->api, api);
+    free(api);
+}
+
 static void collect(struct search *s)
 {
     struct import *im = s->import;
     s->items = xmalloc(MAX(im->count, 1) * sizeof(struct import_item *));
     for (size_t i = 0; i < im->count; i++) {
-        const struct job *draft = im->items[i].draft;
-        if (draft && draft->api && draft->schedule)
-            s->items[s->count++] = &im->items[i];
+        struct job *draft = im->items[i].draft;
+        if (!draft || !draft->api || !draft->schedule)
+            continue; // It will be refused.
+        accept_url(draft);
+        s->items[s->count++] = &im->items[i];
     }
     qsort(s->items, s->count, sizeof(struct import_item *), compare_items);
 }

@@ -48,6 +48,7 @@ static const struct option lwp_options[] = {
 static const struct option lynx_options[] = {
     {0, "dump", false, print, NULL},
     {0, "source", false, print, NULL},
+    {0, "head", false, crontab__ask_head, NULL},
     {0, "auth", true, crontab__set_user, NULL},
     {0, "useragent", true, crontab__set_header, "User-Agent"},
     {0, "connect_timeout", true, crontab__note, "the timeout covers connecting (-connect_timeout)"},
@@ -117,6 +118,8 @@ static enum err finish_browser(struct call *c)
 {
     if (!c->prints)
         return crontab__call_refuse(c, "%s without -dump wants a terminal", c->program->name);
+    c->has_method = c->asks_head;
+    c->method = METHOD_HEAD;
     return finish(c);
 }
 
@@ -135,6 +138,7 @@ static enum err finish_fetch(struct call *c)
 
 const struct program crontab__browsers[] = {
     {.name = "GET", OPTIONS(lwp_options), .method = METHOD_GET, .finish = finish_lwp},
+    {.name = "HEAD", OPTIONS(lwp_options), .method = METHOD_HEAD, .finish = finish_lwp},
     BROWSER("lynx", lynx_options),
     BROWSER("links", links_options),
     BROWSER("elinks", links_options),

@@ -149,12 +149,23 @@ static enum err make_url(struct call *c, struct job **out)
     return err;
 }
 
+// A HEAD of curl or wget has no body either, but for what nobody writes.
+static enum err check_head(const struct call *c)
+{
+    bool head = c->has_method && c->method == METHOD_HEAD;
+    if (head && c->has_body && !c->body_in_query)
+        return crontab__call_refuse(c, "a HEAD request of a job has no body");
+    return ERR_OK;
+}
+
 static enum err finish(struct call *c, const struct word *name, struct job **out)
 {
     c->here = *name; // What is wrong from here on is wrong with the whole.
     if (!c->url || !*c->url)
         return crontab__call_refuse(c, "it has no URL");
     enum err err = c->program->finish(c);
+    if (!err)
+        err = check_head(c);
     if (err)
         return err;
     if (c->command->input && !c->reads_input)

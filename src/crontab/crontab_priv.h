@@ -273,6 +273,7 @@ struct call {
     enum job_method method;
     enum overlap overlap;
     bool has_method;
+    bool asks_head; // -I, --spider
     bool has_body;
     bool body_in_query; // -G
     bool takes_braces;  // -g
@@ -347,7 +348,7 @@ enum err crontab__read_options(struct call *c, const struct words *w, size_t *ne
 // What several options of many programs do.
 option_apply crontab__set_url, crontab__set_method, crontab__set_header, crontab__add_header,
     crontab__set_user, crontab__set_timeout, crontab__set_output, crontab__set_redirects,
-    crontab__trust_all, crontab__note, crontab__cannot;
+    crontab__trust_all, crontab__ask_head, crontab__note, crontab__cannot;
 enum err crontab__set_retries(struct call *c, const char *value, unsigned more);
 
 // --- header.c: the headers of a call -------------------------------------------------------------

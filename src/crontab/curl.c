@@ -128,6 +128,7 @@ static const struct option options[] = {
     {0, "data-urlencode", true, crontab__data_encoded, NULL},
     {0, "json", true, crontab__data_json, NULL},
     {'G', "get", false, set_body_in_query, NULL},
+    {'I', "head", false, crontab__ask_head, NULL},
     {'m', "max-time", true, crontab__set_timeout, NULL},
     {0, "retry", true, set_retry, NULL},
     {0, "retry-delay", true, set_retry_delay, NULL},
@@ -205,7 +206,6 @@ static const struct option options[] = {
     {0, "post302", false, crontab__note, "after a 302 a job asks with GET (--post302)"},
     {0, "post303", false, crontab__note, "after a 303 a job asks with GET (--post303)"},
     // What a job cannot do.
-    {'I', "head", false, crontab__cannot, "it sends HEAD (-I), which a job cannot"},
     {'F', "form", true, crontab__cannot, "it sends a multipart form (-F)"},
     {0, "form-string", true, crontab__cannot, "it sends a multipart form (--form-string)"},
     {'T', "upload-file", true, crontab__cannot, "it sends a file (-T)"},
@@ -252,9 +252,13 @@ static enum err finish(struct call *c)
 {
     if (c->user && !strchr(c->user, ':'))
         return crontab__call_refuse(c, "curl would ask for the password of %.64s", c->user);
+    if (c->asks_head && !c->has_method) {
+        c->has_method = true;
+        c->method = METHOD_HEAD;
+    }
     if (c->follows && !c->has_redirects_max)
         c->redirects_max = JOB_REDIRECTS_MAX;
-    if (c->follows && c->has_method && c->method != METHOD_GET)
+    if (c->follows && c->has_method && c->method != METHOD_GET && c->method != METHOD_HEAD)
         crontab__call_note(c, "after a 301, 302 or 303 a job asks with GET (-X with -L)");
     return check_braces(c);
 }

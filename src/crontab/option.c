@@ -218,6 +218,14 @@ enum err crontab__trust_all(struct call *c, const struct option *o, const char *
     return ERR_OK;
 }
 
+enum err crontab__ask_head(struct call *c, const struct option *o, const char *value)
+{
+    (void)o;
+    (void)value;
+    c->asks_head = true;
+    return ERR_OK;
+}
+
 // To the program's own output, or to nobody.
 enum err crontab__set_output(struct call *c, const struct option *o, const char *value)
 {

@@ -96,6 +96,7 @@ static const struct option options[] = {
     {'U', "user-agent", true, crontab__set_header, "User-Agent"},
     {0, "referer", true, crontab__set_header, "Referer"},
     {0, "no-cache", false, add_no_cache, NULL},
+    {0, "spider", false, crontab__ask_head, NULL},
     {0, "user", true, crontab__set_user, NULL},
     {0, "http-user", true, crontab__set_user, NULL},
     {0, "password", true, set_password, NULL},
@@ -174,7 +175,6 @@ static const struct option options[] = {
     {0, "ciphers", true, crontab__note, "the server chooses ciphers (--ciphers)"},
     {0, "no-proxy", false, crontab__note, "the server's own proxy counts (--no-proxy)"},
     // What a job cannot do.
-    {0, "spider", false, crontab__cannot, "it sends HEAD (--spider), which a job cannot"},
     {0, "post-file", true, crontab__cannot, "it sends a file (--post-file)"},
     {0, "body-file", true, crontab__cannot, "it sends a file (--body-file)"},
     {'i', "input-file", true, crontab__cannot, "it reads URLs from a file (-i)"},
@@ -193,9 +193,25 @@ static const struct option options[] = {
     {0, "bind-address", true, crontab__cannot, "it chooses its own address (--bind-address)"},
 };
 
+// --spider counts before --method, and saves nothing.
+static void set_spider(struct call *c)
+{
+    c->has_method = true;
+    c->method = METHOD_HEAD;
+    c->drops_answer = true;
+    crontab__call_note(c, "where HEAD is refused, a job does not ask again with GET (--spider)");
+}
+
+// After a redirect wget goes on with any of these methods as a job does.
+static bool is_plain(enum job_method method)
+{
+    return method == METHOD_GET || method == METHOD_POST || method == METHOD_HEAD;
+}
+
 static enum err finish(struct call *c)
 {
-    bool other = c->has_method && c->method != METHOD_GET && c->method != METHOD_POST;
+    if (c->asks_head)
+        set_spider(c);
     if (c->user && !c->password)
         return crontab__call_refuse(c, "wget would look for the password of %.64s", c->user);
     if (c->has_body && c->has_method && c->method == METHOD_GET)
@@ -205,7 +221,7 @@ static enum err finish(struct call *c)
     c->follows = true;
     if (!c->has_redirects_max)
         c->redirects_max = JOB_REDIRECTS_MAX;
-    if (c->redirects_max > 0 && other)
+    if (c->redirects_max > 0 && c->has_method && !is_plain(c->method))
         crontab__call_note(c, "after a 301, 302 or 303 a job asks with GET (--method)");
     return ERR_OK;
 }

@@ -51,6 +51,12 @@ CURL = [
     "curl '{url}x?y=1#part' -o x.log",
     "curl http://us\\%20er:p\\%40ss@{host}x",
     "curl '{url}ü?q=서울'",
+    "curl -I {url}",
+    "curl -sI -G -d a=b {url}",
+    "curl -X OPTIONS {url}",
+    "curl -X OPTIONS -d x {url}",
+    "curl -H 'Host: b.example:81' {url}",
+    "curl -H 'Title: Über ✓' {url}",
 ]
 WGET = [
     "wget -qO- {url}",
@@ -62,6 +68,8 @@ WGET = [
     "wget -qO- -U agent/1 --referer=http://from/ {url}",
     "wget -qO- --user=a --password=b --auth-no-challenge {url}",
     "wget -qO- --no-cache {url}",
+    "wget -q --spider {url}",
+    "wget -qO- --header 'Host: b.example' {url}",
     "wget -q --delete-after -N -o /dev/null {url}",
     "wget -qO- '{url}a/../b/./x y|z{{}}?q=a b&r=\\%zz\\%20#part'",
     "wget -qO- '{url}ü?q=서울'",
@@ -69,6 +77,7 @@ WGET = [
 ]
 # What a sender says about itself or its connection.
 OWN = {"host", "user-agent", "accept", "accept-encoding", "connection", "content-length"}
+GIVEN = {"agent/1", "application/json", "text/html", "x/y", "b.example", "b.example:81"}
 CARILLONS = {"idempotency-key", "traceparent"}
 
 
@@ -99,7 +108,7 @@ def said(arrival):
         name: value
         for name, value in arrival.headers.items()
         if not name.startswith(("carillon-", "webhook-")) and name not in CARILLONS
-        if name not in OWN or value in ("agent/1", "application/json", "text/html", "x/y")
+        if name not in OWN or value in GIVEN
     }
 
 

@@ -120,8 +120,8 @@ static void positions_count_the_line(void **state)
 {
     (void)state;
     assert_not_convertible("curl -d \\%\\% http://a/ | grep x", "|", "its output goes to");
-    assert_not_convertible("curl -d '\\%\\%' -I http://a/", "-I", "HEAD");
-    assert_not_convertible("curl -d x http://a/\\%\\% -I%x", "-I", "HEAD");
+    assert_not_convertible("curl -d '\\%\\%' -O http://a/", "-O", "to a file");
+    assert_not_convertible("curl -d x http://a/\\%\\% -O%x", "-O", "to a file");
 }
 
 // What cuts the command short is said, rather than what is then missing from it.
