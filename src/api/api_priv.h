@@ -201,6 +201,10 @@ enum job_decoding {
 
 // Sets what `object` has; null sets the default. On failure *j is half changed.
 enum err job_decode(const json_t *object, enum job_decoding how, struct job *j, struct problem *p);
+
+// Whether the object gives every member of the job that is damaged in the database: what the others
+// should be, nobody has said.
+enum err job_decode_repair(const json_t *object, const struct job *j, struct problem *p);
 json_t *json_job(const struct job *j);
 // The same with its next runs.
 json_t *json_job_ahead(const struct job *j);

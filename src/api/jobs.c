@@ -125,6 +125,8 @@ static enum err edit(void *request, struct job *j, struct service_problem *p)
     enum err err = r->body ? ERR_OK : body_read_object(r, &problem);
     if (!err)
         err = job_decode(r->body, r->merge ? JOB_MERGE : JOB_REPLACE, j, &problem);
+    if (!err)
+        err = job_decode_repair(r->body, j, &problem);
     if (err)
         *p = problem.what;
     request_drop_body(r);

@@ -76,6 +76,7 @@ static const struct member members[] = {
     {"tags", MEMBER_TAGS, AT(tags), NULL, false},
     {"paused_reason", MEMBER_TEXT, AT(paused_reason), NULL, false},
     {"paused_until", MEMBER_TIME, AT(paused_until), NULL, false},
+    {"damaged", MEMBER_COMPUTED, 0, NULL, true},
     {"created_at", MEMBER_TIME, AT(created_at), NULL, true},
     {"updated_at", MEMBER_TIME, AT(updated_at), NULL, true},
     {"version", MEMBER_COUNT, AT(version), NULL, true},
@@ -447,6 +448,31 @@ enum err job_decode(const json_t *object, enum job_decoding how, struct job *j, 
     return ERR_OK;
 }
 
+// Whether the list "headers, tags" has this name.
+static bool list_has(const char *list, const char *name)
+{
+    size_t bytes = strlen(name);
+    for (const char *at = list; at; at = strchr(at, ',')) {
+        at += strspn(at, ", ");
+        if (strncmp(at, name, bytes) == 0 && (at[bytes] == ',' || !at[bytes]))
+            return true;
+    }
+    return false;
+}
+
+enum err job_decode_repair(const json_t *object, const struct job *j, struct problem *p)
+{
+    for (size_t i = 0; j->damaged && i < COUNT_OF(members); i++) {
+        const struct member *m = &members[i];
+        if (m->read_only || !list_has(j->damaged, m->name) || json_object_get(object, m->name))
+            continue;
+        return refuse_field(p, ERR_UNUSABLE, m->name,
+                            "%s of the job is damaged in the database, and must be given too",
+                            m->name);
+    }
+    return ERR_OK;
+}
+
 json_t *json_job(const struct job *j)
 {
     json_t *o = json_object();
@@ -456,6 +482,8 @@ json_t *json_job(const struct job *j)
     }
     if (j->is_active) // A pause that ended by itself has left its reason behind.
         json_object_set_new(o, "paused_reason", json_null());
+    if (j->damaged)
+        json_object_set_new(o, "damaged", json_string(j->damaged));
     return o;
 }
 

@@ -175,8 +175,10 @@ static void update(struct core *c, struct command *cmd, struct core_job *j, stru
     struct job *row = cmd->job;
     struct timing timing;
     row->id = j->id;
-    r->err = core__timing_read(row, cmd->zone,
-                               &timing); // Before anything is settled: a refusal changes nothing.
+    // Before anything is settled: a refusal changes nothing.
+    r->err = core__timing_read(row, cmd->zone, &timing);
+    if (!r->err && j->unusable && row->is_active && c->jobs.count > c->limits.jobs_max)
+        r->err = ERR_LIMIT;
     if (r->err) {
         job_free(row);
         return;
@@ -275,6 +277,8 @@ static enum err refusal(const struct core *c, const struct command *cmd, const s
         return ERR_OK;
     if (!j)
         return ERR_NOT_FOUND;
+    if (cmd->kind == COMMAND_TRIGGER && j->unusable)
+        return ERR_UNUSABLE;
     if (cmd->kind == COMMAND_TRIGGER && !core__has_room(c, j->host, LANE_FRESH))
         return ERR_LIMIT;
     if (cmd->version_expected && cmd->version_expected != j->version)

@@ -138,7 +138,8 @@ bool core__job_configure(struct core *c, struct core_job *j, const struct job *f
     j->runs = from->runs;
     j->failures = from->failures;
     j->active = from->is_active;
-    j->finished = from->finished;
+    j->finished = from->finished && !from->is_active;
+    j->unusable = false;
     c->jobs_active += j->active;
     c->jobs_active -= was_active;
     return j->active != was_active || j->timing != timing_before;

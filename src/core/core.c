@@ -51,6 +51,7 @@ void core_free(struct core *c)
         core__open_free(c, c->nobody.first_open);
     core__jobs_free(c);
     core__gates_free(c);
+    core__unusable_free(c);
     core__tables_free(c);
     free(c->retired);
     agenda_free(c->plan);
@@ -126,6 +127,7 @@ static void start(struct core *c, const struct progress *progress)
     if (progress->watermark > c->now.wall + c->limits.lookahead_ms)
         c->seen = progress->watermark + 1; // The clock went back while the server was down.
     c->started = true;
+    core__unusable_settle(c);
     core__resume_due(c); // First, since what was planned behind the end of a pause is owed.
     core__recover(c);
     core__each_job(c, plan_beyond_watermark);
@@ -231,7 +233,7 @@ void core_zones(const struct core *c, core_each_zone *each, void *context)
     size_t count = 0, capacity = 0;
     for (const struct core_job *j = core__job_next(c, NULL); j; j = core__job_next(c, j)) {
         const struct zone *z = j->timing->zone;
-        if (contains(seen, count, z))
+        if (!z || contains(seen, count, z)) // A job that cannot be used has none.
             continue;
         seen = grow(seen, count, &capacity, sizeof *seen);
         seen[count++] = z;

@@ -130,7 +130,7 @@ struct send {
 // Held until its batch is durable.
 struct reply {
     void *token;
-    enum err err; // NOT_FOUND, CONFLICT (version), LIMIT, CLOSED, or what cron_parse said.
+    enum err err; // NOT_FOUND, CONFLICT (version), LIMIT, CLOSED, UNUSABLE, or of cron_parse.
     job_id job;
     int64_t version;
     struct execution_key key; // TRIGGER
@@ -185,6 +185,11 @@ void core_free(struct core *c); // NULL is a no-op.
 // cron_parse says of its schedule; an execution whose job was not added is cancelled at the start.
 MUST_CHECK enum err core_add_job(struct core *c, const struct job *j, const struct zone *zone);
 MUST_CHECK enum err core_add_execution(struct core *c, const struct execution *e);
+
+// Instead of core_add_job: a job that cannot be used as it is. It can be updated and deleted, and
+// is else inactive; if it was to run, the start writes that down, with the reason and an alert.
+// NULL: it is beyond jobs_max, of which one alert tells for all.
+void core_add_unusable(struct core *c, const struct job *j, const char *reason);
 
 void core_step(struct core *c, const struct event *e, struct now now, struct actions *out);
 

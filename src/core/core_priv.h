@@ -142,6 +142,7 @@ struct core_job {
     bool deleted;
     bool exhausted; // Its schedule has no further instant.
     bool finished;
+    bool unusable; // Neither its schedule nor its request can be believed; never active.
 };
 
 struct open {
@@ -207,12 +208,14 @@ struct core {
     struct agenda *retries;  // Open executions, on the monotonic clock.
     struct agenda *breakers; // Hosts, on the monotonic clock.
     struct queue unrecorded;
-    struct queue flying;      // In order of sent_at, RUNNING not yet written.
-    struct queue long_flying; // Those that have been written.
-    struct queue loaded;      // Until the start decides how they go on.
-    struct core_job nobody;   // The job of loaded executions whose own is deleted.
-    struct gate gate;         // All attempts.
-    struct gate *free_gates;  // What jobs gave back, for the next ones.
+    struct queue flying;       // In order of sent_at, RUNNING not yet written.
+    struct queue long_flying;  // Those that have been written.
+    struct queue loaded;       // Until the start decides how they go on.
+    struct unusable *unusable; // Jobs of which the start has to tell.
+    struct unusable *unusable_last;
+    struct core_job nobody;  // The job of loaded executions whose own is deleted.
+    struct gate gate;        // All attempts.
+    struct gate *free_gates; // What jobs gave back, for the next ones.
     struct progress progress;
     wall_ms progress_written_at;
     dur_ms
@@ -286,6 +289,11 @@ enum err core__timing_read(const struct job *from, const struct zone *zone, stru
 // Makes the job what the row says. Whether that alters which occurrences there are.
 bool core__job_configure(struct core *c, struct core_job *j, const struct job *from,
                          const struct timing *timing);
+
+// unusable.c
+struct unusable;
+void core__unusable_settle(struct core *c); // At the start, before anything is planned.
+void core__unusable_free(struct core *c);
 
 // command.c
 void core__job_settle_open(struct core *c, struct core_job *j); // After an execution left it.

@@ -151,6 +151,8 @@ static const char *stopped(const struct open *o)
     const struct core_job *j = o->job;
     if (j->deleted)
         return "the job was deleted";
+    if (j->unusable)
+        return "the job cannot be used";
     return j->active || is_manual(o) ? NULL : "the job was paused";
 }
 

@@ -86,7 +86,9 @@ struct job_state core__job_state(const struct core *c, const struct core_job *j,
 
 void core__record_job_state(struct core *c, const struct core_job *j, const char *reason)
 {
-    batch_add(batch_of(c), CHANGE_JOB_STATE)->state = core__job_state(c, j, reason);
+    struct batch *b = batch_of(c);
+    struct change *change = batch_add(b, CHANGE_JOB_STATE);
+    change->state = core__job_state(c, j, arena_text(&b->arena, reason));
 }
 
 void core__record_server_alert(struct core *c, enum alert_kind kind, const char *message)

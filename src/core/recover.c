@@ -122,8 +122,20 @@ static bool is_to_come(const struct core *c, const struct open *o)
            core__due_at(o) > c->now.wall && !was_left_ahead(c, o);
 }
 
+// What its row says cannot be believed, so whether it was begun is not known either.
+static void fail_damaged(struct core *c, struct open *o)
+{
+    o->record.state = EXECUTION_RUNNING;
+    o->record.damaged = false;
+    core__finish(c, o, EXECUTION_FAILED, o->error, NULL);
+}
+
 static void resume(struct core *c, struct open *o)
 {
+    if (o->record.damaged) {
+        fail_damaged(c, o);
+        return;
+    }
     if (is_to_come(c, o)) {
         o->lane = o->record.trigger == TRIGGER_CATCH_UP ? LANE_CATCH_UP : LANE_FRESH;
         rest(c, o, PHASE_PLANNED, c->instants, core__due_at(o));

@@ -233,38 +233,6 @@ static void *run(void *context)
 
 // --- Start ---
 
-static enum err add_job(void *context, const struct job *j)
-{
-    struct engine *e = context;
-    const struct zone *zone;
-    struct fault f = {0};
-    enum err err = zone_find(j->timezone, &zone, &f);
-    if (!err)
-        err = core_add_job(e->core, j, zone);
-    if (err)
-        log_error("job.unusable", LOG_INT("job_id", j->id), LOG_TEXT("schedule", j->schedule),
-                  LOG_TEXT("timezone", j->timezone), LOG_TEXT("error", err_text(err)),
-                  LOG_TEXT("detail", f.text));
-    return err;
-}
-
-static enum err add_execution(void *context, const struct execution *x)
-{
-    struct engine *e = context;
-    metric_add(METRIC_executions_recovered, 1);
-    return core_add_execution(e->core, x);
-}
-
-static enum err load(struct engine *e, struct fault *f)
-{
-    enum err err = store_get_progress(e->store, &e->loaded, f);
-    if (!err)
-        err = store_load_jobs(e->store, add_job, e, f);
-    if (!err)
-        err = store_load_open(e->store, add_execution, e, f);
-    return err;
-}
-
 static enum err open_parts(struct engine *e, const struct engine_options *o, struct fault *f)
 {
     enum err err = loop_open(&e->loop, f);
@@ -322,7 +290,7 @@ enum err engine_open(const struct engine_options *o, struct store *s, struct eng
     struct engine *e = engine_new(o, s);
     enum err err = open_parts(e, o, f);
     if (!err)
-        err = load(e, f);
+        err = engine__load(e, f);
     if (err) {
         engine_stop(e);
         return err;

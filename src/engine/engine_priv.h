@@ -66,6 +66,11 @@ MUST_CHECK enum err engine__timer_open(struct timer *t, struct loop *l, int cloc
 void engine__timer_close(struct timer *t, struct loop *l);
 void engine__timer_set(struct timer *t, int64_t at_ms);
 
+// --- Loading (load.c) ---
+
+// Tells the core what the store has, before the start.
+MUST_CHECK enum err engine__load(struct engine *e, struct fault *f);
+
 // --- Counting (count.c) ---
 
 // Counts the changes from index `from` on, and holds back the alerts among them.

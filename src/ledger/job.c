@@ -13,6 +13,7 @@ static const size_t strings[] = {
     offsetof(struct job, headers),        offsetof(struct job, body),
     offsetof(struct job, tags),           offsetof(struct job, paused_reason),
     offsetof(struct job, success_status), offsetof(struct job, tls_ca),
+    offsetof(struct job, damaged),
 };
 
 static char **string_at(struct job *j, size_t i)
@@ -20,22 +21,24 @@ static char **string_at(struct job *j, size_t i)
     return (char **)((char *)j + strings[i]);
 }
 
+const struct job job_defaults = {
+    .paused_until = WALL_NEVER,
+    .end_at = WALL_NEVER,
+    .alert_after = 1,
+    .timeout_ms = 30000,
+    .max_retries = 3,
+    .retry_base_ms = 1000,
+    .retry_cap_ms = 60000,
+    .catch_up_window_s = 3600,
+    .max_in_flight = 128,
+    .response_excerpt_bytes = 4096,
+    .tls_verify = true,
+    .is_active = true,
+};
+
 struct job *job_new(void)
 {
-    struct job *j = xcalloc(1, sizeof *j);
-    j->paused_until = WALL_NEVER;
-    j->end_at = WALL_NEVER;
-    j->alert_after = 1;
-    j->timeout_ms = 30000;
-    j->max_retries = 3;
-    j->retry_base_ms = 1000;
-    j->retry_cap_ms = 60000;
-    j->catch_up_window_s = 3600;
-    j->max_in_flight = 128;
-    j->response_excerpt_bytes = 4096;
-    j->tls_verify = true;
-    j->is_active = true;
-    return j;
+    return job_copy(&job_defaults);
 }
 
 struct job *job_copy(const struct job *j)

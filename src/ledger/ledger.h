@@ -71,6 +71,8 @@ bool overlap_find(const char *name, enum overlap *out);
 #define JOB_ALERT_AFTER_MAX 1000
 #define JOB_REDIRECTS_MAX 10
 #define JOB_EXCERPT_BYTES_MAX 65536
+#define JOB_ID_MAX ((int64_t)1 << 36) // Where jobs are found takes 16 MiB then, if they are few.
+#define JOB_REASON_BYTES 640          // Of what the server itself says about a pause.
 
 // A job as its client posted it: one row of table `jobs`. Owns its strings; NULL is "not given".
 struct job {
@@ -92,6 +94,8 @@ struct job {
     char *paused_reason;
     char *success_status; // "200-299,304"; any status from 200 to 299 when NULL.
     char *tls_ca;         // PEM certificates that its target may be vouched for by, too.
+    char *damaged;        // Not a column: the names of those that hold what no version writes, as
+                          // "headers, tags", and are read as their defaults. NULL: none does.
     uint32_t max_runs;    // So many occurrences, then it is finished; 0: no bound.
     uint32_t runs;        // Of them, planned so far.
     uint32_t jitter_ms;   // Occurrences are due up to this much later, each always by the same.
@@ -120,6 +124,7 @@ struct job {
     bool finished; // Its schedule can fire no more; then also not active.
 };
 
+extern const struct job job_defaults;
 struct job *job_new(void); // With the defaults of every policy; no strings.
 struct job *job_copy(const struct job *j);
 void job_free(struct job *j); // NULL is a no-op.
@@ -263,6 +268,7 @@ struct execution {
     uint8_t state;            // enum execution_state
     uint8_t trigger;          // enum execution_trigger
     bool request_body_is_json;
+    bool damaged; // Not a column: some hold what no version writes, which `error` then tells.
 };
 
 // From when it was due to the first byte of its first attempt; only when it has started.
@@ -290,8 +296,9 @@ enum alert_kind {
     ALERT_FAILURE,
     ALERT_MISSED,
     ALERT_CLOCK,
-    ALERT_TARGET_DOWN, // Nothing answers at a host: attempts wait. Once per outage.
-    ALERT_TARGET_UP,   // The end of it.
+    ALERT_TARGET_DOWN,  // Nothing answers at a host: attempts wait. Once per outage.
+    ALERT_TARGET_UP,    // The end of it.
+    ALERT_JOB_UNUSABLE, // A start could not use a job, and made it inactive.
     ALERT_KINDS
 };
 const char *alert_kind_name(enum alert_kind k);

@@ -50,8 +50,9 @@ static const char *const triggers[EXECUTION_TRIGGERS] = {
 };
 
 static const char *const alert_kinds[ALERT_KINDS] = {
-    [ALERT_FAILURE] = "failure",         [ALERT_MISSED] = "missed",       [ALERT_CLOCK] = "clock",
-    [ALERT_TARGET_DOWN] = "target_down", [ALERT_TARGET_UP] = "target_up",
+    [ALERT_FAILURE] = "failure",     [ALERT_MISSED] = "missed",
+    [ALERT_CLOCK] = "clock",         [ALERT_TARGET_DOWN] = "target_down",
+    [ALERT_TARGET_UP] = "target_up", [ALERT_JOB_UNUSABLE] = "job_unusable",
 };
 
 static bool find(const char *const *names, int count, const char *name, int *out)

@@ -161,7 +161,8 @@ static void resolve_conflict(struct call *c)
 static void refuse(struct call *c)
 {
     struct service_problem problem;
-    if (c->reply.err == ERR_LIMIT && c->kind == COMMAND_CREATE)
+    bool adds_job = c->kind == COMMAND_CREATE || c->kind == COMMAND_UPDATE;
+    if (c->reply.err == ERR_LIMIT && adds_job)
         service_refuse(&problem, ERR_LIMIT, PROBLEM_LIMIT, NULL,
                        "the server has as many jobs as it may have");
     else

@@ -45,6 +45,7 @@ static enum err edit_copy(struct call *c, const struct job *before, struct job *
         return service_refuse(p, ERR_FORBIDDEN, PROBLEM_FIELD, "finished",
                               "only the server sets finished; to end a job, pause it");
     j->finished = false;
+    job_set_text(&j->damaged, NULL); // The edit has seen to it.
     if (j->is_active && !before->is_active)
         forget_pause(j);
     err = service__check_job(j, before, c->resumes, clock_wall_ms(), &out->zone, p);
@@ -144,14 +145,24 @@ enum err service_update_job(struct service *s, job_id id, int64_t version_expect
     return service__call_start(update_new(s, id, version_expected, edit, done, context), p);
 }
 
+// Would write the defaults of what is damaged, and nobody has said what it should be.
+static enum err refuse_damaged(const struct job *j, struct service_problem *p)
+{
+    if (!j->damaged)
+        return ERR_OK;
+    return service_refuse(p, ERR_UNUSABLE, PROBLEM_UNUSABLE, NULL,
+                          "the job's row in the database is damaged: change its %s first, or "
+                          "delete it",
+                          j->damaged);
+}
+
 static enum err edit_pause(void *context, struct job *j, struct service_problem *p)
 {
     const struct call *c = context;
-    (void)p;
     j->is_active = false;
     j->paused_until = c->until;
     job_set_text(&j->paused_reason, c->text);
-    return ERR_OK;
+    return refuse_damaged(j, p);
 }
 
 enum err service_pause_job(struct service *s, job_id id, int64_t version_expected,
@@ -168,9 +179,8 @@ enum err service_pause_job(struct service *s, job_id id, int64_t version_expecte
 static enum err edit_resume(void *context, struct job *j, struct service_problem *p)
 {
     (void)context;
-    (void)p;
     j->is_active = true;
-    return ERR_OK;
+    return refuse_damaged(j, p);
 }
 
 enum err service_resume_job(struct service *s, job_id id, int64_t version_expected,

@@ -55,6 +55,11 @@ enum err store_get_progress(struct store *s, struct progress *out, struct fault 
     return s->ops->get_progress(s, out, f);
 }
 
+enum err store_get_last_ids(struct store *s, struct last_ids *out, struct fault *f)
+{
+    return s->ops->get_last_ids(s, out, f);
+}
+
 enum err store_load_jobs(struct store *s, store_each_job *each, void *context, struct fault *f)
 {
     return s->ops->load_jobs(s, each, context, f);

@@ -45,8 +45,18 @@ MUST_CHECK enum err store_commit(struct store *s, struct batch *const *batches, 
 
 MUST_CHECK enum err store_get_progress(struct store *s, struct progress *out, struct fault *f);
 
+// The greatest ids that there are, of deleted jobs too; 0: none. The next ids of the progress lie
+// above them, unless one or the other was edited by hand.
+struct last_ids {
+    int64_t job;
+    int64_t execution;
+    int64_t alert;
+};
+MUST_CHECK enum err store_get_last_ids(struct store *s, struct last_ids *out, struct fault *f);
+
 // Calls back for each job that is not deleted, in order of id, then for each execution that is not
-// terminal. Both are borrowed for the call. An error returned by the callback ends the walk.
+// terminal. Both are borrowed for the call. An error returned by the callback ends the walk. Rows
+// that were edited by hand come as far as they can be read: see `damaged` of each.
 typedef enum err store_each_job(void *context, const struct job *j);
 typedef enum err store_each_execution(void *context, const struct execution *e);
 MUST_CHECK enum err store_load_jobs(struct store *s, store_each_job *each, void *context,
@@ -117,8 +127,9 @@ struct store_writer_status store_writer_status(struct store_writer *w); // Any t
 // may, 10 s.
 //
 // A row that no server has written, because somebody edited it by hand, is ERR_STORE_CORRUPT where
-// it was asked for. A list of jobs, executions, attempts or alerts leaves such rows out and returns
-// ERR_OK; f->code and f->text then tell of one of them, so *f must be zeroed before.
+// it was asked for. A list of executions, attempts or alerts leaves such rows out and returns
+// ERR_OK; f->code and f->text then tell of one of them, so *f must be zeroed before. A job comes as
+// far as its row can be read, and its `damaged` tells the rest.
 
 MUST_CHECK enum err store_reader_open(struct store *s, struct store_reader **out,
                                       struct fault *f); // Any thread.
@@ -223,6 +234,7 @@ void store_inspection_close(struct store_inspection *i); // NULL is a no-op.
 enum store_check {
     STORE_CHECK_PAGES,      // Every page and index entry.
     STORE_CHECK_SCHEMA,     // Tables, indexes and triggers are there as this version makes them.
+    STORE_CHECK_ROWS,       // No column holds what no version of this program writes.
     STORE_CHECK_REFERENCES, // No row names one that is not there.
     STORE_CHECK_PROMISES,   // What must be true of the rows, whatever happened.
     STORE_CHECKS

@@ -14,6 +14,7 @@ struct store_ops {
     enum err (*commit)(struct store *s, struct batch *const *batches, size_t count,
                        struct fault *f);
     enum err (*get_progress)(struct store *s, struct progress *out, struct fault *f);
+    enum err (*get_last_ids)(struct store *s, struct last_ids *out, struct fault *f);
     enum err (*load_jobs)(struct store *s, store_each_job *each, void *context, struct fault *f);
     enum err (*load_open)(struct store *s, store_each_execution *each, void *context,
                           struct fault *f);

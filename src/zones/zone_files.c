@@ -94,6 +94,15 @@ static enum err read_open_file(int fd, const char *name, struct zone **out,
     return err;
 }
 
+// Without any data no zone is unknown: it is the machine that lacks something.
+static enum err missing(const char *directory, const char *name, struct fault *f)
+{
+    if (access(directory, X_OK) != 0)
+        return fault_set(f, ERR_SYSTEM, "there is no time-zone data in %s: install tzdata",
+                         directory);
+    return fault_set(f, ERR_NOT_FOUND, "no time zone file %s", name);
+}
+
 enum err zone__read(const char *directory, const char *name, struct zone **out,
                     struct zone_stamp *stamp, struct fault *f)
 {
@@ -102,7 +111,7 @@ enum err zone__read(const char *directory, const char *name, struct zone **out,
     // Not blocking: a name could lead to a pipe, which is refused after the open.
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
-        return fault_set(f, ERR_NOT_FOUND, "no time zone file %s", name);
+        return missing(directory, name, f);
     if (fd < 0)
         return fault_set(f, ERR_SYSTEM, "cannot open time zone %s: %s", name, strerror(errno));
     enum err err = read_open_file(fd, name, out, stamp, f);

@@ -470,6 +470,10 @@ char *store_dump(struct store_fixture *x)
     dump_versions(x, out);
     store_assert_ok(store_read_progress(x->reader, &whole, f));
     fprintf(out, "removed to %lld\n", (long long)whole.removed_to);
+    struct last_ids last;
+    store_assert_ok(store_get_last_ids(x->store, &last, f));
+    fprintf(out, "last ids %lld %lld %lld\n", (long long)last.job, (long long)last.execution,
+            (long long)last.alert);
     store_assert_ok(store_get_progress(x->store, &p, f));
     fprintf(out, "progress %lld %lld %lld %lld %lld %lld\n", (long long)p.watermark,
             (long long)p.watermark_job, (long long)p.job_next, (long long)p.execution_next,

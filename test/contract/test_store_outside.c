@@ -162,7 +162,8 @@ static void every_fault_that_is_made_is_found(void **state)
 static void a_failure_before_the_last_change_of_its_job_is_not_judged(void **state)
 {
     struct store_fixture *x = *state;
-    meddle(x, "DELETE FROM alerts WHERE id = 1; UPDATE jobs SET version = 2, updated_at = 9e15;");
+    meddle(x, "DELETE FROM alerts WHERE id = 1;"
+              "UPDATE jobs SET version = 2, updated_at = 253402300799999;");
     struct findings n = inspect(x);
     assert_string_equal(n.text, "");
     meddle(x, "UPDATE jobs SET updated_at = 0;");

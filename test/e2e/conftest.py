@@ -37,6 +37,11 @@ class Fleet:
         self.databases.add(database)
         return self.start(*server_arguments(database, *arguments), **options).wait_until_listening()
 
+    def start_on(self, database, *arguments, **options):
+        """The same on a database that will not be sound, and is not looked at in the end."""
+        arguments = server_arguments(database, *arguments)
+        return self.start(*arguments, **options).wait_until_listening()
+
     def start(self, *arguments, **options):
         self.programs.append(Program(*arguments, **options))
         return self.programs[-1]

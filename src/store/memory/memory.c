@@ -23,6 +23,19 @@ static enum err get_progress(struct store *store, struct progress *out, struct f
     return ERR_OK;
 }
 
+static int64_t last_id(const struct table *t)
+{
+    return t->count > 0 ? t->id_of(t->rows[t->count - 1]) : 0;
+}
+
+static enum err get_last_ids(struct store *store, struct last_ids *out, struct fault *f)
+{
+    const struct memory_store *s = (const struct memory_store *)store;
+    (void)f;
+    *out = (struct last_ids){last_id(&s->jobs), last_id(&s->executions), last_id(&s->alerts)};
+    return ERR_OK;
+}
+
 static enum err checkpoint(struct store *store, struct fault *f)
 {
     (void)store;
@@ -34,6 +47,7 @@ static const struct store_ops ops = {
     .close = close_store,
     .commit = memory_commit,
     .get_progress = get_progress,
+    .get_last_ids = get_last_ids,
     .load_jobs = memory_load_jobs,
     .load_open = memory_load_open,
     .retain = memory_retain,

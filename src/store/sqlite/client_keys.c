@@ -43,6 +43,9 @@ enum err sqlite_read_client_key(sqlite3_stmt *row, struct client_key *out, struc
                       .series = sqlite3_column_int64(row, SERIES - 1)},
         .created_at = sqlite3_column_int64(row, CREATED_AT - 1),
     };
+    const struct execution_key *k = &out->execution;
+    if (k->job < 1 || k->job > JOB_ID_MAX || k->scheduled_at < 0 || k->scheduled_at > WALL_LAST)
+        return fault_set(f, ERR_STORE_CORRUPT, "table client_keys holds a key of nothing");
     if (sqlite3_column_bytes(row, DIGEST - 1) != CLIENT_KEY_DIGEST_BYTES)
         return fault_set(f, ERR_STORE_CORRUPT, "table client_keys holds a digest of another size");
     memcpy(out->digest, sqlite3_column_blob(row, DIGEST - 1), CLIENT_KEY_DIGEST_BYTES);

@@ -154,6 +154,26 @@ static enum err check_promises(const struct look *l)
     return err;
 }
 
+struct rows_look {
+    const struct look *look;
+    unsigned count;
+};
+
+static void found_row(void *context, const char *what)
+{
+    struct rows_look *r = context;
+    if (++r->count <= FINDINGS_MAX)
+        find(r->look, "%s", what);
+    else if (r->count == FINDINGS_MAX + 1)
+        find(r->look, "and more rows");
+}
+
+static enum err check_rows(const struct look *l)
+{
+    struct rows_look r = {l, 0};
+    return sqlite_each_bad_row(l->inspection->db, found_row, &r, l->fault);
+}
+
 static enum err check_references(const struct look *l)
 {
     return ask(l, "a row names one that is not there",
@@ -229,6 +249,7 @@ static const struct {
 } checks[STORE_CHECKS] = {
     [STORE_CHECK_PAGES] = {"pages", check_pages},
     [STORE_CHECK_SCHEMA] = {"tables and indexes", check_schema},
+    [STORE_CHECK_ROWS] = {"rows", check_rows},
     [STORE_CHECK_REFERENCES] = {"references", check_references},
     [STORE_CHECK_PROMISES] = {"promises", check_promises},
 };

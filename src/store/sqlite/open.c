@@ -170,10 +170,26 @@ static enum err get_progress(struct store *store, struct progress *out, struct f
     return ERR_OK;
 }
 
+static enum err get_last_ids(struct store *store, struct last_ids *out, struct fault *f)
+{
+    struct sqlite_store *s = (struct sqlite_store *)store;
+    struct last_ids found;
+    enum err err = sqlite_number(s->db, "SELECT coalesce(max(id), 0) FROM jobs", &found.job, f);
+    if (!err)
+        err = sqlite_number(s->db, "SELECT coalesce(max(id), 0) FROM job_executions",
+                            &found.execution, f);
+    if (!err)
+        err = sqlite_number(s->db, "SELECT coalesce(max(id), 0) FROM alerts", &found.alert, f);
+    if (!err)
+        *out = found;
+    return err;
+}
+
 static const struct store_ops ops = {
     .close = close_store,
     .commit = sqlite_commit,
     .get_progress = get_progress,
+    .get_last_ids = get_last_ids,
     .load_jobs = sqlite_load_jobs,
     .load_open = sqlite_load_open,
     .retain = sqlite_retain,

@@ -274,6 +274,8 @@ static enum err visit_alert(struct walk *walk, sqlite3_stmt *statement, struct f
     a.key.job = a.job;
     a.key.scheduled_at = sqlite3_column_int64(statement, own);
     a.key.series = sqlite3_column_int64(statement, own + 1);
+    if (!a.job || a.key.scheduled_at < 0 || a.key.scheduled_at > WALL_LAST)
+        a.execution_id = 0; // The row of the execution was edited: it has no name.
     return w->each(w->context, &a);
 }
 

@@ -32,11 +32,11 @@ struct column {
     size_t offset;
     size_t bytes;
     int64_t null; // CELL_INTEGER: the value that stands for NULL.
+    int64_t min;  // CELL_INTEGER: the least value in the table,
+    int64_t max;  // and the greatest.
     const struct words *words;
     enum cell cell;
     bool is_fixed; // Never changes once the row is there.
-    bool is_time;  // CELL_INTEGER: an instant that has a text, WALL_NEVER, or `null`.
-    int64_t least; // CELL_INTEGER: what is below is damage, but for `null`.
 };
 
 #define WORDS(table, function, type, values)                                                       \
@@ -61,26 +61,28 @@ WORDS(kinds, alert_kind_name, enum alert_kind, ALERT_KINDS)
 #define CELL(kind, type, member, column)                                                           \
     .name = (column), .offset = offsetof(struct type, member),                                     \
     .bytes = sizeof(((struct type *)0)->member), .cell = (kind)
-#define INTEGER(type, column, member)                                                              \
-    CELL(CELL_INTEGER, type, member, column), .null = NOT_NULL, .least = INT64_MIN
-#define UNKNOWN(type, column, member, value)                                                       \
-    CELL(CELL_INTEGER, type, member, column), .null = value, .least = INT64_MIN
-#define POSITIVE(type, column, member)                                                             \
-    CELL(CELL_INTEGER, type, member, column), .null = NOT_NULL, .least = 1
-#define TIME(type, column, member)                                                                 \
-    CELL(CELL_INTEGER, type, member, column), .null = NOT_NULL, .is_time = true
+#define RANGE(type, column, member, low, high)                                                     \
+    CELL(CELL_INTEGER, type, member, column), .null = NOT_NULL, .min = (low), .max = (high)
+#define RANGE_UNKNOWN(type, column, member, low, high, value)                                      \
+    CELL(CELL_INTEGER, type, member, column), .null = (value), .min = (low), .max = (high)
+#define COUNT_MAX                                                                                  \
+    (INT64_MAX / 2) // Nothing gets there, and what counts on from it does not overflow.
+#define COUNT(type, column, member) RANGE(type, column, member, 0, COUNT_MAX)
+#define TIME(type, column, member) RANGE(type, column, member, 0, WALL_LAST)
 #define TIME_UNKNOWN(type, column, member, value)                                                  \
-    CELL(CELL_INTEGER, type, member, column), .null = value, .is_time = true
+    RANGE_UNKNOWN(type, column, member, 0, WALL_LAST, value)
+#define FLAG(type, column, member) RANGE(type, column, member, 0, 1)
+#define JOB_KEY(type, column, member) RANGE(type, column, member, 1, JOB_ID_MAX)
 #define TEXT(type, column, member) CELL(CELL_TEXT, type, member, column)
 #define WORD(type, column, member, table) CELL(CELL_WORD, type, member, column), .words = &(table)
 #define FIXED .is_fixed = true
 
 static const struct column job_columns[] = {
-    {POSITIVE(job, "id", id), FIXED},
+    {JOB_KEY(job, "id", id), FIXED},
     {TEXT(job, "schedule", schedule)},
     {TEXT(job, "api", api)},
     {WORD(job, "type", type, types)},
-    {INTEGER(job, "is_active", is_active)},
+    {FLAG(job, "is_active", is_active)},
     {TIME(job, "created_at", created_at)},
     {TIME(job, "updated_at", updated_at)},
     {TEXT(job, "name", name)},
@@ -91,115 +93,115 @@ static const struct column job_columns[] = {
     {TEXT(job, "headers", headers)},
     {TEXT(job, "body", body)},
     {TEXT(job, "tags", tags)},
-    {INTEGER(job, "timeout_ms", timeout_ms)},
-    {INTEGER(job, "max_retries", max_retries)},
+    {RANGE(job, "timeout_ms", timeout_ms, JOB_TIMEOUT_MS_MIN, JOB_TIMEOUT_MS_MAX)},
+    {RANGE(job, "max_retries", max_retries, 0, JOB_RETRIES_MAX)},
     {WORD(job, "retry_strategy", retry_strategy, strategies)},
-    {INTEGER(job, "retry_base_ms", retry_base_ms)},
-    {INTEGER(job, "retry_cap_ms", retry_cap_ms)},
+    {RANGE(job, "retry_base_ms", retry_base_ms, 1, JOB_RETRY_MS_MAX)},
+    {RANGE(job, "retry_cap_ms", retry_cap_ms, 1, JOB_RETRY_MS_MAX)},
     {WORD(job, "catch_up", catch_up, catch_ups)},
-    {INTEGER(job, "catch_up_window_s", catch_up_window_s)},
-    {INTEGER(job, "max_in_flight", max_in_flight)},
+    {RANGE(job, "catch_up_window_s", catch_up_window_s, 1, JOB_CATCH_UP_WINDOW_S_MAX)},
+    {RANGE(job, "max_in_flight", max_in_flight, 1, JOB_IN_FLIGHT_MAX)},
     {WORD(job, "overlap", overlap, overlaps)},
-    {INTEGER(job, "jitter_ms", jitter_ms)},
-    {TIME_UNKNOWN(job, "start_at", start_at, 0), .least = INT64_MIN},
-    {TIME_UNKNOWN(job, "end_at", end_at, WALL_NEVER), .least = INT64_MIN},
-    {UNKNOWN(job, "max_runs", max_runs, 0)},
-    {INTEGER(job, "runs", runs)},
-    {INTEGER(job, "alert_after", alert_after)},
-    {INTEGER(job, "failures", failures)},
-    {INTEGER(job, "permanent_4xx", permanent_4xx)},
+    {RANGE(job, "jitter_ms", jitter_ms, 0, JOB_JITTER_MS_MAX)},
+    {TIME_UNKNOWN(job, "start_at", start_at, 0)},
+    {TIME_UNKNOWN(job, "end_at", end_at, WALL_NEVER)},
+    {RANGE_UNKNOWN(job, "max_runs", max_runs, 0, JOB_RUNS_MAX, 0)},
+    {RANGE(job, "runs", runs, 0, JOB_RUNS_MAX)},
+    {RANGE(job, "alert_after", alert_after, 1, JOB_ALERT_AFTER_MAX)},
+    {RANGE(job, "failures", failures, 0, UINT16_MAX)},
+    {FLAG(job, "permanent_4xx", permanent_4xx)},
     {TEXT(job, "success_status", success_status)},
-    {INTEGER(job, "finished", finished)},
+    {FLAG(job, "finished", finished)},
     {TEXT(job, "paused_reason", paused_reason)},
     {TIME_UNKNOWN(job, "paused_until", paused_until, WALL_NEVER)},
     {TIME(job, "effective_from", effective_from)},
-    {INTEGER(job, "version", version)},
-    {INTEGER(job, "redirects", redirects)},
-    {INTEGER(job, "tls_verify", tls_verify)},
+    {COUNT(job, "version", version)},
+    {RANGE(job, "redirects", redirects, 0, JOB_REDIRECTS_MAX)},
+    {FLAG(job, "tls_verify", tls_verify)},
     {TEXT(job, "tls_ca", tls_ca)},
-    {INTEGER(job, "fresh_connection", fresh_connection)},
-    {INTEGER(job, "response_excerpt_bytes", response_excerpt_bytes)},
-    {INTEGER(job, "body_is_json", body_is_json)},
+    {FLAG(job, "fresh_connection", fresh_connection)},
+    {RANGE(job, "response_excerpt_bytes", response_excerpt_bytes, 0, JOB_EXCERPT_BYTES_MAX)},
+    {FLAG(job, "body_is_json", body_is_json)},
 };
 
 static const struct column version_columns[] = {
-    {POSITIVE(job_version, "job_id", job)},
-    {INTEGER(job_version, "number", number)},
-    {INTEGER(job_version, "version", version)},
+    {JOB_KEY(job_version, "job_id", job)},
+    {COUNT(job_version, "number", number)},
+    {COUNT(job_version, "version", version)},
     {TIME(job_version, "from_at", from_at)},
     {WORD(job_version, "phase", phase, phases)},
     {TEXT(job_version, "schedule", schedule)},
     {TEXT(job_version, "timezone", timezone)},
     {WORD(job_version, "dst_gap", dst_gap, gaps)},
     {WORD(job_version, "dst_fold", dst_fold, folds)},
-    {TIME_UNKNOWN(job_version, "start_at", start_at, 0), .least = INT64_MIN},
-    {TIME_UNKNOWN(job_version, "end_at", end_at, WALL_NEVER), .least = INT64_MIN},
-    {UNKNOWN(job_version, "max_runs", max_runs, 0)},
-    {INTEGER(job_version, "runs", runs)},
+    {TIME_UNKNOWN(job_version, "start_at", start_at, 0)},
+    {TIME_UNKNOWN(job_version, "end_at", end_at, WALL_NEVER)},
+    {RANGE_UNKNOWN(job_version, "max_runs", max_runs, 0, JOB_RUNS_MAX, 0)},
+    {RANGE(job_version, "runs", runs, 0, JOB_RUNS_MAX)},
     {TIME_UNKNOWN(job_version, "paused_until", paused_until, WALL_NEVER)},
     {TEXT(job_version, "reason", reason)},
 };
 
 static const struct column execution_columns[] = {
-    {INTEGER(execution, "id", id), FIXED},
-    {POSITIVE(execution, "job_id", key.job), FIXED},
+    {COUNT(execution, "id", id), FIXED},
+    {JOB_KEY(execution, "job_id", key.job), FIXED},
     {WORD(execution, "status", state, states)},
     {TIME(execution, "scheduled_at", key.scheduled_at), FIXED},
     {TIME_UNKNOWN(execution, "due_at", due_at, 0), FIXED},
     {TIME_UNKNOWN(execution, "started_at", started_at, 0)},
     {TIME_UNKNOWN(execution, "completed_at", completed_at, 0)},
     {.name = "duration", .cell = CELL_DURATION},
-    {UNKNOWN(execution, "http_status", http_status, 0)},
+    {RANGE_UNKNOWN(execution, "http_status", http_status, 0, 999, 0)},
     {TEXT(execution, "error", error)},
-    {INTEGER(execution, "retry_count", retry_count)},
-    {INTEGER(execution, "series", key.series), FIXED},
+    {RANGE(execution, "retry_count", retry_count, 0, UINT16_MAX)},
+    {RANGE(execution, "series", key.series, -COUNT_MAX, COUNT_MAX), FIXED},
     {WORD(execution, "trigger", trigger, triggers), FIXED},
-    {INTEGER(execution, "attempts", attempts)},
-    {INTEGER(execution, "recoveries", recoveries)},
+    {RANGE(execution, "attempts", attempts, 0, UINT16_MAX)},
+    {RANGE(execution, "recoveries", recoveries, 0, UINT16_MAX)},
     {TIME_UNKNOWN(execution, "next_attempt_at", next_attempt_at, 0)},
     {TIME_UNKNOWN(execution, "missed_to", missed_to, 0)},
-    {UNKNOWN(execution, "missed_count", missed_count, 0)},
+    {RANGE_UNKNOWN(execution, "missed_count", missed_count, 0, COUNT_MAX, 0)},
     {TEXT(execution, "reason", reason)},
     {TEXT(execution, "request_body", request_body), FIXED},
-    {UNKNOWN(execution, "request_body_is_json", request_body_is_json, 0), FIXED},
+    {RANGE_UNKNOWN(execution, "request_body_is_json", request_body_is_json, 0, 1, 0), FIXED},
 };
 
 static const struct column attempt_columns[] = {
-    {INTEGER(attempt, "execution_id", execution_id)},
-    {INTEGER(attempt, "number", number)},
-    {UNKNOWN(attempt, "http_status", http_status, 0)},
+    {COUNT(attempt, "execution_id", execution_id)},
+    {RANGE(attempt, "number", number, 0, UINT16_MAX)},
+    {RANGE_UNKNOWN(attempt, "http_status", http_status, 0, 999, 0)},
     {TIME(attempt, "started_at", started_at)},
-    {INTEGER(attempt, "duration_ms", duration_ms)},
-    {UNKNOWN(attempt, "dns_ms", dns_ms, -1)},
-    {UNKNOWN(attempt, "connect_ms", connect_ms, -1)},
-    {UNKNOWN(attempt, "tls_ms", tls_ms, -1)},
-    {UNKNOWN(attempt, "first_byte_ms", first_byte_ms, -1)},
+    {COUNT(attempt, "duration_ms", duration_ms)},
+    {RANGE_UNKNOWN(attempt, "dns_ms", dns_ms, 0, INT32_MAX, -1)},
+    {RANGE_UNKNOWN(attempt, "connect_ms", connect_ms, 0, INT32_MAX, -1)},
+    {RANGE_UNKNOWN(attempt, "tls_ms", tls_ms, 0, INT32_MAX, -1)},
+    {RANGE_UNKNOWN(attempt, "first_byte_ms", first_byte_ms, 0, INT32_MAX, -1)},
     {TEXT(attempt, "error", error)},
     {TEXT(attempt, "response", response)},
-    {INTEGER(attempt, "response_truncated", response_truncated)},
-    {INTEGER(attempt, "response_damaged", response_damaged)},
+    {FLAG(attempt, "response_truncated", response_truncated)},
+    {FLAG(attempt, "response_damaged", response_damaged)},
 };
 
 static const struct column alert_columns[] = {
-    {INTEGER(alert, "id", id)},
-    {UNKNOWN(alert, "job_id", job, 0)},
-    {UNKNOWN(alert, "execution_id", execution_id, 0)},
+    {COUNT(alert, "id", id)},
+    {RANGE_UNKNOWN(alert, "job_id", job, 1, JOB_ID_MAX, 0)},
+    {RANGE_UNKNOWN(alert, "execution_id", execution_id, 0, COUNT_MAX, 0)},
     {WORD(alert, "kind", kind, kinds)},
     {TIME(alert, "created_at", created_at)},
     {TEXT(alert, "message", message)},
 };
 
 static const struct column progress_columns[] = {
-    {INTEGER(progress_row, "id", id), FIXED},
+    {COUNT(progress_row, "id", id), FIXED},
     {TIME(progress_row, "watermark", progress.watermark)},
-    {INTEGER(progress_row, "watermark_job", progress.watermark_job)},
-    {INTEGER(progress_row, "job_next", progress.job_next)},
-    {INTEGER(progress_row, "execution_next", progress.execution_next)},
-    {INTEGER(progress_row, "alert_next", progress.alert_next)},
-    {INTEGER(progress_row, "epoch", progress.epoch)},
-    {INTEGER(progress_row, "generation", progress.generation)},
+    {RANGE(progress_row, "watermark_job", progress.watermark_job, 0, JOB_ID_MAX)},
+    {RANGE(progress_row, "job_next", progress.job_next, 0, JOB_ID_MAX)},
+    {COUNT(progress_row, "execution_next", progress.execution_next)},
+    {COUNT(progress_row, "alert_next", progress.alert_next)},
+    {COUNT(progress_row, "epoch", progress.epoch)},
+    {COUNT(progress_row, "generation", progress.generation)},
     {TIME(progress_row, "corrected_at", progress.corrected_at)},
-    {INTEGER(progress_row, "executions", executions)},
+    {COUNT(progress_row, "executions", executions)},
     {TIME(progress_row, "removed_to", removed_to)},
 };
 
@@ -275,22 +277,21 @@ static int64_t load_integer(const struct column *c, const void *row)
     }
 }
 
-static bool store_integer(const struct column *c, void *row, int64_t value)
+static void store_integer(const struct column *c, void *row, int64_t value)
 {
     char *at = (char *)row + c->offset;
     switch (c->bytes) {
     case 1:
         *(uint8_t *)at = (uint8_t)value;
-        return value >= 0 && value <= UINT8_MAX;
+        break;
     case 2:
         *(uint16_t *)at = (uint16_t)value;
-        return value >= 0 && value <= UINT16_MAX;
+        break;
     case 4:
         *(int32_t *)at = (int32_t)value;
-        return value >= INT32_MIN && value <= INT32_MAX;
+        break;
     default:
         *(int64_t *)at = value;
-        return true;
     }
 }
 
@@ -343,19 +344,23 @@ void row_bind(const struct row_map *m, sqlite3_stmt *statement, const void *row)
 
 static bool read_word(const struct column *c, const char *text, void *row)
 {
-    for (unsigned value = 0; text && value < c->words->count; value++)
-        if (strcmp(text, c->words->name(value)) == 0)
-            return store_integer(c, row, value);
+    for (unsigned value = 0; text && value < c->words->count; value++) {
+        if (strcmp(text, c->words->name(value)) == 0) {
+            store_integer(c, row, value);
+            return true;
+        }
+    }
     return false;
 }
 
 static bool read_integer(const struct column *c, sqlite3_stmt *statement, int at, void *row)
 {
     int64_t number = sqlite3_column_int64(statement, at);
-    if (number == 0 && sqlite3_column_type(statement, at) == SQLITE_NULL) // Which reads as 0.
-        return c->null != NOT_NULL && store_integer(c, row, c->null);
-    bool has_text = number <= WALL_LAST || number == WALL_NEVER;
-    return number >= c->least && (has_text || !c->is_time) && store_integer(c, row, number);
+    bool is_null = number == 0 && sqlite3_column_type(statement, at) == SQLITE_NULL;
+    bool is_fine = is_null ? c->null != NOT_NULL : c->min <= number && number <= c->max;
+    if (is_fine)
+        store_integer(c, row, is_null ? c->null : number);
+    return is_fine;
 }
 
 static bool read_cell(const struct column *c, sqlite3_stmt *statement, int at, void *row)
@@ -376,14 +381,26 @@ static bool read_cell(const struct column *c, sqlite3_stmt *statement, int at, v
     return false;
 }
 
+bool row_read_cell(const struct row_map *m, size_t i, sqlite3_stmt *statement, void *row)
+{
+    assert(i < m->count);
+    return read_cell(&m->columns[i], statement, (int)i, row);
+}
+
+const char *row_column(const struct row_map *m, size_t i)
+{
+    assert(i < m->count);
+    return m->columns[i].name;
+}
+
 enum err row_read(const struct row_map *m, sqlite3_stmt *statement, void *row, struct fault *f)
 {
     for (size_t i = 0; i < m->count; i++) {
-        const struct column *c = &m->columns[i];
-        if (!read_cell(c, statement, (int)i, row)) {
+        if (!row_read_cell(m, i, statement, row)) {
             const char *value = (const char *)sqlite3_column_text(statement, (int)i);
-            return fault_set(f, ERR_STORE_CORRUPT, "column %s of table %s holds '%s' in row %lld",
-                             c->name, m->table, value ? value : "NULL",
+            return fault_set(f, ERR_STORE_CORRUPT,
+                             "column %s of table %s holds '%.100s' in row %lld", row_column(m, i),
+                             m->table, value ? value : "NULL",
                              (long long)sqlite3_column_int64(statement, 0));
         }
     }

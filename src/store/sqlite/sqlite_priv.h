@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 // sqlite_priv.h: how the parts of the SQLite adapter see each other.
 //
-// open.c opens and closes, schema.c migrates, rows.c maps rows to structs, statements.c has the SQL
+// open.c opens and closes, schema.c migrates, rows.c maps rows to structs, job_row.c
+// reads a job's row that may have been edited, statements.c has the SQL
 // of the writing side, commit.c writes, coalesce.c thins out what is to be written, maintain.c
 // retains and checkpoints, walk.c goes through results, reader.c queries. backup.c copies a
-// database and inspect.c looks into one, both beside a server that may be at work on it.
+// database, inspect.c and inspect_rows.c look into one, both beside a server that may be at work on
+// it.
 
 #ifndef CARILLON_STORE_SQLITE_PRIV_H
 #define CARILLON_STORE_SQLITE_PRIV_H
@@ -65,6 +67,23 @@ void row_bind(const struct row_map *m, sqlite3_stmt *statement, const void *row)
 // ERR_STORE_CORRUPT for a word or a number that this program cannot have written.
 MUST_CHECK enum err row_read(const struct row_map *m, sqlite3_stmt *statement, void *row,
                              struct fault *f);
+
+// One column alone; false, and the member stays as it was, for what row_read has ERR_STORE_CORRUPT.
+MUST_CHECK bool row_read_cell(const struct row_map *m, size_t i, sqlite3_stmt *statement,
+                              void *row);
+const char *row_column(const struct row_map *m, size_t i);
+
+// A job's row, as far as it can be used (job_row.c). Its texts are borrowed, `damaged` too. False
+// when it has no id that a job can have: then it is no job.
+#define JOB_DAMAGED_BYTES 512 // For the names of all columns.
+MUST_CHECK bool job_row_read(sqlite3_stmt *statement, struct job *out,
+                             char damaged[static JOB_DAMAGED_BYTES]);
+
+// Calls back with a sentence for each row that holds what row_read would refuse, and job_row_read
+// reads as something else (inspect_rows.c).
+typedef void row_finding(void *context, const char *what);
+MUST_CHECK enum err sqlite_each_bad_row(sqlite3 *db, row_finding *found, void *context,
+                                        struct fault *f);
 
 // What to do about a damaged file, as the end of a sentence. Not `.recover`: the sqlite3 command of
 // Debian 12 has it, but was built without what it needs.

@@ -3,6 +3,8 @@
 
 #include "store/sqlite/sqlite_priv.h"
 
+#include <stdio.h>
+
 enum err sqlite_walk(sqlite3 *db, sqlite3_stmt *statement, struct walk *w, struct fault *f)
 {
     enum err err = ERR_OK;
@@ -26,11 +28,11 @@ bool walk_read(struct walk *w, const struct row_map *m, sqlite3_stmt *statement,
 static enum err visit_job(struct walk *walk, sqlite3_stmt *statement, struct fault *f)
 {
     struct job_walk *w = (struct job_walk *)walk;
-    struct job j = {0};
-    enum err err;
-    if (!walk_read(walk, &job_rows, statement, &j, &err, f) ||
-        (w->query && !job_query_matches(w->query, &j)))
-        return err;
+    struct job j;
+    char damaged[JOB_DAMAGED_BYTES];
+    (void)f;
+    if (!job_row_read(statement, &j, damaged) || (w->query && !job_query_matches(w->query, &j)))
+        return ERR_OK;
     if (w->query)
         walk->is_done = --w->left == 0;
     return w->each(w->context, &j);
@@ -45,6 +47,43 @@ static enum err visit_execution(struct walk *walk, sqlite3_stmt *statement, stru
         return err;
     w->seen++;
     return w->each(w->context, &e);
+}
+
+#define EXECUTION_KEYS 2 // Its own id and its job's are the first columns.
+
+// For a start, which has to end the execution: a column that holds what no version writes is read
+// as 0 or "", and the execution's error says so. False when the row names no execution of a job.
+static bool read_execution(sqlite3_stmt *statement, struct execution *e, char *words, size_t bytes)
+{
+    size_t used = 0;
+    for (size_t i = 0; i < execution_rows.count; i++) {
+        if (row_read_cell(&execution_rows, i, statement, e))
+            continue;
+        if (i < EXECUTION_KEYS)
+            return false;
+        used += (size_t)snprintf(
+            words + used, bytes - used, "%s%s",
+            used ? ", " : "its row in the database is damaged: ", row_column(&execution_rows, i));
+        e->damaged = true;
+    }
+    if (!e->damaged && execution_state_is_terminal(e->state) && e->completed_at == 0) {
+        snprintf(words, bytes, "its row in the database is damaged: %s without an end",
+                 execution_state_name(e->state));
+        e->state = EXECUTION_RUNNING;
+        e->damaged = true;
+    }
+    if (e->damaged)
+        e->error = words;
+    return true;
+}
+
+static enum err visit_open(struct walk *walk, sqlite3_stmt *statement, struct fault *f)
+{
+    struct execution_walk *w = (struct execution_walk *)walk;
+    struct execution e = {0};
+    char words[JOB_DAMAGED_BYTES + 64];
+    (void)f;
+    return read_execution(statement, &e, words, sizeof words) ? w->each(w->context, &e) : ERR_OK;
 }
 
 static enum err visit_version(struct walk *walk, sqlite3_stmt *statement, struct fault *f)
@@ -97,6 +136,6 @@ enum err sqlite_load_jobs(struct store *store, store_each_job *each, void *conte
 enum err sqlite_load_open(struct store *store, store_each_execution *each, void *context,
                           struct fault *f)
 {
-    struct execution_walk w = execution_walk(each, context);
+    struct execution_walk w = {.walk = {.visit = visit_open}, .each = each, .context = context};
     return load((struct sqlite_store *)store, LOAD_OPEN, &w.walk, f);
 }

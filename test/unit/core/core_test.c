@@ -255,13 +255,21 @@ struct job *rig_job(const struct rig *r, job_id id)
     return j;
 }
 
+static void load_job(struct rig *r, const struct job *j)
+{
+    if (j->id == r->edited)
+        core_add_unusable(r->core, j, "it was edited");
+    else if (core_add_job(r->core, j, zone_utc()))
+        core_add_unusable(r->core, j, NULL); // There are too many.
+}
+
 static void load_jobs(struct rig *r)
 {
     job_id end = durable_progress(r).job_next;
     for (job_id id = 1; id < end; id++) {
         struct job *j = rig_job(r, id);
         if (j)
-            assert_int_equal(core_add_job(r->core, j, zone_utc()), ERR_OK);
+            load_job(r, j);
         job_free(j);
     }
 }
@@ -276,6 +284,8 @@ static void load_executions(struct rig *r)
                 continue;
             assert_true(find_key(r, &c->execution.key, false, &e));
             e.request_body = c->execution.request_body; // Updates do not repeat it.
+            e.damaged = r->damaged != NULL;
+            e.error = r->damaged ? r->damaged : e.error;
             if (!execution_state_is_terminal(e.state))
                 assert_int_equal(core_add_execution(r->core, &e), ERR_OK);
         }

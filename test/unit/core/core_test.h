@@ -52,6 +52,8 @@ struct sent {
 
 struct rig {
     struct core_limits limits;
+    job_id edited;       // Its row cannot be used when the next core is started.
+    const char *damaged; // What is then wrong with the rows of executions; NULL: nothing.
     struct core *core;
     struct now now;
     struct actions out;

@@ -49,6 +49,12 @@ static enum err played_get_progress(struct store *s, struct progress *out, struc
     return store_get_progress(rig.inner, out, f);
 }
 
+static enum err played_get_last_ids(struct store *s, struct last_ids *out, struct fault *f)
+{
+    (void)s;
+    return store_get_last_ids(rig.inner, out, f);
+}
+
 static enum err played_load_jobs(struct store *s, store_each_job *each, void *context,
                                  struct fault *f)
 {
@@ -80,6 +86,7 @@ static enum err played_checkpoint(struct store *s, struct fault *f)
 static const struct store_ops played_ops = {
     .commit = played_commit,
     .get_progress = played_get_progress,
+    .get_last_ids = played_get_last_ids,
     .load_jobs = played_load_jobs,
     .load_open = played_load_open,
     .retain = played_retain,

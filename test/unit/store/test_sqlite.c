@@ -464,17 +464,127 @@ static void a_long_query_ends(void **state)
 }
 
 // A foreign hand wrote a word that this program does not know: it says where, and goes no further.
-static void an_unknown_word_is_told_with_its_place(void **state)
+// --- Rows that were edited by hand -----------------------------------------------------------
+
+static void a_progress_that_cannot_be_is_told_with_its_place(void **state)
 {
     struct place *p = *state;
+    store_close(&open_ok(p)->store);
+    run_sql(p->path, "UPDATE progress SET watermark = -5");
+    struct store *s;
+    struct fault f = {0};
+    assert_int_equal(store_sqlite_open(p->path, &s, &f), ERR_STORE_CORRUPT);
+    assert_string_equal(f.text, "column watermark of table progress holds '-5' in row 1");
+}
+
+static enum err see_execution(void *context, const struct execution *e)
+{
+    char *seen = context;
+    assert_true(e->damaged);
+    assert_false(execution_state_is_terminal(e->state));
+    snprintf(seen, 200, "%s", e->error);
+    return ERR_OK;
+}
+
+static void an_edited_execution_comes_with_its_damage(void **state)
+{
+    static const struct {
+        const char *sql;
+        const char *error;
+    } cases[] = {
+        {"UPDATE job_executions SET status = 'DONE'", "its row in the database is damaged: status"},
+        {"UPDATE job_executions SET trigger = '', attempts = 70000",
+         "its row in the database is damaged: trigger, attempts"},
+        {"UPDATE job_executions SET status = 'SUCCESS'",
+         "its row in the database is damaged: SUCCESS without an end"},
+    };
+    struct place *p = *state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        char seen[200] = "";
+        struct sqlite_store *s = open_ok(p);
+        if (i == 0)
+            insert_rows(s, 1, 1, 1);
+        store_close(&s->store);
+        run_sql(p->path, "UPDATE job_executions SET status = 'PENDING', trigger = 'manual',"
+                         " attempts = 0, completed_at = NULL");
+        run_sql(p->path, cases[i].sql);
+        s = open_ok(p);
+        assert_int_equal(store_load_open(&s->store, see_execution, seen, NULL), ERR_OK);
+        assert_string_equal(seen, cases[i].error);
+        store_close(&s->store);
+    }
+}
+
+static enum err see_job(void *context, const struct job *j)
+{
+    *(struct job **)context = job_copy(j);
+    return ERR_OK;
+}
+
+// What each edit makes of a job: the columns that are named, and that nobody could stumble over
+// what the rest of the job says.
+static void an_edited_job_comes_with_its_damage(void **state)
+{
+    static const struct {
+        const char *sql;
+        const char *damaged;
+    } cases[] = {
+        {"headers = 'nonsense'", "headers"},
+        {"headers = 'A:b'", NULL}, // As good as 'A: b' and an end of the line.
+        {"headers = 'A' || char(10)", "headers"},
+        {"headers = 'Content-Length: 5' || char(10)", "headers"},
+        {"headers = ''", NULL},
+        {"tags = 'red'", "tags"},
+        {"tags = '{}'", "tags"},
+        {"tags = '[1]'", "tags"},
+        {"api = 'ftp://a/'", "api"},
+        {"api = ''", "api"},
+        {"success_status = '2xx'", "success_status"},
+        {"type = 'SOMETIMES', method = 'BREW'", "type, method"},
+        {"timeout_ms = 0", "timeout_ms"},
+        {"max_retries = -1", "max_retries"},
+        {"retry_base_ms = 2000, retry_cap_ms = 1000", "retry_cap_ms"},
+        {"max_in_flight = 0, jitter_ms = 4000000000", "max_in_flight, jitter_ms"},
+        {"alert_after = 0", "alert_after"},
+        {"created_at = 9e15, effective_from = -1", "created_at, effective_from"},
+        {"paused_until = 9e15", "paused_until"},
+        {"runs = -1", "runs"},
+        {"schedule = 'whenever', timezone = 'Mars/Olympus'", NULL}, // Not for the store to say.
+    };
+    struct place *p = *state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        char sql[200];
+        struct job *j = NULL;
+        unlink(p->path);
+        struct sqlite_store *s = open_ok(p);
+        insert_rows(s, 1, 1, 1);
+        store_close(&s->store);
+        snprintf(sql, sizeof sql, "UPDATE jobs SET %s", cases[i].sql);
+        run_sql(p->path, sql);
+        s = open_ok(p);
+        assert_int_equal(store_load_jobs(&s->store, see_job, &j, NULL), ERR_OK);
+        assert_non_null(j);
+        if (!cases[i].damaged)
+            assert_null(j->damaged);
+        else if (!j->damaged || strcmp(j->damaged, cases[i].damaged) != 0)
+            fail_msg("%s: %s", cases[i].sql, j->damaged ? j->damaged : "nothing");
+        job_free(j);
+        store_close(&s->store);
+    }
+}
+
+// The core keeps jobs by their ids, which must be some that it could have given.
+static void a_row_without_a_possible_id_is_no_job(void **state)
+{
+    struct place *p = *state;
+    struct job *j = NULL;
     struct sqlite_store *s = open_ok(p);
     insert_rows(s, 1, 1, 1);
     store_close(&s->store);
-    run_sql(p->path, "UPDATE job_executions SET status = 'DONE'");
+    run_sql(p->path, "PRAGMA foreign_keys = OFF; UPDATE jobs SET id = -1");
     s = open_ok(p);
-    struct fault f = {0};
-    assert_int_equal(store_load_open(&s->store, NULL, NULL, &f), ERR_STORE_CORRUPT);
-    assert_string_equal(f.text, "column status of table job_executions holds 'DONE' in row 1");
+    assert_int_equal(store_load_jobs(&s->store, see_job, &j, NULL), ERR_OK);
+    assert_null(j);
     store_close(&s->store);
 }
 
@@ -548,7 +658,10 @@ int main(void)
         TEST(a_full_disk_writes_nothing_and_can_be_tried_again),
         cmocka_unit_test(the_log_may_take_a_quarter_of_the_room),
         TEST(a_long_query_ends),
-        TEST(an_unknown_word_is_told_with_its_place),
+        TEST(a_progress_that_cannot_be_is_told_with_its_place),
+        TEST(an_edited_execution_comes_with_its_damage),
+        TEST(an_edited_job_comes_with_its_damage),
+        TEST(a_row_without_a_possible_id_is_no_job),
         TEST(a_list_leaves_out_a_row_that_no_server_has_written),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

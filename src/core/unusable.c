@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: MIT
+// unusable.c: jobs that a start finds and cannot use: their rows were edited by hand, their time
+// zone is not on this machine, or there are more of them than the server allows.
+//
+// One such job must not stop all others. It is kept inactive, with the reason in its row and an
+// alert, until somebody puts it right or deletes it. Its pause begins where its rows end, since
+// what it would have owed after that cannot be computed. What was open is cancelled: neither its
+// schedule nor its request can be believed.
+
+#include "core/core_priv.h"
+
+#include <stdio.h>
+#include <string.h>
+
+// A job that was to run, and why it does not; in order of id.
+struct unusable {
+    struct unusable *next;
+    job_id job;
+    char *reason; // NULL: there are too many.
+};
+
+// Equal for all of them, so that it is kept once. No active job has it.
+static const struct timing no_timing;
+
+static void remember(struct core *c, job_id id, const char *reason)
+{
+    struct unusable *u = xcalloc(1, sizeof *u);
+    u->job = id;
+    u->reason = xstrdup(reason);
+    struct unusable **link = &c->unusable;
+    if (c->unusable_last)
+        link = &c->unusable_last->next;
+    *link = c->unusable_last = u;
+}
+
+void core_add_unusable(struct core *c, const struct job *from, const char *reason)
+{
+    struct job row = *from;
+    row.is_active = false;
+    row.paused_until = WALL_NEVER;
+    struct core_job *j = core__job_insert(c, from->id);
+    core__job_configure(c, j, &row, &no_timing);
+    j->plan_version = 1;
+    j->unusable = true;
+    if (from->is_active || (!from->finished && from->paused_until != WALL_NEVER))
+        remember(c, from->id, reason);
+}
+
+static void make_inactive(struct core *c, struct core_job *j, const char *reason)
+{
+    wall_ms planned = c->progress.watermark + (j->id <= c->progress.watermark_job);
+    j->version++;
+    j->changed_at = j->effective_from = MAX(j->effective_from, planned);
+    core__record_job_state(c, j, reason);
+}
+
+static void tell(struct core *c, const struct unusable *u)
+{
+    char text[JOB_REASON_BYTES + 64];
+    struct execution none = {.key = {.job = u->job}};
+    snprintf(text, sizeof text, "job %lld was made inactive: %s", (long long)u->job, u->reason);
+    core__record_alert(c, &none, ALERT_JOB_UNUSABLE, text);
+}
+
+static void tell_of_excess(struct core *c, uint64_t count)
+{
+    char text[160];
+    snprintf(text, sizeof text, "%llu job%s made inactive: the server allows only %lu (jobs_max)",
+             (unsigned long long)count, count == 1 ? " was" : "s were",
+             (unsigned long)c->limits.jobs_max);
+    core__record_server_alert(c, ALERT_JOB_UNUSABLE, text);
+}
+
+void core__unusable_settle(struct core *c)
+{
+    char excess[96];
+    uint64_t excess_count = 0;
+    snprintf(excess, sizeof excess, "the server allows only %lu jobs (jobs_max)",
+             (unsigned long)c->limits.jobs_max);
+    for (const struct unusable *u = c->unusable; u; u = u->next) {
+        struct core_job *j = core__job_find(c, u->job);
+        make_inactive(c, j, u->reason ? u->reason : excess);
+        if (u->reason)
+            tell(c, u);
+        else
+            excess_count++;
+    }
+    if (excess_count > 0)
+        tell_of_excess(c, excess_count);
+    core__unusable_free(c);
+}
+
+void core__unusable_free(struct core *c)
+{
+    while (c->unusable) {
+        struct unusable *next = c->unusable->next;
+        free(c->unusable->reason);
+        free(c->unusable);
+        c->unusable = next;
+    }
+    c->unusable_last = NULL;
+}

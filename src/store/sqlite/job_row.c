@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: MIT
+// job_row.c: reads the row of a job as far as it can be used.
+//
+// Operators edit this table by hand. What others assert of a job, or what would fail only when its
+// request is made, is judged here, so that one edited row harms nobody else: a column that holds
+// what no version writes is read as its default and named in the job's `damaged`. Schedule and time
+// zone are not judged: what they mean depends on this machine.
+
+#include "base/header.h"
+#include "base/url.h"
+#include "store/sqlite/sqlite_priv.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+
+static bool is_url(const char *text)
+{
+    struct url ignored;
+    return url_read(text, &ignored, NULL) == ERR_OK;
+}
+
+static bool are_headers(const char *text)
+{
+    return !text || header_check_lines(text, NULL) == ERR_OK;
+}
+
+static bool are_tags(const char *text)
+{
+    if (!text)
+        return true;
+    json_t *array = json_loads(text, 0, NULL);
+    bool fine = json_is_array(array);
+    size_t i;
+    json_t *tag;
+    json_array_foreach(array, i, tag)
+        fine = fine && json_is_string(tag);
+    json_decref(array);
+    return fine;
+}
+
+static bool are_statuses(const char *text)
+{
+    struct status_set ignored;
+    return !text || status_set_parse(text, &ignored, NULL) == ERR_OK;
+}
+
+// Texts with a form. A text that does not have it is forgotten, or kept for somebody to look at.
+static const struct form {
+    const char *column;
+    size_t offset;
+    bool (*is_fine)(const char *text);
+    bool keeps;
+} forms[] = {
+    {"api", offsetof(struct job, api), is_url, true},
+    {"headers", offsetof(struct job, headers), are_headers, false},
+    {"tags", offsetof(struct job, tags), are_tags, false},
+    {"success_status", offsetof(struct job, success_status), are_statuses, false},
+};
+
+static void name_damage(char *damaged, size_t bytes, const char *column)
+{
+    size_t used = strlen(damaged);
+    snprintf(damaged + used, bytes - used, "%s%s", used ? ", " : "", column);
+}
+
+static void judge_forms(struct job *j, char *damaged, size_t bytes)
+{
+    for (size_t i = 0; i < COUNT_OF(forms); i++) {
+        const struct form *m = &forms[i];
+        char **text = (char **)((char *)j + m->offset);
+        if (m->is_fine(*text))
+            continue;
+        name_damage(damaged, bytes, m->column);
+        if (!m->keeps)
+            *text = NULL;
+    }
+    if (j->retry_cap_ms < j->retry_base_ms) {
+        name_damage(damaged, bytes, "retry_cap_ms");
+        j->retry_cap_ms = j->retry_base_ms;
+    }
+}
+
+bool job_row_read(sqlite3_stmt *statement, struct job *out, char damaged[static JOB_DAMAGED_BYTES])
+{
+    *damaged = '\0';
+    *out = job_defaults;
+    for (size_t i = 0; i < job_rows.count; i++) {
+        if (row_read_cell(&job_rows, i, statement, out))
+            continue;
+        if (i == 0)
+            return false;
+        name_damage(damaged, JOB_DAMAGED_BYTES, row_column(&job_rows, i));
+    }
+    judge_forms(out, damaged, JOB_DAMAGED_BYTES);
+    out->damaged = *damaged ? damaged : NULL;
+    return true;
+}
