@@ -111,6 +111,11 @@ CHECKS = (
         Table("docs/operations.md", "Gauges"),
     ),
     Check(
+        "instant",
+        Code("src/base/metrics.def", r"^INSTANT\((\w+)", form="carillon_{}_timestamp_seconds"),
+        Table("docs/operations.md", "Instants"),
+    ),
+    Check(
         "histogram",
         Code("src/base/metrics.def", r"^HISTOGRAM\((\w+)", form="carillon_{}_seconds"),
         Table("docs/operations.md", "Histograms"),

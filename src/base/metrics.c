@@ -3,6 +3,8 @@
 
 #include "base/metrics.h"
 
+#include "base/err.h"
+
 #include <assert.h>
 #include <stdatomic.h>
 
@@ -11,6 +13,7 @@ static _Atomic int64_t values[METRICS];
 static struct {
     _Atomic uint64_t counts[HISTOGRAM_BUCKETS];
     _Atomic uint64_t sum_us;
+    _Atomic int64_t max_us;
 } histograms[HISTOGRAMS];
 
 static const int64_t bounds_us[HISTOGRAM_BUCKETS] = {
@@ -33,6 +36,14 @@ int64_t metric_get(enum metric m)
     return atomic_load_explicit(&values[m], memory_order_relaxed);
 }
 
+static void raise(_Atomic int64_t *max, int64_t value)
+{
+    int64_t seen = atomic_load_explicit(max, memory_order_relaxed);
+    while (value > seen && !atomic_compare_exchange_weak_explicit(
+                               max, &seen, value, memory_order_relaxed, memory_order_relaxed))
+        ;
+}
+
 void histogram_observe(enum histogram h, int64_t us)
 {
     size_t bucket = 0;
@@ -41,6 +52,7 @@ void histogram_observe(enum histogram h, int64_t us)
     atomic_fetch_add_explicit(&histograms[h].counts[bucket], 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&histograms[h].sum_us, us > 0 ? (uint64_t)us : 0,
                               memory_order_relaxed);
+    raise(&histograms[h].max_us, us);
 }
 
 void histogram_get(enum histogram h, struct histogram_values *out)
@@ -51,6 +63,7 @@ void histogram_get(enum histogram h, struct histogram_values *out)
         out->count += out->counts[i];
     }
     out->sum_us = atomic_load_explicit(&histograms[h].sum_us, memory_order_relaxed);
+    out->max_us = atomic_load_explicit(&histograms[h].max_us, memory_order_relaxed);
 }
 
 int64_t histogram_bound_us(size_t bucket)
@@ -66,7 +79,7 @@ int64_t histogram_quantile_us(const struct histogram_values *v, double q)
     for (size_t i = 0; i < HISTOGRAM_BUCKETS; i++) {
         seen += v->counts[i];
         if (v->count > 0 && (double)seen >= q * (double)v->count && seen > 0)
-            return bounds_us[i];
+            return MIN(bounds_us[i], v->max_us);
     }
     return 0;
 }

@@ -13,10 +13,12 @@
 enum metric {
 #define COUNTER(name, help) METRIC_##name,
 #define GAUGE(name, help) METRIC_##name,
+#define INSTANT(name, help) METRIC_##name,
 #define HISTOGRAM(name, help)
 #include "base/metrics.def"
 #undef COUNTER
 #undef GAUGE
+#undef INSTANT
 #undef HISTOGRAM
     METRICS
 };
@@ -24,10 +26,12 @@ enum metric {
 enum histogram {
 #define COUNTER(name, help)
 #define GAUGE(name, help)
+#define INSTANT(name, help)
 #define HISTOGRAM(name, help) HISTOGRAM_##name,
 #include "base/metrics.def"
 #undef COUNTER
 #undef GAUGE
+#undef INSTANT
 #undef HISTOGRAM
     HISTOGRAMS
 };
@@ -44,13 +48,15 @@ struct histogram_values {
     uint64_t counts[HISTOGRAM_BUCKETS]; // Not cumulative.
     uint64_t count;
     uint64_t sum_us;
+    int64_t max_us; // The longest that was observed; 0 without any.
 };
 void histogram_get(enum histogram h, struct histogram_values *out);
 
 // Upper bound of a bucket in microseconds; INT64_MAX for the last.
 int64_t histogram_bound_us(size_t bucket);
 
-// The bound of the bucket in which the q-th part (0 to 1) of the observations lies; 0 without any.
+// An upper bound of the q-th part (0 to 1) of the observations: that of its bucket, or the longest
+// observation where that is less; 0 without any.
 int64_t histogram_quantile_us(const struct histogram_values *v, double q);
 
 #endif

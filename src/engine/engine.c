@@ -186,7 +186,7 @@ static void publish(struct engine *e)
     metric_set(METRIC_executions_waiting, (int64_t)s.waiting);
     metric_set(METRIC_executions_retrying, (int64_t)s.retrying);
     metric_set(METRIC_hosts_down, (int64_t)s.hosts_down);
-    metric_set(METRIC_watermark_ms, s.watermark);
+    metric_set(METRIC_watermark, s.watermark);
     pthread_mutex_lock(&e->lock);
     e->status.core = s;
     e->status.turned_at = e->now.wall;

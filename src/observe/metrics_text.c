@@ -19,6 +19,15 @@ static void write_value(FILE *out, const char *type, const char *name, const cha
             name, suffix, help, name, suffix, type, name, suffix, value);
 }
 
+static void write_instant(FILE *out, const char *name, const char *help, int64_t at_ms)
+{
+    fprintf(out,
+            "# HELP carillon_%s_timestamp_seconds %s\n"
+            "# TYPE carillon_%s_timestamp_seconds gauge\n"
+            "carillon_%s_timestamp_seconds %" PRId64 ".%03" PRId64 "\n",
+            name, help, name, name, at_ms / 1000, at_ms % 1000);
+}
+
 static void write_histogram(FILE *out, const char *name, const char *help, enum histogram h)
 {
     struct histogram_values v;
@@ -63,10 +72,12 @@ char *observe_metrics_text(const char *version, wall_ms started_at, size_t *byte
 #define COUNTER(name, help)                                                                        \
     write_value(out, "counter", #name, "_total", help, metric_get(METRIC_##name));
 #define GAUGE(name, help) write_value(out, "gauge", #name, "", help, metric_get(METRIC_##name));
+#define INSTANT(name, help) write_instant(out, #name, help, metric_get(METRIC_##name));
 #define HISTOGRAM(name, help) write_histogram(out, #name, help, HISTOGRAM_##name);
 #include "base/metrics.def"
 #undef COUNTER
 #undef GAUGE
+#undef INSTANT
 #undef HISTOGRAM
     stream_close(out);
     return text;

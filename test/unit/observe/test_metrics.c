@@ -17,6 +17,7 @@ static int count_some(void **state)
     (void)state;
     metric_add(METRIC_triggers, 3);
     metric_set(METRIC_jobs, 7);
+    metric_set(METRIC_watermark, 1893456000123);
     histogram_observe(HISTOGRAM_lateness, 150);     // Up to 0.0002 s.
     histogram_observe(HISTOGRAM_lateness, 150);     //
     histogram_observe(HISTOGRAM_lateness, 1500000); // Up to 2 s.
@@ -47,6 +48,8 @@ static void the_text_has_help_type_and_value(void **state)
     assert_has_line(text, "carillon_triggers_total 3");
     assert_has_line(text, "# TYPE carillon_jobs gauge");
     assert_has_line(text, "carillon_jobs 7");
+    assert_has_line(text, "# TYPE carillon_watermark_timestamp_seconds gauge");
+    assert_has_line(text, "carillon_watermark_timestamp_seconds 1893456000.123");
     assert_has_line(text, "carillon_build_info{version=\"1.2.3\"} 1");
     assert_has_line(text, "carillon_start_time_seconds 1893456000.123");
     free(text);
@@ -99,8 +102,40 @@ static void json_has_a_member_for_each_metric(void **state)
     json_t *lateness = json_object_get(json, "lateness");
     assert_int_equal(json_integer_value(json_object_get(lateness, "count")), 4);
     assert_int_equal(json_integer_value(json_object_get(lateness, "p50_us")), 200);
-    assert_true(json_is_null(json_object_get(lateness, "max_us"))); // Above every bound.
+    assert_int_equal(json_integer_value(json_object_get(lateness, "max_us")), 1000000000);
+    assert_int_equal(json_integer_value(json_object_get(json, "watermark_ms")), 1893456000123);
     json_decref(json);
+}
+
+// A bucket reaches further than what is in it; nothing lasted longer than the longest.
+static void the_maximum_is_what_was_measured_and_bounds_the_rest(void **state)
+{
+    (void)state;
+    histogram_observe(HISTOGRAM_commit_duration, 3000001); // Of the bucket up to 5 s.
+    histogram_observe(HISTOGRAM_commit_duration, 2900000);
+    struct histogram_values v;
+    histogram_get(HISTOGRAM_commit_duration, &v);
+    assert_int_equal(v.max_us, 3000001);
+    assert_int_equal(histogram_quantile_us(&v, 0.99), 3000001);
+    assert_int_equal(histogram_quantile_us(&v, 0.1), 3000001);
+}
+
+// What `promtool check metrics` demands of names.
+static void no_name_has_an_abbreviated_unit(void **state)
+{
+    (void)state;
+    static const char *const units[] = {"_s", "_ms", "_us", "_ns", "_sec", "_b", "_kb", "_mb"};
+    size_t bytes;
+    char *text = observe_metrics_text("1", 0, &bytes);
+    for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n")) {
+        size_t length = strcspn(line, "{ ");
+        for (size_t i = 0; i < COUNT_OF(units); i++) {
+            size_t unit = strlen(units[i]);
+            if (length > unit && memcmp(line + length - unit, units[i], unit) == 0)
+                fail_msg("%.*s", (int)length, line);
+        }
+    }
+    free(text);
 }
 
 int main(void)
@@ -110,6 +145,8 @@ int main(void)
         cmocka_unit_test(a_histogram_is_cumulative_and_in_seconds),
         cmocka_unit_test(every_line_has_the_form_of_the_format),
         cmocka_unit_test(json_has_a_member_for_each_metric),
+        cmocka_unit_test(the_maximum_is_what_was_measured_and_bounds_the_rest),
+        cmocka_unit_test(no_name_has_an_abbreviated_unit),
     };
     return cmocka_run_group_tests(tests, count_some, NULL);
 }
