@@ -22,13 +22,22 @@ static void request_free(struct api_request *r)
     free(r);
 }
 
+// Of every answer: it is what its type says, and jobs have credentials, which belong into no cache
+// and into no page of another site.
+static const char *const headers[][2] = {
+    {"X-Content-Type-Options", "nosniff"},
+    {"Cache-Control", "no-store"},
+    {"Cross-Origin-Resource-Policy", "same-origin"},
+};
+
 void answer_text(struct api_request *r, unsigned status, const char *content_type, char *text,
                  size_t bytes)
 {
     metric_add(METRIC_api_requests, 1);
     if (status >= 400)
         metric_add(METRIC_api_errors, 1);
-    exchange_add_header(r->exchange, "X-Content-Type-Options", "nosniff");
+    for (size_t i = 0; i < COUNT_OF(headers); i++)
+        exchange_add_header(r->exchange, headers[i][0], headers[i][1]);
     exchange_answer(r->exchange, status, content_type, text, bytes);
     request_free(r);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// routes.c: the table of everything that can be asked for, and the page that lists it.
+// routes.c: the table of everything that can be asked for.
 
 #include "api/api_priv.h"
 
@@ -52,17 +52,3 @@ const struct route routes[] = {
 };
 
 const size_t route_count = COUNT_OF(routes);
-
-enum err handle_index(struct api_request *r, struct problem *p)
-{
-    (void)p;
-    json_t *list = json_array();
-    for (size_t i = 0; i < route_count; i++)
-        json_array_append_new(list, json_sprintf("%s %s", routes[i].method, routes[i].pattern));
-    json_t *o = json_object();
-    json_object_set_new(o, "name", json_string("carillon"));
-    json_object_set_new(o, "version", json_string(r->api->version));
-    json_object_set_new(o, "routes", list);
-    answer_json(r, 200, o);
-    return ERR_OK;
-}

@@ -225,3 +225,20 @@ def test_the_demo_shows_executions_of_every_kind_within_a_minute(fleet, tmp_path
     wait_until(lambda: seen("failed"), 60, "one failed")
     wait_until(lambda: demo.get("/observability/alerts").json["alerts"], 10, "there is an alert")
     demo.stop()
+
+
+def test_the_first_page_says_what_this_is(server):
+    index = expect(server.get("/"), 200)
+    assert "calls URLs on schedules" in index.json["about"]
+    assert "GET /jobs/:job/executions" in index.json["routes"]
+    page = expect(server.get("/", headers={"Accept": "text/html,application/xhtml+xml"}), 200)
+    assert page.headers["Content-Type"].startswith("text/html")
+    assert b"calls URLs on schedules" in page.body and b'href="/jobs"' in page.body
+
+
+def test_no_answer_is_kept_by_a_cache_or_shown_in_a_page_of_another_site(server):
+    for path, status in (("/jobs", 200), ("/nothing", 404), ("/livez", 200), ("/metrics", 200)):
+        headers = expect(server.get(path), status).headers
+        assert headers["Cache-Control"] == "no-store"
+        assert headers["Cross-Origin-Resource-Policy"] == "same-origin"
+        assert headers["X-Content-Type-Options"] == "nosniff"
