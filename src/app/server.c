@@ -104,7 +104,10 @@ static enum err listen_on(struct carillon *c, struct fault *f)
         .answers_bytes_max = (size_t)s->api_answer_memory << 20,
         .request_timeout_ms = (unsigned)s->api_request_timeout_ms,
     };
-    return api_listen(&o, &c->api, f);
+    enum err err = api_listen(&o, &c->api, f);
+    if (!err)
+        address_policy_set_own(&c->targets, c->host, api_port(c->api));
+    return err;
 }
 
 static enum err open_service(struct carillon *c, struct fault *f)

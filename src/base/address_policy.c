@@ -5,6 +5,8 @@
 
 #include <arpa/inet.h>
 #include <assert.h>
+#include <ifaddrs.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -209,6 +211,8 @@ enum err address_policy_parse(const char *deny, const char *allow, struct addres
 {
     struct fault own = {0};
     const char *list = "deny_targets";
+    out->own.count = 0;
+    out->own_port = 0;
     enum err err = read_list(deny, &out->deny, &own);
     if (!err) {
         list = "allow_targets";
@@ -227,12 +231,29 @@ static bool names(const struct address_rules *rules, const uint8_t bytes[static 
     return false;
 }
 
-bool address_policy_allows(const struct address_policy *p, const struct sockaddr *a)
+static bool is_own(const struct address_policy *p, const uint8_t bytes[static 16], uint16_t port)
+{
+    return p->own_port && port == p->own_port && names(&p->own, bytes);
+}
+
+bool address_policy_allows(const struct address_policy *p, const struct sockaddr *a, uint16_t port)
 {
     uint8_t bytes[16];
     if (!p)
         return true;
-    return bytes_of(a, bytes) && (names(&p->allow, bytes) || !names(&p->deny, bytes));
+    return bytes_of(a, bytes) && !is_own(p, bytes, port) &&
+           (names(&p->allow, bytes) || !names(&p->deny, bytes));
+}
+
+void address_policy_reason(const struct address_policy *p, const struct sockaddr *a, uint16_t port,
+                           char out[static ADDRESS_REASON_BYTES])
+{
+    uint8_t bytes[16];
+    if (bytes_of(a, bytes) && is_own(p, bytes, port))
+        snprintf(out, ADDRESS_REASON_BYTES, "this server itself, which no job may call");
+    else
+        snprintf(out, ADDRESS_REASON_BYTES, "a %s address, which deny_targets denies",
+                 address_class(a));
 }
 
 const char *address_class(const struct sockaddr *a)
@@ -246,4 +267,63 @@ const char *address_class(const struct sockaddr *a)
             return ranges[i].class;
     }
     return "public";
+}
+
+uint16_t address_port(const struct sockaddr *a)
+{
+    union address copy;
+    if (a->sa_family == AF_INET) {
+        memcpy(&copy.v4, a, sizeof copy.v4);
+        return ntohs(copy.v4.sin_port);
+    }
+    if (a->sa_family != AF_INET6)
+        return 0;
+    memcpy(&copy.v6, a, sizeof copy.v6);
+    return ntohs(copy.v6.sin6_port);
+}
+
+// --- This program itself -------------------------------------------------------------------------
+
+static void add_own(struct address_policy *p, const struct sockaddr *a)
+{
+    struct address_rule r = {.bits = 128};
+    if (bytes_of(a, r.bytes) && p->own.count < ADDRESS_RULES_MAX)
+        p->own.list[p->own.count++] = r;
+}
+
+static void add_own_range(struct address_policy *p, const char *range)
+{
+    if (p->own.count < ADDRESS_RULES_MAX)
+        p->own.list[p->own.count++] = rule_of(range);
+}
+
+static void add_interfaces(struct address_policy *p)
+{
+    struct ifaddrs *list;
+    if (getifaddrs(&list) != 0)
+        return;
+    for (const struct ifaddrs *i = list; i; i = i->ifa_next) {
+        if (i->ifa_addr)
+            add_own(p, i->ifa_addr);
+    }
+    freeifaddrs(list);
+}
+
+void address_policy_set_own(struct address_policy *p, const char *host, uint16_t port)
+{
+    union address a;
+    bool is_name = !address_read(host, &a); // "localhost"
+    bool everywhere = strcmp(host, "0.0.0.0") == 0 || strcmp(host, "::") == 0;
+    p->own.count = 0;
+    p->own_port = port;
+    add_own_range(p, "0.0.0.0/32"); // To connect there is to connect to loopback.
+    add_own_range(p, "::/128");
+    if (is_name || everywhere) {
+        add_own_range(p, "127.0.0.0/8");
+        add_own_range(p, "::1/128");
+    }
+    if (everywhere)
+        add_interfaces(p);
+    else if (!is_name)
+        add_own(p, &a.any);
 }

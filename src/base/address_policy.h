@@ -21,6 +21,9 @@
 //
 // An IPv6 address that stands for one of IPv4 (mapped, NAT64's 64:ff9b::/96, 6to4) is judged as
 // that.
+//
+// The address on which this program itself listens is never a target, whatever the lists say: a job
+// that could call it could create and trigger jobs.
 
 #ifndef CARILLON_BASE_ADDRESS_POLICY_H
 #define CARILLON_BASE_ADDRESS_POLICY_H
@@ -54,6 +57,8 @@ struct address_rules {
 struct address_policy {
     struct address_rules deny;
     struct address_rules allow;
+    struct address_rules own; // Addresses by which this program is reached,
+    uint16_t own_port;        // at this port; 0: it does not listen.
 };
 
 // Empty texts are empty lists. ERR_SYNTAX names the list (as the setting is called: deny_targets,
@@ -61,8 +66,21 @@ struct address_policy {
 MUST_CHECK enum err address_policy_parse(const char *deny, const char *allow,
                                          struct address_policy *out, struct fault *f);
 
-// A NULL policy allows everything; every policy denies what is neither IPv4 nor IPv6.
-bool address_policy_allows(const struct address_policy *p, const struct sockaddr *a);
+// The program listens here: "127.0.0.1", "localhost", or "0.0.0.0" for all addresses that this
+// machine has now.
+void address_policy_set_own(struct address_policy *p, const char *host, uint16_t port);
+
+// A NULL policy allows everything; every policy denies what is neither IPv4 nor IPv6. The port of
+// the address itself is not looked at.
+bool address_policy_allows(const struct address_policy *p, const struct sockaddr *a, uint16_t port);
+
+#define ADDRESS_REASON_BYTES 96
+// Why the policy does not allow it, as the end of a sentence: "a loopback address, which
+// deny_targets denies".
+void address_policy_reason(const struct address_policy *p, const struct sockaddr *a, uint16_t port,
+                           char out[static ADDRESS_REASON_BYTES]);
+
+uint16_t address_port(const struct sockaddr *a); // 0 for what is neither IPv4 nor IPv6.
 
 // "loopback", "private", "link-local", "special"; "public" for every other.
 const char *address_class(const struct sockaddr *a);

@@ -97,8 +97,10 @@ void words_connect(char out[static ERROR_TEXT_MAX], int number, const char *orig
     say(out, words, origin);
 }
 
-void words_forbidden(char out[static ERROR_TEXT_MAX], const struct sockaddr *a, const char *origin)
+void words_forbidden(char out[static ERROR_TEXT_MAX], const struct address_policy *p,
+                     const struct sockaddr *a, uint16_t port, const char *origin)
 {
+    char reason[ADDRESS_REASON_BYTES];
     char text[INET6_ADDRSTRLEN] = "";
     union address copy;
     memset(&copy, 0, sizeof copy);
@@ -111,8 +113,8 @@ void words_forbidden(char out[static ERROR_TEXT_MAX], const struct sockaddr *a, 
     }
     say(out, "forbidden target: {target} is at ", origin);
     size_t used = strlen(out);
-    snprintf(out + used, ERROR_TEXT_MAX - used, "%s, a %s address, which deny_targets denies", text,
-             address_class(a));
+    address_policy_reason(p, a, port, reason);
+    snprintf(out + used, ERROR_TEXT_MAX - used, "%s, %s", text, reason);
 }
 
 void words_tls(char out[static ERROR_TEXT_MAX], const char *reason, const char *origin)

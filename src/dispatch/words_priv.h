@@ -49,7 +49,8 @@ void words_malformed(char out[static ERROR_TEXT_MAX], const char *reason, const 
 void words_connect(char out[static ERROR_TEXT_MAX], int number, const char *origin);
 
 // The policy denies this address.
-void words_forbidden(char out[static ERROR_TEXT_MAX], const struct sockaddr *a, const char *origin);
+void words_forbidden(char out[static ERROR_TEXT_MAX], const struct address_policy *p,
+                     const struct sockaddr *a, uint16_t port, const char *origin);
 
 void words_tls(char out[static ERROR_TEXT_MAX], const char *reason, const char *origin);
 

@@ -40,11 +40,12 @@ enum err service__check_target(const struct service *s, const struct job *j,
     enum err err = url_read(j->api, &u, &f);
     if (err)
         return service_refuse(p, err, PROBLEM_URL, "api", "%s", f.text);
-    if (!u.is_address || !address_read(u.host, &a) || address_policy_allows(s->targets, &a.any))
+    char reason[ADDRESS_REASON_BYTES];
+    if (!u.is_address || !address_read(u.host, &a) ||
+        address_policy_allows(s->targets, &a.any, u.port))
         return ERR_OK;
-    return service_refuse(p, ERR_FORBIDDEN, PROBLEM_TARGET, "api",
-                          "%.64s is a %s address, which deny_targets of this server denies", u.host,
-                          address_class(&a.any));
+    address_policy_reason(s->targets, &a.any, u.port, reason);
+    return service_refuse(p, ERR_FORBIDDEN, PROBLEM_TARGET, "api", "%.64s is %s", u.host, reason);
 }
 
 static bool text_equals(const char *a, const char *b)

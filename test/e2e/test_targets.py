@@ -12,7 +12,7 @@ METADATA = "http://169.254.169.254/latest/meta-data/"
 def test_a_metadata_service_is_no_target(shared_server, api):
     jobs = {"jobs": [{"schedule": "@daily", "api": api}]}
     dry = expect(shared_server.post("/import?dry_run=1", jobs), 200)
-    assert b"which deny_targets of this server denies" in dry.body
+    assert b"which deny_targets denies" in dry.body
     problem = expect(shared_server.post("/jobs", {"schedule": "@daily", "api": api}), 400).json
     assert problem["type"] == "/problems/target-forbidden"
     assert problem["errors"][0]["pointer"] == "/api"
@@ -62,6 +62,28 @@ def test_a_job_may_not_change_jobs(shared_server, method, path):
     answer = shared_server.request(method, path, {}, {"Carillon-Job": "61"})
     assert expect(answer, 508).json["type"] == "/problems/loop-detected"
     assert "job 61" in answer.json["detail"]
+
+
+def test_a_server_is_not_its_own_target(shared_server):
+    for host in ("127.0.0.1", "[::ffff:127.0.0.1]"):
+        job = {"schedule": "@daily", "api": f"http://{host}:{shared_server.port}/jobs/1/trigger"}
+        refused = expect(shared_server.post("/jobs", job), 400).json
+        assert refused["type"] == "/problems/target-forbidden"
+        assert "this server itself" in refused["detail"]
+    other = {"schedule": "@daily", "api": f"http://127.0.0.1:{shared_server.port + 1}/"}
+    expect(shared_server.post("/jobs", other), 201)
+
+
+@pytest.mark.parametrize("adapter", ["wire", "curl"])
+def test_a_name_that_leads_to_the_server_is_no_target(fleet, database, adapter):
+    server = fleet.serve(database, "--dispatch", adapter, "--allow-targets", "all")
+    api = f"http://localhost:{server.port}/livez"
+    job = create_job(server, api, max_retries=0, method="GET")
+    execution = wait_for_end(server, trigger(server, job), 20)
+    assert execution["status"] == "FAILED"
+    # Nobody listens at ::1, to which the name may lead as well.
+    expected = ("127.0.0.1, this server itself, which no job may call", "refused by localhost")
+    assert any(words in execution["error"] for words in expected)
 
 
 def test_a_job_may_look_at_the_server(shared_server):

@@ -109,7 +109,7 @@ static curl_socket_t open_socket(void *context, curlsocktype purpose, struct cur
 {
     (void)purpose;
     struct transfer *t = context;
-    t->forbidden = !address_policy_allows(t->owner->targets, &a->addr);
+    t->forbidden = !address_policy_allows(t->owner->targets, &a->addr, address_port(&a->addr));
     if (t->forbidden) {
         memcpy(&t->forbidden_address, &a->addr, MIN(a->addrlen, sizeof t->forbidden_address));
         return CURL_SOCKET_BAD;

@@ -56,7 +56,8 @@ static void say_connect(char out[static ERROR_TEXT_MAX], const struct transfer *
 {
     long number = 0;
     if (t->forbidden) {
-        words_forbidden(out, &t->forbidden_address.any, t->origin);
+        const struct sockaddr *a = &t->forbidden_address.any;
+        words_forbidden(out, t->owner->targets, a, address_port(a), t->origin);
         return;
     }
     curl_easy_getinfo(t->easy, CURLINFO_OS_ERRNO, &number);

@@ -64,7 +64,7 @@ static void try_next(struct call *c)
     struct connection *n = NULL;
     while (!n && d->next < d->addresses.count) {
         const union address *to = &d->addresses.list[d->next++];
-        if (!address_policy_allows(c->owner->targets, &to->any)) {
+        if (!address_policy_allows(c->owner->targets, &to->any, c->target->port)) {
             d->forbidden = to;
             continue;
         }

@@ -25,7 +25,7 @@ static void explain(char out[static ERROR_TEXT_MAX], const struct call *c)
         words_connect(out, c->error, origin);
         break;
     case END_FORBIDDEN:
-        words_forbidden(out, &c->dial.forbidden->any, origin);
+        words_forbidden(out, c->owner->targets, &c->dial.forbidden->any, c->target->port, origin);
         break;
     case END_TLS:
         words_tls(out, c->reason, origin);

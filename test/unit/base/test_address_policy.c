@@ -107,10 +107,10 @@ static void what_is_allowed_goes_before_what_is_denied(void **state)
     for (size_t i = 0; i < COUNT_OF(judged); i++) {
         struct address_policy p;
         assert_int_equal(address_policy_parse(judged[i].deny, judged[i].allow, &p, NULL), ERR_OK);
-        if (address_policy_allows(&p, address_of(judged[i].address)) != judged[i].allowed)
+        if (address_policy_allows(&p, address_of(judged[i].address), 80) != judged[i].allowed)
             fail_msg("deny %s, allow %s: %s", judged[i].deny, judged[i].allow, judged[i].address);
     }
-    assert_true(address_policy_allows(NULL, address_of("169.254.169.254")));
+    assert_true(address_policy_allows(NULL, address_of("169.254.169.254"), 80));
 }
 
 static void what_is_no_internet_address_is_denied(void **state)
@@ -119,7 +119,50 @@ static void what_is_no_internet_address_is_denied(void **state)
     struct address_policy p;
     const struct sockaddr local = {.sa_family = AF_UNIX};
     assert_int_equal(address_policy_parse("", "all", &p, NULL), ERR_OK);
-    assert_false(address_policy_allows(&p, &local));
+    assert_false(address_policy_allows(&p, &local, 80));
+}
+
+static const struct {
+    const char *listen;
+    const char *address;
+    uint16_t port;
+    bool own;
+} listening[] = {
+    {"127.0.0.1", "127.0.0.1", 3000, true},
+    {"127.0.0.1", "127.0.0.1", 3001, false},
+    {"127.0.0.1", "::ffff:127.0.0.1", 3000, true},
+    {"127.0.0.1", "64:ff9b::127.0.0.1", 3000, true},
+    {"127.0.0.1", "0.0.0.0", 3000, true}, // Which leads there.
+    {"127.0.0.1", "::", 3000, true},
+    {"127.0.0.1", "127.0.0.2", 3000, false}, // Another program may be there.
+    {"127.0.0.1", "::1", 3000, false},
+    {"localhost", "::1", 3000, true},
+    {"localhost", "127.0.0.1", 3000, true},
+    {"::1", "::1", 3000, true},
+    {"::1", "127.0.0.1", 3000, false},
+    {"0.0.0.0", "127.0.0.2", 3000, true},
+    {"::", "127.0.0.1", 3000, true},
+    {"0.0.0.0", "198.51.100.7", 3000, false},
+    {"10.1.2.3", "10.1.2.3", 3000, true},
+    {"10.1.2.3", "127.0.0.1", 3000, false},
+};
+
+// Not even when the lists allow everything.
+static void the_program_itself_is_no_target(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(listening); i++) {
+        struct address_policy p;
+        char reason[ADDRESS_REASON_BYTES];
+        const struct sockaddr *a = address_of(listening[i].address);
+        assert_int_equal(address_policy_parse("", "all", &p, NULL), ERR_OK);
+        assert_true(address_policy_allows(&p, a, listening[i].port));
+        address_policy_set_own(&p, listening[i].listen, 3000);
+        if (address_policy_allows(&p, a, listening[i].port) == listening[i].own)
+            fail_msg("listening on %s: %s", listening[i].listen, listening[i].address);
+        address_policy_reason(&p, a, listening[i].port, reason);
+        assert_int_equal(strstr(reason, "this server itself") != NULL, listening[i].own);
+    }
 }
 
 static const struct {
@@ -169,6 +212,7 @@ int main(void)
         cmocka_unit_test(every_address_has_its_class),
         cmocka_unit_test(what_is_allowed_goes_before_what_is_denied),
         cmocka_unit_test(what_is_no_internet_address_is_denied),
+        cmocka_unit_test(the_program_itself_is_no_target),
         cmocka_unit_test(a_malformed_list_is_named),
         cmocka_unit_test(a_list_has_an_end),
     };

@@ -48,7 +48,7 @@ static void a_url_with_a_denied_address_is_refused(void **state)
         const char *detail;
     } cases[] = {
         {"http://169.254.169.254/latest/meta-data", ERR_FORBIDDEN,
-         "169.254.169.254 is a link-local address, which deny_targets of this server denies"},
+         "169.254.169.254 is a link-local address, which deny_targets denies"},
         {"http://[::ffff:169.254.169.254]/", ERR_FORBIDDEN, "is a link-local address"},
         {"http://[fe80::1]:80/", ERR_FORBIDDEN, "fe80::1 is a link-local address"},
         {"http://0.0.0.0/", ERR_FORBIDDEN, "0.0.0.0 is a special address"},
