@@ -78,6 +78,7 @@ static enum err open_engine(struct carillon *c, struct fault *f)
                      .tls_ms = 5000,
                      .connections_max = (size_t)MIN(4096, s->max_in_flight),
                      .ca_file = s->ca_file[0] ? s->ca_file : NULL,
+                     .ca_only = s->ca_only,
                      .targets = &c->targets},
         .retention = {.age_ms = s->retention_age_ms, .executions_max = s->retention_count},
         .mails_max = 65536,
@@ -140,6 +141,8 @@ enum err app__check_settings(struct carillon *c, struct fault *f)
                          "--listen %s: there is no access control yet; to serve beyond this "
                          "machine all the same, add --insecure-no-auth",
                          s->listen);
+    if (s->ca_only && !s->ca_file[0])
+        return fault_set(f, ERR_SYNTAX, "--ca-only needs --ca-file: nobody would be trusted");
     return address_policy_parse(s->deny_targets, s->allow_targets, &c->targets, f);
 }
 

@@ -57,7 +57,8 @@ struct dispatch_options {
     dur_ms connect_ms;      // Bound of name resolution and TCP connect together; 0: 5000.
     dur_ms tls_ms;          // Further time for the TLS handshake of https; 0: 5000.
     size_t connections_max; // Idle connections kept for reuse, in all; 0: 4096.
-    const char *ca_file;    // NULL: the system's certificates.
+    const char *ca_file;    // Certificates to trust beside the system's; may be NULL.
+    bool ca_only;           // The system's are not trusted.
     // "address:port,..." to resolve names, instead of the system's; may be NULL. Only for wire.
     const char *name_servers;
     // Which addresses may be called, asked for each that is connected to. NULL: all. Borrowed until

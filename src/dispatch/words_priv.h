@@ -12,6 +12,7 @@ enum trouble {
     TROUBLE_NONE,
     TROUBLE_URL,           // Malformed.
     TROUBLE_SCHEME,        // Neither http nor https.
+    TROUBLE_TLS_CA,        // The job's certificates cannot be read.
     TROUBLE_RESOLVE,       // The name has no address.
     TROUBLE_CONNECT,       // For a reason that words_connect does not know.
     TROUBLE_CLOSED_EARLY,  // Before a whole line of the answer.

@@ -5,6 +5,7 @@
 // update asks for something that must fire: a finished one-shot can still be given a new name.
 // Headers are not looked at here: service_set_header has checked each of them.
 
+#include "base/certificates.h"
 #include "base/url.h"
 #include "service/service_priv.h"
 
@@ -100,6 +101,13 @@ static enum err check_success_status(const struct job *j, struct service_problem
                : ERR_OK;
 }
 
+static enum err check_tls_ca(const struct job *j, struct service_problem *p)
+{
+    struct fault f = {0};
+    enum err err = j->tls_ca ? certificates_add(j->tls_ca, NULL, &f) : ERR_OK;
+    return err ? service_refuse(p, err, PROBLEM_FIELD, "tls_ca", "tls_ca: %s", f.text) : ERR_OK;
+}
+
 static enum err check_schedule(struct job *j, const struct job *before, bool must_fire, wall_ms now,
                                const struct zone **zone, struct service_problem *p)
 {
@@ -134,6 +142,8 @@ enum err service__check_job(struct job *j, const struct job *before, bool must_f
         err = service__check_numbers(j, p);
     if (!err)
         err = check_success_status(j, p);
+    if (!err)
+        err = check_tls_ca(j, p);
     if (!err)
         err = service__check_tags(j->tags, p);
     if (!err)

@@ -52,6 +52,10 @@ void certificate_make(struct certificate *c, const char *names, bool expired)
     FILE *file = fopen(c->certificate_file, "w");
     PEM_write_X509(file, x);
     fclose(file);
+    file = fopen(c->certificate_file, "r");
+    size_t bytes = fread(c->pem, 1, sizeof c->pem - 1, file);
+    c->pem[bytes] = '\0';
+    fclose(file);
     file = fopen(c->key_file, "w");
     PEM_write_PrivateKey(file, key, NULL, NULL, 0, NULL, NULL);
     fclose(file);

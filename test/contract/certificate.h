@@ -10,6 +10,7 @@ struct certificate {
     char folder[64];
     char certificate_file[96]; // PEM; also good as a file of trusted certificates.
     char key_file[96];
+    char pem[2048]; // What is in certificate_file.
 };
 
 // `names` in OpenSSL's words: "DNS:localhost,IP:127.0.0.1". Valid for a day, or since yesterday

@@ -336,6 +336,19 @@ static void the_jobs_own_host_is_sent_instead_of_the_urls(void **state)
                                     "ber \xe2\x9c\x93\r\n"));
 }
 
+// What a job says of certificates matters to TLS alone: in plain text all share a connection.
+static void plain_text_shares_a_connection_whatever_is_said_of_tls(void **state)
+{
+    struct harness *h = *state;
+    for (size_t i = 0; i < 4; i++) {
+        struct send s = harness_attempt(h, "/ok");
+        s.request.tls_verify = i & 1;
+        harness_send(h, &s);
+        harness_wait(h, i + 1);
+    }
+    assert_int_equal(scripted_target_connections(h->target), 1);
+}
+
 // The job's own Content-Type wins, also where there is nothing it could be the type of.
 static void a_body_has_the_type_it_came_in(void **state)
 {
@@ -473,6 +486,7 @@ int main(void)
         TEST(every_method_is_sent_with_the_body_it_should_have),
         TEST(a_body_has_the_type_it_came_in),
         TEST(the_jobs_own_host_is_sent_instead_of_the_urls),
+        TEST(plain_text_shares_a_connection_whatever_is_said_of_tls),
         TEST(what_a_request_borrows_is_copied),
         TEST(a_large_body_is_sent_at_once),
         TEST(a_thousand_at_once_are_each_answered_once),

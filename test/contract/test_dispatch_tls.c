@@ -33,6 +33,11 @@ static int setup_expired(void **state)
                          expired.certificate_file);
 }
 
+static int setup_expired_untrusted(void **state)
+{
+    return harness_setup(state, scripts, expired.certificate_file, expired.key_file, NULL);
+}
+
 static int setup_foreign(void **state)
 {
     return harness_setup(state, scripts, foreign.certificate_file, foreign.key_file,
@@ -44,16 +49,31 @@ static int setup_plain(void **state)
     return harness_setup(state, scripts, NULL, NULL, NULL);
 }
 
-static const struct seen *post_securely(struct harness *h, dur_ms timeout_ms)
+// How a job wants the target to prove itself.
+struct proof {
+    bool none;
+    const char *tls_ca;
+    dur_ms timeout_ms; // 0: 60 s.
+};
+
+static const struct seen *post_with(struct harness *h, struct proof proof)
 {
     char url[64];
     struct send s = harness_attempt(h, "/ok");
     snprintf(url, sizeof url, "https://127.0.0.1:%u/ok", scripted_target_port(h->target));
     s.request.api = url;
-    s.request.timeout_ms = timeout_ms;
+    s.request.tls_verify = !proof.none;
+    s.request.tls_ca = proof.tls_ca;
+    if (proof.timeout_ms)
+        s.request.timeout_ms = proof.timeout_ms;
     harness_send(h, &s);
     harness_wait(h, h->seen_count + 1);
     return &h->seen[h->seen_count - 1];
+}
+
+static const struct seen *post_securely(struct harness *h, dur_ms timeout_ms)
+{
+    return post_with(h, (struct proof){.timeout_ms = timeout_ms});
 }
 
 static void a_trusted_target_is_sent_to_and_its_connection_kept(void **state)
@@ -102,6 +122,84 @@ static void a_target_without_tls_is_not_sent_to(void **state)
     assert_string_equal(s->error, "timed out after 500 ms in the TLS handshake with 127.0.0.1");
 }
 
+// --- What a job says of it -----------------------------------------------------------------------
+
+static const char self_signed[] = "TLS handshake with 127.0.0.1 failed: self-signed certificate";
+
+static void assert_sent(struct harness *h, struct proof proof)
+{
+    const struct seen *s = post_with(h, proof);
+    if (s->kind != OUTCOME_ANSWERED)
+        fail_msg("%s", s->error);
+    assert_int_equal(s->attempt.http_status, 200);
+}
+
+static void assert_refused(struct harness *h, struct proof proof, const char *error)
+{
+    size_t requests = scripted_target_requests(h->target);
+    const struct seen *s = post_with(h, proof);
+    assert_string_equal(s->error, error);
+    assert_int_equal(s->kind, OUTCOME_NOT_SENT);
+    assert_int_equal(scripted_target_requests(h->target), requests);
+}
+
+static void a_job_that_wants_no_proof_gets_any_target(void **state)
+{
+    assert_sent(*state, (struct proof){.none = true});
+    assert_sent(*state, (struct proof){.none = true, .tls_ca = NULL});
+}
+
+// Neither the connection nor the session of one who asked for no proof is used by one who does, and
+// the other way round nothing is lost.
+static void an_unverified_connection_is_nobody_elses(void **state)
+{
+    struct harness *h = *state;
+    for (int i = 0; i < 3; i++) {
+        assert_sent(h, (struct proof){.none = true});
+        assert_refused(h, (struct proof){0}, self_signed);
+        assert_sent(h, (struct proof){.tls_ca = valid.pem});
+        assert_refused(h, (struct proof){.tls_ca = foreign.pem}, self_signed);
+    }
+    // Those who are served have kept a connection each, and each of those refused was a new one.
+    assert_int_equal(scripted_target_connections(h->target), 2 + 3 * 2);
+    assert_false(scripted_target_handshake(h->target)->resumed);
+}
+
+static void a_job_brings_the_certificate_it_trusts(void **state)
+{
+    struct harness *h = *state;
+    char both[2 * sizeof valid.pem + 64];
+    snprintf(both, sizeof both, "The first is of another host.\n%s\n%s", foreign.pem, valid.pem);
+    assert_sent(h, (struct proof){.tls_ca = valid.pem});
+    assert_sent(h, (struct proof){.tls_ca = both});
+    assert_refused(h, (struct proof){.tls_ca = foreign.pem}, self_signed);
+}
+
+static void what_a_job_trusts_must_be_valid_all_the_same(void **state)
+{
+    assert_refused(*state, (struct proof){.tls_ca = expired.pem},
+                   "TLS handshake with 127.0.0.1 failed: certificate has expired");
+}
+
+static void what_a_job_trusts_must_be_for_the_host(void **state)
+{
+    assert_refused(*state, (struct proof){.tls_ca = foreign.pem},
+                   "TLS handshake with 127.0.0.1 failed: its certificate is for another host");
+}
+
+// They were judged when the job came; somebody has edited the database since.
+static void certificates_that_cannot_be_read_are_named(void **state)
+{
+    assert_refused(*state, (struct proof){.tls_ca = "-----BEGIN CERTIFICATE-----\n"},
+                   "tls_ca of the job holds no certificates");
+}
+
+static void the_servers_own_are_trusted_beside_the_jobs(void **state)
+{
+    assert_sent(*state, (struct proof){.tls_ca = foreign.pem});
+    assert_sent(*state, (struct proof){0});
+}
+
 int main(void)
 {
     certificate_make(&valid, "DNS:localhost,IP:127.0.0.1", false);
@@ -115,6 +213,15 @@ int main(void)
         TEST(an_expired_certificate_is_not_sent_to, setup_expired),
         TEST(a_certificate_of_another_host_is_not_sent_to, setup_foreign),
         TEST(a_target_without_tls_is_not_sent_to, setup_plain),
+        TEST(a_job_that_wants_no_proof_gets_any_target, setup_untrusted),
+        TEST(a_job_that_wants_no_proof_gets_any_target, setup_expired_untrusted),
+        TEST(a_job_that_wants_no_proof_gets_any_target, setup_foreign),
+        TEST(an_unverified_connection_is_nobody_elses, setup_untrusted),
+        TEST(a_job_brings_the_certificate_it_trusts, setup_untrusted),
+        TEST(what_a_job_trusts_must_be_valid_all_the_same, setup_expired_untrusted),
+        TEST(what_a_job_trusts_must_be_for_the_host, setup_foreign),
+        TEST(certificates_that_cannot_be_read_are_named, setup_untrusted),
+        TEST(the_servers_own_are_trusted_beside_the_jobs, setup_trusted),
     };
     int failed = harness_run("dispatch TLS", tests, COUNT_OF(tests));
     certificate_remove(&valid);

@@ -448,6 +448,23 @@ static void a_handshake_has_a_bound_of_its_own(void **state)
     assert_int_equal(s->attempt.tls_ms, -1);
 }
 
+// OpenSSL lets the environment say which file of certificates is the system's.
+static void certificates_of_a_file_are_added_to_the_systems_or_alone(void **state)
+{
+    struct harness *h = *state;
+    struct certificate other;
+    certificate_make(&other, "DNS:other.example", false);
+    setenv("SSL_CERT_FILE", certificate.certificate_file, 1);
+    struct dispatch_options o = {.version = "1", .ca_file = other.certificate_file};
+    harness_reopen(h, &o);
+    assert_answered(post_to(h, "https", "127.0.0.1"));
+    o.ca_only = true;
+    harness_reopen(h, &o);
+    assert_int_equal(post_to(h, "https", "127.0.0.1")->kind, OUTCOME_NOT_SENT);
+    unsetenv("SSL_CERT_FILE");
+    certificate_remove(&other);
+}
+
 int main(void)
 {
     certificate_make(&certificate, "DNS:localhost,IP:127.0.0.1", false);
@@ -477,6 +494,7 @@ int main(void)
         TEST(a_handshake_has_a_bound_of_its_own),
         TEST_TLS(a_session_is_resumed_on_the_next_connection),
         TEST_TLS(a_name_is_told_and_an_address_is_not),
+        TEST_TLS(certificates_of_a_file_are_added_to_the_systems_or_alone),
         TEST_TLS(a_stale_connection_is_replaced_under_tls_as_well),
     };
     int failed = harness_run_only("wire", "dispatch wire", tests, COUNT_OF(tests));

@@ -121,6 +121,8 @@ BAD_FIELDS = [
     ({**GOOD, "tls_verify": 1}, "tls_verify"),
     ({**GOOD, "fresh_connection": "no"}, "fresh_connection"),
     ({**GOOD, "tls_ca": "x" * 32769}, "tls_ca"),
+    ({**GOOD, "tls_ca": "/etc/ssl/certs/ca.pem"}, "tls_ca"),
+    ({**GOOD, "tls_ca": ""}, "tls_ca"),
     ({**GOOD, "max_in_flight": 0}, "max_in_flight"),
     ({**GOOD, "name": 7}, "name"),
     ({**GOOD, "name": "zero\u0000byte"}, "name"),

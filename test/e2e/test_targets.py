@@ -1,6 +1,11 @@
 # SPDX-License-Identifier: MIT
 """Which addresses may be called: a server must not become a way into what only it can reach."""
 
+import http.server
+import ssl
+import subprocess
+import threading
+
 import pytest
 from harness.jobs import create_job, expect, trigger, wait_for_end
 from harness.program import run_to_end
@@ -41,6 +46,82 @@ def test_a_name_is_judged_by_the_address_that_is_called(fleet, database, target,
     server = fleet.serve(database, *allowed, "--dispatch", adapter)
     assert wait_for_end(server, trigger(server, job), 20)["status"] == "SUCCESS"
     assert len(target.arrivals("/ok/denied")) == 1
+
+
+# --- Who a target is -----------------------------------------------------------------------------
+
+
+class SecureTarget:
+    """Answers 200 to every request over TLS, with a certificate that nobody has signed."""
+
+    def __init__(self, folder):
+        key, self.certificate = folder / "key.pem", folder / "certificate.pem"
+        make = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2"
+        names = ["-subj", "/CN=test", "-addext", "subjectAltName=IP:127.0.0.1"]
+        subprocess.run(
+            [*make.split(), *names, "-keyout", key, "-out", self.certificate],
+            check=True,
+            stderr=subprocess.DEVNULL,
+        )
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.certificate, key)
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), SecureTarget.Handler)
+        self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
+        self.url = f"https://127.0.0.1:{self.server.server_address[1]}/"
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    def __enter__(self):
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *_):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+@pytest.fixture(scope="module")
+def secure_target(tmp_path_factory):
+    with SecureTarget(tmp_path_factory.mktemp("tls")) as t:
+        yield t
+
+
+def error_of(server, target, **fields):
+    job = create_job(server, target.url, max_retries=0, **fields)
+    return wait_for_end(server, trigger(server, job), 20)["error"]
+
+
+@pytest.mark.parametrize("adapter", ["wire", "curl"])
+def test_a_job_says_how_its_target_proves_itself(fleet, database, secure_target, adapter):
+    server = fleet.serve(database, "--dispatch", adapter)
+    for _ in range(2):
+        assert error_of(server, secure_target, tls_verify=False) is None
+        assert "self-signed certificate" in error_of(server, secure_target)
+        assert error_of(server, secure_target, tls_ca=secure_target.certificate.read_text()) is None
+
+
+@pytest.mark.parametrize("adapter", ["wire", "curl"])
+def test_the_servers_own_certificates_are_beside_the_systems(
+    fleet, database, secure_target, adapter
+):
+    options = ["--dispatch", adapter, "--ca-file", secure_target.certificate]
+    for more in ([], ["--ca-only"]):
+        server = fleet.serve(database, *options, *more)
+        assert error_of(server, secure_target) is None
+        server.stop()
+
+
+def test_to_trust_nobody_is_refused_at_the_start(database):
+    refused = run_to_end("serve", "--db", database, "--ca-only")
+    assert refused.returncode == 2
+    assert "--ca-only needs --ca-file" in refused.stderr
 
 
 # --- The server itself ---------------------------------------------------------------------------

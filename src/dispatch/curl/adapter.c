@@ -187,7 +187,7 @@ static void curl_close(struct dispatch *dispatch)
     free_list(d->stillborn);
     free_list(d->idle);
     free(d->version);
-    free(d->ca_file);
+    free(d->ca);
     free(d);
     curl_global_cleanup();
 }
@@ -202,7 +202,6 @@ static const struct dispatch_adapter curl_adapter = {
 static void take_options(struct curl_dispatch *d, const struct dispatch_options *o)
 {
     d->version = xstrdup(o->version ? o->version : "");
-    d->ca_file = xstrdup(o->ca_file);
     d->targets = o->targets;
     d->connect_ms = o->connect_ms > 0 ? o->connect_ms : CONNECT_MS_DEFAULT;
     d->tls_ms = o->tls_ms > 0 ? o->tls_ms : TLS_MS_DEFAULT;
@@ -238,7 +237,9 @@ enum err dispatch_curl_open(struct loop *l, const struct dispatch_options *o, di
     take_options(d, o);
     d->multi = curl_multi_init();
     assert(d->multi); // Only memory can be missing.
-    err = curl__wire_up(d, f);
+    err = curl__trust_open(d, o, f);
+    if (!err)
+        err = curl__wire_up(d, f);
     if (err) {
         curl_close(&d->dispatch);
         return err;

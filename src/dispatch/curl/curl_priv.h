@@ -3,6 +3,7 @@
 //
 //   adapter.c   the port: open, send, close; which transfers are under way
 //   wire_up.c   libcurl's sockets and its timer on our event loop
+//   trust.c     whose certificates it believes
 //   transfer.c  one easy handle: its options, and what its callbacks note down
 //   verdict.c   a finished transfer -> struct outcome, in words for people
 
@@ -26,7 +27,9 @@ struct curl_dispatch {
     void *context;
 
     char *version;
-    char *ca_file;
+    char *ca; // Certificates in PEM beside those of the system's folder.
+    size_t ca_bytes;
+    bool ca_only; // That folder is not trusted.
     dur_ms connect_ms;
     dur_ms tls_ms;
     size_t connections_max;
@@ -60,6 +63,7 @@ struct transfer {
 
     char origin[ORIGIN_BYTES];
     struct request_parts parts;
+    struct request_text ca;   // Of the job and the server.
     struct curl_slist *lines; // Nodes that point into `parts.headers`; not libcurl's to free.
     size_t lines_capacity;
 
@@ -83,6 +87,12 @@ void curl__transfer_free(struct transfer *t);
 CURLcode curl__transfer_prepare(struct transfer *t, const struct send *s);
 dur_ms curl__connect_bound(const struct transfer *t); // Of everything before the request.
 void curl__transfer_trim(struct transfer *t);         // Before it goes to the idle ones.
+
+// --- trust.c
+
+MUST_CHECK enum err curl__trust_open(struct curl_dispatch *d, const struct dispatch_options *o,
+                                     struct fault *f);
+CURLcode curl__trust_set(struct transfer *t, const struct request *r);
 
 // --- verdict.c
 

@@ -140,8 +140,6 @@ static void set_fixed_options(struct transfer *t)
         code = curl_easy_setopt(t->easy, fixed_numbers[i].option, fixed_numbers[i].value);
     for (size_t i = 0; i < COUNT_OF(fixed_texts) && !code; i++)
         code = curl_easy_setopt(t->easy, fixed_texts[i].option, fixed_texts[i].value);
-    if (!code && t->owner->ca_file)
-        code = curl_easy_setopt(t->easy, CURLOPT_CAINFO, t->owner->ca_file);
     assert(code == CURLE_OK); // dispatch_curl_open has looked at libcurl's version.
 }
 
@@ -162,6 +160,7 @@ void curl__transfer_free(struct transfer *t)
         return;
     curl_easy_cleanup(t->easy);
     request_fini(&t->parts);
+    free(t->ca.bytes);
     free(t->location.bytes);
     free(t->lines);
     free(t->excerpt);
@@ -171,6 +170,7 @@ void curl__transfer_free(struct transfer *t)
 void curl__transfer_trim(struct transfer *t)
 {
     request_trim(&t->parts);
+    request_text_trim(&t->ca);
     free(t->excerpt);
     t->excerpt = NULL;
 }
@@ -262,6 +262,8 @@ CURLcode curl__transfer_prepare(struct transfer *t, const struct send *s)
         code = curl_easy_setopt(t->easy, CURLOPT_FORBID_REUSE, 0L);
     if (!code)
         code = set_method(t, s->request.method);
+    if (!code)
+        code = curl__trust_set(t, &s->request);
     if (!code)
         code = set_deadlines(t);
     return code;

@@ -93,6 +93,7 @@ void wire__report(struct wire *w)
         call__verdict(c, now, &v);
         TAILQ_REMOVE(&list, c, link);
         target__release(w, c->target);
+        trust__release(w, c->trust);
         wire__excerpt_put(w, c->excerpt);
         w->in_flight--;
         put_spare(w, c); // Before the call: it may send, and can then use this very one.
@@ -171,6 +172,7 @@ static void wire_close(struct dispatch *dispatch)
     for (struct call *c; (c = TAILQ_FIRST(&w->ended));) {
         TAILQ_REMOVE(&w->ended, c, link);
         target__release(w, c->target);
+        trust__release(w, c->trust);
         free(c->excerpt);
         call__free(c);
     }
@@ -182,6 +184,7 @@ static void wire_close(struct dispatch *dispatch)
     deadlines__close(&w->deadlines);
     close_soon(w);
     SSL_CTX_free(w->tls);
+    table__fini(&w->trusts);
     request_fini(&w->parts);
     free(w->version);
     free(w);
@@ -225,7 +228,7 @@ enum err dispatch_wire_open(struct loop *l, const struct dispatch_options *o, di
     if (!err)
         err = open_soon(w, f);
     if (!err)
-        err = tls__open(o->ca_file, &w->tls, f);
+        err = tls__open(o->ca_file, o->ca_only, &w->tls, f);
     if (err)
         wire_close(&w->dispatch);
     else

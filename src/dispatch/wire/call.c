@@ -376,6 +376,7 @@ void call__connected(struct call *c, struct connection *n)
 static void forget_last_attempt(struct call *c)
 {
     c->target = NULL;
+    c->trust = NULL;
     c->excerpt = NULL;
     c->body_bytes = c->written = c->location.count = 0;
     c->kept = c->sent = c->write_failed = c->whole = c->damaged = false;
@@ -421,14 +422,19 @@ void call__start(struct call *c, const struct send *s)
     c->ticket = s->ticket;
     c->timeout_ms = s->request.timeout_ms;
     c->repeatable = s->request.repeatable;
+    c->tls_verify = s->request.tls_verify;
     c->started = now.mono;
     c->started_wall = now.wall;
     if (url_read(s->request.api, &url, NULL)) {
         call__trouble(c, trouble_of_url(s->request.api));
         return;
     }
+    if (s->request.tls_ca && !(c->trust = trust__take(w, s->request.tls_ca))) {
+        call__trouble(c, TROUBLE_TLS_CA);
+        return;
+    }
     url_origin(s->request.api, origin);
-    c->target = pool__target(w, &url, origin);
+    c->target = pool__target(c, &url, origin);
     call__compose(c, &s->request, &url);
     if (line__ask(c)) {
         call__connect(c);

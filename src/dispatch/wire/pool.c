@@ -13,6 +13,8 @@
 #include "dispatch/wire/wire_priv.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #define IDLE_MS 4000
@@ -27,13 +29,23 @@ static void target_free(struct wire *w, struct target *t)
 {
     table__remove(&w->pool.targets, &t->entry);
     SSL_SESSION_free(t->session);
+    trust__release(w, t->trust);
     free(t);
 }
 
-static struct target *target_new(struct wire *w, const struct url *u, const char *key)
+static struct trust *trust_of(const struct call *c, const struct url *u)
+{
+    return u->https && c->tls_verify ? c->trust : NULL;
+}
+
+static struct target *target_new(const struct call *c, const struct url *u, const char *key)
 {
     struct target *t = xcalloc(1, sizeof *t);
     t->https = u->https;
+    t->verified = c->tls_verify;
+    t->trust = trust_of(c, u);
+    if (t->trust)
+        t->trust->uses++;
     t->is_address = u->is_address;
     t->port = u->port;
     memcpy(t->host, u->host, sizeof t->host);
@@ -41,19 +53,29 @@ static struct target *target_new(struct wire *w, const struct url *u, const char
     t->entry.key = t->key;
     TAILQ_INIT(&t->idle);
     TAILQ_INIT(&t->line);
-    table__add(&w->pool.targets, &t->entry);
+    table__add(&c->owner->pool.targets, &t->entry);
     return t;
 }
 
-struct target *pool__target(struct wire *w, const struct url *u, const char *origin)
+// What must be the same for two requests to share a connection: plain text, TLS by the server's own
+// certificates or the job's too, or TLS with whoever answers; and host and port.
+static void write_key(const struct call *c, const struct url *u, const char *origin,
+                      char out[static TARGET_ORIGIN + ORIGIN_BYTES])
 {
-    struct pool *p = &w->pool;
+    const struct trust *trust = trust_of(c, u);
+    char kind = !u->https ? 'p' : c->tls_verify ? 's' : 'u'; // Plain, secure, unverified.
+    snprintf(out, TARGET_ORIGIN + ORIGIN_BYTES, "%c%08" PRIx32 "%s", kind,
+             trust ? trust->number : 0, origin);
+}
+
+struct target *pool__target(const struct call *c, const struct url *u, const char *origin)
+{
+    struct pool *p = &c->owner->pool;
     char key[TARGET_ORIGIN + ORIGIN_BYTES];
-    key[0] = u->https ? 's' : 'p'; // Secure or plain.
-    strcpy(key + TARGET_ORIGIN, origin);
+    write_key(c, u, origin, key);
     struct target *t = (struct target *)table__find(&p->targets, key);
     if (!t) {
-        t = target_new(w, u, key);
+        t = target_new(c, u, key);
     } else if (t->uses == 0) {
         TAILQ_REMOVE(&p->unused, t, link);
         p->unused_count--;

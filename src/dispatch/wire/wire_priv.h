@@ -8,6 +8,7 @@
 //   dial.c        host -> connected socket: addresses tried one after the other, overlapping
 //   connection.c  one socket: open, read, write, close, in plain text or through TLS
 //   tls.c         handshakes, verification, resumption
+//   trust.c       the certificates that a job trusts beside the server's own
 //   pool.c        targets, and their connections that wait for the next request
 //   line.c        calls that wait for a connection, when many are wanted at once
 //   ../response*.c   bytes -> answer (pure)
@@ -41,6 +42,7 @@
 #include <sys/types.h>
 
 #define RECEIVE_BYTES 16384
+#define TARGET_ORIGIN 9 // Where the origin begins in the key of a target.
 
 TAILQ_HEAD(call_list, call);
 TAILQ_HEAD(connection_list, connection);
@@ -76,6 +78,8 @@ struct wire {
     struct deadlines deadlines;
     struct resolver *resolver;
     SSL_CTX *tls;
+    struct table trusts;
+    uint32_t trust_last; // The number given last.
     struct pool pool;
     struct line line;
 
@@ -93,7 +97,16 @@ struct wire {
     char received[RECEIVE_BYTES]; // Of the connection being read.
 };
 
-// Scheme, host and port.
+// The certificates of one tls_ca. Calls and targets use it; it goes with the last of them.
+struct trust {
+    struct table_entry entry;
+    char *pem; // The key.
+    X509_STORE *store;
+    size_t uses;
+    uint32_t number; // Never given twice.
+};
+
+// Scheme, host and port, and how the host has to prove itself.
 struct target {
     struct table_entry entry;
     TAILQ_ENTRY(target) link;    // In pool.unused.
@@ -103,14 +116,14 @@ struct target {
     struct call_list line;       // The one that came first is served first.
     TAILQ_ENTRY(target) waiting; // In line.targets, while somebody is in line.
     SSL_SESSION *session;        // To resume; NULL when there is none.
+    struct trust *trust;         // Counts as a use of it; NULL: the server's own alone.
     bool https;
+    bool verified; // The host must prove who it is.
     bool is_address;
     uint16_t port;
     char host[URL_HOST_BYTES_MAX + 1];
-    char key[2 + ORIGIN_BYTES]; // Of the table; the origin begins at TARGET_ORIGIN.
+    char key[TARGET_ORIGIN + ORIGIN_BYTES]; // Of the table.
 };
-
-#define TARGET_ORIGIN 1
 
 // One socket. It is a racer of a dial, carries a call, or is idle in the pool; `source.ready` is
 // the function of the one who has it.
@@ -151,6 +164,7 @@ struct call {
     TAILQ_ENTRY(call) link; // In one of the lists of struct wire.
     struct wire *owner;
     struct target *target;   // NULL: the URL was none.
+    struct trust *trust;     // Of the job's tls_ca, or NULL.
     TAILQ_ENTRY(call) place; // In target.line.
     bool in_line;
     struct connection *connection;
@@ -161,6 +175,7 @@ struct call {
     uint64_t ticket;
     dur_ms timeout_ms;
     bool repeatable;
+    bool tls_verify;
     bool to_head;      // The request is HEAD: its answer has no body.
     bool kept;         // The connection has carried other requests.
     bool sent;         // The first byte was given to the kernel.
@@ -271,8 +286,8 @@ void connection__close(struct connection *n);
 
 enum tls_step { TLS_SECURED, TLS_WAITS, TLS_FAILED };
 
-// `ca_file` NULL: the system's certificates.
-MUST_CHECK enum err tls__open(const char *ca_file, SSL_CTX **out, struct fault *f);
+// The system's certificates unless `ca_only`, and those of `ca_file` if it is not NULL.
+MUST_CHECK enum err tls__open(const char *ca_file, bool ca_only, SSL_CTX **out, struct fault *f);
 void tls__begin(struct connection *n);
 // Goes on with the handshake. *reason, static text, is filled in when it failed.
 enum tls_step tls__shake(struct connection *n, const char **reason);
@@ -280,12 +295,20 @@ ssize_t tls__read(struct connection *n, char *bytes, size_t count);
 ssize_t tls__write(struct connection *n, const char *bytes, size_t count);
 void tls__close(struct connection *n);
 
+// --- trust.c
+
+// Counts as a use of it. NULL when the text is no certificates.
+struct trust *trust__take(struct wire *w, const char *pem);
+void trust__release(struct wire *w, struct trust *t); // NULL is a no-op.
+// Verifies by the certificates of `t` (NULL: none) or else by those of `usual`; 1: verified.
+int trust__verify(struct trust *t, X509_STORE_CTX *usual);
+
 // --- pool.c
 
 void pool__init(struct wire *w, size_t idle_max);
 void pool__fini(struct wire *w); // Closes what is idle; nothing else may be left.
-// Counts as a use of it.
-struct target *pool__target(struct wire *w, const struct url *u, const char *origin);
+// Where the call's next request goes to. Counts as a use of it.
+struct target *pool__target(const struct call *c, const struct url *u, const char *origin);
 void target__release(struct wire *w, struct target *t);
 // A connection that is idle and, if `checked`, was alive a moment ago; NULL: none.
 struct connection *pool__take(struct target *t, bool checked);
