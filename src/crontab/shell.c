@@ -35,18 +35,11 @@ static enum err refuse_at(const struct list *l, const struct trouble *where, con
 
 // --- Where a list ends ---------------------------------------------------------------------------
 
-// Whether a brace on its own stands here.
-static bool is_brace(const struct scanner *s, char brace)
-{
-    const char *text = s->command->text + s->at;
-    return *text == brace && (!text[1] || crontab__is_one_of(text[1], " \t;|&()<>"));
-}
-
 static bool is_at_end(struct list *l)
 {
     enum token token = crontab__peek(&l->scanner);
     return token == TOKEN_END || token == TOKEN_CLOSE ||
-           (token == TOKEN_WORD && is_brace(&l->scanner, '}'));
+           (token == TOKEN_WORD && crontab__is_brace(&l->scanner, '}'));
 }
 
 static enum err close_list(struct list *l)
@@ -66,60 +59,12 @@ static enum err close_list(struct list *l)
 
 // --- What is left out ----------------------------------------------------------------------------
 
-// Passes over words and redirections.
-static enum err skip_words(struct scanner *s)
-{
-    struct environment *known = s->environment;
-    enum err err = ERR_OK;
-    s->environment = NULL;
-    for (enum token t; !err && ((t = crontab__peek(s)) == TOKEN_WORD || t == TOKEN_REDIRECTION);) {
-        struct redirection ignored;
-        struct words words = {0};
-        err = t == TOKEN_WORD ? crontab__scan_word(s, &words, false)
-                              : crontab__scan_redirection(s, &ignored);
-        crontab__words_fini(&words);
-    }
-    s->environment = known;
-    return err;
-}
-
-// Passes over a command, and what its output goes to.
-static enum err skip_command(struct list *l)
-{
-    struct scanner *s = &l->scanner;
-    size_t depth = 0, opened_at = s->at;
-    for (;;) {
-        enum token token = crontab__peek(s);
-        bool opens = token == TOKEN_OPEN || (token == TOKEN_WORD && is_brace(s, '{'));
-        bool closes = token == TOKEN_CLOSE || (token == TOKEN_WORD && is_brace(s, '}'));
-        if (depth == 0 && (closes || (token >= TOKEN_AND && token != TOKEN_PIPE && !opens)))
-            return ERR_OK;
-        if (token == TOKEN_END)
-            return depth ? crontab__command_refuse(s->command, opened_at, 1,
-                                                   "the bracket is not closed")
-                         : ERR_OK;
-        struct trouble ignored;
-        enum err err = ERR_OK;
-        if (opens || closes) {
-            opened_at = opens && depth == 0 ? s->at : opened_at;
-            depth += opens ? 1 : (size_t)-1;
-            s->at++;
-        } else if (token >= TOKEN_AND) {
-            crontab__take(s, &ignored);
-        } else {
-            err = skip_words(s);
-        }
-        if (err)
-            return err;
-    }
-}
-
 static enum err skip_alternative(struct list *l)
 {
     struct scanner *s = &l->scanner;
     crontab__peek(s);
     size_t start = s->at;
-    enum err err = skip_command(l);
+    enum err err = crontab__skip_command(s);
     size_t bytes = s->at - start;
     while (bytes > 0 && crontab__is_blank(s->command->text[start + bytes - 1]))
         bytes--;
@@ -172,6 +117,14 @@ static enum err check_depth(const struct list *l, size_t at, size_t bytes)
                                    "it is a command within more than %d others", DEPTH_MAX - 1);
 }
 
+static enum err check_call(const struct shell *sh, const struct command_text *c, size_t at,
+                           size_t bytes)
+{
+    if (sh->job)
+        return ERR_OK;
+    return crontab__command_refuse(c, at, bytes, "there is no call of curl or wget in it");
+}
+
 // sh -c 'script': the script's list, which has to end where the word does.
 static enum err run_script(struct list *l)
 {
@@ -196,7 +149,7 @@ static enum err run_script(struct list *l)
     crontab__scan_fini(&list.scanner);
     l->shell->environment = known;
     crontab__text_fini(&none.used);
-    return err;
+    return err ? err : check_call(l->shell, outer, c->script_word.at, c->script_word.bytes);
 }
 
 // The call, or a command before it.
@@ -283,7 +236,7 @@ static enum err run_command(struct list *l)
     enum token token = crontab__peek(&l->scanner);
     if (token == TOKEN_OPEN)
         return run_group(l, CLOSES_WITH_BRACKET);
-    if (token == TOKEN_WORD && is_brace(&l->scanner, '{'))
+    if (token == TOKEN_WORD && crontab__is_brace(&l->scanner, '{'))
         return run_group(l, CLOSES_WITH_BRACE);
     return run_simple(l);
 }
@@ -371,14 +324,6 @@ static void note_variables(struct shell *sh)
         crontab__call_note(&sh->call, "%.*s: put in as set", (int)used->count - 1, used->bytes);
 }
 
-static enum err check_call(const struct shell *sh, const struct command_text *command)
-{
-    if (sh->job)
-        return ERR_OK;
-    return crontab__command_refuse(command, 0, strlen(command->text),
-                                   "there is no call of curl or wget in it");
-}
-
 enum err crontab__shell(const struct command_text *command, struct environment *e, struct job **out,
                         uint32_t *delay_s)
 {
@@ -388,7 +333,7 @@ enum err crontab__shell(const struct command_text *command, struct environment *
     crontab__scan_init(&list.scanner, command, e, &sh.arena);
     enum err err = run_list(&list);
     if (!err)
-        err = check_call(&sh, command);
+        err = check_call(&sh, command, 0, strlen(command->text));
     if (!err) {
         note_variables(&sh);
         snprintf(command->line->reason, sizeof command->line->reason, "%s",

@@ -41,4 +41,9 @@ enum err crontab__take_assignments(struct shell *sh, const struct command_text *
 enum err crontab__judge_redirection(struct shell *sh, const struct command_text *c,
                                     const struct redirection *r);
 
+// skip.c: passes over a command, with its brackets and what its output goes to.
+enum err crontab__skip_command(struct scanner *s);
+// Whether a brace on its own stands here.
+bool crontab__is_brace(const struct scanner *s, char brace);
+
 #endif

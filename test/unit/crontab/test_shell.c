@@ -276,6 +276,7 @@ static void locks_and_timeouts_become_members(void **state)
         job_free(j);
     }
     assert_not_convertible("flock -s /tmp/l curl " A, "-s", "a shared lock");
+    assert_not_convertible("flock -n l -c :; curl " A, ":", "there is no call of curl or wget");
     assert_not_convertible("flock -n 9", "-n", "flock has no command");
     assert_not_convertible("timeout 0.01 curl " A, "0.01", "0.1 to 3600 seconds");
     assert_not_convertible("timeout x curl " A, "x", "0.1 to 3600 seconds");
