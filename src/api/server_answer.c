@@ -88,9 +88,12 @@ static const char *number_text(uint64_t number, char out[static 24])
     return at;
 }
 
+// What an answer's own headers do not add fits into FIXED_BYTES_MAX: the request's id has the most.
+#define FIXED_BYTES_MAX (256 + SERVER_REQUEST_ID_BYTES_MAX)
+
 static size_t head_bytes_max(const struct exchange *x)
 {
-    size_t bytes = 512 + (x->answer.content_type ? strlen(x->answer.content_type) : 0);
+    size_t bytes = FIXED_BYTES_MAX + (x->answer.content_type ? strlen(x->answer.content_type) : 0);
     for (const struct answer_header *h = x->answer.headers; h; h = h->next)
         bytes += strlen(h->name) + strlen(h->value) + strlen(": \r\n");
     return bytes;

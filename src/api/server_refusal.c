@@ -6,11 +6,20 @@
 #include <stdio.h>
 #include <string.h>
 
+static void put_hex(char *out, uint32_t number)
+{
+    for (int i = 7; i >= 0; i--, number >>= 4)
+        out[i] = "0123456789abcdef"[number & 15];
+}
+
 // Unique within this process by the number, and in practice among processes by the prefix.
 void server__request_id(struct server *s, char out[static SERVER_REQUEST_ID_BYTES_MAX + 1])
 {
-    unsigned number = atomic_fetch_add_explicit(&s->id_next, 1, memory_order_relaxed);
-    snprintf(out, SERVER_REQUEST_ID_BYTES_MAX + 1, "%08x-%08x", (unsigned)s->id_prefix, number);
+    uint32_t number = atomic_fetch_add_explicit(&s->id_next, 1, memory_order_relaxed);
+    put_hex(out, s->id_prefix);
+    out[8] = '-';
+    put_hex(out + 9, number);
+    out[17] = '\0';
 }
 
 static char *plain_body(const struct refusal *r, size_t *bytes)

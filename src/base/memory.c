@@ -3,12 +3,17 @@
 
 #include "base/memory.h"
 
+#include "base/err.h"
+
 #include <assert.h>
 #include <stdalign.h>
 #include <stdint.h>
 #include <string.h>
 
-#define ARENA_CHUNK_BYTES 16384
+// The first chunk is one that malloc gives away and takes back without a lock; most arenas need no
+// second.
+#define ARENA_CHUNK_BYTES_MIN 960
+#define ARENA_CHUNK_BYTES_MAX 16384
 
 void *xmalloc(size_t bytes)
 {
@@ -60,7 +65,8 @@ void *arena_alloc(struct arena *a, size_t bytes)
     size_t rounded = (bytes + 7) & ~(size_t)7;
     struct arena_chunk *c = a->head;
     if (!c || c->bytes - c->used < rounded) {
-        size_t room = rounded > ARENA_CHUNK_BYTES ? rounded : ARENA_CHUNK_BYTES;
+        size_t usual = c ? MIN(4 * c->bytes, ARENA_CHUNK_BYTES_MAX) : ARENA_CHUNK_BYTES_MIN;
+        size_t room = MAX(rounded, usual);
         c = xmalloc(sizeof *c + room);
         *c = (struct arena_chunk){.next = a->head, .used = 0, .bytes = room};
         a->head = c;
