@@ -15,12 +15,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define REST_MS 20      // When accepting has failed, or the threads do not keep up.
-#define ARRIVING_MAX 32 // Connections in the mail of a thread.
+#define REST_MS 20 // When no descriptor is left.
+#define STEP_MS 1  // When a thread does not keep up.
 
-static void rest(void)
+static void rest(int ms)
 {
-    poll(NULL, 0, REST_MS);
+    poll(NULL, 0, ms);
 }
 
 static bool is_any(const union socket_address *a)
@@ -63,8 +63,8 @@ static void hand_over(struct server *s, int fd, const union socket_address *peer
     a->peer = *peer;
     find_local(s, a);
     struct server_thread *t = choose(s);
-    while (atomic_load_explicit(&t->arriving, memory_order_relaxed) >= ARRIVING_MAX)
-        rest();
+    while (atomic_load_explicit(&t->arriving, memory_order_relaxed) >= t->reserve_max)
+        rest(STEP_MS);
     atomic_fetch_add_explicit(&t->arriving, 1, memory_order_relaxed);
     if (mailbox_post_always(t->mailbox, &a->mail.mail)) {
         close(fd);
@@ -82,7 +82,7 @@ static void *run(void *context)
         if (fd >= 0)
             hand_over(s, fd, &peer);
         else if (errno != ECONNABORTED && errno != EINTR && errno != EINVAL)
-            rest(); // Descriptors or memory are used up.
+            rest(REST_MS);
     }
     return NULL;
 }

@@ -20,8 +20,9 @@
 
 static const unsigned moves[CLIENT_STATES] = {
     [CLIENT_IDLE] = TO(HEAD) | TO(CLOSED),
-    [CLIENT_HEAD] = TO(IDLE) | TO(BODY) | TO(HANDLED) | TO(CLOSED),
-    [CLIENT_BODY] = TO(HANDLED) | TO(CLOSED),
+    [CLIENT_HEAD] = TO(IDLE) | TO(BODY) | TO(READY) | TO(HANDLED) | TO(CLOSED),
+    [CLIENT_BODY] = TO(READY) | TO(HANDLED) | TO(CLOSED),
+    [CLIENT_READY] = TO(HANDLED) | TO(CLOSED),
     [CLIENT_HANDLED] = TO(ANSWERING) | TO(STREAMING) | TO(GONE),
     [CLIENT_ANSWERING] = TO(IDLE) | TO(LINGERING) | TO(CLOSED),
     [CLIENT_STREAMING] = TO(ANSWERING) | TO(GONE),
@@ -79,10 +80,13 @@ static void receive(struct client *c, uint32_t events)
         put_by(c, bytes + taken, (size_t)got - taken);
 }
 
-// The client speaks while its request is worked on, or has gone.
+// The client speaks while its request waits or is worked on, or has gone.
 static void overhear(struct client *c, uint32_t events)
 {
-    if (events & (EPOLLHUP | EPOLLERR))
+    bool gone = events & (EPOLLHUP | EPOLLERR);
+    if (gone && c->state == CLIENT_READY)
+        client__close(c);
+    else if (gone)
         client__lose(c);
     else
         client__want(c, 0);
@@ -125,9 +129,9 @@ static void stream_on(struct client *c, uint32_t events)
 typedef void socket_ready(struct client *c, uint32_t events);
 
 static socket_ready *const readies[CLIENT_STATES] = {
-    [CLIENT_IDLE] = receive,      [CLIENT_HEAD] = receive,         [CLIENT_BODY] = receive,
-    [CLIENT_HANDLED] = overhear,  [CLIENT_ANSWERING] = write_more, [CLIENT_STREAMING] = stream_on,
-    [CLIENT_LINGERING] = discard,
+    [CLIENT_IDLE] = receive,        [CLIENT_HEAD] = receive,      [CLIENT_BODY] = receive,
+    [CLIENT_READY] = overhear,      [CLIENT_HANDLED] = overhear,  [CLIENT_ANSWERING] = write_more,
+    [CLIENT_STREAMING] = stream_on, [CLIENT_LINGERING] = discard,
 };
 
 static void ready(void *context, uint32_t events)
@@ -136,6 +140,12 @@ static void ready(void *context, uint32_t events)
     assert(readies[c->state]);
     c->thread->now = clock_mono_ms();
     readies[c->state](c, events);
+    client__go_on(c);
+}
+
+void client__hear(struct client *c)
+{
+    receive(c, 0);
     client__go_on(c);
 }
 

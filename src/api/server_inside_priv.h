@@ -219,18 +219,20 @@ char *server__refusal_body(struct server *s, const struct refusal *r, size_t *by
 
 // --- server_client.c -------------------------------------------------------------------------
 
-//                  .--------------------------------------------------.
-//                  v                                                  |
-//   opened -----> IDLE --> HEAD --> BODY --> HANDLED --> ANSWERING ---+--> LINGERING --> CLOSED
-//                                               |            ^
-//                                               '-> STREAMING'
+//                .-------------------------------------------------------------.
+//                v                                                             |
+//   opened ---> IDLE --> HEAD --> BODY --> READY --> HANDLED --> ANSWERING ----+--> LINGERING
+//                                                       |            ^                  |
+//                                                       '-> STREAMING'                CLOSED
 //
-// A request without a body goes from HEAD to HANDLED, one that is refused to ANSWERING. A client
-// that leaves while its exchange is lent makes the connection GONE until the answer comes.
+// A request without a body goes from HEAD to READY, one that is refused to HANDLED. A client that
+// leaves while its exchange is lent makes the connection GONE until the answer comes.
 enum client_state {
     CLIENT_IDLE,
     CLIENT_HEAD,
     CLIENT_BODY,
+    CLIENT_READY, // The request waits for the handler; the first that came is the first in the
+                  // list.
     CLIENT_HANDLED,
     CLIENT_ANSWERING,
     CLIENT_STREAMING,
@@ -294,6 +296,9 @@ void client__lose(struct client *c);
 // with what was received before.
 void client__go_on(struct client *c);
 
+// Reads what there is without having been told that there is something. Only while it is reading.
+void client__hear(struct client *c);
+
 // Does what has to be done when the time is over that the connection's state may last.
 void client__check_time(struct client *c, mono_ms now);
 
@@ -302,8 +307,11 @@ void client__check_time(struct client *c, mono_ms now);
 // Reads requests as long as the connection is ready for them. Returns how many bytes it took.
 size_t request__take(struct client *c, const char *bytes, size_t n);
 
-// Answers that the request cannot be, and ends the connection.
+// Answers a request that is not complete by the server itself, and ends the connection.
 void request__refuse(struct client *c, unsigned status, const char *detail);
+
+// Calls the handler for a request that is ready.
+void request__handle(struct client *c);
 
 // --- server_answer.c -----------------------------------------------------------------------------
 

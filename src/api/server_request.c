@@ -71,12 +71,11 @@ static void lend(struct client *c)
     t->handling = NULL;
 }
 
-static void request_came(struct client *c)
+void request__handle(struct client *c)
 {
     struct server *s = c->thread->server;
     struct exchange *x = &c->exchange;
     const char *detail;
-    assert(c->guard.head.chunked || x->body_bytes == c->guard.head.content_length);
     client__move(c, CLIENT_HANDLED);
     if (!exchange__complete(x, &detail))
         exchange__refuse(x, 400, detail);
@@ -90,6 +89,16 @@ static void request_came(struct client *c)
         stream__mail(c);
     else if (x->answered)
         answer__send(c);
+}
+
+// What is reserved does not wait for what others have asked for.
+static void request_came(struct client *c)
+{
+    const struct guard_head *head = &c->guard.head;
+    assert(head->chunked || c->exchange.body_bytes == head->content_length);
+    client__move(c, CLIENT_READY);
+    if (is_reserved(c))
+        request__handle(c);
 }
 
 // --- Everything together -------------------------------------------------------------------------

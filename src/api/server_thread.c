@@ -14,6 +14,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#define HANDLING_MS 2 // Handlers are called so long without a look at the sockets.
+
 static _Thread_local struct server_thread *current;
 
 bool server_thread__is_current(const struct server_thread *t)
@@ -74,19 +76,40 @@ static enum seat find_seat(struct server_thread *t, const union socket_address *
     return seat;
 }
 
-// The oldest connection of the reserve that nobody works for makes room for the newest.
-static bool reserve_has_room(struct server_thread *t)
+static bool close_first_reserved(struct server_thread *t, enum client_state state)
 {
     struct client *c;
-    if (t->reserve_count < t->reserve_max)
-        return true;
     TAILQ_FOREACH(c, &t->reserve, reserve_link) {
-        if (client__is_reading(c) || c->state == CLIENT_LINGERING) {
+        if (c->state == state) {
             client__close(c);
             return true;
         }
     }
     return false;
+}
+
+// Reads what has come since the loop was last asked.
+static void hear_reserve(struct server_thread *t)
+{
+    struct client *next;
+    for (struct client *c = TAILQ_FIRST(&t->reserve); c; c = next) {
+        next = TAILQ_NEXT(c, reserve_link);
+        if (c->state == CLIENT_IDLE)
+            client__hear(c);
+    }
+}
+
+// A connection of the reserve makes room for the next: one that has its answer, else the oldest
+// that has said something, but not all. A probe says all at once, so one that has said nothing yet
+// may be a probe, and goes last.
+static bool reserve_has_room(struct server_thread *t)
+{
+    if (t->reserve_count < t->reserve_max)
+        return true;
+    hear_reserve(t);
+    return t->reserve_count < t->reserve_max || close_first_reserved(t, CLIENT_LINGERING) ||
+           close_first_reserved(t, CLIENT_HEAD) || close_first_reserved(t, CLIENT_BODY) ||
+           close_first_reserved(t, CLIENT_IDLE);
 }
 
 void server_thread__arrive(struct server_thread *t, const struct arrival *a)
@@ -193,6 +216,23 @@ static void look(struct server_thread *t)
     t->look_at = has_connections(t) ? now + look_every(t) : MONO_NEVER;
 }
 
+// Handlers may take long. After some of them the sockets are looked at again, so that reserved
+// paths are answered meanwhile.
+static void handle_ready(struct server_thread *t)
+{
+    struct client_list *ready = &t->places[CLIENT_READY];
+    mono_ms until = 0;
+    for (struct client *c; (c = TAILQ_FIRST(ready));) {
+        t->now = clock_mono_ms();
+        if (until == 0)
+            until = t->now + HANDLING_MS;
+        else if (t->now >= until)
+            break;
+        request__handle(c);
+        client__go_on(c);
+    }
+}
+
 static void free_closed(struct server_thread *t)
 {
     struct client_list *closed = &t->places[CLIENT_CLOSED];
@@ -206,6 +246,8 @@ static void free_closed(struct server_thread *t)
 
 static int wait_ms(const struct server_thread *t)
 {
+    if (!TAILQ_EMPTY(&t->places[CLIENT_READY]))
+        return 0;
     if (t->look_at == MONO_NEVER)
         return -1;
     return (int)MAX(0, t->look_at - clock_mono_ms());
@@ -216,6 +258,7 @@ void server_thread__turn(struct server_thread *t, int timeout_ms)
     current = t;
     int wait = wait_ms(t);
     loop_turn(t->loop, timeout_ms >= 0 && (wait < 0 || timeout_ms < wait) ? timeout_ms : wait);
+    handle_ready(t);
     look(t);
     free_closed(t);
 }
@@ -233,7 +276,7 @@ void server_thread__close_connections(struct server_thread *t)
 static void *run(void *context)
 {
     struct server_thread *t = context;
-    while (!t->closing || t->lent > 0)
+    while (!t->closing || t->lent > 0 || !TAILQ_EMPTY(&t->places[CLIENT_READY]))
         server_thread__turn(t, -1);
     server_thread__close_connections(t);
     return NULL;

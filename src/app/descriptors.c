@@ -23,10 +23,17 @@ static uint64_t reserve_for(uint64_t connections)
     return MAX(RESERVE_MIN, MIN(RESERVE_MAX, connections / 16));
 }
 
+// As many as are in the reserve may have been accepted and not yet have been looked at.
+static uint64_t for_clients_of(uint64_t connections, uint64_t reserve)
+{
+    return connections + 2 * reserve;
+}
+
 enum err descriptors_share(uint64_t limit, struct descriptors *d, struct fault *f)
 {
     uint64_t fixed = FIXED + FIXED_PER_THREAD * d->api_threads;
-    uint64_t needed = fixed + RESERVE_MIN + CONNECTIONS_MIN + ATTEMPTS_MIN;
+    uint64_t clients_min = for_clients_of(CONNECTIONS_MIN, RESERVE_MIN);
+    uint64_t needed = fixed + clients_min + ATTEMPTS_MIN;
     if (limit < needed)
         return fault_set(f, ERR_LIMIT,
                          "this process may open %" PRIu64 " files and sockets; with %" PRIu64
@@ -34,14 +41,14 @@ enum err descriptors_share(uint64_t limit, struct descriptors *d, struct fault *
                          limit, d->api_threads, needed);
 
     uint64_t left = limit - fixed;
-    uint64_t for_clients = d->connections + reserve_for(d->connections);
+    uint64_t for_clients = for_clients_of(d->connections, reserve_for(d->connections));
     if (for_clients > left || d->attempts > left - for_clients) {
         uint64_t unwanted = left > d->attempts ? left - d->attempts : 0;
-        uint64_t share = MAX(MAX(left / 4, RESERVE_MIN + CONNECTIONS_MIN), unwanted);
+        uint64_t share = MAX(MAX(left / 4, clients_min), unwanted);
         for_clients = MIN(for_clients, share);
     }
     d->reserve = MIN(reserve_for(d->connections), MAX(RESERVE_MIN, for_clients / 16));
-    d->connections = MIN(d->connections, for_clients - d->reserve);
+    d->connections = MIN(d->connections, for_clients - 2 * d->reserve);
     d->attempts = MIN(d->attempts, left - for_clients);
     return ERR_OK;
 }

@@ -216,7 +216,7 @@ def test_clients_that_vanish_leave_nothing_behind(hostile):
             s.send(request[: cut or None])
     check_livez(server)
     vanished = expect(server.get("/jobs?q=vanished&limit=500"), 200).json["jobs"]
-    assert {job["name"] for job in vanished} == {"vanished"}
+    assert {job["name"] for job in vanished} <= {"vanished"}  # Whole jobs, or none.
 
 
 # --- Greedy ones ---------------------------------------------------------------------------------
