@@ -44,6 +44,7 @@ class Check(NamedTuple):
 
 
 ROW = r'^\s*\{"([^"]+)"'
+OPTION = r"""^\s*\{(?:0|'.'), "([^"]+)\""""
 CHECKS = (
     Check(
         "route",
@@ -129,6 +130,31 @@ CHECKS = (
         "class of addresses",
         Code("src/base/address_policy.c", r'^\s*\{"([a-z-]+)", '),
         Table("docs/configuration.md", "Lists of addresses"),
+    ),
+    Check(
+        "option of curl",
+        Code("src/crontab/curl.c", OPTION, form="--{}"),
+        Table("docs/migrating.md", "curl"),
+    ),
+    Check(
+        "option of wget",
+        Code("src/crontab/wget.c", OPTION, form="--{}"),
+        Table("docs/migrating.md", "wget"),
+    ),
+    Check(
+        "wrapper",
+        Code("src/crontab/wrapper.c", r'(?:WRAPPER\(|PLAIN\(|\.name = )"([^"]+)"'),
+        Table("docs/migrating.md", "Wrappers"),
+    ),
+    Check(
+        "command beside a call",
+        Code("src/crontab/bystander.c", r'\{"([^"]+)", \w+, (?:true|false), '),
+        Table("docs/migrating.md", "Beside the call"),
+    ),
+    Check(
+        "program",
+        Code("src/crontab/browse.c", r'(?:BROWSER\(|\.name = )"([^"]+)"'),
+        Table("docs/migrating.md", "Other programs"),
     ),
     Check(
         "verdict",
