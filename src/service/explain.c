@@ -138,7 +138,7 @@ static enum err prepare(struct known *k, struct service_problem *p)
     return err;
 }
 
-static struct explanation *explain(struct known *k)
+static struct explanation *explain_occurrence(struct known *k)
 {
     struct explanation *out = xcalloc(1, sizeof *out);
     service__judge(&k->facts, out);
@@ -149,8 +149,13 @@ static struct explanation *explain(struct known *k)
         out->execution = k->missed;
         k->missed = (struct execution){0};
     }
-    if (k->job)
-        out->run_count = service_next_runs(k->job, k->facts.now, SERVICE_NEXT_RUNS, out->runs);
+    return out;
+}
+
+static struct explanation *explain_job(struct known *k)
+{
+    struct explanation *out = xcalloc(1, sizeof *out);
+    service__judge_present(&k->facts, out);
     return out;
 }
 
@@ -165,8 +170,8 @@ static const struct host_down *find_down(const struct core_status *s, const stru
     return NULL;
 }
 
-enum err service_explain(struct service *s, job_id id, wall_ms at, struct explanation **out,
-                         struct service_problem *p)
+static enum err explain_at(struct service *s, job_id id, wall_ms at, bool job_itself,
+                           struct explanation **out, struct service_problem *p)
 {
     struct engine_status status = engine_status(s->engine);
     struct known k = {.facts = {.at = at - ((at % 1000) + 1000) % 1000,
@@ -183,9 +188,23 @@ enum err service_explain(struct service *s, job_id id, wall_ms at, struct explan
     else
         err = prepare(&k, p);
     if (!err)
-        *out = explain(&k);
+        *out = job_itself ? explain_job(&k) : explain_occurrence(&k);
+    if (!err && k.job)
+        (*out)->run_count = service_next_runs(k.job, k.facts.now, SERVICE_NEXT_RUNS, (*out)->runs);
     known_fini(&k);
     return err;
+}
+
+enum err service_explain(struct service *s, job_id id, wall_ms at, struct explanation **out,
+                         struct service_problem *p)
+{
+    return explain_at(s, id, at, false, out, p);
+}
+
+enum err service_explain_job(struct service *s, job_id id, struct explanation **out,
+                             struct service_problem *p)
+{
+    return explain_at(s, id, clock_wall_ms(), true, out, p);
 }
 
 void explanation_free(struct explanation *e)

@@ -17,6 +17,7 @@
 #define RUNS_LOOKED_AT 10000 // Of a job that may run so often, further ones are taken on trust.
 
 static const char *const names[EXPLAIN_VERDICTS] = {
+    [EXPLAIN_ACTIVE] = "active",
     [EXPLAIN_NOT_SCHEDULED] = "not_scheduled",
     [EXPLAIN_RAN] = "ran",
     [EXPLAIN_SKIPPED] = "skipped",
@@ -62,72 +63,6 @@ static struct words time_words(wall_ms at)
     if (at % 1000 == 0)
         memcpy(w.text + 19, "Z", 2);
     return w;
-}
-
-// --- Occurrences around the instant --------------------------------------------------------------
-
-// The version that held at `at`, or NULL before the first.
-static const struct job_span *span_at(const struct explain_facts *f, wall_ms at)
-{
-    for (size_t i = f->span_count; i-- > 0;)
-        if (f->spans[i].version->from_at < at && at <= f->spans[i].until)
-            return &f->spans[i];
-    return NULL;
-}
-
-static const struct job_span *last_span(const struct explain_facts *f)
-{
-    return &f->spans[f->span_count - 1];
-}
-
-static wall_ms next_of(const struct explain_facts *f, wall_ms after)
-{
-    for (size_t i = 0; i < f->span_count; i++) {
-        wall_ms next = job_span_next(&f->spans[i], after, WALL_NEVER);
-        if (next != WALL_NEVER)
-            return next;
-    }
-    return WALL_NEVER;
-}
-
-// The span's last occurrence up to `limit`, or 0. There is no way to ask a schedule for that, so a
-// distance in which there is one is found by doubling, and then halved.
-static wall_ms last_of_span(const struct job_span *s, wall_ms limit)
-{
-    wall_ms first = MAX(s->version->from_at, 0);
-    if (limit <= first || job_span_next(s, first, limit) == WALL_NEVER)
-        return 0;
-    wall_ms none = limit; // No occurrence lies in (none, limit],
-    wall_ms one = limit;  // and one lies in (one, limit].
-    for (dur_ms back = 1000; job_span_next(s, one, limit) == WALL_NEVER; back *= 2) {
-        none = one;
-        one = MAX(limit - back, first);
-    }
-    while (none - one > 1000) {
-        wall_ms middle = one + (none - one) / 2;
-        if (job_span_next(s, middle, limit) == WALL_NEVER)
-            none = middle;
-        else
-            one = middle;
-    }
-    return job_span_next(s, one, limit);
-}
-
-static wall_ms previous_of(const struct explain_facts *f, wall_ms before)
-{
-    for (size_t i = f->span_count; i-- > 0;) {
-        wall_ms last = last_of_span(&f->spans[i], before - 1);
-        if (last)
-            return last;
-    }
-    return 0;
-}
-
-// Whether the version's schedule names the instant, whatever else there is about the version.
-static bool is_scheduled(const struct job_span *s, wall_ms at)
-{
-    const struct job_version *v = s->version;
-    return at >= v->start_at && at <= v->end_at && cron_matches(&s->schedule, s->zone, at);
 }
 
 // --- An instant with a row -----------------------------------------------------------------------
@@ -190,9 +125,9 @@ static void judge_pending(const struct explain_facts *f, struct explanation *out
 // Whether a planned row will still be owed when its instant comes.
 static bool is_owed(const struct explain_facts *f)
 {
-    const struct job_span *s = span_at(f, f->at);
+    const struct job_span *s = service__span_at(f, f->at);
     return f->execution->state != EXECUTION_PENDING || f->at <= f->now ||
-           (s && s->version->phase == JOB_ACTIVE && is_scheduled(s, f->at));
+           (s && s->version->phase == JOB_ACTIVE && service__is_scheduled(s, f->at));
 }
 
 static void judge_row(const struct explain_facts *f, struct explanation *out)
@@ -265,7 +200,7 @@ static void judge_paused(const struct explain_facts *f, const struct job_span *s
     const struct job_span *last = s;
     while (first > f->spans && first[-1].version->phase == JOB_PAUSED)
         first--;
-    while (last < last_span(f) && last[1].version->phase == JOB_PAUSED)
+    while (last < service__span_last(f) && last[1].version->phase == JOB_PAUSED)
         last++;
     out->since = first->version->from_at;
     out->until = last->until != WALL_NEVER ? last->until : last->version->paused_until;
@@ -346,9 +281,9 @@ static void judge_active(const struct explain_facts *f, const struct job_span *s
 // A job that was changed while the clock was ahead begins only when the clock gets there again.
 static bool awaits_its_version(const struct explain_facts *f)
 {
-    const struct job_span *last = last_span(f);
+    const struct job_span *last = service__span_last(f);
     return is_held(f) && f->at > f->now && f->at <= last->version->from_at &&
-           last->version->phase == JOB_ACTIVE && is_scheduled(last, f->at);
+           last->version->phase == JOB_ACTIVE && service__is_scheduled(last, f->at);
 }
 
 static void judge_version(const struct explain_facts *f, const struct job_span *s,
@@ -362,14 +297,14 @@ static void judge_version(const struct explain_facts *f, const struct job_span *
     else if (f->at > v->end_at)
         say(out, EXPLAIN_FINISHED, "the job has no occurrence after its end_at, %s",
             time_words(v->end_at).text);
-    else if (!is_scheduled(s, f->at))
+    else if (!service__is_scheduled(s, f->at))
         judge_unscheduled(f, s, out);
     else if (v->phase == JOB_PAUSED)
         judge_paused(f, s, out);
     else
         judge_active(f, s, out);
     if (out->verdict == EXPLAIN_NOT_SCHEDULED && awaits_its_version(f)) {
-        out->until = last_span(f)->version->from_at;
+        out->until = service__span_last(f)->version->from_at;
         say(out, EXPLAIN_HELD_BY_CLOCK,
             "the clock went back, so the job's last change holds only from %s on",
             time_words(out->until).text);
@@ -378,15 +313,44 @@ static void judge_version(const struct explain_facts *f, const struct job_span *
 
 void service__judge(const struct explain_facts *f, struct explanation *out)
 {
-    const struct job_span *s = span_at(f, f->at);
+    const struct job_span *s = service__span_at(f, f->at);
     out->at = f->at;
     out->until = WALL_NEVER;
-    out->previous = previous_of(f, f->at);
-    out->next = next_of(f, f->at);
+    out->previous = service__previous_of(f, f->at);
+    out->next = service__next_of(f, f->at);
     if (f->execution && is_owed(f))
         judge_row(f, out);
     else if (s)
         judge_version(f, s, out);
     else
         judge_before_first(f, out);
+}
+
+// --- The job as it is now ------------------------------------------------------------------------
+
+static void judge_job(const struct explain_facts *f, const struct job_span *s,
+                      struct explanation *out)
+{
+    const struct job_version *v = s->version;
+    if (v->phase == JOB_DELETED)
+        say(out, EXPLAIN_DELETED, "the job was deleted at %s", time_words(v->from_at).text);
+    else if (v->phase == JOB_FINISHED)
+        say(out, EXPLAIN_FINISHED, "the job has finished: it can fire no more");
+    else if (v->phase == JOB_PAUSED)
+        judge_paused(f, s, out);
+    else if (is_held(f)) {
+        out->until = f->progress.progress.watermark;
+        say(out, EXPLAIN_HELD_BY_CLOCK, "the clock went back, so schedules hold until %s",
+            time_words(out->until).text);
+    } else
+        say(out, EXPLAIN_ACTIVE, "the job is active");
+}
+
+void service__judge_present(const struct explain_facts *f, struct explanation *out)
+{
+    out->at = f->at;
+    out->until = WALL_NEVER;
+    out->previous = service__scheduled_up_to(f, f->at);
+    out->next = service__scheduled_after(f, f->at);
+    judge_job(f, service__span_last(f), out);
 }

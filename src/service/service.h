@@ -201,6 +201,7 @@ MUST_CHECK enum err service_count_executions(struct service *s, wall_ms from, wa
 #define SERVICE_NEXT_RUNS 5
 
 enum explain_verdict {
+    EXPLAIN_ACTIVE, // Of the job itself, not of an occurrence.
     EXPLAIN_NOT_SCHEDULED,
     EXPLAIN_RAN, // Or it is running: see the execution.
     EXPLAIN_SKIPPED,
@@ -238,6 +239,11 @@ struct explanation {
 // Also for a deleted job, for as long as its rows are kept. The caller frees *out.
 MUST_CHECK enum err service_explain(struct service *s, job_id id, wall_ms at,
                                     struct explanation **out, struct service_problem *p);
+// What the job is up to now: active, paused (since when, and why), finished, deleted or held by the
+// clock. `previous` is the last instant of its schedule up to now and `next` the first one after
+// now, whether it ran or will run there or not: ask service_explain. There is no execution.
+MUST_CHECK enum err service_explain_job(struct service *s, job_id id, struct explanation **out,
+                                        struct service_problem *p);
 void explanation_free(struct explanation *e); // NULL is a no-op.
 
 // --- Schedules -----------------------------------------------------------------------------------

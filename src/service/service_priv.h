@@ -141,5 +141,19 @@ struct explain_facts {
 
 // Pure. Sets what it has to say; the execution, its strings and the next runs are the caller's.
 void service__judge(const struct explain_facts *f, struct explanation *out);
+// The same about the job as it is now, rather than about an occurrence: `previous` and `next` are
+// the instants of its schedule around `at`, also while it is paused.
+void service__judge_present(const struct explain_facts *f, struct explanation *out);
+
+// spans.c: instants of the job's versions. 0 and WALL_NEVER: there is none.
+const struct job_span *service__span_at(const struct explain_facts *f, wall_ms at); // Or NULL.
+const struct job_span *service__span_last(const struct explain_facts *f);
+wall_ms service__next_of(const struct explain_facts *f, wall_ms after);
+wall_ms service__previous_of(const struct explain_facts *f, wall_ms before);
+// Whether the version's schedule names the instant, whatever else there is about the version.
+bool service__is_scheduled(const struct job_span *s, wall_ms at);
+// The same as if the job had never been paused.
+wall_ms service__scheduled_up_to(const struct explain_facts *f, wall_ms at);
+wall_ms service__scheduled_after(const struct explain_facts *f, wall_ms at);
 
 #endif

@@ -31,7 +31,7 @@ def text_of(at_ms):
 def explain(server, job, at_ms=None):
     query = "" if at_ms is None else f"?at={text_of(at_ms)}"
     answer = expect(server.get(f"/jobs/{job['id']}/explain{query}"), 200).json
-    assert answer.keys() == MEMBERS
+    assert answer.keys() == (MEMBERS if query else MEMBERS | {"last", "next"})
     assert answer["job_id"] == job["id"]
     assert answer["detail"]
     return answer
@@ -42,7 +42,49 @@ def wait_for_verdict(server, job, at_ms, verdict, seconds=20):
         answer = explain(server, job, at_ms)
         return answer if answer["verdict"] == verdict else None
 
-    return wait_until(found, seconds, f"{text_of(at_ms)} is {verdict}")
+    return wait_until(found, seconds, f"{at_ms and text_of(at_ms)} is {verdict}")
+
+
+# --- The job as it is ----------------------------------------------------------------------------
+
+
+def test_without_an_instant_the_last_and_the_next_occurrence_are_judged(server, target):
+    job = create_job(server, target.url("/ok/lately"), EVERY_SECOND)
+
+    def last_ran():
+        answer = explain(server, job)
+        return answer if answer["last"] and answer["last"]["verdict"] == "ran" else None
+
+    answer = wait_until(last_ran, 10, "an occurrence ran")
+    assert answer["verdict"] == "active"
+    assert answer["last"]["execution"]["job_id"] == job["id"]
+    assert answer["last"]["at"] == answer["previous_run"]
+    assert answer["next"]["at"] == answer["next_run"]
+    assert answer["next"]["verdict"] in ("future", "planned")
+    for words in ("the job is active", "its last occurrence was at", "the next one is at"):
+        assert words in answer["detail"]
+
+
+def test_a_paused_job_says_so_whatever_the_hour(shared_server, shared_target):
+    job = create_job(shared_server, shared_target.url("/ok/six"), "0 6 * * *")
+    reason = {"reason": "the bank is closed"}
+    expect(shared_server.post(f"/jobs/{job['id']}/pause", reason), 200)
+    answer = explain(shared_server, job)
+    assert (answer["verdict"], answer["reason"]) == ("paused", "the bank is closed")
+    assert parse_ms(answer["since"]) <= now_ms()
+    assert "the bank is closed" in answer["detail"]
+    assert "its first occurrence is at" in answer["detail"]
+    assert answer["next"]["verdict"] == "paused" and answer["next_run"].endswith("T06:00:00.000Z")
+    assert (answer["last"], answer["previous_run"]) == (None, None)
+
+
+def test_a_job_that_is_over_says_how_it_ended(server, target):
+    job = create_job(server, target.url("/ok/over"), EVERY_SECOND, max_runs=1)
+    over = wait_for_verdict(server, job, None, "finished")
+    assert over["last"]["verdict"] == "ran" and over["next"] is None
+    expect(server.delete(f"/jobs/{job['id']}"), 204)
+    gone = explain(server, job)
+    assert (gone["verdict"], gone["last"]["verdict"]) == ("deleted", "ran")
 
 
 # --- What was and what will be -------------------------------------------------------------------
@@ -88,10 +130,9 @@ def test_an_instant_beside_the_schedule_has_its_neighbours(shared_server, shared
 
 def test_now_is_meant_when_no_instant_is_named(shared_server, shared_target):
     job = create_job(shared_server, shared_target.url("/ok"), NEVER_SOON)
-    wait_until_clock(second_after(0))  # In the second of its creation it was not there yet.
     answer = explain(shared_server, job)
     assert abs(parse_ms(answer["at"]) - now_ms()) < 60_000
-    assert answer["verdict"] == "not_scheduled"
+    assert (answer["verdict"], answer["last"]) == ("active", None)
     assert answer["next_run"] == "2199-01-01T00:00:00.000Z"
 
 

@@ -394,6 +394,50 @@ static void every_verdict_has_a_name_of_its_own(void **state)
 
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
+// --- The job itself ------------------------------------------------------------------------------
+
+static const struct explanation *judge_job(struct world *w, double hour)
+{
+    judge(w, hour); // Makes the versions ready.
+    free(w->out.reason);
+    w->out = (struct explanation){0};
+    service__judge_present(&w->facts, &w->out);
+    return &w->out;
+}
+
+static void a_job_is_judged_by_what_it_is_now(void **state)
+{
+    struct world *w = *state;
+    version(w, 0, JOB_ACTIVE);
+    const struct explanation *e = judge_job(w, 12.5);
+    assert_int_equal(e->verdict, EXPLAIN_ACTIVE);
+    assert_int_equal(e->previous, AT(12));
+    assert_int_equal(e->next, AT(13));
+
+    version(w, 12.25, JOB_PAUSED)->reason = xstrdup("the bank is closed");
+    e = judge_job(w, 15.5);
+    assert_int_equal(e->verdict, EXPLAIN_PAUSED);
+    assert_int_equal(e->since, AT(12.25));
+    assert_string_equal(e->reason, "the bank is closed");
+    assert_int_equal(e->previous, AT(15)); // Where it would have run.
+    assert_int_equal(e->next, AT(16));
+
+    version(w, 16.5, JOB_DELETED);
+    e = judge_job(w, 20);
+    assert_int_equal(e->verdict, EXPLAIN_DELETED);
+    assert_int_equal(e->previous, AT(16));
+    assert_int_equal(e->next, WALL_NEVER);
+}
+
+static void schedules_that_the_clock_holds_are_said_to_be(void **state)
+{
+    struct world *w = *state;
+    version(w, 0, JOB_ACTIVE);
+    w->facts.progress.progress.watermark = AT(14);
+    assert_int_equal(judge_job(w, 12)->verdict, EXPLAIN_HELD_BY_CLOCK);
+    assert_int_equal(w->out.until, AT(14));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -405,6 +449,8 @@ int main(void)
         TEST(an_instant_that_is_not_scheduled_has_neighbours),
         TEST(neighbours_keep_to_what_the_job_was),
         TEST(a_rare_schedule_has_a_previous_occurrence_too),
+        TEST(a_job_is_judged_by_what_it_is_now),
+        TEST(schedules_that_the_clock_holds_are_said_to_be),
         TEST(before_the_first_version_there_was_no_job),
         TEST(a_pause_is_told_whole),
         TEST(after_the_end_nothing_is_owed),
