@@ -20,7 +20,8 @@ from typing import NamedTuple
 
 
 class Code(NamedTuple):
-    """`pattern` has a group for each part of a name; `form` makes the name of them."""
+    """`pattern` has a group for each part of a name; `form` makes the name of them. `path` may
+    stand for several files, as in `src/*/*.c`."""
 
     path: str
     pattern: str
@@ -122,6 +123,11 @@ CHECKS = (
         Table("docs/operations.md", "Histograms"),
     ),
     Check(
+        "event of the log",
+        Code("src/**/*.c", r'"((?!carillon)[a-z]+\.[a-z_]+)"'),
+        Table("docs/operations.md", "The log"),
+    ),
+    Check(
         "setting",
         Code("src/config/settings.def", r"^(?:TEXT|NUMBER|DURATION|FLAG)\((\w+)"),
         Table("docs/configuration.md", "Settings"),
@@ -168,7 +174,10 @@ CHECKS = (
 
 
 def names_in_code(code):
-    text = Path(code.path).read_text()
+    files = sorted(Path().glob(code.path))
+    if not files:
+        raise LookupError(f"there is no {code.path} any more; see tools/docs.py")
+    text = "\n".join(file.read_text() for file in files)
     for marker in filter(None, (code.after, code.until)):
         if marker not in text:
             raise LookupError(f"{code.path}: there is no {marker!r} any more; see tools/docs.py")

@@ -37,6 +37,11 @@ void log_setup(enum log_level lowest, enum log_format format)
 }
 
 // `limit` leaves room for what must still come: the end of the line, and of a quote that is open.
+bool log_enabled(enum log_level level)
+{
+    return level >= level_lowest;
+}
+
 struct line {
     size_t used;
     size_t limit;
@@ -185,7 +190,7 @@ void log_release(void)
 void log_write(enum log_level level, const char *event, const struct log_field *fields,
                size_t count)
 {
-    if (level < level_lowest)
+    if (!log_enabled(level))
         return;
     struct line l = {.limit = sizeof l.bytes - LINE_END_BYTES};
     put_head(&l, level, event);

@@ -35,6 +35,9 @@ static inline struct log_field log_text_field(const char *name, const char *text
 // At start, before there are threads. Default: text, from LOG_LEVEL_INFO.
 void log_setup(enum log_level lowest, enum log_format format);
 
+// Whether lines of this level are written, for callers to whom making one costs something.
+bool log_enabled(enum log_level level);
+
 void log_write(enum log_level level, const char *event, const struct log_field *fields,
                size_t count);
 

@@ -51,7 +51,7 @@ static void begin_again(struct core *c, struct core_job *j)
     j->changed_at = MIN(j->changed_at, c->now.wall);
     if (j->effective_from > c->now.wall) {
         j->effective_from = c->now.wall;
-        core__record_job_state(c, j, NULL);
+        core__record_job_state(c, j);
     }
     for (struct open *o = j->first_open; o; o = o->job_next)
         if (is_ahead(c, o))

@@ -23,7 +23,7 @@ void core__job_settle_open(struct core *c, struct core_job *j)
         j->finished = true;
         j->version++;
         c->jobs_active--;
-        core__record_job_state(c, j, NULL);
+        core__record_job_move(c, j, JOB_MOVE_FINISHED, NULL);
     }
 }
 
@@ -132,7 +132,7 @@ void core__job_gone(struct core *c, struct core_job *j)
     j->paused_until = WALL_NEVER;
     agenda_remove(c->plan, &j->plan);
     return_runs(c, j);
-    core__record_job_state(c, j, "the target answered 410 Gone");
+    core__record_job_move(c, j, JOB_MOVE_PAUSED, "the target answered 410 Gone");
     stop_executions(c, j, "the job was paused");
 }
 
@@ -327,7 +327,7 @@ void core__resume_due(struct core *c)
         j->effective_from = j->changed_at = MAX(j->effective_from, j->paused_until);
         j->paused_until = WALL_NEVER;
         c->jobs_active++;
-        core__record_job_state(c, j, NULL);
+        core__record_job_move(c, j, JOB_MOVE_RESUMED, NULL);
         begin(c, j);
     }
 }

@@ -270,3 +270,11 @@ struct core_status core_status(const struct core *c)
     list_down(c, &s);
     return s;
 }
+
+void core_flight(const struct core *c, uint64_t ticket, struct execution_key *key,
+                 unsigned *attempt)
+{
+    const struct open *o = core__open_by_ticket(c, ticket);
+    *key = o->record.key;
+    *attempt = o->record.attempts;
+}

@@ -223,4 +223,8 @@ struct core_status {
 
 struct core_status core_status(const struct core *c);
 
+// Which execution a send is for whose outcome has not been told yet, and the number of its attempt.
+void core_flight(const struct core *c, uint64_t ticket, struct execution_key *key,
+                 unsigned *attempt);
+
 #endif

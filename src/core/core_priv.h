@@ -255,7 +255,7 @@ struct host *core__host_take(struct core *c, const char *api);
 void core__host_release(struct core *c, struct host *h);
 struct open *core__open_new(struct core *c, struct core_job *j);
 void core__open_free(struct core *c, struct open *o);
-struct open *core__open_by_ticket(struct core *c, uint64_t ticket);
+struct open *core__open_by_ticket(const struct core *c, uint64_t ticket);
 uint64_t core__ticket(const struct open *o);
 void core__tables_free(struct core *c);
 
@@ -275,7 +275,9 @@ void core__record_server_alert(struct core *c, enum alert_kind kind, const char 
 // What of its row the core itself changes. `reason`: why it is paused, when that changes.
 struct job_state core__job_state(const struct core *c, const struct core_job *j,
                                  const char *reason);
-void core__record_job_state(struct core *c, const struct core_job *j, const char *reason);
+void core__record_job_state(struct core *c, const struct core_job *j);
+void core__record_job_move(struct core *c, const struct core_job *j, enum job_move move,
+                           const char *reason); // Of a pause; copied. NULL for others.
 void core__record_client_key(struct core *c, const struct command *cmd, const struct reply *r);
 void core__record_progress(struct core *c);
 

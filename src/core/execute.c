@@ -95,7 +95,7 @@ static void count_result(struct core *c, const struct open *o)
     if (state == EXECUTION_FAILED && j->failures >= j->policy->alert_after)
         raise_failure(c, o);
     if (j->failures != before && j->policy->alert_after > 1 && !j->deleted)
-        core__record_job_state(c, j, NULL);
+        core__record_job_state(c, j);
 }
 
 // What follows from its end, for its job and for those that wait.

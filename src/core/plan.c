@@ -60,7 +60,7 @@ static void count_run(struct core *c, struct core_job *j, struct open *o)
         return;
     o->counted = true;
     j->runs++;
-    core__record_job_state(c, j, NULL);
+    core__record_job_state(c, j);
 }
 
 // It is taken back before its instant, or a change of the job decides about it anew.
@@ -71,7 +71,7 @@ void core__return_run(struct core *c, struct open *o)
         return;
     o->counted = false;
     o->job->runs--;
-    core__record_job_state(c, o->job, NULL);
+    core__record_job_state(c, o->job);
 }
 
 // A row whose instant comes soon should be durable by then.
@@ -202,7 +202,7 @@ static size_t plan_late(struct core *c, struct core_job *j, wall_ms at)
         // owed.
         core__job_drop_unowed(c, j, m.to);
         j->effective_from = MAX(j->effective_from, m.to);
-        core__record_job_state(c, j, NULL);
+        core__record_job_state(c, j);
     }
     j->exhausted = at == WALL_NEVER;
     if (m.count > 0 && !j->exhausted)

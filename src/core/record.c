@@ -84,11 +84,18 @@ struct job_state core__job_state(const struct core *c, const struct core_job *j,
     };
 }
 
-void core__record_job_state(struct core *c, const struct core_job *j, const char *reason)
+void core__record_job_move(struct core *c, const struct core_job *j, enum job_move move,
+                           const char *reason)
 {
     struct batch *b = batch_of(c);
-    struct change *change = batch_add(b, CHANGE_JOB_STATE);
-    change->state = core__job_state(c, j, arena_text(&b->arena, reason));
+    struct job_state *s = &batch_add(b, CHANGE_JOB_STATE)->state;
+    *s = core__job_state(c, j, arena_text(&b->arena, reason));
+    s->move = move;
+}
+
+void core__record_job_state(struct core *c, const struct core_job *j)
+{
+    core__record_job_move(c, j, JOB_MOVE_NONE, NULL);
 }
 
 void core__record_server_alert(struct core *c, enum alert_kind kind, const char *message)

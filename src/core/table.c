@@ -114,7 +114,7 @@ uint64_t core__ticket(const struct open *o)
     return (uint64_t)o->record.id << 32 | o->index;
 }
 
-struct open *core__open_by_ticket(struct core *c, uint64_t ticket)
+struct open *core__open_by_ticket(const struct core *c, uint64_t ticket)
 {
     uint32_t index = (uint32_t)ticket;
     assert(index / CHUNK < c->pool.chunk_count);

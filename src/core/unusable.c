@@ -51,7 +51,7 @@ static void make_inactive(struct core *c, struct core_job *j, const char *reason
     wall_ms planned = c->progress.watermark + (j->id <= c->progress.watermark_job);
     j->version++;
     j->changed_at = j->effective_from = MAX(j->effective_from, planned);
-    core__record_job_state(c, j, reason);
+    core__record_job_move(c, j, JOB_MOVE_NONE, reason); // An alert tells of it.
 }
 
 static void tell(struct core *c, const struct unusable *u)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// count.c: metrics, counted from the changes that the core wants recorded.
+// count.c: what the core wants recorded, as metrics and for the log.
 
 #include "base/metrics.h"
 #include "engine/engine_priv.h"
@@ -14,10 +14,18 @@ static const int terminal_metric[EXECUTION_STATES] = {
     [EXECUTION_SKIPPED] = METRIC_executions_skipped,
 };
 
+static void count_row(const struct execution *e)
+{
+    bool manual = e->trigger == TRIGGER_MANUAL;
+    metric_add(manual ? METRIC_triggers : METRIC_executions_planned, 1);
+    metric_add(METRIC_executions_caught_up, e->trigger == TRIGGER_CATCH_UP);
+}
+
 static void count_execution(const struct execution *e)
 {
     if (!execution_state_is_terminal(e->state))
         return;
+    engine__trace_execution(e);
     bool range = e->state == EXECUTION_MISSED && e->missed_count > 0;
     metric_add((enum metric)terminal_metric[e->state], range ? e->missed_count : 1);
     if (e->started_at && e->trigger == TRIGGER_SCHEDULE)
@@ -42,11 +50,11 @@ void engine__count_changes(struct held_list *l, const struct batch *b, size_t fr
     for (size_t i = from; i < b->count; i++) {
         const struct change *c = &b->changes[i];
         if (c->kind == CHANGE_EXECUTION_INSERT && c->execution.state == EXECUTION_PENDING)
-            metric_add(c->execution.trigger == TRIGGER_MANUAL ? METRIC_triggers
-                                                              : METRIC_executions_planned,
-                       1);
+            count_row(&c->execution);
         if (c->kind == CHANGE_EXECUTION_INSERT || c->kind == CHANGE_EXECUTION_UPDATE)
             count_execution(&c->execution);
+        if (c->kind == CHANGE_JOB_STATE && c->state.move)
+            engine__hold_move(l, b->sequence, &c->state);
         if (c->kind == CHANGE_ATTEMPT)
             count_attempt(&c->attempt);
         if (c->kind == CHANGE_ALERT)

@@ -33,8 +33,10 @@ static struct now now_of_turn(struct engine *e)
 static void perform(struct engine *e)
 {
     struct actions *a = &e->actions;
-    for (size_t i = 0; i < a->send_count; i++)
+    for (size_t i = 0; i < a->send_count; i++) {
+        engine__trace_send(&a->sends[i]);
         dispatch_send(e->dispatch, &a->sends[i]);
+    }
     for (size_t i = 0; i < a->cancel_count; i++)
         dispatch_cancel(e->dispatch, a->cancels[i]);
     metric_add(METRIC_attempts_started, (int64_t)a->send_count);
@@ -59,7 +61,9 @@ static void step(struct engine *e, const struct event *event)
 
 static void outcome(void *context, const struct outcome *o)
 {
-    step(context, &(struct event){.kind = EVENT_OUTCOME, .outcome = o});
+    struct engine *e = context;
+    engine__trace_outcome(e->core, o);
+    step(e, &(struct event){.kind = EVENT_OUTCOME, .outcome = o});
 }
 
 // --- Mail ---
@@ -187,6 +191,8 @@ static void publish(struct engine *e)
     metric_set(METRIC_executions_retrying, (int64_t)s.retrying);
     metric_set(METRIC_hosts_down, (int64_t)s.hosts_down);
     metric_set(METRIC_watermark, s.watermark);
+    if (e->begun.wall)
+        engine__log_caught_up(e, s.watermark);
     pthread_mutex_lock(&e->lock);
     e->status.core = s;
     e->status.turned_at = e->now.wall;
@@ -197,16 +203,22 @@ static void publish(struct engine *e)
 
 static void turn(struct engine *e, int timeout_ms)
 {
+    bool tracing = log_enabled(LOG_LEVEL_DEBUG);
     e->now = (struct now){0};
+    if (tracing)
+        log_hold(); // One write for the lines of a turn.
     loop_turn(e->loop, timeout_ms);
     step(e, &(struct event){.kind = EVENT_TICK});
     flush(e);
     publish(e);
+    if (tracing)
+        log_release();
 }
 
 // Everything that the last life owed goes on from here.
 static void begin(struct engine *e)
 {
+    engine__log_start(e);
     step(e, &(struct event){.kind = EVENT_START, .progress = e->loaded});
     pthread_mutex_lock(&e->lock);
     e->status.started_at = e->now.wall;

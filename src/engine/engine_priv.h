@@ -52,6 +52,7 @@ struct held_list {
 // Takes the reply's row.
 void engine__hold_reply(struct held_list *l, uint64_t sequence, const struct reply *r);
 void engine__hold_alert(struct held_list *l, uint64_t sequence, const struct alert *a);
+void engine__hold_move(struct held_list *l, uint64_t sequence, const struct job_state *s);
 void engine__release(struct held_list *l, uint64_t sequence);
 void engine__refuse_held(struct held_list *l); // At the end: nobody will commit any more.
 
@@ -70,6 +71,20 @@ void engine__timer_set(struct timer *t, int64_t at_ms);
 
 // Tells the core what the store has, before the start.
 MUST_CHECK enum err engine__load(struct engine *e, struct fault *f);
+
+// --- What the log says (trace.c) ---
+
+void engine__log_move(const struct job_state *s);
+
+// At level debug only: each request, how it ended, and how its execution did.
+void engine__trace_send(const struct send *s);
+void engine__trace_outcome(const struct core *c, const struct outcome *o);
+void engine__trace_execution(const struct execution *e);
+
+// What a start finds and has to catch up with, and that it has. The planner has caught up when the
+// watermark is where the clock was at the start.
+void engine__log_start(struct engine *e);
+void engine__log_caught_up(struct engine *e, wall_ms watermark);
 
 // --- Counting (count.c) ---
 
@@ -96,6 +111,7 @@ struct engine {
     struct actions actions;
     struct held_list held;
     struct now now;   // Of this turn; wall 0: not read yet.
+    struct now begun; // The turn at which the planner began to catch up; wall 0: it has caught up.
     enum err stalled; // ERR_OK, or why nothing is written.
     bool stopping;
     pthread_t thread;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// held.c: what must wait until its batch is durable: replies to clients, and alerts.
+// held.c: what must wait until its batch is durable: replies to clients, alerts, and what the log
+// says of jobs.
 //
 // Batches become durable in order, so one first-in, first-out list is enough.
 
@@ -7,7 +8,7 @@
 
 #include <string.h>
 
-enum held_kind { HELD_REPLY, HELD_ALERT };
+enum held_kind { HELD_REPLY, HELD_ALERT, HELD_MOVE };
 
 struct held {
     struct held *next;
@@ -15,7 +16,8 @@ struct held {
     enum held_kind kind;
     union {
         struct reply reply;
-        struct alert alert; // Owns its message.
+        struct alert alert;    // Owns its message.
+        struct job_state move; // Owns its reason.
     };
 };
 
@@ -44,6 +46,13 @@ void engine__hold_alert(struct held_list *l, uint64_t sequence, const struct ale
     h->alert.message = xstrdup(a->message);
 }
 
+void engine__hold_move(struct held_list *l, uint64_t sequence, const struct job_state *s)
+{
+    struct held *h = append(l, sequence, HELD_MOVE);
+    h->move = *s;
+    h->move.paused_reason = xstrdup(s->paused_reason);
+}
+
 // `durable`: whether what it is about has happened. An alert about what was not written is dropped;
 // its id is given again in the next life.
 static void let_go(struct held *h, bool durable)
@@ -55,10 +64,14 @@ static void let_go(struct held *h, bool durable)
             h->reply.row = NULL;
         }
         engine__answer(&h->reply);
-    } else {
+    } else if (h->kind == HELD_ALERT) {
         if (durable)
             alert_raise(&h->alert);
         free((char *)h->alert.message);
+    } else {
+        if (durable)
+            engine__log_move(&h->move);
+        free((char *)h->move.paused_reason);
     }
     free(h);
 }

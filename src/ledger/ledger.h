@@ -341,6 +341,14 @@ enum change_kind {
     CHANGE_CLIENT_KEY // Insert, or replace one that is too old.
 };
 
+// What the core did to a job by itself.
+enum job_move {
+    JOB_MOVE_NONE,     // It only counted.
+    JOB_MOVE_FINISHED, // The schedule can fire no more.
+    JOB_MOVE_PAUSED,   // See paused_reason.
+    JOB_MOVE_RESUMED,  // The end of the pause has come.
+};
+
 struct job_state {
     job_id id;
     int64_t version;
@@ -351,6 +359,7 @@ struct job_state {
     uint16_t failures;
     bool is_active;
     bool finished;
+    enum job_move move;        // For the log.
     const char *paused_reason; // NULL: as it was, while the job is not active. Borrowed.
 };
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from harness.jobs import create_job, expect, trigger, wait_for_end
 from harness.program import BINARY, run_to_end
+from harness.times import EVERY_SECOND, now_ms, second_after, wall_text
 from harness.wait import wait_until
 
 LISTEN = ("--listen", "127.0.0.1:0")
@@ -205,6 +206,69 @@ def test_the_log_tells_what_was_done_to_which_job(server):
         {"event": "job.deleted", "version": 7, **ids, **renamed},
     ]
     assert not any("secret" in line for line in server.lines)
+
+
+def test_the_log_tells_what_the_server_did_to_a_job_by_itself(server, target):
+    once = create_job(server, target.url("/ok/once"), wall_text(second_after(1500))[:-5] + "Z")
+    gone = create_job(server, target.url("/status/410/gone"), EVERY_SECOND, permanent_4xx=True)
+    paused = create_job(server, target.url("/ok/paused"))
+    until = {"until": wall_text(second_after(1500))}
+    expect(server.post(f"/jobs/{paused['id']}/pause", until), 200)
+
+    def versions(event, job, reason):
+        """The line about a pause that a client asked for has no such reason."""
+        mine = [e for e in server.events(event) if e["job_id"] == job["id"]]
+        return [e["version"] for e in mine if e.get("reason") == reason]
+
+    def check(event, job, reason, version):
+        wait_until(lambda: versions(event, job, reason), 10, f"{event} is in the log")
+        assert versions(event, job, reason) == [version]
+
+    check("job.finished", once, "its schedule can fire no more", 2)
+    check("job.paused", gone, "the target answered 410 Gone", 2)
+    check("job.resumed", paused, "the end of its pause has come", 3)
+
+
+def test_at_level_debug_every_request_and_execution_has_a_line(fleet, database, target):
+    server = fleet.serve(database, "--log-level", "debug")
+    job = create_job(server, target.url("/status/500/debug?token=secret"), max_retries=1)
+    execution_id = trigger(server, job)
+    wait_for_end(server, execution_id, 15)
+    ended = server.wait_for_event("execution.ended")
+    ids = {"job_id": job["id"], "execution_id": execution_id}
+    assert ids.items() <= ended.items()
+    assert (ended["status"], ended["attempts"]) == ("FAILED", 2)
+    assert ended["error"] == "answered with HTTP status 500"
+    started, done = server.events("attempt.started"), server.events("attempt.ended")
+    assert [e["attempt"] for e in started] == [e["attempt"] for e in done] == [1, 2]
+    assert all(ids.items() <= e.items() for e in started + done)
+    assert {(e["method"], e["url"]) for e in started} == {("POST", target.url("/status/500/debug"))}
+    assert {e["http_status"] for e in done} == {500} and all(e["ms"] >= 0 for e in done)
+    server.stop()
+    assert not any("secret" in line for line in server.lines)
+
+
+def test_a_start_says_what_it_finds_and_when_it_has_caught_up(fleet, database, target):
+    server = fleet.serve(database)
+    (first,) = server.events("engine.started")
+    assert (first["jobs"], first["watermark"], first["behind_ms"]) == (0, "none", 0)
+    assert server.events("engine.caught_up") == []
+    create_job(server, target.url("/ok/start"), EVERY_SECOND)
+    create_job(server, target.url("/ok/start"), is_active=False)
+    trigger(server, create_job(server, target.url("/hang/start")))
+    target.wait_for(1, "/hang/start", 10)
+    server.kill()
+    killed_ms = now_ms()
+    wait_until(lambda: now_ms() > killed_ms + 3500, 10, "the server has been down for a while")
+
+    server = fleet.serve(database)
+    (started,) = server.events("engine.started")
+    assert (started["jobs"], started["active"]) == (3, 2)
+    assert started["unfinished"] >= 1 and started["epoch"] == first["epoch"] + 1
+    assert started["behind_ms"] >= 1000
+    caught_up = server.wait_for_event("engine.caught_up")
+    assert caught_up["planned"] >= 1 and caught_up["missed"] == 0
+    assert len(server.events("engine.caught_up")) == 1
 
 
 # --- The demo ------------------------------------------------------------------------------------
