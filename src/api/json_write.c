@@ -6,6 +6,7 @@
 #include "api/api_priv.h"
 #include "base/utf8.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 // Texts may have been cut in the middle of a character, or come from elsewhere.
@@ -85,6 +86,24 @@ json_t *json_execution(const struct execution *e)
     return o;
 }
 
+// A line for each: "302 http://where.it/led\n".
+static json_t *redirects(const char *lines)
+{
+    json_t *list = json_array();
+    for (const char *line = lines ? lines : ""; *line;) {
+        char *url;
+        long status = strtol(line, &url, 10);
+        size_t blanks = strspn(url, " ");
+        size_t bytes = strcspn(url, "\n");
+        json_t *hop = json_object();
+        json_object_set_new(hop, "http_status", json_integer(status));
+        json_object_set_new(hop, "location", json_stringn(url + blanks, bytes - blanks));
+        json_array_append_new(list, hop);
+        line = url + bytes + (url[bytes] == '\n');
+    }
+    return list;
+}
+
 json_t *json_attempt(const struct attempt *a)
 {
     json_t *o = json_object();
@@ -95,6 +114,7 @@ json_t *json_attempt(const struct attempt *a)
     json_object_set_new(o, "connect_ms", number_from(a->connect_ms, 0));
     json_object_set_new(o, "tls_ms", number_from(a->tls_ms, 0));
     json_object_set_new(o, "first_byte_ms", number_from(a->first_byte_ms, 0));
+    json_object_set_new(o, "redirects", redirects(a->redirects));
     json_object_set_new(o, "http_status", number_from(a->http_status, 1));
     json_object_set_new(o, "error", json_text(a->error));
     json_object_set_new(o, "response_excerpt", json_text(a->response));

@@ -428,6 +428,14 @@ static void say_status(char text[static ERROR_TEXT_MAX], const struct outcome *o
              out->location ? out->location : "");
 }
 
+// Why the job's own host gave no answer, or NULL: who redirected the attempt did.
+static const char *lost_at_host(const struct outcome *out)
+{
+    if (out->kind == OUTCOME_ANSWERED || out->attempt.redirects)
+        return NULL;
+    return out->attempt.error ? out->attempt.error : "unknown error";
+}
+
 void core__outcome(struct core *c, const struct outcome *out)
 {
     struct open *o = core__open_by_ticket(c, out->ticket);
@@ -449,7 +457,7 @@ void core__outcome(struct core *c, const struct outcome *out)
     if (!success && is_permanent(o->job, out) && a.http_status == 410)
         core__job_gone(c, o->job); // First, lest the place of this one go to the next.
     if (!o->replaced)
-        core__breaker_learn(c, o->host, answered ? NULL : a.error ? a.error : "unknown error");
+        core__breaker_learn(c, o->host, lost_at_host(out));
     if (success)
         core__finish(c, o, EXECUTION_SUCCESS, NULL, NULL);
     else

@@ -43,6 +43,7 @@ void core__record_attempt(struct core *c, const struct attempt *a, bool success)
     struct change *change = batch_add(b, CHANGE_ATTEMPT);
     change->attempt = *a;
     change->attempt.error = arena_text(&b->arena, a->error);
+    change->attempt.redirects = arena_text(&b->arena, a->redirects);
     if (!a->response)
         return;
     size_t bytes = strlen(a->response);

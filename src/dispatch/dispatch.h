@@ -10,18 +10,24 @@
 //
 // Adapters: dispatch_wire_open, dispatch_curl_open. Every adapter passes one contract suite.
 //
-// One send is at most one request on the wire. A connection that dies before an answer is reported
-// as LOST, also when it was a kept one which the target may have closed before: nobody can tell.
-// The exception: a `repeatable` request is sent once more by wire, on a fresh connection, when TCP
-// tells that the target closed the kept one before any of it arrived. Kept connections are used
-// again only within 4 s, which is shorter than most servers keep them, so that both are rare.
+// One send is at most one request on the wire, and one for each redirect that it follows. A
+// connection that dies before an answer is reported as LOST, also when it was a kept one which the
+// target may have closed before: nobody can tell. The exception: a `repeatable` request is sent
+// once more by wire, on a fresh connection, when TCP tells that the target closed the kept one
+// before any of it arrived. Kept connections are used again only within 4 s, which is shorter than
+// most servers keep them, so that both are rare.
 //
 // Headers that every attempt carries, beside the job's own: Idempotency-Key (the quoted execution
 // id), webhook-id, webhook-timestamp, Carillon-Job, Carillon-Scheduled-At, Carillon-Attempt,
 // Carillon-Fence, traceparent, User-Agent, and with a body Content-Type (application/json of the
 // default body and of one that came as JSON, else text/plain), unless the job sets it.
-// Redirects are not followed: 3xx is an answer like any other. Retry-After is read as seconds or a
-// date in any of its three forms, up to an hour.
+// Retry-After is read as seconds or a date in any of its three forms, up to an hour.
+//
+// So many redirects are followed as request.redirects says (hops_priv.h has the rules), each after
+// its answer was read. The attempt is one: its deadline covers them all, its outcome is that of the
+// last request, and it is LOST, not NOT_SENT, when it ends behind a redirect. A 3xx that is not
+// followed is an answer like any other; outcome.location says where it leads, and why nobody went
+// there if the job wanted it.
 //
 // What makes an answer: its head, read whole, of up to RESPONSE_HEAD_BYTES_MAX with interim answers
 // (libcurl reads no single line of more than 100 KiB). Then the attempt is ANSWERED, whatever comes

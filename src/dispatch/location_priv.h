@@ -9,7 +9,7 @@
 
 // So much of a Location is kept: more is no URL that could be called.
 #define LOCATION_BYTES_MAX (URL_BYTES_MAX + 1)
-#define LOCATION_TEXT_BYTES 160
+#define LOCATION_TEXT_BYTES 128
 
 // Writes the value as visible ASCII: blanks at its end are left out, what cannot be shown is
 // percent-encoded, and what does not fit becomes "...".

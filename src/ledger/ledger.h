@@ -287,7 +287,10 @@ struct attempt {
     int32_t first_byte_ms;
     bool response_truncated; // The end of the answer was not read: cut off, too late or too long.
     bool response_damaged;   // The rest of the answer could not be read: it is no HTTP.
-    const char *error;       // Borrowed; NULL when it succeeded.
+    // The redirects that were followed, a line for each: "302 http://where.it/led\n". The rest of
+    // the attempt is about the last request. NULL when none was followed. Borrowed.
+    const char *redirects;
+    const char *error; // Borrowed; NULL when it succeeded.
     const char
         *response; // Excerpt of the body, valid UTF-8 or cut to it; NULL when none. Borrowed.
 };

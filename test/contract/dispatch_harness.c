@@ -40,6 +40,8 @@ static void outcome_seen(void *context, const struct outcome *o)
                        .attempt = o->attempt};
     snprintf(s->error, sizeof s->error, "%s", o->attempt.error ? o->attempt.error : "");
     snprintf(s->location, sizeof s->location, "%s", o->location ? o->location : "");
+    snprintf(s->redirects, sizeof s->redirects, "%s",
+             o->attempt.redirects ? o->attempt.redirects : "");
     snprintf(s->response, sizeof s->response, "%s", o->attempt.response ? o->attempt.response : "");
     if (h->on_outcome)
         h->on_outcome(h, o);

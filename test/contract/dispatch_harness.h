@@ -26,7 +26,8 @@ struct seen {
     dur_ms retry_after_ms;
     struct attempt attempt; // With texts of its own.
     char error[ERROR_TEXT_MAX];
-    char location[ERROR_TEXT_MAX];
+    char location[2 * ERROR_TEXT_MAX];
+    char redirects[2 * ERROR_TEXT_MAX];
     char response[EXCERPT_BYTES_MAX + 1];
 };
 

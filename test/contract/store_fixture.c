@@ -381,6 +381,7 @@ void store_assert_same_attempt(const struct attempt *a, const struct attempt *b)
     store_assert_same_text(a->response, b->response);
     assert_int_equal(a->response_truncated, b->response_truncated);
     assert_int_equal(a->response_damaged, b->response_damaged);
+    store_assert_same_text(a->redirects, b->redirects);
 }
 
 // --- Dumping ---------------------------------------------------------------------------------

@@ -295,6 +295,7 @@ static void attempts_come_back_in_order_of_number(void **state)
          .tls_ms = 2,
          .first_byte_ms = 3,
          .response_truncated = true,
+         .redirects = "302 http://b/c\n",
          .response = "naïve ✓"},
     };
     struct batch *b = store_batch(x);

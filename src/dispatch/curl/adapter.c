@@ -82,8 +82,11 @@ static void report(struct curl_dispatch *d, struct transfer *t, CURLcode code)
 {
     struct verdict v;
     curl__verdict(t, code, clock_mono_ms(), &v);
+    struct hops *hops = t->hops; // The outcome borrows its record.
+    t->hops = NULL;
     put_idle(d, t); // Before the call: it may send, and can then use this very handle.
     d->done(d->context, &v.outcome);
+    hops_free(hops);
 }
 
 // Takes the transfer from libcurl, which closes its connection. Its outcome is reported with those
@@ -133,6 +136,8 @@ void curl__harvest(struct curl_dispatch *d)
         CURLcode code = m->data.result; // The message dies with curl_multi_remove_handle.
         curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &t);
         curl_multi_remove_handle(d->multi, t->easy);
+        if (curl__transfer_follow(t, &code))
+            continue;
         unlink_under_way(d, t);
         report(d, t, code);
     }

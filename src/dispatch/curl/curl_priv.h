@@ -13,7 +13,7 @@
 #include "base/origin.h"
 #include "dispatch/adapter_priv.h"
 #include "dispatch/excerpt_priv.h"
-#include "dispatch/location_priv.h"
+#include "dispatch/hops_priv.h"
 #include "dispatch/request_priv.h"
 #include "dispatch/response_priv.h"
 
@@ -55,8 +55,10 @@ struct transfer {
     CURL *easy;
 
     uint64_t ticket;
+    struct hops *hops;  // NULL: the job follows no redirects.
     CURLcode stillborn; // Why it could not be started.
     dur_ms timeout_ms;
+    dur_ms left_ms; // Of it, when the last request was begun.
     bool https;
     wall_ms started_wall;
     mono_ms started_mono;
@@ -67,11 +69,12 @@ struct transfer {
     struct curl_slist *lines; // Nodes that point into `parts.headers`; not libcurl's to free.
     size_t lines_capacity;
 
-    bool sent;      // The request was begun: from here on the target may have seen it.
-    bool cancelled; // By its owner.
-    bool unwatched; // The loop has no room for its socket.
-    bool forbidden; // The policy denies the last address that was tried.
-    bool repeated;  // libcurl wanted to send it a second time, and was stopped.
+    bool sent;        // The request was begun: from here on the target may have seen it.
+    bool cancelled;   // By its owner.
+    bool unwatched;   // The loop has no room for its socket.
+    bool forbidden;   // The policy denies the last address that was tried.
+    bool repeated;    // libcurl wanted to send it a second time, and was stopped.
+    bool turned_back; // The last hop was forbidden: the answer before it is the last one.
     union address forbidden_address;
     struct response response;     // Its head; the body is read by libcurl.
     struct request_text location; // Of an answer 3xx, as it came; cut at LOCATION_BYTES_MAX.
@@ -85,6 +88,10 @@ struct transfer {
 struct transfer *curl__transfer_new(struct curl_dispatch *owner);
 void curl__transfer_free(struct transfer *t);
 CURLcode curl__transfer_prepare(struct transfer *t, const struct send *s);
+// Whether the answer, whose head was read, is not the last one of the attempt.
+bool curl__leads_on(const struct transfer *t);
+// Sets out for where the answer leads. False when the attempt ends here, with *code.
+bool curl__transfer_follow(struct transfer *t, CURLcode *code);
 dur_ms curl__connect_bound(const struct transfer *t); // Of everything before the request.
 void curl__transfer_trim(struct transfer *t);         // Before it goes to the idle ones.
 
@@ -100,7 +107,7 @@ CURLcode curl__trust_set(struct transfer *t, const struct request *r);
 struct verdict {
     struct outcome outcome;
     char error[ERROR_TEXT_MAX];
-    char location[LOCATION_TEXT_BYTES];
+    char location[HOPS_LOCATION_BYTES];
     char response[EXCERPT_BYTES_MAX + 1];
 };
 

@@ -16,6 +16,8 @@
 
 #include "dispatch/curl/curl_priv.h"
 
+#include "dispatch/words_priv.h"
+
 #include <assert.h>
 #include <string.h>
 #include <strings.h>
@@ -69,7 +71,8 @@ static int before_request(void *context, char *remote_ip, char *local_ip, int re
         return CURL_PREREQFUNC_ABORT;
     }
     t->sent = true;
-    t->started_wall = clock_wall_ms();
+    if (!t->hops || t->hops->taken == 0)
+        t->started_wall = clock_wall_ms();
     return CURL_PREREQFUNC_OK;
 }
 
@@ -159,6 +162,7 @@ void curl__transfer_free(struct transfer *t)
     if (!t)
         return;
     curl_easy_cleanup(t->easy);
+    hops_free(t->hops);
     request_fini(&t->parts);
     free(t->ca.bytes);
     free(t->location.bytes);
@@ -204,7 +208,7 @@ static void list_headers(struct transfer *t)
         t->lines[i].next = i + 1 < count ? &t->lines[i + 1] : NULL;
 }
 
-static void forget_last_attempt(struct transfer *t)
+static void forget_last_request(struct transfer *t)
 {
     t->sent = t->forbidden = t->repeated = t->cancelled = t->unwatched = false;
     response__init(&t->response, false);
@@ -234,37 +238,78 @@ dur_ms curl__connect_bound(const struct transfer *t)
     return t->owner->connect_ms + (t->https ? t->owner->tls_ms : 0);
 }
 
+// The time of an attempt is that of all its requests.
 static CURLcode set_deadlines(struct transfer *t)
 {
-    CURLcode code = curl_easy_setopt(t->easy, CURLOPT_TIMEOUT_MS, (long)t->timeout_ms);
+    t->left_ms = MAX(t->timeout_ms - (clock_mono_ms() - t->started_mono), 1);
+    CURLcode code = curl_easy_setopt(t->easy, CURLOPT_TIMEOUT_MS, (long)t->left_ms);
     if (!code)
         code = curl_easy_setopt(t->easy, CURLOPT_CONNECTTIMEOUT_MS, (long)curl__connect_bound(t));
     return code;
 }
 
-CURLcode curl__transfer_prepare(struct transfer *t, const struct send *s)
+static CURLcode set_request(struct transfer *t, const struct request *r)
 {
-    forget_last_attempt(t);
-    t->ticket = s->ticket;
-    t->timeout_ms = s->request.timeout_ms;
-    t->https = strncasecmp(s->request.api, "https:", 6) == 0;
-    t->started_wall = clock_wall_ms();
-    t->started_mono = clock_mono_ms();
-    url_origin(s->request.api, t->origin);
+    forget_last_request(t);
+    t->https = strncasecmp(r->api, "https:", 6) == 0;
+    url_origin(r->api, t->origin);
     struct request_target to = {.origin = t->origin, .https = t->https};
-    request_build(&t->parts, &s->request, &to, t->owner->version, t->started_wall);
+    request_build(&t->parts, r, &to, t->owner->version, t->started_wall);
     list_headers(t);
 
-    CURLcode code = curl_easy_setopt(t->easy, CURLOPT_URL, s->request.api);
+    CURLcode code = curl_easy_setopt(t->easy, CURLOPT_URL, r->api);
     if (!code)
         code = curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, t->lines);
     if (!code)
         code = curl_easy_setopt(t->easy, CURLOPT_FORBID_REUSE, 0L);
     if (!code)
-        code = set_method(t, s->request.method);
+        code = set_method(t, r->method);
     if (!code)
-        code = curl__trust_set(t, &s->request);
+        code = curl__trust_set(t, r);
     if (!code)
         code = set_deadlines(t);
     return code;
+}
+
+CURLcode curl__transfer_prepare(struct transfer *t, const struct send *s)
+{
+    t->ticket = s->ticket;
+    t->hops = hops_new(&s->request);
+    t->turned_back = false;
+    t->timeout_ms = s->request.timeout_ms;
+    t->started_wall = clock_wall_ms();
+    t->started_mono = clock_mono_ms();
+    return set_request(t, &s->request);
+}
+
+// --- Redirects -----------------------------------------------------------------------------------
+
+bool curl__leads_on(const struct transfer *t)
+{
+    const struct response *r = &t->response;
+    return r->head_complete && hops_lead_on(t->hops, r->status, &t->location);
+}
+
+static void turn_back(struct transfer *t)
+{
+    char why[ERROR_TEXT_MAX];
+    const struct sockaddr *a = &t->forbidden_address.any;
+    words_forbidden(why, t->owner->targets, a, address_port(a), t->origin);
+    hops_step_back(t->hops, why);
+    request_text_say(&t->location, t->hops->request.api);
+    t->turned_back = true;
+}
+
+bool curl__transfer_follow(struct transfer *t, CURLcode *code)
+{
+    bool hopped = t->hops && t->hops->taken > 0;
+    if (hopped && *code == CURLE_COULDNT_CONNECT && t->forbidden)
+        turn_back(t);
+    if (*code == CURLE_OPERATION_TIMEDOUT || !curl__leads_on(t) ||
+        !hops_follow(t->hops, t->response.status, &t->location))
+        return false;
+    *code = set_request(t, &t->hops->request);
+    if (!*code && curl_multi_add_handle(t->owner->multi, t->easy) != CURLM_OK)
+        *code = CURLE_FAILED_INIT;
+    return *code == CURLE_OK;
 }

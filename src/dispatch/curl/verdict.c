@@ -99,17 +99,24 @@ static enum stage stage_of(const struct transfer *t)
 static void say_timeout(char out[static ERROR_TEXT_MAX], const struct transfer *t)
 {
     dur_ms connect_ms = curl__connect_bound(t);
-    dur_ms bound_ms = t->sent ? t->timeout_ms : MIN(t->timeout_ms, connect_ms);
+    dur_ms bound_ms = t->sent || t->left_ms <= connect_ms ? t->timeout_ms : connect_ms;
     words_timeout(out, bound_ms, stage_of(t), t->origin);
 }
 
 // --- The judgement -------------------------------------------------------------------------------
 
+static bool is_hopped(const struct transfer *t)
+{
+    return t->hops && t->hops->taken > 0;
+}
+
+// A head that came whole is the answer, whatever became of the body, unless it leads on and there
+// was no time for that.
 static enum outcome_kind kind_of(const struct transfer *t)
 {
-    if (t->response.head_complete)
-        return OUTCOME_ANSWERED; // Whatever became of the body.
-    return t->sent ? OUTCOME_LOST : OUTCOME_NOT_SENT;
+    if (t->turned_back || (t->response.head_complete && !curl__leads_on(t)))
+        return OUTCOME_ANSWERED;
+    return t->sent || is_hopped(t) ? OUTCOME_LOST : OUTCOME_NOT_SENT;
 }
 
 static void explain(char out[static ERROR_TEXT_MAX], CURLcode code, const struct transfer *t)
@@ -189,13 +196,12 @@ void curl__verdict(const struct transfer *t, CURLcode code, mono_ms now, struct 
     out->outcome.retry_after_ms = retry_after_ms(t);
 
     bool whole = t->response.head_complete && code == CURLE_OK;
-    a->http_status = t->response.status;
-    a->response_damaged = a->http_status && !whole && is_damaged(t, code);
-    a->response_truncated = a->http_status && !whole && !a->response_damaged;
-    if (out->outcome.kind == OUTCOME_ANSWERED && t->location.count > 0) {
-        location_format(t->location.bytes, t->location.count, out->location);
-        out->outcome.location = *out->location ? out->location : NULL;
-    }
+    a->http_status = t->turned_back ? (uint16_t)t->hops->status : t->response.status;
+    a->redirects = is_hopped(t) ? t->hops->record.bytes : NULL;
+    a->response_damaged = t->response.status && !whole && is_damaged(t, code);
+    a->response_truncated = t->response.status && !whole && !a->response_damaged;
+    if (out->outcome.kind == OUTCOME_ANSWERED)
+        out->outcome.location = hops_location(t->hops, &t->location, out->location);
     if (out->outcome.kind != OUTCOME_ANSWERED) {
         explain(out->error, code, t);
         a->error = out->error;

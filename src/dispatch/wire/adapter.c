@@ -96,8 +96,11 @@ void wire__report(struct wire *w)
         trust__release(w, c->trust);
         wire__excerpt_put(w, c->excerpt);
         w->in_flight--;
+        struct hops *hops = c->hops; // The outcome borrows its record.
+        c->hops = NULL;
         put_spare(w, c); // Before the call: it may send, and can then use this very one.
         w->done(w->context, &v.outcome);
+        hops_free(hops);
     }
     if (!TAILQ_EMPTY(&w->ended))
         wire__soon(w);
@@ -174,6 +177,7 @@ static void wire_close(struct dispatch *dispatch)
         target__release(w, c->target);
         trust__release(w, c->trust);
         free(c->excerpt);
+        hops_free(c->hops);
         call__free(c);
     }
     free_calls(&w->spare);

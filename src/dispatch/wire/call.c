@@ -44,7 +44,7 @@ void call__free(struct call *c)
 // --- The end -------------------------------------------------------------------------------------
 
 // The connection goes back to the pool if it can carry another request, else it is closed.
-static void let_go(struct call *c, bool reusable)
+void call__let_go(struct call *c, bool reusable)
 {
     struct connection *n = c->connection;
     if (!n)
@@ -61,7 +61,7 @@ void call__end(struct call *c, enum ending ending)
     struct wire *w = c->owner;
     line__leave(c);
     dial__stop(c);
-    let_go(c, ending == END_ANSWERED && c->response.reusable);
+    call__let_go(c, ending == END_ANSWERED && c->response.reusable);
     deadline__clear(&w->deadlines, &c->deadline);
     c->ending = ending;
     request_text_trim(&c->request);
@@ -79,12 +79,19 @@ void call__trouble(struct call *c, enum trouble t)
 static void answer_cut(struct call *c)
 {
     c->response.reusable = false;
-    call__end(c, END_ANSWERED);
+    if (!call__follow(c))
+        call__end(c, END_ANSWERED);
+}
+
+// Whether the attempt has its answer, or else no more time for it.
+static bool is_answered(const struct call *c)
+{
+    return c->response.head_complete && !call__leads_on(c);
 }
 
 void call__cancel(struct call *c)
 {
-    if (c->response.head_complete)
+    if (is_answered(c))
         answer_cut(c);
     else
         call__trouble(c, TROUBLE_CANCELLED);
@@ -95,7 +102,7 @@ void call__cancel(struct call *c)
 static void deadline_passed(void *context)
 {
     struct call *c = context;
-    if (c->response.head_complete)
+    if (is_answered(c))
         answer_cut(c);
     else
         call__end(c, END_TIMEOUT);
@@ -137,7 +144,7 @@ static void dial(struct call *c, mono_ms now)
 // What never arrived was not sent; it is sent once more.
 static void repeat(struct call *c)
 {
-    let_go(c, false);
+    call__let_go(c, false);
     c->sent = false;
     dial(c, clock_mono_ms());
 }
@@ -169,7 +176,8 @@ static void answered(struct call *c, bool bytes_left)
     if (bytes_left || c->written < c->request.count)
         c->response.reusable = false;
     c->whole = true;
-    call__end(c, END_ANSWERED);
+    if (!call__follow(c))
+        call__end(c, END_ANSWERED);
 }
 
 static void answer_wrong(struct call *c)
@@ -258,7 +266,8 @@ static void note_begun(struct call *c)
 {
     if (c->sent)
         return;
-    c->started_wall = clock_wall_ms();
+    if (!c->hops || c->hops->taken == 0)
+        c->started_wall = clock_wall_ms();
     c->begun_at = clock_mono_ms();
 }
 
@@ -373,11 +382,9 @@ void call__connected(struct call *c, struct connection *n)
 
 // --- The start -----------------------------------------------------------------------------------
 
-static void forget_last_attempt(struct call *c)
+static void forget_last_request(struct call *c)
 {
     c->target = NULL;
-    c->trust = NULL;
-    c->excerpt = NULL;
     c->body_bytes = c->written = c->location.count = 0;
     c->kept = c->sent = c->write_failed = c->whole = c->damaged = false;
     c->stage = STAGE_RESOLVE;
@@ -406,40 +413,48 @@ void call__connect(struct call *c)
             bound_whole(c);
             return;
         }
-        let_go(c, false); // Nothing was sent: the next one.
+        call__let_go(c, false); // Nothing was sent: the next one.
     }
     dial(c, clock_mono_ms());
 }
 
-void call__start(struct call *c, const struct send *s)
+void call__set_out(struct call *c, const struct request *r)
 {
-    struct wire *w = c->owner;
     struct url url;
     char origin[ORIGIN_BYTES];
-    struct now now = clock_now();
-    c->to_head = s->request.method == METHOD_HEAD;
-    forget_last_attempt(c);
-    c->ticket = s->ticket;
-    c->timeout_ms = s->request.timeout_ms;
-    c->repeatable = s->request.repeatable;
-    c->tls_verify = s->request.tls_verify;
-    c->started = now.mono;
-    c->started_wall = now.wall;
-    if (url_read(s->request.api, &url, NULL)) {
-        call__trouble(c, trouble_of_url(s->request.api));
+    c->to_head = r->method == METHOD_HEAD;
+    forget_last_request(c);
+    if (url_read(r->api, &url, NULL)) {
+        call__trouble(c, trouble_of_url(r->api));
         return;
     }
-    if (s->request.tls_ca && !(c->trust = trust__take(w, s->request.tls_ca))) {
-        call__trouble(c, TROUBLE_TLS_CA);
-        return;
-    }
-    url_origin(s->request.api, origin);
+    url_origin(r->api, origin);
     c->target = pool__target(c, &url, origin);
-    call__compose(c, &s->request, &url);
+    call__compose(c, r, &url);
     if (line__ask(c)) {
         call__connect(c);
         return;
     }
     c->stage = STAGE_CONNECT;
     bound_whole(c);
+}
+
+void call__start(struct call *c, const struct send *s)
+{
+    struct now now = clock_now();
+    c->ticket = s->ticket;
+    c->hops = hops_new(&s->request);
+    c->excerpt = NULL;
+    c->turned_back = false;
+    c->timeout_ms = s->request.timeout_ms;
+    c->repeatable = s->request.repeatable;
+    c->tls_verify = s->request.tls_verify;
+    c->started = now.mono;
+    c->started_wall = now.wall;
+    c->trust = NULL;
+    forget_last_request(c);
+    if (s->request.tls_ca && !(c->trust = trust__take(c->owner, s->request.tls_ca)))
+        call__trouble(c, TROUBLE_TLS_CA);
+    else
+        call__set_out(c, &s->request);
 }

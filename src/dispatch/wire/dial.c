@@ -75,7 +75,7 @@ static void try_next(struct call *c)
     if (n && d->next < d->addresses.count)
         deadline__set(&c->owner->deadlines, &d->patience, clock_mono_ms() + PATIENCE_MS);
     else if (TAILQ_EMPTY(&d->racers) && d->forbidden && !d->error)
-        call__end(c, END_FORBIDDEN);
+        call__forbidden(c);
     else if (TAILQ_EMPTY(&d->racers))
         call__unconnected(c, d->error);
 }

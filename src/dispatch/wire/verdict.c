@@ -52,21 +52,22 @@ static void measure(const struct call *c, struct attempt *a)
 void call__verdict(const struct call *c, mono_ms now, struct verdict *out)
 {
     struct attempt *a = &out->outcome.attempt;
-    enum outcome_kind failed = c->sent ? OUTCOME_LOST : OUTCOME_NOT_SENT;
+    const struct hops *h = c->hops;
+    bool hopped = h && h->taken > 0;
+    enum outcome_kind failed = c->sent || hopped ? OUTCOME_LOST : OUTCOME_NOT_SENT;
     out->outcome = (struct outcome){.ticket = c->ticket,
                                     .kind = c->ending == END_ANSWERED ? OUTCOME_ANSWERED : failed};
     a->started_at = c->started_wall;
     a->duration_ms = now - c->started;
-    a->http_status = c->response.status;
+    a->http_status = c->turned_back ? (uint16_t)h->status : c->response.status;
+    a->redirects = hopped ? h->record.bytes : NULL;
     a->response_damaged = a->http_status && c->damaged;
-    a->response_truncated = a->http_status && !c->whole && !c->damaged;
+    a->response_truncated = a->http_status && !c->whole && !c->damaged && !c->turned_back;
     measure(c, a);
     if (c->response.head_complete && *c->response.retry_after)
         out->outcome.retry_after_ms = retry_after_read(c->response.retry_after, clock_wall_ms());
-    if (c->ending == END_ANSWERED && c->location.count > 0) {
-        location_format(c->location.bytes, c->location.count, out->location);
-        out->outcome.location = *out->location ? out->location : NULL;
-    }
+    if (c->ending == END_ANSWERED)
+        out->outcome.location = hops_location(h, &c->location, out->location);
     if (c->ending != END_ANSWERED) {
         explain(out->error, c);
         a->error = out->error;

@@ -4,6 +4,7 @@
 //   adapter.c     the port: open, send, cancel, close, and reporting what has ended
 //   call.c        one attempt, from its first connection to its end
 //   compose.c     its request, as bytes
+//   follow.c      from an answer that leads on to the next request of the attempt
 //   verdict.c     how it ended -> struct outcome
 //   dial.c        host -> connected socket: addresses tried one after the other, overlapping
 //   connection.c  one socket: open, read, write, close, in plain text or through TLS
@@ -29,6 +30,7 @@
 #include "base/origin.h"
 #include "base/url.h"
 #include "dispatch/adapter_priv.h"
+#include "dispatch/hops_priv.h"
 #include "dispatch/location_priv.h"
 #include "dispatch/request_priv.h"
 #include "dispatch/response_priv.h"
@@ -173,6 +175,7 @@ struct call {
     dur_ms bound_ms;          // Which of them.
 
     uint64_t ticket;
+    struct hops *hops; // NULL: the job follows no redirects.
     dur_ms timeout_ms;
     bool repeatable;
     bool tls_verify;
@@ -182,6 +185,7 @@ struct call {
     bool write_failed; // The target takes no more; it may have answered.
     bool whole;        // The answer was read to its end.
     bool damaged;      // It cannot be read any further.
+    bool turned_back;  // The last hop was forbidden: the answer before it is the last one.
     enum stage stage;
     struct request_text request;
     size_t written;
@@ -229,10 +233,23 @@ void call__connect(struct call *c);
 void call__end(struct call *c, enum ending ending);
 void call__trouble(struct call *c, enum trouble t); // The same for END_TROUBLE.
 void call__cancel(struct call *c);                  // Nobody waits for it any more.
+// A request of the attempt, which may have been redirected. It may end inside the call.
+void call__set_out(struct call *c, const struct request *r);
+void call__let_go(struct call *c, bool reusable); // Of its connection, if it has one.
 // From dial.c: the addresses are known; a socket is connected (and now the call's); none is.
 void call__resolved(struct call *c);
 void call__connected(struct call *c, struct connection *n);
 void call__unconnected(struct call *c, int error);
+
+// --- follow.c
+
+// Whether the answer, whose head was read, is not the last one of the attempt.
+bool call__leads_on(const struct call *c);
+// Goes on where the answer leads. False when it is the last one. The attempt may end inside the
+// call.
+bool call__follow(struct call *c);
+// The policy denies every address of the target.
+void call__forbidden(struct call *c);
 
 // --- compose.c
 
@@ -244,7 +261,7 @@ void call__compose(struct call *c, const struct request *r, const struct url *u)
 struct verdict {
     struct outcome outcome;
     char error[ERROR_TEXT_MAX];
-    char location[LOCATION_TEXT_BYTES];
+    char location[HOPS_LOCATION_BYTES];
     char response[EXCERPT_BYTES_MAX + 1];
 };
 

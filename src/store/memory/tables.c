@@ -154,6 +154,7 @@ struct attempt attempt_own(const struct attempt *a)
     struct attempt copy = *a;
     copy.error = xstrdup(a->error);
     copy.response = xstrdup(a->response);
+    copy.redirects = xstrdup(a->redirects);
     return copy;
 }
 
@@ -161,6 +162,7 @@ void attempt_disown(struct attempt *a)
 {
     drop(a->error);
     drop(a->response);
+    drop(a->redirects);
 }
 
 struct memory_execution *memory_execution_new(const struct execution *e)

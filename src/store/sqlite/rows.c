@@ -180,6 +180,7 @@ static const struct column attempt_columns[] = {
     {TEXT(attempt, "response", response)},
     {FLAG(attempt, "response_truncated", response_truncated)},
     {FLAG(attempt, "response_damaged", response_damaged)},
+    {TEXT(attempt, "redirects", redirects)},
 };
 
 static const struct column alert_columns[] = {

@@ -226,9 +226,12 @@ static const char version_4[] =
     "ALTER TABLE job_attempts ADD COLUMN response_damaged INTEGER NOT NULL DEFAULT 0"
     "  CHECK (response_damaged IN (0, 1));";
 
+// The way of an attempt that was redirected.
+static const char version_5[] = "ALTER TABLE job_attempts ADD COLUMN redirects TEXT;";
+
 // migrations[v] leads from version v to v + 1.
 static const char *const migrations[SQLITE_SCHEMA_VERSION] = {version_1, version_2, version_3,
-                                                              version_4};
+                                                              version_4, version_5};
 
 static enum err migrate_step(sqlite3 *db, int64_t from, struct fault *f)
 {

@@ -5,6 +5,7 @@
     /status/503/...         that status
     /delay/250/...          200 after 250 ms
     /redirect/302/ok/...    that status, with "Location: /ok/..."
+    /leave/302/4711/ok/...  that status, with "Location: http://127.0.0.1:4711/ok/..."
     /flaky/500,500,200/...  one status after the other for each Idempotency-Key, then the last one
     /busy/2/...             503 with "Retry-After: 2" to the first of each Idempotency-Key, then 200
     /hang/...               never answers
@@ -173,7 +174,10 @@ class Target:
             status = int(argument)
         if kind == "redirect":
             status = int(argument)
-            more = f"Location: {arrival.path.removeprefix(f'/redirect/{argument}')}\r\n"
+            more = f"Location: /{arrival.path.split('/', 3)[3]}\r\n"
+        if kind == "leave":
+            status = int(argument)
+            more = f"Location: http://127.0.0.1:{arrival.path.split('/', 3)[3]}\r\n"
         if kind == "flaky":
             status = self._next_status(arrival, [int(word) for word in argument.split(",")])
         if kind == "busy":

@@ -93,10 +93,13 @@ static void an_attempt_leaves_out_phases_that_did_not_happen(void **state)
         .first_byte_ms = 11,
         .response = "fine\xc3", // Cut in the middle of a character.
         .response_truncated = true,
+        .redirects = "302 http://b/c\n307 http://d/\n",
     };
     assert_json(json_attempt(&a),
                 "{\"number\":2,\"started_at\":\"2030-01-01T00:00:00.000Z\",\"duration_ms\":12,"
                 "\"dns_ms\":null,\"connect_ms\":0,\"tls_ms\":null,\"first_byte_ms\":11,"
+                "\"redirects\":[{\"http_status\":302,\"location\":\"http://b/c\"},"
+                "{\"http_status\":307,\"location\":\"http://d/\"}],"
                 "\"http_status\":200,\"error\":null,\"response_excerpt\":\"fine\","
                 "\"response_truncated\":true,\"response_damaged\":false}");
 }

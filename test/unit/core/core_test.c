@@ -458,6 +458,12 @@ void rig_lose(struct rig *r, size_t send, const char *error)
     end_attempt(r, send, &o);
 }
 
+void rig_lose_behind(struct rig *r, size_t send, const char *redirects, const char *error)
+{
+    struct outcome o = {.kind = OUTCOME_LOST, .attempt = {.redirects = redirects, .error = error}};
+    end_attempt(r, send, &o);
+}
+
 void rig_refuse(struct rig *r, size_t send, const char *error)
 {
     struct outcome o = {.kind = OUTCOME_NOT_SENT, .attempt.error = error};

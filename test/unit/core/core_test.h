@@ -102,7 +102,9 @@ enum err rig_resume(struct rig *r, job_id id);
 
 void rig_answer(struct rig *r, size_t send, unsigned status);
 void rig_redirect(struct rig *r, size_t send, unsigned status, const char *location);
-void rig_lose(struct rig *r, size_t send, const char *error);   // After the first byte.
+void rig_lose(struct rig *r, size_t send, const char *error); // After the first byte.
+// The same behind redirects that were followed.
+void rig_lose_behind(struct rig *r, size_t send, const char *redirects, const char *error);
 void rig_refuse(struct rig *r, size_t send, const char *error); // Before it.
 
 // --- What the store knows ---

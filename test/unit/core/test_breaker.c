@@ -324,6 +324,21 @@ static void a_claimed_one_follows_its_job_too(void **state)
     rig_free(r);
 }
 
+// The job's own host has answered, each time; who is dead is the one behind it.
+static void a_host_that_redirects_to_a_dead_one_is_not_down(void **state)
+{
+    (void)state;
+    struct rig *r = rig_of(1000);
+    create(r, "* * * * * *", DEAD);
+    for (unsigned i = 0; i < 2 * LOSSES; i++) {
+        rig_run(r, SECOND);
+        rig_lose_behind(r, r->send_count - 1, "302 http://b/\n", "connection refused by b:80");
+    }
+    assert_int_equal(r->send_count, 2 * LOSSES);
+    assert_int_equal(told(r, ALERT_TARGET_DOWN), 0);
+    rig_free(r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -338,6 +353,7 @@ int main(void)
         cmocka_unit_test(catch_up_of_a_dead_host_does_not_hold_up_others),
         cmocka_unit_test(what_waits_follows_its_job_to_another_host),
         cmocka_unit_test(a_claimed_one_follows_its_job_too),
+        cmocka_unit_test(a_host_that_redirects_to_a_dead_one_is_not_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

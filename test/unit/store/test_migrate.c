@@ -28,6 +28,7 @@ static const char to_version_1[] = "ALTER TABLE jobs DROP COLUMN redirects;"
                                    "ALTER TABLE job_executions DROP COLUMN request_body_is_json;"
                                    "ALTER TABLE job_attempts DROP COLUMN response_truncated;"
                                    "ALTER TABLE job_attempts DROP COLUMN response_damaged;"
+                                   "ALTER TABLE job_attempts DROP COLUMN redirects;"
                                    "PRAGMA user_version = 1;";
 
 // A job with every column of version 1 that must be there.
