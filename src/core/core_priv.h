@@ -31,8 +31,7 @@
 #define BREAKER_PROBES 8            // So many may try when it is half open.
 #define BREAKER_OPEN_MS_MIN 1000
 #define BREAKER_OPEN_MS_MAX 5000
-#define BREAKER_CALM_MS 10000     // Answers for so long end an outage.
-#define SUCCESS_EXCERPT_BYTES 256 // What is kept of a good answer; of a bad one, all we got.
+#define BREAKER_CALM_MS 10000 // Answers for so long end an outage.
 
 enum phase {
     PHASE_LOADED,
@@ -268,7 +267,7 @@ void core__queue_leave(struct open *o); // No-op when it is in none.
 // record.c: what goes into the batch.
 void core__record_insert(struct core *c, struct open *o);
 void core__record_update(struct core *c, struct open *o);
-void core__record_attempt(struct core *c, const struct attempt *a, bool success);
+void core__record_attempt(struct core *c, const struct attempt *a);
 void core__record_alert(struct core *c, const struct execution *e, enum alert_kind kind,
                         const char *message);
 void core__record_server_alert(struct core *c, enum alert_kind kind, const char *message);

@@ -453,7 +453,7 @@ void core__outcome(struct core *c, const struct outcome *out)
         say_status(text, out);
         a.error = text;
     }
-    core__record_attempt(c, &a, success);
+    core__record_attempt(c, &a);
     if (!success && is_permanent(o->job, out) && a.http_status == 410)
         core__job_gone(c, o->job); // First, lest the place of this one go to the next.
     if (!o->replaced)

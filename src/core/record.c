@@ -37,22 +37,14 @@ void core__record_update(struct core *c, struct open *o)
     o->sequence = batch_of(c)->sequence;
 }
 
-void core__record_attempt(struct core *c, const struct attempt *a, bool success)
+void core__record_attempt(struct core *c, const struct attempt *a)
 {
     struct batch *b = batch_of(c);
     struct change *change = batch_add(b, CHANGE_ATTEMPT);
     change->attempt = *a;
     change->attempt.error = arena_text(&b->arena, a->error);
     change->attempt.redirects = arena_text(&b->arena, a->redirects);
-    if (!a->response)
-        return;
-    size_t bytes = strlen(a->response);
-    if (success && bytes > SUCCESS_EXCERPT_BYTES) {
-        bytes = SUCCESS_EXCERPT_BYTES;
-        while (bytes > 0 && ((unsigned char)a->response[bytes] & 0xC0) == 0x80)
-            bytes--; // Not inside a character.
-    }
-    change->attempt.response = bytes ? arena_copy(&b->arena, a->response, bytes) : NULL;
+    change->attempt.response = arena_text(&b->arena, a->response);
 }
 
 void core__record_alert(struct core *c, const struct execution *e, enum alert_kind kind,

@@ -33,10 +33,10 @@
 // (libcurl reads no single line of more than 100 KiB). Then the attempt is ANSWERED, whatever comes
 // after: the head has told how the target judged the request, and a body that breaks off, is still
 // on its way when the time is over or the attempt is cancelled, or cannot be read does not unsay
-// that. The body is read up to RESPONSE_BYTES_MAX and then cut; the first EXCERPT_BYTES_MAX of it
-// are reported. What was not read to its end is response_truncated, what broke the rules of HTTP
-// is response_damaged. An attempt whose head does not come whole is LOST, but its http_status is
-// known from the end of the status line on.
+// that. The body is read up to RESPONSE_BYTES_MAX and then cut; the first
+// request.response_excerpt_bytes of it are reported, as text. What was not read to its end is
+// response_truncated, what broke the rules of HTTP is response_damaged. An attempt whose head does
+// not come whole is LOST, but its http_status is known from the end of the status line on.
 //
 // In an outcome, attempt.started_at is when the request was begun, or the attempt if none was;
 // first_byte_ms counts from there to the first byte of the answer. attempt.error is NULL only for
@@ -51,7 +51,7 @@
 
 #define RESPONSE_HEAD_BYTES_MAX 262144
 #define RESPONSE_BYTES_MAX 65536
-#define EXCERPT_BYTES_MAX 4096
+#define EXCERPT_BYTES_MAX JOB_EXCERPT_BYTES_MAX
 
 struct dispatch;
 

@@ -44,7 +44,7 @@ static size_t character_length(const unsigned char *p, size_t count, bool *cut)
     return length;
 }
 
-void excerpt_format(const char *bytes, size_t count, char out[static EXCERPT_BYTES_MAX + 1])
+void excerpt_format(const char *bytes, size_t count, size_t most, char *out)
 {
     size_t used = 0;
     bool cut = false;
@@ -52,7 +52,7 @@ void excerpt_format(const char *bytes, size_t count, char out[static EXCERPT_BYT
         size_t taken = character_length((const unsigned char *)bytes, count, &cut);
         const char *from = taken ? bytes : replacement;
         size_t length = taken ? taken : strlen(replacement);
-        if (cut || used + length > EXCERPT_BYTES_MAX)
+        if (cut || used + length > most)
             break;
         memcpy(out + used, from, length);
         used += length;

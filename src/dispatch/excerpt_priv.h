@@ -8,6 +8,7 @@
 
 // Writes valid UTF-8 without NUL: every byte that belongs to no character, and every NUL, becomes
 // U+FFFD; what does not fit, or was cut in the middle of a character, is left out at the end.
-void excerpt_format(const char *bytes, size_t count, char out[static EXCERPT_BYTES_MAX + 1]);
+// At most `most` bytes and the NUL.
+void excerpt_format(const char *bytes, size_t count, size_t most, char *out);
 
 #endif

@@ -43,6 +43,7 @@ static void outcome_seen(void *context, const struct outcome *o)
     snprintf(s->redirects, sizeof s->redirects, "%s",
              o->attempt.redirects ? o->attempt.redirects : "");
     snprintf(s->response, sizeof s->response, "%s", o->attempt.response ? o->attempt.response : "");
+    s->response_bytes = o->attempt.response ? strlen(o->attempt.response) : 0;
     if (h->on_outcome)
         h->on_outcome(h, o);
 }
@@ -115,7 +116,7 @@ struct send harness_attempt(struct harness *h, const char *path)
                                      .timeout_ms = 60000,
                                      .fence = 3,
                                      .tls_verify = true,
-                                     .response_excerpt_bytes = 4096}};
+                                     .response_excerpt_bytes = HARNESS_EXCERPT_BYTES}};
 }
 
 void harness_send(struct harness *h, const struct send *s)

@@ -20,6 +20,8 @@
 #include <cmocka.h>
 // clang-format on
 
+#define HARNESS_EXCERPT_BYTES 4096 // Of an attempt, unless the test asks for more.
+
 struct seen {
     uint64_t ticket;
     enum outcome_kind kind;
@@ -28,7 +30,8 @@ struct seen {
     char error[ERROR_TEXT_MAX];
     char location[2 * ERROR_TEXT_MAX];
     char redirects[2 * ERROR_TEXT_MAX];
-    char response[EXCERPT_BYTES_MAX + 1];
+    char response[HARNESS_EXCERPT_BYTES + 1]; // Cut there.
+    size_t response_bytes;
 };
 
 struct harness {

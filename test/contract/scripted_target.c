@@ -303,6 +303,12 @@ struct scripted_target *scripted_target_open(struct loop *l, const struct script
     return t;
 }
 
+void scripted_target_speak(struct scripted_target *t, const char *text)
+{
+    for (struct connection *c = t->connections; c; c = c->next)
+        connection_write(c, text, strlen(text));
+}
+
 void scripted_target_hang_up(struct scripted_target *t)
 {
     while (t->connections)

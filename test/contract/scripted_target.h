@@ -53,6 +53,9 @@ struct scripted_handshake {
 
 const struct scripted_handshake *scripted_target_handshake(const struct scripted_target *t);
 
+// Writes to every connection what nobody has asked for.
+void scripted_target_speak(struct scripted_target *t, const char *text);
+
 // Closes every connection, as a server does with idle ones.
 void scripted_target_hang_up(struct scripted_target *t);
 

@@ -131,8 +131,8 @@ static void a_long_body_is_cut_and_the_answer_counts(void **state)
     assert_int_equal(s->kind, OUTCOME_ANSWERED);
     assert_int_equal(s->attempt.http_status, 200);
     assert_null(s->attempt.error);
-    assert_int_equal(strlen(s->response), EXCERPT_BYTES_MAX);
-    assert_int_equal(strspn(s->response, "m"), EXCERPT_BYTES_MAX);
+    assert_int_equal(s->response_bytes, HARNESS_EXCERPT_BYTES);
+    assert_int_equal(strspn(s->response, "m"), HARNESS_EXCERPT_BYTES);
     assert_int_equal(harness_post(h, "/ok")->attempt.http_status, 200);
     assert_int_equal(scripted_target_requests(h->target), 2);
 }
@@ -183,6 +183,41 @@ static void a_connection_that_the_target_closed_meanwhile_is_not_used(void **sta
     }
     assert_int_equal(scripted_target_connections(h->target), 20);
     assert_int_equal(scripted_target_requests(h->target), 20);
+}
+
+// What comes on an idle connection would be taken for the answer to the next request.
+static void an_answer_that_nobody_asked_for_is_never_heard(void **state)
+{
+    struct harness *h = *state;
+    const char *forged = "HTTP/1.1 404 Not Found\r\nContent-Length: 6\r\n\r\nforged";
+    for (int turns = 0; turns < 2; turns++) { // Whether the loop has seen it by then or not.
+        for (int i = 0; i < 10; i++) {
+            const struct seen *s = harness_post(h, "/ok");
+            assert_int_equal(s->attempt.http_status, 200);
+            assert_string_equal(s->response, "hello");
+            scripted_target_speak(h->target, forged);
+            for (int turn = 0; turn < turns; turn++)
+                loop_turn(h->loop, 0);
+        }
+    }
+    assert_int_equal(scripted_target_connections(h->target), 20);
+}
+
+static void a_fresh_connection_is_nobody_elses(void **state)
+{
+    struct harness *h = *state;
+    harness_post(h, "/ok"); // Leaves a kept connection.
+    for (size_t i = 0; i < 3; i++) {
+        struct send s = harness_attempt(h, "/ok");
+        s.request.fresh_connection = true;
+        harness_send(h, &s);
+        harness_wait(h, i + 2);
+        assert_int_equal(h->seen[i + 1].attempt.http_status, 200);
+        assert_true(h->seen[i + 1].attempt.connect_ms >= 0);
+        assert_int_equal(scripted_target_connections(h->target), i + 2);
+    }
+    harness_post(h, "/ok");
+    assert_int_equal(scripted_target_connections(h->target), 4); // The kept one was still there.
 }
 
 static void phases_are_measured_where_they_happened(void **state)
@@ -480,6 +515,8 @@ int main(void)
         TEST(a_wait_that_the_target_asks_for_is_reported),
         TEST(connections_are_used_again),
         TEST(a_connection_that_the_target_closed_meanwhile_is_not_used),
+        TEST(an_answer_that_nobody_asked_for_is_never_heard),
+        TEST(a_fresh_connection_is_nobody_elses),
         TEST(phases_are_measured_where_they_happened),
         TEST(a_request_is_exactly_this),
         TEST(the_jobs_own_words_are_sent),

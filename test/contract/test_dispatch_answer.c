@@ -16,11 +16,15 @@
 
 static char long_head[LONG_HEAD_BYTES + 64];
 static char long_body[RESPONSE_BYTES_MAX + 128];
+static char bounded_body[RESPONSE_BYTES_MAX + 128];
 
 // Rows whose text is made in main() come first.
 static const struct script scripts[] = {
     {"/long-head", long_head, 0, SCRIPT_KEEP},
     {"/long-body", long_body, 0, SCRIPT_KEEP},
+    {"/bounded-body", bounded_body, 0, SCRIPT_KEEP},
+    {"/no", "HTTP/1.1 500 No\r\nContent-Length: 2\r\n\r\nno", 0, SCRIPT_KEEP},
+    {"/half-character", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n\xc3\xa4", 0, SCRIPT_KEEP},
     {"/ok", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", 0, SCRIPT_KEEP},
     {"/folded", "HTTP/1.1 200 OK\r\nX-A: b\r\n c\r\nContent-Length: 2\r\n\r\nok", 0, SCRIPT_KEEP},
     {"/both-lengths",
@@ -129,6 +133,31 @@ static void a_head_that_cannot_be_read_is_damaged(void **state)
     }
 }
 
+// The body is read all the same, so its connection is used again.
+static void as_much_of_a_body_is_kept_as_the_job_says(void **state)
+{
+    static const struct {
+        const char *path;
+        uint32_t most;
+        size_t kept;
+    } cases[] = {
+        {"/bounded-body", 0, 0},         {"/bounded-body", 1, 1}, {"/bounded-body", 4097, 4097},
+        {"/bounded-body", 65536, 65536}, {"/ok", 65536, 2},       {"/no", 1, 1},
+        {"/half-character", 1, 0},
+    };
+    struct harness *h = *state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct send s = harness_attempt(h, cases[i].path);
+        s.request.response_excerpt_bytes = cases[i].most;
+        harness_send(h, &s);
+        harness_wait(h, i + 1);
+        assert_int_equal(h->seen[i].response_bytes, cases[i].kept);
+        assert_int_equal(h->seen[i].attempt.response != NULL, cases[i].kept > 0);
+        assert_false(h->seen[i].attempt.response_truncated);
+    }
+    assert_int_equal(scripted_target_connections(h->target), 1);
+}
+
 static void a_body_beyond_the_bound_is_truncated(void **state)
 {
     const struct seen *s = harness_post(*state, "/long-body");
@@ -174,6 +203,12 @@ static void who_is_cancelled_while_the_body_comes_was_answered(void **state)
     assert_half_body(&h->seen[0]);
 }
 
+static void make_body(char *out, size_t size, size_t bytes)
+{
+    int n = snprintf(out, size, "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n", bytes);
+    memset(out + n, 'b', bytes);
+}
+
 static void make_texts(void)
 {
     int n = snprintf(long_head, sizeof long_head, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n");
@@ -181,9 +216,8 @@ static void make_texts(void)
         memcpy(long_head + n, "X: yyy\r\n", 8);
     snprintf(long_head + n, sizeof long_head - (size_t)n, "\r\nok");
 
-    n = snprintf(long_body, sizeof long_body, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n",
-                 RESPONSE_BYTES_MAX + 1);
-    memset(long_body + n, 'b', RESPONSE_BYTES_MAX + 1);
+    make_body(long_body, sizeof long_body, RESPONSE_BYTES_MAX + 1);
+    make_body(bounded_body, sizeof bounded_body, RESPONSE_BYTES_MAX);
 }
 
 int main(void)
@@ -195,6 +229,7 @@ int main(void)
         TEST(a_connection_whose_answer_had_two_lengths_is_not_used_again),
         TEST(what_comes_behind_the_head_does_not_unsay_it),
         TEST(a_head_that_cannot_be_read_is_damaged),
+        TEST(as_much_of_a_body_is_kept_as_the_job_says),
         TEST(a_body_beyond_the_bound_is_truncated),
         TEST(a_body_that_is_too_slow_is_truncated),
         TEST(who_is_cancelled_while_the_body_comes_was_answered),

@@ -49,3 +49,29 @@ def test_half_a_head_is_no_answer_but_its_status_is_told(any_server, target):
         assert error in execution["error"]
         assert (attempt["http_status"], attempt["response_truncated"]) == (200, True)
         assert len(target.arrivals(path)) == 2
+
+
+def test_as_much_of_an_answer_is_kept_as_the_job_says(any_server, target):
+    whole = '{"answer":"of the target"}'
+    for path in ("/ok/excerpt", "/status/500/excerpt"):
+        for most, kept in [(0, None), (10, whole[:10]), (65536, whole)]:
+            _, attempt = run(any_server, target, path, response_excerpt_bytes=most, max_retries=0)
+            assert attempt["response_excerpt"] == kept
+            assert not attempt["response_truncated"]
+
+
+def test_an_answer_that_nobody_asked_for_is_never_heard(any_server, target):
+    for count in range(1, 4):
+        execution, attempt = run(any_server, target, "/forge/both")
+        assert (execution["status"], attempt["response_excerpt"]) == ("SUCCESS", "ok")
+        target.wait_until_forged(count)
+    assert len(target.arrivals("/forge/both")) == 3
+
+
+def test_a_fresh_connection_is_used_once(any_server, target):
+    for _ in range(2):
+        _, attempt = run(any_server, target, "/ok/fresh", fresh_connection=True)
+        assert attempt["connect_ms"] is not None
+    run(any_server, target, "/ok/kept")
+    _, attempt = run(any_server, target, "/ok/kept")
+    assert attempt["connect_ms"] is None

@@ -238,7 +238,7 @@ enum err dispatch_curl_open(struct loop *l, const struct dispatch_options *o, di
     d->loop = l;
     d->done = done;
     d->context = context;
-    d->timer.fd = -1;
+    d->timer.fd = d->kept.fd = -1;
     take_options(d, o);
     d->multi = curl_multi_init();
     assert(d->multi); // Only memory can be missing.

@@ -43,6 +43,7 @@ struct curl_dispatch {
     size_t idle_count;
 
     struct loop_source timer; // A timerfd on CLOCK_BOOTTIME.
+    struct loop_source kept;  // An epoll of the sockets of kept connections.
     mono_ms timer_due;        // When libcurl wants to be called; MONO_NEVER: not at all.
     mono_ms timer_armed;      // What the kernel knows: at or before timer_due.
 };
@@ -55,8 +56,10 @@ struct transfer {
     CURL *easy;
 
     uint64_t ticket;
-    struct hops *hops;  // NULL: the job follows no redirects.
-    CURLcode stillborn; // Why it could not be started.
+    struct hops *hops;      // NULL: the job follows no redirects.
+    CURLcode stillborn;     // Why it could not be started.
+    uint32_t excerpt_bytes; // So much of the body is kept.
+    bool fresh;             // It takes no kept connection and leaves none.
     dur_ms timeout_ms;
     dur_ms left_ms; // Of it, when the last request was begun.
     bool https;
@@ -79,7 +82,7 @@ struct transfer {
     struct response response;     // Its head; the body is read by libcurl.
     struct request_text location; // Of an answer 3xx, as it came; cut at LOCATION_BYTES_MAX.
     size_t body_bytes;
-    char *excerpt; // The first EXCERPT_BYTES_MAX of the body, as they came; NULL before the first.
+    char *excerpt; // The first excerpt_bytes of the body, as they came; NULL before the first.
     char message[CURL_ERROR_SIZE]; // libcurl's own words.
 };
 

@@ -98,10 +98,10 @@ static size_t body_part(char *part, size_t size, size_t count, void *context)
 {
     struct transfer *t = context;
     size_t bytes = size * count;
-    if (t->body_bytes < EXCERPT_BYTES_MAX) {
+    if (t->body_bytes < t->excerpt_bytes) {
         if (!t->excerpt)
-            t->excerpt = xmalloc(EXCERPT_BYTES_MAX);
-        memcpy(t->excerpt + t->body_bytes, part, MIN(bytes, EXCERPT_BYTES_MAX - t->body_bytes));
+            t->excerpt = xmalloc(t->excerpt_bytes);
+        memcpy(t->excerpt + t->body_bytes, part, MIN(bytes, t->excerpt_bytes - t->body_bytes));
     }
     t->body_bytes += bytes;
     return t->body_bytes > RESPONSE_BYTES_MAX ? 0 : bytes;
@@ -261,7 +261,9 @@ static CURLcode set_request(struct transfer *t, const struct request *r)
     if (!code)
         code = curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, t->lines);
     if (!code)
-        code = curl_easy_setopt(t->easy, CURLOPT_FORBID_REUSE, 0L);
+        code = curl_easy_setopt(t->easy, CURLOPT_FORBID_REUSE, (long)t->fresh);
+    if (!code)
+        code = curl_easy_setopt(t->easy, CURLOPT_FRESH_CONNECT, (long)t->fresh);
     if (!code)
         code = set_method(t, r->method);
     if (!code)
@@ -276,6 +278,8 @@ CURLcode curl__transfer_prepare(struct transfer *t, const struct send *s)
     t->ticket = s->ticket;
     t->hops = hops_new(&s->request);
     t->turned_back = false;
+    t->fresh = s->request.fresh_connection;
+    t->excerpt_bytes = MIN(s->request.response_excerpt_bytes, EXCERPT_BYTES_MAX);
     t->timeout_ms = s->request.timeout_ms;
     t->started_wall = clock_wall_ms();
     t->started_mono = clock_mono_ms();

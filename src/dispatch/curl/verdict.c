@@ -206,8 +206,9 @@ void curl__verdict(const struct transfer *t, CURLcode code, mono_ms now, struct 
         explain(out->error, code, t);
         a->error = out->error;
     }
-    if (t->body_bytes > 0) {
-        excerpt_format(t->excerpt, MIN(t->body_bytes, EXCERPT_BYTES_MAX), out->response);
-        a->response = out->response;
+    if (t->body_bytes > 0 && t->excerpt_bytes > 0) {
+        excerpt_format(t->excerpt, MIN(t->body_bytes, t->excerpt_bytes), t->excerpt_bytes,
+                       out->response);
+        a->response = *out->response ? out->response : NULL;
     }
 }

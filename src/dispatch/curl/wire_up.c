@@ -4,6 +4,11 @@
 // libcurl says which socket it wants to read or write and when it wants to be called next; we tell
 // it what is ready. It moves its timer with every request, so the timerfd is set only when the next
 // call comes nearer; when the timer fires too early for that reason it is set again.
+//
+// libcurl does not watch the connections that it keeps, and takes one with unread bytes (libcurl 7)
+// for as good as any: what nobody asked for would be the answer to the next request. So the sockets
+// of kept connections wait in an epoll of their own, which is looked at before libcurl may use one,
+// and what has spoken there is shut down. Then libcurl finds it closed.
 
 #include "dispatch/curl/curl_priv.h"
 
@@ -11,6 +16,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
@@ -21,10 +27,46 @@ struct curl_socket {
 
 // --- Sockets -------------------------------------------------------------------------------------
 
+// Reads what is there, a bounded part of it: shut down, the socket answers more with RST.
+static void shut_down(int fd)
+{
+    char bytes[4096];
+    shutdown(fd, SHUT_RDWR);
+    for (int i = 0; i < 64 && recv(fd, bytes, sizeof bytes, MSG_DONTWAIT) > 0; i++)
+        ;
+}
+
+static void shut_down_spoilt(struct curl_dispatch *d)
+{
+    struct epoll_event events[64];
+    int count = epoll_wait(d->kept.fd, events, COUNT_OF(events), 0);
+    for (int i = 0; i < count; i++) {
+        epoll_ctl(d->kept.fd, EPOLL_CTL_DEL, events[i].data.fd, NULL);
+        shut_down(events[i].data.fd);
+    }
+}
+
+static void kept_ready(void *context, uint32_t events)
+{
+    (void)events;
+    shut_down_spoilt(context);
+}
+
+// A transfer has let go of the socket. Closing it later takes it out by itself.
+static void watch_kept(struct curl_dispatch *d, CURL *easy, curl_socket_t fd)
+{
+    struct transfer *t = NULL;
+    struct epoll_event e = {.events = EPOLLIN, .data.fd = fd};
+    curl_easy_getinfo(easy, CURLINFO_PRIVATE, &t);
+    if (t && t->response.head_complete)
+        epoll_ctl(d->kept.fd, EPOLL_CTL_ADD, fd, &e);
+}
+
 static void socket_ready(void *context, uint32_t events)
 {
     struct curl_socket *s = context;
     struct curl_dispatch *d = s->owner;
+    shut_down_spoilt(d);
     int what =
         (events & EPOLLIN ? CURL_CSELECT_IN : 0) | (events & EPOLLOUT ? CURL_CSELECT_OUT : 0);
     if (events & (EPOLLERR | EPOLLHUP))
@@ -52,6 +94,7 @@ static void leave_unwatched(struct curl_dispatch *d, CURL *easy)
 static void socket_add(struct curl_dispatch *d, CURL *easy, curl_socket_t fd, int what)
 {
     struct curl_socket *s = xcalloc(1, sizeof *s);
+    epoll_ctl(d->kept.fd, EPOLL_CTL_DEL, fd, NULL);
     s->source = (struct loop_source){.fd = fd, .ready = socket_ready, .context = s};
     s->owner = d;
     if (loop_add(d->loop, &s->source, events_of(what), NULL)) {
@@ -70,6 +113,7 @@ static int socket_wanted(CURL *easy, curl_socket_t fd, int what, void *context, 
         if (s)
             loop_remove(d->loop, &s->source);
         free(s);
+        watch_kept(d, easy, fd);
         return 0;
     }
     if (s)
@@ -109,6 +153,7 @@ static void timer_ready(void *context, uint32_t events)
     if (read(d->timer.fd, &expirations, sizeof expirations) < 0)
         return;
     d->timer_armed = MONO_NEVER;
+    shut_down_spoilt(d);
     if (clock_mono_ms() >= d->timer_due) {
         d->timer_due = MONO_NEVER;
         int running;
@@ -125,20 +170,38 @@ void curl__hurry(struct curl_dispatch *d)
 
 // --- Both ----------------------------------------------------------------------------------------
 
+static enum err open_source(struct curl_dispatch *d, struct loop_source *s, int fd,
+                            loop_ready *ready, const char *what, struct fault *f)
+{
+    if (fd < 0)
+        return fault_set(f, ERR_SYSTEM, "%s: %s", what, strerror(errno));
+    *s = (struct loop_source){.fd = fd, .ready = ready, .context = d};
+    enum err err = loop_add(d->loop, s, EPOLLIN, f);
+    if (err) {
+        close(fd);
+        s->fd = -1;
+    }
+    return err;
+}
+
+static void close_source(struct curl_dispatch *d, struct loop_source *s)
+{
+    if (s->fd < 0)
+        return;
+    loop_remove(d->loop, s);
+    close(s->fd);
+}
+
 enum err curl__wire_up(struct curl_dispatch *d, struct fault *f)
 {
     d->timer_due = MONO_NEVER;
     d->timer_armed = MONO_NEVER;
-    int fd = timerfd_create(CLOCK_BOOTTIME, TFD_NONBLOCK | TFD_CLOEXEC);
-    if (fd < 0)
-        return fault_set(f, ERR_SYSTEM, "timerfd_create: %s", strerror(errno));
-    d->timer = (struct loop_source){.fd = fd, .ready = timer_ready, .context = d};
-    enum err err = loop_add(d->loop, &d->timer, EPOLLIN, f);
-    if (err) {
-        close(fd);
-        d->timer.fd = -1;
+    int timer = timerfd_create(CLOCK_BOOTTIME, TFD_NONBLOCK | TFD_CLOEXEC);
+    enum err err = open_source(d, &d->timer, timer, timer_ready, "timerfd_create", f);
+    if (!err)
+        err = open_source(d, &d->kept, epoll_create1(EPOLL_CLOEXEC), kept_ready, "epoll_create", f);
+    if (err)
         return err;
-    }
     curl_multi_setopt(d->multi, CURLMOPT_SOCKETFUNCTION, socket_wanted);
     curl_multi_setopt(d->multi, CURLMOPT_SOCKETDATA, d);
     curl_multi_setopt(d->multi, CURLMOPT_TIMERFUNCTION, timer_wanted);
@@ -148,8 +211,6 @@ enum err curl__wire_up(struct curl_dispatch *d, struct fault *f)
 
 void curl__unwire(struct curl_dispatch *d)
 {
-    if (d->timer.fd < 0)
-        return;
-    loop_remove(d->loop, &d->timer);
-    close(d->timer.fd);
+    close_source(d, &d->timer);
+    close_source(d, &d->kept);
 }

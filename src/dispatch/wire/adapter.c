@@ -11,17 +11,27 @@
 
 #define CALLS_SPARE_MAX 4096
 #define EXCERPTS_SPARE_MAX 256
+#define EXCERPT_BYTES_USUAL 4096 // Of those that are used again.
 #define CONNECT_MS_DEFAULT 5000
 #define TLS_MS_DEFAULT 5000
 #define CONNECTIONS_MAX_DEFAULT 4096
 
 // --- What is used again --------------------------------------------------------------------------
 
-struct excerpt *wire__excerpt_take(struct wire *w)
+static struct excerpt *excerpt_new(size_t bytes)
+{
+    struct excerpt *e = xmalloc(sizeof *e + bytes);
+    e->bytes_max = bytes;
+    return e;
+}
+
+struct excerpt *wire__excerpt_take(struct wire *w, size_t bytes)
 {
     struct excerpt *e = w->excerpts;
+    if (bytes > EXCERPT_BYTES_USUAL)
+        return excerpt_new(bytes);
     if (!e)
-        return xmalloc(sizeof *e);
+        return excerpt_new(EXCERPT_BYTES_USUAL);
     w->excerpts = e->next;
     w->excerpt_count--;
     return e;
@@ -29,7 +39,7 @@ struct excerpt *wire__excerpt_take(struct wire *w)
 
 void wire__excerpt_put(struct wire *w, struct excerpt *e)
 {
-    if (!e || w->excerpt_count >= EXCERPTS_SPARE_MAX) {
+    if (!e || e->bytes_max != EXCERPT_BYTES_USUAL || w->excerpt_count >= EXCERPTS_SPARE_MAX) {
         free(e);
         return;
     }
@@ -182,7 +192,7 @@ static void wire_close(struct dispatch *dispatch)
     }
     free_calls(&w->spare);
     while (w->excerpts)
-        free(wire__excerpt_take(w));
+        free(wire__excerpt_take(w, 0));
     resolver__close(w->resolver);
     pool__fini(w);
     deadlines__close(&w->deadlines);

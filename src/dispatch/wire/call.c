@@ -10,10 +10,10 @@
 // read the request looks the same, so that is LOST, like every other end.
 //
 // A request that must not be repeated takes no part in this: its first byte was written, and that
-// is the line. It is instead preceded by a look at the kept connection, which finds every close
-// that has arrived by then and costs a hundredth of a fresh connection. What slips through is a
-// close that crosses the request on its way. Connections are not kept for longer than targets
-// usually keep them, so that this is rare.
+// is the line. Every use of a kept connection is preceded by a look at it, which finds whatever has
+// arrived by then, a close or bytes that nobody asked for, and costs a hundredth of a fresh
+// connection. What slips through is what crosses the request on its way. Connections are not kept
+// for longer than targets usually keep them, so that this is rare.
 
 #include "dispatch/wire/wire_priv.h"
 
@@ -50,7 +50,7 @@ void call__let_go(struct call *c, bool reusable)
     if (!n)
         return;
     c->connection = NULL;
-    if (reusable)
+    if (reusable && !c->fresh)
         pool__put(n);
     else
         connection__close(n);
@@ -154,11 +154,11 @@ static void repeat(struct call *c)
 static void take_part(struct call *c)
 {
     struct response *r = &c->response;
-    if (c->body_bytes < EXCERPT_BYTES_MAX) {
+    if (c->body_bytes < c->excerpt_bytes) {
         if (!c->excerpt)
-            c->excerpt = wire__excerpt_take(c->owner);
+            c->excerpt = wire__excerpt_take(c->owner, c->excerpt_bytes);
         memcpy(c->excerpt->bytes + c->body_bytes, r->part.bytes,
-               MIN(r->part.count, EXCERPT_BYTES_MAX - c->body_bytes));
+               MIN(r->part.count, c->excerpt_bytes - c->body_bytes));
     }
     c->body_bytes += r->part.count;
 }
@@ -407,7 +407,7 @@ static enum trouble trouble_of_url(const char *url)
 void call__connect(struct call *c)
 {
     struct connection *n;
-    while ((n = pool__take(c->target, !c->repeatable))) {
+    while (!c->fresh && (n = pool__take(c->target))) {
         c->kept = true;
         if (use(c, n)) {
             bound_whole(c);
@@ -449,6 +449,8 @@ void call__start(struct call *c, const struct send *s)
     c->timeout_ms = s->request.timeout_ms;
     c->repeatable = s->request.repeatable;
     c->tls_verify = s->request.tls_verify;
+    c->fresh = s->request.fresh_connection;
+    c->excerpt_bytes = MIN(s->request.response_excerpt_bytes, EXCERPT_BYTES_MAX);
     c->started = now.mono;
     c->started_wall = now.wall;
     c->trust = NULL;

@@ -42,11 +42,16 @@ void line__leave(struct call *c)
         TAILQ_REMOVE(&c->owner->line.targets, t, waiting);
 }
 
+static bool can_have_kept(const struct call *c)
+{
+    return !c->fresh && c->target->idle_count > 0;
+}
+
 bool line__ask(struct call *c)
 {
     struct line *l = &c->owner->line;
     bool others = !TAILQ_EMPTY(&c->target->line);
-    if (!others && c->target->idle_count > 0)
+    if (!others && can_have_kept(c))
         return true;
     if (!others && l->openings > 0) {
         l->openings--;
@@ -69,7 +74,7 @@ void line__kept(struct target *t, struct wire *w)
 static void serve_first(struct wire *w, struct target *t)
 {
     struct call *c = TAILQ_FIRST(&t->line);
-    bool kept = t->idle_count > 0;
+    bool kept = can_have_kept(c);
     line__leave(c);
     if (!kept && !TAILQ_EMPTY(&t->line)) {
         TAILQ_REMOVE(&w->line.targets, t, waiting);
@@ -85,7 +90,7 @@ bool line__serve(struct wire *w)
     struct line *l = &w->line;
     l->openings = OPENED_PER_TURN;
     for (struct target *t; (t = TAILQ_FIRST(&l->targets));) {
-        if (t->idle_count == 0 && l->openings == 0)
+        if (!can_have_kept(TAILQ_FIRST(&t->line)) && l->openings == 0)
             break;
         if (l->openings > 0)
             l->openings--;

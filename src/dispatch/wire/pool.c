@@ -173,12 +173,12 @@ void pool__put(struct connection *n)
     line__kept(t, w);
 }
 
-struct connection *pool__take(struct target *t, bool checked)
+struct connection *pool__take(struct target *t)
 {
     struct connection *n;
     while ((n = TAILQ_FIRST(&t->idle))) {
         bool fresh = clock_mono_ms() - n->idle_since < IDLE_MS;
-        if (fresh && (!checked || connection__is_alive(n))) {
+        if (fresh && connection__is_alive(n)) {
             take_out(n);
             return n;
         }

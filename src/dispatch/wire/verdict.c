@@ -72,8 +72,9 @@ void call__verdict(const struct call *c, mono_ms now, struct verdict *out)
         explain(out->error, c);
         a->error = out->error;
     }
-    if (c->body_bytes > 0) {
-        excerpt_format(c->excerpt->bytes, MIN(c->body_bytes, EXCERPT_BYTES_MAX), out->response);
-        a->response = out->response;
+    if (c->body_bytes > 0 && c->excerpt_bytes > 0) {
+        excerpt_format(c->excerpt->bytes, MIN(c->body_bytes, c->excerpt_bytes), c->excerpt_bytes,
+                       out->response);
+        a->response = *out->response ? out->response : NULL;
     }
 }

@@ -179,13 +179,15 @@ struct call {
     dur_ms timeout_ms;
     bool repeatable;
     bool tls_verify;
-    bool to_head;      // The request is HEAD: its answer has no body.
-    bool kept;         // The connection has carried other requests.
-    bool sent;         // The first byte was given to the kernel.
-    bool write_failed; // The target takes no more; it may have answered.
-    bool whole;        // The answer was read to its end.
-    bool damaged;      // It cannot be read any further.
-    bool turned_back;  // The last hop was forbidden: the answer before it is the last one.
+    bool fresh;             // It takes no kept connection and leaves none.
+    uint32_t excerpt_bytes; // So much of the body is kept.
+    bool to_head;           // The request is HEAD: its answer has no body.
+    bool kept;              // The connection has carried other requests.
+    bool sent;              // The first byte was given to the kernel.
+    bool write_failed;      // The target takes no more; it may have answered.
+    bool whole;             // The answer was read to its end.
+    bool damaged;           // It cannot be read any further.
+    bool turned_back;       // The last hop was forbidden: the answer before it is the last one.
     enum stage stage;
     struct request_text request;
     size_t written;
@@ -212,14 +214,15 @@ struct call {
 // The beginning of a body as it came.
 struct excerpt {
     struct excerpt *next;
-    char bytes[EXCERPT_BYTES_MAX];
+    size_t bytes_max;
+    char bytes[];
 };
 
 // --- adapter.c
 
 void wire__report(struct wire *w);
 void wire__soon(struct wire *w); // The line is served and ends are reported in the next turn.
-struct excerpt *wire__excerpt_take(struct wire *w);
+struct excerpt *wire__excerpt_take(struct wire *w, size_t bytes);
 void wire__excerpt_put(struct wire *w, struct excerpt *e);
 
 // --- call.c
@@ -327,8 +330,8 @@ void pool__fini(struct wire *w); // Closes what is idle; nothing else may be lef
 // Where the call's next request goes to. Counts as a use of it.
 struct target *pool__target(const struct call *c, const struct url *u, const char *origin);
 void target__release(struct wire *w, struct target *t);
-// A connection that is idle and, if `checked`, was alive a moment ago; NULL: none.
-struct connection *pool__take(struct target *t, bool checked);
+// A connection that is idle and was alive a moment ago, without unread bytes; NULL: none.
+struct connection *pool__take(struct target *t);
 void pool__put(struct connection *n);
 bool pool__drop_oldest(struct wire *w); // False: there is no idle one.
 

@@ -13,6 +13,7 @@
     /reset/...              resets it
     /odd/NAME/...           the answer of that name in ODD_ANSWERS, then closes the connection
     /stall/NAME/...         the same, but then does nothing more
+    /forge/...              200, and 50 ms later a second answer, for which nobody has asked
 
 What follows is free, so that each job can have a path of its own. The server runs on a thread with
 an event loop of its own, on a port that the kernel chooses.
@@ -78,6 +79,7 @@ class Target:
         self._arrivals = []
         self._answered = {}  # Requests so far, by Idempotency-Key.
         self._hung_up = []
+        self._forged = 0
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
 
@@ -127,6 +129,10 @@ class Target:
 
         return wait_until(enough, seconds, f"{count} requests came to {path}")
 
+    def wait_until_forged(self, count):
+        """Until so many answers of /forge were written in all."""
+        wait_until(lambda: self._forged >= count, 10, f"{count} answers were forged")
+
     def hung_up(self):
         """The keys of requests whose client did not wait for the answer, in order."""
         return list(self._hung_up)
@@ -166,6 +172,12 @@ class Target:
             if await self._hangs_up(reader, int(argument) / 1000 if kind == "delay" else None):
                 self._hung_up.append(arrival.key)
                 return False
+        if kind == "forge":
+            writer.write(OK + b"Content-Length: 2\r\n\r\nok")
+            await asyncio.sleep(0.05)
+            writer.write(OK + b"Content-Length: 6\r\n\r\nforged")
+            self._forged += 1
+            return True
         if kind in ("odd", "stall"):
             writer.write(ODD_ANSWERS[argument])
             await writer.drain()

@@ -12,6 +12,7 @@
 
 #include <string.h>
 
+#define MOST 4096
 #define REPLACED "\xef\xbf\xbd"
 
 static const struct {
@@ -39,9 +40,9 @@ static const struct {
 static void what_is_no_character_is_replaced(void **state)
 {
     (void)state;
-    char out[EXCERPT_BYTES_MAX + 1];
+    char out[MOST + 1];
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
-        excerpt_format(cases[i].bytes, cases[i].count, out);
+        excerpt_format(cases[i].bytes, cases[i].count, MOST, out);
         assert_string_equal(out, cases[i].text);
     }
 }
@@ -49,16 +50,21 @@ static void what_is_no_character_is_replaced(void **state)
 static void the_bound_holds_and_cuts_no_character(void **state)
 {
     (void)state;
-    char bytes[EXCERPT_BYTES_MAX];
-    char out[EXCERPT_BYTES_MAX + 1];
+    char bytes[MOST];
+    char out[MOST + 1];
     memset(bytes, 'x', sizeof bytes);
-    excerpt_format(bytes, sizeof bytes, out);
-    assert_int_equal(strlen(out), EXCERPT_BYTES_MAX);
+    excerpt_format(bytes, sizeof bytes, MOST, out);
+    assert_int_equal(strlen(out), MOST);
 
     memset(bytes, 0xff, sizeof bytes); // Each byte becomes three.
-    excerpt_format(bytes, sizeof bytes, out);
-    assert_int_equal(strlen(out), EXCERPT_BYTES_MAX / 3 * 3);
+    excerpt_format(bytes, sizeof bytes, MOST, out);
+    assert_int_equal(strlen(out), MOST / 3 * 3);
     assert_string_equal(out + strlen(out) - 3, REPLACED);
+
+    for (size_t most = 0; most < 5; most++) {
+        excerpt_format("\xc3\xa4\xc3\xa4", 4, most, out);
+        assert_int_equal(strlen(out), most / 2 * 2);
+    }
 }
 
 int main(void)
