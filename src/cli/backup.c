@@ -20,8 +20,7 @@ static const struct cli_command backup_command = {
     "backup",
     "Usage: carillon backup FILE [--db SRC]\n"
     "Copies the database SRC (CARILLON_DB, or carillon.db) into the new file FILE, also\n"
-    "while a server is running on it. To restore, stop the server, remove the -wal and\n"
-    "-shm files of its database, and put FILE in its place.\n",
+    "while a server is running on it. carillon restore FILE puts it back.\n",
     options,
 };
 

@@ -226,6 +226,15 @@ MUST_CHECK enum err store_read_progress(struct store_reader *r, struct store_pro
 // ERR_SYSTEM.
 MUST_CHECK enum err store_sqlite_backup(const char *path, const char *target, struct fault *f);
 
+// Puts a copy of the backup in the place of the database, which nobody may be at work on: the
+// caller has its lock. What was there is kept, with its log, under a name that *kept becomes (NULL:
+// there was nothing); the caller frees it. Broken off at any moment, it leaves either the old
+// database or the new one, and store_sqlite_open or another restore finishes what was begun. A
+// backup of an older version is fine. ERR_STORE_OPEN, ERR_STORE_VERSION, ERR_STORE_CORRUPT (the
+// backup is damaged), ERR_STORE_FULL, ERR_STORE_IO, ERR_SYSTEM.
+MUST_CHECK enum err store_sqlite_restore(const char *path, const char *backup, char **kept,
+                                         struct fault *f);
+
 struct store_inspection;
 MUST_CHECK enum err store_inspection_open(const char *path, struct store_inspection **out,
                                           struct fault *f);

@@ -22,7 +22,9 @@ enum err store_inspection_open(const char *path, struct store_inspection **out, 
 {
     struct store_inspection *i = xcalloc(1, sizeof *i);
     i->path = xstrdup(path);
-    enum err err = sqlite_connect_reader(path, &i->db, f);
+    enum err err = sqlite_check_whole(path, f);
+    if (!err)
+        err = sqlite_connect_reader(path, &i->db, f);
     // Sorting may need more room than there is memory, and the last one to leave must not
     // checkpoint.
     if (!err)

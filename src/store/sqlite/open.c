@@ -213,6 +213,8 @@ static enum err open_store(struct sqlite_store *s, struct fault *f)
 {
     enum err err = check_path(s->path, f);
     if (!err)
+        err = sqlite_restore_finish(s->path, f);
+    if (!err)
         err = create_file(s->path, f);
     if (!err)
         err = sqlite_connect(s->path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, &s->db, f);

@@ -284,6 +284,17 @@ enum err sqlite_check_current(sqlite3 *db, const char *path, struct fault *f)
                                   : "was written by an older version: start a server on it once");
 }
 
+enum err sqlite_check_ours(sqlite3 *db, const char *path, struct fault *f)
+{
+    int64_t version = 0;
+    enum err err = sqlite_check_version(db, path, f);
+    if (!err)
+        err = sqlite_number(db, "PRAGMA user_version", &version, f);
+    if (err || version > 0)
+        return err;
+    return fault_set(f, ERR_STORE_OPEN, "%s is empty: it is no database of Carillon", path);
+}
+
 enum err sqlite_migrate(sqlite3 *db, struct fault *f)
 {
     int64_t version = 0;

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: MIT
 // sqlite_priv.h: how the parts of the SQLite adapter see each other.
 //
-// open.c opens and closes, schema.c migrates, rows.c maps rows to structs, job_row.c
-// reads a job's row that may have been edited, statements.c has the SQL
-// of the writing side, commit.c writes, coalesce.c thins out what is to be written, maintain.c
-// retains and checkpoints, walk.c goes through results, reader.c queries. backup.c copies a
-// database, inspect.c and inspect_rows.c look into one, both beside a server that may be at work on
-// it.
+// open.c opens and closes, schema.c migrates, rows.c maps rows to structs, job_row.c reads a job's
+// row that may have been edited, statements.c has the SQL of the writing side, commit.c writes,
+// coalesce.c thins out what is to be written, maintain.c retains and checkpoints, walk.c goes
+// through results, reader.c queries. copy.c copies a database, for backup.c and restore.c;
+// inspect.c and inspect_rows.c look into one, both beside a server that may be at work on it.
 
 #ifndef CARILLON_STORE_SQLITE_PRIV_H
 #define CARILLON_STORE_SQLITE_PRIV_H
@@ -165,11 +164,38 @@ MUST_CHECK enum err sqlite_number(sqlite3 *db, const char *sql, int64_t *out, st
 MUST_CHECK enum err sqlite_check_version(sqlite3 *db, const char *path, struct fault *f);
 // The same, and ERR_STORE_OPEN for an older or an empty one: for those who may not migrate.
 MUST_CHECK enum err sqlite_check_current(sqlite3 *db, const char *path, struct fault *f);
+// The same, and ERR_STORE_OPEN for an empty one only.
+MUST_CHECK enum err sqlite_check_ours(sqlite3 *db, const char *path, struct fault *f);
 MUST_CHECK enum err sqlite_migrate(sqlite3 *db, struct fault *f);
 
 // *out is to be closed also after a failure.
 MUST_CHECK enum err sqlite_connect(const char *path, int flags, sqlite3 **out, struct fault *f);
 MUST_CHECK enum err sqlite_connect_reader(const char *path, sqlite3 **out, struct fault *f);
+
+// --- Copies (copy.c, backup.c, restore.c) ----------------------------------------------------
+
+struct stat;
+struct sqlite_copy {
+    const char *from;
+    const char *to;           // Must not be there.
+    const char *check;        // A PRAGMA that answers "ok", asked of the copy.
+    const struct stat *owner; // Whose the copy is to be; NULL: whoever makes it.
+    bool older;               // The source may be of an older version.
+};
+// When it returns ERR_OK the copy is whole, checked and on the disk; its name may not be. Else it
+// is not there.
+MUST_CHECK enum err sqlite_copy(const struct sqlite_copy *what, struct fault *f);
+
+// "cannot WHAT PATH: ...", with errno.
+enum err sqlite_system_fault(const char *what, const char *path, struct fault *f);
+MUST_CHECK enum err sqlite_sync_folder(const char *path, struct fault *f); // Of the file `path`.
+
+// Goes on with a restore that was broken off, if one was. The caller has the database's lock.
+MUST_CHECK enum err sqlite_restore_finish(const char *path, struct fault *f);
+// ERR_STORE_OPEN if one was broken off: for those who may not go on with it.
+MUST_CHECK enum err sqlite_check_whole(const char *path, struct fault *f);
+// Where what was there is kept; the caller frees it.
+char *sqlite_restore_kept(const char *path, const char *suffix);
 
 // --- Keys of clients (client_keys.c) ---------------------------------------------------------
 
