@@ -231,12 +231,13 @@ static void account(struct client *c)
 {
     struct exchange *x = &c->exchange;
     struct budget *answers = &c->thread->server->answers;
+    atomic_size_t *own = c->host ? &c->host->answers : NULL;
     size_t bytes = x->answer.owned ? x->answer.body_bytes : 0;
     if (bytes <= SERVER_SMALL_BYTES)
         return;
     if (!x->method || strcmp(x->method, "GET") != 0) {
-        budget_add(answers, bytes);
-    } else if (!budget_take(answers, bytes)) {
+        budget_add(answers, own, bytes);
+    } else if (!budget_take(answers, own, bytes)) {
         free(x->answer.owned);
         x->answer = (struct answer){0};
         exchange__refuse(x, 503, "too many long answers are under way");

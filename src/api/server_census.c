@@ -140,24 +140,41 @@ bool census__is_crowded(const struct census *c, const struct host *host)
 
 // --- Memory --------------------------------------------------------------------------------------
 
-bool budget_take(struct budget *b, size_t bytes)
+// Takes what `max` allows; the first may be more.
+static bool take(atomic_size_t *used, size_t bytes, size_t max)
 {
-    size_t before = atomic_fetch_add_explicit(&b->used, bytes, memory_order_relaxed);
-    if (before == 0 || before + bytes <= b->max)
+    size_t before = atomic_fetch_add_explicit(used, bytes, memory_order_relaxed);
+    if (before == 0 || before + bytes <= max)
         return true;
-    atomic_fetch_sub_explicit(&b->used, bytes, memory_order_relaxed);
+    atomic_fetch_sub_explicit(used, bytes, memory_order_relaxed);
     return false;
 }
 
-void budget_add(struct budget *b, size_t bytes)
+bool budget_take(struct budget *b, atomic_size_t *own, size_t bytes)
 {
+    if (own && !take(own, bytes, b->max / 2))
+        return false;
+    if (take(&b->used, bytes, b->max))
+        return true;
+    if (own)
+        atomic_fetch_sub_explicit(own, bytes, memory_order_relaxed);
+    return false;
+}
+
+void budget_add(struct budget *b, atomic_size_t *own, size_t bytes)
+{
+    if (own)
+        atomic_fetch_add_explicit(own, bytes, memory_order_relaxed);
     atomic_fetch_add_explicit(&b->used, bytes, memory_order_relaxed);
 }
 
-void budget_give(struct budget *b, size_t bytes)
+void budget_give(struct budget *b, atomic_size_t *own, size_t bytes)
 {
-    if (bytes > 0)
-        atomic_fetch_sub_explicit(&b->used, bytes, memory_order_relaxed);
+    if (bytes == 0)
+        return;
+    if (own)
+        atomic_fetch_sub_explicit(own, bytes, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&b->used, bytes, memory_order_relaxed);
 }
 
 bool budget_is_short(const struct budget *b)

@@ -33,9 +33,12 @@ static bool take_body_memory(struct exchange *x, size_t room)
 {
     size_t wanted = room > SERVER_SMALL_BYTES ? room - SERVER_SMALL_BYTES : 0;
     struct server *s = x->client->thread->server;
-    if (wanted > x->body_budget_bytes && !budget_take(&s->bodies, wanted - x->body_budget_bytes))
+    struct host *host = x->client->host;
+    if (wanted <= x->body_budget_bytes)
+        return true;
+    if (!budget_take(&s->bodies, host ? &host->bodies : NULL, wanted - x->body_budget_bytes))
         return false;
-    x->body_budget_bytes = MAX(wanted, x->body_budget_bytes);
+    x->body_budget_bytes = wanted;
     return true;
 }
 
@@ -90,8 +93,9 @@ bool exchange__complete(struct exchange *x, const char **detail)
 void exchange__reset(struct exchange *x)
 {
     struct server *s = x->client->thread->server;
-    budget_give(&s->bodies, x->body_budget_bytes);
-    budget_give(&s->answers, x->answer.budget_bytes);
+    struct host *host = x->client->host;
+    budget_give(&s->bodies, host ? &host->bodies : NULL, x->body_budget_bytes);
+    budget_give(&s->answers, host ? &host->answers : NULL, x->answer.budget_bytes);
     stream__free(x->stream);
     free(x->body);
     free(x->answer.owned);

@@ -83,6 +83,22 @@ ssize_t transport_write(struct transport *t, struct iovec *parts, int count);
 void transport_end(struct transport *t); // Nothing more will be written.
 void transport_close(struct transport *t);
 
+// --- Memory that all connections share -----------------------------------------------------------
+
+struct budget {
+    atomic_size_t used;
+    size_t max;
+};
+
+// What an address has of a budget is counted in `own`, which is NULL for the reserve. False, and
+// nothing is taken, when so much is not left, or the address would have more than half. What is
+// taken while nothing else is may be more than that.
+bool budget_take(struct budget *b, atomic_size_t *own, size_t bytes);
+void budget_add(struct budget *b, atomic_size_t *own, size_t bytes); // Also what is not left.
+void budget_give(struct budget *b, atomic_size_t *own, size_t bytes);
+bool budget_is_short(const struct budget *b);   // Three quarters are taken.
+bool budget_is_used_up(const struct budget *b); // Nothing is left.
+
 // --- server_census.c -----------------------------------------------------------------------------
 
 // An IPv4 address, or the network of an IPv6 address.
@@ -96,6 +112,8 @@ struct host {
     struct host_key key;
     bool loopback;
     atomic_uint connections;
+    atomic_size_t bodies; // Of the budgets.
+    atomic_size_t answers;
 };
 
 struct census {
@@ -122,21 +140,6 @@ void census__leave(struct census *c, struct host *host);
 
 // Whether three quarters of the seats are taken, in all or of those for the host.
 bool census__is_crowded(const struct census *c, const struct host *host);
-
-// --- Memory that all connections share -----------------------------------------------------------
-
-struct budget {
-    atomic_size_t used;
-    size_t max;
-};
-
-// False, and nothing is taken, when so much is not left. What is taken while nothing else is may
-// be more than there is.
-bool budget_take(struct budget *b, size_t bytes);
-void budget_add(struct budget *b, size_t bytes); // Takes also what is not left.
-void budget_give(struct budget *b, size_t bytes);
-bool budget_is_short(const struct budget *b);   // Three quarters are taken.
-bool budget_is_used_up(const struct budget *b); // Nothing is left.
 
 // --- Mail to a thread ----------------------------------------------------------------------------
 

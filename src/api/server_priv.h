@@ -76,8 +76,9 @@ struct server_options {
     unsigned headers_max;  // [SERVER_HEADERS_MAX]
 
     // Memory of all requests and answers. What a connection needs beyond SERVER_SMALL_BYTES for the
-    // body of its request, or for its answer, is taken from these. When they are used up the
-    // request is refused with 503; an answer to anything but GET is sent all the same.
+    // body of its request, or for its answer, is taken from these, at most half of each by one
+    // address. When nothing is left the request is refused with 503; an answer to anything but GET
+    // is sent all the same.
     size_t bodies_bytes_max;  // [32 MiB]
     size_t answers_bytes_max; // [64 MiB]
     size_t stream_bytes_max;  // [64 KiB] Of one streaming answer, written and not yet sent.

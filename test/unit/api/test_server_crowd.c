@@ -298,6 +298,28 @@ static void answers_beyond_the_memory_are_refused(void **state)
     server_close(s);
 }
 
+// A client that does not read has no more than half of the memory, so others get their answers.
+static void one_address_has_at_most_half_of_the_memory(void **state)
+{
+    (void)state;
+    struct raw_client slow;
+    struct raw_client client;
+    struct raw_answer a;
+    struct server *s =
+        open_small((struct server_options){.answers_bytes_max = 2 * LONG_BYTES}, long_answer);
+    open_slow_reader(&slow, s, GET);
+    raw_open(&client, server_port(s));
+    expect_answer(&client, GET, 503);
+    raw_close(&client);
+    raw_open_from(&client, server_port(s), "127.0.0.2");
+    raw_say(&client, GET);
+    assert_true(raw_receive_head_only(&client, &a));
+    assert_int_equal(a.status, 200);
+    raw_close(&client);
+    raw_close(&slow);
+    server_close(s);
+}
+
 // The answer to a change says what has happened; it is never replaced.
 static void answers_to_changes_are_sent_all_the_same(void **state)
 {
@@ -328,7 +350,7 @@ static void bodies_beyond_the_memory_are_refused(void **state)
     struct raw_client slow;
     struct raw_client client;
     struct raw_answer a;
-    struct server *s = open_small((struct server_options){.bodies_bytes_max = 90000}, echo);
+    struct server *s = open_small((struct server_options){.bodies_bytes_max = 180000}, echo);
     raw_open(&slow, server_port(s));
     raw_say(&slow, "POST /x HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\n"
                    "Content-Length: 100000\r\n\r\n");
@@ -373,6 +395,7 @@ int main(void)
         cmocka_unit_test(a_client_that_does_not_read_is_ended),
         cmocka_unit_test(a_client_that_drips_is_ended),
         cmocka_unit_test(answers_beyond_the_memory_are_refused),
+        cmocka_unit_test(one_address_has_at_most_half_of_the_memory),
         cmocka_unit_test(answers_to_changes_are_sent_all_the_same),
         cmocka_unit_test(bodies_beyond_the_memory_are_refused),
     };

@@ -125,6 +125,59 @@ static void pipelined_requests_wait_for_their_turn(void **state)
     server_close(s);
 }
 
+// A client that says that it will send nothing more still gets its answers.
+static void a_client_may_close_its_half(void **state)
+{
+    (void)state;
+    struct shelf shelf;
+    struct raw_client client;
+    struct raw_answer a;
+    shelf_init(&shelf);
+    struct server *s = open_server((struct server_options){0}, put_on_shelf, &shelf);
+    raw_open(&client, server_port(s));
+    raw_say(&client, GET GET);
+    shutdown(client.fd, SHUT_WR);
+    for (int i = 0; i < 2; i++) {
+        answer_with_target(take_last(&shelf, 1));
+        assert_true(raw_receive(&client, &a));
+        assert_int_equal(a.status, 200);
+    }
+    assert_true(raw_ended(&client));
+    raw_close(&client);
+    server_close(s);
+}
+
+#define PIPELINED 400 // More bytes than the server reads at once.
+
+static void many_pipelined_requests_keep_their_order(void **state)
+{
+    (void)state;
+    struct shelf shelf;
+    struct raw_client client;
+    struct raw_answer a;
+    char text[128];
+    shelf_init(&shelf);
+    struct server *s = open_server((struct server_options){0}, put_on_shelf, &shelf);
+    raw_open(&client, server_port(s));
+    for (int i = 0; i < PIPELINED; i++) {
+        snprintf(text, sizeof text, "POST /%d HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc",
+                 i);
+        raw_say(&client, text);
+    }
+    raw_say(&client, "GET / HTTP/1.1\r\n\r\n"); // It lacks a Host.
+    for (int i = 0; i < PIPELINED; i++) {
+        answer_with_target(take_last(&shelf, 1));
+        assert_true(raw_receive(&client, &a));
+        snprintf(text, sizeof text, "/%d", i);
+        assert_string_equal(a.body, text);
+    }
+    assert_true(raw_receive(&client, &a));
+    assert_int_equal(a.status, 400);
+    assert_true(raw_ended(&client));
+    raw_close(&client);
+    server_close(s);
+}
+
 // The time limit is for requests that arrive. One that waits for its answer, and one that waits
 // behind it, are not late.
 static void waiting_is_not_being_late(void **state)
@@ -374,6 +427,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(answers_may_come_in_another_order),
         cmocka_unit_test(pipelined_requests_wait_for_their_turn),
+        cmocka_unit_test(a_client_may_close_its_half),
+        cmocka_unit_test(many_pipelined_requests_keep_their_order),
         cmocka_unit_test(waiting_is_not_being_late),
         cmocka_unit_test(clients_may_leave_while_they_wait),
         cmocka_unit_test(an_answer_may_overtake_the_handler),

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include <cmocka.h>
 
@@ -128,6 +129,21 @@ static void a_body_above_the_limit_is_refused_readably(void **state)
     free(body);
 }
 
+// What comes behind a refusal is thrown away, but not for ever.
+static void a_refused_client_is_not_listened_to_for_ever(void **state)
+{
+    struct raw_client client;
+    struct raw_answer a;
+    char waste[4096] = "";
+    raw_open(&client, server_port(*state));
+    raw_say(&client, "GET / HTTP/1.1\r\n\r\n");
+    assert_true(raw_receive(&client, &a));
+    assert_int_equal(a.status, 400);
+    while (send(client.fd, waste, sizeof waste, MSG_NOSIGNAL) > 0)
+        ; // Until the server has closed.
+    raw_close(&client);
+}
+
 static void continue_is_sent_only_for_a_body_that_is_wanted(void **state)
 {
     struct raw_client client;
@@ -232,6 +248,7 @@ int main(void)
         cmocka_unit_test(heads_are_answered_up_to_the_limits),
         cmocka_unit_test(bodies_are_taken_up_to_the_limit),
         cmocka_unit_test(a_body_above_the_limit_is_refused_readably),
+        cmocka_unit_test(a_refused_client_is_not_listened_to_for_ever),
         cmocka_unit_test(continue_is_sent_only_for_a_body_that_is_wanted),
         cmocka_unit_test(stalled_requests_are_answered_408),
         cmocka_unit_test(trickling_requests_are_answered_408),
