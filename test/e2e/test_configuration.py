@@ -12,7 +12,7 @@ from harness.program import run_to_end
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "configuration.md"
 ROW = r"\| `(\w+)` \| `(--[\w-]+)`, `(CARILLON_\w+)` \| (.*?) ?\| (.*?) \|"
-SECONDS = {"": 1, "ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
+MILLISECONDS = {"": 1, "ms": 1, "s": 1000, "m": 60000, "h": 3600000, "d": 86400000}
 
 
 def rows():
@@ -27,7 +27,7 @@ ROWS = {row[0]: row[1:] for row in rows()}
 BOUNDS = {
     name: found.groups()
     for name, (_, _, _, values) in ROWS.items()
-    if (found := re.fullmatch(r"(\d+)\w* to (\d+)([a-z]*)", values))
+    if (found := re.fullmatch(r"(\d+)([a-z]*) to (\d+)([a-z]*)", values))
 }
 
 
@@ -56,10 +56,10 @@ def test_the_documented_defaults_are_those_of_the_help():
 
 @pytest.mark.parametrize("name", BOUNDS)
 def test_a_setting_has_the_documented_bounds(name):
-    lowest, highest, unit = BOUNDS[name]
+    lowest, low_unit, highest, high_unit = BOUNDS[name]
     flag = ROWS[name][0]
-    end = run_to_end("serve", flag, f"{int(highest) + 1}{unit}")
-    low, high = map(int, re.search(r"out of range (\d+) to (\d+)", end.stderr).groups())
-    scale = int(1000 * SECONDS[unit]) if unit else 1
+    end = run_to_end("serve", flag, f"{int(highest) + 1}{high_unit}")
     assert end.returncode == 2
-    assert (low, high) == (int(lowest) * scale, int(highest) * scale)
+    low, high = map(int, re.search(r"out of range (\d+) to (\d+)", end.stderr).groups())
+    assert low == int(lowest) * MILLISECONDS[low_unit]
+    assert high == int(highest) * MILLISECONDS[high_unit]
