@@ -69,7 +69,7 @@ CHECKS = (
     ),
     Check(
         "status of an execution",
-        Code("src/ledger/execution.c", r'\[EXECUTION_\w+\] = \{"(\w+)"'),
+        Code("src/ledger/enums.def", r'VALUE\(EXECUTION_\w+, "(\w+)"'),
         Table("docs/api.md", "Statuses"),
     ),
     Check(
@@ -89,7 +89,7 @@ CHECKS = (
     ),
     Check(
         "kind of alert",
-        Code("src/ledger/names.c", r'\[ALERT_\w+\] = "(\w+)"'),
+        Code("src/ledger/enums.def", r'VALUE\(ALERT_\w+, "(\w+)"'),
         Table("docs/api.md", "Kinds of alerts"),
     ),
     Check(

@@ -24,8 +24,10 @@ MANY_DOORS = {"base"}
 # What a header declares and what a file uses: types, functions and macros with arguments.
 NOT_CODE = re.compile(r'//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"', re.S)
 TYPE_DECLARED = re.compile(r"\b((?:struct|enum) \w+)(?: \{|;)")
+ENUM_DECLARED = re.compile(r"^ENUM\((\w+),", re.M)  # In a .def file; see base/enum_words.h.
 CALL_DECLARED = re.compile(r"^(?:#define |[A-Za-z_][\w *]*?\b)(\w+)\(", re.M)
-NAME_USED = re.compile(r"\b(?:struct|enum) \w+|\b\w+(?=\()")
+OBJECT_DECLARED = re.compile(r"^extern [\w *]*?(\w+)[;\[]", re.M)
+NAME_USED = re.compile(r"\b(?:struct|enum) \w+|\b\w+(?=\()|(?<=&)\w+|\b\w+_words\b")
 
 
 def read_table(path):
@@ -103,8 +105,13 @@ def read_owners(table):
     for room in sorted(table, key=lambda room: table[room][0]):
         for door in doors(room):
             text = code_of(door)
-            for name in TYPE_DECLARED.findall(text) + CALL_DECLARED.findall(text):
-                owners.setdefault(name, room)
+            for pattern in (TYPE_DECLARED, CALL_DECLARED, OBJECT_DECLARED):
+                for name in pattern.findall(text):
+                    owners.setdefault(name, room)
+        for table in (SRC / room).glob("*.def"):
+            for tag in ENUM_DECLARED.findall(table.read_text()):
+                owners.setdefault(f"enum {tag}", room)
+                owners.setdefault(f"{tag}_words", room)
     return owners
 
 

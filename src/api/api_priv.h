@@ -176,20 +176,6 @@ json_t *json_attempt(const struct attempt *a);
 json_t *json_alert(const struct alert *a);
 json_t *json_execution_id(const struct execution_key *k);
 
-// --- choice.c: words that stand for the values of an enum ----------------------------------------
-
-struct choice {
-    const char *(*word)(int value);
-    int count;
-};
-
-extern const struct choice choice_type, choice_method, choice_retry_strategy, choice_catch_up,
-    choice_overlap, choice_gap, choice_fold, choice_state, choice_trigger;
-
-bool choice_find(const struct choice *c, const char *word, int *out);
-// "A, B or C", cut when `bytes` is short.
-void choice_list(const struct choice *c, char *out, size_t bytes);
-
 // --- json_job.c: one table of a job's members ----------------------------------------------------
 
 enum job_decoding {
@@ -234,10 +220,10 @@ enum err query_cursor(const struct api_request *r, enum cursor_kind kind, struct
 enum err query_time(const struct api_request *r, const char *name, wall_ms *out, struct problem *p);
 // true, 1, false or 0.
 enum err query_flag(const struct api_request *r, const char *name, int *out, struct problem *p);
-enum err query_choice(const struct api_request *r, const char *name, const struct choice *c,
+enum err query_choice(const struct api_request *r, const char *name, const struct enum_words *w,
                       int *out, struct problem *p);
 // "A,B": the bit of each, 1 << value.
-enum err query_choices(const struct api_request *r, const char *name, const struct choice *c,
+enum err query_choices(const struct api_request *r, const char *name, const struct enum_words *w,
                        unsigned *out, struct problem *p);
 enum err query_job_id(const struct api_request *r, const char *name, job_id *out,
                       struct problem *p);

@@ -49,11 +49,11 @@ static enum err answer_list(struct api_request *r, struct execution_query *q, st
 static enum err answer_filtered(struct api_request *r, job_id job, size_t limit, struct problem *p)
 {
     unsigned states = 0;
-    enum err err = query_choices(r, "status", &choice_state, &states, p);
+    enum err err = query_choices(r, "status", &execution_state_words, &states, p);
     if (err)
         return err;
     struct execution_query q = whole_query(job, states, limit);
-    err = query_choice(r, "trigger", &choice_trigger, &q.trigger, p);
+    err = query_choice(r, "trigger", &execution_trigger_words, &q.trigger, p);
     if (!err)
         err = query_time(r, "from", &q.from, p);
     if (!err)

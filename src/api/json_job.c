@@ -29,8 +29,8 @@ enum member_kind {
 struct member {
     const char *name;
     enum member_kind kind;
-    size_t offset;               // In struct job.
-    const struct choice *choice; // CHOICE
+    size_t offset;                  // In struct job.
+    const struct enum_words *words; // CHOICE
     bool read_only;
 };
 
@@ -42,24 +42,24 @@ static const struct member members[] = {
     {"name", MEMBER_TEXT, AT(name), NULL, false},
     {"schedule", MEMBER_TEXT, AT(schedule), NULL, false},
     {"api", MEMBER_TEXT, AT(api), NULL, false},
-    {"type", MEMBER_CHOICE, AT(type), &choice_type, false},
+    {"type", MEMBER_CHOICE, AT(type), &job_type_words, false},
     {"timezone", MEMBER_TEXT, AT(timezone), NULL, false},
-    {"dst_gap", MEMBER_CHOICE, AT(dst_gap), &choice_gap, false},
-    {"dst_fold", MEMBER_CHOICE, AT(dst_fold), &choice_fold, false},
-    {"method", MEMBER_CHOICE, AT(method), &choice_method, false},
+    {"dst_gap", MEMBER_CHOICE, AT(dst_gap), &cron_gap_words, false},
+    {"dst_fold", MEMBER_CHOICE, AT(dst_fold), &cron_fold_words, false},
+    {"method", MEMBER_CHOICE, AT(method), &job_method_words, false},
     {"headers", MEMBER_HEADERS, AT(headers), NULL, false},
     {"body", MEMBER_PAYLOAD, AT(body), NULL, false},
     {"is_active", MEMBER_BOOL, AT(is_active), NULL, false},
     {"finished", MEMBER_BOOL, AT(finished), NULL, true},
     {"timeout_ms", MEMBER_NUMBER, AT(timeout_ms), NULL, false},
     {"max_retries", MEMBER_NUMBER, AT(max_retries), NULL, false},
-    {"retry_strategy", MEMBER_CHOICE, AT(retry_strategy), &choice_retry_strategy, false},
+    {"retry_strategy", MEMBER_CHOICE, AT(retry_strategy), &retry_strategy_words, false},
     {"retry_base_ms", MEMBER_NUMBER, AT(retry_base_ms), NULL, false},
     {"retry_cap_ms", MEMBER_NUMBER, AT(retry_cap_ms), NULL, false},
-    {"catch_up", MEMBER_CHOICE, AT(catch_up), &choice_catch_up, false},
+    {"catch_up", MEMBER_CHOICE, AT(catch_up), &catch_up_words, false},
     {"catch_up_window_s", MEMBER_NUMBER, AT(catch_up_window_s), NULL, false},
     {"max_in_flight", MEMBER_NUMBER, AT(max_in_flight), NULL, false},
-    {"overlap", MEMBER_CHOICE, AT(overlap), &choice_overlap, false},
+    {"overlap", MEMBER_CHOICE, AT(overlap), &overlap_words, false},
     {"jitter_ms", MEMBER_NUMBER, AT(jitter_ms), NULL, false},
     {"start_at", MEMBER_TIME, AT(start_at), NULL, false},
     {"end_at", MEMBER_TIME, AT(end_at), NULL, false},
@@ -132,12 +132,12 @@ static enum err decode_choice(const struct member *m, const json_t *value, bool 
 {
     (void)merge;
     int choice;
-    if (json_is_string(value) && choice_find(m->choice, json_string_value(value), &choice)) {
+    if (json_is_string(value) && enum_find(m->words, json_string_value(value), &choice)) {
         *(uint8_t *)member_at(m, j) = (uint8_t)choice;
         return ERR_OK;
     }
     char list[96];
-    choice_list(m->choice, list, sizeof list);
+    enum_list(m->words, list, sizeof list);
     return refuse_field(p, ERR_SYNTAX, m->name, "%s must be %s", m->name, list);
 }
 
@@ -252,7 +252,7 @@ static json_t *encode_number(const struct member *m, const struct job *j)
 
 static json_t *encode_choice(const struct member *m, const struct job *j)
 {
-    return json_string(m->choice->word(*(const uint8_t *)member_at(m, j)));
+    return json_string(enum_word(m->words, *(const uint8_t *)member_at(m, j)));
 }
 
 static json_t *encode_bool(const struct member *m, const struct job *j)

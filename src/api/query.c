@@ -92,21 +92,21 @@ enum err query_time(const struct api_request *r, const char *name, wall_ms *out,
                   "%s must be a time such as 2027-01-31T08:00:00Z (RFC 3339)", name);
 }
 
-static enum err refuse_choice(const char *name, const struct choice *c, struct problem *p)
+static enum err refuse_choice(const char *name, const struct enum_words *w, struct problem *p)
 {
     char list[96];
-    choice_list(c, list, sizeof list);
+    enum_list(w, list, sizeof list);
     return refuse(p, ERR_SYNTAX, REFUSED_PARAMETER, name, "%s must be %s", name, list);
 }
 
-enum err query_choice(const struct api_request *r, const char *name, const struct choice *c,
+enum err query_choice(const struct api_request *r, const char *name, const struct enum_words *w,
                       int *out, struct problem *p)
 {
     const char *word = query_text(r, name);
-    return !word || choice_find(c, word, out) ? ERR_OK : refuse_choice(name, c, p);
+    return !word || enum_find(w, word, out) ? ERR_OK : refuse_choice(name, w, p);
 }
 
-enum err query_choices(const struct api_request *r, const char *name, const struct choice *c,
+enum err query_choices(const struct api_request *r, const char *name, const struct enum_words *w,
                        unsigned *out, struct problem *p)
 {
     unsigned set = 0;
@@ -116,8 +116,8 @@ enum err query_choices(const struct api_request *r, const char *name, const stru
         int value;
         size_t bytes = strcspn(at, ",");
         snprintf(word, sizeof word, "%.*s", (int)MIN(bytes, sizeof word), at);
-        if (!choice_find(c, word, &value))
-            return refuse_choice(name, c, p);
+        if (!enum_find(w, word, &value))
+            return refuse_choice(name, w, p);
         set |= 1u << value;
         at = at[bytes] ? at + bytes + 1 : NULL;
     }

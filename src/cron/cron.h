@@ -19,6 +19,7 @@
 #ifndef CARILLON_CRON_CRON_H
 #define CARILLON_CRON_CRON_H
 
+#include "base/enum_words.h"
 #include "base/err.h"
 #include "base/time.h"
 
@@ -65,20 +66,11 @@ enum cron_kind {
     CRON_AT_INSTANT, // One-shot, absolute.
 };
 
-// What a fixed schedule does with a local time that a forward change of the clock skips. Interval
-// schedules always drop such times.
-enum cron_gap {
-    CRON_GAP_RUN_AFTER, // Runs at the first instant after the gap.
-    CRON_GAP_SKIP,      // Does not run.
-};
-
-// What a schedule does with a local time that occurs twice because the clock went back.
-enum cron_fold {
-    CRON_FOLD_DEFAULT, // FIRST for fixed schedules, BOTH for interval schedules.
-    CRON_FOLD_FIRST,
-    CRON_FOLD_BOTH,
-    CRON_FOLD_SECOND,
-};
+#define ENUM ENUM_DECLARE
+#define VALUE ENUM_DECLARE_VALUE
+#include "cron/choices.def" // enum cron_gap, enum cron_fold
+#undef ENUM
+#undef VALUE
 
 // What a job may choose. All zero (or a NULL pointer) means the defaults. One-shots ignore `gap`
 // and `fold`: they take the first of two passes, and the end of a gap that appeared after creation.
@@ -87,13 +79,6 @@ struct cron_options {
     enum cron_gap gap;
     enum cron_fold fold;
 };
-
-// Names as the API writes them: "run_after", "skip"; "default", "first", "both", "second".
-// The parsers return false and leave *out alone when the name is unknown.
-const char *cron_gap_name(enum cron_gap gap);
-const char *cron_fold_name(enum cron_fold fold);
-bool cron_gap_parse(const char *name, enum cron_gap *out);
-bool cron_fold_parse(const char *name, enum cron_fold *out);
 
 // A compiled schedule: a plain value of 104 bytes without pointers, which may be embedded, copied
 // and compared with memcmp. Only the cron room reads its members. Bit n of a set means the value n,

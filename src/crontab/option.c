@@ -132,11 +132,13 @@ enum err crontab__set_url(struct call *c, const struct option *o, const char *va
 enum err crontab__set_method(struct call *c, const struct option *o, const char *value)
 {
     (void)o;
-    if (!job_method_find(value, &c->method))
+    int method;
+    if (!enum_find(&job_method_words, value, &method))
         return crontab__call_refuse(c,
                                     "a job can POST, GET, PUT, PATCH, DELETE, HEAD or OPTIONS, but "
                                     "not send the method '%.32s'",
                                     value);
+    c->method = (enum job_method)method;
     c->has_method = true;
     return ERR_OK;
 }

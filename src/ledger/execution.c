@@ -10,47 +10,22 @@
 #define TO(state) (1u << EXECUTION_##state)
 
 // PENDING may end at once: FAILED after a crash when its outcome is unknown.
-static const struct {
-    const char *name;
-    unsigned next; // Set of states an execution may move to.
-} execution_rules[EXECUTION_STATES] = {
-    [EXECUTION_PENDING] = {"PENDING", TO(RUNNING) | TO(SUCCESS) | TO(FAILED) | TO(MISSED) |
-                                          TO(CANCELLED) | TO(SKIPPED)},
-    [EXECUTION_RUNNING] = {"RUNNING", TO(SUCCESS) | TO(FAILED) | TO(CANCELLED)},
-    [EXECUTION_SUCCESS] = {"SUCCESS", 0},
-    [EXECUTION_FAILED] = {"FAILED", 0},
-    [EXECUTION_MISSED] = {"MISSED", 0},
-    [EXECUTION_CANCELLED] = {"CANCELLED", 0},
-    [EXECUTION_SKIPPED] = {"SKIPPED", 0},
+static const unsigned moves[EXECUTION_STATES] = {
+    [EXECUTION_PENDING] =
+        TO(RUNNING) | TO(SUCCESS) | TO(FAILED) | TO(MISSED) | TO(CANCELLED) | TO(SKIPPED),
+    [EXECUTION_RUNNING] = TO(SUCCESS) | TO(FAILED) | TO(CANCELLED),
 };
-
-const char *execution_state_name(enum execution_state s)
-{
-    assert(s < EXECUTION_STATES);
-    return execution_rules[s].name;
-}
-
-bool execution_state_find(const char *name, enum execution_state *out)
-{
-    for (enum execution_state s = 0; s < EXECUTION_STATES; s++) {
-        if (strcmp(execution_rules[s].name, name) == 0) {
-            *out = s;
-            return true;
-        }
-    }
-    return false;
-}
 
 bool execution_state_is_terminal(enum execution_state s)
 {
     assert(s < EXECUTION_STATES);
-    return execution_rules[s].next == 0;
+    return moves[s] == 0;
 }
 
 bool execution_may_move(enum execution_state from, enum execution_state to)
 {
     assert(from < EXECUTION_STATES && to < EXECUTION_STATES);
-    return (execution_rules[from].next & (1u << to)) != 0;
+    return (moves[from] & (1u << to)) != 0;
 }
 
 dur_ms execution_lateness_ms(const struct execution *e)

@@ -12,6 +12,7 @@
 #ifndef CARILLON_LEDGER_LEDGER_H
 #define CARILLON_LEDGER_LEDGER_H
 
+#include "base/enum_words.h"
 #include "base/err.h"
 #include "base/memory.h"
 #include "base/time.h"
@@ -22,43 +23,14 @@
 
 typedef int64_t job_id; // Positive, given in order, never given twice.
 
+// Every enum of the record and its words.
+#define ENUM ENUM_DECLARE
+#define VALUE ENUM_DECLARE_VALUE
+#include "ledger/enums.def"
+#undef ENUM
+#undef VALUE
+
 // --- Jobs ------------------------------------------------------------------------------------
-
-enum job_type { JOB_ATLEAST_ONCE, JOB_ATMOST_ONCE, JOB_TYPES };
-enum job_method {
-    METHOD_POST,
-    METHOD_GET,
-    METHOD_PUT,
-    METHOD_PATCH,
-    METHOD_DELETE,
-    METHOD_HEAD,
-    METHOD_OPTIONS,
-    JOB_METHODS
-};
-enum retry_strategy { RETRY_LINEAR, RETRY_EXPONENTIAL, RETRY_FIXED, RETRY_STRATEGIES };
-enum catch_up { CATCH_UP_ALL, CATCH_UP_LATEST, CATCH_UP_NONE, CATCH_UPS };
-
-// What happens when an occurrence is due while another execution of the job is not over.
-enum overlap {
-    OVERLAP_ALLOW,   // Both run.
-    OVERLAP_SKIP,    // The new one is SKIPPED.
-    OVERLAP_QUEUE,   // It waits: one after the other, in scheduled order.
-    OVERLAP_REPLACE, // The old one is CANCELLED.
-    OVERLAPS
-};
-
-// The words of each enum as they stand in the API and in the tables ("ATLEAST_ONCE", "linear").
-// `*_find` returns false for an unknown word.
-const char *job_type_name(enum job_type t);
-const char *job_method_name(enum job_method m);
-const char *retry_strategy_name(enum retry_strategy s);
-const char *catch_up_name(enum catch_up c);
-bool job_type_find(const char *name, enum job_type *out);
-bool job_method_find(const char *name, enum job_method *out);
-bool retry_strategy_find(const char *name, enum retry_strategy *out);
-bool catch_up_find(const char *name, enum catch_up *out);
-const char *overlap_name(enum overlap o);
-bool overlap_find(const char *name, enum overlap *out);
 
 #define JOB_TIMEOUT_MS_MIN 100
 #define JOB_TIMEOUT_MS_MAX 3600000
@@ -148,10 +120,6 @@ bool status_set_has(const struct status_set *s, unsigned status);
 // What decided a job's occurrences, and since when. The store keeps a row for each version for as
 // long as executions of its time are kept, so that anybody can compute again what the job owed.
 
-// What a job is up to. Only an active one has occurrences.
-enum job_phase { JOB_ACTIVE, JOB_PAUSED, JOB_FINISHED, JOB_DELETED, JOB_PHASES };
-const char *job_phase_name(enum job_phase p); // "active"
-
 struct job_version {
     job_id job;
     int64_t number;  // Of this row among those of the job, from 1.
@@ -206,27 +174,11 @@ wall_ms job_span_next(const struct job_span *s, wall_ms after, wall_ms limit);
 
 // --- Executions ------------------------------------------------------------------------------
 
-enum execution_state {
-    EXECUTION_PENDING,
-    EXECUTION_RUNNING,
-    EXECUTION_SUCCESS,
-    EXECUTION_FAILED,
-    EXECUTION_MISSED,
-    EXECUTION_CANCELLED,
-    EXECUTION_SKIPPED,
-    EXECUTION_STATES
-};
-enum execution_trigger { TRIGGER_SCHEDULE, TRIGGER_MANUAL, TRIGGER_CATCH_UP, EXECUTION_TRIGGERS };
-
 #define EXECUTION_BIT(state) (1u << (state)) // In a set of states.
 
-const char *execution_state_name(enum execution_state s);
-bool execution_state_find(const char *name, enum execution_state *out);
 bool execution_state_is_terminal(enum execution_state s);
 // Whether the table of allowed moves has this one.
 bool execution_may_move(enum execution_state from, enum execution_state to);
-const char *execution_trigger_name(enum execution_trigger t);
-bool execution_trigger_find(const char *name, enum execution_trigger *out);
 
 // Which occurrence an execution carries out. `series` is the clock's generation for a scheduled
 // one (0, raised only when a wrong clock is corrected), and -n for the manual execution number n.
@@ -294,17 +246,6 @@ struct attempt {
     const char
         *response; // Excerpt of the body, valid UTF-8 or cut to it; NULL when none. Borrowed.
 };
-
-enum alert_kind {
-    ALERT_FAILURE,
-    ALERT_MISSED,
-    ALERT_CLOCK,
-    ALERT_TARGET_DOWN,  // Nothing answers at a host: attempts wait. Once per outage.
-    ALERT_TARGET_UP,    // The end of it.
-    ALERT_JOB_UNUSABLE, // A start could not use a job, and made it inactive.
-    ALERT_KINDS
-};
-const char *alert_kind_name(enum alert_kind k);
 
 struct alert {
     int64_t id;           // Given in order.

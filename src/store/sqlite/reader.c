@@ -301,8 +301,8 @@ static enum err visit_count(struct walk *walk, sqlite3_stmt *statement, struct f
 {
     struct count_walk *w = (struct count_walk *)walk;
     const char *word = (const char *)sqlite3_column_text(statement, 0);
-    enum execution_state state;
-    if (execution_state_find(word, &state))
+    int state;
+    if (enum_find(&execution_state_words, word, &state))
         w->counts[state] = sqlite3_column_int64(statement, 1);
     else
         fault_set(f, ERR_STORE_CORRUPT, "table job_executions holds the status '%s'", word);

@@ -12,12 +12,6 @@
 #include <stdio.h>
 #include <string.h>
 
-// The words of an enum, for columns that hold them as text.
-struct words {
-    unsigned count;
-    const char *(*name)(unsigned value);
-};
-
 enum cell {
     CELL_INTEGER,
     CELL_TEXT,
@@ -34,29 +28,10 @@ struct column {
     int64_t null; // CELL_INTEGER: the value that stands for NULL.
     int64_t min;  // CELL_INTEGER: the least value in the table,
     int64_t max;  // and the greatest.
-    const struct words *words;
+    const struct enum_words *words;
     enum cell cell;
     bool is_fixed; // Never changes once the row is there.
 };
-
-#define WORDS(table, function, type, values)                                                       \
-    static const char *table##_name(unsigned value)                                                \
-    {                                                                                              \
-        return function((type)value);                                                              \
-    }                                                                                              \
-    static const struct words table = {(values), table##_name};
-
-WORDS(types, job_type_name, enum job_type, JOB_TYPES)
-WORDS(methods, job_method_name, enum job_method, JOB_METHODS)
-WORDS(strategies, retry_strategy_name, enum retry_strategy, RETRY_STRATEGIES)
-WORDS(catch_ups, catch_up_name, enum catch_up, CATCH_UPS)
-WORDS(overlaps, overlap_name, enum overlap, OVERLAPS)
-WORDS(gaps, cron_gap_name, enum cron_gap, CRON_GAP_SKIP + 1)
-WORDS(folds, cron_fold_name, enum cron_fold, CRON_FOLD_SECOND + 1)
-WORDS(phases, job_phase_name, enum job_phase, JOB_PHASES)
-WORDS(states, execution_state_name, enum execution_state, EXECUTION_STATES)
-WORDS(triggers, execution_trigger_name, enum execution_trigger, EXECUTION_TRIGGERS)
-WORDS(kinds, alert_kind_name, enum alert_kind, ALERT_KINDS)
 
 #define CELL(kind, type, member, column)                                                           \
     .name = (column), .offset = offsetof(struct type, member),                                     \
@@ -81,27 +56,27 @@ static const struct column job_columns[] = {
     {JOB_KEY(job, "id", id), FIXED},
     {TEXT(job, "schedule", schedule)},
     {TEXT(job, "api", api)},
-    {WORD(job, "type", type, types)},
+    {WORD(job, "type", type, job_type_words)},
     {FLAG(job, "is_active", is_active)},
     {TIME(job, "created_at", created_at)},
     {TIME(job, "updated_at", updated_at)},
     {TEXT(job, "name", name)},
     {TEXT(job, "timezone", timezone)},
-    {WORD(job, "dst_gap", dst_gap, gaps)},
-    {WORD(job, "dst_fold", dst_fold, folds)},
-    {WORD(job, "method", method, methods)},
+    {WORD(job, "dst_gap", dst_gap, cron_gap_words)},
+    {WORD(job, "dst_fold", dst_fold, cron_fold_words)},
+    {WORD(job, "method", method, job_method_words)},
     {TEXT(job, "headers", headers)},
     {TEXT(job, "body", body)},
     {TEXT(job, "tags", tags)},
     {RANGE(job, "timeout_ms", timeout_ms, JOB_TIMEOUT_MS_MIN, JOB_TIMEOUT_MS_MAX)},
     {RANGE(job, "max_retries", max_retries, 0, JOB_RETRIES_MAX)},
-    {WORD(job, "retry_strategy", retry_strategy, strategies)},
+    {WORD(job, "retry_strategy", retry_strategy, retry_strategy_words)},
     {RANGE(job, "retry_base_ms", retry_base_ms, 1, JOB_RETRY_MS_MAX)},
     {RANGE(job, "retry_cap_ms", retry_cap_ms, 1, JOB_RETRY_MS_MAX)},
-    {WORD(job, "catch_up", catch_up, catch_ups)},
+    {WORD(job, "catch_up", catch_up, catch_up_words)},
     {RANGE(job, "catch_up_window_s", catch_up_window_s, 1, JOB_CATCH_UP_WINDOW_S_MAX)},
     {RANGE(job, "max_in_flight", max_in_flight, 1, JOB_IN_FLIGHT_MAX)},
-    {WORD(job, "overlap", overlap, overlaps)},
+    {WORD(job, "overlap", overlap, overlap_words)},
     {RANGE(job, "jitter_ms", jitter_ms, 0, JOB_JITTER_MS_MAX)},
     {TIME_UNKNOWN(job, "start_at", start_at, 0)},
     {TIME_UNKNOWN(job, "end_at", end_at, WALL_NEVER)},
@@ -129,11 +104,11 @@ static const struct column version_columns[] = {
     {COUNT(job_version, "number", number)},
     {COUNT(job_version, "version", version)},
     {TIME(job_version, "from_at", from_at)},
-    {WORD(job_version, "phase", phase, phases)},
+    {WORD(job_version, "phase", phase, job_phase_words)},
     {TEXT(job_version, "schedule", schedule)},
     {TEXT(job_version, "timezone", timezone)},
-    {WORD(job_version, "dst_gap", dst_gap, gaps)},
-    {WORD(job_version, "dst_fold", dst_fold, folds)},
+    {WORD(job_version, "dst_gap", dst_gap, cron_gap_words)},
+    {WORD(job_version, "dst_fold", dst_fold, cron_fold_words)},
     {TIME_UNKNOWN(job_version, "start_at", start_at, 0)},
     {TIME_UNKNOWN(job_version, "end_at", end_at, WALL_NEVER)},
     {RANGE_UNKNOWN(job_version, "max_runs", max_runs, 0, JOB_RUNS_MAX, 0)},
@@ -145,7 +120,7 @@ static const struct column version_columns[] = {
 static const struct column execution_columns[] = {
     {COUNT(execution, "id", id), FIXED},
     {JOB_KEY(execution, "job_id", key.job), FIXED},
-    {WORD(execution, "status", state, states)},
+    {WORD(execution, "status", state, execution_state_words)},
     {TIME(execution, "scheduled_at", key.scheduled_at), FIXED},
     {TIME_UNKNOWN(execution, "due_at", due_at, 0), FIXED},
     {TIME_UNKNOWN(execution, "started_at", started_at, 0)},
@@ -155,7 +130,7 @@ static const struct column execution_columns[] = {
     {TEXT(execution, "error", error)},
     {RANGE(execution, "retry_count", retry_count, 0, UINT16_MAX)},
     {RANGE(execution, "series", key.series, -COUNT_MAX, COUNT_MAX), FIXED},
-    {WORD(execution, "trigger", trigger, triggers), FIXED},
+    {WORD(execution, "trigger", trigger, execution_trigger_words), FIXED},
     {RANGE(execution, "attempts", attempts, 0, UINT16_MAX)},
     {RANGE(execution, "recoveries", recoveries, 0, UINT16_MAX)},
     {TIME_UNKNOWN(execution, "next_attempt_at", next_attempt_at, 0)},
@@ -187,7 +162,7 @@ static const struct column alert_columns[] = {
     {COUNT(alert, "id", id)},
     {RANGE_UNKNOWN(alert, "job_id", job, 1, JOB_ID_MAX, 0)},
     {RANGE_UNKNOWN(alert, "execution_id", execution_id, 0, COUNT_MAX, 0)},
-    {WORD(alert, "kind", kind, kinds)},
+    {WORD(alert, "kind", kind, alert_kind_words)},
     {TIME(alert, "created_at", created_at)},
     {TEXT(alert, "message", message)},
 };
@@ -328,7 +303,7 @@ static void bind_cell(const struct column *c, sqlite3_stmt *statement, int at, c
         sqlite3_bind_text(statement, at, text, -1, SQLITE_STATIC); // NULL binds NULL.
         break;
     case CELL_WORD:
-        text = c->words->name((unsigned)load_integer(c, row));
+        text = enum_word(c->words, (int)load_integer(c, row));
         sqlite3_bind_text(statement, at, text, -1, SQLITE_STATIC);
         break;
     case CELL_DURATION:
@@ -345,13 +320,11 @@ void row_bind(const struct row_map *m, sqlite3_stmt *statement, const void *row)
 
 static bool read_word(const struct column *c, const char *text, void *row)
 {
-    for (unsigned value = 0; text && value < c->words->count; value++) {
-        if (strcmp(text, c->words->name(value)) == 0) {
-            store_integer(c, row, value);
-            return true;
-        }
-    }
-    return false;
+    int value;
+    if (!text || !enum_find(c->words, text, &value))
+        return false;
+    store_integer(c, row, value);
+    return true;
 }
 
 static bool read_integer(const struct column *c, sqlite3_stmt *statement, int at, void *row)

@@ -144,23 +144,6 @@ static void a_job_may_choose_the_pass_of_a_repeated_hour(void **state)
     check("Europe/Paris", &second, &waits, 1);
 }
 
-static void names_of_choices_are_read_back(void **state)
-{
-    (void)state;
-    enum cron_gap gap;
-    enum cron_fold fold;
-    for (int i = CRON_GAP_RUN_AFTER; i <= CRON_GAP_SKIP; i++) {
-        assert_true(cron_gap_parse(cron_gap_name((enum cron_gap)i), &gap));
-        assert_int_equal(gap, i);
-    }
-    for (int i = CRON_FOLD_DEFAULT; i <= CRON_FOLD_SECOND; i++) {
-        assert_true(cron_fold_parse(cron_fold_name((enum cron_fold)i), &fold));
-        assert_int_equal(fold, i);
-    }
-    assert_false(cron_gap_parse("Skip", &gap));
-    assert_false(cron_fold_parse("", &fold));
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -169,7 +152,6 @@ int main(void)
         cmocka_unit_test(odd_changes_follow_the_same_rule),
         cmocka_unit_test(a_job_may_skip_what_a_gap_swallows),
         cmocka_unit_test(a_job_may_choose_the_pass_of_a_repeated_hour),
-        cmocka_unit_test(names_of_choices_are_read_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

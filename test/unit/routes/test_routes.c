@@ -200,10 +200,10 @@ static void the_values_of_parameters_are_judged(void **state)
 
     int choice = -1;
     x.parameters[0] = (struct fake_pair){"status", "FAILED"};
-    assert_int_equal(query_choice(&r, "status", &choice_state, &choice, &p), ERR_OK);
+    assert_int_equal(query_choice(&r, "status", &execution_state_words, &choice, &p), ERR_OK);
     assert_int_equal(choice, EXECUTION_FAILED);
     x.parameters[0] = (struct fake_pair){"status", "failed"};
-    assert_int_not_equal(query_choice(&r, "status", &choice_state, &choice, &p), ERR_OK);
+    assert_int_not_equal(query_choice(&r, "status", &execution_state_words, &choice, &p), ERR_OK);
 }
 
 static const struct {
