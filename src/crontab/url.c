@@ -172,11 +172,22 @@ static bool needs_code(const struct call *c, const char *at)
     return byte <= ' ' || broken || strchr("\"<>\\^`{|}", *at);
 }
 
+// The byte that wget writes in place of a code, since the byte needs none; 0 when the code stays.
+static char plain_byte(const struct call *c, const char *at)
+{
+    if (c->program != &crontab__wget || *at != '%' || digit_of(at[1]) < 0 || digit_of(at[2]) < 0)
+        return '\0';
+    char byte = (char)(digit_of(at[1]) * 16 + digit_of(at[2]));
+    return crontab__is_one_of(byte, NAME_CHARACTERS "!'()*-.~") ? byte : '\0';
+}
+
 static void add_part(struct call *c, struct text *t, const char *from, size_t bytes)
 {
     for (size_t i = 0; i < bytes; i++) {
-        if (!needs_code(c, from + i)) {
-            crontab__add_bytes(t, from + i, 1);
+        char plain = plain_byte(c, from + i);
+        if (plain || !needs_code(c, from + i)) {
+            crontab__add_bytes(t, plain ? &plain : from + i, 1);
+            i += plain ? 2 : 0;
             continue;
         }
         crontab__add_percent(t, from[i]);

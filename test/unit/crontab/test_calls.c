@@ -264,6 +264,7 @@ static void urls_are_what_the_program_would_ask_for(void **state)
         {"wget -O- 'http://h/x y|z?q=a b&r=\\%zz\\%20#part'",
          "http://h/x%20y%7Cz?q=a%20b&r=%25zz%20"},
         {"wget -O- http://h/a/../b[]", "http://h/b[]"},
+        {"wget -O- 'http://h/a/\\%2e\\%2E/\\%7ex?\\%41\\%2f\\%20'", "http://h/~x?A%2f%20"},
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         char reason[CRONTAB_REASON_BYTES];
