@@ -2,8 +2,13 @@
 // http_response_fuzz.c: any bytes as the answer of a target.
 //
 // The first byte chooses how the rest is cut into pieces. Whatever the bytes are, the parser stays
-// within them and within its bounds, and says the same as when they come in one piece.
+// within them and within its bounds, and says the same as when they come in one piece. Where the
+// answer leads can be resolved, shown and judged as a URL.
 
+#include "base/reference.h"
+#include "base/url.h"
+#include "dispatch/location_priv.h"
+#include "dispatch/request_priv.h"
 #include "dispatch/response_priv.h"
 
 #include <assert.h>
@@ -17,20 +22,14 @@ struct result {
     size_t used;
     size_t body_bytes;
     uint64_t body_sum; // Of the bytes and their order.
-    uint64_t location_sum;
+    struct request_text location;
 };
-
-static void add_part(const struct response *r, uint64_t *sum)
-{
-    for (size_t i = 0; i < r->part.count; i++)
-        *sum = *sum * 31 + (unsigned char)r->part.bytes[i];
-}
 
 static void take_location(struct result *out)
 {
     const struct response *r = &out->response;
     assert(!r->head_complete && 300 <= r->status && r->status <= 399);
-    add_part(r, &out->location_sum);
+    request_text_add(&out->location, r->part.bytes, r->part.count);
 }
 
 static void take_part(struct result *out, const char *from, const char *to)
@@ -38,7 +37,8 @@ static void take_part(struct result *out, const char *from, const char *to)
     const struct response *r = &out->response;
     assert(r->head_complete && r->status >= 200 && r->status <= 999);
     assert(from <= r->part.bytes && r->part.bytes + r->part.count == to);
-    add_part(r, &out->body_sum);
+    for (size_t i = 0; i < r->part.count; i++)
+        out->body_sum = out->body_sum * 31 + (unsigned char)r->part.bytes[i];
     out->body_bytes += r->part.count;
 }
 
@@ -86,12 +86,29 @@ static void assert_same(const struct result *a, const struct result *b)
 {
     assert(a->event == b->event && a->used == b->used);
     assert(a->body_bytes == b->body_bytes && a->body_sum == b->body_sum);
-    assert(a->location_sum == b->location_sum);
+    assert(a->location.count == b->location.count);
+    assert(a->location.count == 0 || strcmp(a->location.bytes, b->location.bytes) == 0);
     assert(a->response.status == b->response.status && a->response.reason == b->response.reason);
     assert(a->response.head_complete == b->response.head_complete);
     assert(a->response.line_read == b->response.line_read);
     assert(a->response.reusable == b->response.reusable);
     assert(a->response.head_bytes == b->response.head_bytes);
+}
+
+static void follow(const struct request_text *location)
+{
+    static const char *const bases[] = {"http://a", "https://a:1/b/c?d/e"};
+    struct url url;
+    char text[LOCATION_TEXT_BYTES];
+    location_format(location->bytes, location->count, text);
+    assert(strlen(text) < sizeof text);
+    for (size_t i = 0; i < COUNT_OF(bases); i++) {
+        char *whole = reference_resolve(bases[i], location->bytes);
+        assert(strlen(whole) <= strlen(bases[i]) + 1 + location->count);
+        if (url_read(whole, &url, NULL) == ERR_OK)
+            assert(url.target[0] == '/' && !strchr(url.target, '#'));
+        free(whole);
+    }
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
@@ -106,5 +123,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
     read_in_pieces(text, bytes - 1, bytes, to_head, &whole);
     read_in_pieces(text, bytes - 1, size, to_head, &cut);
     assert_same(&whole, &cut);
+    if (whole.location.count > 0)
+        follow(&whole.location);
+    free(whole.location.bytes);
+    free(cut.location.bytes);
     return 0;
 }
