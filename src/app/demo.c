@@ -32,7 +32,7 @@ static const struct sample samples[] = {
     {"flaky webhook", "*/20 * * * * *", "UTC", "/flaky", JOB_ATLEAST_ONCE, 30000, 3},
     {"broken report", "*/30 * * * * *", "UTC", "/fail", JOB_ATLEAST_ONCE, 30000, 3},
     {"never answers", "0 * * * * *", "UTC", "/never", JOB_ATLEAST_ONCE, 3000, 1},
-    {"nobody listens", "30 * * * * *", "UTC", "http://127.0.0.1:9/", JOB_ATLEAST_ONCE, 30000, 1},
+    {"nobody listens", "30 * * * * *", "UTC", "http://127.0.0.1:4/", JOB_ATLEAST_ONCE, 30000, 1},
     {"weekdays after one", "31 10-15 1 * * MON-FRI", "UTC", "/ok", JOB_ATLEAST_ONCE, 30000, 3},
     {"nightly in Paris", "30 2 * * *", "Europe/Paris", "/ok", JOB_ATLEAST_ONCE, 30000, 3},
 };

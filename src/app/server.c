@@ -143,7 +143,12 @@ enum err app__check_settings(struct carillon *c, struct fault *f)
                          s->listen);
     if (s->ca_only && !s->ca_file[0])
         return fault_set(f, ERR_SYNTAX, "--ca-only needs --ca-file: nobody would be trusted");
-    return address_policy_parse(s->deny_targets, s->allow_targets, &c->targets, f);
+    struct address_lists lists = {.deny = s->deny_targets,
+                                  .allow = s->allow_targets,
+                                  .deny_ports = s->deny_ports,
+                                  .allow_ports = s->allow_ports,
+                                  .reached_by_others = !is_loopback(c->host)};
+    return address_policy_parse(&lists, &c->targets, f);
 }
 
 static enum err open_rooms(struct carillon *c, struct fault *f)

@@ -22,8 +22,15 @@ static const struct {
     {"loopback", "::1/128"},
     {"link-local", "169.254.0.0/16"},
     {"link-local", "fe80::/10"},
-    {"link-local", "fd00:ec2::/32"},
+    // Metadata services elsewhere, as their clouds' documentation and cloud-init have them.
+    {"link-local", "fd00:ec2::/32"},          // Amazon
+    {"link-local", "fd20:ce::254/128"},       // Google
+    {"link-local", "fd00:c1::a9fe:a9fe/128"}, // Oracle
+    {"link-local", "fd00:42::42/128"},        // Scaleway
+    {"link-local", "fd00:a9fe:a9fe::1/128"},  // Akamai
+    {"link-local", "fd00:100::100:200/128"},  // Alibaba
     {"link-local", "100.100.100.200/32"},
+    {"link-local", "168.63.129.16/32"}, // Azure; it looks like any address of the internet.
     {"private", "10.0.0.0/8"},
     {"private", "172.16.0.0/12"},
     {"private", "192.168.0.0/16"},
@@ -33,23 +40,34 @@ static const struct {
     {"special", "0.0.0.0/8"},
     {"special", "192.0.0.0/24"},
     {"special", "192.0.2.0/24"},
+    {"special", "192.88.99.0/24"},
     {"special", "198.18.0.0/15"},
     {"special", "198.51.100.0/24"},
     {"special", "203.0.113.0/24"},
     {"special", "224.0.0.0/4"},
     {"special", "240.0.0.0/4"},
     {"special", "::/128"},
+    {"special", "64:ff9b:1::/48"},
     {"special", "100::/64"},
+    {"special", "100:0:0:1::/64"},
     {"special", "2001::/23"},
     {"special", "2001:db8::/32"},
     {"special", "3fff::/20"},
+    {"special", "5f00::/16"},
     {"special", "ff00::/8"},
     {"all", "::/0"},
 };
 
+// Words for several classes: in any case, and for a server that listens beyond loopback.
+static const struct {
+    const char *word;
+    const char *always;
+    const char *when_reached;
+} groups[] = {
+    {"guarded", "link-local special", "loopback private"},
+};
+
 static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
-static const uint8_t nat64[12] = {0x00, 0x64, 0xff, 0x9b};
-static const uint8_t six_to_four[2] = {0x20, 0x02};
 
 // --- Addresses as 128 bits -----------------------------------------------------------------------
 
@@ -57,6 +75,47 @@ static void map_v4(const void *four, uint8_t out[static 16])
 {
     memmove(out + 12, four, 4);
     memcpy(out, mapped, sizeof mapped);
+}
+
+static bool is_zero(const uint8_t *bytes, size_t count)
+{
+    while (count > 0 && bytes[count - 1] == 0)
+        count--;
+    return count == 0;
+}
+
+// Addresses of IPv6 that begin so and stand for one of IPv4.
+static const struct {
+    uint8_t prefix[12];
+    unsigned prefix_bytes;
+    unsigned zeros; // So many bytes after the prefix are 0, or it stands for none.
+    unsigned at;    // Where the four bytes are.
+} embeddings[] = {
+    {{0x20, 0x02}, 2, 0, 2},                          // 6to4, RFC 3056
+    {{0x00, 0x64, 0xff, 0x9b}, 4, 8, 12},             // NAT64, RFC 6052
+    {{0x00, 0x64, 0xff, 0x9b, 0x00, 0x01}, 6, 6, 12}, // NAT64 of a network, RFC 8215
+    {{[8] = 0xff, [9] = 0xff}, 12, 0, 12},            // translated, RFC 2765
+    {{0x00}, 12, 0, 12},                              // compatible, RFC 4291
+};
+
+// :: and ::1 are written like compatible ones, but have a meaning of their own.
+static bool is_own_meaning(const uint8_t bytes[static 16])
+{
+    return is_zero(bytes, 15) && bytes[15] <= 1;
+}
+
+static void unwrap(uint8_t bytes[static 16])
+{
+    if (is_own_meaning(bytes))
+        return;
+    for (size_t i = 0; i < COUNT_OF(embeddings); i++) {
+        unsigned n = embeddings[i].prefix_bytes;
+        if (memcmp(bytes, embeddings[i].prefix, n) == 0 &&
+            is_zero(bytes + n, embeddings[i].zeros)) {
+            map_v4(bytes + embeddings[i].at, bytes);
+            return;
+        }
+    }
 }
 
 static bool bytes_of(const struct sockaddr *a, uint8_t out[static 16])
@@ -71,10 +130,7 @@ static bool bytes_of(const struct sockaddr *a, uint8_t out[static 16])
         return false;
     memcpy(&copy.v6, a, sizeof copy.v6);
     memcpy(out, &copy.v6.sin6_addr, 16);
-    if (memcmp(out, nat64, sizeof nat64) == 0)
-        map_v4(out + 12, out);
-    else if (memcmp(out, six_to_four, sizeof six_to_four) == 0)
-        map_v4(out + 2, out);
+    unwrap(out);
     return true;
 }
 
@@ -145,7 +201,7 @@ static bool read_range(char *text, struct address_rule *out)
 
 static struct address_rule rule_of(const char *range)
 {
-    struct address_rule r;
+    struct address_rule r = {0};
     char text[ENTRY_BYTES_MAX];
     assert(strlen(range) < sizeof text);
     strcpy(text, range);
@@ -163,35 +219,62 @@ static enum err add(struct address_rules *to, const struct address_rule *r, stru
     return ERR_OK;
 }
 
-static enum err add_entry(struct address_rules *to, char *entry, struct fault *f)
+// Whether the word of a list names this class.
+static bool covers(const char *word, const char *class, bool reached_by_others)
+{
+    for (size_t i = 0; i < COUNT_OF(groups); i++) {
+        if (strcmp(word, groups[i].word) == 0)
+            return strstr(groups[i].always, class) ||
+                   (reached_by_others && strstr(groups[i].when_reached, class));
+    }
+    return strcmp(word, class) == 0;
+}
+
+// A list being read.
+struct list {
+    struct address_rules *rules;
+    bool narrow; // What a class allows is of this class alone.
+    bool reached_by_others;
+};
+
+static enum err add_classes(const struct list *l, const char *word, bool *found, struct fault *f)
 {
     enum err err = ERR_OK;
-    bool is_class = false;
+    *found = false;
     for (size_t i = 0; i < COUNT_OF(ranges) && !err; i++) {
-        if (strcmp(ranges[i].class, entry) != 0)
+        const char *class = ranges[i].class;
+        if (!covers(word, class, l->reached_by_others))
             continue;
-        is_class = true;
         struct address_rule r = rule_of(ranges[i].range);
-        err = add(to, &r, f);
+        r.class = l->narrow && strcmp(class, "all") != 0 ? class : NULL;
+        err = add(l->rules, &r, f);
+        *found = true;
     }
-    if (is_class)
+    return err;
+}
+
+static enum err add_entry(const struct list *l, const char *entry, struct fault *f)
+{
+    bool is_class;
+    enum err err = add_classes(l, entry, &is_class, f);
+    if (err || is_class)
         return err;
     char text[ENTRY_BYTES_MAX];
-    struct address_rule r;
+    struct address_rule r = {0};
     memcpy(text, entry, strlen(entry) + 1);
     if (!read_range(text, &r))
         return fault_set(f, ERR_SYNTAX,
-                         "\"%s\" is neither loopback, private, link-local, special or all, nor an "
-                         "address or a range such as 10.0.0.0/8",
+                         "\"%s\" is neither loopback, private, link-local, special, guarded or "
+                         "all, nor an address or a range such as 10.0.0.0/8",
                          entry);
-    return add(to, &r, f);
+    return add(l->rules, &r, f);
 }
 
-static enum err read_list(const char *text, struct address_rules *out, struct fault *f)
+static enum err read_list(const struct list *l, const char *text, struct fault *f)
 {
     enum err err = ERR_OK;
-    out->count = 0;
-    while (*text && !err) {
+    l->rules->count = 0;
+    while (text && *text && !err) {
         size_t bytes = strcspn(text, ", ");
         char entry[ENTRY_BYTES_MAX];
         if (bytes >= sizeof entry)
@@ -201,33 +284,72 @@ static enum err read_list(const char *text, struct address_rules *out, struct fa
         text += bytes;
         text += strspn(text, ", ");
         if (bytes > 0)
-            err = add_entry(out, entry, f);
+            err = add_entry(l, entry, f);
     }
     return err;
 }
 
-enum err address_policy_parse(const char *deny, const char *allow, struct address_policy *out,
+static enum err parse_targets(const struct address_lists *lists, struct address_policy *out,
+                              const char **name, struct fault *f)
+{
+    struct list deny = {&out->deny, false, lists->reached_by_others};
+    struct list allow = {&out->allow, true, lists->reached_by_others};
+    *name = "deny_targets";
+    enum err err = read_list(&deny, lists->deny, f);
+    if (err)
+        return err;
+    *name = "allow_targets";
+    return read_list(&allow, lists->allow, f);
+}
+
+static enum err parse_ports(const struct address_lists *lists, struct address_policy *out,
+                            const char **name, struct fault *f)
+{
+    struct port_set allowed;
+    *name = "deny_ports";
+    enum err err =
+        port_set_parse(lists->deny_ports ? lists->deny_ports : "", &out->denied_ports, f);
+    if (err)
+        return err;
+    *name = "allow_ports";
+    err = port_set_parse(lists->allow_ports ? lists->allow_ports : "", &allowed, f);
+    if (!err)
+        port_set_remove(&out->denied_ports, &allowed);
+    return err;
+}
+
+enum err address_policy_parse(const struct address_lists *lists, struct address_policy *out,
                               struct fault *f)
 {
     struct fault own = {0};
-    const char *list = "deny_targets";
+    const char *name;
     out->own.count = 0;
     out->own_port = 0;
-    enum err err = read_list(deny, &out->deny, &own);
-    if (!err) {
-        list = "allow_targets";
-        err = read_list(allow, &out->allow, &own);
-    }
-    return err ? fault_set(f, err, "%s: %s", list, own.text) : ERR_OK;
+    enum err err = parse_targets(lists, out, &name, &own);
+    if (!err)
+        err = parse_ports(lists, out, &name, &own);
+    return err ? fault_set(f, err, "%s: %s", name, own.text) : ERR_OK;
 }
 
 // --- Judging -------------------------------------------------------------------------------------
 
+static const char *class_of(const uint8_t bytes[static 16])
+{
+    for (size_t i = 0; strcmp(ranges[i].class, "all") != 0; i++) {
+        struct address_rule r = rule_of(ranges[i].range);
+        if (matches(&r, bytes))
+            return ranges[i].class;
+    }
+    return "public";
+}
+
 static bool names(const struct address_rules *rules, const uint8_t bytes[static 16])
 {
-    for (size_t i = 0; i < rules->count; i++)
-        if (matches(&rules->list[i], bytes))
+    for (size_t i = 0; i < rules->count; i++) {
+        const struct address_rule *r = &rules->list[i];
+        if (matches(r, bytes) && (!r->class || strcmp(r->class, class_of(bytes)) == 0))
             return true;
+    }
     return false;
 }
 
@@ -241,8 +363,13 @@ bool address_policy_allows(const struct address_policy *p, const struct sockaddr
     uint8_t bytes[16];
     if (!p)
         return true;
-    return bytes_of(a, bytes) && !is_own(p, bytes, port) &&
+    return bytes_of(a, bytes) && !is_own(p, bytes, port) && address_policy_allows_port(p, port) &&
            (names(&p->allow, bytes) || !names(&p->deny, bytes));
+}
+
+bool address_policy_allows_port(const struct address_policy *p, uint16_t port)
+{
+    return !p || !port_set_has(&p->denied_ports, port);
 }
 
 void address_policy_reason(const struct address_policy *p, const struct sockaddr *a, uint16_t port,
@@ -251,6 +378,9 @@ void address_policy_reason(const struct address_policy *p, const struct sockaddr
     uint8_t bytes[16];
     if (bytes_of(a, bytes) && is_own(p, bytes, port))
         snprintf(out, ADDRESS_REASON_BYTES, "this server itself, which no job may call");
+    else if (!address_policy_allows_port(p, port))
+        snprintf(out, ADDRESS_REASON_BYTES, "behind a port of %s, which deny_ports denies",
+                 port_protocol(port) ? port_protocol(port) : "others");
     else
         snprintf(out, ADDRESS_REASON_BYTES, "a %s address, which deny_targets denies",
                  address_class(a));
@@ -261,12 +391,7 @@ const char *address_class(const struct sockaddr *a)
     uint8_t bytes[16];
     if (!bytes_of(a, bytes))
         return "special";
-    for (size_t i = 0; strcmp(ranges[i].class, "all") != 0; i++) {
-        struct address_rule r = rule_of(ranges[i].range);
-        if (matches(&r, bytes))
-            return ranges[i].class;
-    }
-    return "public";
+    return class_of(bytes);
 }
 
 uint16_t address_port(const struct sockaddr *a)

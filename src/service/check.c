@@ -32,6 +32,14 @@ static enum err check_method(const struct job *j, struct service_problem *p)
     return service_refuse(p, ERR_CONFLICT, PROBLEM_FIELD, "body", "a HEAD request has no body");
 }
 
+static enum err refuse_port(uint16_t port, struct service_problem *p)
+{
+    const char *protocol = port_protocol(port);
+    return service_refuse(p, ERR_FORBIDDEN, PROBLEM_TARGET, "api",
+                          "port %u%s%s%s is one that deny_ports denies", (unsigned)port,
+                          protocol ? ", of " : "", protocol ? protocol : "", protocol ? "," : "");
+}
+
 enum err service__check_target(const struct service *s, const struct job *j,
                                struct service_problem *p)
 {
@@ -42,6 +50,8 @@ enum err service__check_target(const struct service *s, const struct job *j,
     if (err)
         return service_refuse(p, err, PROBLEM_URL, "api", "%s", f.text);
     char reason[ADDRESS_REASON_BYTES];
+    if (!address_policy_allows_port(s->targets, u.port))
+        return refuse_port(u.port, p);
     if (!u.is_address || !address_read(u.host, &a) ||
         address_policy_allows(s->targets, &a.any, u.port))
         return ERR_OK;

@@ -199,12 +199,17 @@ static uint16_t fill_listener(int *sockets, size_t count)
     return ntohs(address.sin_port);
 }
 
-static void reopen_with(struct harness *h, const char *deny, const char *allow)
+static void reopen_with_lists(struct harness *h, const struct address_lists *lists)
 {
     static struct address_policy targets; // Borrowed by the dispatcher.
-    assert_int_equal(address_policy_parse(deny, allow, &targets, NULL), ERR_OK);
+    assert_int_equal(address_policy_parse(lists, &targets, NULL), ERR_OK);
     struct dispatch_options o = {.version = "1", .targets = &targets};
     harness_reopen(h, &o);
+}
+
+static void reopen_with(struct harness *h, const char *deny, const char *allow)
+{
+    reopen_with_lists(h, &(struct address_lists){.deny = deny, .allow = allow});
 }
 
 static const struct seen *post_to_localhost(struct harness *h)
@@ -227,6 +232,20 @@ static void a_denied_address_is_never_connected_to(void **state)
     s = post_to_localhost(h);
     assert_int_equal(s->kind, OUTCOME_NOT_SENT);
     assert_non_null(strstr(s->error, "a loopback address, which deny_targets denies"));
+    assert_int_equal(scripted_target_connections(h->target), 0);
+}
+
+static void a_denied_port_is_never_connected_to(void **state)
+{
+    struct harness *h = *state;
+    char port[8];
+    snprintf(port, sizeof port, "%u", scripted_target_port(h->target));
+    reopen_with_lists(h, &(struct address_lists){.allow = "all", .deny_ports = port});
+    const struct seen *s = harness_post(h, "/ok");
+    assert_int_equal(s->kind, OUTCOME_NOT_SENT);
+    assert_error(h, s,
+                 "forbidden target: 127.0.0.1:{port} is at 127.0.0.1, behind a port of others, "
+                 "which deny_ports denies");
     assert_int_equal(scripted_target_connections(h->target), 0);
 }
 
@@ -466,6 +485,7 @@ int main(void)
         TEST(what_cannot_be_a_url_is_an_outcome_too),
         TEST(a_name_server_that_hangs_stops_nobody),
         TEST(a_denied_address_is_never_connected_to),
+        TEST(a_denied_port_is_never_connected_to),
         TEST(another_address_of_the_name_is_taken),
         TEST(a_target_that_takes_no_connection_is_not_sent),
         TEST(an_answer_that_never_comes_whole_is_lost),

@@ -185,7 +185,8 @@ static void every_hop_is_judged_by_the_policy(void **state)
     static struct address_policy targets; // Borrowed by the dispatcher.
     struct harness *h = *state;
     char text[256];
-    assert_int_equal(address_policy_parse("::1", "", &targets, NULL), ERR_OK);
+    const struct address_lists lists = {.deny = "::1"};
+    assert_int_equal(address_policy_parse(&lists, &targets, NULL), ERR_OK);
     struct dispatch_options o = {.version = "1", .targets = &targets};
     harness_reopen(h, &o);
     const struct seen *s = follow(h, "/loopback-6", 3);

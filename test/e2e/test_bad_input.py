@@ -13,7 +13,7 @@ from harness.raw import send_raw
 from harness.target import Target
 from harness.times import EVERY_SECOND, now_ms, parse_ms, seconds_between
 
-API = "http://127.0.0.1:9/"
+API = "http://127.0.0.1:4/"
 GOOD = {"schedule": "@daily", "api": API}
 
 

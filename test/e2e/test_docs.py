@@ -52,7 +52,7 @@ LENGTHS = {
 
 
 def create(server, **members):
-    return server.post("/jobs", {"schedule": NEVER_SOON, "api": "http://127.0.0.1:9/", **members})
+    return server.post("/jobs", {"schedule": NEVER_SOON, "api": "http://127.0.0.1:4/", **members})
 
 
 def test_a_new_job_has_the_documented_defaults(shared_server):
@@ -72,8 +72,24 @@ def test_a_number_may_be_what_the_document_says(shared_server, name):
         assert refusal["errors"][0]["pointer"] == f"/{name}"
 
 
+CERTIFICATE = """\
+-----BEGIN CERTIFICATE-----
+MIIBbzCCARWgAwIBAgIUI6l3poQgqwN7zN+1MGjp9xW7LwswCgYIKoZIzj0EAwIw
+DDEKMAgGA1UEAwwBdDAgFw0yNjExMjgxNDI4MDFaGA8yMTI2MTEwNDE0MjgwMVow
+DDEKMAgGA1UEAwwBdDBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABNFsOszhrlgJ
+rEK97+0SdFmKg9ZlIFxpgpikBc4nCJIYJ91CZU8y35KSHvyyfO3890gj5LUT1mD+
+7+vsAvTslCijUzBRMB0GA1UdDgQWBBQx5bIEoajtuUfcpit/A/AtTsi6jzAfBgNV
+HSMEGDAWgBQx5bIEoajtuUfcpit/A/AtTsi6jzAPBgNVHRMBAf8EBTADAQH/MAoG
+CCqGSM49BAMCA0gAMEUCIG4zFXY/lAvqcNHUfS24avNAuFDLnve3F6qvjXhNrBZy
+AiEAtx92L6yXrjgZ/x1yPWsl+ClDg880DRsUQnUsyhjuR/U=
+-----END CERTIFICATE-----
+"""
+# What stands behind this is free.
+BEGINNINGS = {"api": "http://127.0.0.1:4/", "tls_ca": CERTIFICATE}
+
+
 def text_of(name, length):
-    return {"api": "http://127.0.0.1:9/"}.get(name, "").ljust(length, "a")
+    return BEGINNINGS.get(name, "").ljust(length, "a")
 
 
 # Of the other two a good text of exactly that length is hard to write.

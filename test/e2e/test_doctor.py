@@ -119,7 +119,7 @@ def test_a_range_that_was_given_up_is_no_gap(fleet, database, target):
 
 def test_a_quiet_server_is_sound(fleet, database):
     server = fleet.serve(database)
-    create_job(server, "http://127.0.0.1:9/x", NEVER_SOON)
+    create_job(server, "http://127.0.0.1:4/x", NEVER_SOON)
     assert check_sound(database) == {
         "jobs": 1,
         "occurrences": 0,

@@ -289,7 +289,7 @@ def check_start(fleet, database, what):
         (failed,) = server.events("server.start_failed")
         assert failed["detail"], what
         return
-    create_job(server, "http://127.0.0.1:1/")
+    create_job(server, "http://127.0.0.1:4/")
     for question in ("/jobs", "/executions", "/observability/alerts"):
         assert server.get(question).status in (200, 500), (what, question, server.log_tail())
     assert server.is_running, what

@@ -204,7 +204,7 @@ def test_a_huge_cookie_gets_one_answer(hostile, parts, status):
 def test_clients_that_vanish_leave_nothing_behind(hostile):
     """They reset the connection after a part of a request, or while their change is under way."""
     server = hostile()
-    body = b'{"schedule":"@yearly","api":"http://127.0.0.1:9/","name":"vanished"}'
+    body = b'{"schedule":"@yearly","api":"http://127.0.0.1:4/","name":"vanished"}'
     head = (
         b"POST /jobs HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
         b"Content-Length: %d\r\n\r\n" % len(body)
@@ -226,7 +226,7 @@ def test_slow_readers_hold_a_bounded_memory(hostile):
     """A hundred clients ask for megabytes and do not read: some get an answer, the others 503."""
     server = hostile("--api-answer-memory", "8")
     for number in range(20):
-        create_job(server, "http://127.0.0.1:9/", body="b" * 200_000, name=f"large {number}")
+        create_job(server, "http://127.0.0.1:4/", body="b" * 200_000, name=f"large {number}")
     with contextlib.ExitStack() as stack:
         slow = [stack.enter_context(connect(server, receive_bytes=4096)) for _ in range(100)]
         for s in slow:
@@ -239,7 +239,7 @@ def test_slow_readers_hold_a_bounded_memory(hostile):
         refused = server.get("/jobs?limit=500")
         assert refused.status == 503 and refused.headers["Retry-After"] == "1"
         assert refused.json["type"] == "/problems/busy"
-        create_job(server, "http://127.0.0.1:9/")  # Changes are taken all the same.
+        create_job(server, "http://127.0.0.1:4/")  # Changes are taken all the same.
     wait_until(lambda: server.get("/jobs?limit=500").status == 200, 20, "the memory is free again")
 
 
@@ -256,7 +256,7 @@ def test_long_bodies_hold_a_bounded_memory(hostile):
         assert answer_of(next(s for s in slow if s.fileno() in readable(slow))) == 503
         check_memory(server, 200)
         check_livez(server)
-        create_job(server, "http://127.0.0.1:9/")  # A short body needs none of that memory.
+        create_job(server, "http://127.0.0.1:4/")  # A short body needs none of that memory.
 
 
 # --- Descriptors ---------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 
 from harness.jobs import create_job, expect
 
-YEARLY = {"schedule": "0 0 1 1 *", "api": "http://127.0.0.1:9/", "name": "once"}
+YEARLY = {"schedule": "0 0 1 1 *", "api": "http://127.0.0.1:4/", "name": "once"}
 
 
 def post(server, path, body, key):

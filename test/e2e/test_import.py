@@ -106,7 +106,7 @@ def test_a_dry_run_says_the_same_and_writes_nothing(server, target):
 
 
 def test_zone_and_users_can_be_said_beside_the_crontab(shared_server):
-    text = "0 5 1 1 * www-data curl http://127.0.0.1:9/\nCRON_TZ=Nowhere/City\n"
+    text = "0 5 1 1 * www-data curl http://127.0.0.1:4/\nCRON_TZ=Nowhere/City\n"
     query = "?dry_run=1&system=1&timezone=Europe/Paris"
     job, zone = post_crontab(shared_server, text, query)["results"]
     assert (job["status"], job["timezone"]) == ("would_create", "Europe/Paris")
@@ -118,16 +118,16 @@ def post_object(server, crontab, values, query="?dry_run=1"):
 
 
 def test_variables_can_be_set_beside_a_crontab(shared_server):
-    text = "B=http://127.0.0.1:9/file\n0 5 1 1 * curl -H 'X: 1' $B/$KEY\n"
+    text = "B=http://127.0.0.1:4/file\n0 5 1 1 * curl -H 'X: 1' $B/$KEY\n"
     assert post_crontab(shared_server, text, "?dry_run=1")["not_convertible"] == 1
     answer = expect(post_object(shared_server, text, {"KEY": "k3y"}), 200).json
     variable, job = answer["results"]
-    assert (job["line"], job["api"]) == (2, "http://127.0.0.1:9/file/k3y")
+    assert (job["line"], job["api"]) == (2, "http://127.0.0.1:4/file/k3y")
     assert variable["status"] == "skipped"
-    both = {"KEY": "", "B": "http://127.0.0.1:9/set"}
+    both = {"KEY": "", "B": "http://127.0.0.1:4/set"}
     answer = expect(post_object(shared_server, text, both), 200)
     variable, job = answer.json["results"]
-    assert job["api"] == "http://127.0.0.1:9/set/"
+    assert job["api"] == "http://127.0.0.1:4/set/"
     assert "beside the crontab counts" in variable["reason"]
     for values in [{"1": "x"}, {"A": 1}, [], {f"V{n}": "x" for n in range(101)}, {"A": "\0"}]:
         assert expect(post_object(shared_server, text, values), 400).json["error"]
@@ -136,10 +136,10 @@ def test_variables_can_be_set_beside_a_crontab(shared_server):
 
 
 def test_what_is_a_job_already_can_be_skipped(server):
-    text = "".join(f"{n % 60} 5 1 1 * curl http://127.0.0.1:9/{n}\n" for n in range(600))
+    text = "".join(f"{n % 60} 5 1 1 * curl http://127.0.0.1:4/{n}\n" for n in range(600))
     first = post_crontab(server, text, "?skip_existing=1")
     assert first["created"] == 600
-    more = "0 5 1 1 * curl -X PUT http://127.0.0.1:9/0\n1 5 1 1 * curl http://127.0.0.1:9/0\n" * 2
+    more = "0 5 1 1 * curl -X PUT http://127.0.0.1:4/0\n1 5 1 1 * curl http://127.0.0.1:4/0\n" * 2
     tried = post_crontab(server, text + more, "?skip_existing=1&dry_run=1")
     assert (tried["skipped"], tried["would_create"]) == (600, 4)
     again = post_crontab(server, text + more, "?skip_existing=1")
@@ -159,17 +159,17 @@ def test_what_is_a_job_already_can_be_skipped(server):
 
 
 def test_hundreds_of_lines_are_created_each_once(server):
-    lines = [f"{n % 60} 5 1 1 * curl http://127.0.0.1:9/{n}\n" for n in range(700)]
+    lines = [f"{n % 60} 5 1 1 * curl http://127.0.0.1:4/{n}\n" for n in range(700)]
     answer = post_crontab(server, "".join(lines))
     assert answer["created"] == 700
     assert len({result["id"] for result in answer["results"]}) == 700
     exported = expect(server.get("/export"), 200).json["jobs"]
-    assert {job["api"] for job in exported} == {f"http://127.0.0.1:9/{n}" for n in range(700)}
+    assert {job["api"] for job in exported} == {f"http://127.0.0.1:4/{n}" for n in range(700)}
 
 
 def test_an_import_that_a_stop_cuts_short_tells_what_was_made(fleet, database):
     server = fleet.serve(database)
-    text = "".join(f"0 5 1 1 * curl http://127.0.0.1:9/{n}\n" for n in range(5000))
+    text = "".join(f"0 5 1 1 * curl http://127.0.0.1:4/{n}\n" for n in range(5000))
     with ThreadPoolExecutor(1) as pool:
         answer = pool.submit(post_crontab, server, text)
         server.wait_for_event("job.created")
@@ -194,7 +194,7 @@ def test_an_import_has_a_bounded_number_of_jobs(shared_server):
 
 # In time that rises with the square of the bytes, these take half a minute.
 def test_bytes_that_are_no_utf_8_take_no_longer_than_others(server):
-    line = b"* * * * * curl http://127.0.0.1:9/" + b"a" * 32_000 + b"\xff" + b"b" * 32_000 + b"\n"
+    line = b"* * * * * curl http://127.0.0.1:4/" + b"a" * 32_000 + b"\xff" + b"b" * 32_000 + b"\n"
     connection = server.connect(10)
     headers = {"Content-Type": CRONTAB}
     path = "/import?dry_run=1"
@@ -203,7 +203,7 @@ def test_bytes_that_are_no_utf_8_take_no_longer_than_others(server):
 
 
 def test_what_is_not_utf_8_is_no_body(shared_server):
-    answer = post_crontab(shared_server, b"@daily curl -d '\xff' http://127.0.0.1:9/", "?dry_run=1")
+    answer = post_crontab(shared_server, b"@daily curl -d '\xff' http://127.0.0.1:4/", "?dry_run=1")
     assert answer["results"][0]["status"] == "invalid"
     assert "UTF-8" in answer["results"][0]["reason"]
 
@@ -258,7 +258,7 @@ def exported(fleet, tmp_path):
     """An export of some jobs, and an empty server."""
     full, empty = (fleet.serve(tmp_path / name) for name in ("full.db", "empty.db"))
     for job in JOBS:
-        create_job(full, "http://127.0.0.1:9/x", **job)
+        create_job(full, "http://127.0.0.1:4/x", **job)
     yield full, empty
     for server in full, empty:
         server.stop()
@@ -302,7 +302,7 @@ def test_an_empty_server_exports_no_jobs_and_imports_them(server):
 
 
 def test_each_wrong_job_of_an_import_is_named_and_the_others_are_made(server):
-    good = {"schedule": "0 5 1 1 *", "api": "http://127.0.0.1:9/"}
+    good = {"schedule": "0 5 1 1 *", "api": "http://127.0.0.1:4/"}
     jobs = [good, {**good, "schedule": "0 61 * * *"}, {**good, "x": 1}, "job", {**good, "id": 4}]
     jobs += [{**good, "api": "ftp://h/"}, {**good, "timezone": "Mars/Base"}, good]
     answer = expect(server.post("/import", {"jobs": jobs}), 200).json
@@ -347,13 +347,13 @@ def test_the_command_tells_what_became_of_each_line(server, target, tmp_path):
 
 
 def test_the_command_sets_variables_and_skips_what_is_there(server, tmp_path, monkeypatch):
-    text = "0 5 1 1 * curl http://127.0.0.1:9/$A/$B\n"
+    text = "0 5 1 1 * curl http://127.0.0.1:4/$A/$B\n"
     monkeypatch.setenv("B", "b")
     for outcome in ["created job 1: ", "skipped job 1: "]:
         flags = ["--set", "A=x=1", "--set", "B", "--skip-existing"]
         end = import_crontab(server, tmp_path, text, *flags)
         assert end.returncode == 0
-        job = "0 5 1 1 * (UTC) GET http://127.0.0.1:9/x=1/b"
+        job = "0 5 1 1 * (UTC) GET http://127.0.0.1:4/x=1/b"
         assert end.stdout.startswith(f"line 1: {outcome}{job}")
     for wrong in ["1=2", "a-b=c", "=x", "NOT_IN_THE_ENVIRONMENT"]:
         end = import_crontab(server, tmp_path, text, "--set", wrong)
@@ -364,18 +364,18 @@ def test_the_command_sets_variables_and_skips_what_is_there(server, tmp_path, mo
 
 
 def test_the_command_fails_when_a_line_is_invalid(server, tmp_path):
-    end = import_crontab(server, tmp_path, "0 61 * * * curl http://127.0.0.1:9/\n")
+    end = import_crontab(server, tmp_path, "0 61 * * * curl http://127.0.0.1:4/\n")
     assert end.returncode == 2
     assert "line 1: invalid: hour: 61 is out of range" in end.stdout
 
 
 def test_the_command_says_why_it_cannot_import(server, tmp_path):
-    text = "@daily curl http://127.0.0.1:9/\n"
+    text = "@daily curl http://127.0.0.1:4/\n"
     refused = import_crontab(server, tmp_path, text, "--tz", "Mars/Base")
     assert refused.returncode == 2 and "Mars/Base" in refused.stderr
     elsewhere = import_crontab(server, tmp_path, text, "--url", f"http://127.0.0.1:{server.port}/x")
     assert elsewhere.returncode == 2 and "nothing at this path" in elsewhere.stderr
-    unreachable = import_crontab(server, tmp_path, text, "--url", "http://127.0.0.1:1")
+    unreachable = import_crontab(server, tmp_path, text, "--url", "http://127.0.0.1:4")
     assert unreachable.returncode == 1 and "127.0.0.1" in unreachable.stderr
     assert run_to_end("import", "crontab", "/no/such/file").returncode == 2
     assert run_to_end("import").returncode == 2

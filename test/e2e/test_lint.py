@@ -44,13 +44,13 @@ def test_a_bad_zone_is_an_error_of_its_own_line_alone(tmp_path):
 
 
 def test_lint_and_import_say_the_same_of_a_line(server, tmp_path):
-    text = """A=http://127.0.0.1:9/x
+    text = """A=http://127.0.0.1:4/x
 0 5 1 1 * sleep 5; curl $A >> x.log || true
-0 5 1 1 * root curl http://127.0.0.1:9/
-0 5 1 1 * curl http://127.0.0.1:9/$B
-0 5 1 1 * curl -w "%{http_code}" http://127.0.0.1:9/
+0 5 1 1 * root curl http://127.0.0.1:4/
+0 5 1 1 * curl http://127.0.0.1:4/$B
+0 5 1 1 * curl -w "%{http_code}" http://127.0.0.1:4/
 0 5 1 1 * curl -s \\
-  http://127.0.0.1:9/
+  http://127.0.0.1:4/
 """
     path, end = lint(tmp_path, text)
     imported = run_to_end(

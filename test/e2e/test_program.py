@@ -89,8 +89,8 @@ def test_a_port_for_root_alone_is_no_wrong_setting():
         os.chmod(folder, 0o777)
         program = shutil.copy(BINARY, folder)
         database = os.path.join(folder, "carillon.db")
-        end = as_nobody(program, "serve", "--listen", "127.0.0.1:1", "--db", database)
-    assert end.returncode == 1 and "not permitted to listen on 127.0.0.1:1" in end.stderr
+        end = as_nobody(program, "serve", "--listen", "127.0.0.1:4", "--db", database)
+    assert end.returncode == 1 and "not permitted to listen on 127.0.0.1:4" in end.stderr
 
 
 def test_a_second_server_on_one_database_is_told_of_the_first(server, database):
@@ -169,7 +169,7 @@ def test_each_line_of_the_log_is_one_event_with_its_ids(server, target):
 
 
 def test_the_log_tells_what_was_done_to_which_job(server):
-    url = "http://127.0.0.1:9/hook"
+    url = "http://127.0.0.1:4/hook"
     job = create_job(server, f"{url}?token=secret", "0 9 * * *", name="bell", timezone="Asia/Tokyo")
     path = f"/jobs/{job['id']}"
     described = {

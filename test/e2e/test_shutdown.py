@@ -31,7 +31,7 @@ def test_sigterm_lets_what_is_in_flight_finish(fleet, database, target):
 def draining(server):
     """Whether the server refuses a new job because it is about to end."""
     try:
-        response = server.post("/jobs", {"schedule": "@yearly", "api": "http://127.0.0.1:9/"})
+        response = server.post("/jobs", {"schedule": "@yearly", "api": "http://127.0.0.1:4/"})
     except (ConnectionError, http.client.HTTPException):
         return True
     if response.status == 201:

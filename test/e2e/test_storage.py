@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from harness.jobs import expect
 from harness.wait import wait_until
 
-JOB = {"schedule": "@yearly", "api": "http://127.0.0.1:9/"}
+JOB = {"schedule": "@yearly", "api": "http://127.0.0.1:4/"}
 
 
 def is_failing(server):

@@ -9,6 +9,7 @@ import threading
 import pytest
 from harness.jobs import create_job, expect, trigger, wait_for_end
 from harness.program import run_to_end
+from harness.times import NEVER_SOON
 
 METADATA = "http://169.254.169.254/latest/meta-data/"
 
@@ -21,6 +22,32 @@ def test_a_metadata_service_is_no_target(shared_server, api):
     problem = expect(shared_server.post("/jobs", {"schedule": "@daily", "api": api}), 400).json
     assert problem["type"] == "/problems/target-forbidden"
     assert problem["errors"][0]["pointer"] == "/api"
+
+
+@pytest.mark.parametrize(
+    "api", ["http://cache.internal:11211/", "http://127.0.0.1:25/", "https://[::1]:10250/pods"]
+)
+def test_a_server_that_reads_lines_is_no_target(shared_server, api):
+    problem = expect(shared_server.post("/jobs", {"schedule": "@daily", "api": api}), 400).json
+    assert problem["type"] == "/problems/target-forbidden"
+    assert "is one that deny_ports denies" in problem["error"]
+
+
+# Whoever reaches the server from elsewhere must not reach through it what only its machine can.
+def test_beyond_loopback_inner_targets_must_be_allowed(fleet, database, target):
+    beyond = ("--listen", "0.0.0.0:0", "--insecure-no-auth")
+    server = fleet.serve(database, *beyond)
+    for inner in (target.url("/ok"), "http://192.168.1.1/"):
+        answer = server.post("/jobs", {"schedule": NEVER_SOON, "api": inner})
+        assert expect(answer, 400).json["type"] == "/problems/target-forbidden"
+    by_name = target.url("/ok/inner").replace("127.0.0.1", "localhost")
+    job = create_job(server, by_name, max_retries=0)
+    execution = wait_for_end(server, trigger(server, job), 20)
+    assert "a loopback address, which deny_targets denies" in execution["error"]
+    server.stop()
+
+    server = fleet.serve(database, *beyond, "--allow-targets", "loopback")
+    assert wait_for_end(server, trigger(server, job), 20)["status"] == "SUCCESS"
 
 
 def test_a_job_cannot_be_moved_to_a_denied_address(shared_server, shared_target):

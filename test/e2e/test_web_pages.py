@@ -23,8 +23,8 @@ CHANGES = ("/import", "/jobs", "/jobs/1/trigger", "/jobs/1/pause", "/admin/clock
 
 # Each way takes the address of a server and the path; what a page can read, it returns.
 WAYS = """
-const line = "* * * * * curl http://127.0.0.1:9/pwned\\n";
-const job = '{"schedule":"* * * * *","api":"http://127.0.0.1:9/pwned"}';
+const line = "* * * * * curl http://127.0.0.1:4/pwned\\n";
+const job = '{"schedule":"* * * * *","api":"http://127.0.0.1:4/pwned"}';
 const ways = {
   async plain(base, path) {
     const body = path == "/import" ? line : job;
@@ -120,7 +120,7 @@ def job(server):
     if not find_browser():
         pytest.skip("there is no chromium here, so no page was tried; ./dev test installs it")
     headers = {"Authorization": SECRET}
-    return create_job(server, "http://127.0.0.1:9/", max_retries=0, headers=headers)
+    return create_job(server, "http://127.0.0.1:4/", max_retries=0, headers=headers)
 
 
 def show(site, url, folder):

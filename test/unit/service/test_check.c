@@ -54,9 +54,15 @@ static void a_url_with_a_denied_address_is_refused(void **state)
         {"http://0.0.0.0/", ERR_FORBIDDEN, "0.0.0.0 is a special address"},
         {"http://127.0.0.1/", ERR_OK, ""},
         {"http://metadata.example/", ERR_OK, ""},
+        {"http://127.0.0.1:6379/", ERR_FORBIDDEN,
+         "port 6379, of Redis, is one that deny_ports denies"},
+        {"http://cache.example:11211/", ERR_FORBIDDEN, "port 11211, of memcached"},
+        {"https://a.example:9443/", ERR_OK, ""},
     };
     struct address_policy targets;
-    assert_int_equal(address_policy_parse(ADDRESS_DENY_DEFAULT, "", &targets, NULL), ERR_OK);
+    const struct address_lists lists = {.deny = ADDRESS_DENY_DEFAULT,
+                                        .deny_ports = PORT_SET_UNSAFE};
+    assert_int_equal(address_policy_parse(&lists, &targets, NULL), ERR_OK);
     const struct service s = {.targets = &targets};
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         struct service_problem p = {0};
