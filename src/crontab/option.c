@@ -170,7 +170,7 @@ enum err crontab__set_timeout(struct call *c, const struct option *o, const char
         return crontab__call_refuse(c, "the timeout of a job is 0.1 to 3600 seconds, not '%.32s'",
                                     value);
     if (ms == 0 || ms > JOB_TIMEOUT_MS_MAX) {
-        crontab__call_note(c, "no timeout of a job is longer than 3600 seconds (not %.32s)",
+        crontab__call_note(c, "the timeout is 3600 seconds, the longest of a job, not %.32s",
                            ms == 0 ? "unlimited" : value);
         ms = JOB_TIMEOUT_MS_MAX;
     }

@@ -320,8 +320,11 @@ static enum err run_list(struct list *l)
 static void note_variables(struct shell *sh)
 {
     struct text *used = &sh->environment->used;
-    if (used->count > 0)
-        crontab__call_note(&sh->call, "%.*s: put in as set", (int)used->count - 1, used->bytes);
+    if (used->count == 0)
+        return;
+    bool one = strchr(used->bytes, ' ') == used->bytes + used->count - 1;
+    crontab__call_note(&sh->call, "the %s of %.*s %s put in", one ? "value" : "values",
+                       (int)used->count - 1, used->bytes, one ? "is" : "are");
 }
 
 enum err crontab__shell(const struct command_text *command, struct environment *e, struct job **out,

@@ -113,8 +113,8 @@ static enum err enter_timeout(struct call *c, const struct words *w, size_t *nex
         return crontab__call_refuse(c, "the timeout of a job is 0.1 to 3600 seconds, not '%.32s'",
                                     length->text);
     if (ms == 0 || ms > JOB_TIMEOUT_MS_MAX)
-        crontab__call_note(c, "no timeout of a job is longer than 3600 seconds (timeout %.32s)",
-                           length->text);
+        crontab__call_note(c, "the timeout is 3600 seconds, the longest of a job, not %.32s",
+                           ms == 0 ? "unlimited" : length->text);
     c->outer_timeout_ms = (uint32_t)(ms == 0 ? JOB_TIMEOUT_MS_MAX : MIN(ms, JOB_TIMEOUT_MS_MAX));
     return ERR_OK;
 }

@@ -262,8 +262,8 @@ static void locks_and_timeouts_become_members(void **state)
         {"timeout -k 5 --signal=KILL 1.5m curl " A, OVERLAP_ALLOW, 90000, ""},
         {"timeout 20 curl -m 30 " A, OVERLAP_ALLOW, 20000, ""},
         {"timeout 20 curl -m 5 " A, OVERLAP_ALLOW, 5000, ""},
-        {"timeout 2h curl " A, OVERLAP_ALLOW, 3600000, "longer than 3600 seconds (timeout 2h)"},
-        {"timeout 0 curl " A, OVERLAP_ALLOW, 3600000, "longer than 3600 seconds"},
+        {"timeout 2h curl " A, OVERLAP_ALLOW, 3600000, "the longest of a job, not 2h"},
+        {"timeout 0 curl " A, OVERLAP_ALLOW, 3600000, "is 3600 seconds, the longest"},
         {"flock -n l timeout 9 curl " A, OVERLAP_SKIP, 9000, "overlap \"skip\""},
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
