@@ -76,6 +76,15 @@ WGET = [
     "wget -qO- '{url}ü?q=서울'",
     "wget -qO- --method=post --body-data=x {url}",
 ]
+REDIRECTED = [
+    "curl -L {url}",
+    "curl -sIL {url}",
+    "curl -L -d a=1 {url}",
+    "curl -L -u a:b -H 'X-One: 1' {url}",
+    "wget -qO- {url}",
+    "wget -qO- --post-data=a=1 {url}",
+    "wget -q --spider {url}",
+]
 # What a sender says about itself or its connection.
 OWN = {"host", "user-agent", "accept", "accept-encoding", "connection", "content-length"}
 GIVEN = {"agent/1", "application/json", "text/html", "x/y", "b.example", "b.example:81"}
@@ -119,7 +128,8 @@ def encoded(path):
     return re.sub("%[0-9a-f]{2}", lambda code: code[0].upper(), quoted)
 
 
-def check_same(shared_server, shared_target, folder, command, path):
+def send_both(shared_server, shared_target, folder, command, path, mark):
+    """What arrives at paths with the mark when the job of the command runs, and when cron does."""
     url = shared_target.url(path)
     command = command.format(url=url, host=url.removeprefix("http://"))
     line = f"* * 1 1 * {command}\n".encode()
@@ -129,12 +139,18 @@ def check_same(shared_server, shared_target, folder, command, path):
         pytest.fail(f"{command}: {result['reason']}")
     assert result["status"] == "created", result
     wait_for_end(shared_server, trigger(shared_server, result), 10)
+    ours = [a for a in shared_target.arrivals() if mark in a.path]
     run_as_cron(command, folder)
-    ours, theirs = [a for a in shared_target.arrivals() if a.path.startswith(path)]
+    return ours, [a for a in shared_target.arrivals() if mark in a.path][len(ours) :]
 
-    assert (ours.method, ours.body) == (theirs.method, theirs.body)
-    assert encoded(ours.path) == encoded(theirs.path)
-    assert said(ours) == said(theirs)
+
+def check_same(shared_server, shared_target, folder, command, path, mark=None, count=1):
+    both = send_both(shared_server, shared_target, folder, command, path, mark or path)
+    assert [len(arrivals) for arrivals in both] == [count, count]
+    for ours, theirs in zip(*both, strict=True):
+        assert (ours.method, ours.body) == (theirs.method, theirs.body)
+        assert encoded(ours.path) == encoded(theirs.path)
+        assert said(ours) == said(theirs)
 
 
 @pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
@@ -147,3 +163,19 @@ def test_a_job_sends_what_curl_sends(shared_server, shared_target, tmp_path, num
 @pytest.mark.parametrize("number", range(len(WGET)))
 def test_a_job_sends_what_wget_sends(shared_server, shared_target, tmp_path, number):
     check_same(shared_server, shared_target, tmp_path, WGET[number], f"/ok/wget{number}/")
+
+
+@pytest.mark.skipif(not shutil.which("curl") or not shutil.which("wget"), reason="not installed")
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("number", range(len(REDIRECTED)))
+def test_a_job_goes_where_it_is_sent(shared_server, shared_target, tmp_path, number, status):
+    mark = f"redirected-{number}-{status}"
+    command, path = REDIRECTED[number], f"/redirect/{status}/redirect/{status}/ok/{mark}"
+    check_same(shared_server, shared_target, tmp_path, command, path, mark, count=3)
+
+
+def test_a_job_goes_no_further_than_told(shared_server, shared_target, tmp_path):
+    path = "/redirect/302/redirect/302/ok/told"
+    command = "wget -q --max-redirect=1 {url} || true"
+    ours, theirs = send_both(shared_server, shared_target, tmp_path, command, path, "told")
+    assert [a.path for a in ours] == [a.path for a in theirs] == [path, "/redirect/302/ok/told"]
