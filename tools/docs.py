@@ -128,6 +128,16 @@ CHECKS = (
         Table("docs/operations.md", "The log"),
     ),
     Check(
+        "code of a refused schedule",
+        Code("src/cron/error.def", r'^CRON_ERROR\((?!FINE)\w+, "(\w+)"'),
+        Table("docs/schedules.md", "Codes of refusals"),
+    ),
+    Check(
+        "warning about a schedule",
+        Code("src/cron/warning.def", r'^CRON_WARNING\(\w+, "(\w+)"'),
+        Table("docs/schedules.md", "Warnings"),
+    ),
+    Check(
         "setting",
         Code("src/config/settings.def", r"^(?:TEXT|NUMBER|DURATION|FLAG)\((\w+)"),
         Table("docs/configuration.md", "Settings"),
