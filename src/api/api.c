@@ -6,6 +6,31 @@
 
 #include <assert.h>
 
+// On a thread that may wait for the database.
+static void ask(void *request)
+{
+    struct api_request *r = request;
+    struct problem problem = {0};
+    if (r->route->handle(r, &problem))
+        answer_problem(r, &problem);
+}
+
+static bool asks(const struct api_request *r)
+{
+    return r->route->asks == ASKS_ALWAYS ||
+           (r->route->asks == ASKS_FOR_KEY && exchange_header(r->exchange, "Idempotency-Key"));
+}
+
+static enum err run(struct api_request *r, struct problem *p)
+{
+    if (!asks(r))
+        return r->route->handle(r, p);
+    if (service_ask(r->api->service, ask, r) == ERR_OK)
+        return ERR_OK;
+    return service_refuse(&p->what, ERR_LIMIT, PROBLEM_BUSY, NULL,
+                          "too many requests wait for the database; try again");
+}
+
 static enum err handle(struct api_request *r, struct problem *p)
 {
     enum err err = request_check_site(r, p);
@@ -22,7 +47,7 @@ static enum err handle(struct api_request *r, struct problem *p)
     err = route_check_parameters(r, p);
     if (!err)
         err = body_read(r, p);
-    return err ? err : r->route->handle(r, p);
+    return err ? err : run(r, p);
 }
 
 static void handle_exchange(void *context, struct exchange *x)

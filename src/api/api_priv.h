@@ -116,6 +116,10 @@ typedef enum err route_handler(struct api_request *r, struct problem *p);
 
 enum body_rule { BODY_NONE, BODY_OPTIONAL, BODY_REQUIRED, BODY_OWN /* The handler reads it. */ };
 
+// Whether the handler reads the database, and so has to run on a thread for questions. Changes that
+// read nothing but their client's Idempotency-Key do so only when there is one.
+enum asking { ASKS_NEVER, ASKS_FOR_KEY, ASKS_ALWAYS };
+
 struct route {
     const char *method;
     const char *pattern; // ":job" and ":execution" stand for an id.
@@ -123,6 +127,7 @@ struct route {
     const char *const *parameters; // Of the query, ending in NULL; NULL: none.
     enum body_rule body;
     bool changes; // Refused while the server drains.
+    enum asking asks;
 };
 
 extern const struct route routes[];

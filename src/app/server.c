@@ -37,7 +37,7 @@ static uint64_t descriptor_limit(void)
 static enum err share_descriptors(struct carillon *c, struct fault *f)
 {
     struct settings *s = &c->settings;
-    struct descriptors d = {.api_threads = (uint64_t)s->api_threads,
+    struct descriptors d = {.api_threads = (uint64_t)(s->api_threads + s->query_threads),
                             .connections = (uint64_t)s->api_connections,
                             .attempts = (uint64_t)s->max_in_flight};
     uint64_t limit = descriptor_limit();
@@ -113,8 +113,10 @@ static enum err listen_on(struct carillon *c, struct fault *f)
 
 static enum err open_service(struct carillon *c, struct fault *f)
 {
-    struct service_options o = {
-        .readers = (unsigned)c->settings.api_threads, .calls_max = 16384, .targets = &c->targets};
+    struct service_options o = {.readers = (size_t)c->settings.query_threads,
+                                .questions_max = (size_t)c->settings.queries_max,
+                                .calls_max = 16384,
+                                .targets = &c->targets};
     return service_open(&o, c->store, c->engine, &c->service, f);
 }
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // readers.c: a few read-only connections, lent to one caller at a time.
 //
-// There are as many as there are threads which ask, so that waiting is the exception.
+// There are as many as there are threads for questions, and one for the service's own thread, so
+// that nobody waits for one unless others ask on threads of their own.
 
 #include "service/service_priv.h"
 

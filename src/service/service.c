@@ -20,16 +20,19 @@ static enum err start_thread(struct service *s, struct fault *f)
 enum err service_open(const struct service_options *o, struct store *store, struct engine *e,
                       struct service **out, struct fault *f)
 {
-    assert(o->readers > 0 && o->calls_max > 0);
+    assert(o->readers > 0 && o->questions_max > 0 && o->calls_max > 0);
     struct service *s = xcalloc(1, sizeof *s);
     s->engine = e;
     s->calls_max = o->calls_max;
     s->targets = o->targets;
     pthread_mutex_init(&s->lock, NULL);
 
-    enum err err = service__readers_open(&s->readers, store, o->readers + 1, f);
+    enum err err = service__readers_open(&s->readers, store, o->readers + 1, f); // One is ours.
     if (err)
         goto fail;
+    err = service__questions_open(&s->questions, o->readers, o->questions_max, f);
+    if (err)
+        goto fail_questions;
     err = mailbox_open(o->calls_max + 1, &s->finished, f); // One more for the order to end.
     if (err)
         goto fail_mailbox;
@@ -42,6 +45,8 @@ enum err service_open(const struct service_options *o, struct store *store, stru
 fail_thread:
     mailbox_close(s->finished);
 fail_mailbox:
+    service__questions_close(&s->questions);
+fail_questions:
     service__readers_close(&s->readers);
 fail:
     pthread_mutex_destroy(&s->lock);
@@ -75,6 +80,7 @@ void service_close(struct service *s)
     if (!s->settled)
         service_settle(s);
     mailbox_close(s->finished);
+    service__questions_close(&s->questions);
     service__readers_close(&s->readers);
     pthread_mutex_destroy(&s->lock);
     free(s);

@@ -4,8 +4,9 @@
 // A change (create, update, pause, resume, delete, trigger) is checked on the caller's thread,
 // handed to the engine as a command, and answered later on the service's own thread, when it is
 // durable. That thread also reads, merges and submits again when somebody else changed the same
-// job meanwhile, so the engine's thread never waits for a query. Questions are answered at once,
-// on the caller's thread, from a small pool of read-only connections.
+// job meanwhile, so the engine's thread never waits for a query. Questions are answered on the
+// caller's thread, from a small pool of read-only connections; service_ask brings a caller that
+// must not wait for one onto a thread that may.
 //
 // Any thread may call any function, but for opening and closing.
 
@@ -79,7 +80,8 @@ void service_problem_within(struct service_problem *p, const char *part);
 // --- Opening and closing -------------------------------------------------------------------------
 
 struct service_options {
-    size_t readers;   // How many callers may ask at once; more wait. One more for the service.
+    size_t readers;       // Threads for questions, each with a connection of its own.
+    size_t questions_max; // Questions that may wait for one of them.
     size_t calls_max; // Changes under way at once; beyond it they are refused with PROBLEM_BUSY.
     const struct address_policy *targets; // Which addresses may be called. NULL: all. Borrowed.
 };
@@ -96,9 +98,17 @@ void service_stop(struct service *s);
 // and engine_stop. Questions go on.
 void service_settle(struct service *s);
 
-// Settles if need be and closes the readers. To be called when nobody asks any more. NULL is a
-// no-op.
+// Settles if need be, waits for the questions that are left and closes the readers. To be called
+// when nobody asks any more. NULL is a no-op.
 void service_close(struct service *s);
+
+// --- Questions on a thread of their own ----------------------------------------------------------
+
+// Called once, on one of the threads for questions. May call everything but opening and closing.
+typedef void service_question(void *context);
+
+// ERR_LIMIT: as many wait as may, and it will not be called.
+MUST_CHECK enum err service_ask(struct service *s, service_question *ask, void *context);
 
 // --- Changes -------------------------------------------------------------------------------------
 

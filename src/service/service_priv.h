@@ -27,11 +27,35 @@ void service__readers_close(struct readers *r);               // All must have b
 struct store_reader *service__reader_take(struct readers *r); // Waits until one is idle.
 void service__reader_return(struct readers *r, struct store_reader *reader);
 
+// --- questions.c: threads that ask ---------------------------------------------------------------
+
+struct question {
+    service_question *ask;
+    void *context;
+};
+
+struct questions {
+    pthread_mutex_t lock; // Of all that follows.
+    pthread_cond_t came;  // A question, or the end.
+    struct question *ring;
+    size_t first;
+    size_t count;
+    size_t max;
+    size_t idle; // Threads that wait.
+    bool ending;
+    pthread_t *threads;
+    size_t thread_count;
+};
+
+enum err service__questions_open(struct questions *q, size_t threads, size_t max, struct fault *f);
+void service__questions_close(struct questions *q); // What waits is asked before.
+
 // --- The service itself --------------------------------------------------------------------------
 
 struct service {
     struct engine *engine;
     struct readers readers;
+    struct questions questions;
     struct mailbox *finished; // Calls whose reply has come, and at the end the order to end.
     pthread_t thread;
     pthread_mutex_t lock;

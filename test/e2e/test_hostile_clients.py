@@ -243,6 +243,22 @@ def test_slow_readers_hold_a_bounded_memory(hostile):
     wait_until(lambda: server.get("/jobs?limit=500").status == 200, 20, "the memory is free again")
 
 
+def test_queries_keep_nobody_waiting_who_asks_for_health(hostile):
+    """Hundreds of lists of megabytes, asked for at once: some wait for a thread that reads the
+    database, the others are told to come back, and neither health nor a new job waits for them."""
+    server = hostile("--query-threads", "1", "--queries-max", "8")
+    for number in range(30):
+        create_job(server, "http://127.0.0.1:9/", body="b" * 200_000, name=f"large {number}")
+    with contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(connect(server)) for _ in range(200)]
+        for s in clients:
+            s.send(GET[:-2].replace(b"/jobs", b"/jobs?limit=500") + b"\r\n\r\n")
+        check_livez(server)
+        create_job(server, "http://127.0.0.1:9/")
+        wait_until(lambda: len(readable(clients)) == len(clients), 60, "each answer has begun")
+        assert {answer_of(s) for s in clients} == {200, 503}
+
+
 def test_long_bodies_hold_a_bounded_memory(hostile):
     """A hundred clients send nearly all of a long body and then nothing more."""
     server = hostile()

@@ -175,7 +175,7 @@ static int setup(void **state)
     job_set_text(&store.job->schedule, "@daily");
     job_set_text(&store.job->timezone, "UTC");
     job_set_text(&store.job->api, "http://127.0.0.1/");
-    struct service_options o = {.readers = 1, .calls_max = 2};
+    struct service_options o = {.readers = 1, .questions_max = 2, .calls_max = 2};
     return service_open(&o, &played_store, NULL, (struct service **)state, NULL) ? 1 : 0;
 }
 
