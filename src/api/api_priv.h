@@ -197,8 +197,9 @@ enum err job_decode(const json_t *object, enum job_decoding how, struct job *j, 
 // should be, nobody has said.
 enum err job_decode_repair(const json_t *object, const struct job *j, struct problem *p);
 json_t *json_job(const struct job *j);
-// The same with its next runs.
-json_t *json_job_ahead(const struct job *j);
+// The same with its schedule in words and its next runs. `s` is its schedule; NULL: it is read
+// here.
+json_t *json_job_ahead(const struct job *j, const struct service_schedule *s);
 // Only what a client may set: JOB_CREATE makes the same job of it.
 json_t *json_job_writable(const struct job *j);
 

@@ -36,7 +36,7 @@ enum err handle_get_job(struct api_request *r, struct problem *p)
     enum err err = service_get_job(r->api->service, r->job, &j, &p->what);
     if (err)
         return err;
-    json_t *json = json_job_ahead(j);
+    json_t *json = json_job_ahead(j, NULL);
     err = add_last_execution(r, json, p);
     if (err)
         json_decref(json);
@@ -85,7 +85,7 @@ static void created(struct api_request *r, const struct service_result *result)
     snprintf(location, sizeof location, "/jobs/%" PRId64, result->job->id);
     exchange_add_header(r->exchange, "Location", location);
     add_etag(r, result->job->version);
-    json_t *json = json_job_ahead(result->job);
+    json_t *json = json_job_ahead(result->job, result->schedule);
     json_object_set_new(json, "jobId", json_integer(result->job->id));
     answer_json(r, 201, json);
 }
@@ -113,7 +113,7 @@ enum err handle_create_job(struct api_request *r, struct problem *p)
 static void changed(struct api_request *r, const struct service_result *result)
 {
     add_etag(r, result->job->version);
-    answer_json(r, 200, json_job_ahead(result->job));
+    answer_json(r, 200, json_job_ahead(result->job, result->schedule));
 }
 
 // Called whenever the change has to be merged into the job as it stands: seldom more than once, so

@@ -497,15 +497,24 @@ json_t *json_job_writable(const struct job *j)
     return o;
 }
 
-json_t *json_job_ahead(const struct job *j)
+static void add_schedule(json_t *o, const struct job *j, const struct service_schedule *s)
 {
     wall_ms runs[SERVICE_NEXT_RUNS];
-    size_t count = service_next_runs(j, clock_wall_ms(), SERVICE_NEXT_RUNS, runs);
-    struct service_schedule_text text;
-    service_describe_schedule(j, &text);
-    json_t *o = json_job(j);
-    json_object_set_new(o, "schedule_words", json_text(text.words));
-    json_object_set_new(o, "schedule_normalized", json_text(text.normal));
+    size_t count = service_next_runs(j, s, clock_wall_ms(), SERVICE_NEXT_RUNS, runs);
+    char words[CRON_WORDS_BYTES];
+    cron_explain(&s->compiled, words, sizeof words);
+    json_object_set_new(o, "schedule_words", json_text(words));
+    json_object_set_new(o, "schedule_normalized", json_text(s->normal));
     json_object_set_new(o, "next_runs", json_times(runs, count));
+}
+
+json_t *json_job_ahead(const struct job *j, const struct service_schedule *s)
+{
+    json_t *o = json_job(j);
+    struct service_schedule own;
+    if (!s && service_read_schedule(j, &own))
+        s = &own;
+    if (s)
+        add_schedule(o, j, s);
     return o;
 }

@@ -345,17 +345,23 @@ static char *encode(const char *text, struct stretch encodable)
     return out;
 }
 
-enum err url_accept(const char *text, char **out, struct fault *f)
+enum err url_accept_parsed(const char *text, char **out, struct url *parsed, struct fault *f)
 {
     struct stretch encodable = encodable_of(text);
     enum err err = check_characters(text, encodable, f);
     if (err)
         return err;
     char *encoded = encode(text, encodable);
-    err = url_check(encoded, f);
+    err = url_parse(encoded, parsed, f);
     if (err)
         free(encoded);
     else
         *out = encoded;
     return err;
+}
+
+enum err url_accept(const char *text, char **out, struct fault *f)
+{
+    struct url ignored;
+    return url_accept_parsed(text, out, &ignored, f);
 }

@@ -37,5 +37,8 @@ MUST_CHECK enum err url_check(const char *text, struct fault *f);
 // then what url_check accepts, is the caller's to free. Errors are those of url_parse, and name the
 // place in `text`.
 MUST_CHECK enum err url_accept(const char *text, char **out, struct fault *f);
+// The same, and what url_parse makes of *out.
+MUST_CHECK enum err url_accept_parsed(const char *text, char **out, struct url *parsed,
+                                      struct fault *f);
 
 #endif

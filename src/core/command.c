@@ -147,6 +147,16 @@ static struct job *row_as_it_stands(const struct core *c, const struct core_job 
     return copy;
 }
 
+// A refused job. The client is told why the job would never run, which depends on its id when its
+// schedule has an `H`.
+static void give_back(struct job *row, struct reply *r)
+{
+    if (r->err == ERR_RANGE)
+        r->row = row;
+    else
+        job_free(row);
+}
+
 static void create(struct core *c, struct command *cmd, struct reply *r)
 {
     struct job *row = cmd->job;
@@ -157,9 +167,14 @@ static void create(struct core *c, struct command *cmd, struct reply *r)
     row->runs = 0;
     row->failures = 0;
     struct core_job *j;
-    r->err = core__job_add(c, row, cmd->zone, &j);
+    struct timing timing;
+    r->err = core__timing_read(row, cmd->zone, cmd->schedule, &timing);
+    if (!r->err && core__timing_next(&timing, 0, c->now.wall) == WALL_NEVER)
+        r->err = ERR_RANGE;
+    if (!r->err)
+        r->err = core__job_add(c, row, &timing, &j);
     if (r->err) {
-        job_free(row);
+        give_back(row, r);
         return;
     }
     c->progress.job_next++;
@@ -170,17 +185,39 @@ static void create(struct core *c, struct command *cmd, struct reply *r)
     r->row = row_as_it_stands(c, j, row);
 }
 
+// How many of the job's runs the next version can use anew, since they are only planned.
+static uint32_t returnable_runs(const struct core_job *j, wall_ms effective_from)
+{
+    uint32_t runs = 0;
+    for (const struct open *o = j->first_open; o; o = o->job_next)
+        runs += o->counted && !core__run_is_begun(o) && o->record.key.scheduled_at > effective_from;
+    return runs;
+}
+
+// Whether the change asks for occurrences and there will be none.
+static bool ends_at_once(const struct core *c, const struct core_job *j, const struct job *row,
+                         const struct timing *timing)
+{
+    bool asks = row->is_active && (!j->active || memcmp(timing, j->timing, sizeof *timing) != 0);
+    wall_ms from = begin_of_change(c, j);
+    return asks &&
+           core__timing_next(timing, j->runs - returnable_runs(j, from), from) == WALL_NEVER;
+}
+
 static void update(struct core *c, struct command *cmd, struct core_job *j, struct reply *r)
 {
     struct job *row = cmd->job;
     struct timing timing;
     row->id = j->id;
+    row->runs = j->runs;
     // Before anything is settled: a refusal changes nothing.
-    r->err = core__timing_read(row, cmd->zone, &timing);
+    r->err = core__timing_read(row, cmd->zone, cmd->schedule, &timing);
     if (!r->err && j->unusable && row->is_active && c->jobs.count > c->limits.jobs_max)
         r->err = ERR_LIMIT;
+    if (!r->err && ends_at_once(c, j, row, &timing))
+        r->err = ERR_RANGE;
     if (r->err) {
-        job_free(row);
+        give_back(row, r);
         return;
     }
     settle(c, j);

@@ -16,7 +16,8 @@
 _Static_assert(sizeof(struct timing) == sizeof(struct cron_schedule) + 32, "it has padding");
 _Static_assert(sizeof(struct policy) == sizeof(struct status_set) + 48, "it has padding");
 
-enum err core__timing_read(const struct job *from, const struct zone *zone, struct timing *out)
+enum err core__timing_read(const struct job *from, const struct zone *zone,
+                           const struct cron_schedule *compiled, struct timing *out)
 {
     struct cron_options options = {
         .hash_seed = from->id, .gap = from->dst_gap, .fold = from->dst_fold};
@@ -26,6 +27,10 @@ enum err core__timing_read(const struct job *from, const struct zone *zone, stru
         .end_at = from->end_at,
         .max_runs = from->max_runs,
     };
+    if (compiled) {
+        out->schedule = *compiled;
+        return ERR_OK;
+    }
     return cron_parse(from->schedule, strlen(from->schedule), &options, &out->schedule, NULL);
 }
 
@@ -145,17 +150,13 @@ bool core__job_configure(struct core *c, struct core_job *j, const struct job *f
     return j->active != was_active || j->timing != timing_before;
 }
 
-enum err core__job_add(struct core *c, const struct job *from, const struct zone *zone,
+enum err core__job_add(struct core *c, const struct job *from, const struct timing *timing,
                        struct core_job **out)
 {
     if (c->jobs.count >= c->limits.jobs_max)
         return ERR_LIMIT;
-    struct timing timing;
-    enum err err = core__timing_read(from, zone, &timing);
-    if (err)
-        return err;
     struct core_job *j = core__job_insert(c, from->id);
-    core__job_configure(c, j, from, &timing);
+    core__job_configure(c, j, from, timing);
     *out = j;
     return ERR_OK;
 }

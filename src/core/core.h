@@ -60,14 +60,17 @@ enum command_kind {
     COMMAND_ACCEPT_CLOCK // The clock is right now: go on at once, whatever the watermark says.
 };
 
-// What a client asked for, validated. `job`, `schedule` and `zone` for CREATE and UPDATE.
+// What a client asked for, validated.
 struct command {
     enum command_kind kind;
     job_id id;                // UPDATE, DELETE, TRIGGER.
     int64_t version_expected; // UPDATE, DELETE: 0 accepts any.
     struct job *job;          // Taken by the core. id, version and the times are filled in.
-    const struct zone *zone;  // Of job->timezone.
-    const char *body;         // TRIGGER: overrides the job's; NULL: the job's own. Borrowed.
+    const struct zone *zone;  // CREATE, UPDATE: of job->timezone.
+    // CREATE, UPDATE: job->schedule, compiled for the job's id. Borrowed. NULL: the core compiles
+    // it, as for a new job whose schedule has an `H`.
+    const struct cron_schedule *schedule;
+    const char *body; // TRIGGER: overrides the job's; NULL: the job's own. Borrowed.
     bool body_is_json;
     const struct client_key *client_key; // CREATE, TRIGGER: text and digest; or NULL. Borrowed.
     void *token;                         // Comes back in the reply.
@@ -130,12 +133,15 @@ struct send {
 // Held until its batch is durable.
 struct reply {
     void *token;
-    enum err err; // NOT_FOUND, CONFLICT (version), LIMIT, CLOSED, UNUSABLE, or of cron_parse.
+    enum err err; // NOT_FOUND, CONFLICT (version), LIMIT, CLOSED, UNUSABLE, RANGE (it would never
+                  // run), or of cron_parse.
     job_id job;
     int64_t version;
     struct execution_key key; // TRIGGER
-    struct job *row; // CREATE, UPDATE: the job as its row will be once the batch is durable.
-                     // Whoever takes it out of the list owns it, and leaves NULL there.
+    // CREATE, UPDATE: the job as its row will be once the batch is durable; when it was refused
+    // with RANGE, what was asked for, under the id for which it was judged. The owner of a row that
+    // was taken out of the list leaves NULL there.
+    struct job *row;
 };
 
 // What core_step answers. The caller empties the lists after acting on them.

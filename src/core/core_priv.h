@@ -281,12 +281,14 @@ void core__record_client_key(struct core *c, const struct command *cmd, const st
 void core__record_progress(struct core *c);
 
 // configure.c
-enum err core__job_add(struct core *c, const struct job *from, const struct zone *zone,
+// Within the limits, and with the timing that was read of `from`.
+enum err core__job_add(struct core *c, const struct job *from, const struct timing *timing,
                        struct core_job **out);
 void core__job_forget(struct core *c, struct core_job *j); // Frees it; it has no open execution.
 void core__job_set_zone(struct core *c, struct core_job *j, const struct zone *zone);
-// What cron_parse says of the schedule.
-enum err core__timing_read(const struct job *from, const struct zone *zone, struct timing *out);
+// `compiled`: the schedule of `from`; NULL: it is compiled here. What cron_parse says of it.
+enum err core__timing_read(const struct job *from, const struct zone *zone,
+                           const struct cron_schedule *compiled, struct timing *out);
 // Makes the job what the row says. Whether that alters which occurrences there are.
 bool core__job_configure(struct core *c, struct core_job *j, const struct job *from,
                          const struct timing *timing);
@@ -307,6 +309,9 @@ void core__resume_due(struct core *c);
 bool core__is_planned(const struct core *c, wall_ms at, job_id id);
 void core__plan(struct core *c);
 void core__plan_schedule(struct core *c, struct core_job *j, wall_ms after);
+// The first occurrence after `after` of a job that has used up `runs`; WALL_NEVER: none.
+wall_ms core__timing_next(const struct timing *t, uint32_t runs, wall_ms after);
+bool core__run_is_begun(const struct open *o);         // It counts, whatever becomes of the job.
 void core__return_run(struct core *c, struct open *o); // Of max_runs.
 void core__plan_own(struct core *c, struct core_job *j, wall_ms until);
 int64_t core__plan_wake(const struct core *c);

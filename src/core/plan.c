@@ -23,14 +23,18 @@ bool core__is_planned(const struct core *c, wall_ms at, job_id id)
            (at == c->progress.watermark + 1 && id <= c->progress.watermark_job);
 }
 
-// The job's first occurrence after `after`, within its bounds.
-static wall_ms next_occurrence(const struct core_job *j, wall_ms after)
+wall_ms core__timing_next(const struct timing *t, uint32_t runs, wall_ms after)
 {
-    const struct timing *t = j->timing;
-    if (t->max_runs && j->runs >= t->max_runs)
+    if (t->max_runs && runs >= t->max_runs)
         return WALL_NEVER;
     wall_ms next = cron_next(&t->schedule, t->zone, MAX(after, t->start_at - 1));
     return next > t->end_at ? WALL_NEVER : next;
+}
+
+// The job's first occurrence after `after`, within its bounds.
+static wall_ms next_occurrence(const struct core_job *j, wall_ms after)
+{
+    return core__timing_next(j->timing, j->runs, after);
 }
 
 // Puts the job into the plan at its first occurrence after `after`, if there is one.
@@ -63,11 +67,15 @@ static void count_run(struct core *c, struct core_job *j, struct open *o)
     core__record_job_state(c, j);
 }
 
+bool core__run_is_begun(const struct open *o)
+{
+    return o->phase != PHASE_PLANNED && o->phase != PHASE_LOADED;
+}
+
 // It is taken back before its instant, or a change of the job decides about it anew.
 void core__return_run(struct core *c, struct open *o)
 {
-    bool begun = o->phase != PHASE_PLANNED && o->phase != PHASE_LOADED;
-    if (begun || !o->counted || o->job->deleted)
+    if (core__run_is_begun(o) || !o->counted || o->job->deleted)
         return;
     o->counted = false;
     o->job->runs--;

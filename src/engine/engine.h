@@ -41,9 +41,10 @@ MUST_CHECK enum err engine_start(struct engine *e, struct fault *f);
 typedef void engine_reply(void *context, const struct reply *r);
 
 // Hands over a command from any thread; before engine_start it waits. `c` is copied and its job
-// taken, also on failure; its body is copied. `done` is called exactly once when ERR_OK is
-// returned, else never. ERR_LIMIT: too many commands wait; ERR_CLOSED: stopping; ERR_STORE_FULL
-// (the disk is full) and ERR_BUSY (another program holds the database): nothing can be written now.
+// taken, also on failure; its schedule, body and client key are borrowed until `done` is called.
+// `done` is called exactly once when ERR_OK is returned, else never. ERR_LIMIT: too many commands
+// wait; ERR_CLOSED: stopping; ERR_STORE_FULL (the disk is full) and ERR_BUSY (another program holds
+// the database): nothing can be written now.
 MUST_CHECK enum err engine_submit(struct engine *e, const struct command *c, engine_reply *done,
                                   void *context);
 

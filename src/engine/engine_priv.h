@@ -22,12 +22,11 @@ enum mail_kind { MAIL_COMMAND, MAIL_RECORDED, MAIL_STALLED, MAIL_ZONES, MAIL_DRA
 struct engine_mail {
     struct mail mail;
     enum mail_kind kind;
-    uint64_t sequence;            // RECORDED
-    enum err cause;               // STALLED
-    struct client_key client_key; // COMMAND: what command.client_key points to; owns its text.
-    struct command command;       // COMMAND: owns its job and body.
-    engine_reply *done;           // COMMAND
-    void *context;                // COMMAND
+    uint64_t sequence;      // RECORDED
+    enum err cause;         // STALLED
+    struct command command; // COMMAND: owns its job; what else it points to is borrowed.
+    engine_reply *done;     // COMMAND
+    void *context;          // COMMAND
 };
 
 struct engine_mail *engine__mail_new(enum mail_kind kind);

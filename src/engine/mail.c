@@ -13,8 +13,6 @@ struct engine_mail *engine__mail_new(enum mail_kind kind)
 void engine__mail_free(struct engine_mail *m)
 {
     job_free(m->command.job);
-    free((char *)m->command.body);
-    free((char *)m->client_key.text);
     free(m);
 }
 
@@ -29,13 +27,7 @@ enum err engine_submit(struct engine *e, const struct command *c, engine_reply *
 {
     struct engine_mail *m = engine__mail_new(MAIL_COMMAND);
     m->command = *c;
-    m->command.body = xstrdup(c->body);
     m->command.token = m;
-    if (c->client_key) {
-        m->client_key = *c->client_key;
-        m->client_key.text = xstrdup(c->client_key->text);
-        m->command.client_key = &m->client_key;
-    }
     m->done = done;
     m->context = context;
     enum err err = atomic_load_explicit(&e->refuse_writes, memory_order_relaxed);

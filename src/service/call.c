@@ -123,9 +123,11 @@ static void answer_success(struct call *c)
 {
     if (!c->replayed)
         service__log_success(c);
-    c->done(c->context, &(struct service_result){.job = c->reply.row,
-                                                 .execution = c->reply.key,
-                                                 .replayed = c->replayed});
+    struct service_result result = {
+        .job = c->reply.row, .execution = c->reply.key, .replayed = c->replayed};
+    if (!c->replayed && service__schedule_is_known(c))
+        result.schedule = &c->schedule;
+    c->done(c->context, &result);
     leave(c);
 }
 
@@ -165,6 +167,8 @@ static void refuse(struct call *c)
     if (c->reply.err == ERR_LIMIT && adds_job)
         service_refuse(&problem, ERR_LIMIT, PROBLEM_LIMIT, NULL,
                        "the server has as many jobs as it may have");
+    else if (c->reply.row)
+        service__refuse_vain(c->reply.row, clock_wall_ms(), &problem);
     else
         service__refuse_err(&problem, c->reply.err, NULL);
     answer_problem(c, &problem);

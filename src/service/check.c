@@ -12,16 +12,15 @@
 #include <string.h>
 
 // The job keeps its URL as it is sent: percent-encoded.
-static enum err check_api(struct job *j, struct service_problem *p)
+static enum err accept_api(struct job *j, struct url *u, struct service_problem *p)
 {
     struct fault f = {0};
-    char *api = NULL;
-    enum err err = url_accept(j->api, &api, &f);
+    char *api;
+    enum err err = url_accept_parsed(j->api, &api, u, &f);
     if (err)
         return service_refuse(p, err, PROBLEM_URL, "api", "%s", f.text);
-    if (strcmp(api, j->api) != 0)
-        job_set_text(&j->api, api);
-    free(api);
+    free(j->api);
+    j->api = api;
     return ERR_OK;
 }
 
@@ -40,23 +39,27 @@ static enum err refuse_port(uint16_t port, struct service_problem *p)
                           protocol ? ", of " : "", protocol ? protocol : "", protocol ? "," : "");
 }
 
-enum err service__check_target(const struct service *s, const struct job *j,
-                               struct service_problem *p)
+static enum err check_target(const struct url *u, const struct address_policy *targets,
+                             struct service_problem *p)
+{
+    union address a;
+    char reason[ADDRESS_REASON_BYTES];
+    if (!address_policy_allows_port(targets, u->port))
+        return refuse_port(u->port, p);
+    if (!u->is_address || !address_read(u->host, &a) ||
+        address_policy_allows(targets, &a.any, u->port))
+        return ERR_OK;
+    address_policy_reason(targets, &a.any, u->port, reason);
+    return service_refuse(p, ERR_FORBIDDEN, PROBLEM_TARGET, "api", "%.64s is %s", u->host, reason);
+}
+
+static enum err check_api(struct job *j, const struct job *before,
+                          const struct address_policy *targets, struct service_problem *p)
 {
     struct url u;
-    struct fault f = {0};
-    union address a;
-    enum err err = url_read(j->api, &u, &f);
-    if (err)
-        return service_refuse(p, err, PROBLEM_URL, "api", "%s", f.text);
-    char reason[ADDRESS_REASON_BYTES];
-    if (!address_policy_allows_port(s->targets, u.port))
-        return refuse_port(u.port, p);
-    if (!u.is_address || !address_read(u.host, &a) ||
-        address_policy_allows(s->targets, &a.any, u.port))
-        return ERR_OK;
-    address_policy_reason(s->targets, &a.any, u.port, reason);
-    return service_refuse(p, ERR_FORBIDDEN, PROBLEM_TARGET, "api", "%.64s is %s", u.host, reason);
+    enum err err = accept_api(j, &u, p);
+    bool is_touched = !before || strcmp(j->api, before->api) != 0;
+    return err || !is_touched ? err : check_target(&u, targets, p);
 }
 
 static bool text_equals(const char *a, const char *b)
@@ -86,15 +89,20 @@ static bool occurrences_differ(const struct job *a, const struct job *b)
 {
     return !text_equals(a->schedule, b->schedule) || !text_equals(a->timezone, b->timezone) ||
            a->dst_gap != b->dst_gap || a->dst_fold != b->dst_fold || a->start_at != b->start_at ||
-           a->end_at != b->end_at;
+           a->end_at != b->end_at || a->max_runs != b->max_runs;
 }
 
-// Whether an occurrence lies between now and the job's bounds.
-static enum err check_bounds(const struct job *j, const struct cron_schedule *s,
-                             const struct zone *zone, wall_ms now, struct service_problem *p)
+// Whether an occurrence lies between now and the job's bounds. How many of max_runs are left is
+// known to the core alone.
+static enum err check_bounds(const struct job *j, const struct service_schedule *s, wall_ms now,
+                             struct service_problem *p)
 {
-    enum err err = service__check_can_fire(s, zone, now, p);
-    if (err || cron_next(s, zone, MAX(now, j->start_at - 1)) <= j->end_at)
+    const struct cron_schedule *compiled = &s->compiled;
+    bool depends_on_id = j->id == 0 && cron_is_hashed(compiled);
+    if (depends_on_id && cron_next(compiled, s->zone, -1) != WALL_NEVER)
+        return ERR_OK;
+    enum err err = service__check_can_fire(compiled, s->zone, now, p);
+    if (err || cron_next(compiled, s->zone, MAX(now, j->start_at - 1)) <= j->end_at)
         return err;
     return service_refuse(p, ERR_RANGE, PROBLEM_FIELD, "end_at",
                           "the schedule has no occurrence between %s and end_at",
@@ -118,17 +126,34 @@ static enum err check_tls_ca(const struct job *j, struct service_problem *p)
     return err ? service_refuse(p, err, PROBLEM_FIELD, "tls_ca", "tls_ca: %s", f.text) : ERR_OK;
 }
 
-static enum err check_schedule(struct job *j, const struct job *before, bool must_fire, wall_ms now,
-                               const struct zone **zone, struct service_problem *p)
+enum err service__refuse_vain(const struct job *j, wall_ms now, struct service_problem *p)
 {
-    struct cron_schedule schedule;
-    struct cron_options options = {.hash_seed = j->id, .gap = j->dst_gap, .fold = j->dst_fold};
-    enum err err = service__compile(j->schedule, j->timezone, &options, &schedule, zone, p);
+    struct service_schedule s;
+    struct cron_options options = service__options(j);
+    enum err err = service__read_schedule(j->schedule, j->timezone, &options, &s, p);
+    if (!err)
+        err = check_bounds(j, &s, now, p);
+    if (err)
+        return err;
+    if (j->max_runs && j->runs >= j->max_runs)
+        return service_refuse(p, ERR_RANGE, PROBLEM_FIELD, "max_runs",
+                              "the job has had %u runs, and max_runs is %u; raise it, or set it to "
+                              "0, to let the job go on",
+                              j->runs, j->max_runs);
+    return service_refuse(p, ERR_RANGE, PROBLEM_FIELD, "schedule",
+                          "the schedule has no occurrence to come");
+}
+
+static enum err check_schedule(struct job *j, const struct job *before, bool must_fire, wall_ms now,
+                               struct service_schedule *out, struct service_problem *p)
+{
+    struct cron_options options = service__options(j);
+    enum err err = service__read_schedule(j->schedule, j->timezone, &options, out, p);
     if (err)
         return err;
     if (must_fire || !before || occurrences_differ(j, before) ||
         (j->is_active && !before->is_active && !before->finished))
-        return check_bounds(j, &schedule, *zone, now, p);
+        return check_bounds(j, out, now, p);
     if (before->finished) {
         j->is_active = false;
         j->finished = true;
@@ -136,16 +161,17 @@ static enum err check_schedule(struct job *j, const struct job *before, bool mus
     return ERR_OK;
 }
 
-enum err service__check_job(struct job *j, const struct job *before, bool must_fire, wall_ms now,
-                            const struct zone **zone, struct service_problem *p)
+enum err service__check_job(struct job *j, const struct job *before,
+                            const struct address_policy *targets, bool must_fire, wall_ms now,
+                            struct service_schedule *out, struct service_problem *p)
 {
     if (!j->timezone)
         job_set_text(&j->timezone, "UTC");
     enum err err = service__check_texts(j, p);
     if (!err)
-        err = check_schedule(j, before, must_fire, now, zone, p);
+        err = check_schedule(j, before, must_fire, now, out, p);
     if (!err)
-        err = check_api(j, p);
+        err = check_api(j, before, targets, p);
     if (!err)
         err = check_method(j, p);
     if (!err)

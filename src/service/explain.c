@@ -138,6 +138,14 @@ static enum err prepare(struct known *k, struct service_problem *p)
     return err;
 }
 
+static size_t next_runs(const struct known *k, wall_ms out[static SERVICE_NEXT_RUNS])
+{
+    struct service_schedule s;
+    return service_read_schedule(k->job, &s)
+               ? service_next_runs(k->job, &s, k->facts.now, SERVICE_NEXT_RUNS, out)
+               : 0;
+}
+
 static struct explanation *explain_occurrence(struct known *k)
 {
     struct explanation *out = xcalloc(1, sizeof *out);
@@ -190,7 +198,7 @@ static enum err explain_at(struct service *s, job_id id, wall_ms at, bool job_it
     if (!err)
         *out = job_itself ? explain_job(&k) : explain_occurrence(&k);
     if (!err && k.job)
-        (*out)->run_count = service_next_runs(k.job, k.facts.now, SERVICE_NEXT_RUNS, (*out)->runs);
+        (*out)->run_count = next_runs(&k, (*out)->runs);
     known_fini(&k);
     return err;
 }

@@ -8,15 +8,26 @@
 
 // --- What each kind of call asks the engine for --------------------------------------------------
 
+// What an `H` of a new job stands for is not known before the core has given the job its id.
+bool service__schedule_is_known(const struct call *c)
+{
+    return c->kind == COMMAND_UPDATE || !cron_is_hashed(&c->schedule.compiled);
+}
+
+static void hand_over(struct call *c, struct job *j, struct command *out)
+{
+    out->job = j;
+    out->zone = c->schedule.zone;
+    out->schedule = service__schedule_is_known(c) ? &c->schedule.compiled : NULL;
+}
+
 static enum err prepare_create(struct call *c, struct command *out, struct service_problem *p)
 {
-    struct job *j = c->draft;
-    enum err err = service__check_job(j, NULL, true, clock_wall_ms(), &out->zone, p);
-    if (!err)
-        err = service__check_target(c->service, j, p);
+    enum err err = service__check_job(c->draft, NULL, c->service->targets, true, clock_wall_ms(),
+                                      &c->schedule, p);
     if (err)
         return err;
-    out->job = j;
+    hand_over(c, c->draft, out);
     c->draft = NULL;
     return ERR_OK;
 }
@@ -29,9 +40,22 @@ static void forget_pause(struct job *j)
     j->paused_until = WALL_NEVER;
 }
 
-static enum err edit_copy(struct call *c, const struct job *before, struct job *j,
-                          struct command *out, struct service_problem *p)
+// Whether the edit itself makes an inactive job active, rather than leave alone what it finds.
+static bool edit_activates(struct call *c, const struct job *before)
 {
+    struct service_problem ignored;
+    struct job *j = job_copy(before);
+    bool activates = c->edit(c->edit_context, j, &ignored) == ERR_OK && j->is_active;
+    job_free(j);
+    return activates;
+}
+
+// A finished job goes on when its edit gives it something to run for, without a word about
+// is_active; asked to be active and nothing else, it must be able to run.
+static enum err edit_copy(struct call *c, const struct job *before, struct job *j,
+                          struct service_problem *p)
+{
+    bool must_fire = c->resumes || (before->finished && edit_activates(c, before));
     if (before->finished) {
         j->finished = false;
         j->is_active = true;
@@ -48,10 +72,8 @@ static enum err edit_copy(struct call *c, const struct job *before, struct job *
     job_set_text(&j->damaged, NULL); // The edit has seen to it.
     if (j->is_active && !before->is_active)
         forget_pause(j);
-    err = service__check_job(j, before, c->resumes, clock_wall_ms(), &out->zone, p);
-    if (!err && strcmp(j->api, before->api) != 0)
-        err = service__check_target(c->service, j, p);
-    return err;
+    return service__check_job(j, before, c->service->targets, must_fire, clock_wall_ms(),
+                              &c->schedule, p);
 }
 
 static enum err prepare_update(struct call *c, struct command *out, struct service_problem *p)
@@ -66,13 +88,13 @@ static enum err prepare_update(struct call *c, struct command *out, struct servi
     }
 
     struct job *j = job_copy(before);
-    err = edit_copy(c, before, j, out, p);
+    err = edit_copy(c, before, j, p);
     if (err) {
         job_free(j);
         goto done;
     }
     c->update = service__update_kind(before, j);
-    out->job = j;
+    hand_over(c, j, out);
     out->version_expected = before->version;
 done:
     job_free(before);
@@ -122,9 +144,8 @@ enum err service_create_job(struct service *s, struct job *draft, const struct s
 
 enum err service_check_job(const struct service *s, struct job *draft, struct service_problem *p)
 {
-    const struct zone *zone;
-    enum err err = service__check_job(draft, NULL, true, clock_wall_ms(), &zone, p);
-    return err ? err : service__check_target(s, draft, p);
+    struct service_schedule ignored;
+    return service__check_job(draft, NULL, s->targets, true, clock_wall_ms(), &ignored, p);
 }
 
 static struct call *update_new(struct service *s, job_id id, int64_t version_expected,

@@ -39,15 +39,30 @@ static enum err find_zone(const char *name, const struct zone **out, struct serv
     return err;
 }
 
-enum err service__compile(const char *schedule, const char *zone_text, const struct cron_options *o,
-                          struct cron_schedule *out, const struct zone **zone,
-                          struct service_problem *p)
+enum err service__read_schedule(const char *schedule, const char *zone_text,
+                                const struct cron_options *o, struct service_schedule *out,
+                                struct service_problem *p)
 {
     struct cron_error e = {0};
-    enum err err = cron_parse(schedule, strlen(schedule), o, out, &e);
+    enum err err = cron_compile(schedule, strlen(schedule), o, &out->compiled, out->normal, &e);
     if (err)
         return refuse_schedule(p, err, &e);
-    return find_zone(zone_text, zone, p);
+    return find_zone(zone_text, &out->zone, p);
+}
+
+struct cron_options service__options(const struct job *j)
+{
+    return (struct cron_options){.hash_seed = j->id, .gap = j->dst_gap, .fold = j->dst_fold};
+}
+
+bool service_read_schedule(const struct job *j, struct service_schedule *out)
+{
+    struct cron_options options = service__options(j);
+    if (cron_compile(j->schedule, strlen(j->schedule), &options, &out->compiled, out->normal, NULL))
+        return false;
+    if (zone_find(j->timezone, &out->zone, NULL))
+        out->zone = NULL;
+    return true;
 }
 
 enum err service__check_can_fire(const struct cron_schedule *s, const struct zone *z, wall_ms now,
@@ -67,55 +82,38 @@ static size_t list_runs(const struct cron_schedule *s, const struct zone *z, wal
     return n;
 }
 
-size_t service_next_runs(const struct job *j, wall_ms now, size_t count, wall_ms *out)
+size_t service_next_runs(const struct job *j, const struct service_schedule *s, wall_ms now,
+                         size_t count, wall_ms *out)
 {
-    struct cron_options options = {.hash_seed = j->id, .gap = j->dst_gap, .fold = j->dst_fold};
-    struct cron_schedule s;
-    const struct zone *z;
-    struct service_problem ignored;
-    if (!j->is_active || service__compile(j->schedule, j->timezone, &options, &s, &z, &ignored))
+    if (!j->is_active || !s->zone)
         return 0;
     if (j->max_runs)
         count = MIN(count, (size_t)(j->max_runs - MIN(j->runs, j->max_runs)));
-    count = list_runs(&s, z, MAX(MAX(now, j->effective_from), j->start_at - 1), count, out);
+    wall_ms from = MAX(MAX(now, j->effective_from), j->start_at - 1);
+    count = list_runs(&s->compiled, s->zone, from, count, out);
     while (count > 0 && out[count - 1] > j->end_at)
         count--;
     return count;
-}
-
-void service_describe_schedule(const struct job *j, struct service_schedule_text *out)
-{
-    struct cron_options options = {.hash_seed = j->id, .gap = j->dst_gap, .fold = j->dst_fold};
-    struct cron_schedule s;
-    size_t bytes = strlen(j->schedule);
-    *out = (struct service_schedule_text){0}; // A schedule that is stored does parse.
-    if (cron_parse(j->schedule, bytes, &options, &s, NULL) ||
-        cron_normalise(j->schedule, bytes, &options, out->normal, sizeof out->normal, NULL))
-        return;
-    cron_explain(&s, out->words, sizeof out->words);
 }
 
 enum err service_preview_schedule(const char *schedule, const char *zone_text, wall_ms from,
                                   size_t count, struct service_preview *out,
                                   struct service_problem *p)
 {
-    struct cron_schedule s;
-    enum err err =
-        service__compile(schedule, zone_text ? zone_text : "UTC", NULL, &s, &out->zone, p);
+    struct service_schedule s;
+    enum err err = service__read_schedule(schedule, zone_text ? zone_text : "UTC", NULL, &s, p);
     if (!err)
-        err = service__check_can_fire(&s, out->zone, from, p);
+        err = service__check_can_fire(&s.compiled, s.zone, from, p);
     if (err)
         return err;
 
-    struct cron_error e = {0};
-    err = cron_normalise(schedule, strlen(schedule), NULL, out->normal, sizeof out->normal, &e);
-    if (err)
-        return refuse_schedule(p, err, &e);
-    cron_explain(&s, out->words, sizeof out->words);
-    out->fixed = cron_is_fixed(&s);
-    out->oneshot = cron_is_oneshot(&s);
+    out->zone = s.zone;
+    memcpy(out->normal, s.normal, sizeof out->normal);
+    cron_explain(&s.compiled, out->words, sizeof out->words);
+    out->fixed = cron_is_fixed(&s.compiled);
+    out->oneshot = cron_is_oneshot(&s.compiled);
     out->run_count =
-        list_runs(&s, out->zone, from, MIN(count, SERVICE_PREVIEW_RUNS_MAX), out->runs);
-    out->warning_count = cron_warnings(&s, out->zone, from, out->warnings);
+        list_runs(&s.compiled, s.zone, from, MIN(count, SERVICE_PREVIEW_RUNS_MAX), out->runs);
+    out->warning_count = cron_warnings(&s.compiled, s.zone, from, out->warnings);
     return ERR_OK;
 }

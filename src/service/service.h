@@ -114,10 +114,11 @@ MUST_CHECK enum err service_ask(struct service *s, service_question *ask, void *
 
 // What became of a change. Borrowed for the call of `done`.
 struct service_result {
-    const struct service_problem *problem; // NULL: it is done and durable.
-    const struct job *job;                 // As it stands now; NULL for delete and trigger.
-    struct execution_key execution;        // Of a trigger.
-    bool replayed;                         // It was done before, for the same key.
+    const struct service_problem *problem;   // NULL: it is done and durable.
+    const struct job *job;                   // As it stands now; NULL for delete and trigger.
+    const struct service_schedule *schedule; // The job's; NULL: read it if it is needed.
+    struct execution_key execution;          // Of a trigger.
+    bool replayed;                           // It was done before, for the same key.
 };
 
 // Called exactly once, on the service's thread, if the change was accepted. Must not block.
@@ -258,16 +259,21 @@ void explanation_free(struct explanation *e); // NULL is a no-op.
 
 // --- Schedules -----------------------------------------------------------------------------------
 
-// The next instants at which the job will run, up to `count`; none when it is not active. Returns
-// how many. Needs no database.
-size_t service_next_runs(const struct job *j, wall_ms now, size_t count, wall_ms *out);
-
-// The job's schedule in plain words and in its normal form, with `H` as it stands for this job.
-struct service_schedule_text {
-    char words[CRON_WORDS_BYTES];
+// A job's schedule, read: what its occurrences are, and its normal form, with `H` as it stands for
+// the job's id.
+struct service_schedule {
+    struct cron_schedule compiled;
+    const struct zone *zone; // NULL: it cannot be read on this server any more.
     char normal[CRON_NORMAL_BYTES];
 };
-void service_describe_schedule(const struct job *j, struct service_schedule_text *out);
+
+// Reads that of a job which is stored. False when it is none, as after an edit of the database.
+bool service_read_schedule(const struct job *j, struct service_schedule *out);
+
+// The next instants at which the job will run, up to `count`; none when it is not active. Returns
+// how many. `s` is its schedule. Needs no database.
+size_t service_next_runs(const struct job *j, const struct service_schedule *s, wall_ms now,
+                         size_t count, wall_ms *out);
 
 // What a schedule would do, for somebody who is about to write it.
 #define SERVICE_PREVIEW_RUNS_MAX 100

@@ -89,8 +89,9 @@ struct call {
     wall_ms until; // Pause.
     service_done *done;
     void *context;
-    struct client_key key;   // Text (owned, NULL when there is none) and digest.
-    struct call *keyed_next; // In service.keyed.
+    struct service_schedule schedule; // CREATE, UPDATE: of the job that was handed over.
+    struct client_key key;            // Text (owned, NULL when there is none) and digest.
+    struct call *keyed_next;          // In service.keyed.
     bool replayed;
     struct reply reply;
 };
@@ -100,6 +101,8 @@ struct call *service__call_new(struct service *s, enum command_kind kind, servic
 // Checks and hands over. Takes the call, also on failure.
 enum err service__call_start(struct call *c, struct service_problem *p);
 void service__call_free(struct call *c); // NULL is a no-op.
+// Of a create or update that was handed over: whether the core uses c->schedule as it stands.
+bool service__schedule_is_known(const struct call *c);
 // Turns the call into a command for the engine.
 enum err service__call_prepare(struct call *c, struct command *out, struct service_problem *p);
 // The service's thread: makes the answers.
@@ -126,23 +129,26 @@ enum err service__refuse_version(struct service_problem *p);
 
 // --- check*.c: whether a job is acceptable -------------------------------------------------------
 
-// Checks every member and finds the zone. `before` is the job as it stands, NULL
-// for a new one: what was not touched is not judged again by the present time.
-enum err service__check_job(struct job *j, const struct job *before, bool must_fire, wall_ms now,
-                            const struct zone **zone, struct service_problem *p);
-// Refuses a URL whose host is an address that must not be called. What a name resolves to is judged
-// at each attempt.
-enum err service__check_target(const struct service *s, const struct job *j,
-                               struct service_problem *p);
+// Checks every member and reads the schedule. `before` is the job as it stands, NULL for a new one:
+// what was not touched is not judged again, by the present time or by `targets`. A host that is an
+// address must be one that may be called (NULL: all may); what a name resolves to is judged at each
+// attempt. Whether a new job whose schedule has an `H` ever fires is left to the core, which gives
+// it its id.
+enum err service__check_job(struct job *j, const struct job *before,
+                            const struct address_policy *targets, bool must_fire, wall_ms now,
+                            struct service_schedule *out, struct service_problem *p);
+// Why the job, under the id that it has, would never run. Always an error.
+enum err service__refuse_vain(const struct job *j, wall_ms now, struct service_problem *p);
 enum err service__check_texts(const struct job *j, struct service_problem *p);
 enum err service__check_numbers(const struct job *j, struct service_problem *p);
 enum err service__check_tags(const char *tags, struct service_problem *p);
 enum err service__check_body(const char *body, struct service_problem *p);
 
 // Reads schedule and zone. The problem points at the member which is wrong.
-enum err service__compile(const char *schedule, const char *zone_text, const struct cron_options *o,
-                          struct cron_schedule *out, const struct zone **zone,
-                          struct service_problem *p);
+enum err service__read_schedule(const char *schedule, const char *zone_text,
+                                const struct cron_options *o, struct service_schedule *out,
+                                struct service_problem *p);
+struct cron_options service__options(const struct job *j);
 enum err service__check_can_fire(const struct cron_schedule *s, const struct zone *z, wall_ms now,
                                  struct service_problem *p);
 

@@ -204,6 +204,27 @@ def test_max_runs_is_the_number_of_occurrences(shared_server, shared_target):
     assert (after["is_active"], after["finished"], after["runs"]) == (False, True, 2)
 
 
+def test_a_raised_max_runs_lets_a_finished_job_go_on(shared_server, shared_target):
+    path = "/ok/more-runs"
+    job = create_job(shared_server, shared_target.url(path), EVERY_SECOND, max_runs=1)
+    executions_until_finished(shared_server, job)
+    resource = f"/jobs/{job['id']}"
+    for refused in (
+        shared_server.post(f"{resource}/resume"),
+        shared_server.patch(resource, {"is_active": True}),
+    ):
+        expect(refused, 400)
+        assert refused.json["errors"][0]["pointer"] == "/max_runs"
+    renamed = expect(shared_server.patch(resource, {"name": "more"}), 200).json
+    assert (renamed["is_active"], renamed["finished"]) == (False, True)
+    raised = expect(shared_server.patch(resource, {"max_runs": 3}), 200).json
+    assert (raised["is_active"], raised["finished"]) == (True, False)
+    shared_target.wait_for(3, path, 10)
+    executions = executions_until_finished(shared_server, job)
+    assert len(executions) == 3
+    assert get_job(shared_server, job)["runs"] == 3
+
+
 # --- Failures ------------------------------------------------------------------------------------
 
 

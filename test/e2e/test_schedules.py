@@ -2,7 +2,7 @@
 """Schedules, seen through the API: what they would do, and that the clock then agrees."""
 
 from harness.jobs import create_job, expect
-from harness.times import parse_ms, schedule_at, second_after
+from harness.times import now_ms, parse_ms, schedule_at, second_after, wall_text
 
 
 def test_a_preview_tells_what_a_schedule_would_do_and_writes_nothing(shared_server):
@@ -48,3 +48,41 @@ def test_a_job_in_a_zone_of_its_own_fires_by_the_clocks_there(server, target):
     create_job(server, target.url("/ok/zone"), schedule_at(due_ms, zone), timezone=zone)
     (arrival,) = target.wait_for(1, "/ok/zone", 10)
     assert parse_ms(arrival.headers["carillon-scheduled-at"]) == due_ms
+
+
+def test_a_hashed_date_is_one_that_exists(shared_server):
+    """The 31st of February and its like would have been that of five jobs in twelve."""
+    for _ in range(24):
+        job = create_job(shared_server, "http://127.0.0.1:9/", "0 0 31 H *")
+        assert (job["is_active"], job["finished"], len(job["next_runs"])) == (True, False, 5)
+
+
+def test_a_job_that_would_never_run_is_refused_whoever_asks(shared_server):
+    """With an end within a day, a hashed day of the month is over for nearly every id."""
+    api = "http://127.0.0.1:9/"
+    soon = wall_text(now_ms() + 3600_000)
+    vain = {"schedule": "H H H H *", "end_at": soon}
+    never = {"schedule": "0 0 H(30-31) 2 *"}
+    refused = [shared_server.post("/jobs", {"api": api, **vain}) for _ in range(5)]
+    assert {r.status for r in refused} <= {201, 400} and 400 in {r.status for r in refused}
+    for answer in refused:
+        if answer.status == 400:
+            assert answer.json["errors"][0]["pointer"] == "/end_at"
+        else:
+            assert not answer.json["finished"]
+
+    job = create_job(shared_server, api)
+    resource = f"/jobs/{job['id']}"
+    answers = [
+        shared_server.post("/jobs", {"api": api, **never}),
+        shared_server.put(resource, never),
+        shared_server.patch(resource, never),
+        shared_server.post("/schedules/preview", never),
+    ]
+    for answer in answers:
+        assert expect(answer, 400).json["errors"][0]["code"] == "never_fires"
+    imported = {"version": 1, "jobs": [{"api": api, **never}, {"api": api, **vain}]}
+    results = expect(shared_server.post("/import", imported), 200).json["results"]
+    assert results[0]["status"] == "invalid"
+    assert results[1]["status"] in ("invalid", "created")
+    assert shared_server.get(resource).json["version"] == 1

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // client.c: clients that create, change, pause, delete and trigger their jobs at awkward moments.
 
+#include "slow_cron.h"
 #include "world.h"
 
 #include <string.h>
@@ -36,7 +37,9 @@ static void check_row(struct world *w, const struct reply *r)
         if (j && c->kind == CHANGE_JOB_STATE && c->state.id == r->job)
             job_apply_state(j, &c->state);
     }
-    if (!j || !r->row || j->version != r->row->version || j->runs != r->row->runs ||
+    // A new job that could not run even once would have been refused.
+    if (!j || !r->row || (w->asking == COMMAND_CREATE && r->row->finished) ||
+        j->version != r->row->version || j->runs != r->row->runs ||
         j->is_active != r->row->is_active || j->finished != r->row->finished ||
         j->effective_from != r->row->effective_from || strcmp(j->schedule, r->row->schedule) != 0)
         trace_fail(&w->trace, "the reply about job %lld carries another job", (long long)r->job);
@@ -64,6 +67,30 @@ static void check_reply(struct world *w, const struct reply *r)
         check_row(w, r);
 }
 
+// Whether the job may have had all its runs. Rows that are on their way to the disk count.
+static bool may_be_used_up(const struct world *w)
+{
+    uint32_t runs = 0;
+    const struct row *r = w->asked_job ? ledger_first_of(&w->ledger, w->asked_job) : NULL;
+    for (; r; r = ledger_next_of(&w->ledger, r))
+        runs += r->was_planned && r->e.key.series >= 0;
+    for (size_t i = 0; i < w->queued; i++)
+        for (size_t k = 0; k < w->queue[i]->count; k++)
+            runs += w->queue[i]->changes[k].kind == CHANGE_EXECUTION_INSERT &&
+                    w->queue[i]->changes[k].execution.key.job == w->asked_job;
+    return w->asked.max_runs && runs >= w->asked.max_runs;
+}
+
+// Whether the job that was asked for has no occurrence to come. Only one with a bound can be so.
+static bool can_never_run(const struct world *w)
+{
+    const struct version *v = &w->asked, *last = promise_last(w, w->asked_job);
+    int64_t one_s = slow_cron_instant(v->schedule);
+    wall_ms from = MAX(w->now.wall, MAX(w->seen, last ? last->at : 0));
+    wall_ms until = one_s >= 0 ? MIN(v->end_at, one_s * 1000) : v->end_at;
+    return until != WALL_NEVER && version_next(v, from, until) == WALL_NEVER;
+}
+
 // A refusal needs a good reason.
 void client_hear(struct world *w, const struct reply *r)
 {
@@ -76,7 +103,9 @@ void client_hear(struct world *w, const struct reply *r)
     bool is_gone = r->err == ERR_NOT_FOUND && v && v->deleted;
     bool is_full = r->err == ERR_LIMIT && w->asking == COMMAND_TRIGGER &&
                    2 * w->open >= w->limits.open_max; // One host may have half of the room.
-    if (!is_gone && !is_full)
+    bool is_vain = r->err == ERR_RANGE && (can_never_run(w) || may_be_used_up(w));
+    w->happened.of[HAPPENING_VAIN] += is_vain;
+    if (!is_gone && !is_full && !is_vain)
         trace_fail(&w->trace, "a command is refused with %s", err_name(r->err));
 }
 

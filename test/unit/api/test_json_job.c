@@ -85,7 +85,7 @@ static void what_was_got_can_be_put(void **state)
     j->id = 7;
     j->version = 3;
     j->created_at = j->updated_at = 1893456000000;
-    json_t *got = json_job_ahead(j);
+    json_t *got = json_job_ahead(j, NULL);
     json_object_set_new(got, "jobId", json_integer(7));
     json_object_set_new(got, "last_execution", json_null());
     struct job *again = job_copy(j);

@@ -167,7 +167,7 @@ static void keep_send(struct rig *r, const struct send *s)
 static void check_reply(const struct rig *r, const struct reply *reply)
 {
     const struct job *row = reply->row;
-    if (!row)
+    if (reply->err || !row)
         return;
     struct job *j = rig_job(r, reply->job);
     assert_int_equal(row->id, j->id);

@@ -452,9 +452,9 @@ static void a_finished_job_given_a_new_instant_goes_on(void **state)
     assert_int_equal(r->send_count, 2);
     rig_answer(r, 1, 200);
 
-    j = rig_job(r, id); // Resumed with nothing left to do: finished again at once.
+    j = rig_job(r, id); // Resumed with nothing left to do: refused, and nothing has changed.
     j->is_active = true;
-    assert_int_equal(rig_update(r, id, j), ERR_OK);
+    assert_int_equal(rig_update(r, id, j), ERR_RANGE);
     j = rig_job(r, id);
     assert_true(!j->is_active && j->finished);
     job_free(j);

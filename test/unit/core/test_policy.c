@@ -46,6 +46,116 @@ static struct rig *rig_with_one_run(job_id *id)
     return r;
 }
 
+static enum err rig_try_create(struct rig *r, struct job *j)
+{
+    struct command c = {.kind = COMMAND_CREATE, .job = j, .zone = zone_utc()};
+    rig_step(r, &(struct event){.kind = EVENT_COMMAND, .command = &c});
+    return r->reply.err;
+}
+
+// Nothing is written and no id is used up.
+static void a_job_that_would_never_run_is_refused(void **state)
+{
+    (void)state;
+    struct rig *r = rig_started();
+    struct job *past = job_of("2026-11-24T09:59:59Z");
+    struct job *none = job_of("0 0 0 30 2 *");
+    struct job *ended = job_of("0 0 12 * * *");
+    ended->end_at = T0 + HOUR;
+    struct job *paused = job_of("0 0 0 30 2 *");
+    paused->is_active = false;
+    struct job *const jobs[] = {past, none, ended, paused};
+    for (size_t i = 0; i < COUNT_OF(jobs); i++)
+        assert_int_equal(rig_try_create(r, jobs[i]), ERR_RANGE);
+    assert_int_equal(r->out.batch->count, 0);
+    assert_int_equal(core_status(r->core).jobs, 0);
+    assert_int_equal(rig_create(r, job_of(EVERY_MINUTE)), 1);
+    rig_free(r);
+}
+
+// "H H * * *" has one instant a day, which depends on the id: with an end after six hours some ids
+// have one and others have none. Whoever is accepted runs, and whoever is refused would not have.
+static void a_hashed_schedule_is_judged_for_the_id_that_the_job_gets(void **state)
+{
+    (void)state;
+    struct rig *r = rig_started();
+    unsigned accepted = 0, refused = 0;
+    for (int i = 0; i < 40; i++) {
+        struct job *j = job_of("0 0 H * * *");
+        j->end_at = T0 + 6 * HOUR;
+        if (rig_try_create(r, j) == ERR_OK) {
+            accepted++;
+            j = rig_job(r, r->reply.job);
+            assert_false(j->finished);
+            job_free(j);
+        } else {
+            assert_int_equal(r->reply.err, ERR_RANGE);
+            refused++;
+            rig_create(r, job_of("0 0 0 1 1 *")); // So that the next one has another id.
+        }
+    }
+    assert_true(accepted > 0 && refused > 0);
+    rig_free(r);
+}
+
+static void a_raised_max_runs_lets_a_finished_job_go_on(void **state)
+{
+    (void)state;
+    job_id id;
+    struct rig *r = rig_with_one_run(&id);
+    rig_run(r, 2 * SECOND);
+    rig_answer(r, 0, 200);
+    struct job *j = rig_job(r, id);
+    assert_true(j->finished && j->runs == 1);
+    j->is_active = true; // Resumed without more runs: refused.
+    assert_int_equal(rig_update(r, id, j), ERR_RANGE);
+    j = rig_job(r, id);
+    j->is_active = true;
+    j->max_runs = 3;
+    assert_int_equal(rig_update(r, id, j), ERR_OK);
+    for (size_t run = 1; run <= 2; run++) {
+        rig_run(r, MINUTE);
+        assert_int_equal(r->send_count, 1 + run);
+        rig_answer(r, run, 200);
+    }
+    rig_run(r, 5 * MINUTE);
+    assert_int_equal(r->send_count, 3);
+    j = rig_job(r, id);
+    assert_true(j->finished && j->runs == 3);
+    job_free(j);
+    rig_free(r);
+}
+
+// The job's last run is planned, but not begun: a change does not take it for used up.
+static void a_run_that_is_only_planned_is_not_used_up(void **state)
+{
+    (void)state;
+    job_id id;
+    struct rig *r = rig_with_one_run(&id);
+    struct job *j = rig_job(r, id);
+    assert_int_equal(j->runs, 1);
+    job_set_text(&j->schedule, "30 * * * * *");
+    assert_int_equal(rig_update(r, id, j), ERR_OK);
+    rig_run(r, MINUTE);
+    assert_int_equal(r->send_count, 1);
+    rig_free(r);
+}
+
+static void max_runs_below_what_was_used_is_refused(void **state)
+{
+    (void)state;
+    struct rig *r = rig_started();
+    job_id id = rig_create(r, job_of("* * * * * *"));
+    struct job *j = rig_job(r, id);
+    j->max_runs = 100;
+    assert_int_equal(rig_update(r, id, j), ERR_OK);
+    rig_run(r, 5 * SECOND);
+    j = rig_job(r, id);
+    j->max_runs = 1;
+    assert_int_equal(rig_update(r, id, j), ERR_RANGE);
+    rig_free(r);
+}
+
 static void assert_finished_after_one(struct rig *r, job_id id)
 {
     assert_int_equal(r->send_count, 1);
@@ -329,6 +439,11 @@ static void the_error_of_a_redirect_names_where_it_leads(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_job_that_would_never_run_is_refused),
+        cmocka_unit_test(a_hashed_schedule_is_judged_for_the_id_that_the_job_gets),
+        cmocka_unit_test(a_raised_max_runs_lets_a_finished_job_go_on),
+        cmocka_unit_test(a_run_that_is_only_planned_is_not_used_up),
+        cmocka_unit_test(max_runs_below_what_was_used_is_refused),
         cmocka_unit_test(what_a_change_took_away_stays_away_however_late_it_is_due),
         cmocka_unit_test(a_run_that_an_edit_takes_back_is_not_used_up),
         cmocka_unit_test(a_run_that_a_pause_takes_back_is_not_used_up),

@@ -24,6 +24,8 @@ static struct {
     char last_name[64];   // The name in its job.
     char last_reason[64]; // Why it is paused.
     char last_body[64];
+    bool last_active;
+    bool last_finished;
     engine_reply *hold; // Not NULL: the reply waits for release().
     void *hold_context;
     struct job *hold_row;
@@ -39,12 +41,15 @@ static struct {
 static void reply(size_t index, struct job *row, engine_reply *done, void *context)
 {
     enum err err = engine.replies[index];
+    bool gives_back = err == ERR_RANGE;
     struct reply r = {.err = err,
                       .job = engine.last.id ? engine.last.id : 7,
                       .version = 2,
                       .key = {.job = 7, .series = -1},
-                      .row = err ? NULL : row};
-    if (err)
+                      .row = err && !gives_back ? NULL : row};
+    if (r.row)
+        r.row->id = r.job;
+    if (!r.row)
         job_free(row);
     done(context, &r);
 }
@@ -61,6 +66,8 @@ enum err engine_submit(struct engine *e, const struct command *c, engine_reply *
     strcpy(engine.last_name, c->job && c->job->name ? c->job->name : "");
     strcpy(engine.last_reason, c->job && c->job->paused_reason ? c->job->paused_reason : "");
     strcpy(engine.last_body, c->body ? c->body : "");
+    engine.last_active = c->job && c->job->is_active;
+    engine.last_finished = c->job && c->job->finished;
     size_t index = engine.submits++;
     if (engine.holding) {
         engine.hold = done;
@@ -333,6 +340,81 @@ static void a_finished_job_is_not_resumed(void **state)
     assert_int_equal(engine.submits, 0);
 }
 
+// The core alone knows the id of a new job, and how many of its runs are left. What it refuses is
+// worded for the client, as if the service had refused it.
+static void what_the_core_finds_vain_is_told_as_any_bad_schedule(void **state)
+{
+    struct client c;
+    client_init(&c);
+    struct service_problem p;
+    struct job *draft = job_copy(store.job);
+    draft->id = 0;
+    job_set_text(&draft->schedule, "0 0 0 H H ? 2029");
+    draft->end_at = 1861920000000; // 2029-01-01T00:00:00Z
+    engine.replies[0] = ERR_RANGE;
+    assert_int_equal(service_create_job(*state, draft, NULL, answer, &c, &p), ERR_OK);
+    wait_for_answer(&c);
+    assert_int_equal(c.problem.kind, PROBLEM_FIELD);
+    assert_string_equal(c.problem.pointer, "/end_at");
+
+    client_init(&c);
+    store.job->max_runs = store.job->runs = 5;
+    engine.submits = 0;
+    assert_int_equal(service_update_job(*state, 7, 0, append_plus, answer, &c, &p), ERR_OK);
+    wait_for_answer(&c);
+    assert_int_equal(c.problem.kind, PROBLEM_FIELD);
+    assert_string_equal(c.problem.pointer, "/max_runs");
+}
+
+static enum err raise_max_runs(void *context, struct job *j, struct service_problem *p)
+{
+    (void)context, (void)p;
+    j->max_runs = 10;
+    return ERR_OK;
+}
+
+static enum err activate(void *context, struct job *j, struct service_problem *p)
+{
+    (void)context, (void)p;
+    j->is_active = true;
+    return ERR_OK;
+}
+
+static enum err pause_and_raise(void *context, struct job *j, struct service_problem *p)
+{
+    (void)context, (void)p;
+    j->is_active = false;
+    j->max_runs = 10;
+    return ERR_OK;
+}
+
+// What an edit makes of a job that has had its runs.
+static void a_finished_job_goes_on_when_it_has_something_to_run_for(void **state)
+{
+    static const struct {
+        service_edit *edit;
+        bool active;
+        bool finished;
+    } cases[] = {
+        {append_plus, false, true}, // A new name is no reason.
+        {raise_max_runs, true, false},
+        {activate, true, false}, // The core judges it.
+        {pause_and_raise, false, false},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct client c;
+        client_init(&c);
+        struct service_problem p;
+        store.job->is_active = false;
+        store.job->finished = true;
+        store.job->max_runs = store.job->runs = 5;
+        assert_int_equal(service_update_job(*state, 7, 0, cases[i].edit, answer, &c, &p), ERR_OK);
+        wait_for_answer(&c);
+        assert_int_equal(engine.last_active, cases[i].active);
+        assert_int_equal(engine.last_finished, cases[i].finished);
+    }
+}
+
 static void a_trigger_hands_its_body_on(void **state)
 {
     struct client c;
@@ -454,6 +536,8 @@ int main(void)
         TEST(a_pause_keeps_everything_else),
         TEST(an_old_reason_does_not_come_back),
         TEST(a_finished_job_is_not_resumed),
+        TEST(what_the_core_finds_vain_is_told_as_any_bad_schedule),
+        TEST(a_finished_job_goes_on_when_it_has_something_to_run_for),
         TEST(a_trigger_hands_its_body_on),
         TEST(errors_of_the_engine_reach_the_client),
         TEST(too_many_changes_at_once_are_refused),

@@ -22,8 +22,8 @@ static struct job *good_job(void)
 
 static enum err check_new(struct job *j, struct service_problem *p)
 {
-    const struct zone *zone;
-    return service__check_job(j, NULL, true, NOW, &zone, p);
+    struct service_schedule s;
+    return service__check_job(j, NULL, NULL, true, NOW, &s, p);
 }
 
 static void the_defaults_are_acceptable(void **state)
@@ -242,8 +242,8 @@ static void the_cap_of_retries_is_not_below_their_base(void **state)
 
 static enum err check_update(struct job *j, const struct job *before, struct service_problem *p)
 {
-    const struct zone *zone;
-    return service__check_job(j, before, false, NOW, &zone, p);
+    struct service_schedule s;
+    return service__check_job(j, before, NULL, false, NOW, &s, p);
 }
 
 static struct job *finished_job(void)
@@ -290,6 +290,27 @@ static void a_finished_job_starts_again_with_a_new_schedule(void **state)
     assert_string_equal(p.code, "past");
     job_free(j);
     job_free(before);
+}
+
+// What an `H` of a new job stands for follows from the id that it does not have yet.
+static void a_new_hashed_job_is_judged_when_it_has_its_id(void **state)
+{
+    (void)state;
+    struct service_problem p = {0};
+    struct job *j = good_job();
+    job_set_text(&j->schedule, "0 0 H H *");
+    j->end_at = NOW + 86400000;
+    assert_int_equal(check_new(j, &p), ERR_OK);
+    unsigned refused = 0;
+    for (j->id = 1; j->id <= 20; j->id++)
+        refused += check_new(j, &p) == ERR_RANGE;
+    assert_true(refused > 15); // One day in 336 is the first of January.
+    assert_string_equal(p.pointer, "/end_at");
+    j->id = 0;
+    job_set_text(&j->schedule, "0 0 H(30-31) 2 *"); // Whatever the id.
+    assert_int_equal(check_new(j, &p), ERR_RANGE);
+    assert_string_equal(p.code, "never_fires");
+    job_free(j);
 }
 
 static void a_pause_must_end_in_the_future(void **state)
@@ -441,6 +462,7 @@ int main(void)
         cmocka_unit_test(the_cap_of_retries_is_not_below_their_base),
         cmocka_unit_test(a_finished_job_can_be_renamed),
         cmocka_unit_test(a_finished_job_starts_again_with_a_new_schedule),
+        cmocka_unit_test(a_new_hashed_job_is_judged_when_it_has_its_id),
         cmocka_unit_test(a_pause_must_end_in_the_future),
         cmocka_unit_test(headers_are_set_replaced_and_removed),
         cmocka_unit_test(odd_lines_of_headers_are_shown_and_kept),
