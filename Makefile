@@ -185,6 +185,7 @@ lint-format:
 	clang-format --dry-run -Werror $(C_FILES)
 
 lint-shell:
+	shellcheck -s bash deploy/carillon.bash
 	shellcheck dev .ci/run $(wildcard bench/run tools/*.sh)
 
 lint-warnings:
@@ -204,9 +205,17 @@ format:
 
 # --- Installing ----------------------------------------------------------------------------------
 
+# What names a folder of its own names the one that it is installed in. docs/install.md has the list.
+SHARE        = $(DESTDIR)$(PREFIX)/share
+with_prefix  = sed 's|/usr/local|$(PREFIX)|g' $(1) > $(2).new && mv $(2).new $(2) && chmod 644 $(2)
+
 install: build
 	install -D -m 755 build/carillon $(DESTDIR)$(PREFIX)/bin/carillon
-	install -D -m 644 LICENSE $(DESTDIR)$(PREFIX)/share/doc/carillon/LICENSE
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system $(SHARE)/man/man1 $(SHARE)/doc/carillon
+	$(call with_prefix,deploy/carillon.service,$(DESTDIR)$(PREFIX)/lib/systemd/system/carillon.service)
+	$(call with_prefix,deploy/carillon.1,$(SHARE)/man/man1/carillon.1)
+	install -D -m 644 deploy/carillon.bash $(SHARE)/bash-completion/completions/carillon
+	install -m 644 LICENSE README.md CHANGELOG.md docs/*.md $(SHARE)/doc/carillon
 
 clean:
 	rm -rf build

@@ -16,6 +16,7 @@ COMMANDS = (
     "import",
     "import crontab",
     "backup",
+    "restore",
     "doctor",
 )
 
