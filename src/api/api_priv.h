@@ -200,16 +200,24 @@ json_t *json_job(const struct job *j);
 // The same with its schedule in words and its next runs. `s` is its schedule; NULL: it is read
 // here.
 json_t *json_job_ahead(const struct job *j, const struct service_schedule *s);
+// As lists have it, with its next run and its last execution (NULL: none).
+json_t *json_job_listed(const struct job *j, wall_ms next, const struct execution *last);
 // Only what a client may set: JOB_CREATE makes the same job of it.
 json_t *json_job_writable(const struct job *j);
 
 // --- cursor.c, query.c, page.c: lists ------------------------------------------------------------
 
 // A position in a list, as clients see it: opaque text with a check.
-enum cursor_kind { CURSOR_JOBS = 1, CURSOR_EXECUTIONS, CURSOR_ALERTS };
+enum cursor_kind {
+    CURSOR_JOBS = 1,
+    CURSOR_EXECUTIONS,
+    CURSOR_ALERTS,
+    CURSOR_JOBS_BY_NEXT_RUN,
+    CURSOR_JOBS_BY_LAST_RUN
+};
 
 struct cursor {
-    int64_t at; // Of executions: scheduled_at. Else 0.
+    int64_t at; // Of executions: scheduled_at. Of jobs in another order: the instant. Else 0.
     int64_t id;
 };
 
@@ -260,6 +268,8 @@ void page_begin(struct page *page, enum cursor_kind kind, const char *name, size
 bool page_has_room(struct page *page);
 // Takes the item. ERR_LIMIT: it is left for the next page.
 enum err page_add(struct page *page, json_t *item, struct cursor at);
+// The list goes on behind this position, whatever the last item is.
+void page_end_at(struct page *page, struct cursor at);
 // Answers {"<name>": [...], "next_cursor": ...} and a Link header. With an error other than that of
 // a full page it frees the page and returns the error.
 enum err page_end(struct api_request *r, struct page *page, enum err err);

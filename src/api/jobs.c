@@ -7,8 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define JOBS_LIMIT_DEFAULT 100
-
 // --- Reading -------------------------------------------------------------------------------------
 
 static enum err keep_last(void *context, const struct execution *e)
@@ -44,37 +42,6 @@ enum err handle_get_job(struct api_request *r, struct problem *p)
         answer_tagged(r, j->version, json);
     job_free(j);
     return err;
-}
-
-static enum err list_job(void *context, const struct job *j)
-{
-    struct page *page = context;
-    return page_has_room(page) ? page_add(page, json_job(j), (struct cursor){.id = j->id})
-                               : ERR_LIMIT;
-}
-
-enum err handle_list_jobs(struct api_request *r, struct problem *p)
-{
-    struct job_query q = {
-        .text = query_text(r, "q"),
-        .tag = query_text(r, "tag"),
-        .is_active = -1,
-        .limit = JOBS_LIMIT_DEFAULT,
-    };
-    struct cursor from = {0};
-    enum err err = query_flag(r, "is_active", &q.is_active, p);
-    if (!err)
-        err = query_limit(r, &q.limit, p);
-    if (!err)
-        err = query_cursor(r, CURSOR_JOBS, &from, p);
-    if (err)
-        return err;
-
-    struct page page;
-    page_begin(&page, CURSOR_JOBS, "jobs", q.limit++);
-    q.after = from.id;
-    err = service_list_jobs(r->api->service, &q, list_job, &page, &p->what);
-    return page_end(r, &page, err);
 }
 
 // --- Changing ------------------------------------------------------------------------------------

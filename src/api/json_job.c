@@ -82,6 +82,7 @@ static const struct member members[] = {
     {"version", MEMBER_COUNT, AT(version), NULL, true},
     {"schedule_words", MEMBER_COMPUTED, 0, NULL, true},
     {"schedule_normalized", MEMBER_COMPUTED, 0, NULL, true},
+    {"next_run", MEMBER_COMPUTED, 0, NULL, true},
     {"next_runs", MEMBER_COMPUTED, 0, NULL, true},
     {"last_execution", MEMBER_COMPUTED, 0, NULL, true},
 };
@@ -497,6 +498,14 @@ json_t *json_job_writable(const struct job *j)
     return o;
 }
 
+json_t *json_job_listed(const struct job *j, wall_ms next, const struct execution *last)
+{
+    json_t *o = json_job(j);
+    json_object_set_new(o, "next_run", json_time(next));
+    json_object_set_new(o, "last_execution", last ? json_execution(last) : json_null());
+    return o;
+}
+
 static void add_schedule(json_t *o, const struct job *j, const struct service_schedule *s)
 {
     wall_ms runs[SERVICE_NEXT_RUNS];
@@ -505,7 +514,17 @@ static void add_schedule(json_t *o, const struct job *j, const struct service_sc
     cron_explain(&s->compiled, words, sizeof words);
     json_object_set_new(o, "schedule_words", json_text(words));
     json_object_set_new(o, "schedule_normalized", json_text(s->normal));
+    json_object_set_new(o, "next_run", json_time(count ? runs[0] : WALL_NEVER));
     json_object_set_new(o, "next_runs", json_times(runs, count));
+}
+
+// The schedule of a row that was edited by hand. The same members are always there.
+static void add_no_schedule(json_t *o)
+{
+    json_object_set_new(o, "schedule_words", json_null());
+    json_object_set_new(o, "schedule_normalized", json_null());
+    json_object_set_new(o, "next_run", json_null());
+    json_object_set_new(o, "next_runs", json_array());
 }
 
 json_t *json_job_ahead(const struct job *j, const struct service_schedule *s)
@@ -516,5 +535,7 @@ json_t *json_job_ahead(const struct job *j, const struct service_schedule *s)
         s = &own;
     if (s)
         add_schedule(o, j, s);
+    else
+        add_no_schedule(o);
     return o;
 }

@@ -68,6 +68,12 @@ void page_add_link(struct api_request *r, const char *cursor)
     free(link);
 }
 
+void page_end_at(struct page *page, struct cursor at)
+{
+    page->last = at;
+    page->more = true;
+}
+
 enum err page_end(struct api_request *r, struct page *page, enum err err)
 {
     char cursor[CURSOR_BYTES];

@@ -3,7 +3,8 @@
 
 #include "api/api_priv.h"
 
-static const char *const of_jobs[] = {"q", "tag", "is_active", "limit", "cursor", NULL};
+static const char *const of_jobs[] = {
+    "q", "tag", "is_active", "last_status", "next_run_before", "sort", "limit", "cursor", NULL};
 static const char *const of_job_executions[] = {"status", "trigger", "from", "to",
                                                 "limit",  "cursor",  NULL};
 static const char *const of_executions[] = {"job_id", "status", "trigger", "from",

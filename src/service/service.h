@@ -189,6 +189,42 @@ MUST_CHECK enum err service_get_job(struct service *s, job_id id, struct job **o
 MUST_CHECK enum err service_list_jobs(struct service *s, const struct job_query *q,
                                       store_each_job *each, void *context,
                                       struct service_problem *p);
+// The same with what each job did last and does next, in an order of the client's choice.
+enum job_order { JOBS_BY_ID, JOBS_BY_NEXT_RUN, JOBS_BY_LAST_RUN, JOB_ORDERS };
+
+#define BROWSE_LOOKED_AT_MAX 20000 // Jobs in one call, by id: the next call goes on from there.
+#define BROWSE_SORTED_MAX 100000   // Jobs that can be brought into another order.
+
+// A position in such a list: the instant that the order goes by (0 by id), and the id.
+struct browse_cursor {
+    wall_ms at;
+    job_id id; // 0: the beginning.
+};
+
+struct browse_query {
+    struct job_query jobs; // text, tag, is_active, now; the rest is not looked at.
+    unsigned last_states;  // EXECUTION_BIT of the states of the last execution; 0: any, or none.
+    wall_ms next_before;   // The next run is before this instant; WALL_NEVER: any, or none.
+    enum job_order order;
+    bool descending; // Jobs without such an instant come last either way.
+    struct browse_cursor after;
+    size_t limit; // So many jobs, and one more if there is one; at least 1.
+};
+
+struct browsed_job {
+    const struct job *job;
+    const struct execution *last; // NULL: none is due yet.
+    wall_ms next;                 // WALL_NEVER: it does not run any more, or not for now.
+    struct browse_cursor cursor;
+};
+typedef enum err service_each_browsed(void *context, const struct browsed_job *j);
+
+// *rest becomes the position from which a further call goes on, when this one looked at as many
+// jobs as it may before `limit` of them were found; else its id is 0. ERR_LIMIT with PROBLEM_FIELD:
+// there are too many jobs to bring them into order.
+MUST_CHECK enum err service_browse_jobs(struct service *s, const struct browse_query *q,
+                                        service_each_browsed *each, void *context,
+                                        struct browse_cursor *rest, struct service_problem *p);
 MUST_CHECK enum err service_list_executions(struct service *s, const struct execution_query *q,
                                             store_each_execution *each, void *context,
                                             struct service_problem *p);

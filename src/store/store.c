@@ -105,6 +105,12 @@ enum err store_list_jobs(struct store_reader *r, const struct job_query *q, stor
     return r->ops->list_jobs(r, q, each, context, f);
 }
 
+enum err store_find_jobs(struct store_reader *r, const struct job_query *q, store_each_found *each,
+                         void *context, struct fault *f)
+{
+    return r->ops->find_jobs(r, q, each, context, f);
+}
+
 enum err store_list_executions(struct store_reader *r, const struct execution_query *q,
                                store_each_execution *each, void *context, struct fault *f)
 {

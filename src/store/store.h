@@ -145,9 +145,22 @@ struct job_query {
     int is_active;    // -1: all, 0, 1.
     job_id after;     // Jobs with a larger id, ascending; 0 for the first page.
     size_t limit;
+    bool wants_last; // Of store_find_jobs: with the last execution,
+    wall_ms now;     // which is the newest that is not after this instant.
 };
 MUST_CHECK enum err store_list_jobs(struct store_reader *r, const struct job_query *q,
                                     store_each_job *each, void *context, struct fault *f);
+
+// The same for a search among many jobs, of which few will be shown.
+struct job_found {
+    const struct job *job; // Without what may be long: headers, body and tls_ca are NULL.
+    bool has_last;         // It has an execution, and the query wants to know.
+    enum execution_state last_state;
+    wall_ms last_at; // scheduled_at
+};
+typedef enum err store_each_found(void *context, const struct job_found *j);
+MUST_CHECK enum err store_find_jobs(struct store_reader *r, const struct job_query *q,
+                                    store_each_found *each, void *context, struct fault *f);
 
 // A position in a list that runs from the newest to the oldest.
 struct execution_cursor {

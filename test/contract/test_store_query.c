@@ -322,6 +322,84 @@ static void thousands_of_rows_are_listed_whole(void **state)
     free(ids);
 }
 
+// --- Searching jobs --------------------------------------------------------------------------
+
+struct finds {
+    struct job_found list[8];
+    job_id ids[8];
+    size_t count;
+};
+
+static enum err keep_find(void *context, const struct job_found *j)
+{
+    struct finds *finds = context;
+    assert_non_null(j->job->schedule);
+    assert_null(j->job->headers); // They may be long, and nobody searches by them.
+    assert_null(j->job->body);
+    finds->ids[finds->count] = j->job->id;
+    finds->list[finds->count++] = *j;
+    return ERR_OK;
+}
+
+// The newest row that is due counts: of two at one instant the one that was planned later.
+static const struct {
+    int now_s;
+    bool has_last[3]; // Of the jobs 1, 2, 3.
+    enum execution_state states[3];
+    int at_s[3];
+} lasts[] = {
+    {4, {false, false, false}, {0}, {0}},
+    {5, {true, false, false}, {EXECUTION_MISSED}, {5}},
+    {10, {true, true, false}, {EXECUTION_SUCCESS, EXECUTION_FAILED}, {10, 10}},
+    {20, {true, true, false}, {EXECUTION_SUCCESS, EXECUTION_CANCELLED}, {20, 20}},
+    {30, {true, true, false}, {EXECUTION_PENDING, EXECUTION_PENDING}, {30, 30}},
+    {99, {true, true, false}, {EXECUTION_PENDING, EXECUTION_PENDING}, {40, 30}},
+};
+
+static void a_search_tells_how_the_last_execution_stands(void **state)
+{
+    struct store_fixture *x = *state;
+    fill_executions(x);
+    struct batch *b = store_batch(x);
+    store_add_job(b, 3);
+    struct job *j = b->changes[b->count - 1].job;
+    job_set_text(&j->headers, "X-A: 1\n");
+    job_set_text(&j->body, "text");
+    store_must(x, b);
+    for (size_t i = 0; i < COUNT_OF(lasts); i++) {
+        struct finds finds = {0};
+        struct job_query q = {.is_active = -1,
+                              .limit = 8,
+                              .wants_last = true,
+                              .now = STORE_T0 + lasts[i].now_s * 1000};
+        store_assert_ok(store_find_jobs(x->reader, &q, keep_find, &finds, f));
+        assert_int_equal(finds.count, 3);
+        for (size_t k = 0; k < 3; k++) {
+            assert_int_equal(finds.ids[k], k + 1);
+            assert_int_equal(finds.list[k].has_last, lasts[i].has_last[k]);
+            if (!lasts[i].has_last[k])
+                continue;
+            assert_int_equal(finds.list[k].last_state, lasts[i].states[k]);
+            assert_int_equal(finds.list[k].last_at, STORE_T0 + lasts[i].at_s[k] * 1000);
+        }
+    }
+}
+
+static void a_search_filters_and_stops_as_a_list_does(void **state)
+{
+    struct store_fixture *x = *state;
+    struct finds finds = {0};
+    fill_jobs(x);
+    struct job_query q = {.text = "http://", .is_active = -1, .after = 1, .limit = 1};
+    store_assert_ok(store_find_jobs(x->reader, &q, keep_find, &finds, f));
+    assert_int_equal(finds.count, 1);
+    assert_int_equal(finds.ids[0], 3);
+    assert_false(finds.list[0].has_last); // Nobody wanted to know.
+    q.limit = 0;
+    store_assert_ok(store_find_jobs(x->reader, &q, keep_find, &finds, f));
+    assert_int_equal(finds.count, 1);
+}
+
 // --- One execution ---------------------------------------------------------------------------
 
 static enum err add_id(void *context, const struct execution *e)
@@ -422,6 +500,8 @@ int main(void)
         TEST(job_lists_come_in_pages),
         TEST(execution_lists_filter_and_run_from_the_newest),
         TEST(several_states_are_listed_as_one_list),
+        TEST(a_search_tells_how_the_last_execution_stands),
+        TEST(a_search_filters_and_stops_as_a_list_does),
         TEST(pages_neither_repeat_nor_skip),
         TEST(pages_are_stable_under_insertions),
         TEST(thousands_of_rows_are_listed_whole),

@@ -89,6 +89,50 @@ static enum err list_jobs(struct store_reader *r, const struct job_query *q, sto
     return leave(s, err);
 }
 
+// The newest that is due; NULL when there is none.
+static const struct execution *last_of(const struct memory_store *s, job_id job, wall_ms now)
+{
+    const struct execution *last = NULL;
+    for (size_t i = 0; i < s->executions.count; i++) {
+        const struct execution *e = &((const struct memory_execution *)s->executions.rows[i])->row;
+        bool is_due = e->key.job == job && e->key.scheduled_at <= now;
+        if (is_due && (!last || e->key.scheduled_at > last->key.scheduled_at ||
+                       (e->key.scheduled_at == last->key.scheduled_at && e->id > last->id)))
+            last = e;
+    }
+    return last;
+}
+
+struct search {
+    struct memory_store *store;
+    const struct job_query *query;
+    store_each_found *each;
+    void *context;
+};
+
+static enum err found(void *context, const struct job *j)
+{
+    const struct search *search = context;
+    const struct job_query *q = search->query;
+    const struct execution *last = q->wants_last ? last_of(search->store, j->id, q->now) : NULL;
+    struct job brief = *j;
+    brief.headers = brief.body = brief.tls_ca = NULL;
+    struct job_found result = {.job = &brief};
+    if (last) {
+        result.has_last = true;
+        result.last_state = (enum execution_state)last->state;
+        result.last_at = last->key.scheduled_at;
+    }
+    return search->each(search->context, &result);
+}
+
+static enum err find_jobs(struct store_reader *r, const struct job_query *q, store_each_found *each,
+                          void *context, struct fault *f)
+{
+    struct search search = {((struct memory_reader *)r)->store, q, each, context};
+    return list_jobs(r, q, found, &search, f);
+}
+
 // --- Executions ------------------------------------------------------------------------------
 
 enum err memory_load_open(struct store *store, store_each_execution *each, void *context,
@@ -226,6 +270,7 @@ static const struct store_reader_ops ops = {
     .get_client_key = get_client_key,
     .get_job = get_job,
     .list_jobs = list_jobs,
+    .find_jobs = find_jobs,
     .list_versions = list_versions,
     .list_executions = list_executions,
     .get_execution = get_execution,

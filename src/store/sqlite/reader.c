@@ -6,41 +6,11 @@
 // schema which breaks one is seen at the first start. Every list is cut by LIMIT or by the walk,
 // and every query by a time: while it runs, the log cannot start anew.
 
-#include "store/sqlite/sqlite_priv.h"
+#include "store/sqlite/reader_priv.h"
 
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
-
-enum query {
-    JOB_GET,
-    JOBS_LIST,
-    VERSIONS_LIST,
-    EXECUTION_GET,
-    EXECUTION_GET_MANUAL,
-    EXECUTIONS_OF_JOB,
-    EXECUTIONS_OF_ALL,
-    EXECUTIONS_OPEN,
-    EXECUTIONS_FAILED,
-    EXECUTIONS_FAILED_OF_JOB,
-    EXECUTIONS_MANUAL,
-    EXECUTIONS_MANUAL_OF_JOB,
-    EXECUTIONS_COUNT,
-    ATTEMPTS_LIST,
-    ALERTS_OF_JOB,
-    ALERTS_OF_ALL,
-    CLIENT_KEY_GET,
-    PROGRESS_READ,
-    QUERIES
-};
-
-struct sqlite_reader {
-    struct store_reader reader;
-    sqlite3 *db;
-    sqlite3_stmt *queries[QUERIES];
-    dur_ms time_ms; // A query may take.
-    mono_ms deadline;
-};
 
 #define STEPS_PER_LOOK 20000 // Of SQLite's machine; well below a millisecond each.
 
@@ -60,6 +30,12 @@ static const struct sql reader_sql[QUERIES] = {
     [JOB_GET] = {"SELECT %s FROM jobs WHERE id = ?1 AND deleted_at IS NULL", row_names, &job_rows},
     [JOBS_LIST] = {"SELECT %s FROM jobs WHERE id > ?1 AND deleted_at IS NULL ORDER BY id",
                    row_names, &job_rows},
+    [JOBS_FIND] = {"SELECT %s FROM jobs WHERE id > ?1 AND deleted_at IS NULL ORDER BY id",
+                   row_names, &job_brief_rows},
+    [JOB_LAST] = {"SELECT status, scheduled_at FROM job_executions INDEXED BY"
+                  " idx_job_executions_job_id WHERE job_id = ?1 AND scheduled_at <= ?2"
+                  " ORDER BY scheduled_at DESC, id DESC LIMIT 1",
+                  NULL, NULL},
     [VERSIONS_LIST] = {"SELECT %s FROM job_versions WHERE job_id = ?1 ORDER BY number", row_names,
                        &version_rows},
     [PROGRESS_READ] = {"SELECT %s FROM progress WHERE id = 1", row_names, &progress_rows},
@@ -106,7 +82,7 @@ static int is_too_late(void *reader)
     return clock_mono_ms() >= ((const struct sqlite_reader *)reader)->deadline;
 }
 
-static enum err walk_query(struct sqlite_reader *r, enum query which, struct walk *w,
+enum err sqlite_walk_query(struct sqlite_reader *r, enum query which, struct walk *w,
                            struct fault *f)
 {
     r->deadline = clock_mono_ms() + r->time_ms;
@@ -135,7 +111,7 @@ static enum err get_job(struct store_reader *reader, job_id id, struct job **out
     struct job *found = NULL;
     struct job_walk w = job_walk(NULL, copy_job, &found);
     sqlite3_bind_int64(r->queries[JOB_GET], 1, id);
-    enum err err = walk_query(r, JOB_GET, &w.walk, f);
+    enum err err = sqlite_walk_query(r, JOB_GET, &w.walk, f);
     if (err)
         return err;
     if (!found)
@@ -151,7 +127,7 @@ static enum err list_jobs(struct store_reader *reader, const struct job_query *q
     struct job_walk w = job_walk(q, each, context);
     w.walk.leaves_out = true;
     sqlite3_bind_int64(r->queries[JOBS_LIST], 1, q->after);
-    return walk_query(r, JOBS_LIST, &w.walk, f);
+    return sqlite_walk_query(r, JOBS_LIST, &w.walk, f);
 }
 
 // The index that leaves the fewest rows to look at.
@@ -213,7 +189,7 @@ static enum err list_executions(struct store_reader *reader, const struct execut
               trigger < 0 ? NULL : execution_trigger_name((enum execution_trigger)trigger));
     sqlite3_bind_int64(statement, 7, q->job);
     sqlite3_bind_int64(statement, 8, limit_of(q->limit));
-    return walk_query(r, which, &w.walk, f);
+    return sqlite_walk_query(r, which, &w.walk, f);
 }
 
 static enum err get_execution(struct store_reader *reader, const struct execution_key *key,
@@ -227,7 +203,7 @@ static enum err get_execution(struct store_reader *reader, const struct executio
     if (key->series >= 0)
         sqlite3_bind_int64(statement, 2, key->scheduled_at);
     sqlite3_bind_int64(statement, 3, key->series);
-    enum err err = walk_query(r, which, &w.walk, f);
+    enum err err = sqlite_walk_query(r, which, &w.walk, f);
     if (!err && w.seen == 0)
         err = fault_set(f, ERR_NOT_FOUND, "job %lld has no such execution", (long long)key->job);
     return err;
@@ -253,7 +229,7 @@ static enum err list_attempts(struct store_reader *reader, int64_t execution_id,
     struct sqlite_reader *r = self(reader);
     struct attempt_walk w = {{.visit = visit_attempt, .leaves_out = true}, each, context};
     sqlite3_bind_int64(r->queries[ATTEMPTS_LIST], 1, execution_id);
-    return walk_query(r, ATTEMPTS_LIST, &w.walk, f);
+    return sqlite_walk_query(r, ATTEMPTS_LIST, &w.walk, f);
 }
 
 struct alert_walk {
@@ -289,7 +265,7 @@ static enum err list_alerts(struct store_reader *reader, job_id job, int64_t bef
     sqlite3_bind_int64(statement, 1, job);
     sqlite3_bind_int64(statement, 2, before);
     sqlite3_bind_int64(statement, 3, limit_of(limit));
-    return walk_query(r, which, &w.walk, f);
+    return sqlite_walk_query(r, which, &w.walk, f);
 }
 
 struct count_walk {
@@ -316,7 +292,7 @@ static enum err count_executions(struct store_reader *reader, wall_ms from, wall
     struct count_walk w = {.walk = {.visit = visit_count}};
     sqlite3_bind_int64(r->queries[EXECUTIONS_COUNT], 1, from);
     sqlite3_bind_int64(r->queries[EXECUTIONS_COUNT], 2, to);
-    enum err err = walk_query(r, EXECUTIONS_COUNT, &w.walk, f);
+    enum err err = sqlite_walk_query(r, EXECUTIONS_COUNT, &w.walk, f);
     for (size_t i = 0; i < EXECUTION_STATES && !err; i++)
         counts[i] = w.counts[i];
     return err;
@@ -345,7 +321,7 @@ static enum err get_client_key(struct store_reader *reader, const char *text, wa
     struct client_key_walk w = {{.visit = visit_client_key}, each, context, false};
     sqlite3_bind_text(r->queries[CLIENT_KEY_GET], 1, text, -1, SQLITE_STATIC);
     sqlite3_bind_int64(r->queries[CLIENT_KEY_GET], 2, now - CLIENT_KEY_AGE_MS);
-    enum err err = walk_query(r, CLIENT_KEY_GET, &w.walk, f);
+    enum err err = sqlite_walk_query(r, CLIENT_KEY_GET, &w.walk, f);
     if (!err && !w.found)
         err = fault_set(f, ERR_NOT_FOUND, "there is no such key");
     return err;
@@ -359,7 +335,7 @@ static enum err list_versions(struct store_reader *reader, job_id job, store_eac
     struct sqlite_reader *r = self(reader);
     struct version_walk w = version_walk(each, context);
     sqlite3_bind_int64(r->queries[VERSIONS_LIST], 1, job);
-    return walk_query(r, VERSIONS_LIST, &w.walk, f);
+    return sqlite_walk_query(r, VERSIONS_LIST, &w.walk, f);
 }
 
 struct progress_walk {
@@ -376,7 +352,7 @@ static enum err read_progress(struct store_reader *reader, struct store_progress
                               struct fault *f)
 {
     struct progress_walk w = {.walk = {.visit = visit_progress}};
-    enum err err = walk_query(self(reader), PROGRESS_READ, &w.walk, f);
+    enum err err = sqlite_walk_query(self(reader), PROGRESS_READ, &w.walk, f);
     if (!err)
         *out = (struct store_progress){w.row.progress, w.row.removed_to};
     return err;
@@ -386,6 +362,7 @@ static const struct store_reader_ops ops = {
     .close = close_reader,
     .get_job = get_job,
     .list_jobs = list_jobs,
+    .find_jobs = sqlite_find_jobs,
     .list_versions = list_versions,
     .list_executions = list_executions,
     .get_execution = get_execution,

@@ -31,6 +31,7 @@ struct column {
     const struct enum_words *words;
     enum cell cell;
     bool is_fixed; // Never changes once the row is there.
+    bool is_long;  // CELL_TEXT: left out when the row is read in brief.
 };
 
 #define CELL(kind, type, member, column)                                                           \
@@ -51,6 +52,7 @@ struct column {
 #define TEXT(type, column, member) CELL(CELL_TEXT, type, member, column)
 #define WORD(type, column, member, table) CELL(CELL_WORD, type, member, column), .words = &(table)
 #define FIXED .is_fixed = true
+#define LONG .is_long = true
 
 static const struct column job_columns[] = {
     {JOB_KEY(job, "id", id), FIXED},
@@ -65,8 +67,8 @@ static const struct column job_columns[] = {
     {WORD(job, "dst_gap", dst_gap, cron_gap_words)},
     {WORD(job, "dst_fold", dst_fold, cron_fold_words)},
     {WORD(job, "method", method, job_method_words)},
-    {TEXT(job, "headers", headers)},
-    {TEXT(job, "body", body)},
+    {TEXT(job, "headers", headers), LONG},
+    {TEXT(job, "body", body), LONG},
     {TEXT(job, "tags", tags)},
     {RANGE(job, "timeout_ms", timeout_ms, JOB_TIMEOUT_MS_MIN, JOB_TIMEOUT_MS_MAX)},
     {RANGE(job, "max_retries", max_retries, 0, JOB_RETRIES_MAX)},
@@ -93,7 +95,7 @@ static const struct column job_columns[] = {
     {COUNT(job, "version", version)},
     {RANGE(job, "redirects", redirects, 0, JOB_REDIRECTS_MAX)},
     {FLAG(job, "tls_verify", tls_verify)},
-    {TEXT(job, "tls_ca", tls_ca)},
+    {TEXT(job, "tls_ca", tls_ca), LONG},
     {FLAG(job, "fresh_connection", fresh_connection)},
     {RANGE(job, "response_excerpt_bytes", response_excerpt_bytes, 0, JOB_EXCERPT_BYTES_MAX)},
     {FLAG(job, "body_is_json", body_is_json)},
@@ -181,13 +183,18 @@ static const struct column progress_columns[] = {
     {TIME(progress_row, "removed_to", removed_to)},
 };
 
-const struct row_map job_rows = {"jobs", job_columns, COUNT_OF(job_columns)};
-const struct row_map version_rows = {"job_versions", version_columns, COUNT_OF(version_columns)};
-const struct row_map execution_rows = {"job_executions", execution_columns,
-                                       COUNT_OF(execution_columns)};
-const struct row_map attempt_rows = {"job_attempts", attempt_columns, COUNT_OF(attempt_columns)};
-const struct row_map alert_rows = {"alerts", alert_columns, COUNT_OF(alert_columns)};
-const struct row_map progress_rows = {"progress", progress_columns, COUNT_OF(progress_columns)};
+#define MAP(table, columns)                                                                        \
+    {                                                                                              \
+        (table), (columns), COUNT_OF(columns), false                                               \
+    }
+
+const struct row_map job_rows = MAP("jobs", job_columns);
+const struct row_map job_brief_rows = {"jobs", job_columns, COUNT_OF(job_columns), true};
+const struct row_map version_rows = MAP("job_versions", version_columns);
+const struct row_map execution_rows = MAP("job_executions", execution_columns);
+const struct row_map attempt_rows = MAP("job_attempts", attempt_columns);
+const struct row_map alert_rows = MAP("alerts", alert_columns);
+const struct row_map progress_rows = MAP("progress", progress_columns);
 
 // Appends formatted text to a buffer that is known to be large enough.
 static void PRINTF_LIKE(3, 4) append(char *out, size_t bytes, const char *format, ...)
@@ -204,7 +211,8 @@ void row_names(const struct row_map *m, char *out, size_t bytes)
 {
     *out = '\0';
     for (size_t i = 0; i < m->count; i++)
-        append(out, bytes, "%s%s", i ? ", " : "", m->columns[i].name);
+        append(out, bytes, "%s%s", i ? ", " : "",
+               m->is_brief && m->columns[i].is_long ? "NULL" : m->columns[i].name);
 }
 
 void row_insert_sql(const struct row_map *m, char *out, size_t bytes)

@@ -4,8 +4,9 @@
 // open.c opens and closes, schema.c migrates, rows.c maps rows to structs, job_row.c reads a job's
 // row that may have been edited, statements.c has the SQL of the writing side, commit.c writes,
 // coalesce.c thins out what is to be written, maintain.c retains and checkpoints, walk.c goes
-// through results, reader.c queries. copy.c copies a database, for backup.c and restore.c;
-// inspect.c and inspect_rows.c look into one, both beside a server that may be at work on it.
+// through results, reader.c queries, search.c searches. copy.c copies a database, for backup.c and
+// restore.c; inspect.c and inspect_rows.c look into one, both beside a server that may be at work
+// on it.
 
 #ifndef CARILLON_STORE_SQLITE_PRIV_H
 #define CARILLON_STORE_SQLITE_PRIV_H
@@ -33,9 +34,11 @@ struct row_map {
     const char *table;
     const struct column *columns;
     size_t count;
+    bool is_brief; // Without the columns that may be long; for reading only.
 };
 
 extern const struct row_map job_rows;
+extern const struct row_map job_brief_rows;
 extern const struct row_map version_rows; // Written by triggers alone.
 extern const struct row_map execution_rows;
 extern const struct row_map attempt_rows;

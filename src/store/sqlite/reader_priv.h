@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: MIT
+// reader_priv.h: a reading connection and its statements, which reader.c and search.c share.
+
+#ifndef CARILLON_STORE_SQLITE_READER_PRIV_H
+#define CARILLON_STORE_SQLITE_READER_PRIV_H
+
+#include "store/sqlite/sqlite_priv.h"
+
+enum query {
+    JOB_GET,
+    JOBS_LIST,
+    JOBS_FIND,
+    JOB_LAST,
+    VERSIONS_LIST,
+    EXECUTION_GET,
+    EXECUTION_GET_MANUAL,
+    EXECUTIONS_OF_JOB,
+    EXECUTIONS_OF_ALL,
+    EXECUTIONS_OPEN,
+    EXECUTIONS_FAILED,
+    EXECUTIONS_FAILED_OF_JOB,
+    EXECUTIONS_MANUAL,
+    EXECUTIONS_MANUAL_OF_JOB,
+    EXECUTIONS_COUNT,
+    ATTEMPTS_LIST,
+    ALERTS_OF_JOB,
+    ALERTS_OF_ALL,
+    CLIENT_KEY_GET,
+    PROGRESS_READ,
+    QUERIES
+};
+
+struct sqlite_reader {
+    struct store_reader reader;
+    sqlite3 *db;
+    sqlite3_stmt *queries[QUERIES];
+    dur_ms time_ms; // A query may take.
+    mono_ms deadline;
+};
+
+// Runs a statement whose parameters are bound, within the reader's time.
+MUST_CHECK enum err sqlite_walk_query(struct sqlite_reader *r, enum query which, struct walk *w,
+                                      struct fault *f);
+
+// search.c
+MUST_CHECK enum err sqlite_find_jobs(struct store_reader *reader, const struct job_query *q,
+                                     store_each_found *each, void *context, struct fault *f);
+
+#endif
