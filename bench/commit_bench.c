@@ -112,10 +112,12 @@ static void measure(const char *path, int64_t rate, bool retains, uint64_t ticks
     struct fault f = {0};
     struct store *s;
     ledger_must(store_sqlite_open(path, &s, &f), &f);
-    struct store_retention retention = {.executions_max = retains ? KEPT_SECONDS * rate : 0};
-    struct store_writer_events events = {committed, lost, lost, &r};
+    struct store_writer_options options = {
+        .retention = {.executions_max = retains ? KEPT_SECONDS * rate : 0}};
+    struct store_writer_events events = {
+        .committed = committed, .stalled = lost, .failed = lost, .context = &r};
     struct store_writer *w;
-    ledger_must(store_writer_start(s, &retention, &events, &w, &f), &f);
+    ledger_must(store_writer_start(s, &options, &events, &w, &f), &f);
 
     double cpu = ledger_clock_us(CLOCK_PROCESS_CPUTIME_ID);
     write_at_rate(w, &r, rate, ticks);

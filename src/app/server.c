@@ -80,7 +80,9 @@ static enum err open_engine(struct carillon *c, struct fault *f)
                      .ca_file = s->ca_file[0] ? s->ca_file : NULL,
                      .ca_only = s->ca_only,
                      .targets = &c->targets},
-        .retention = {.age_ms = s->retention_age_ms, .executions_max = s->retention_count},
+        .store = {.retention = {.age_ms = s->retention_age_ms,
+                                .executions_max = s->retention_count},
+                  .reserve_bytes = s->disk_reserve * (1 << 20)},
         .mails_max = 65536,
         .store_lost = store_lost,
     };

@@ -270,6 +270,16 @@ static void store_stalled(void *context, const struct fault *f)
     engine__post_stalled(context, f->code);
 }
 
+static void store_room_changed(void *context, bool is_low, const struct store_room *room)
+{
+    struct engine *e = context;
+    atomic_store(&e->room_is_low, is_low);
+    if (is_low)
+        log_warn("store.low", LOG_INT("disk_free_bytes", room->free_bytes));
+    else
+        log_info("store.room", LOG_INT("disk_free_bytes", room->free_bytes));
+}
+
 static void store_failed(void *context, const struct fault *f)
 {
     struct engine *e = context;
@@ -282,7 +292,7 @@ static struct engine *engine_new(const struct engine_options *o, struct store *s
     struct engine *e = xcalloc(1, sizeof *e);
     e->store = s;
     e->store_lost = o->store_lost;
-    e->retention = o->retention;
+    e->store_options = o->store;
     e->core = core_new(&o->limits);
     e->batch = batch_new(1);
     e->hand_over_at = MONO_NEVER;
@@ -316,9 +326,10 @@ static enum err start_writer(struct engine *e, struct fault *f)
     const struct store_writer_events events = {.committed = engine__post_recorded,
                                                .stalled = store_stalled,
                                                .failed = store_failed,
+                                               .room = store_room_changed,
                                                .context = e};
     struct store_writer *w;
-    enum err err = store_writer_start(e->store, &e->retention, &events, &w, f);
+    enum err err = store_writer_start(e->store, &e->store_options, &events, &w, f);
     if (err)
         return err;
     pthread_mutex_lock(&e->lock);

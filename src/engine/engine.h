@@ -18,7 +18,7 @@ struct engine_options {
     struct core_limits limits;
     dispatch_opener *dispatch_open; // Of the adapter that carries the attempts.
     struct dispatch_options dispatch;
-    struct store_retention retention;
+    struct store_writer_options store;
     size_t mails_max; // Commands that may wait; default 65536.
     // Called once, on some thread, when the store is lost (a failed write or sync proves that
     // nothing may be promised any more). It must end the process.
@@ -45,6 +45,8 @@ typedef void engine_reply(void *context, const struct reply *r);
 // `done` is called exactly once when ERR_OK is returned, else never. ERR_LIMIT: too many commands
 // wait; ERR_CLOSED: stopping; ERR_STORE_FULL (the disk is full) and ERR_BUSY (another program holds
 // the database): nothing can be written now.
+// ERR_STORE_LOW: what the command adds would be taken from the reserve of the disk; jobs that are
+// deleted or not active need none.
 MUST_CHECK enum err engine_submit(struct engine *e, const struct command *c, engine_reply *done,
                                   void *context);
 

@@ -95,7 +95,7 @@ struct timespec engine__deadline(struct timespec now, dur_ms wait_ms);
 
 struct engine {
     struct store *store;
-    struct store_retention retention;
+    struct store_writer_options store_options;
     struct progress loaded;      // Where the last life ended.
     struct store_writer *writer; // NULL before the start. Set under the lock.
     struct core *core;
@@ -120,6 +120,7 @@ struct engine {
     pthread_cond_t turned;
     struct engine_status status;
     _Atomic(enum err) refuse_writes; // Mirrors `stalled` for engine_submit.
+    _Atomic bool room_is_low;        // Only the reserve of the disk is left.
     void (*store_lost)(const struct fault *f);
 };
 

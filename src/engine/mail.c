@@ -23,6 +23,23 @@ void engine__answer(const struct reply *r)
     engine__mail_free(m);
 }
 
+// Whether what the command adds would be taken from the reserve of the disk. An operator who makes
+// room deletes jobs, or pauses them.
+static bool adds_rows(const struct command *c)
+{
+    if (c->kind == COMMAND_UPDATE)
+        return c->job->is_active;
+    return c->kind == COMMAND_CREATE || c->kind == COMMAND_TRIGGER;
+}
+
+static enum err refusal(const struct engine *e, const struct command *c)
+{
+    enum err err = atomic_load_explicit(&e->refuse_writes, memory_order_relaxed);
+    if (!err && atomic_load_explicit(&e->room_is_low, memory_order_relaxed) && adds_rows(c))
+        err = ERR_STORE_LOW;
+    return err;
+}
+
 enum err engine_submit(struct engine *e, const struct command *c, engine_reply *done, void *context)
 {
     struct engine_mail *m = engine__mail_new(MAIL_COMMAND);
@@ -30,7 +47,7 @@ enum err engine_submit(struct engine *e, const struct command *c, engine_reply *
     m->command.token = m;
     m->done = done;
     m->context = context;
-    enum err err = atomic_load_explicit(&e->refuse_writes, memory_order_relaxed);
+    enum err err = refusal(e, c);
     if (!err)
         err = mailbox_post(e->mailbox, &m->mail);
     if (err)

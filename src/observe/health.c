@@ -42,6 +42,11 @@ static void judge_store(const struct engine_status *s, struct health *h)
         judge(h, HEALTH_STORE, HEALTH_FAILING, "%s; nothing is written or sent until it %s",
               store_stall_words(s->store_stalled),
               s->store_stalled == ERR_BUSY ? "lets go of it" : "has room");
+    else if (s->store.is_low)
+        judge(h, HEALTH_STORE, HEALTH_DEGRADED,
+              "%" PRId64 " MiB of the disk are left, less than the reserve of %" PRId64
+              " MiB for executions; new jobs and triggers are refused",
+              s->store.free_bytes >> 20, s->store.reserve_bytes >> 20);
 }
 
 static void judge_planner(const struct engine_status *s, struct health *h)
@@ -126,6 +131,11 @@ static json_t *down_json(const struct core_status *s)
     return list;
 }
 
+static json_t *bytes_json(int64_t bytes)
+{
+    return bytes < 0 ? json_null() : json_integer(bytes);
+}
+
 // The figures on which the judgement of each part rests.
 static void add_figures(const struct health *h, json_t *o)
 {
@@ -133,6 +143,8 @@ static void add_figures(const struct health *h, json_t *o)
     json_t *store = json_object_get(o, part_names[HEALTH_STORE]);
     json_object_set_new(store, "commits", json_integer((json_int_t)s->store.commits));
     json_object_set_new(store, "last_commit_us", json_integer(s->store.last_commit_us));
+    json_object_set_new(store, "disk_free_bytes", bytes_json(s->store.free_bytes));
+    json_object_set_new(store, "disk_reserve_bytes", json_integer(s->store.reserve_bytes));
     json_t *planner = json_object_get(o, part_names[HEALTH_PLANNER]);
     json_object_set_new(planner, "watermark", time_json(s->core.watermark));
     json_object_set_new(planner, "ahead_ms", json_integer(s->core.watermark - h->judged_at));

@@ -63,6 +63,8 @@ static const struct {
     {ERR_LIMIT, PROBLEM_BUSY, "too many changes are under way; try again in a moment"},
     {ERR_CLOSED, PROBLEM_CLOSED, "the server is shutting down"},
     {ERR_STORE_FULL, PROBLEM_STORE_FULL, "the server's disk is full; nothing was changed"},
+    {ERR_STORE_LOW, PROBLEM_STORE_LOW,
+     "what is left of the server's disk is kept for executions; nothing was changed"},
     {ERR_UNUSABLE, PROBLEM_UNUSABLE,
      "the job cannot be used as its row in the database is; paused_reason says why"},
     {ERR_BUSY, PROBLEM_STORE_BUSY,

@@ -83,6 +83,11 @@ enum err store_checkpoint(struct store *s, struct fault *f)
     return s->ops->checkpoint(s, f);
 }
 
+bool store_measure_room(struct store *s, struct store_room *out)
+{
+    return s->ops->measure_room && s->ops->measure_room(s, out);
+}
+
 enum err store_reader_open(struct store *s, struct store_reader **out, struct fault *f)
 {
     return s->ops->reader_open(s, out, f);

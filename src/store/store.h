@@ -75,6 +75,13 @@ MUST_CHECK enum err store_retain(struct store *s, const struct store_retention *
 // Called by the writing thread between commits.
 MUST_CHECK enum err store_checkpoint(struct store *s, struct fault *f);
 
+// The disk that the database lies on. False when that is not known, as of a store without one.
+struct store_room {
+    int64_t free_bytes;
+    int64_t total_bytes;
+};
+MUST_CHECK bool store_measure_room(struct store *s, struct store_room *out);
+
 // --- The writing thread ----------------------------------------------------------------------
 //
 // Adaptive group commit: it commits at once when idle, and whatever arrives during a commit joins
@@ -87,15 +94,22 @@ struct store_writer;
 // ERR_STORE_FULL (the disk is full) or ERR_BUSY (another program holds the database). The same
 // batches are tried again every second until `committed`; when the cause changes meanwhile, it is
 // said again. `failed`: the store is lost; nothing more will be written, and what is still put is
-// dropped.
+// dropped. `room`: the disk has less left than the reserve, or again more; it is measured at the
+// start, on the thread that starts the writer, and then between commits. May be NULL.
 struct store_writer_events {
     void (*committed)(void *context, uint64_t sequence);
     void (*stalled)(void *context, const struct fault *f);
     void (*failed)(void *context, const struct fault *f);
+    void (*room)(void *context, bool is_low, const struct store_room *room);
     void *context;
 };
 
-MUST_CHECK enum err store_writer_start(struct store *s, const struct store_retention *r,
+struct store_writer_options {
+    struct store_retention retention;
+    int64_t reserve_bytes; // Of the disk; at most a tenth of it counts. 0: none.
+};
+
+MUST_CHECK enum err store_writer_start(struct store *s, const struct store_writer_options *o,
                                        const struct store_writer_events *events,
                                        struct store_writer **out, struct fault *f);
 
@@ -116,7 +130,10 @@ struct store_writer_status {
     uint64_t changes;
     int64_t last_commit_us;
     int64_t longest_commit_us;
-    enum err stalled; // ERR_OK, or why nothing is written.
+    enum err stalled;   // ERR_OK, or why nothing is written.
+    bool is_low;        // Less of the disk is left than the reserve.
+    int64_t free_bytes; // Of the disk; -1: not known.
+    int64_t reserve_bytes;
 };
 struct store_writer_status store_writer_status(struct store_writer *w); // Any thread.
 

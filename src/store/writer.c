@@ -33,6 +33,7 @@
 #define COMMITS_PER_STEP 8
 #define RETAIN_ROWS 500
 #define RETAIN_PAUSE_MS 5000 // After there was nothing more to remove.
+#define ROOM_PAUSE_MS 250    // Between two looks at the disk.
 
 enum mode { WRITING, STALLED, FAILED };
 
@@ -44,7 +45,7 @@ struct parcel {
 
 struct store_writer {
     struct store *store;
-    struct store_retention retention;
+    struct store_writer_options options;
     struct store_writer_events events;
     struct mailbox *mailbox;
     pthread_t thread;
@@ -58,6 +59,7 @@ struct store_writer {
     unsigned commits_since_step;
     mono_ms retry_at;
     mono_ms retain_at;
+    mono_ms room_at; // When to look at the disk again.
 
     pthread_mutex_t lock; // Guards the status.
     struct store_writer_status status;
@@ -151,7 +153,7 @@ static void retain(struct store_writer *w)
     struct fault f = {0};
     size_t removed = 0;
     enum err err =
-        store_retain(w->store, &w->retention, clock_wall_ms(), RETAIN_ROWS, &removed, &f);
+        store_retain(w->store, &w->options.retention, clock_wall_ms(), RETAIN_ROWS, &removed, &f);
     if (!err && removed < RETAIN_ROWS)
         w->retain_at = clock_mono_ms() + RETAIN_PAUSE_MS;
     note_step(w, err, &f);
@@ -165,6 +167,44 @@ static void keep_house(struct store_writer *w)
     note_step(w, err, &f);
     if (!err && clock_mono_ms() >= w->retain_at)
         retain(w);
+}
+
+// --- The reserve -----------------------------------------------------------------------------
+//
+// Clients could fill the disk, and a full disk stops executions. So what is left is looked at
+// between commits: below the reserve, changes that need room are refused, long before it is full.
+
+static int64_t reserve_of(const struct store_writer *w, const struct store_room *room)
+{
+    return MIN(w->options.reserve_bytes, room->total_bytes / 10);
+}
+
+// An eighth more than the reserve ends what less than the reserve began, so that it does not come
+// and go with each commit.
+static bool is_low(bool before, int64_t free_bytes, int64_t reserve)
+{
+    return free_bytes < reserve + (before ? reserve / 8 : 0);
+}
+
+static void look_at_room(struct store_writer *w)
+{
+    struct store_room room;
+    if (clock_mono_ms() < w->room_at)
+        return;
+    w->room_at = clock_mono_ms() + ROOM_PAUSE_MS;
+    if (!store_measure_room(w->store, &room))
+        return;
+    int64_t reserve = reserve_of(w, &room);
+    bool before = w->status.is_low; // Written by this thread alone.
+    bool low = is_low(before, room.free_bytes, reserve);
+    pthread_mutex_lock(&w->lock);
+    w->status.is_low = low;
+    w->status.free_bytes = room.free_bytes;
+    w->status.reserve_bytes = reserve;
+    pthread_mutex_unlock(&w->lock);
+    metric_set(METRIC_disk_free_bytes, room.free_bytes);
+    if (low != before && w->events.room)
+        w->events.room(w->events.context, low, &room);
 }
 
 // --- The thread ------------------------------------------------------------------------------
@@ -216,6 +256,7 @@ static void *run(void *argument)
             commit_waiting(w);
         if (w->mode == WRITING && (!mail || w->commits_since_step >= COMMITS_PER_STEP))
             keep_house(w);
+        look_at_room(w);
     }
     free_waiting(w);
     return NULL;
@@ -243,16 +284,18 @@ static void free_writer(struct store_writer *w)
     free(w);
 }
 
-enum err store_writer_start(struct store *s, const struct store_retention *r,
+enum err store_writer_start(struct store *s, const struct store_writer_options *o,
                             const struct store_writer_events *events, struct store_writer **out,
                             struct fault *f)
 {
     struct store_writer *w = xcalloc(1, sizeof *w);
     w->store = s;
-    w->retention = *r;
+    w->options = *o;
     w->events = *events;
+    w->status.free_bytes = -1;
     pthread_mutex_init(&w->lock, NULL);
     enum err err = mailbox_open(BATCHES_WAITING_MAX, &w->mailbox, f);
+    look_at_room(w);
     int error = err ? 0 : start_thread(w);
     if (error)
         err = fault_set(f, ERR_SYSTEM, "cannot start the writing thread: %s", strerror(error));

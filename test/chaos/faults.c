@@ -12,6 +12,7 @@
 //                full   writes fail as on a full disk
 //   FAULT_NTH    the call that it begins with, counted from 1; 0: the process is left alone
 //   FAULT_WHILE  instead of FAULT_NTH: path of a file; while it exists, calls go wrong
+//   FAULT_ROOM   path of a file; while it exists, so many bytes as it says are free on every disk
 
 #define _GNU_SOURCE
 
@@ -25,6 +26,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 enum call { CALL_WRITE, CALL_SYNC };
@@ -36,6 +38,7 @@ static const char *const act_names[] = {
 typedef ssize_t write_call(int fd, const void *bytes, size_t count);
 typedef ssize_t pwrite_call(int fd, const void *bytes, size_t count, off_t at);
 typedef int sync_call(int fd);
+typedef int statvfs_call(const char *path, struct statvfs *out);
 
 static struct {
     const char *file;
@@ -163,6 +166,26 @@ ssize_t pwrite64(int fd, const void *bytes, size_t count, off_t at)
 ssize_t pwrite(int fd, const void *bytes, size_t count, off_t at)
 {
     return pwrite64(fd, bytes, count, at);
+}
+
+static void pretend_room(struct statvfs *disk)
+{
+    const char *path = getenv("FAULT_ROOM");
+    FILE *file = path ? fopen(path, "r") : NULL;
+    unsigned long long bytes;
+    if (file && fscanf(file, "%llu", &bytes) == 1)
+        disk->f_bavail = disk->f_bfree = bytes / disk->f_frsize;
+    if (file)
+        fclose(file);
+}
+
+int statvfs(const char *path, struct statvfs *out)
+{
+    statvfs_call *real = (statvfs_call *)dlsym(RTLD_NEXT, "statvfs");
+    int rc = real(path, out);
+    if (rc == 0)
+        pretend_room(out);
+    return rc;
 }
 
 static int sync_by(sync_call **real, int fd)

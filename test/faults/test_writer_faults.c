@@ -61,13 +61,14 @@ static void on_failed(void *context, const struct fault *f)
 
 static void open_scene(struct scene *x)
 {
-    const struct store_writer_events events = {on_committed, on_stalled, on_failed, x};
-    const struct store_retention r = {.executions_max = ROWS_KEPT_MAX};
+    const struct store_writer_events events = {
+        .committed = on_committed, .stalled = on_stalled, .failed = on_failed, .context = x};
+    const struct store_writer_options o = {.retention = {.executions_max = ROWS_KEPT_MAX}};
     disk_start();
     *x = (struct scene){.fixture = store_fixture_new(&store_adapters[1])};
     pthread_mutex_init(&x->lock, NULL);
     pthread_cond_init(&x->changed, NULL);
-    store_assert_ok(store_writer_start(x->fixture->store, &r, &events, &x->writer, f));
+    store_assert_ok(store_writer_start(x->fixture->store, &o, &events, &x->writer, f));
 }
 
 static void close_scene(struct scene *x)

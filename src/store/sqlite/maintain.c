@@ -187,12 +187,22 @@ int sqlite_log_pages_max(uint64_t free_bytes)
     return (int)MAX(pages, CHECKPOINT_PAGES_MIN);
 }
 
-static int log_pages_max(const struct sqlite_store *s)
+bool sqlite_measure_room(struct store *store, struct store_room *out)
 {
     struct statvfs disk;
-    if (statvfs(s->path, &disk) != 0)
+    if (statvfs(((const struct sqlite_store *)store)->path, &disk) != 0)
+        return false;
+    out->free_bytes = (int64_t)MIN((uint64_t)disk.f_bavail * disk.f_frsize, INT64_MAX);
+    out->total_bytes = (int64_t)MIN((uint64_t)disk.f_blocks * disk.f_frsize, INT64_MAX);
+    return true;
+}
+
+static int log_pages_max(struct sqlite_store *s)
+{
+    struct store_room room;
+    if (!sqlite_measure_room(&s->store, &room))
         return CHECKPOINT_PAGES; // Only a guess would be lost.
-    return sqlite_log_pages_max((uint64_t)disk.f_bavail * disk.f_frsize);
+    return sqlite_log_pages_max((uint64_t)room.free_bytes);
 }
 
 enum err sqlite_make_room(struct sqlite_store *s, struct fault *f)

@@ -194,6 +194,7 @@ static const struct store_ops ops = {
     .load_open = sqlite_load_open,
     .retain = sqlite_retain,
     .checkpoint = sqlite_checkpoint,
+    .measure_room = sqlite_measure_room,
     .reader_open = sqlite_reader_open,
 };
 

@@ -234,6 +234,7 @@ MUST_CHECK enum err sqlite_log_start(struct sqlite_store *s, struct fault *f); /
 MUST_CHECK enum err sqlite_checkpoint(struct store *store, struct fault *f);
 // When the disk is full: folds the log in and cuts it, as far as readers and the disk let it.
 MUST_CHECK enum err sqlite_make_room(struct sqlite_store *s, struct fault *f);
+bool sqlite_measure_room(struct store *store, struct store_room *out);
 // How long the log may get on a disk with so much room before it is folded in.
 int sqlite_log_pages_max(uint64_t free_bytes);
 

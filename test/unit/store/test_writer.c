@@ -34,11 +34,14 @@ struct script {
     uint64_t last[COMMITS_MAX];  // its last sequence.
     size_t rows_to_retain;
     size_t checkpoints;
+    int64_t free_bytes; // Of a disk of 8000.
     // What the writer said.
     uint64_t committed;
     unsigned stalls;
     enum err causes[2]; // Of the first of them.
     unsigned failures;
+    unsigned low;   // Times that there was too little room,
+    unsigned roomy; // and enough again.
 };
 
 static enum err scripted_commit(struct store *s, struct batch *const *batches, size_t count,
@@ -89,10 +92,20 @@ static enum err scripted_checkpoint(struct store *s, struct fault *f)
     return ERR_OK;
 }
 
+static bool scripted_room(struct store *s, struct store_room *out)
+{
+    struct script *x = (struct script *)s;
+    pthread_mutex_lock(&x->lock);
+    *out = (struct store_room){.free_bytes = x->free_bytes, .total_bytes = 8000};
+    pthread_mutex_unlock(&x->lock);
+    return true;
+}
+
 static const struct store_ops scripted_ops = {
     .commit = scripted_commit,
     .retain = scripted_retain,
     .checkpoint = scripted_checkpoint,
+    .measure_room = scripted_room,
 };
 
 static void on_committed(void *context, uint64_t sequence)
@@ -127,9 +140,20 @@ static void on_failed(void *context, const struct fault *f)
     pthread_mutex_unlock(&x->lock);
 }
 
+static void on_room(void *context, bool is_low, const struct store_room *room)
+{
+    struct script *x = context;
+    assert_int_equal(room->total_bytes, 8000);
+    pthread_mutex_lock(&x->lock);
+    ++*(is_low ? &x->low : &x->roomy);
+    pthread_cond_broadcast(&x->changed);
+    pthread_mutex_unlock(&x->lock);
+}
+
 static struct script *script_new(void)
 {
     struct script *x = xcalloc(1, sizeof *x);
+    x->free_bytes = 5000;
     x->store.ops = &scripted_ops;
     pthread_mutex_init(&x->lock, NULL);
     pthread_cond_init(&x->changed, NULL);
@@ -145,11 +169,12 @@ static void script_free(struct script *x)
 
 static struct store_writer *start(struct script *x)
 {
-    const struct store_retention retention = {.executions_max = 77};
-    const struct store_writer_events events = {on_committed, on_stalled, on_failed, x};
+    const struct store_writer_options options = {.retention = {.executions_max = 77},
+                                                 .reserve_bytes = 1000};
+    const struct store_writer_events events = {on_committed, on_stalled, on_failed, on_room, x};
     struct store_writer *w = NULL;
     struct fault f = {0};
-    assert_int_equal(store_writer_start(&x->store, &retention, &events, &w, &f), ERR_OK);
+    assert_int_equal(store_writer_start(&x->store, &options, &events, &w, &f), ERR_OK);
     return w;
 }
 
@@ -346,6 +371,74 @@ static void constant_load_does_not_keep_it_from_keeping_house(void **state)
     script_free(x);
 }
 
+// --- The reserve -----------------------------------------------------------------------------
+
+static void set_free(struct script *x, int64_t bytes)
+{
+    pthread_mutex_lock(&x->lock);
+    x->free_bytes = bytes;
+    pthread_mutex_unlock(&x->lock);
+}
+
+// Commits until the writer has seen so many bytes: it looks only now and then.
+static void commit_until_seen(struct script *x, struct store_writer *w, int64_t free_bytes)
+{
+    uint64_t next = x->committed + 1;
+    for (; store_writer_status(w).free_bytes != free_bytes; next++) {
+        put(w, next, next);
+        AWAIT(x, x->committed == next);
+        pthread_mutex_lock(&x->lock);
+        x->asked = 0; // There is no room for the sequences of all.
+        pthread_mutex_unlock(&x->lock);
+    }
+}
+
+static void assert_told(struct script *x, unsigned low, unsigned roomy)
+{
+    pthread_mutex_lock(&x->lock);
+    assert_int_equal(x->low, low);
+    assert_int_equal(x->roomy, roomy);
+    pthread_mutex_unlock(&x->lock);
+}
+
+// The reserve of 1000 is more than a tenth of the disk, so it is 800. An eighth more has to be free
+// again for the writer to say so. Commits go on all the time.
+static void a_disk_below_its_reserve_is_told_once_and_so_is_its_end(void **state)
+{
+    static const struct {
+        int64_t free_bytes;
+        unsigned low;
+        unsigned roomy;
+    } steps[] = {{800, 0, 0}, {799, 1, 0}, {5, 1, 0}, {899, 1, 0}, {900, 1, 1}, {799, 2, 1}};
+    (void)state;
+    struct script *x = script_new();
+    struct store_writer *w = start(x);
+    for (size_t i = 0; i < COUNT_OF(steps); i++) {
+        set_free(x, steps[i].free_bytes);
+        commit_until_seen(x, w, steps[i].free_bytes);
+        AWAIT(x, x->low == steps[i].low && x->roomy == steps[i].roomy);
+        struct store_writer_status s = store_writer_status(w);
+        assert_int_equal(s.is_low, steps[i].low > steps[i].roomy);
+        assert_int_equal(s.reserve_bytes, 800);
+    }
+    store_writer_stop(w);
+    assert_told(x, 2, 1);
+    script_free(x);
+}
+
+// Before the first change can be asked for.
+static void a_writer_that_starts_on_a_full_disk_says_so_at_once(void **state)
+{
+    (void)state;
+    struct script *x = script_new();
+    x->free_bytes = 0;
+    struct store_writer *w = start(x);
+    assert_told(x, 1, 0);
+    assert_true(store_writer_status(w).is_low);
+    store_writer_stop(w);
+    script_free(x);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -357,6 +450,8 @@ int main(void)
         cmocka_unit_test(stopping_tries_a_full_disk_once_more),
         cmocka_unit_test(an_idle_writer_keeps_house_until_nothing_is_left_to_do),
         cmocka_unit_test(constant_load_does_not_keep_it_from_keeping_house),
+        cmocka_unit_test(a_disk_below_its_reserve_is_told_once_and_so_is_its_end),
+        cmocka_unit_test(a_writer_that_starts_on_a_full_disk_says_so_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

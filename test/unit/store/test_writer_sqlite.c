@@ -89,9 +89,11 @@ static int teardown(void **state)
 
 static void start(struct scene *x, struct store_retention r)
 {
-    const struct store_writer_events events = {on_committed, on_stalled, on_failed, x};
+    const struct store_writer_options o = {.retention = r};
+    const struct store_writer_events events = {
+        .committed = on_committed, .stalled = on_stalled, .failed = on_failed, .context = x};
     struct fault f = {0};
-    assert_int_equal(store_writer_start(&x->store->store, &r, &events, &x->writer, &f), ERR_OK);
+    assert_int_equal(store_writer_start(&x->store->store, &o, &events, &x->writer, &f), ERR_OK);
 }
 
 static struct change *add(struct batch *b, enum change_kind kind)
