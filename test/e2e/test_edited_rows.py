@@ -116,6 +116,7 @@ def test_more_jobs_than_allowed_are_inactive(fleet, target, database):
     jobs = [create_job(server, target.url("/ok/many")) for _ in range(4)]
     server.stop()
     server = fleet.serve(database, "--jobs-max", "2")
+    server.wait_for_event("alert.raised")  # It is durable then, and so is what it tells of.
     active = [expect(server.get(f"/jobs/{j['id']}"), 200).json["is_active"] for j in jobs]
     assert active == [True, True, False, False]
     alerts = expect(server.get("/observability/alerts"), 200).json["alerts"]
