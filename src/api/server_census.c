@@ -6,7 +6,9 @@
 // connection's life. A client of IPv6 owns a network of 2^64 addresses, so those are counted by
 // their network. The memory's counters are touched only by requests and answers that are not small.
 
-#include "api/server_inside_priv.h"
+#include "api/server_census_priv.h"
+
+#include "base/memory.h"
 
 #include <assert.h>
 #include <string.h>

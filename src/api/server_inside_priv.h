@@ -5,8 +5,9 @@
 //   server_listen.c      the listening socket
 //   server_accept.c      a thread that accepts connections and gives them to the others
 //   server_thread.c      one of the others: its loop, its mail, its clock
+//   server_arrive.c      where a connection finds a seat
 //   server_census.c      how many connections there are, in all and of each address
-//   server_client.c  one connection: its states, and what its socket says
+//   server_client.c      one connection: its states, and what its socket says
 //   server_request.c     what arrives: guard*.c (bytes -> requests), bodies, the handler's call
 //   server_answer.c      what leaves: heads of answers, writing, the end of an exchange
 //   server_stream.c      answers that are written piece by piece
@@ -25,13 +26,13 @@
 #define CARILLON_API_SERVER_INSIDE_PRIV_H
 
 #include "api/guard_priv.h"
+#include "api/server_census_priv.h"
 #include "api/server_priv.h"
 #include "base/loop.h"
 #include "base/mailbox.h"
 #include "base/memory.h"
 #include "base/time.h"
 
-#include <netinet/in.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <sys/queue.h>
@@ -41,12 +42,6 @@
 #define SERVER_RECEIVE_BYTES (16 * 1024)
 // What a client may still send after the server has ended, without losing the answer to a reset.
 #define SERVER_DISCARD_BYTES_MAX (4 * 1024 * 1024)
-
-union socket_address {
-    struct sockaddr any;
-    struct sockaddr_in v4;
-    struct sockaddr_in6 v6;
-};
 
 // --- server_target.c -----------------------------------------------------------------------------
 
@@ -82,64 +77,6 @@ ssize_t transport_read(struct transport *t, char *bytes, size_t count);
 ssize_t transport_write(struct transport *t, struct iovec *parts, int count);
 void transport_end(struct transport *t); // Nothing more will be written.
 void transport_close(struct transport *t);
-
-// --- Memory that all connections share -----------------------------------------------------------
-
-struct budget {
-    atomic_size_t used;
-    size_t max;
-};
-
-// What an address has of a budget is counted in `own`, which is NULL for the reserve. False, and
-// nothing is taken, when so much is not left, or the address would have more than half. What is
-// taken while nothing else is may be more than that.
-bool budget_take(struct budget *b, atomic_size_t *own, size_t bytes);
-void budget_add(struct budget *b, atomic_size_t *own, size_t bytes); // Also what is not left.
-void budget_give(struct budget *b, atomic_size_t *own, size_t bytes);
-bool budget_is_short(const struct budget *b);   // Three quarters are taken.
-bool budget_is_used_up(const struct budget *b); // Nothing is left.
-
-// --- server_census.c -----------------------------------------------------------------------------
-
-// An IPv4 address, or the network of an IPv6 address.
-struct host_key {
-    uint8_t bytes[8];
-};
-
-// The connections of one address.
-struct host {
-    struct host *next;
-    struct host_key key;
-    bool loopback;
-    atomic_uint connections;
-    atomic_size_t bodies; // Of the budgets.
-    atomic_size_t answers;
-};
-
-struct census {
-    pthread_mutex_t lock; // Of the table.
-    struct host **hosts;  // By the hash of the key.
-    size_t hosts_count;   // A power of two.
-    uint32_t seed;
-    unsigned connections_max;
-    unsigned per_host_max;
-    unsigned loopback_max;
-    atomic_uint connections; // Written under the lock.
-};
-
-enum seat { SEAT_GIVEN, SEAT_NONE_FREE, SEAT_NONE_FOR_HOST };
-
-void census__init(struct census *c, const struct server_options *o, uint32_t seed);
-void census__fini(struct census *c);
-
-struct host_key host_key(const union socket_address *address);
-
-// Counts a connection of the address if the limits allow it; *host is then its own until it leaves.
-enum seat census__enter(struct census *c, const union socket_address *address, struct host **host);
-void census__leave(struct census *c, struct host *host);
-
-// Whether three quarters of the seats are taken, in all or of those for the host.
-bool census__is_crowded(const struct census *c, const struct host *host);
 
 // --- Mail to a thread ----------------------------------------------------------------------------
 
@@ -383,13 +320,15 @@ void server_thread__turn(struct server_thread *t, int timeout_ms);
 // Closes every connection. No exchange may be lent.
 void server_thread__close_connections(struct server_thread *t);
 
-// A connection has come. The arrival stays the caller's.
-void server_thread__arrive(struct server_thread *t, const struct arrival *a);
-
 // Whether this is the thread on which it is called.
 bool server_thread__is_current(const struct server_thread *t);
 
 const char *server_thread__date(struct server_thread *t);
+
+// --- server_arrive.c -----------------------------------------------------------------------------
+
+// A connection has come to the thread. The arrival stays the caller's.
+void server_thread__arrive(struct server_thread *t, const struct arrival *a);
 
 // --- server_listen.c -----------------------------------------------------------------------------
 

@@ -2,7 +2,8 @@
 // test_server_census.c: which addresses are one client, and how many seats and how much memory each
 // may have.
 
-#include "api/server_inside_priv.h"
+#include "api/server_census_priv.h"
+#include "base/err.h"
 
 #include <arpa/inet.h>
 #include <setjmp.h>
