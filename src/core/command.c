@@ -171,6 +171,8 @@ static void create(struct core *c, struct command *cmd, struct reply *r)
     r->err = core__timing_read(row, cmd->zone, cmd->schedule, &timing);
     if (!r->err && core__timing_next(&timing, 0, c->now.wall) == WALL_NEVER)
         r->err = ERR_RANGE;
+    if (!r->err && !core__texts_fit(c, NULL, row))
+        r->err = ERR_SPACE;
     if (!r->err)
         r->err = core__job_add(c, row, &timing, &j);
     if (r->err) {
@@ -214,6 +216,8 @@ static void update(struct core *c, struct command *cmd, struct core_job *j, stru
     r->err = core__timing_read(row, cmd->zone, cmd->schedule, &timing);
     if (!r->err && j->unusable && row->is_active && c->jobs.count > c->limits.jobs_max)
         r->err = ERR_LIMIT;
+    if (!r->err && !core__texts_fit(c, j, row))
+        r->err = ERR_SPACE;
     if (!r->err && ends_at_once(c, j, row, &timing))
         r->err = ERR_RANGE;
     if (r->err) {

@@ -102,13 +102,28 @@ static size_t text_bytes(const char *text)
     return text ? strlen(text) + 1 : 0;
 }
 
+// Each text is bounded where it is accepted, so a job's have far less than 4 GiB.
+static uint32_t texts_bytes(const struct job *from)
+{
+    return (uint32_t)(text_bytes(from->api) + text_bytes(from->headers) + text_bytes(from->body) +
+                      text_bytes(from->tls_ca));
+}
+
+bool core__texts_fit(const struct core *c, const struct core_job *j, const struct job *from)
+{
+    uint32_t before = j ? j->texts_bytes : 0, after = texts_bytes(from);
+    return after <= before || c->texts_bytes - before + after <= c->limits.texts_bytes_max;
+}
+
 // The four texts of a request in one allocation, which api points to.
 static void set_request(struct core *c, struct core_job *j, const struct job *from)
 {
     assert(!c->retired);
     c->retired = (char *)j->api;
-    char *at = xmalloc(text_bytes(from->api) + text_bytes(from->headers) + text_bytes(from->body) +
-                       text_bytes(from->tls_ca));
+    c->texts_bytes -= j->texts_bytes;
+    j->texts_bytes = texts_bytes(from);
+    c->texts_bytes += j->texts_bytes;
+    char *at = xmalloc(j->texts_bytes);
     j->api = text_copy(&at, from->api);
     j->headers = text_copy(&at, from->headers);
     j->body = text_copy(&at, from->body);
@@ -168,5 +183,6 @@ void core__job_forget(struct core *c, struct core_job *j)
     intern_release(&c->timings, j->timing);
     intern_release(&c->policies, j->policy);
     free((char *)j->api);
+    c->texts_bytes -= j->texts_bytes;
     core__job_remove(c, j);
 }

@@ -171,6 +171,7 @@ struct core_limits {
     uint32_t in_flight_max;      // Attempts at once, in all; default 16384.
     uint32_t host_in_flight_max; // Per target host and port; default 1024.
     uint32_t jobs_max;
+    uint64_t texts_bytes_max; // URLs, headers, bodies and certificates of all jobs; default 2^29.
     uint32_t open_max; // Executions that are not terminal; a host may have as many as are free.
     uint32_t step_max; // Rows planned in one tick; the rest follows at once.
     uint32_t due_max;  // The same for instants and retries that are due: requests wait for them.

@@ -132,6 +132,7 @@ struct core_job {
     const char *headers;
     const char *body;
     const char *tls_ca;
+    uint32_t texts_bytes;      // Of that allocation.
     struct agenda_node plan;   // At its next occurrence without a row.
     struct agenda_node resume; // At paused_until.
     uint32_t runs;             // Of max_runs, used up by what is planned or was begun.
@@ -224,6 +225,7 @@ struct core {
     char *retired;      // Texts of the job that just changed: requests of that step borrow them.
     uint64_t recorded;  // Batches up to this one are durable.
     uint64_t jobs_active;
+    uint64_t texts_bytes; // Of all jobs.
     uint64_t flying_count;
     uint64_t waiting_count;
     bool started;
@@ -289,6 +291,9 @@ void core__job_set_zone(struct core *c, struct core_job *j, const struct zone *z
 // `compiled`: the schedule of `from`; NULL: it is compiled here. What cron_parse says of it.
 enum err core__timing_read(const struct job *from, const struct zone *zone,
                            const struct cron_schedule *compiled, struct timing *out);
+// Whether the row's texts are within the bound of all jobs' texts, or no longer than those of the
+// job (NULL: it is new), so that a job can always be made smaller.
+bool core__texts_fit(const struct core *c, const struct core_job *j, const struct job *from);
 // Makes the job what the row says. Whether that alters which occurrences there are.
 bool core__job_configure(struct core *c, struct core_job *j, const struct job *from,
                          const struct timing *timing);

@@ -167,6 +167,9 @@ static void refuse(struct call *c)
     if (c->reply.err == ERR_LIMIT && adds_job)
         service_refuse(&problem, ERR_LIMIT, PROBLEM_LIMIT, NULL,
                        "the server has as many jobs as it may have");
+    else if (c->reply.err == ERR_SPACE)
+        service_refuse(&problem, ERR_SPACE, PROBLEM_LIMIT, NULL,
+                       "the URLs, headers and bodies of all jobs are as long as the server allows");
     else if (c->reply.row)
         service__refuse_vain(c->reply.row, clock_wall_ms(), &problem);
     else

@@ -275,6 +275,17 @@ def test_long_bodies_hold_a_bounded_memory(hostile):
         create_job(server, "http://127.0.0.1:4/")  # A short body needs none of that memory.
 
 
+def test_the_bodies_of_all_jobs_are_bounded(hostile):
+    """What would go beyond is refused; what is there can become shorter, and makes room."""
+    server = hostile("--jobs-memory", "1")
+    large = {"schedule": "@yearly", "api": "http://127.0.0.1:9/", "body": "b" * 250_000}
+    jobs = [expect(server.post("/jobs", large), 201).json for _ in range(4)]
+    refused = expect(server.post("/jobs", large), 429)
+    assert refused.json["type"] == "/problems/limit-reached" and "bodies" in refused.json["error"]
+    expect(server.patch(f"/jobs/{jobs[0]['id']}", {"body": "short"}), 200)
+    expect(server.post("/jobs", large), 201)
+
+
 # --- Descriptors ---------------------------------------------------------------------------------
 
 

@@ -515,6 +515,48 @@ static void limits_are_ordinary_errors(void **state)
     rig_free(r);
 }
 
+static enum err create_with_body(struct rig *r, size_t bytes)
+{
+    char *body = xmalloc(bytes + 1);
+    memset(body, 'b', bytes);
+    body[bytes] = '\0';
+    struct command c = {.kind = COMMAND_CREATE, .job = job_of(EVERY_MINUTE), .zone = zone_utc()};
+    job_set_text(&c.job->body, body);
+    free(body);
+    rig_step(r, &(struct event){.kind = EVENT_COMMAND, .command = &c});
+    return r->reply.err;
+}
+
+static enum err change_body(struct rig *r, job_id id, const char *body)
+{
+    struct command c = {.kind = COMMAND_UPDATE, .id = id, .job = job_of(EVERY_MINUTE)};
+    c.zone = zone_utc();
+    job_set_text(&c.job->body, body);
+    rig_step(r, &(struct event){.kind = EVENT_COMMAND, .command = &c});
+    return r->reply.err;
+}
+
+// One client could else fill the memory with bodies, however many jobs are allowed.
+static void the_texts_of_all_jobs_are_bounded_and_can_always_become_shorter(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new();
+    r->limits.texts_bytes_max = 10000;
+    rig_start(r);
+    assert_int_equal(create_with_body(r, 9000), ERR_OK);
+    job_id id = r->reply.job;
+    assert_int_equal(create_with_body(r, 2000), ERR_SPACE);
+    assert_int_equal(core_status(r->core).jobs, 1);
+    assert_int_equal(create_with_body(r, 10), ERR_OK);
+    assert_int_equal(change_body(r, r->reply.job, "longer, and still no more than is left"),
+                     ERR_OK);
+    assert_int_equal(change_body(r, id, "short"), ERR_OK);
+    assert_int_equal(create_with_body(r, 2000), ERR_OK);
+    assert_int_equal(rig_delete(r, r->reply.job), ERR_OK);
+    assert_int_equal(create_with_body(r, 9000), ERR_OK); // The deleted one's bytes are free.
+    rig_free(r);
+}
+
 // --- Delete ---
 
 static void a_deleted_job_has_its_planned_rows_cancelled_in_the_same_batch(void **state)
@@ -724,6 +766,7 @@ int main(void)
         cmocka_unit_test(a_version_that_is_not_the_current_one_is_a_conflict),
         cmocka_unit_test(unknown_jobs_are_not_found),
         cmocka_unit_test(limits_are_ordinary_errors),
+        cmocka_unit_test(the_texts_of_all_jobs_are_bounded_and_can_always_become_shorter),
         cmocka_unit_test(a_deleted_job_has_its_planned_rows_cancelled_in_the_same_batch),
         cmocka_unit_test(deleted_while_flying_the_result_is_recorded_and_not_retried),
         cmocka_unit_test(deletion_reaches_every_phase),
