@@ -30,6 +30,8 @@
 #define CLOCK_HOLD_MS_MAX 3600000   // A clock further back than this is corrected, not waited for.
 #define BREAKER_PROBES 8            // So many may try when it is half open.
 #define BREAKER_OPEN_MS_MIN 1000
+#define HOLD_MS_MIN 250  // How long an attempt waits that this machine could not make,
+#define HOLD_MS_MAX 5000 // doubled up to this.
 #define BREAKER_OPEN_MS_MAX 5000
 #define BREAKER_CALM_MS 10000 // Answers for so long end an outage.
 
@@ -166,6 +168,8 @@ struct open {
     bool replaced; // By a later execution: whatever comes of its flight but success is CANCELLED.
     bool careful;  // Recovered: perhaps sent before, so claimed durably before it is sent again.
     bool retrying; // The coming attempt is made because the last one failed.
+    bool retried;  // The same of the attempt under way.
+    uint8_t holds; // In a row: attempts that this machine could not make.
     bool counted;  // It uses up one of the job's max_runs.
     bool claimed;  // The claim for the coming attempt is written.
     bool written;  // RUNNING stands in the row (or in a batch).

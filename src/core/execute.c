@@ -229,6 +229,7 @@ static void begin_attempt(struct core *c, struct open *o)
 {
     o->record.attempts++;
     o->record.retry_count += o->retrying;
+    o->retried = o->retrying;
     o->retrying = false;
     if (o->record.started_at == 0)
         o->record.started_at = c->now.wall;
@@ -390,22 +391,27 @@ static bool may_retry(const struct open *o, const struct outcome *out)
     return safe && o->record.retry_count < j->policy->max_retries;
 }
 
+static void wait_for_retry(struct core *c, struct open *o, dur_ms delay, const char *error)
+{
+    set_error(o, error);
+    if (o->record.state == EXECUTION_PENDING)
+        move(o, EXECUTION_RUNNING);
+    o->written = true;
+    bool keeps_turn = o->job->policy->overlap == OVERLAP_QUEUE;
+    leave(c, o, keeps_turn ? 1 : 0); // A queue does not move between attempts.
+    o->record.next_attempt_at = c->now.wall + delay;
+    o->phase = PHASE_BACKOFF;
+    core__record_update(c, o); // The retry waits for this: the next life must not use its number.
+    agenda_put(c->retries, &o->due, c->now.mono + delay, o->record.id);
+}
+
 static void back_off(struct core *c, struct open *o, const struct outcome *out, const char *error)
 {
     const struct core_job *j = o->job;
     dur_ms delay = retry_delay(j->policy, o, o->record.retry_count + 1u);
     delay = MIN(MAX(delay, out->retry_after_ms), (dur_ms)j->policy->retry_cap_ms);
-    set_error(o, error);
-    if (o->record.state == EXECUTION_PENDING)
-        move(o, EXECUTION_RUNNING);
-    o->written = true;
-    bool keeps_turn = j->policy->overlap == OVERLAP_QUEUE;
-    leave(c, o, keeps_turn ? 1 : 0); // A queue does not move between attempts.
     o->retrying = true;
-    o->record.next_attempt_at = c->now.wall + delay;
-    o->phase = PHASE_BACKOFF;
-    core__record_update(c, o); // The retry waits for this: the next life must not use its number.
-    agenda_put(c->retries, &o->due, c->now.mono + delay, o->record.id);
+    wait_for_retry(c, o, delay, error);
 }
 
 static void failed(struct core *c, struct open *o, const struct outcome *out, const char *error)
@@ -419,6 +425,24 @@ static void failed(struct core *c, struct open *o, const struct outcome *out, co
         back_off(c, o, out, error);
     else
         core__finish(c, o, EXECUTION_FAILED, error, NULL);
+}
+
+// This machine could not make the attempt: it did not happen, and its number is given again. Nobody
+// but the execution waits for that: a little at first, then longer.
+static void hold(struct core *c, struct open *o, const char *error)
+{
+    const char *reason = o->replaced ? "replaced by the next execution" : stopped(o);
+    o->record.attempts--;
+    o->record.retry_count -= o->retried;
+    o->retrying = o->retried;
+    if (reason) {
+        core__finish(c, o, EXECUTION_CANCELLED, error, reason);
+        return;
+    }
+    dur_ms delay = MIN((dur_ms)HOLD_MS_MIN << o->holds, HOLD_MS_MAX);
+    if (delay < HOLD_MS_MAX)
+        o->holds++;
+    wait_for_retry(c, o, delay, error);
 }
 
 static void say_status(char text[static ERROR_TEXT_MAX], const struct outcome *out)
@@ -439,6 +463,11 @@ static const char *lost_at_host(const struct outcome *out)
 void core__outcome(struct core *c, const struct outcome *out)
 {
     struct open *o = core__open_by_ticket(c, out->ticket);
+    if (out->kind == OUTCOME_HELD) {
+        hold(c, o, out->attempt.error);
+        return;
+    }
+    o->holds = 0;
     struct attempt a = out->attempt;
     a.execution_id = o->record.id;
     a.number = o->record.attempts;

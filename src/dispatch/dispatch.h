@@ -38,6 +38,9 @@
 // response_truncated, what broke the rules of HTTP is response_damaged. An attempt whose head does
 // not come whole is LOST, but its http_status is known from the end of the status line on.
 //
+// HELD is an attempt that was not made, since this machine lacked descriptors, ports or memory: the
+// target has nothing to do with it, and was not told of it.
+//
 // In an outcome, attempt.started_at is when the request was begun, or the attempt if none was;
 // first_byte_ms counts from there to the first byte of the answer. attempt.error is NULL only for
 // ANSWERED.

@@ -40,6 +40,9 @@ static const struct {
     {EADDRNOTAVAIL, "no free local port to connect to {target}"},
     {EMFILE, "cannot connect to {target}: too many open files here"},
     {ENFILE, "cannot connect to {target}: too many open files here"},
+    {ENOBUFS, "cannot connect to {target}: no memory for sockets here"},
+    {ENOMEM, "cannot connect to {target}: no memory for sockets here"},
+    {ENOSPC, "cannot connect to {target}: too many watched sockets here"},
 };
 
 static const char *const stage_words[STAGES] = {

@@ -6,6 +6,7 @@
 // that of the next turns; set the timers.
 // Requests go to the dispatcher as soon as the core asks for them.
 
+#define HELD_TOLD_MS 60000
 #define _GNU_SOURCE // pthread_setname_np
 
 #include "engine/engine_priv.h"
@@ -14,6 +15,7 @@
 #include "zones/zones.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <time.h>
@@ -59,10 +61,28 @@ static void step(struct engine *e, const struct event *event)
     perform(e);
 }
 
+// Told once a minute: while a shortage lasts there may be thousands.
+static void note_held(struct engine *e, const struct outcome *o)
+{
+    const char *error = o->attempt.error ? o->attempt.error : "";
+    struct now now = now_of_turn(e);
+    metric_add(METRIC_attempts_held, 1);
+    if (e->held_told == 0 || now.mono - e->held_told >= HELD_TOLD_MS) {
+        log_warn("dispatch.held", LOG_TEXT("error", error));
+        e->held_told = now.mono;
+    }
+    pthread_mutex_lock(&e->lock);
+    e->status.held_at = now.wall;
+    snprintf(e->status.held_by, sizeof e->status.held_by, "%s", error);
+    pthread_mutex_unlock(&e->lock);
+}
+
 static void outcome(void *context, const struct outcome *o)
 {
     struct engine *e = context;
     engine__trace_outcome(e->core, o);
+    if (o->kind == OUTCOME_HELD)
+        note_held(e, o);
     step(e, &(struct event){.kind = EVENT_OUTCOME, .outcome = o});
 }
 

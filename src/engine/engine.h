@@ -57,6 +57,8 @@ struct engine_status {
     wall_ms turned_at;
     wall_ms started_at; // 0: not yet; then the rest is not set either.
     int64_t epoch;
+    wall_ms held_at; // When an attempt was put off last for want of something here; 0: never.
+    char held_by[ERROR_TEXT_MAX];
     enum err store_stalled; // ERR_OK, or why nothing is written now: see engine_submit.
 };
 struct engine_status engine_status(struct engine *e); // Any thread.

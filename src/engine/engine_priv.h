@@ -118,6 +118,7 @@ struct engine {
 
     pthread_mutex_t lock; // Guards what follows.
     pthread_cond_t turned;
+    mono_ms held_told; // When the log said last that attempts are put off.
     struct engine_status status;
     _Atomic(enum err) refuse_writes; // Mirrors `stalled` for engine_submit.
     _Atomic bool room_is_low;        // Only the reserve of the disk is left.

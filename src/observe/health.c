@@ -75,7 +75,9 @@ static void judge_down(const struct core_status *s, struct health *h)
 
 static void judge_dispatch(const struct engine_status *s, struct health *h)
 {
-    if (s->core.hosts_down > 0)
+    if (s->held_at && s->turned_at - s->held_at < HELD_FRESH_MS)
+        judge(h, HEALTH_DISPATCH, HEALTH_DEGRADED, "attempts are put off: %s", s->held_by);
+    else if (s->core.hosts_down > 0)
         judge_down(&s->core, h);
     else if (s->core.waiting > WAITING_MAX)
         judge(h, HEALTH_DISPATCH, HEALTH_DEGRADED,

@@ -39,6 +39,7 @@ struct health {
 
 // A few executions may always wait for a limit of their own job; so many are the server's concern.
 #define WAITING_MAX 1000
+#define HELD_FRESH_MS 15000 // Attempts that were put off longer ago are no news.
 
 // Pure.
 void health_judge(const struct engine_status *s, wall_ms now, struct health *out);

@@ -17,6 +17,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -218,6 +219,36 @@ static const struct seen *post_to_localhost(struct harness *h)
     snprintf(url, sizeof url, "http://localhost:%u/ok", scripted_target_port(h->target));
     return post_to(h, url);
 }
+
+// --- What this machine lacks ---------------------------------------------------------------------
+
+static struct rlimit use_up_descriptors(void)
+{
+    struct rlimit before;
+    int free_one = dup(STDIN_FILENO);
+    close(free_one);
+    getrlimit(RLIMIT_NOFILE, &before);
+    struct rlimit none = {.rlim_cur = (rlim_t)free_one, .rlim_max = before.rlim_max};
+    setrlimit(RLIMIT_NOFILE, &none);
+    return before;
+}
+
+// The target has nothing to do with it, so it is told apart from what a target can do.
+static void too_many_open_files_hold_an_attempt(void **state)
+{
+    struct harness *h = *state;
+    struct rlimit before = use_up_descriptors();
+    struct seen refused = *harness_post(h, "/ok");
+    struct seen unresolved = *post_to(h, "http://some.invalid/");
+    setrlimit(RLIMIT_NOFILE, &before);
+    assert_int_equal(refused.kind, OUTCOME_HELD);
+    assert_error(h, &refused, "cannot connect to 127.0.0.1:{port}: too many open files here");
+    assert_int_equal(unresolved.kind, OUTCOME_HELD);
+    assert_int_equal(scripted_target_connections(h->target), 0);
+    assert_int_equal(harness_post(h, "/ok")->attempt.http_status, 200);
+}
+
+// --- Policy --------------------------------------------------------------------------------------
 
 // The policy is asked about the address, whatever the URL calls it.
 static void a_denied_address_is_never_connected_to(void **state)
@@ -486,6 +517,7 @@ int main(void)
         TEST(a_name_server_that_hangs_stops_nobody),
         TEST(a_denied_address_is_never_connected_to),
         TEST(a_denied_port_is_never_connected_to),
+        TEST(too_many_open_files_hold_an_attempt),
         TEST(another_address_of_the_name_is_taken),
         TEST(a_target_that_takes_no_connection_is_not_sent),
         TEST(an_answer_that_never_comes_whole_is_lost),

@@ -382,17 +382,6 @@ static void an_idle_connection_gives_its_descriptor_to_a_request(void **state)
     assert_answered(s);
 }
 
-static void too_many_open_files_are_an_outcome(void **state)
-{
-    struct harness *h = *state;
-    struct rlimit before = use_up_descriptors();
-    const struct seen *s = harness_post(h, "/ok");
-    setrlimit(RLIMIT_NOFILE, &before);
-    assert_error(h, s, "cannot connect to 127.0.0.1:{port}: too many open files here");
-    assert_int_equal(s->kind, OUTCOME_NOT_SENT);
-    assert_answered(harness_post(h, "/ok"));
-}
-
 // --- TLS -----------------------------------------------------------------------------------------
 
 static void a_session_is_resumed_on_the_next_connection(void **state)
@@ -490,7 +479,6 @@ int main(void)
         TEST(when_all_refuse_that_is_the_error),
         TEST(an_address_that_is_silent_does_not_hold_up_the_next),
         TEST(an_idle_connection_gives_its_descriptor_to_a_request),
-        TEST(too_many_open_files_are_an_outcome),
         TEST(a_handshake_has_a_bound_of_its_own),
         TEST_TLS(a_session_is_resumed_on_the_next_connection),
         TEST_TLS(a_name_is_told_and_an_address_is_not),

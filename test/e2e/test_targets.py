@@ -2,14 +2,16 @@
 """Which addresses may be called: a server must not become a way into what only it can reach."""
 
 import http.server
+import resource
 import ssl
 import subprocess
 import threading
 
 import pytest
-from harness.jobs import create_job, expect, trigger, wait_for_end
+from harness.jobs import create_job, expect, list_executions, trigger, wait_for_end
 from harness.program import run_to_end
-from harness.times import NEVER_SOON
+from harness.times import EVERY_SECOND, NEVER_SOON
+from harness.wait import wait_until
 
 METADATA = "http://169.254.169.254/latest/meta-data/"
 
@@ -149,6 +151,36 @@ def test_to_trust_nobody_is_refused_at_the_start(database):
     refused = run_to_end("serve", "--db", database, "--ca-only")
     assert refused.returncode == 2
     assert "--ca-only needs --ca-file" in refused.stderr
+
+
+# --- What this machine lacks ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("adapter", ["wire", "curl"])
+def test_without_descriptors_attempts_wait_and_nobody_is_blamed(fleet, database, target, adapter):
+    server = fleet.serve(database, "--dispatch", adapter)
+    url = target.url("/ok/held")
+    job = create_job(server, url, max_retries=0, fresh_connection=True)
+    pid = server.process.pid
+    before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    ids = [trigger(server, job) for _ in range(3)]
+    for execution_id in ids:
+        wait_for_end(server, execution_id, 10)
+    job = expect(server.patch(f"/jobs/{job['id']}", {"schedule": EVERY_SECOND}), 200).json
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (3, before[1]))
+    server.wait_for_event("dispatch.held", 10)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
+
+    def reason():
+        return server.get("/observability/health").json["dispatch"].get("reason", "")
+
+    wait_until(lambda: "attempts are put off" in reason(), 5, "health tells of it")
+    assert server.get("/observability/metrics").json["attempts_held"] > 0
+    due = [e["id"] for e in list_executions(server, job) if e["status"] != "SUCCESS"]
+    ends = [wait_for_end(server, execution_id, 20) for execution_id in due]
+    seen = {(e["status"], e["retry_count"], len(e["attempts"])) for e in ends}
+    assert seen == {("SUCCESS", 0, 1)}
+    assert server.get("/observability/alerts").json["alerts"] == []
 
 
 # --- The server itself ---------------------------------------------------------------------------

@@ -239,7 +239,7 @@ static void check_outcome(struct harness *h, const struct seen *s)
     unsigned times = arrived(h, s->ticket);
     size_t bytes = net.sent[s->ticket];
     bool right = times <= 1;
-    if (s->kind == OUTCOME_NOT_SENT)
+    if (s->kind == OUTCOME_NOT_SENT || s->kind == OUTCOME_HELD)
         right = times == 0 && bytes == 0 && *s->error;
     if (s->kind == OUTCOME_LOST)
         right = right && *s->error;

@@ -79,6 +79,8 @@ struct transfer {
     bool repeated;    // libcurl wanted to send it a second time, and was stopped.
     bool turned_back; // The last hop was forbidden: the answer before it is the last one.
     union address forbidden_address;
+    union address last_address;   // That a socket was opened for.
+    int socket_error;             // With which the last one could not be; 0: it was.
     struct response response;     // Its head; the body is read by libcurl.
     struct request_text location; // Of an answer 3xx, as it came; cut at LOCATION_BYTES_MAX.
     size_t body_bytes;

@@ -19,6 +19,7 @@
 #include "dispatch/words_priv.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/socket.h>
@@ -112,12 +113,15 @@ static curl_socket_t open_socket(void *context, curlsocktype purpose, struct cur
 {
     (void)purpose;
     struct transfer *t = context;
+    memcpy(&t->last_address, &a->addr, MIN(a->addrlen, sizeof t->last_address));
     t->forbidden = !address_policy_allows(t->owner->targets, &a->addr, address_port(&a->addr));
     if (t->forbidden) {
         memcpy(&t->forbidden_address, &a->addr, MIN(a->addrlen, sizeof t->forbidden_address));
         return CURL_SOCKET_BAD;
     }
-    return socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
+    int fd = socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
+    t->socket_error = fd < 0 ? errno : 0;
+    return fd;
 }
 
 // --- Setting up ----------------------------------------------------------------------------------
@@ -214,6 +218,7 @@ static void forget_last_request(struct transfer *t)
     response__init(&t->response, false);
     t->body_bytes = t->location.count = 0;
     t->message[0] = '\0';
+    t->socket_error = 0;
 }
 
 static CURLcode set_method(struct transfer *t, enum job_method method)

@@ -8,6 +8,7 @@
 #include "dispatch/curl/curl_priv.h"
 
 #include "dispatch/retry_after_priv.h"
+#include "dispatch/shortage_priv.h"
 #include "dispatch/words_priv.h"
 
 #include <openssl/x509_vfy.h>
@@ -53,16 +54,24 @@ static void say_code(char out[static ERROR_TEXT_MAX], CURLcode code, const struc
                  *t->message ? t->message : curl_easy_strerror(code));
 }
 
-static void say_connect(char out[static ERROR_TEXT_MAX], const struct transfer *t)
+// Why there is no connection, as an errno.
+static int connect_error(const struct transfer *t)
 {
     long number = 0;
+    if (t->socket_error)
+        return t->socket_error;
+    curl_easy_getinfo(t->easy, CURLINFO_OS_ERRNO, &number);
+    return shortage_or_no_route((int)number, &t->last_address);
+}
+
+static void say_connect(char out[static ERROR_TEXT_MAX], const struct transfer *t)
+{
     if (t->forbidden) {
         const struct sockaddr *a = &t->forbidden_address.any;
         words_forbidden(out, t->owner->targets, a, address_port(a), t->origin);
         return;
     }
-    curl_easy_getinfo(t->easy, CURLINFO_OS_ERRNO, &number);
-    words_connect(out, (int)number, t->origin);
+    words_connect(out, connect_error(t), t->origin);
 }
 
 static void say_tls(char out[static ERROR_TEXT_MAX], CURLcode code, const struct transfer *t)
@@ -112,11 +121,23 @@ static bool is_hopped(const struct transfer *t)
 
 // A head that came whole is the answer, whatever became of the body, unless it leads on and there
 // was no time for that.
-static enum outcome_kind kind_of(const struct transfer *t)
+// Whether this machine lacked something, and the target has nothing to do with it.
+static bool is_held(const struct transfer *t, CURLcode code)
+{
+    if (t->forbidden || t->cancelled)
+        return false;
+    if (code == CURLE_COULDNT_CONNECT)
+        return shortage_is(connect_error(t));
+    return code == CURLE_FAILED_INIT || (code == CURLE_COULDNT_RESOLVE_HOST && shortage_now());
+}
+
+static enum outcome_kind kind_of(const struct transfer *t, CURLcode code)
 {
     if (t->turned_back || (t->response.head_complete && !curl__leads_on(t)))
         return OUTCOME_ANSWERED;
-    return t->sent || is_hopped(t) ? OUTCOME_LOST : OUTCOME_NOT_SENT;
+    if (t->sent || is_hopped(t))
+        return OUTCOME_LOST;
+    return is_held(t, code) ? OUTCOME_HELD : OUTCOME_NOT_SENT;
 }
 
 static void explain(char out[static ERROR_TEXT_MAX], CURLcode code, const struct transfer *t)
@@ -189,7 +210,7 @@ static dur_ms retry_after_ms(const struct transfer *t)
 void curl__verdict(const struct transfer *t, CURLcode code, mono_ms now, struct verdict *out)
 {
     struct attempt *a = &out->outcome.attempt;
-    out->outcome = (struct outcome){.ticket = t->ticket, .kind = kind_of(t)};
+    out->outcome = (struct outcome){.ticket = t->ticket, .kind = kind_of(t, code)};
     a->started_at = t->started_wall;
     a->duration_ms = now - t->started_mono;
     measure(t, a);

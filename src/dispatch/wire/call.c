@@ -15,6 +15,7 @@
 // connection. What slips through is what crosses the request on its way. Connections are not kept
 // for longer than targets usually keep them, so that this is rare.
 
+#include "dispatch/shortage_priv.h"
 #include "dispatch/wire/wire_priv.h"
 
 #include <errno.h>
@@ -335,7 +336,9 @@ void call__resolved(struct call *c)
 void call__unconnected(struct call *c, int error)
 {
     c->error = error;
-    if (c->stage == STAGE_RESOLVE)
+    if (c->stage == STAGE_RESOLVE) // c-ares does not tell why; a name server has a socket too.
+        c->error = shortage_now();
+    if (c->stage == STAGE_RESOLVE && !c->error)
         call__trouble(c, TROUBLE_RESOLVE);
     else
         call__end(c, END_CONNECT);

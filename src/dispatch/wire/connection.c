@@ -6,6 +6,7 @@
 
 #define _GNU_SOURCE // SOCK_NONBLOCK
 
+#include "dispatch/shortage_priv.h"
 #include "dispatch/wire/wire_priv.h"
 
 #include <errno.h>
@@ -66,7 +67,7 @@ struct connection *connection__open(struct target *t, struct call *c, const unio
         return NULL;
     }
     set_options(fd);
-    *error = begin_connect(fd, *to, t->port);
+    *error = shortage_or_no_route(begin_connect(fd, *to, t->port), to);
     struct connection *n = xcalloc(1, sizeof *n);
     n->source = (struct loop_source){.fd = fd, .ready = ready, .context = n};
     n->events = EPOLLOUT;

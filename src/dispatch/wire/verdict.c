@@ -7,6 +7,7 @@
 
 #include "dispatch/excerpt_priv.h"
 #include "dispatch/retry_after_priv.h"
+#include "dispatch/shortage_priv.h"
 #include "dispatch/wire/wire_priv.h"
 
 static void explain(char out[static ERROR_TEXT_MAX], const struct call *c)
@@ -54,7 +55,10 @@ void call__verdict(const struct call *c, mono_ms now, struct verdict *out)
     struct attempt *a = &out->outcome.attempt;
     const struct hops *h = c->hops;
     bool hopped = h && h->taken > 0;
-    enum outcome_kind failed = c->sent || hopped ? OUTCOME_LOST : OUTCOME_NOT_SENT;
+    bool held = c->ending == END_CONNECT && shortage_is(c->error);
+    enum outcome_kind failed = c->sent || hopped ? OUTCOME_LOST
+                               : held            ? OUTCOME_HELD
+                                                 : OUTCOME_NOT_SENT;
     out->outcome = (struct outcome){.ticket = c->ticket,
                                     .kind = c->ending == END_ANSWERED ? OUTCOME_ANSWERED : failed};
     a->started_at = c->started_wall;

@@ -464,6 +464,12 @@ void rig_lose_behind(struct rig *r, size_t send, const char *redirects, const ch
     end_attempt(r, send, &o);
 }
 
+void rig_hold(struct rig *r, size_t send, const char *error)
+{
+    struct outcome o = {.kind = OUTCOME_HELD, .attempt.error = error};
+    end_attempt(r, send, &o);
+}
+
 void rig_refuse(struct rig *r, size_t send, const char *error)
 {
     struct outcome o = {.kind = OUTCOME_NOT_SENT, .attempt.error = error};

@@ -106,6 +106,7 @@ void rig_lose(struct rig *r, size_t send, const char *error); // After the first
 // The same behind redirects that were followed.
 void rig_lose_behind(struct rig *r, size_t send, const char *redirects, const char *error);
 void rig_refuse(struct rig *r, size_t send, const char *error); // Before it.
+void rig_hold(struct rig *r, size_t send, const char *error);   // For want of something here.
 
 // --- What the store knows ---
 

@@ -467,6 +467,85 @@ static void what_came_of_an_answer_is_kept_whether_it_is_good_or_bad(void **stat
     }
 }
 
+// --- What this machine lacks ---
+
+// The attempt did not happen: no retry is used up, no row of it is written, its number is given
+// again, and nobody is told that the target is down.
+static void an_attempt_that_is_held_did_not_happen(void **state)
+{
+    (void)state;
+    struct job *j = job_of(ONCE);
+    j->max_retries = 0;
+    job_id id;
+    struct rig *r = rig_sent(j, &id);
+    dur_ms waits[] = {250, 500, 1000, 2000, 4000, 5000, 5000};
+    for (size_t i = 0; i < COUNT_OF(waits); i++) {
+        rig_hold(r, i, "cannot connect to a.test:80: too many open files here");
+        rig_record(r);
+        rig_run(r, waits[i] - 1);
+        assert_int_equal(r->send_count, i + 1);
+        rig_run(r, 1);
+        assert_int_equal(r->send_count, i + 2);
+        assert_int_equal(r->sends[i + 1].attempt, 1);
+    }
+    for (size_t i = COUNT_OF(waits); i < 80; i++) { // More than open a breaker.
+        rig_hold(r, i, "cannot connect to a.test:80: too many open files here");
+        rig_run(r, 5000);
+    }
+    assert_int_equal(core_status(r->core).hosts_down, 0);
+    rig_answer(r, r->send_count - 1, 200);
+    rig_record(r);
+    struct execution e = rig_row(r, id, AT);
+    assert_int_equal(e.state, EXECUTION_SUCCESS);
+    assert_int_equal(e.attempts, 1);
+    assert_int_equal(e.retry_count, 0);
+    assert_int_equal(rig_alerts(r, id, ALERT_FAILURE), 0);
+    assert_int_equal(rig_alerts(r, 0, ALERT_TARGET_DOWN), 0);
+    rig_free(r);
+}
+
+static void a_retry_that_is_held_is_still_the_retry(void **state)
+{
+    (void)state;
+    struct job *j = job_of(ONCE);
+    j->max_retries = 1;
+    job_id id;
+    struct rig *r = rig_sent(j, &id);
+    rig_answer(r, 0, 500);
+    rig_run(r, 1000);
+    assert_int_equal(r->send_count, 2);
+    rig_hold(r, 1, "too many open files here");
+    rig_run(r, 250);
+    assert_int_equal(r->send_count, 3);
+    assert_int_equal(r->sends[2].attempt, 2);
+    rig_answer(r, 2, 500);
+    rig_record(r);
+    struct execution e = rig_row(r, id, AT);
+    assert_int_equal(e.state, EXECUTION_FAILED);
+    assert_int_equal(e.attempts, 2);
+    assert_int_equal(e.retry_count, 1);
+    rig_free(r);
+}
+
+// Nothing was sent, so an at-most-once job may go on, also after a crash while it waits.
+static void a_held_attempt_of_an_at_most_once_job_is_made_later(void **state)
+{
+    (void)state;
+    struct job *j = job_of(ONCE);
+    j->type = JOB_ATMOST_ONCE;
+    job_id id;
+    struct rig *r = rig_sent(j, &id);
+    rig_hold(r, 0, "too many open files here");
+    rig_record(r);
+    rig_crash(r, 100);
+    rig_run(r, 10000);
+    assert_int_equal(r->send_count, 2);
+    rig_answer(r, 1, 200);
+    rig_record(r);
+    assert_int_equal(rig_row(r, id, AT).state, EXECUTION_SUCCESS);
+    rig_free(r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -489,6 +568,9 @@ int main(void)
         cmocka_unit_test(at_most_once_is_sent_again_only_when_no_byte_left),
         cmocka_unit_test(at_most_once_does_not_retry_a_bad_answer),
         cmocka_unit_test(what_came_of_an_answer_is_kept_whether_it_is_good_or_bad),
+        cmocka_unit_test(an_attempt_that_is_held_did_not_happen),
+        cmocka_unit_test(a_retry_that_is_held_is_still_the_retry),
+        cmocka_unit_test(a_held_attempt_of_an_at_most_once_job_is_made_later),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
