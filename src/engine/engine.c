@@ -88,6 +88,15 @@ static void outcome(void *context, const struct outcome *o)
 
 // --- Mail ---
 
+// On either of the two threads.
+static void note_begun(struct engine *e)
+{
+    pthread_mutex_lock(&e->lock);
+    e->has_begun = true;
+    pthread_cond_broadcast(&e->turned);
+    pthread_mutex_unlock(&e->lock);
+}
+
 static void set_stalled(struct engine *e, enum err cause)
 {
     e->stalled = cause;
@@ -103,6 +112,7 @@ static void recorded(struct engine *e, uint64_t sequence)
     }
     step(e, &(struct event){.kind = EVENT_RECORDED, .sequence = sequence});
     engine__release(&e->held, sequence);
+    note_begun(e);
 }
 
 static void stalled(struct engine *e, enum err cause)
@@ -111,6 +121,7 @@ static void stalled(struct engine *e, enum err cause)
     set_stalled(e, cause);
     if (begins)
         step(e, &(struct event){.kind = EVENT_STORE, .healthy = false});
+    note_begun(e);
 }
 
 struct zone_list {
@@ -303,6 +314,7 @@ static void store_room_changed(void *context, bool is_low, const struct store_ro
 static void store_failed(void *context, const struct fault *f)
 {
     struct engine *e = context;
+    note_begun(e);
     log_error("store.lost", LOG_TEXT("error", err_text(f->code)), LOG_TEXT("detail", f->text));
     e->store_lost(f);
 }
@@ -370,7 +382,7 @@ enum err engine_start(struct engine *e, struct fault *f)
     pthread_setname_np(e->thread, "engine");
     e->thread_runs = true;
     pthread_mutex_lock(&e->lock);
-    while (e->status.turned_at == 0)
+    while (e->status.turned_at == 0 || !e->has_begun)
         pthread_cond_wait(&e->turned, &e->lock);
     pthread_mutex_unlock(&e->lock);
     return ERR_OK;

@@ -120,6 +120,7 @@ struct engine {
     pthread_cond_t turned;
     mono_ms held_told; // When the log said last that attempts are put off.
     struct engine_status status;
+    bool has_begun; // What the start wrote is durable, or it is known why it is not.
     _Atomic(enum err) refuse_writes; // Mirrors `stalled` for engine_submit.
     _Atomic bool room_is_low;        // Only the reserve of the disk is left.
     void (*store_lost)(const struct fault *f);

@@ -130,6 +130,15 @@ static void a_stall_is_called_what_it_is(void **state)
     }
 }
 
+// What clients then ask for is answered by what the start has written.
+static void a_start_is_durable_when_it_returns(void **state)
+{
+    (void)state;
+    struct progress p;
+    assert_int_equal(store_get_progress(rig.inner, &p, NULL), ERR_OK);
+    assert_int_equal(p.epoch, 1);
+}
+
 // The row of the execution becomes durable when the engine's thread has ended. It is for the next
 // life to send the request: nobody would hear of its outcome now.
 static void a_stop_sends_nothing_that_waited_for_its_commit(void **state)
@@ -180,6 +189,7 @@ int main(void)
         RIG_TEST(the_reply_to_a_create_carries_the_job),
         RIG_TEST(a_reply_that_is_dropped_takes_its_job_along),
         RIG_TEST(a_stall_is_called_what_it_is),
+        RIG_TEST(a_start_is_durable_when_it_returns),
         RIG_TEST(a_stop_sends_nothing_that_waited_for_its_commit),
         cmocka_unit_test(deadlines_know_milliseconds),
     };
