@@ -23,6 +23,7 @@ struct api {
     struct web_names names;
     atomic_bool draining;
     atomic_uint imports; // Under way.
+    atomic_uint exports; // The same, of whole ones.
 };
 
 // --- problem.c: everything that can be refused, as application/problem+json ----------------------
@@ -92,6 +93,9 @@ void answer_json(struct api_request *r, unsigned status, json_t *json);
 void answer_text(struct api_request *r, unsigned status, const char *content_type, char *text,
                  size_t bytes);
 void answer_nothing(struct api_request *r, unsigned status);
+// Begins a streaming answer and frees the request; the exchange goes on (server_priv.h).
+void answer_stream(struct api_request *r, unsigned status, const char *content_type,
+                   const struct exchange_stream_calls *calls);
 void answer_problem(struct api_request *r, const struct problem *p);
 
 // A service_done: calls r->succeed, or answers the problem.

@@ -1,94 +1,153 @@
 // SPDX-License-Identifier: MIT
 // export.c: all jobs as one text that POST /import reads back: {"version":1,"jobs":[...]}.
 //
-// Jobs are read page by page and written as text at once, so that no more than a page of them is
-// held in another form. The whole has a bound; whoever has more jobs asks for pages.
+// The whole may be far larger than what a server should hold, and a client may take its time, so it
+// is a streaming answer: a thread of its own reads a few jobs, writes them, and waits until the
+// client has taken what was written. There are few such threads. With `limit` it is a page like
+// that of any list.
 
-#include "api/api_priv.h"
+#include "api/export_priv.h"
 #include "api/import_priv.h"
+#include "base/metrics.h"
 #include "base/stream.h"
 
-#define EXPORT_BYTES_MAX (64 * 1024 * 1024)
-#define PAGE_JOBS 500
+#include <stdio.h>
+#include <string.h>
 
-struct export
-{
+#define JOBS_AT_ONCE 100
+#define BYTES_AT_ONCE (64 * 1024)
+#define BYTES_OF_A_WRITE (16 * 1024) // Less than what may wait for a client.
+
+// --- Jobs as text --------------------------------------------------------------------------------
+
+// Some jobs, one behind the other.
+struct portion {
     FILE *out;
     char *text;
-    size_t bytes;
+    size_t text_bytes;
+    size_t bytes; // So far, before the stream is closed.
+    size_t bytes_max;
     size_t jobs_max;
     size_t jobs;
-    size_t seen; // Of the page that is being read.
+    bool goes_on; // Other jobs stand before: a comma comes first.
     job_id last;
-    bool more; // There are jobs beyond jobs_max.
+    bool more;
 };
 
-static enum err write_job(void *context, const struct job *j)
+static void portion_begin(struct portion *p, job_id after, bool goes_on)
 {
-    struct export *e = context;
-    e->seen++;
-    if (e->jobs == e->jobs_max) {
-        e->more = true;
-        return ERR_OK;
+    p->last = after;
+    p->goes_on = goes_on;
+    p->out = stream_open(&p->text, &p->text_bytes);
+}
+
+static enum err add_job(void *context, const struct job *j)
+{
+    struct portion *p = context;
+    if (p->jobs == p->jobs_max || p->bytes >= p->bytes_max) {
+        p->more = true;
+        return ERR_LIMIT;
     }
     json_t *json = json_job_writable(j);
-    fputs(e->jobs ? ",\n" : "\n", e->out);
-    json_dumpf(json, e->out, JSON_COMPACT);
+    char *text = json_dumps(json, JSON_COMPACT);
     json_decref(json);
-    e->last = j->id;
-    e->jobs++;
+    p->bytes += strlen(text);
+    fprintf(p->out, "%s%s", p->goes_on || p->jobs ? ",\n" : "\n", text);
+    free(text);
+    p->last = j->id;
+    p->jobs++;
     return ERR_OK;
 }
 
-static enum err write_jobs(struct api_request *r, struct export *e, struct problem *p)
+// One row more than there may be tells whether there are others.
+static enum err portion_fill(struct portion *p, struct service *s, struct service_problem *problem)
 {
-    do {
-        struct job_query q = {.is_active = -1, .after = e->last, .limit = PAGE_JOBS};
-        e->seen = 0;
-        enum err err = service_list_jobs(r->api->service, &q, write_job, e, &p->what);
-        if (err)
-            return err;
-        if (ftell(e->out) > EXPORT_BYTES_MAX)
-            return refuse(p, ERR_LIMIT, REFUSED_PARAMETER, "limit",
-                          "all jobs together are more than %d MiB; ask for pages with limit and "
-                          "cursor",
-                          EXPORT_BYTES_MAX >> 20);
-    } while (e->seen == PAGE_JOBS && !e->more);
-    return ERR_OK;
+    struct job_query q = {.is_active = -1, .after = p->last, .limit = p->jobs_max + 1};
+    enum err err = service_list_jobs(s, &q, add_job, p, problem);
+    return err == ERR_LIMIT && p->more ? ERR_OK : err;
 }
 
-static void write_end(struct api_request *r, struct export *e)
+// --- One page ------------------------------------------------------------------------------------
+
+static enum err answer_page(struct api_request *r, job_id after, size_t limit, struct problem *p)
 {
+    struct portion page = {.bytes_max = PAGE_BYTES_MAX, .jobs_max = limit};
+    portion_begin(&page, after, false);
+    fprintf(page.out, "{\"version\":%d,\"jobs\":[", EXPORT_VERSION);
+    enum err err = portion_fill(&page, r->api->service, &p->what);
     char cursor[CURSOR_BYTES];
-    cursor_format(CURSOR_JOBS, &(struct cursor){.id = e->last}, cursor);
-    if (e->more) {
-        page_add_link(r, cursor);
-        fprintf(e->out, "\n],\"next_cursor\":\"%s\"}\n", cursor);
-    } else {
-        fprintf(e->out, "\n],\"next_cursor\":null}\n");
+    cursor_format(CURSOR_JOBS, &(struct cursor){.id = page.last}, cursor);
+    if (page.more)
+        fprintf(page.out, "\n],\"next_cursor\":\"%s\"}\n", cursor);
+    else
+        fputs("\n],\"next_cursor\":null}\n", page.out);
+    stream_close(page.out);
+    if (err) {
+        free(page.text);
+        return err;
     }
+    if (page.more)
+        page_add_link(r, cursor);
+    answer_text(r, 200, "application/json", page.text, page.text_bytes);
+    return ERR_OK;
+}
+
+// --- The whole -----------------------------------------------------------------------------------
+
+// Writes in pieces, each as soon as there is room for it. ERR_CLOSED: nobody reads any more.
+static enum err write_text(struct export_stream *s, const char *text, size_t bytes)
+{
+    enum err err = ERR_OK;
+    while (bytes > 0 && !err) {
+        size_t piece = MIN(bytes, BYTES_OF_A_WRITE);
+        err = export_stream_write(s, text, piece);
+        text += piece;
+        bytes -= piece;
+    }
+    return err;
+}
+
+static enum err write_portion(struct export_stream *s, struct service *service, job_id *after,
+                              bool *goes_on, bool *more)
+{
+    struct service_problem problem;
+    struct portion p = {.bytes_max = BYTES_AT_ONCE, .jobs_max = JOBS_AT_ONCE};
+    portion_begin(&p, *after, *goes_on);
+    enum err err = portion_fill(&p, service, &problem);
+    stream_close(p.out);
+    if (!err)
+        err = write_text(s, p.text, p.text_bytes);
+    free(p.text);
+    *after = p.last;
+    *goes_on = *goes_on || p.jobs > 0;
+    *more = p.more;
+    return err;
+}
+
+// What ends early, because the client went away, the server stops or the database fails, is no
+// JSON.
+void export_write(struct export_stream *s, struct service *service, job_id after)
+{
+    char text[64];
+    bool goes_on = false, more = true;
+    snprintf(text, sizeof text, "{\"version\":%d,\"jobs\":[", EXPORT_VERSION);
+    enum err err = write_text(s, text, strlen(text));
+    while (more && !err)
+        err = write_portion(s, service, &after, &goes_on, &more);
+    static const char end[] = "\n],\"next_cursor\":null}\n";
+    if (!err)
+        err = write_text(s, end, strlen(end));
+    (void)err; // The last thing that could be said has been.
 }
 
 enum err handle_export(struct api_request *r, struct problem *p)
 {
-    struct export e = {.jobs_max = SIZE_MAX};
+    size_t limit = 0;
     struct cursor from = {0};
-    enum err err = query_limit(r, &e.jobs_max, p);
+    enum err err = query_limit(r, &limit, p);
     if (!err)
         err = query_cursor(r, CURSOR_JOBS, &from, p);
     if (err)
         return err;
-
-    e.last = from.id;
-    e.out = stream_open(&e.text, &e.bytes);
-    fprintf(e.out, "{\"version\":%d,\"jobs\":[", EXPORT_VERSION);
-    err = write_jobs(r, &e, p);
-    if (!err)
-        write_end(r, &e);
-    stream_close(e.out);
-    if (err)
-        free(e.text);
-    else
-        answer_text(r, 200, "application/json", e.text, e.bytes);
-    return err;
+    return limit ? answer_page(r, from.id, limit, p) : export_start(r, from.id, p);
 }

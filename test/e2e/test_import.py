@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: MIT
 """POST /import, GET /export and `carillon import crontab`: jobs that come and go as text."""
 
+import re
+import socket
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from harness import ledger
-from harness.jobs import create_job, expect, trigger, wait_for_end
-from harness.program import run_to_end
+from harness.jobs import create_job, create_jobs, expect, trigger, wait_for_end
+from harness.program import BINARY, run_to_end
+from harness.wait import wait_until
 
 CRONTAB = "text/x-crontab"
 
@@ -380,3 +384,58 @@ def test_the_command_says_why_it_cannot_import(server, tmp_path):
     assert run_to_end("import", "crontab", "/no/such/file").returncode == 2
     assert run_to_end("import").returncode == 2
     assert job_count(server) == 0
+
+
+# --- An export that is large ---------------------------------------------------------------------
+
+LARGE = 80  # Jobs of 256 KiB each: more than all buffers on the way hold.
+
+
+@pytest.fixture
+def large(server):
+    job = {"schedule": "@yearly", "api": "http://127.0.0.1:4/", "body": "x" * (256 * 1024)}
+    create_jobs(server, [job] * LARGE)
+    return server
+
+
+def memory_kib(server):
+    status = Path(f"/proc/{server.process.pid}/status").read_text()
+    return int(re.search(r"VmRSS:\s+(\d+)", status)[1])
+
+
+def ask_and_read_nothing(server):
+    s = socket.socket()
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 * 1024)
+    s.connect(("127.0.0.1", server.port))
+    s.sendall(b"GET /export HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+    assert s.recv(15) == b"HTTP/1.1 200 OK"
+    return s
+
+
+def test_a_large_export_comes_in_pieces_and_waits_for_its_reader(large):
+    before = memory_kib(large)
+    readers = [ask_and_read_nothing(large) for _ in range(2)]
+    third = expect(large.get("/export"), 503)
+    assert third.json["type"] == "/problems/busy" and "Retry-After" in third.headers
+    expect(large.get("/livez"), 200)  # Nobody else waits for them.
+    expect(large.get("/jobs?limit=1"), 200)
+    if "asan" not in str(BINARY):  # Which keeps what was freed.
+        assert memory_kib(large) - before < 16 * 1024  # Neither text is held.
+
+    data = b""
+    while piece := readers[0].recv(1 << 20):
+        data += piece
+    assert data.endswith(b"0\r\n\r\n") and data.count(b'"schedule":"@yearly"') == LARGE
+    for reader in readers:
+        reader.close()
+    wait_until(lambda: large.get("/export").status == 200, 10, "there is room for another")
+    assert len(expect(large.get("/export"), 200).json["jobs"]) == LARGE
+
+
+def test_a_page_of_an_export_is_bounded_too(large):
+    head = expect(large.request("HEAD", "/export"), 200)
+    assert head.body == b"" and head.headers["Content-Type"] == "application/json"
+    page = expect(large.get("/export?limit=500"), 200)
+    assert len(page.body) < 8.5 * 1024 * 1024 and page.json["next_cursor"]
+    rest = expect(large.get(f"/export?cursor={page.json['next_cursor']}"), 200).json["jobs"]
+    assert len(page.json["jobs"]) + len(rest) == LARGE
