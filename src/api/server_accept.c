@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 #define REST_MS 20 // When no descriptor is left.
-#define STEP_MS 1  // When a thread does not keep up.
+#define STEP_MS 1  // When no thread keeps up.
 
 static void rest(int ms)
 {
@@ -39,15 +39,16 @@ static void find_local(struct server *s, struct arrival *a)
         (void)!getsockname(a->fd, &a->local.any, &bytes);
 }
 
+// The thread with the fewest connections; NULL when none of them keeps up.
 static struct server_thread *choose(struct server *s)
 {
     struct server_thread *best = NULL;
     unsigned fewest = 0;
     for (size_t i = 0; i < s->threads_count; i++) {
         struct server_thread *t = s->threads[i];
-        unsigned has = atomic_load_explicit(&t->connections, memory_order_relaxed) +
-                       atomic_load_explicit(&t->arriving, memory_order_relaxed);
-        if (!best || has < fewest) {
+        unsigned arriving = atomic_load_explicit(&t->arriving, memory_order_relaxed);
+        unsigned has = atomic_load_explicit(&t->connections, memory_order_relaxed) + arriving;
+        if (arriving < t->reserve_max && (!best || has < fewest)) {
             best = t;
             fewest = has;
         }
@@ -62,8 +63,8 @@ static void hand_over(struct server *s, int fd, const union socket_address *peer
     a->fd = fd;
     a->peer = *peer;
     find_local(s, a);
-    struct server_thread *t = choose(s);
-    while (atomic_load_explicit(&t->arriving, memory_order_relaxed) >= t->reserve_max)
+    struct server_thread *t;
+    while (!(t = choose(s)))
         rest(STEP_MS);
     atomic_fetch_add_explicit(&t->arriving, 1, memory_order_relaxed);
     if (mailbox_post_always(t->mailbox, &a->mail.mail)) {
