@@ -248,13 +248,13 @@ def test_queries_keep_nobody_waiting_who_asks_for_health(hostile):
     database, the others are told to come back, and neither health nor a new job waits for them."""
     server = hostile("--query-threads", "1", "--queries-max", "8")
     for number in range(30):
-        create_job(server, "http://127.0.0.1:9/", body="b" * 200_000, name=f"large {number}")
+        create_job(server, "http://127.0.0.1:4/", body="b" * 200_000, name=f"large {number}")
     with contextlib.ExitStack() as stack:
         clients = [stack.enter_context(connect(server)) for _ in range(200)]
         for s in clients:
             s.send(GET[:-2].replace(b"/jobs", b"/jobs?limit=500") + b"\r\n\r\n")
         check_livez(server)
-        create_job(server, "http://127.0.0.1:9/")
+        create_job(server, "http://127.0.0.1:4/")
         wait_until(lambda: len(readable(clients)) == len(clients), 60, "each answer has begun")
         assert {answer_of(s) for s in clients} == {200, 503}
 
@@ -278,7 +278,7 @@ def test_long_bodies_hold_a_bounded_memory(hostile):
 def test_the_bodies_of_all_jobs_are_bounded(hostile):
     """What would go beyond is refused; what is there can become shorter, and makes room."""
     server = hostile("--jobs-memory", "1")
-    large = {"schedule": "@yearly", "api": "http://127.0.0.1:9/", "body": "b" * 250_000}
+    large = {"schedule": "@yearly", "api": "http://127.0.0.1:4/", "body": "b" * 250_000}
     jobs = [expect(server.post("/jobs", large), 201).json for _ in range(4)]
     refused = expect(server.post("/jobs", large), 429)
     assert refused.json["type"] == "/problems/limit-reached" and "bodies" in refused.json["error"]

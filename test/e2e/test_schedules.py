@@ -53,13 +53,13 @@ def test_a_job_in_a_zone_of_its_own_fires_by_the_clocks_there(server, target):
 def test_a_hashed_date_is_one_that_exists(shared_server):
     """The 31st of February and its like would have been that of five jobs in twelve."""
     for _ in range(24):
-        job = create_job(shared_server, "http://127.0.0.1:9/", "0 0 31 H *")
+        job = create_job(shared_server, "http://127.0.0.1:4/", "0 0 31 H *")
         assert (job["is_active"], job["finished"], len(job["next_runs"])) == (True, False, 5)
 
 
 def test_a_job_that_would_never_run_is_refused_whoever_asks(shared_server):
     """With an end within a day, a hashed day of the month is over for nearly every id."""
-    api = "http://127.0.0.1:9/"
+    api = "http://127.0.0.1:4/"
     soon = wall_text(now_ms() + 3600_000)
     vain = {"schedule": "H H H H *", "end_at": soon}
     never = {"schedule": "0 0 H(30-31) 2 *"}
