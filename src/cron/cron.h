@@ -220,7 +220,7 @@ const char *cron_warning_name(enum cron_warning_code code); // "both_days", "gap
 
 struct cron_warning {
     enum cron_warning_code code;
-    char text[192]; // One sentence for a person.
+    char text[256]; // One sentence for a person.
 };
 
 // What is legal but may surprise, for a schedule created at `now`: at most one warning of each
