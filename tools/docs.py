@@ -31,11 +31,13 @@ class Code(NamedTuple):
 
 
 class Table(NamedTuple):
-    """The tables between `heading`, without its `#` signs, and the next heading of any level."""
+    """The tables between `heading`, without its `#` signs, and the next heading of any level. With
+    `value`, a name is followed by a blank and the whole cell in that column."""
 
     path: str
     heading: str
     column: int = 0
+    value: int | None = None
 
 
 class Check(NamedTuple):
@@ -93,9 +95,9 @@ CHECKS = (
         Table("docs/api.md", "Kinds of alerts"),
     ),
     Check(
-        "type of a problem",
-        Code("src/api/problem.c", r'\{\d{3}, "([a-z-]+)"'),
-        Table("docs/api.md", "Errors"),
+        "type and status of a problem",
+        Code("src/api/problem.c", r'\{(\d{3}), "([a-z-]+)"', form="{1} {0}"),
+        Table("docs/api.md", "Errors", value=1),
     ),
     Check(
         "reserved header",
@@ -219,7 +221,9 @@ def names_in_table(table):
     names = set()
     for line in section(table):
         if line.startswith("|") and len(cells(line)) > table.column:
-            names.update(re.findall(r"`([^`]+)`", cells(line)[table.column]))
+            value = "" if table.value is None else f" {cells(line)[table.value]}"
+            found = re.findall(r"`([^`]+)`", cells(line)[table.column])
+            names.update(name + value for name in found)
     return names
 
 
