@@ -20,9 +20,9 @@ def restore(backup, database, code=0):
 
 
 def make_backup(server, database, backup):
-    create_job(server, "http://127.0.0.1:1/", name="before")
+    create_job(server, "http://127.0.0.1:4/", name="before")
     assert run_to_end("backup", backup, "--db", database).returncode == 0
-    create_job(server, "http://127.0.0.1:1/", name="after")
+    create_job(server, "http://127.0.0.1:4/", name="after")
 
 
 def test_a_backup_replaces_a_database_and_its_log(fleet, target, database, tmp_path):
@@ -88,6 +88,22 @@ def test_what_is_no_backup_replaces_nothing(fleet, database, tmp_path):
     server = fleet.serve(database)
     assert names_of(server) == ["before", "after"]
     server.stop()
+
+
+def test_what_is_no_database_is_not_replaced(fleet, database, tmp_path):
+    """A folder that is named instead of the database in it stays where it is."""
+    backup = tmp_path / "backup.db"
+    server = fleet.serve(database)
+    make_backup(server, database, backup)
+    server.stop()
+    folder, pipe = tmp_path / "folder", tmp_path / "pipe"
+    folder.mkdir()
+    os.mkfifo(pipe)
+    before = sorted(os.listdir(tmp_path))
+    for place, words in ((folder, "is a folder, not a database"), (pipe, "not a regular file")):
+        assert words in restore(backup, place, code=1)
+        (tmp_path / f"{place.name}.lock").unlink()
+        assert sorted(os.listdir(tmp_path)) == before
 
 
 def test_a_backup_makes_a_database_where_there_was_none(fleet, database, tmp_path):

@@ -74,7 +74,7 @@ enum err sqlite_fault(sqlite3 *db, const char *what, struct fault *f)
 
 // Says what a person would want to know before SQLite says "unable to open database file". The
 // folder must be writable, since the log lies beside the database.
-static enum err check_path(const char *path, struct fault *f)
+enum err sqlite_check_path(const char *path, struct fault *f)
 {
     struct stat st;
     if (stat(path, &st) == 0) {
@@ -212,7 +212,7 @@ static enum err read_progress(struct sqlite_store *s, struct fault *f)
 
 static enum err open_store(struct sqlite_store *s, struct fault *f)
 {
-    enum err err = check_path(s->path, f);
+    enum err err = sqlite_check_path(s->path, f);
     if (!err)
         err = sqlite_restore_finish(s->path, f);
     if (!err)

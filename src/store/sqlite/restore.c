@@ -220,6 +220,13 @@ static enum err check_backup(const char *path, const char *backup, struct fault 
     return sqlite_check_whole(backup, f);
 }
 
+// What is moved away is a database or nothing: never a folder with somebody's database in it.
+static enum err check(const char *path, const char *backup, struct fault *f)
+{
+    enum err err = sqlite_check_path(path, f);
+    return err ? err : check_backup(path, backup, f);
+}
+
 // Whose the database is to be, when root restores it: whose it was, else whose the folder is.
 static const struct stat *find_owner(const char *path, struct stat *st)
 {
@@ -262,7 +269,7 @@ static enum err make_copy(const struct restore *r, const char *backup, struct fa
 
 static enum err run(struct restore *r, const char *backup, struct fault *f)
 {
-    enum err err = check_backup(r->path, backup, f);
+    enum err err = check(r->path, backup, f);
     if (!err)
         err = read_note(r, f);
     if (!err)

@@ -94,8 +94,10 @@ MUST_CHECK enum err sqlite_each_bad_row(sqlite3 *db, row_finding *found, void *c
     "FILE "                                                                                        \
     ".dump (see docs/operations.md)"
 
-// --- Opening and errors (open.c, schema.c, statements.c)
-// ---------------------------------------------------
+// --- Opening and errors (open.c, schema.c, statements.c) -------------------------------------
+
+// Whether a database is at `path`, or could be made there. ERR_STORE_OPEN tells why not.
+MUST_CHECK enum err sqlite_check_path(const char *path, struct fault *f);
 
 // A statement to prepare. "%s" in `sql` stands for what `make` says of `map`; both may be NULL.
 struct sql {
