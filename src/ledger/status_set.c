@@ -10,7 +10,7 @@
 const struct status_set status_set_2xx = {
     .bits = {[1] = UINT64_MAX << 36, [2] = UINT64_MAX, [3] = UINT64_MAX >> 56}};
 
-// Three digits at *p, from 100 to 599.
+// Three digits at *p, from 100 to 599; where there are none, *p stays.
 static bool scan_status(const char **p, unsigned *out)
 {
     unsigned value = 0;
@@ -20,9 +20,11 @@ static bool scan_status(const char **p, unsigned *out)
             return false;
         value = value * 10 + (unsigned)(*at - '0');
     }
+    if (value < STATUS_MIN || value > STATUS_MAX)
+        return false;
     *p = at;
     *out = value;
-    return value >= STATUS_MIN && value <= STATUS_MAX;
+    return true;
 }
 
 static void add(struct status_set *s, unsigned status)

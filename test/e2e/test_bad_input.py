@@ -142,6 +142,14 @@ def test_a_bad_field_is_refused_by_name(busy, body, field):
     check_well(busy)
 
 
+@pytest.mark.parametrize("text, place", [("999", "999"), ("200,099", "099"), ("2xx", "2xx")])
+def test_a_status_that_is_none_is_shown(busy, text, place):
+    problem = check_problem(
+        busy.post("/jobs", {**GOOD, "success_status": text}), 400, "invalid-field"
+    )
+    assert f'at "{place}"' in problem["error"]
+
+
 def test_a_bad_type_is_told_what_types_there_are(busy):
     problem = check_problem(busy.post("/jobs", {**GOOD, "type": "ONCE"}), 400, "invalid-field")
     assert "ATLEAST_ONCE" in problem["error"] and "ATMOST_ONCE" in problem["error"]
