@@ -128,7 +128,7 @@ static enum err prepare(struct known *k, struct service_problem *p)
         const char *name = k->versions.rows[i].timezone;
         err = zone_find(name, &k->spans[i].zone, NULL);
         if (err)
-            service_refuse(p, err, PROBLEM_STORE, NULL,
+            service_refuse(p, err, PROBLEM_UNUSABLE, NULL,
                            "the time zone '%.64s' cannot be read on this server", name);
     }
     k->facts.spans = k->spans;

@@ -39,6 +39,19 @@ static void a_new_store_is_empty(void **state)
 
 // --- Round trips -----------------------------------------------------------------------------
 
+// Of an authority that signs nothing. What is no certificate would not come back.
+static const char certificate[] =
+    "-----BEGIN CERTIFICATE-----\n"
+    "MIIBbjCCARWgAwIBAgIUAV5g7E6kbBJu2G0z6Gie8WY1okEwCgYIKoZIzj0EAwIw\n"
+    "DDEKMAgGA1UEAwwBYTAgFw0yNjExMjgxNTE3MDZaGA8yMTI2MTEwNDE1MTcwNlow\n"
+    "DDEKMAgGA1UEAwwBYTBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABBLloha4gDWO\n"
+    "TCn14Bm5FM+zy/zMt5+Mjz1JkHHcBRry9FPEPyaNR1nMyJ5qeV/+VAPYlGfvGCnc\n"
+    "tAMVj/bO6jyjUzBRMB0GA1UdDgQWBBQ2AErPiLhPvS+4BYVnqT5UzSoOVzAfBgNV\n"
+    "HSMEGDAWgBQ2AErPiLhPvS+4BYVnqT5UzSoOVzAPBgNVHRMBAf8EBTADAQH/MAoG\n"
+    "CCqGSM49BAMCA0cAMEQCID6cEM9TIlbwnOVhHFDX9riPAi6r9toqKICEiGbuRs5i\n"
+    "AiBpMphzkmiyFu5MY+pBGfFpEY9oeiyYKMdrrlBLBF4XsA==\n"
+    "-----END CERTIFICATE-----\n";
+
 // Every member differs from its default and from its neighbours.
 static struct job *full_job(job_id id)
 {
@@ -70,7 +83,7 @@ static struct job *full_job(job_id id)
     j->permanent_4xx = true;
     j->redirects = 9;
     j->tls_verify = false;
-    job_set_text(&j->tls_ca, "-----BEGIN CERTIFICATE-----\n");
+    job_set_text(&j->tls_ca, certificate);
     j->fresh_connection = true;
     j->response_excerpt_bytes = 65535;
     j->timeout_ms = 3600000;

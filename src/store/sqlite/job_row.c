@@ -6,6 +6,7 @@
 // what no version writes is read as its default and named in the job's `damaged`. Schedule and time
 // zone are not judged: what they mean depends on this machine.
 
+#include "base/certificates.h"
 #include "base/header.h"
 #include "base/url.h"
 #include "store/sqlite/sqlite_priv.h"
@@ -45,6 +46,11 @@ static bool are_statuses(const char *text)
     return !text || status_set_parse(text, &ignored, NULL) == ERR_OK;
 }
 
+static bool are_certificates(const char *text)
+{
+    return !text || certificates_add(text, NULL, NULL) == ERR_OK;
+}
+
 // Texts with a form. A text that does not have it is forgotten, or kept for somebody to look at.
 static const struct form {
     const char *column;
@@ -56,6 +62,7 @@ static const struct form {
     {"headers", offsetof(struct job, headers), are_headers, false},
     {"tags", offsetof(struct job, tags), are_tags, false},
     {"success_status", offsetof(struct job, success_status), are_statuses, false},
+    {"tls_ca", offsetof(struct job, tls_ca), are_certificates, false},
 };
 
 static void name_damage(char *damaged, size_t bytes, const char *column)
