@@ -251,7 +251,7 @@ static const struct {
 } commands[] = {
     {"next", next, "next EXPR [--tz ZONE] [--from TIME] [--count N]"},
     {"explain", explain, "explain EXPR [--tz ZONE]"},
-    {"lint", cli__lint, "lint FILE|- [--tz ZONE] [--system]"},
+    {"lint", cli__lint, "lint FILE|- [--tz ZONE] [--system] [--set NAME=VALUE]"},
 };
 
 static int usage(FILE *to, int code)

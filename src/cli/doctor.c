@@ -14,7 +14,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
+#include <sys/stat.h>
 
 #define GAPS_SHOWN_MAX 100
 
@@ -214,8 +214,11 @@ int cli_doctor(int argc, char **argv)
         return code;
     struct doctor d = {.path = path, .sound = true, .audit = {.gap = gap}};
     d.audit.context = &d;
-    if (access(d.path, F_OK) != 0)
+    struct stat st;
+    if (stat(d.path, &st) != 0)
         return cli__complain("doctor", "there is no such file", d.path);
+    if (!S_ISREG(st.st_mode))
+        return cli__complain("doctor", "this is no file but a folder or a device", d.path);
     struct fault f = {0};
     struct store_inspection *i = NULL;
     enum err err = store_inspection_open(d.path, &i, &f);

@@ -73,6 +73,8 @@ static enum err take_lock(int fd, const char *path, const char *db_path, struct 
 enum err cluster_solo_open(const char *db_path, struct cluster **out, struct fault *f)
 {
     char path[4096];
+    if (!*db_path)
+        return fault_set(f, ERR_RANGE, "the database's path is empty");
     int n = snprintf(path, sizeof path, "%s.lock", db_path);
     if (n < 0 || (size_t)n >= sizeof path)
         return fault_set(f, ERR_RANGE, "the database's path is too long");

@@ -148,3 +148,15 @@ def test_the_doctor_finds_the_database_as_the_backup_does(fleet, database, tmp_p
     end = run_to_end("doctor", environment={"CARILLON_DB": "/no/such/file"})
     assert end.returncode == 2 and "/no/such/file" in end.stderr
     assert run_to_end("backup", tmp_path / "copy.db", environment=variable).returncode == 0
+
+
+def test_a_folder_and_an_empty_name_are_no_database(tmp_path):
+    backup = tmp_path / "backup.db"
+    assert "the database's path is empty" in run_to_end(
+        "serve", "--listen", "127.0.0.1:0", "--db", "", folder=tmp_path
+    ).stderr
+    end = run_to_end("restore", backup, "--db", "", folder=tmp_path)
+    assert end.returncode == 1 and "the database's path is empty" in end.stderr
+    end = run_to_end("doctor", tmp_path)
+    assert end.returncode == 2 and "this is no file but a folder" in end.stderr
+    assert list(tmp_path.iterdir()) == []
