@@ -97,3 +97,13 @@ enum err crontab__command_refuse(const struct command_text *c, size_t at, size_t
     return crontab__refuse(c->line, CRONTAB_NOT_CONVERTIBLE, position,
                            position_of(c, at + bytes) - position, "%s", reason);
 }
+
+enum err crontab__command_refuse_open(const struct command_text *c, size_t at, size_t bytes,
+                                      const char *what)
+{
+    if (!c->input || c->outer)
+        return crontab__command_refuse(c, at, bytes, "%s is not closed", what);
+    crontab__hint(c->line, "\\%%");
+    return crontab__refuse(c->line, CRONTAB_NOT_CONVERTIBLE, c->end, 1,
+                           "this %% ends the command, so %s before it is not closed", what);
+}

@@ -143,6 +143,10 @@ void crontab__command_fini(struct command_text *c);
 enum err crontab__command_refuse(const struct command_text *c, size_t at, size_t bytes,
                                  const char *format, ...) PRINTF_LIKE(4, 5);
 
+// The same for `what`, a quote or a bracket, that is not closed: a `%` may have cut the command.
+enum err crontab__command_refuse_open(const struct command_text *c, size_t at, size_t bytes,
+                                      const char *what);
+
 // --- scan.c, expand.c: what a shell makes of quotes, variables and signs -------------------------
 
 #define WORDS_MAX 256

@@ -44,7 +44,7 @@ static enum err skip_output(struct scanner *s)
 {
     size_t bytes = nested_bytes(s->command->text + s->at + 1);
     if (bytes == 0)
-        return crontab__command_refuse(s->command, s->at, 2, "the bracket is not closed");
+        return crontab__command_refuse_open(s->command, s->at, 2, "the bracket");
     bool sum = strncmp(s->command->text + s->at, "$((", 3) == 0;
     crontab__trouble(s, sum ? TROUBLE_SHELL : TROUBLE_OUTPUT, 2);
     s->at += bytes + 1;
@@ -56,7 +56,7 @@ enum err crontab__scan_backtick(struct scanner *s)
     const char *open = s->command->text + s->at;
     const char *close = skip_quotes(open);
     if (!*close)
-        return crontab__command_refuse(s->command, s->at, 1, "the quote is not closed");
+        return crontab__command_refuse_open(s->command, s->at, 1, "the quote");
     crontab__trouble(s, TROUBLE_BACKTICK, 1);
     s->at += (size_t)(close - open) + 1;
     return ERR_OK;

@@ -30,21 +30,11 @@ static const char *here(const struct scanner *s)
     return s->command->text + s->at;
 }
 
-static enum err refuse(const struct scanner *s, size_t bytes, const char *reason)
-{
-    return crontab__command_refuse(s->command, s->at, bytes, "%s", reason);
-}
-
 // --- Inside a word -------------------------------------------------------------------------------
 
-// A quote that would close in the line, if no `%` ended the command first.
 static enum err refuse_quote(const struct scanner *s)
 {
-    if (!s->command->input || s->command->outer)
-        return refuse(s, 1, "the quote is not closed");
-    crontab__hint(s->command->line, "\\%%");
-    return crontab__refuse(s->command->line, CRONTAB_NOT_CONVERTIBLE, s->command->end, 1,
-                           "this %% ends the command, so the quote before it is not closed");
+    return crontab__command_refuse_open(s->command, s->at, 1, "the quote");
 }
 
 static enum err scan_single_quotes(struct scanner *s)

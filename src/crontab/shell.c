@@ -50,7 +50,7 @@ static enum err close_list(struct list *l)
                   : l->closing == CLOSES_WITH_BRACE ? token == TOKEN_WORD
                                                     : token == TOKEN_END;
     if (!closes && token == TOKEN_END)
-        return crontab__command_refuse(s->command, l->opened_at, 1, "the bracket is not closed");
+        return crontab__command_refuse_open(s->command, l->opened_at, 1, "the bracket");
     if (!closes)
         return crontab__command_refuse(s->command, s->at, 1, "the bracket was not opened");
     s->at += l->closing != CLOSES_AT_END;

@@ -69,7 +69,7 @@ enum err crontab__skip_command(struct scanner *s)
         if (depth == 0 && ends_here(s, token))
             return ERR_OK;
         if (token == TOKEN_END)
-            return crontab__command_refuse(s->command, opened_at, 1, "the bracket is not closed");
+            return crontab__command_refuse_open(s->command, opened_at, 1, "the bracket");
         err = skip_one(s, token, &depth, &opened_at);
     }
     return err;

@@ -125,16 +125,27 @@ static void positions_count_the_line(void **state)
 }
 
 // What cuts the command short is said, rather than what is then missing from it.
-static void a_percent_sign_that_cuts_a_quote_is_named(void **state)
+static void a_percent_sign_that_cuts_the_command_is_named(void **state)
 {
     (void)state;
-    struct answer a;
-    answer_read(&a, "@daily curl -w \"%{http_code}\" http://a/", NULL);
-    assert_int_equal(a.lines[0].kind, CRONTAB_NOT_CONVERTIBLE);
-    assert_int_equal(a.lines[0].position, 16);
-    assert_int_equal(a.lines[0].length, 1);
-    assert_non_null(strstr(a.lines[0].reason, "this % ends the command"));
-    assert_string_equal(a.lines[0].hint, "\\%");
+    static const char *const rows[][2] = {
+        {"@daily curl -w \"%{http_code}\" http://a/", "the quote before it is not closed"},
+        {"@daily curl -w '%{http_code}' http://a/", "the quote before it is not closed"},
+        {"@daily sleep $((RANDOM % 60)); curl http://a/", "the bracket before it is not closed"},
+        {"@daily curl http://a/`date +%F`", "the quote before it is not closed"},
+        {"@daily (curl http://a/?%20x)", "the bracket before it is not closed"},
+        {"@daily curl http://a/ || (date +%F)", "the bracket before it is not closed"},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct answer a;
+        answer_read(&a, rows[i][0], NULL);
+        assert_int_equal(a.lines[0].kind, CRONTAB_NOT_CONVERTIBLE);
+        assert_int_equal(a.lines[0].position, strchr(rows[i][0], '%') - rows[i][0]);
+        assert_int_equal(a.lines[0].length, 1);
+        assert_non_null(strstr(a.lines[0].reason, "this % ends the command"));
+        assert_non_null(strstr(a.lines[0].reason, rows[i][1]));
+        assert_string_equal(a.lines[0].hint, "\\%");
+    }
 }
 
 int main(void)
@@ -146,7 +157,7 @@ int main(void)
         cmocka_unit_test(words_are_bounded),
         cmocka_unit_test(percent_signs_are_crons),
         cmocka_unit_test(positions_count_the_line),
-        cmocka_unit_test(a_percent_sign_that_cuts_a_quote_is_named),
+        cmocka_unit_test(a_percent_sign_that_cuts_the_command_is_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
