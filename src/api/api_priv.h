@@ -157,7 +157,7 @@ enum err route_check_parameters(const struct api_request *r, struct problem *p);
 
 // The value is the caller's (json_decref).
 enum err json_read(const char *text, size_t bytes, json_t **out, struct problem *p);
-// Reads r->body as the route's rule asks.
+// Reads r->body as the route's rule asks; what is compressed is refused.
 enum err body_read(struct api_request *r, struct problem *p);
 // Reads r->body, which must be there.
 enum err body_read_object(struct api_request *r, struct problem *p);

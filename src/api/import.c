@@ -54,7 +54,6 @@ static enum err read_jobs(struct import *im, struct problem *p)
 
 // --- The request ---------------------------------------------------------------------------------
 
-// Not text/plain: a web page may send that to any address without asking first.
 // An export, or a crontab with what its text cannot say.
 static enum err read_json(struct import *im, struct problem *p)
 {
@@ -75,6 +74,7 @@ static enum err read_items(struct import *im, struct problem *p)
         return err;
     im->dry_run = dry_run != 0;
     im->skips_existing = skip != 0;
+    // Not text/plain: a web page may send that to any address without asking first.
     im->of_crontab = body_has_type(im->request, "text/x-crontab");
     if (im->of_crontab)
         return import_read_crontab(im, p);

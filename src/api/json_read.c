@@ -174,8 +174,21 @@ enum err body_read_object(struct api_request *r, struct problem *p)
     return ERR_OK;
 }
 
+// What is compressed would be read as damaged text.
+static enum err check_coding(const struct api_request *r, struct problem *p)
+{
+    const char *coding = exchange_header(r->exchange, "Content-Encoding");
+    if (!coding || strcasecmp(coding, "identity") == 0)
+        return ERR_OK;
+    return refuse(p, ERR_UNSUPPORTED, REFUSED_MEDIA_TYPE, NULL,
+                  "send the body as it is, without Content-Encoding");
+}
+
 enum err body_read(struct api_request *r, struct problem *p)
 {
+    enum err err = check_coding(r, p);
+    if (err)
+        return err;
     if (r->route->body == BODY_NONE || r->route->body == BODY_OWN)
         return ERR_OK;
     return body_read_object(r, p);

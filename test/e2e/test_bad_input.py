@@ -4,6 +4,7 @@
 The module has a server of its own with a job that fires every second: it must go on firing.
 """
 
+import gzip
 import json
 
 import pytest
@@ -132,6 +133,19 @@ BAD_FIELDS = [
     ({"schedule": 5, "api": API}, "schedule"),
     ({"schedule": "@daily", "api": None}, "api"),
 ]
+
+
+@pytest.mark.parametrize(
+    "path, kind", [("/jobs", "application/json"), ("/import", "text/x-crontab")]
+)
+def test_a_body_that_is_compressed_is_not_read(busy, path, kind):
+    headers = {"Content-Type": kind, "Content-Encoding": "gzip"}
+    response = busy.request("POST", path, gzip.compress(b"@daily curl http://a/"), headers)
+    problem = check_problem(response, 415, "unsupported-media-type")
+    assert "Content-Encoding" in problem["error"]
+    headers["Content-Encoding"] = "identity"
+    expect(busy.request("POST", f"{path}?nothing", b"{}", headers), 400)
+    check_well(busy)
 
 
 @pytest.mark.parametrize("body, field", BAD_FIELDS, ids=lambda v: v if isinstance(v, str) else "")
