@@ -72,13 +72,15 @@ static enum err open_engine(struct carillon *c, struct fault *f)
     const struct settings *s = &c->settings;
     struct engine_options o = {
         .limits = core_limits_default,
-        .dispatch_open = dispatch_find(s->dispatch), // app__settings has checked the name.
+        // app__settings has checked the name.
+        .dispatch_open = dispatch_find(s->proxy[0] ? "curl" : s->dispatch),
         .dispatch = {.version = CARILLON_VERSION,
                      .connect_ms = 5000,
                      .tls_ms = 5000,
                      .connections_max = (size_t)MIN(4096, s->max_in_flight),
                      .ca_file = s->ca_file[0] ? s->ca_file : NULL,
                      .ca_only = s->ca_only,
+                     .proxy = s->proxy[0] ? s->proxy : NULL,
                      .targets = &c->targets},
         .store = {.retention = {.age_ms = s->retention_age_ms,
                                 .executions_max = s->retention_count},

@@ -68,6 +68,10 @@ struct dispatch_options {
     size_t connections_max; // Idle connections kept for reuse, in all; 0: 4096.
     const char *ca_file;    // Certificates to trust beside the system's; may be NULL.
     bool ca_only;           // The system's are not trusted.
+    // "http://[user:password@]host:port" that every request goes through; may be NULL. Only for
+    // curl. Names are then resolved by the proxy: of the policy only what the URL itself says is
+    // judged.
+    const char *proxy;
     // "address:port,..." to resolve names, instead of the system's; may be NULL. Only for wire.
     const char *name_servers;
     // Which addresses may be called, asked for each that is connected to. NULL: all. Borrowed until

@@ -16,6 +16,7 @@ static const char *const trouble_words[TROUBLES] = {
     [TROUBLE_NONE] = "",
     [TROUBLE_URL] = "the URL is malformed",
     [TROUBLE_SCHEME] = "the URL is neither http nor https",
+    [TROUBLE_PORT] = "forbidden target: {target} has a port which deny_ports denies",
     [TROUBLE_TLS_CA] = "tls_ca of the job holds no certificates",
     [TROUBLE_RESOLVE] = "cannot resolve host {host}",
     [TROUBLE_CONNECT] = "cannot connect to {target}",

@@ -12,6 +12,7 @@ enum trouble {
     TROUBLE_NONE,
     TROUBLE_URL,           // Malformed.
     TROUBLE_SCHEME,        // Neither http nor https.
+    TROUBLE_PORT,          // The policy denies the port.
     TROUBLE_TLS_CA,        // The job's certificates cannot be read.
     TROUBLE_RESOLVE,       // The name has no address.
     TROUBLE_CONNECT,       // For a reason that words_connect does not know.

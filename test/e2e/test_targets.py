@@ -3,6 +3,7 @@
 
 import http.server
 import resource
+import socket
 import ssl
 import subprocess
 import threading
@@ -151,6 +152,87 @@ def test_to_trust_nobody_is_refused_at_the_start(database):
     refused = run_to_end("serve", "--db", database, "--ca-only")
     assert refused.returncode == 2
     assert "--ca-only needs --ca-file" in refused.stderr
+
+
+# --- Through a proxy -----------------------------------------------------------------------------
+
+
+class Proxy:
+    """Tunnels CONNECT to this machine whatever its host is called, and notes what it was asked."""
+
+    def __init__(self):
+        asked = self.asked = []
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_CONNECT(self):
+                asked.append(self.path)
+                if self.path.startswith("denied."):
+                    self.send_error(403)
+                    return
+                port = int(self.path.rsplit(":", 1)[1])
+                with socket.create_connection(("127.0.0.1", port)) as to:
+                    self.send_response(200)
+                    self.end_headers()
+                    back = threading.Thread(target=pump, args=(to, self.connection), daemon=True)
+                    back.start()
+                    pump(self.connection, to)
+                    back.join(10)
+
+            def do_POST(self):
+                asked.append(self.path)
+                self.rfile.read(int(self.headers["Content-Length"]))
+                self.send_response(200)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+
+    def __enter__(self):
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *_):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+def pump(source, sink):
+    try:
+        while data := source.recv(65536):
+            sink.sendall(data)
+        sink.shutdown(socket.SHUT_WR)
+    except OSError:
+        pass
+
+
+def test_requests_go_through_the_proxy(fleet, database, secure_target):
+    with Proxy() as proxy:
+        server = fleet.serve(database, "--proxy", proxy.url)
+        port = secure_target.url.rsplit(":", 1)[1].strip("/")
+        trust = secure_target.certificate.read_text()
+        assert error_of(server, secure_target, tls_ca=trust) is None
+        assert "self-signed" in error_of(server, secure_target)
+        secret = create_job(server, f"https://denied.test:{port}/", max_retries=0)
+        assert "403" in wait_for_end(server, trigger(server, secret), 20)["error"]
+        plain = create_job(server, "http://no.such.name.test/x?y", max_retries=0)
+        assert wait_for_end(server, trigger(server, plain), 20)["status"] == "SUCCESS"
+        answer = server.post("/jobs", {"schedule": NEVER_SOON, "api": METADATA})
+        assert expect(answer, 400).json["type"] == "/problems/target-forbidden"
+        assert proxy.asked.count(f"127.0.0.1:{port}") == 2
+        assert proxy.asked[-2:] == [f"denied.test:{port}", "http://no.such.name.test/x?y"]
+    end = wait_for_end(server, trigger(server, plain), 20)
+    assert "no connection to the proxy" in end["error"]
+
+
+def test_a_malformed_proxy_is_refused_at_the_start(database):
+    listen = ("--listen", "127.0.0.1:0")
+    refused = run_to_end("serve", "--db", database, *listen, "--proxy", "ftp://x/")
+    assert refused.returncode != 0
+    assert "proxy: it must be like http://host:3128" in refused.stderr
 
 
 # --- What this machine lacks ---------------------------------------------------------------------

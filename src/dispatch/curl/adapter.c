@@ -7,6 +7,7 @@
 #include "dispatch/curl/curl_priv.h"
 
 #include <assert.h>
+#include <string.h>
 
 #define IDLE_TRANSFERS_MAX 1024
 #define CONNECT_MS_DEFAULT 5000
@@ -193,6 +194,7 @@ static void curl_close(struct dispatch *dispatch)
     free_list(d->idle);
     free(d->version);
     free(d->ca);
+    free(d->proxy);
     free(d);
     curl_global_cleanup();
 }
@@ -207,10 +209,31 @@ static const struct dispatch_adapter curl_adapter = {
 static void take_options(struct curl_dispatch *d, const struct dispatch_options *o)
 {
     d->version = xstrdup(o->version ? o->version : "");
+    d->proxy = xstrdup(o->proxy);
     d->targets = o->targets;
     d->connect_ms = o->connect_ms > 0 ? o->connect_ms : CONNECT_MS_DEFAULT;
     d->tls_ms = o->tls_ms > 0 ? o->tls_ms : TLS_MS_DEFAULT;
     d->connections_max = o->connections_max > 0 ? o->connections_max : CONNECTIONS_MAX_DEFAULT;
+}
+
+// http or https, a host, and nothing that a proxy has no use for.
+static enum err check_proxy(const char *proxy, struct fault *f)
+{
+    CURLU *u = curl_url();
+    char *scheme = NULL, *path = NULL;
+    CURLUcode code = u ? curl_url_set(u, CURLUPART_URL, proxy, 0) : CURLUE_OUT_OF_MEMORY;
+    if (!code)
+        code = curl_url_get(u, CURLUPART_SCHEME, &scheme, 0);
+    if (!code)
+        code = curl_url_get(u, CURLUPART_PATH, &path, 0);
+    bool good = !code && strncmp(scheme, "http", 4) == 0 && strcmp(path, "/") == 0;
+    curl_free(scheme);
+    curl_free(path);
+    curl_url_cleanup(u);
+    return good ? ERR_OK
+                : fault_set(f, ERR_SYNTAX,
+                            "proxy: it must be like http://host:3128 or "
+                            "http://user:password@host:3128");
 }
 
 // CURLOPT_QUICK_EXIT is the youngest of the options without which this adapter breaks its word.
@@ -242,7 +265,9 @@ enum err dispatch_curl_open(struct loop *l, const struct dispatch_options *o, di
     take_options(d, o);
     d->multi = curl_multi_init();
     assert(d->multi); // Only memory can be missing.
-    err = curl__trust_open(d, o, f);
+    err = o->proxy ? check_proxy(o->proxy, f) : ERR_OK;
+    if (!err)
+        err = curl__trust_open(d, o, f);
     if (!err)
         err = curl__wire_up(d, f);
     if (err) {

@@ -27,7 +27,8 @@ struct curl_dispatch {
     void *context;
 
     char *version;
-    char *ca; // Certificates in PEM beside those of the system's folder.
+    char *proxy; // NULL: none.
+    char *ca;    // Certificates in PEM beside those of the system's folder.
     size_t ca_bytes;
     bool ca_only; // That folder is not trusted.
     dur_ms connect_ms;
@@ -80,6 +81,7 @@ struct transfer {
     bool turned_back; // The last hop was forbidden: the answer before it is the last one.
     union address forbidden_address;
     union address last_address;   // That a socket was opened for.
+    bool port_denied;             // The policy denies the port, and the host is a name.
     int socket_error;             // With which the last one could not be; 0: it was.
     struct response response;     // Its head; the body is read by libcurl.
     struct request_text location; // Of an answer 3xx, as it came; cut at LOCATION_BYTES_MAX.

@@ -14,6 +14,7 @@
 // this rare, a connection is not used again after IDLE_SECONDS_MAX: most servers close an idle one
 // after 5 s or more.
 
+#include "base/url.h"
 #include "dispatch/curl/curl_priv.h"
 
 #include "dispatch/words_priv.h"
@@ -33,6 +34,7 @@ static const struct {
     long value;
 } fixed_numbers[] = {
     {CURLOPT_NOSIGNAL, 1},
+    {CURLOPT_SUPPRESS_CONNECT_HEADERS, 1}, // What a proxy says of CONNECT is no answer.
     {CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1},
     {CURLOPT_FOLLOWLOCATION, 0},
     {CURLOPT_PATH_AS_IS, 1}, // "/a/../b" is the job's business.
@@ -51,7 +53,7 @@ static const struct {
     CURLoption option;
     const char *value;
 } fixed_texts[] = {
-    {CURLOPT_PROTOCOLS_STR, "http,https"}, {CURLOPT_PROXY, ""}, // Nor one from the environment.
+    {CURLOPT_PROTOCOLS_STR, "http,https"}, {CURLOPT_NOPROXY, ""}, // The environment has no say.
 };
 
 // Headers which libcurl would add and nobody asked for: a name without a value keeps them out. The
@@ -114,7 +116,9 @@ static curl_socket_t open_socket(void *context, curlsocktype purpose, struct cur
     (void)purpose;
     struct transfer *t = context;
     memcpy(&t->last_address, &a->addr, MIN(a->addrlen, sizeof t->last_address));
-    t->forbidden = !address_policy_allows(t->owner->targets, &a->addr, address_port(&a->addr));
+    bool to_proxy = t->owner->proxy != NULL; // The URL was judged instead (judge_url).
+    t->forbidden =
+        !to_proxy && !address_policy_allows(t->owner->targets, &a->addr, address_port(&a->addr));
     if (t->forbidden) {
         memcpy(&t->forbidden_address, &a->addr, MIN(a->addrlen, sizeof t->forbidden_address));
         return CURL_SOCKET_BAD;
@@ -147,6 +151,8 @@ static void set_fixed_options(struct transfer *t)
         code = curl_easy_setopt(t->easy, fixed_numbers[i].option, fixed_numbers[i].value);
     for (size_t i = 0; i < COUNT_OF(fixed_texts) && !code; i++)
         code = curl_easy_setopt(t->easy, fixed_texts[i].option, fixed_texts[i].value);
+    if (!code)
+        code = curl_easy_setopt(t->easy, CURLOPT_PROXY, t->owner->proxy ? t->owner->proxy : "");
     assert(code == CURLE_OK); // dispatch_curl_open has looked at libcurl's version.
 }
 
@@ -219,6 +225,7 @@ static void forget_last_request(struct transfer *t)
     t->body_bytes = t->location.count = 0;
     t->message[0] = '\0';
     t->socket_error = 0;
+    t->port_denied = false;
 }
 
 static CURLcode set_method(struct transfer *t, enum job_method method)
@@ -253,6 +260,24 @@ static CURLcode set_deadlines(struct transfer *t)
     return code;
 }
 
+// Through a proxy the address that is connected to is the proxy's, and names are resolved there:
+// what can be judged is what the URL says.
+static bool is_denied(struct transfer *t, const char *api)
+{
+    const struct address_policy *p = t->owner->targets;
+    struct url u;
+    if (!t->owner->proxy || url_read(api, &u, NULL))
+        return false;
+    t->port_denied = !address_policy_allows_port(p, u.port);
+    t->forbidden = u.is_address && address_read(u.host, &t->forbidden_address) &&
+                   !address_policy_allows(p, &t->forbidden_address.any, u.port);
+    if (t->forbidden && t->forbidden_address.any.sa_family == AF_INET6)
+        t->forbidden_address.v6.sin6_port = htons(u.port);
+    else if (t->forbidden)
+        t->forbidden_address.v4.sin_port = htons(u.port);
+    return t->port_denied || t->forbidden;
+}
+
 static CURLcode set_request(struct transfer *t, const struct request *r)
 {
     forget_last_request(t);
@@ -262,7 +287,9 @@ static CURLcode set_request(struct transfer *t, const struct request *r)
     request_build(&t->parts, r, &to, t->owner->version, t->started_wall);
     list_headers(t);
 
-    CURLcode code = curl_easy_setopt(t->easy, CURLOPT_URL, r->api);
+    CURLcode code = is_denied(t, r->api) ? CURLE_COULDNT_CONNECT : CURLE_OK;
+    if (!code)
+        code = curl_easy_setopt(t->easy, CURLOPT_URL, r->api);
     if (!code)
         code = curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, t->lines);
     if (!code)
@@ -318,6 +345,8 @@ bool curl__transfer_follow(struct transfer *t, CURLcode *code)
         !hops_follow(t->hops, t->response.status, &t->location))
         return false;
     *code = set_request(t, &t->hops->request);
+    if (*code && t->forbidden)
+        turn_back(t);
     if (!*code && curl_multi_add_handle(t->owner->multi, t->easy) != CURLM_OK)
         *code = CURLE_FAILED_INIT;
     return *code == CURLE_OK;

@@ -71,7 +71,13 @@ static void say_connect(char out[static ERROR_TEXT_MAX], const struct transfer *
         words_forbidden(out, t->owner->targets, a, address_port(a), t->origin);
         return;
     }
-    words_connect(out, connect_error(t), t->origin);
+    if (t->port_denied)
+        words_trouble(out, TROUBLE_PORT, t->origin);
+    else if (t->owner->proxy)
+        snprintf(out, ERROR_TEXT_MAX, "no connection to the proxy: %.160s",
+                 strerror(connect_error(t)));
+    else
+        words_connect(out, connect_error(t), t->origin);
 }
 
 static void say_tls(char out[static ERROR_TEXT_MAX], CURLcode code, const struct transfer *t)
@@ -124,7 +130,7 @@ static bool is_hopped(const struct transfer *t)
 // Whether this machine lacked something, and the target has nothing to do with it.
 static bool is_held(const struct transfer *t, CURLcode code)
 {
-    if (t->forbidden || t->cancelled)
+    if (t->forbidden || t->port_denied || t->cancelled)
         return false;
     if (code == CURLE_COULDNT_CONNECT)
         return shortage_is(connect_error(t));
