@@ -93,6 +93,7 @@ void exchange_stream_end(struct exchange *x)
     pthread_mutex_lock(&s->lock);
     assert(!s->ended);
     s->ended = true;
+    s->starved = false; // Nobody waits any more.
     post(x);
     pthread_mutex_unlock(&s->lock);
 }

@@ -212,6 +212,31 @@ static void an_owner_hears_that_the_client_has_gone(void **state)
     }
 }
 
+// The owner waits for room and is then told to end, or gives up by itself: what it waited with may
+// be gone when it has ended.
+static void an_owner_that_has_ended_hears_no_more(void **state)
+{
+    (void)state;
+    static char piece[1024];
+    struct owner o;
+    struct raw_client client;
+    struct raw_answer a;
+    struct server *s = open_streaming(&o);
+    raw_open(&client, server_port(s));
+    raw_say(&client, GET);
+    struct exchange *x = take(&o);
+    while (!exchange_stream_write(x, piece, sizeof piece))
+        continue;
+    exchange_stream_end(x);
+    unsigned rooms = atomic_load(&o.rooms);
+    assert_true(raw_receive_head_only(&client, &a));
+    while (recv(client.fd, client.bytes, sizeof client.bytes, 0) > 0)
+        continue;
+    raw_close(&client);
+    server_close(s);
+    assert_int_equal(atomic_load(&o.rooms), rooms);
+}
+
 // A server that drains asks the owners of streams to end them, those begun before and those after.
 static void streams_end_when_the_server_drains(void **state)
 {
@@ -354,6 +379,7 @@ int main(void)
         cmocka_unit_test(old_clients_and_head_get_no_chunks),
         cmocka_unit_test(a_slow_client_holds_no_more_than_the_bound),
         cmocka_unit_test(an_owner_hears_that_the_client_has_gone),
+        cmocka_unit_test(an_owner_that_has_ended_hears_no_more),
         cmocka_unit_test(streams_end_when_the_server_drains),
         cmocka_unit_test(ends_may_meet_anything),
         cmocka_unit_test(a_static_answer_is_sent_from_where_it_is),
