@@ -87,9 +87,20 @@ static bool is_same_origin(const char *a, const char *b)
     return strcmp(first, second) == 0 && secure == (strncasecmp(b, "https:", 6) == 0);
 }
 
+// Whether something is missing that would lead elsewhere. Steps back (..) could make what is left a
+// URL of a length that is allowed.
+static bool is_cut(const struct request_text *location)
+{
+    return location->count >= LOCATION_BYTES_MAX && !memchr(location->bytes, '#', location->count);
+}
+
 // Blanks behind the value are no part of it, and those inside it can stand in no URL.
 static char *resolve(const char *base, const struct request_text *location, struct fault *f)
 {
+    if (is_cut(location)) {
+        fault_set(f, ERR_LIMIT, "it is longer than %d bytes", URL_BYTES_MAX);
+        return NULL;
+    }
     char *value = xstrdup(location->bytes);
     size_t bytes = location->count;
     while (bytes > 0 && strchr(" \t", value[bytes - 1]))

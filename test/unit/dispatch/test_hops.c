@@ -185,6 +185,29 @@ static void blanks_and_what_is_not_ascii_are_encoded(void **state)
     hops_free(h);
 }
 
+// What was cut off could have led elsewhere; a fragment leads nowhere.
+static void a_location_that_was_cut_is_not_followed(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *begins;
+        char then;
+        bool followed;
+    } cases[] = {
+        {"/../../../../../../../../x", 'y', false}, {"/x ", ' ', false}, {"/x#", 'f', true}};
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        char location[LOCATION_BYTES_MAX + 1];
+        memset(location, cases[i].then, sizeof location - 1);
+        memcpy(location, cases[i].begins, strlen(cases[i].begins));
+        location[sizeof location - 1] = '\0';
+        struct hops *h = hops_of(METHOD_GET, NULL, 1);
+        assert_int_equal(follow(h, 301, location), cases[i].followed);
+        if (!cases[i].followed)
+            assert_string_equal(h->refused.text, "it is longer than 8000 bytes");
+        hops_free(h);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -195,6 +218,7 @@ int main(void)
         cmocka_unit_test(what_cannot_be_called_is_not_followed_and_why),
         cmocka_unit_test(no_more_are_followed_than_the_job_allows),
         cmocka_unit_test(a_step_back_leaves_no_trace_in_the_record),
+        cmocka_unit_test(a_location_that_was_cut_is_not_followed),
         cmocka_unit_test(blanks_and_what_is_not_ascii_are_encoded),
     };
     return cmocka_run_group_tests_name("hops", tests, NULL, NULL);
