@@ -62,6 +62,8 @@ void rig_stop_during_commit(void);
 // A job as engine_submit takes it.
 struct job *rig_job(const char *schedule);
 enum err rig_submit(const struct command *c, struct answer *a);
+// The command is accepted, and from its commit on all are answered with an error.
+void rig_submit_unwritten(const struct command *c, struct answer *a, enum err commit_answer);
 void rig_wait_for(struct answer *a);
 // Whether it has been answered by now.
 bool rig_has(struct answer *a);
