@@ -30,10 +30,10 @@
 #define CLOCK_HOLD_MS_MAX 3600000   // A clock further back than this is corrected, not waited for.
 #define BREAKER_PROBES 8            // So many may try when it is half open.
 #define BREAKER_OPEN_MS_MIN 1000
-#define HOLD_MS_MIN 250  // How long an attempt waits that this machine could not make,
-#define HOLD_MS_MAX 5000 // doubled up to this.
 #define BREAKER_OPEN_MS_MAX 5000
 #define BREAKER_CALM_MS 10000 // Answers for so long end an outage.
+#define HOLD_MS_MIN 250       // How long an attempt waits that this machine could not make,
+#define HOLD_MS_MAX 5000      // doubled up to this.
 
 enum phase {
     PHASE_LOADED,

@@ -6,7 +6,6 @@
 // that of the next turns; set the timers.
 // Requests go to the dispatcher as soon as the core asks for them.
 
-#define HELD_TOLD_MS 60000
 #define _GNU_SOURCE // pthread_setname_np
 
 #include "engine/engine_priv.h"
@@ -22,6 +21,7 @@
 
 #define GATHER_MS 5
 #define GATHER_CHANGES 512
+#define HELD_TOLD_MS 60000
 
 // --- One step of the core ---
 

@@ -31,9 +31,9 @@ MUST_CHECK enum err engine_open(const struct engine_options *o, struct store *s,
                                 struct engine **out, struct fault *f);
 
 // Starts the engine's and the store's threads; what was owed is under way, and durable unless the
-// disk is full or the database held by others, when it returns. The last
-// step of a start, since nothing can take it back. Once. After an error the engine can only be
-// stopped, and nothing has been written or sent.
+// disk is full or the database held by others, when it returns. The last step of a start, since
+// nothing can take it back. Once. After an error the engine can only be stopped, and nothing has
+// been written or sent.
 MUST_CHECK enum err engine_start(struct engine *e, struct fault *f);
 
 // Called on the engine's thread when the command's change is durable (or refused, with

@@ -109,16 +109,16 @@ struct engine {
     mono_ms hand_over_at; // When it goes to the store at the latest; MONO_NEVER: it is empty.
     struct actions actions;
     struct held_list held;
-    struct now now;   // Of this turn; wall 0: not read yet.
-    struct now begun; // The turn at which the planner began to catch up; wall 0: it has caught up.
-    enum err stalled; // ERR_OK, or why nothing is written.
+    struct now now;    // Of this turn; wall 0: not read yet.
+    struct now begun;  // The turn at which the planner began to catch up; wall 0: it has caught up.
+    enum err stalled;  // ERR_OK, or why nothing is written.
+    mono_ms held_told; // When the log said last that attempts are put off.
     bool stopping;
     pthread_t thread;
     bool thread_runs;
 
     pthread_mutex_t lock; // Guards what follows.
     pthread_cond_t turned;
-    mono_ms held_told; // When the log said last that attempts are put off.
     struct engine_status status;
     bool has_begun; // What the start wrote is durable, or it is known why it is not.
     _Atomic(enum err) refuse_writes; // Mirrors `stalled` for engine_submit.

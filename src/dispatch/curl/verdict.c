@@ -125,8 +125,6 @@ static bool is_hopped(const struct transfer *t)
     return t->hops && t->hops->taken > 0;
 }
 
-// A head that came whole is the answer, whatever became of the body, unless it leads on and there
-// was no time for that.
 // Whether this machine lacked something, and the target has nothing to do with it.
 static bool is_held(const struct transfer *t, CURLcode code)
 {
@@ -137,6 +135,8 @@ static bool is_held(const struct transfer *t, CURLcode code)
     return code == CURLE_FAILED_INIT || (code == CURLE_COULDNT_RESOLVE_HOST && shortage_now());
 }
 
+// A head that came whole is the answer, whatever became of the body, unless it leads on and there
+// was no time for that.
 static enum outcome_kind kind_of(const struct transfer *t, CURLcode code)
 {
     if (t->turned_back || (t->response.head_complete && !curl__leads_on(t)))
