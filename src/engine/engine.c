@@ -32,6 +32,19 @@ static struct now now_of_turn(struct engine *e)
     return e->now;
 }
 
+// The batch that must be durable before the client hears of it; 0: none, since it was refused or
+// nothing has changed. A conflict waits for what it conflicts with, so that its client then reads
+// the job as it has become.
+static uint64_t batch_awaited_by(struct engine *e, const struct reply *r)
+{
+    bool is_empty = e->batch->count == 0;
+    if (r->err == ERR_CONFLICT) {
+        e->batch->awaited |= !is_empty;
+        return e->batch->sequence - is_empty;
+    }
+    return r->err || is_empty ? 0 : e->batch->sequence;
+}
+
 static void perform(struct engine *e)
 {
     struct actions *a = &e->actions;
@@ -43,10 +56,11 @@ static void perform(struct engine *e)
         dispatch_cancel(e->dispatch, a->cancels[i]);
     metric_add(METRIC_attempts_started, (int64_t)a->send_count);
     for (size_t i = 0; i < a->reply_count; i++) {
-        if (a->replies[i].err || e->batch->count == 0)
-            engine__answer(&a->replies[i]); // Refused, or nothing changed: nothing to wait for.
+        uint64_t awaited = batch_awaited_by(e, &a->replies[i]);
+        if (awaited > e->recorded)
+            engine__hold_reply(&e->held, awaited, &a->replies[i]);
         else
-            engine__hold_reply(&e->held, e->batch->sequence, &a->replies[i]);
+            engine__answer(&a->replies[i]);
         a->replies[i].row = NULL; // Moved.
     }
     actions_clear(a);
@@ -110,6 +124,7 @@ static void recorded(struct engine *e, uint64_t sequence)
         log_info("store.recovered", LOG_INT("sequence", sequence));
         step(e, &(struct event){.kind = EVENT_STORE, .healthy = true});
     }
+    e->recorded = sequence;
     step(e, &(struct event){.kind = EVENT_RECORDED, .sequence = sequence});
     engine__release(&e->held, sequence);
     note_begun(e);

@@ -106,6 +106,7 @@ struct engine {
     struct timer wall_timer;
     struct timer mono_timer;
     struct batch *batch;  // Being filled.
+    uint64_t recorded;    // Batches up to this one are durable.
     mono_ms hand_over_at; // When it goes to the store at the latest; MONO_NEVER: it is empty.
     struct actions actions;
     struct held_list held;

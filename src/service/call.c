@@ -2,8 +2,11 @@
 // call.c: one change on its way from the client to the engine and back.
 //
 //   client's thread        engine's thread          service's thread
-//   start: check, submit ->  durable or refused  ->  conflict? merge and submit again
-//                                                    else call done
+//   start: check, submit ->  durable or refused  ->  conflict? make it anew, submit again
+//                                                    else call done, begin who waits behind
+//
+// Updates of one job take turns (turns.c), so a conflict is rare: the job has changed by itself.
+// The engine says so only when that is durable, so that the job is then read as it has become.
 //
 // A change that is durable is answered from what the engine says of it. Nothing is read back, so
 // nothing can make a failure of its answer.
@@ -40,13 +43,19 @@ void service__call_free(struct call *c)
 
 // --- Towards the engine --------------------------------------------------------------------------
 
+static void to_thread(struct call *c)
+{
+    enum err err = mailbox_post(c->service->mailbox, &c->mail);
+    assert(!err);
+    (void)err;
+}
+
 static void reply_came(void *context, const struct reply *r)
 {
     struct call *c = context;
     c->reply = *r; // With its row.
-    enum err err = mailbox_post(c->service->finished, &c->mail);
-    assert(!err);
-    (void)err;
+    c->replied = true;
+    to_thread(c);
 }
 
 // The lock makes sure that no command is on its way once service_stop has returned.
@@ -84,13 +93,41 @@ static enum err enter(struct service *s, struct service_problem *p)
     return err ? service__refuse_err(p, err, NULL) : ERR_OK;
 }
 
+// Whoever waits behind the call is begun on the service's thread.
 static void leave(struct call *c)
 {
-    pthread_mutex_lock(&c->service->lock);
-    service__once_leave(c);
-    c->service->calls--;
-    pthread_mutex_unlock(&c->service->lock);
+    struct service *s = c->service;
+    pthread_mutex_lock(&s->lock);
+    service__key_leave(c);
+    struct call *next = service__turn_pass(c);
+    if (next)
+        to_thread(next);
+    if (--s->calls == 0)
+        pthread_cond_broadcast(&s->left);
+    pthread_mutex_unlock(&s->lock);
     service__call_free(c);
+}
+
+// False: it waits for its turn, and must not be touched any more.
+static bool take_turn(struct call *c)
+{
+    struct service *s = c->service;
+    pthread_mutex_lock(&s->lock);
+    bool now = c->kind != COMMAND_UPDATE || service__turn_take(c);
+    pthread_mutex_unlock(&s->lock);
+    return now;
+}
+
+static enum err begin(struct call *c, struct service_problem *p)
+{
+    bool answered;
+    enum err err = service__once_enter(c, &answered, p);
+    if (err)
+        return err;
+    if (!answered)
+        return submit(c, p);
+    reply_came(c, &c->reply);
+    return ERR_OK;
 }
 
 enum err service__call_start(struct call *c, struct service_problem *p)
@@ -100,12 +137,7 @@ enum err service__call_start(struct call *c, struct service_problem *p)
         service__call_free(c);
         return err;
     }
-    bool answered;
-    err = service__once_enter(c, &answered, p);
-    if (!err && answered)
-        reply_came(c, &c->reply);
-    else if (!err)
-        err = submit(c, p);
+    err = take_turn(c) ? begin(c, p) : ERR_OK;
     if (err)
         leave(c);
     return err;
@@ -143,8 +175,8 @@ static void answer_replay(struct call *c)
         answer_success(c);
 }
 
-// Somebody else was faster. A client who named a version has to know; for others the change is
-// merged into the job as it stands now.
+// The job has changed since it was read. A client who named a version has to know; for others the
+// change is made anew, from the job as it stands now.
 static void resolve_conflict(struct call *c)
 {
     struct service_problem problem;
@@ -153,7 +185,7 @@ static void resolve_conflict(struct call *c)
         answer_problem(c, &problem);
     } else if (++c->tries == CALL_TRIES_MAX) {
         service_refuse(&problem, ERR_CONFLICT, PROBLEM_CONTENDED, NULL,
-                       "others keep changing this job; try again");
+                       "the job keeps changing; try again");
         answer_problem(c, &problem);
     } else if (submit(c, &problem)) {
         answer_problem(c, &problem);
@@ -177,9 +209,18 @@ static void refuse(struct call *c)
     answer_problem(c, &problem);
 }
 
+static void take_up(struct call *c)
+{
+    struct service_problem problem;
+    if (begin(c, &problem))
+        answer_problem(c, &problem);
+}
+
 static void finish(struct call *c)
 {
-    if (c->replayed)
+    if (!c->replied)
+        take_up(c);
+    else if (c->replayed)
         answer_replay(c);
     else if (!c->reply.err)
         answer_success(c);
@@ -210,7 +251,7 @@ static bool finish_all(struct mail *mail)
 void *service__work(void *service)
 {
     struct service *s = service;
-    while (finish_all(mailbox_wait(s->finished, -1)))
+    while (finish_all(mailbox_wait(s->mailbox, -1)))
         continue;
     return NULL;
 }

@@ -10,37 +10,14 @@
 
 #include <string.h>
 
-static bool is_under_way(const struct service *s, const char *text)
-{
-    for (const struct call *c = s->keyed; c; c = c->keyed_next)
-        if (strcmp(c->key.text, text) == 0)
-            return true;
-    return false;
-}
-
 static enum err enter_keyed(struct call *c, struct service_problem *p)
 {
-    struct service *s = c->service;
-    pthread_mutex_lock(&s->lock);
-    bool busy = is_under_way(s, c->key.text);
-    if (!busy) {
-        c->keyed_next = s->keyed;
-        s->keyed = c;
-    }
-    pthread_mutex_unlock(&s->lock);
-    return busy ? service_refuse(p, ERR_BUSY, PROBLEM_KEY_BUSY, NULL,
-                                 "a request with this Idempotency-Key is still under way")
-                : ERR_OK;
-}
-
-void service__once_leave(struct call *c)
-{
-    for (struct call **at = &c->service->keyed; *at; at = &(*at)->keyed_next) {
-        if (*at != c)
-            continue;
-        *at = c->keyed_next;
-        return;
-    }
+    pthread_mutex_lock(&c->service->lock);
+    bool alone = service__key_take(c);
+    pthread_mutex_unlock(&c->service->lock);
+    return alone ? ERR_OK
+                 : service_refuse(p, ERR_BUSY, PROBLEM_KEY_BUSY, NULL,
+                                  "a request with this Idempotency-Key is still under way");
 }
 
 // What the store knows of the key.

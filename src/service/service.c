@@ -26,6 +26,7 @@ enum err service_open(const struct service_options *o, struct store *store, stru
     s->calls_max = o->calls_max;
     s->targets = o->targets;
     pthread_mutex_init(&s->lock, NULL);
+    pthread_cond_init(&s->left, NULL);
 
     enum err err = service__readers_open(&s->readers, store, o->readers + 1, f); // One is ours.
     if (err)
@@ -33,7 +34,7 @@ enum err service_open(const struct service_options *o, struct store *store, stru
     err = service__questions_open(&s->questions, o->readers, o->questions_max, f);
     if (err)
         goto fail_questions;
-    err = mailbox_open(o->calls_max + 1, &s->finished, f); // One more for the order to end.
+    err = mailbox_open(o->calls_max + 1, &s->mailbox, f); // One more for the order to end.
     if (err)
         goto fail_mailbox;
     err = start_thread(s, f);
@@ -43,12 +44,13 @@ enum err service_open(const struct service_options *o, struct store *store, stru
     return ERR_OK;
 
 fail_thread:
-    mailbox_close(s->finished);
+    mailbox_close(s->mailbox);
 fail_mailbox:
     service__questions_close(&s->questions);
 fail_questions:
     service__readers_close(&s->readers);
 fail:
+    pthread_cond_destroy(&s->left);
     pthread_mutex_destroy(&s->lock);
     free(s);
     return err;
@@ -65,12 +67,15 @@ void service_settle(struct service *s)
 {
     assert(s->stopping && !s->settled);
     s->settled = true;
+    pthread_mutex_lock(&s->lock);
+    while (s->calls > 0) // Also those that a thread of the API or of a question still prepares.
+        pthread_cond_wait(&s->left, &s->lock);
+    pthread_mutex_unlock(&s->lock);
     struct call last = {0};
-    enum err err = mailbox_post(s->finished, &last.mail);
+    enum err err = mailbox_post(s->mailbox, &last.mail);
     assert(!err);
     (void)err;
     pthread_join(s->thread, NULL);
-    assert(s->calls == 0);
 }
 
 void service_close(struct service *s)
@@ -79,9 +84,10 @@ void service_close(struct service *s)
         return;
     if (!s->settled)
         service_settle(s);
-    mailbox_close(s->finished);
+    mailbox_close(s->mailbox);
     service__questions_close(&s->questions);
     service__readers_close(&s->readers);
+    pthread_cond_destroy(&s->left);
     pthread_mutex_destroy(&s->lock);
     free(s);
 }

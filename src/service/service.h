@@ -3,10 +3,10 @@
 //
 // A change (create, update, pause, resume, delete, trigger) is checked on the caller's thread,
 // handed to the engine as a command, and answered later on the service's own thread, when it is
-// durable. That thread also reads, merges and submits again when somebody else changed the same
-// job meanwhile, so the engine's thread never waits for a query. Questions are answered on the
-// caller's thread, from a small pool of read-only connections; service_ask brings a caller that
-// must not wait for one onto a thread that may.
+// durable. Updates of one job take turns: each is made from the job as the one before has left it,
+// so that clients who change a job at once need not try again and lose nothing. Questions are
+// answered on the caller's thread, from a small pool of read-only connections; service_ask brings a
+// caller that must not wait for one onto a thread that may.
 //
 // Any thread may call any function, but for opening and closing.
 
@@ -42,7 +42,7 @@ enum problem_kind {
     PROBLEM_HEADER,
     PROBLEM_NOT_FOUND,
     PROBLEM_VERSION,    // The job is not at the version which the client expects.
-    PROBLEM_CONTENDED,  // Others kept changing the job; trying again may help.
+    PROBLEM_CONTENDED,  // The job kept changing by itself; trying again may help.
     PROBLEM_KEY_BUSY,   // The client's own first request with this key is not over.
     PROBLEM_KEY_REUSED, // The client used this key for something else.
     PROBLEM_LIMIT,      // There are as many jobs as the server may have.
@@ -145,8 +145,8 @@ MUST_CHECK enum err service_create_job(struct service *s, struct job *draft,
 MUST_CHECK enum err service_check_job(const struct service *s, struct job *draft,
                                       struct service_problem *p);
 
-// Applies the client's wish to the job as it stands. It is called again, on the service's thread,
-// when somebody else changed the job before this change was durable.
+// Applies the client's wish to the job as it stands: on the caller's thread, or on the service's
+// when other updates of the job come before. It may be called more than once.
 typedef enum err service_edit(void *context, struct job *j, struct service_problem *p);
 
 // `context` goes to `edit` and to `done`. A finished job counts as active when `edit` sees it, so

@@ -9,8 +9,10 @@
 
 #include <pthread.h>
 
-// How often a change is merged anew because somebody else was faster.
+// How often a change is made anew because something else changed the job: the job itself, when a
+// pause ends or a target is gone. Changes by clients take turns.
 #define CALL_TRIES_MAX 8
+#define CALL_BUCKETS 4096
 
 // --- readers.c: connections that are lent to whoever asks ----------------------------------------
 
@@ -56,15 +58,18 @@ struct service {
     struct engine *engine;
     struct readers readers;
     struct questions questions;
-    struct mailbox *finished; // Calls whose reply has come, and at the end the order to end.
+    // Calls whose reply has come or whose turn it is, and at the end the order to end.
+    struct mailbox *mailbox;
     pthread_t thread;
     pthread_mutex_t lock;
+    pthread_cond_t left; // The last call, after service_stop.
     bool stopping;
     bool settled; // The thread has ended.
-    size_t calls; // Under way: each has room in `finished`.
+    size_t calls; // Under way: each has room in the mailbox.
     size_t calls_max;
     const struct address_policy *targets; // Borrowed; NULL: every address will do.
-    struct call *keyed;                   // Those under way that have a key.
+    struct call *turns[CALL_BUCKETS];     // Updates whose turn it is, by job.
+    struct call *keyed[CALL_BUCKETS];     // Those under way that have a key.
 };
 
 // --- call.c: one change on its way ---------------------------------------------------------------
@@ -92,7 +97,13 @@ struct call {
     struct service_schedule schedule; // CREATE, UPDATE: of the job that was handed over.
     struct client_key key;            // Text (owned, NULL when there is none) and digest.
     struct call *keyed_next;          // In service.keyed.
+    bool has_key;                     // It is in there.
+    bool has_turn;                    // UPDATE: it is in service.turns.
+    struct call *turn_next;           // In service.turns.
+    struct call *behind;              // The next one that waits for its turn.
+    struct call *last_behind;         // Of the one whose turn it is: the last of those that wait.
     bool replayed;
+    bool replied; // Else it came to the thread because it is its turn.
     struct reply reply;
 };
 
@@ -118,7 +129,16 @@ enum update_kind service__update_kind(const struct job *before, const struct job
 void service__once_set(struct call *c, const struct service_key *key); // NULL: no key.
 // *answered: it was done before; the reply is filled in.
 enum err service__once_enter(struct call *c, bool *answered, struct service_problem *p);
-void service__once_leave(struct call *c); // Under the service's lock.
+
+// --- turns.c: calls by job and by key, under the service's lock ----------------------------------
+
+// False: another update of the job is under way, and the call waits behind it.
+bool service__turn_take(struct call *c);
+// The call is over. Returns the one whose turn it is now, or NULL.
+struct call *service__turn_pass(struct call *c);
+// False: another call with this key is under way.
+bool service__key_take(struct call *c);
+void service__key_leave(struct call *c);
 
 // --- problem.c -----------------------------------------------------------------------------------
 

@@ -105,6 +105,47 @@ static void wait_for_status(enum err stalled)
     pthread_mutex_unlock(&e->lock);
 }
 
+static struct command update(job_id id, int64_t version_expected)
+{
+    return (struct command){.kind = COMMAND_UPDATE,
+                            .id = id,
+                            .version_expected = version_expected,
+                            .job = rig_job("@daily"),
+                            .zone = zone_utc()};
+}
+
+// Who is told of a conflict reads the job again, so what it conflicts with must be there by then.
+static void a_conflict_is_told_when_what_it_conflicts_with_is_durable(void **state)
+{
+    (void)state;
+    struct answer made, first, second, unknown;
+    const struct command create = {
+        .kind = COMMAND_CREATE, .job = rig_job("@daily"), .zone = zone_utc()};
+    const struct command none = {.kind = COMMAND_DELETE, .id = 99};
+    assert_int_equal(rig_submit(&create, &made), ERR_OK);
+    rig_wait_for(&made);
+    rig_shut_gate(true);
+    const struct command fresh = update(made.reply.job, 1);
+    assert_int_equal(rig_submit(&fresh, &first), ERR_OK);
+    const struct command stale = update(made.reply.job, 1);
+    assert_int_equal(rig_submit(&stale, &second), ERR_OK);
+    assert_int_equal(rig_submit(&none, &unknown), ERR_OK);
+    rig_wait_for(&unknown); // It came later, and was answered at once.
+    assert_int_equal(unknown.reply.err, ERR_NOT_FOUND);
+    assert_false(rig_has(&second));
+    rig_shut_gate(false);
+    rig_wait_for(&second);
+    assert_int_equal(second.reply.err, ERR_CONFLICT);
+    rig_wait_for(&first);
+    assert_int_equal(first.reply.err, ERR_OK);
+    const struct command late = update(made.reply.job, 1);
+    assert_int_equal(rig_submit(&late, &second), ERR_OK); // Nothing is under way: at once.
+    rig_wait_for(&second);
+    assert_int_equal(second.reply.err, ERR_CONFLICT);
+    job_free(made.row);
+    job_free(first.row);
+}
+
 // What was submitted before the stall waits for its commit; what comes later is refused at once,
 // and told why.
 static void a_stall_is_called_what_it_is(void **state)
@@ -186,6 +227,7 @@ int main(void)
         RIG_TEST_HELD(an_alert_of_a_batch_that_was_dropped_is_not_raised),
         RIG_TEST(the_reply_to_a_create_carries_the_job),
         RIG_TEST(a_reply_that_is_dropped_takes_its_job_along),
+        RIG_TEST(a_conflict_is_told_when_what_it_conflicts_with_is_durable),
         RIG_TEST(a_stall_is_called_what_it_is),
         RIG_TEST(a_start_is_durable_when_it_returns),
         RIG_TEST(a_stop_sends_nothing_that_waited_for_its_commit),

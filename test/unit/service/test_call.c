@@ -4,7 +4,7 @@
 // Engine and store are played by this file: the engine answers when the test says so, and the store
 // has one job. So a second client can be made to win the race at any point.
 
-#include "service/service.h"
+#include "service/service_priv.h"
 #include "store/store_priv.h"
 
 #include <pthread.h>
@@ -13,6 +13,8 @@
 #include <string.h>
 
 #include <cmocka.h>
+
+#define CALLS_MAX 3
 
 // --- The engine, played --------------------------------------------------------------------------
 
@@ -182,7 +184,7 @@ static int setup(void **state)
     job_set_text(&store.job->schedule, "@daily");
     job_set_text(&store.job->timezone, "UTC");
     job_set_text(&store.job->api, "http://127.0.0.1/");
-    struct service_options o = {.readers = 1, .questions_max = 2, .calls_max = 2};
+    struct service_options o = {.readers = 1, .questions_max = 2, .calls_max = CALLS_MAX};
     return service_open(&o, &played_store, NULL, (struct service **)state, NULL) ? 1 : 0;
 }
 
@@ -253,6 +255,93 @@ static void an_update_that_lost_the_race_is_merged_anew(void **state)
     assert_int_equal(c.edits, 2);
     assert_int_equal(engine.last.version_expected, 5);
     assert_string_equal(engine.last_name, "theirs+");
+}
+
+// One after the other, each from the job as the one before has left it: nobody has to try again,
+// and nothing is lost.
+static void updates_of_one_job_take_turns(void **state)
+{
+    struct client c[3];
+    struct service_problem p;
+    engine.holding = true;
+    for (size_t i = 0; i < COUNT_OF(c); i++) {
+        client_init(&c[i]);
+        assert_int_equal(service_update_job(*state, 7, 0, append_plus, answer, &c[i], &p), ERR_OK);
+    }
+    assert_int_equal(engine.submits, 1);
+    assert_string_equal(engine.last_name, "stored+");
+    engine.holding = false;
+    store.job->version = 2; // The first one is durable.
+    job_set_text(&store.job->name, "stored+");
+    release();
+    for (size_t i = 0; i < COUNT_OF(c); i++) {
+        wait_for_answer(&c[i]);
+        assert_int_equal(c[i].problem.kind, PROBLEM_NONE);
+        assert_int_equal(c[i].edits, 1);
+    }
+    assert_int_equal(engine.submits, 3);
+    assert_int_equal(engine.last.version_expected, 2);
+    assert_string_equal(engine.last_name, "stored++");
+}
+
+static void updates_of_other_jobs_do_not_wait(void **state)
+{
+    struct client c[2];
+    struct service_problem p;
+    client_init(&c[0]);
+    client_init(&c[1]);
+    engine.holding = true;
+    assert_int_equal(service_update_job(*state, 7, 0, append_plus, answer, &c[0], &p), ERR_OK);
+    engine_reply *first = engine.hold;
+    void *context = engine.hold_context;
+    struct job *row = engine.hold_row;
+    store.job->id = 7 + CALL_BUCKETS;
+    assert_int_equal(
+        service_update_job(*state, 7 + CALL_BUCKETS, 0, append_plus, answer, &c[1], &p), ERR_OK);
+    assert_int_equal(engine.submits, 2);
+    release();
+    wait_for_answer(&c[1]);
+    reply(0, row, first, context);
+    wait_for_answer(&c[0]);
+}
+
+// The version is judged when it is the client's turn.
+static void a_client_that_named_a_version_is_told_of_who_came_before(void **state)
+{
+    struct client first, named, last;
+    struct service_problem p;
+    client_init(&first);
+    client_init(&named);
+    client_init(&last);
+    engine.holding = true;
+    assert_int_equal(service_update_job(*state, 7, 0, append_plus, answer, &first, &p), ERR_OK);
+    assert_int_equal(service_update_job(*state, 7, 1, append_plus, answer, &named, &p), ERR_OK);
+    assert_int_equal(service_update_job(*state, 7, 0, append_plus, answer, &last, &p), ERR_OK);
+    engine.holding = false;
+    store.job->version = 2;
+    release();
+    wait_for_answer(&named);
+    assert_int_equal(named.problem.kind, PROBLEM_VERSION);
+    wait_for_answer(&last); // Who waits behind a refusal is not forgotten.
+    assert_int_equal(last.problem.kind, PROBLEM_NONE);
+}
+
+static void who_waits_for_a_turn_is_answered_at_the_end(void **state)
+{
+    struct client first, second;
+    struct service_problem p;
+    client_init(&first);
+    client_init(&second);
+    engine.holding = true;
+    assert_int_equal(service_update_job(*state, 7, 0, append_plus, answer, &first, &p), ERR_OK);
+    assert_int_equal(service_update_job(*state, 7, 0, append_plus, answer, &second, &p), ERR_OK);
+    service_stop(*state);
+    release();
+    service_settle(*state);
+    assert_int_equal(first.answers, 1);
+    assert_int_equal(first.problem.kind, PROBLEM_NONE);
+    assert_int_equal(second.answers, 1);
+    assert_int_equal(second.problem.kind, PROBLEM_CLOSED);
 }
 
 static void a_client_that_named_a_version_is_told_of_the_race(void **state)
@@ -460,24 +549,25 @@ static void errors_of_the_engine_reach_the_client(void **state)
 
 static void too_many_changes_at_once_are_refused(void **state)
 {
-    struct client c[2], late;
-    client_init(&c[0]);
-    client_init(&late);
+    struct client c[CALLS_MAX], late;
+    void *contexts[CALLS_MAX];
     struct service_problem p;
     engine.holding = true;
-    assert_int_equal(service_trigger_job(*state, 7, NULL, false, NULL, answer, &c[0], &p), ERR_OK);
-    engine_reply *first = engine.hold;
-    void *first_context = engine.hold_context;
-    client_init(&c[1]);
-    assert_int_equal(service_trigger_job(*state, 7, NULL, false, NULL, answer, &c[1], &p), ERR_OK);
+    for (size_t i = 0; i < CALLS_MAX; i++) {
+        client_init(&c[i]);
+        assert_int_equal(service_trigger_job(*state, 7, NULL, false, NULL, answer, &c[i], &p),
+                         ERR_OK);
+        contexts[i] = engine.hold_context;
+    }
+    client_init(&late);
     assert_int_equal(service_trigger_job(*state, 7, NULL, false, NULL, answer, &late, &p),
                      ERR_LIMIT);
     assert_int_equal(p.kind, PROBLEM_BUSY);
     assert_int_equal(late.answers, 0);
-    release();
-    reply(0, NULL, first, first_context);
-    wait_for_answer(&c[0]);
-    wait_for_answer(&c[1]);
+    for (size_t i = 0; i < CALLS_MAX; i++) {
+        reply(0, NULL, engine.hold, contexts[i]);
+        wait_for_answer(&c[i]);
+    }
 }
 
 static void once_stopped_no_command_leaves(void **state)
@@ -530,6 +620,10 @@ int main(void)
         TEST(what_is_not_acceptable_never_reaches_the_engine),
         TEST(an_update_names_the_version_it_was_made_from),
         TEST(an_update_that_lost_the_race_is_merged_anew),
+        TEST(updates_of_one_job_take_turns),
+        TEST(updates_of_other_jobs_do_not_wait),
+        TEST(a_client_that_named_a_version_is_told_of_who_came_before),
+        TEST(who_waits_for_a_turn_is_answered_at_the_end),
         TEST(a_client_that_named_a_version_is_told_of_the_race),
         TEST(a_stale_version_is_refused_at_once),
         TEST(merging_anew_ends_some_time),
