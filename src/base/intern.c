@@ -115,3 +115,10 @@ void intern_release(struct intern *t, const void *copy)
     free(i);
     t->count--;
 }
+
+void intern_each(const struct intern *t, intern_each_value *each, void *context)
+{
+    for (size_t b = 0; b < t->bucket_count; b++)
+        for (const struct interned *i = t->buckets[b]; i; i = i->next)
+            each(context, i->value);
+}

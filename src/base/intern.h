@@ -27,6 +27,9 @@ void intern_fini(struct intern *t);                     // All copies go, also t
 
 // The shared copy of *value, which is aligned to 8 and owned by the table.
 const void *intern_take(struct intern *t, const void *value);
+// Calls back for each copy, in no particular order. `each` must not take or release any.
+typedef void intern_each_value(void *context, const void *copy);
+void intern_each(const struct intern *t, intern_each_value *each, void *context);
 // Gives back what intern_take returned. NULL is a no-op.
 void intern_release(struct intern *t, const void *copy);
 

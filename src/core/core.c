@@ -55,6 +55,7 @@ void core_free(struct core *c)
     core__unusable_free(c);
     core__tables_free(c);
     free(c->retired);
+    free(c->rezoning.changes);
     agenda_free(c->plan);
     agenda_free(c->resumes);
     agenda_free(c->instants);
@@ -97,7 +98,7 @@ enum err core_add_execution(struct core *c, const struct execution *e)
 }
 
 // Puts the job into the plan at its first occurrence that has no row yet.
-static void plan_beyond_watermark(struct core *c, struct core_job *j)
+void core__plan_beyond_watermark(struct core *c, struct core_job *j)
 {
     if (!j->active)
         return;
@@ -134,19 +135,8 @@ static void start(struct core *c, const struct progress *progress)
     core__unusable_settle(c);
     core__resume_due(c); // First, since what was planned behind the end of a pause is owed.
     core__recover(c);
-    core__each_job(c, plan_beyond_watermark);
+    core__each_job(c, core__plan_beyond_watermark);
     core__clock_at_start(c);
-}
-
-// Future planning changes, rows do not.
-static void swap_zone(struct core *c, const struct zone *old, const struct zone *new)
-{
-    for (struct core_job *j = core__job_next(c, NULL); j; j = core__job_next(c, j)) {
-        if (j->timing->zone != old)
-            continue;
-        core__job_set_zone(c, j, new);
-        plan_beyond_watermark(c, j);
-    }
 }
 
 static void handle(struct core *c, const struct event *e)
@@ -175,7 +165,7 @@ static void handle(struct core *c, const struct event *e)
         c->draining = true;
         break;
     case EVENT_ZONE:
-        swap_zone(c, e->zone_old, e->zone_new);
+        core__rezone(c, e->zone_old, e->zone_new);
         break;
     }
 }
@@ -186,6 +176,7 @@ static void look_at_the_time(struct core *c)
     core__breakers_due(c);
     core__due(c); // First what is due, since somebody waits for it; then what comes.
     core__plan(c);
+    core__rezone_on(c);
     core__write_running(c);
 }
 
@@ -221,29 +212,6 @@ void core_step(struct core *c, const struct event *e, struct now now, struct act
     core__record_progress(c);
     set_wake(c, out);
     c->out = NULL;
-}
-
-static bool contains(const struct zone *const *zones, size_t count, const struct zone *z)
-{
-    while (count-- > 0)
-        if (zones[count] == z)
-            return true;
-    return false;
-}
-
-void core_zones(const struct core *c, core_each_zone *each, void *context)
-{
-    const struct zone **seen = NULL;
-    size_t count = 0, capacity = 0;
-    for (const struct core_job *j = core__job_next(c, NULL); j; j = core__job_next(c, j)) {
-        const struct zone *z = j->timing->zone;
-        if (!z || contains(seen, count, z)) // A job that cannot be used has none.
-            continue;
-        seen = grow(seen, count, &capacity, sizeof *seen);
-        seen[count++] = z;
-        each(context, z);
-    }
-    free(seen);
 }
 
 // The hosts where nothing answers: all are counted, the first are shown.

@@ -85,7 +85,7 @@ enum event_kind {
     EVENT_RECORDED, // Batches up to `sequence` are durable.
     EVENT_STORE,    // The store stopped or started accepting writes: `healthy`.
     EVENT_DRAIN,    // No attempt starts any more; commands but reads are refused with ERR_CLOSED.
-    EVENT_ZONE      // A zone was read again: jobs of `zone_old` now use `zone_new`.
+    EVENT_ZONE // A zone was read again: jobs of `zone_old` use `zone_new`, all after some ticks.
 };
 
 struct event {

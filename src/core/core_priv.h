@@ -195,6 +195,19 @@ struct job_table {
     uint64_t count;
 };
 
+struct zone_change {
+    const struct zone *from;
+    const struct zone *to;
+};
+
+// Zones with new rules, while not all jobs have been told.
+struct rezoning {
+    struct zone_change *changes; // In order of time.
+    size_t count;                // 0: nothing to do.
+    size_t capacity;
+    job_id next; // The jobs before this one have been told.
+};
+
 #define HOST_BUCKETS 4096
 
 struct core {
@@ -202,6 +215,7 @@ struct core {
     struct job_table jobs;
     struct intern timings;
     struct intern policies;
+    struct rezoning rezoning;
     struct host *hosts[HOST_BUCKETS];
     struct host *down; // Those of which an alert told, the latest first.
     struct pool pool;
@@ -253,6 +267,8 @@ struct core_job *core__job_insert(struct core *c, job_id id); // A place for it,
 void core__job_remove(struct core *c, struct core_job *j);    // The place is free again.
 // In order of id, also deleted ones; after NULL comes the first, after the last one NULL.
 struct core_job *core__job_next(const struct core *c, const struct core_job *j);
+struct core_job *core__job_from(const struct core *c,
+                                job_id id); // The first with at least this id.
 void core__jobs_free(struct core *c);
 
 // table.c
@@ -325,7 +341,12 @@ void core__return_run(struct core *c, struct open *o); // Of max_runs.
 void core__plan_own(struct core *c, struct core_job *j, wall_ms until);
 int64_t core__plan_wake(const struct core *c);
 
+// rezone.c
+void core__rezone(struct core *c, const struct zone *from, const struct zone *to);
+void core__rezone_on(struct core *c); // At every tick.
+
 // core.c
+void core__plan_beyond_watermark(struct core *c, struct core_job *j);
 void core__each_job(struct core *c, void (*each)(struct core *c, struct core_job *j));
 
 // clock.c

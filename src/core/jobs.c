@@ -126,6 +126,11 @@ static struct core_job *job_from(const struct job_table *t, job_id id)
     return NULL;
 }
 
+struct core_job *core__job_from(const struct core *c, job_id id)
+{
+    return job_from(&c->jobs, id);
+}
+
 struct core_job *core__job_next(const struct core *c, const struct core_job *j)
 {
     return job_from(&c->jobs, j ? j->id + 1 : 1);

@@ -709,6 +709,32 @@ static void a_zone_read_again_changes_what_is_not_planned_yet(void **state)
     rig_free(r);
 }
 
+// A release of the zone data touches many jobs: they follow in slices, and what is due goes
+// between.
+static void new_rules_reach_every_job_in_slices(void **state)
+{
+    (void)state;
+    enum { ZONED = 7 };
+    struct rig *r = rig_new();
+    r->limits.step_max = 2;
+    rig_start(r);
+    const struct zone *old, *new;
+    assert_int_equal(zone_find("Europe/Paris", &old, NULL), ERR_OK);
+    assert_int_equal(zone_find("Asia/Kolkata", &new, NULL), ERR_OK);
+    for (int i = 0; i < ZONED; i++) {
+        struct command c = {.kind = COMMAND_CREATE, .job = job_of("0 0 12 * * *"), .zone = old};
+        rig_step(r, &(struct event){.kind = EVENT_COMMAND, .command = &c});
+    }
+    rig_run(r, MINUTE);
+    rig_step(r, &(struct event){.kind = EVENT_ZONE, .zone_old = old, .zone_new = new});
+    assert_int_equal(r->out.wake_wall, r->now.wall); // There is more to do at once.
+    rig_run(r, 24 * HOUR);
+    assert_int_equal(r->send_count, ZONED);
+    for (int i = 0; i < ZONED; i++)
+        assert_int_equal(r->sends[i].at, T0 + 20 * HOUR + 30 * MINUTE);
+    rig_free(r);
+}
+
 // Noon in Paris is at 11:00Z by the rules by which the row was planned. The next life reads others,
 // by which noon is at 12:00Z; a life that goes on keeps to its row.
 static void a_start_with_new_rules_gives_up_the_rows_which_they_lack(void **state)
@@ -774,6 +800,7 @@ int main(void)
         cmocka_unit_test(a_trigger_works_on_a_paused_job_and_retries_there),
         cmocka_unit_test(triggers_never_share_a_key),
         cmocka_unit_test(a_zone_read_again_changes_what_is_not_planned_yet),
+        cmocka_unit_test(new_rules_reach_every_job_in_slices),
         cmocka_unit_test(a_start_with_new_rules_gives_up_the_rows_which_they_lack),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
