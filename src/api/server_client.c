@@ -196,6 +196,15 @@ static bool answer_is_late(const struct client *c, mono_ms now)
     return now - c->since >= patience || now - c->answer_began >= whole;
 }
 
+// A stop does not wait for a client that takes its time: what ends early is told from the whole.
+static bool stream_is_late(const struct client *c, mono_ms now)
+{
+    const struct server_thread *t = c->thread;
+    const struct server_options *o = &t->server->options;
+    bool holds_up = t->closing && now - t->closing_since >= o->pressed_timeout_ms;
+    return holds_up || now - c->since >= o->answer_timeout_ms;
+}
+
 void client__check_time(struct client *c, mono_ms now)
 {
     const struct server_options *o = &c->thread->server->options;
@@ -216,7 +225,7 @@ void client__check_time(struct client *c, mono_ms now)
             client__close(c);
         break;
     case CLIENT_STREAMING:
-        if (c->output.count > 0 && passed >= o->answer_timeout_ms)
+        if (c->output.count > 0 && stream_is_late(c, now))
             client__lose(c);
         break;
     case CLIENT_LINGERING:

@@ -302,6 +302,7 @@ struct server_thread {
     mono_ms now;               // The time of the present callback.
     mono_ms look_at;           // When deadlines are looked at; MONO_NEVER without connections.
     bool closing;
+    mono_ms closing_since;
     struct server_mail drain_mail;
     struct server_mail close_mail;
     time_t date_at;

@@ -75,6 +75,7 @@ static void close_came(struct server_thread *t, struct server_mail *m)
 {
     (void)m;
     t->closing = true;
+    t->closing_since = t->now;
 }
 
 typedef void mail_came(struct server_thread *t, struct server_mail *m);

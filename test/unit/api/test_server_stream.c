@@ -262,6 +262,40 @@ static void streams_end_when_the_server_drains(void **state)
     raw_close(&client);
 }
 
+// Writes until the client's side has stood still for long: nearly always, all buffers are full
+// then.
+static void fill(struct exchange *x)
+{
+    static char piece[1024];
+    for (int full = 0; full < 10000; full++) {
+        while (!exchange_stream_write(x, piece, sizeof piece))
+            full = 0;
+        sched_yield();
+    }
+}
+
+static void a_stop_does_not_wait_for_those_who_do_not_read(void **state)
+{
+    (void)state;
+    struct owner o = {.exchange = NULL};
+    struct raw_client client;
+    struct server_options options = {.stream_bytes_max = STREAM_BYTES_MAX,
+                                     .threads = 1,
+                                     .answer_timeout_ms = 3600000,
+                                     .pressed_timeout_ms = 20};
+    struct server *s = open_server(options, begin_stream, &o);
+    raw_open(&client, server_port(s));
+    raw_say(&client, GET);
+    struct exchange *x = take(&o);
+    fill(x);
+    server_drain(s);
+    while (atomic_load(&o.overs) == 0)
+        sched_yield();
+    exchange_stream_end(x);
+    server_close(s);
+    raw_close(&client);
+}
+
 #define ROUNDS 500
 #define PIECES 20
 
@@ -381,6 +415,7 @@ int main(void)
         cmocka_unit_test(an_owner_hears_that_the_client_has_gone),
         cmocka_unit_test(an_owner_that_has_ended_hears_no_more),
         cmocka_unit_test(streams_end_when_the_server_drains),
+        cmocka_unit_test(a_stop_does_not_wait_for_those_who_do_not_read),
         cmocka_unit_test(ends_may_meet_anything),
         cmocka_unit_test(a_static_answer_is_sent_from_where_it_is),
         cmocka_unit_test(an_exchange_knows_both_addresses),
