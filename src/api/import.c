@@ -64,6 +64,7 @@ static enum err read_json(struct import *im, struct problem *p)
     return im->of_crontab ? import_read_crontab_object(im, p) : read_jobs(im, p);
 }
 
+// A crontab is not text/plain: a web page may send that to any address without asking first.
 static enum err read_items(struct import *im, struct problem *p)
 {
     int dry_run = 0, skip = 0;

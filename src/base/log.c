@@ -36,12 +36,12 @@ void log_setup(enum log_level lowest, enum log_format format)
     line_format = format;
 }
 
-// `limit` leaves room for what must still come: the end of the line, and of a quote that is open.
 bool log_enabled(enum log_level level)
 {
     return level >= level_lowest;
 }
 
+// `limit` leaves room for what must still come: the end of the line, and of a quote that is open.
 struct line {
     size_t used;
     size_t limit;
