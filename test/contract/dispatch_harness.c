@@ -9,7 +9,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #define ALARM_SECONDS 120
@@ -166,6 +165,17 @@ static void allow_many_files(void)
     getrlimit(RLIMIT_NOFILE, &files);
     files.rlim_cur = files.rlim_max;
     setrlimit(RLIMIT_NOFILE, &files);
+}
+
+struct rlimit harness_use_up_descriptors(void)
+{
+    struct rlimit before;
+    int free_one = dup(STDIN_FILENO);
+    close(free_one);
+    getrlimit(RLIMIT_NOFILE, &before);
+    struct rlimit none = {.rlim_cur = (rlim_t)free_one, .rlim_max = before.rlim_max};
+    setrlimit(RLIMIT_NOFILE, &none);
+    return before;
 }
 
 static void *end_at_once(void *unused)

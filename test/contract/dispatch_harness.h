@@ -13,6 +13,8 @@
 #include "scripted_names.h"
 #include "scripted_target.h"
 
+#include <sys/resource.h>
+
 // clang-format off
 #include <setjmp.h>
 #include <stdarg.h>
@@ -55,6 +57,9 @@ int harness_setup(void **state, const struct script *scripts, const char *certif
 void harness_reopen(struct harness *h, const struct dispatch_options *o);
 // Descriptors that the test's process has opened since the setup began, those of its target too.
 int harness_open_files(const struct harness *h);
+// From now on a descriptor can be opened only where one is closed. Returns the limit before, for
+// setrlimit.
+struct rlimit harness_use_up_descriptors(void);
 // Fails the test if a descriptor was left open.
 int harness_teardown(void **state);
 

@@ -17,7 +17,6 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -222,22 +221,11 @@ static const struct seen *post_to_localhost(struct harness *h)
 
 // --- What this machine lacks ---------------------------------------------------------------------
 
-static struct rlimit use_up_descriptors(void)
-{
-    struct rlimit before;
-    int free_one = dup(STDIN_FILENO);
-    close(free_one);
-    getrlimit(RLIMIT_NOFILE, &before);
-    struct rlimit none = {.rlim_cur = (rlim_t)free_one, .rlim_max = before.rlim_max};
-    setrlimit(RLIMIT_NOFILE, &none);
-    return before;
-}
-
 // The target has nothing to do with it, so it is told apart from what a target can do.
 static void too_many_open_files_hold_an_attempt(void **state)
 {
     struct harness *h = *state;
-    struct rlimit before = use_up_descriptors();
+    struct rlimit before = harness_use_up_descriptors();
     struct seen refused = *harness_post(h, "/ok");
     struct seen unresolved = *post_to(h, "http://some.invalid/");
     setrlimit(RLIMIT_NOFILE, &before);

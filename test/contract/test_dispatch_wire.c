@@ -8,7 +8,6 @@
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -360,26 +359,25 @@ static void an_address_that_is_silent_does_not_hold_up_the_next(void **state)
 
 // --- Descriptors ---------------------------------------------------------------------------------
 
-// No descriptor can be opened any more but where one is closed. Returns the limit before.
-static struct rlimit use_up_descriptors(void)
-{
-    struct rlimit before;
-    int free_one = dup(STDIN_FILENO);
-    close(free_one);
-    getrlimit(RLIMIT_NOFILE, &before);
-    struct rlimit none = {.rlim_cur = (rlim_t)free_one, .rlim_max = before.rlim_max};
-    setrlimit(RLIMIT_NOFILE, &none);
-    return before;
-}
-
 static void an_idle_connection_gives_its_descriptor_to_a_request(void **state)
 {
     struct harness *h = *state;
     assert_answered(post_to(h, "http", "one.test"));
-    struct rlimit before = use_up_descriptors();
+    struct rlimit before = harness_use_up_descriptors();
     const struct seen *s = harness_post(h, "/ok");
     setrlimit(RLIMIT_NOFILE, &before);
     assert_answered(s);
+}
+
+// That there is no address is remembered for a while, but not when nobody could be asked.
+static void a_name_that_could_not_be_asked_for_is_asked_for_again(void **state)
+{
+    struct harness *h = *state;
+    struct rlimit before = harness_use_up_descriptors();
+    enum outcome_kind kind = post_to(h, "http", "one.test")->kind;
+    setrlimit(RLIMIT_NOFILE, &before);
+    assert_int_equal(kind, OUTCOME_HELD);
+    assert_answered(post_to(h, "http", "one.test"));
 }
 
 // --- TLS -----------------------------------------------------------------------------------------
@@ -479,6 +477,7 @@ int main(void)
         TEST(when_all_refuse_that_is_the_error),
         TEST(an_address_that_is_silent_does_not_hold_up_the_next),
         TEST(an_idle_connection_gives_its_descriptor_to_a_request),
+        TEST(a_name_that_could_not_be_asked_for_is_asked_for_again),
         TEST(a_handshake_has_a_bound_of_its_own),
         TEST_TLS(a_session_is_resumed_on_the_next_connection),
         TEST_TLS(a_name_is_told_and_an_address_is_not),

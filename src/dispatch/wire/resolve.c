@@ -5,6 +5,7 @@
 // which nobody waits any more is learnt all the same, and kept like the others.
 
 #include "base/memory.h"
+#include "dispatch/shortage_priv.h"
 #include "dispatch/wire/lookup_priv.h"
 #include "dispatch/wire/resolve_priv.h"
 #include "dispatch/wire/table_priv.h"
@@ -105,12 +106,20 @@ static void name_used(struct resolver *r, struct name *n)
     TAILQ_INSERT_TAIL(&r->by_age, n, age);
 }
 
+// That a name has no address is worth less than that it has some, and worth nothing where this
+// machine lacked the means to ask.
+static int64_t kept_s(const struct addresses *a, int64_t ttl_s)
+{
+    if (a->count > 0)
+        return MIN(MAX(ttl_s, KEPT_S_MIN), KEPT_S_MAX);
+    return shortage_now() ? 0 : KEPT_S_MIN;
+}
+
 static void name_learnt(void *context, const struct addresses *a, int64_t ttl_s)
 {
     struct name *n = context;
-    int64_t kept_s = a->count ? MIN(MAX(ttl_s, KEPT_S_MIN), KEPT_S_MAX) : KEPT_S_MIN;
     n->addresses = *a;
-    n->until = clock_mono_ms() + kept_s * 1000;
+    n->until = clock_mono_ms() + kept_s(a, ttl_s) * 1000;
     n->asked = false;
     TAILQ_INSERT_TAIL(&n->owner->by_age, n, age);
     // One who waited may forget others who wait, or ask for more; it is all in the list.

@@ -3,8 +3,8 @@
 //
 // An address in numbers is read, "localhost" and names below it are this machine (RFC 6761), and
 // everything else is asked of the system's name servers and /etc/hosts by c-ares. Answers are kept
-// as long as they say, between 1 s and 60 s; that there is none, for 1 s. NAMES_MAX names are kept
-// at most, the longest unused ones make room.
+// as long as they say, between 1 s and 60 s; that there is none, for 1 s, unless nobody could be
+// asked. NAMES_MAX names are kept at most, the longest unused ones make room.
 
 #ifndef CARILLON_DISPATCH_WIRE_RESOLVE_PRIV_H
 #define CARILLON_DISPATCH_WIRE_RESOLVE_PRIV_H
