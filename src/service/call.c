@@ -145,10 +145,20 @@ enum err service__call_start(struct call *c, struct service_problem *p)
 
 // --- Back from it --------------------------------------------------------------------------------
 
+// The key is let go first: a client that has its answer may use the key again at once, and what it
+// stood for is durable.
+static void tell(struct call *c, const struct service_result *result)
+{
+    pthread_mutex_lock(&c->service->lock);
+    service__key_leave(c);
+    pthread_mutex_unlock(&c->service->lock);
+    c->done(c->context, result);
+    leave(c);
+}
+
 static void answer_problem(struct call *c, const struct service_problem *p)
 {
-    c->done(c->context, &(struct service_result){.problem = p});
-    leave(c);
+    tell(c, &(struct service_result){.problem = p});
 }
 
 static void answer_success(struct call *c)
@@ -159,8 +169,7 @@ static void answer_success(struct call *c)
         .job = c->reply.row, .execution = c->reply.key, .replayed = c->replayed};
     if (!c->replayed && service__schedule_is_known(c))
         result.schedule = &c->schedule;
-    c->done(c->context, &result);
-    leave(c);
+    tell(c, &result);
 }
 
 // What was done before, for the same key. The job is shown as it stands now, which may be that it
