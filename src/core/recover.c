@@ -147,7 +147,7 @@ static void resume(struct core *c, struct open *o)
         return;
     o->lane = LANE_CATCH_UP;
     o->written = o->record.state == EXECUTION_RUNNING;
-    o->retrying = o->record.next_attempt_at != 0;
+    o->retrying = o->record.next_attempt_at != 0 && o->record.attempts > 0; // 0: it was held.
     bool queued =
         o->job->policy->overlap == OVERLAP_QUEUE; // The next ones would overtake one that waits.
     if (was_waiting(c, o) && !queued) {

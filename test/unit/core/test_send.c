@@ -527,6 +527,30 @@ static void a_retry_that_is_held_is_still_the_retry(void **state)
     rig_free(r);
 }
 
+// The next life knows from the row that the attempt to come is the first.
+static void what_is_held_over_a_crash_uses_up_no_retry(void **state)
+{
+    (void)state;
+    static const dur_ms downs[] = {10, 5 * SECOND}; // Within the wait, and beyond it.
+    for (size_t i = 0; i < COUNT_OF(downs); i++) {
+        job_id id;
+        struct rig *r = rig_sent(job_of(ONCE), &id);
+        rig_hold(r, 0, "too many open files here");
+        rig_record(r);
+        rig_crash(r, downs[i]);
+        rig_record(r);
+        rig_run(r, 5 * SECOND);
+        rig_record(r);
+        assert_int_equal(r->send_count, 2);
+        rig_answer(r, 1, 200);
+        rig_record(r);
+        struct execution e = rig_row(r, id, AT);
+        assert_int_equal(e.state, EXECUTION_SUCCESS);
+        assert_int_equal(e.retry_count, 0);
+        rig_free(r);
+    }
+}
+
 // Nothing was sent, so an at-most-once job may go on, also after a crash while it waits.
 static void a_held_attempt_of_an_at_most_once_job_is_made_later(void **state)
 {
@@ -570,6 +594,7 @@ int main(void)
         cmocka_unit_test(what_came_of_an_answer_is_kept_whether_it_is_good_or_bad),
         cmocka_unit_test(an_attempt_that_is_held_did_not_happen),
         cmocka_unit_test(a_retry_that_is_held_is_still_the_retry),
+        cmocka_unit_test(what_is_held_over_a_crash_uses_up_no_retry),
         cmocka_unit_test(a_held_attempt_of_an_at_most_once_job_is_made_later),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
