@@ -23,7 +23,8 @@ static void make_room(struct request_text *t, size_t more)
 void request_text_add(struct request_text *t, const char *bytes, size_t count)
 {
     make_room(t, count);
-    memcpy(t->bytes + t->count, bytes, count);
+    if (count > 0) // NULL may stand for nothing, but not for memcpy.
+        memcpy(t->bytes + t->count, bytes, count);
     t->count += count;
     t->bytes[t->count] = '\0';
 }

@@ -25,9 +25,10 @@ class Account:
         """Pauses the jobs and waits until nothing that they owed is unfinished.
 
         The pause cancels what is due in the same moment, so the last second is not counted. It also
-        cancels what rests between two attempts, as after crashes, so that must be over before.
+        cancels what rests between two attempts or waits for room, as after crashes, so that must
+        be over before.
         """
-        wait_until(lambda: self._rests(server) == 0, seconds, "nothing rests between attempts")
+        wait_until(lambda: self._rests(server) == 0, seconds, "nothing rests or waits")
         for paused in pause_jobs(server, self.jobs):
             self.paused_ms = parse_ms(paused["updated_at"])
             since_ms = parse_ms(paused["created_at"])
@@ -36,7 +37,8 @@ class Account:
 
     @staticmethod
     def _rests(server):
-        return expect(server.get("/observability/metrics"), 200).json["executions_retrying"]
+        metrics = expect(server.get("/observability/metrics"), 200).json
+        return metrics["executions_retrying"] + metrics["executions_waiting"]
 
     def _is_drained(self, server):
         lists = executions_of(server, self.jobs)

@@ -129,10 +129,13 @@ static const char *text_in(const struct settings *s, const struct row *r)
 
 static int64_t number_in(const struct settings *s, const struct row *r)
 {
-    int64_t number;
-    bool flag;
-    memcpy(&flag, (const char *)s + r->offset, sizeof flag);
-    memcpy(&number, (const char *)s + r->offset, sizeof number);
+    const char *at = (const char *)s + r->offset;
+    int64_t number = 0;
+    bool flag = false;
+    if (r->kind == KIND_FLAG)
+        memcpy(&flag, at, sizeof flag);
+    else
+        memcpy(&number, at, sizeof number);
     return r->kind == KIND_FLAG ? flag : number;
 }
 

@@ -188,6 +188,7 @@ static void a_stop_sends_nothing_that_waited_for_its_commit(void **state)
     assert_int_equal(zone_find("UTC", &create.zone, NULL), ERR_OK);
     assert_int_equal(rig_submit(&create, &made), ERR_OK);
     rig_wait_for(&made);
+    job_free(made.row);
     rig_shut_gate(true);
     unsigned commits = rig.commits;
     struct command trigger = {.kind = COMMAND_TRIGGER, .id = made.reply.job};
