@@ -168,7 +168,7 @@ static void create(struct core *c, struct command *cmd, struct reply *r)
     row->failures = 0;
     struct core_job *j;
     struct timing timing;
-    r->err = core__timing_read(row, cmd->zone, cmd->schedule, &timing);
+    r->err = core__timing_read(row, core__zone_now(c, cmd->zone), cmd->schedule, &timing);
     if (!r->err && core__timing_next(&timing, 0, c->now.wall) == WALL_NEVER)
         r->err = ERR_RANGE;
     if (!r->err && !core__texts_fit(c, NULL, row))
@@ -213,7 +213,7 @@ static void update(struct core *c, struct command *cmd, struct core_job *j, stru
     row->id = j->id;
     row->runs = j->runs;
     // Before anything is settled: a refusal changes nothing.
-    r->err = core__timing_read(row, cmd->zone, cmd->schedule, &timing);
+    r->err = core__timing_read(row, core__zone_now(c, cmd->zone), cmd->schedule, &timing);
     if (!r->err && j->unusable && row->is_active && c->jobs.count > c->limits.jobs_max)
         r->err = ERR_LIMIT;
     if (!r->err && !core__texts_fit(c, j, row))

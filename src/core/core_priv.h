@@ -200,12 +200,12 @@ struct zone_change {
     const struct zone *to;
 };
 
-// Zones with new rules, while not all jobs have been told.
+// Zones with new rules.
 struct rezoning {
-    struct zone_change *changes; // In order of time.
-    size_t count;                // 0: nothing to do.
+    struct zone_change *changes; // All since the start, in order of time.
+    size_t count;
     size_t capacity;
-    job_id next; // The jobs before this one have been told.
+    job_id next; // The jobs before this one have been told; 0: all have.
 };
 
 #define HOST_BUCKETS 4096
@@ -343,7 +343,8 @@ int64_t core__plan_wake(const struct core *c);
 
 // rezone.c
 void core__rezone(struct core *c, const struct zone *from, const struct zone *to);
-void core__rezone_on(struct core *c); // At every tick.
+void core__rezone_on(struct core *c);                                          // At every tick.
+const struct zone *core__zone_now(const struct core *c, const struct zone *z); // By new rules.
 
 // core.c
 void core__plan_beyond_watermark(struct core *c, struct core_job *j);

@@ -5,13 +5,17 @@
 // anew; rows that are planned stay. There may be a million jobs, so they are walked once for all
 // the changes of a release, in slices of a tick: meanwhile what is due is sent, and those not yet
 // reached go by the old rules a moment longer.
+//
+// What has changed is remembered when the walk is over: a command that was checked by the old rules
+// may come later, and its job is planned by the new ones.
 
 #include "core/core_priv.h"
 
 #include <assert.h>
 
-static const struct zone *zone_after(const struct rezoning *r, const struct zone *z)
+const struct zone *core__zone_now(const struct core *c, const struct zone *z)
 {
+    const struct rezoning *r = &c->rezoning;
     for (size_t i = 0; i < r->count; i++)
         if (r->changes[i].from == z)
             z = r->changes[i].to; // A later change may go on from there.
@@ -20,7 +24,7 @@ static const struct zone *zone_after(const struct rezoning *r, const struct zone
 
 static void rezone(struct core *c, struct core_job *j)
 {
-    const struct zone *now = zone_after(&c->rezoning, j->timing->zone);
+    const struct zone *now = core__zone_now(c, j->timing->zone);
     if (now == j->timing->zone)
         return;
     core__job_set_zone(c, j, now);
@@ -30,16 +34,13 @@ static void rezone(struct core *c, struct core_job *j)
 void core__rezone_on(struct core *c)
 {
     struct rezoning *r = &c->rezoning;
-    for (uint32_t left = c->limits.step_max; r->count > 0 && left > 0; left--) {
+    for (uint32_t left = c->limits.step_max; r->next > 0 && left > 0; left--) {
         struct core_job *j = core__job_from(c, r->next);
-        if (!j) {
-            r->count = 0;
-            break;
-        }
-        r->next = j->id + 1;
-        rezone(c, j);
+        r->next = j ? j->id + 1 : 0; // First, since the job may be gone afterwards.
+        if (j)
+            rezone(c, j);
     }
-    c->more |= r->count > 0;
+    c->more |= r->next > 0;
 }
 
 // The walk begins anew, since jobs before its place may be of this zone.

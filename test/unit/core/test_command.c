@@ -764,9 +764,37 @@ static void a_start_with_new_rules_gives_up_the_rows_which_they_lack(void **stat
     }
 }
 
+// The client's request was checked by the old rules, and its command comes when all jobs have the
+// new ones.
+static void a_command_that_was_checked_by_old_rules_gets_the_new_ones(void **state)
+{
+    (void)state;
+    const struct zone *old, *new;
+    assert_int_equal(zone_find("Europe/Paris", &old, NULL), ERR_OK);
+    assert_int_equal(zone_find("Asia/Tokyo", &new, NULL), ERR_OK);
+    struct rig *r = rig_started();
+    rig_step(r, &(struct event){.kind = EVENT_ZONE, .zone_old = old, .zone_new = new});
+    rig_tick(r);
+    struct command c = {.kind = COMMAND_CREATE, .job = job_of("0 0 12 * * *"), .zone = old};
+    rig_step(r, &(struct event){.kind = EVENT_COMMAND, .command = &c});
+    assert_int_equal(r->reply.err, ERR_OK);
+    job_id id = r->reply.job;
+    rig_run(r, 24 * HOUR);
+    assert_int_equal(r->send_count, 1);
+    assert_int_equal(r->sends[0].at, T0 + 17 * HOUR); // Noon in Tokyo is at 03:00Z.
+    c = (struct command){
+        .kind = COMMAND_UPDATE, .id = id, .job = job_of("0 0 13 * * *"), .zone = old};
+    rig_step(r, &(struct event){.kind = EVENT_COMMAND, .command = &c});
+    rig_run(r, 24 * HOUR);
+    assert_int_equal(r->send_count, 2);
+    assert_int_equal(r->sends[1].at, T0 + 42 * HOUR);
+    rig_free(r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_command_that_was_checked_by_old_rules_gets_the_new_ones),
         cmocka_unit_test(creating_inside_the_lookahead_plans_in_the_batch_of_the_change),
         cmocka_unit_test(the_instant_of_creation_is_not_owed_and_the_next_is),
         cmocka_unit_test(a_new_job_gets_its_number_version_and_times),
