@@ -483,6 +483,8 @@ json_t *json_job(const struct job *j)
     }
     if (j->is_active) // A pause that ended by itself has left its reason behind.
         json_object_set_new(o, "paused_reason", json_null());
+    if (j->max_runs == 0) // Nobody counts them then.
+        json_object_set_new(o, "runs", json_null());
     if (j->damaged)
         json_object_set_new(o, "damaged", json_string(j->damaged));
     return o;

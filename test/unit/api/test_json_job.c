@@ -120,6 +120,22 @@ static void null_sets_the_default(void **state)
     job_free(j);
 }
 
+// A 0 would say that it never ran.
+static void runs_that_nobody_counts_are_null(void **state)
+{
+    (void)state;
+    struct job *j = job_new();
+    json_t *without = json_job(j);
+    assert_true(json_is_null(json_object_get(without, "runs")));
+    j->max_runs = 3;
+    json_t *with = json_job(j);
+    assert_int_equal(json_integer_value(json_object_get(with, "runs")), 0);
+    assert_true(json_is_integer(json_object_get(with, "runs")));
+    json_decref(without);
+    json_decref(with);
+    job_free(j);
+}
+
 static const struct {
     const char *name;
     unsigned status; // Of a PUT with another value than the job's; 0: it is passed over.
@@ -342,6 +358,7 @@ int main(void)
         cmocka_unit_test(what_is_exported_makes_the_same_job),
         cmocka_unit_test(what_was_got_can_be_put),
         cmocka_unit_test(null_sets_the_default),
+        cmocka_unit_test(runs_that_nobody_counts_are_null),
         cmocka_unit_test(what_only_the_server_sets_is_refused_or_must_be_as_it_is),
         cmocka_unit_test(what_is_wrong_is_named),
         cmocka_unit_test(an_unknown_field_is_told_the_one_that_is_meant),
