@@ -121,7 +121,9 @@ flock --nonblock 9 || die "another run in $suite is under way"
 trap end_run EXIT
 trap 'exit 143' TERM INT HUP
 prepare_run "$run" "$root"
-unshare --mount --pid --fork --kill-child sh -c "$inside" clean_root "$run" "$packages" "$@" 9>&- &
+# The run ends with this script, however that ends, and has the lock for as long as it lasts.
+setpriv --pdeathsig KILL unshare --mount --pid --fork --kill-child \
+    sh -c "$inside" clean_root "$run" "$packages" "$@" &
 child=$!
 code=0
 wait "$child" || code=$?
