@@ -37,6 +37,7 @@ SLOW_READERS = 500
 LARGE_JOBS = 100  # What slow readers are given to read.
 LARGE_BODY_BYTES = 50_000
 ATTACK_SECONDS = 10
+SECONDS_MIN = 3  # That are watched, however short the attack.
 WARM_UP_MS = 4000
 PROBE_SECONDS = 0.05
 PROBE_SECONDS_MAX = 5
@@ -281,7 +282,7 @@ def watch(server, target, jobs, what, act):
     probe = Probe(server.port)
     first_ms = now_ms() // 1000 * 1000 + 1000
     said = act()
-    last_ms = now_ms() // 1000 * 1000
+    last_ms = max(now_ms() // 1000 * 1000, first_ms + (SECONDS_MIN - 1) * 1000)
     wait_until_clock(last_ms + 1500)
     livez_ms = probe.stop()
     window = [a for a in target.read() if first_ms <= a[1] <= last_ms]
