@@ -15,9 +15,9 @@
 #define WAIT_MS_MIN 1000
 #define WAIT_MS_MAX 5000
 
-static struct host *host_of(struct world *w, char host)
+static struct host *host_of(struct node *n, char host)
 {
-    return &w->hosts[host - 'a'];
+    return &n->hosts[host - 'a'];
 }
 
 static bool is_open(const struct world *w, const struct host *h)
@@ -32,36 +32,38 @@ static void forget(struct host *h)
     h->closed_until = 0;
 }
 
-void breaker_start(struct world *w)
+void breaker_start(struct node *n)
 {
     for (size_t i = 0; i < HOSTS; i++) {
-        forget(&w->hosts[i]);
-        w->hosts[i].told = w->hosts[i].uncertain = false;
+        forget(&n->hosts[i]);
+        n->hosts[i].told = n->hosts[i].uncertain = false;
     }
 }
 
-static bool is_called(const struct world *w, char host)
+static bool is_called(const struct node *n, char host)
 {
+    const struct world *w = n->world;
     for (job_id id = 1; id <= (job_id)w->history.job_count; id++) {
-        const struct version *v = promise_last(w, id);
+        const struct version *v = promise_last(n, id);
         if (v && !v->deleted && v->host == host)
             return true;
     }
     return false;
 }
 
-void breaker_forget(struct world *w, char host)
+void breaker_forget(struct node *n, char host)
 {
-    if (is_called(w, host))
+    if (is_called(n, host))
         return;
-    forget(host_of(w, host));
-    host_of(w, host)->uncertain = true; // Perhaps something is under way to it.
+    forget(host_of(n, host));
+    host_of(n, host)->uncertain = true; // Perhaps something is under way to it.
 }
 
-void breaker_learn(struct world *w, const struct flight *f)
+void breaker_learn(struct node *n, const struct flight *f)
 {
-    struct host *h = host_of(w, f->host);
-    if (f->cancelled || !is_called(w, f->host))
+    struct world *w = n->world;
+    struct host *h = host_of(n, f->host);
+    if (f->cancelled || !is_called(n, f->host))
         return; // It was us who gave up, or the core forgets the host with this one.
     if (f->kind == OUTCOME_ANSWERED) {
         h->uncertain = false;
@@ -78,22 +80,24 @@ void breaker_learn(struct world *w, const struct flight *f)
 
 // Whether an attempt that has its place at the host may wait for one among all: then it leaves
 // when it gets that, whatever the breaker does meanwhile.
-static bool may_be_held_up(const struct world *w)
+static bool may_be_held_up(const struct node *n)
 {
+    const struct world *w = n->world;
     const struct core_limits *l = &w->limits;
     uint32_t shares = HOSTS * MAX(l->host_in_flight_max / 4, 1u);
-    return w->was_stalled || l->in_flight_max < HOSTS * l->host_in_flight_max ||
+    return n->was_stalled || l->in_flight_max < HOSTS * l->host_in_flight_max ||
            MAX(l->in_flight_max / 4, 1u) < shares;
 }
 
-void breaker_check(struct world *w, char host)
+void breaker_check(struct node *n, char host)
 {
-    struct host *h = host_of(w, host);
-    if (!is_open(w, h) || h->uncertain || may_be_held_up(w))
+    struct world *w = n->world;
+    struct host *h = host_of(n, host);
+    if (!is_open(w, h) || h->uncertain || may_be_held_up(n))
         return;
     uint32_t in_flight = 0;
     for (size_t i = 0; i < FLIGHTS_MAX; i++)
-        in_flight += w->flights[i].used && w->flights[i].host == host;
+        in_flight += n->flights[i].used && n->flights[i].host == host;
     if (w->now.mono < h->closed_until)
         trace_fail(&w->trace,
                    "P10: a request leaves for host %c, %lld ms before the breaker closes", host,
@@ -102,24 +106,26 @@ void breaker_check(struct world *w, char host)
         trace_fail(&w->trace, "P10: more than %d requests try host %c", PROBES, host);
 }
 
-void breaker_hear(struct world *w, const struct alert *a)
+void breaker_hear(struct node *n, const struct alert *a)
 {
+    struct world *w = n->world;
     const char *origin = strstr(a->message, ".test:80");
     bool down = a->kind == ALERT_TARGET_DOWN;
     if (!origin || origin == a->message || a->job || a->execution_id) {
         trace_fail(&w->trace, "an alert names no host: %s", a->message);
         return;
     }
-    struct host *h = host_of(w, origin[-1]);
+    struct host *h = host_of(n, origin[-1]);
     if (h->told == down)
         trace_fail(&w->trace, "P10: told twice: %s", a->message);
     h->told = down;
     count(w, down ? HAPPENING_OUTAGE : HAPPENING_OUTAGE_OVER);
 }
 
-void breaker_check_told(struct world *w)
+void breaker_check_told(struct node *n)
 {
+    struct world *w = n->world;
     for (char host = 'a'; host < 'a' + HOSTS; host++)
-        if (is_open(w, host_of(w, host)) && !host_of(w, host)->told)
+        if (is_open(w, host_of(n, host)) && !host_of(n, host)->told)
             trace_fail(&w->trace, "P10: nothing answers at host %c, and nobody is told", host);
 }

@@ -91,6 +91,14 @@ static bool is_past(const struct account *a, const struct row *r, wall_ms until)
     return row_due_at(r) <= until || was_corrected(a, r);
 }
 
+static bool is_living(const struct world *w, unsigned life)
+{
+    for (size_t i = 0; i < w->node_count; i++)
+        if (w->nodes[i].life != LIFE_DOWN && w->nodes[i].life_number == life)
+            return true;
+    return false;
+}
+
 // What must be true of any record, given what the targets saw.
 static void check_deliveries(struct account *a, const struct row *r, wall_ms until)
 {
@@ -111,7 +119,7 @@ static void check_deliveries(struct account *a, const struct row *r, wall_ms unt
     if (e->state == EXECUTION_SUCCESS && calm && e->started_at != d->first_at)
         FAIL(a, at, "its start is recorded %lld ms beside the truth",
              (long long)(e->started_at - d->first_at));
-    bool heard = calm && d->good > 0 && d->life_last == a->w->life_number;
+    bool heard = calm && d->good > 0 && is_living(a->w, d->life_last);
     if (e->state != EXECUTION_SUCCESS && heard && is_past(a, r, until))
         FAIL(a, at, "%s, but a target answered well", execution_state_name(e->state));
 }

@@ -10,8 +10,9 @@
 
 // --- Asking ---
 
-static void ask(struct world *w, struct command *c, const struct version *v, enum happening what)
+static void ask(struct node *n, struct command *c, const struct version *v, enum happening what)
 {
+    struct world *w = n->world;
     count(w, what);
     w->asked = v ? *v : (struct version){0};
     w->is_asking = true;
@@ -19,14 +20,15 @@ static void ask(struct world *w, struct command *c, const struct version *v, enu
     w->asked_job = c->id;
     trace_line(&w->trace, w->now.wall, "%s job %lld %s", happening_words(what), (long long)c->id,
                v ? v->schedule : "");
-    machine_step(w, &(struct event){.kind = EVENT_COMMAND, .command = c});
+    node_step(n, &(struct event){.kind = EVENT_COMMAND, .command = c});
     w->is_asking = false;
 }
 
 // The job in the reply is what its row will be.
-static void check_row(struct world *w, const struct reply *r)
+static void check_row(struct node *n, const struct reply *r)
 {
-    const struct batch *b = w->out.batch;
+    struct world *w = n->world;
+    const struct batch *b = n->out.batch;
     struct job *j = NULL;
     for (size_t i = 0; i < b->count; i++) {
         const struct change *c = &b->changes[i];
@@ -47,9 +49,10 @@ static void check_row(struct world *w, const struct reply *r)
 }
 
 // The reply names what was written: the job in its new version, the key of the trigger.
-static void check_reply(struct world *w, const struct reply *r)
+static void check_reply(struct node *n, const struct reply *r)
 {
-    const struct batch *b = w->out.batch;
+    struct world *w = n->world;
+    const struct batch *b = n->out.batch;
     bool puts = w->asking == COMMAND_CREATE || w->asking == COMMAND_UPDATE;
     bool found = !puts && w->asking != COMMAND_TRIGGER;
     for (size_t i = b->count; i-- > 0 && !found;) {
@@ -64,89 +67,95 @@ static void check_reply(struct world *w, const struct reply *r)
         trace_fail(&w->trace, "the reply about job %lld names what was not written",
                    (long long)r->job);
     if (puts)
-        check_row(w, r);
+        check_row(n, r);
 }
 
 // Whether the job may have had all its runs. Rows that are on their way to the disk count.
-static bool may_be_used_up(const struct world *w)
+static bool may_be_used_up(const struct node *n)
 {
+    const struct world *w = n->world;
     uint32_t runs = 0;
     const struct row *r = w->asked_job ? ledger_first_of(&w->ledger, w->asked_job) : NULL;
     for (; r; r = ledger_next_of(&w->ledger, r))
         runs += r->was_planned && r->e.key.series >= 0;
-    for (size_t i = 0; i < w->queued; i++)
-        for (size_t k = 0; k < w->queue[i]->count; k++)
-            runs += w->queue[i]->changes[k].kind == CHANGE_EXECUTION_INSERT &&
-                    w->queue[i]->changes[k].execution.key.job == w->asked_job;
+    for (size_t i = 0; i < n->queued; i++)
+        for (size_t k = 0; k < n->queue[i]->count; k++)
+            runs += n->queue[i]->changes[k].kind == CHANGE_EXECUTION_INSERT &&
+                    n->queue[i]->changes[k].execution.key.job == w->asked_job;
     return w->asked.max_runs && runs >= w->asked.max_runs;
 }
 
 // Whether the job that was asked for has no occurrence to come. Only one with a bound can be so.
-static bool can_never_run(const struct world *w)
+static bool can_never_run(const struct node *n)
 {
-    const struct version *v = &w->asked, *last = promise_last(w, w->asked_job);
+    const struct world *w = n->world;
+    const struct version *v = &w->asked, *last = promise_last(n, w->asked_job);
     int64_t one_s = slow_cron_instant(v->schedule);
-    wall_ms from = MAX(w->now.wall, MAX(w->seen, last ? last->at : 0));
+    wall_ms from = MAX(w->now.wall, MAX(n->seen, last ? last->at : 0));
     wall_ms until = one_s >= 0 ? MIN(v->end_at, one_s * 1000) : v->end_at;
     return until != WALL_NEVER && version_next(v, from, until) == WALL_NEVER;
 }
 
 // A refusal needs a good reason.
-void client_hear(struct world *w, const struct reply *r)
+void client_hear(struct node *n, const struct reply *r)
 {
+    struct world *w = n->world;
     if (!r->err) {
-        check_reply(w, r);
+        check_reply(n, r);
         return;
     }
     trace_line(&w->trace, w->now.wall, "refused: %s", err_name(r->err));
-    const struct version *v = promise_last(w, w->asked_job);
+    const struct version *v = promise_last(n, w->asked_job);
     bool is_gone = r->err == ERR_NOT_FOUND && v && v->deleted;
     bool is_full = r->err == ERR_LIMIT && w->asking == COMMAND_TRIGGER &&
-                   2 * w->open >= w->limits.open_max; // One host may have half of the room.
-    bool is_vain = r->err == ERR_RANGE && (can_never_run(w) || may_be_used_up(w));
+                   2 * n->open >= w->limits.open_max; // One host may have half of the room.
+    bool is_vain = r->err == ERR_RANGE && (can_never_run(n) || may_be_used_up(n));
     w->happened.of[HAPPENING_VAIN] += is_vain;
     if (!is_gone && !is_full && !is_vain)
         trace_fail(&w->trace, "a command is refused with %s", err_name(r->err));
 }
 
-static void ask_create(struct world *w)
+static void ask_create(struct node *n)
 {
+    struct world *w = n->world;
     struct version v;
     wish_job(w, &v);
     struct job *j = version_job(&v);
-    struct command c = {.kind = COMMAND_CREATE, .job = j, .zone = machine_zone(j)};
-    ask(w, &c, &v, HAPPENING_CREATE);
+    struct command c = {.kind = COMMAND_CREATE, .job = j, .zone = node_zone(j)};
+    ask(n, &c, &v, HAPPENING_CREATE);
 }
 
-static void ask_update(struct world *w, job_id id, bool pause)
+static void ask_update(struct node *n, job_id id, bool pause)
 {
+    struct world *w = n->world;
     struct version v = *history_last(&w->history, id);
     if (pause)
         wish_pause(w, &v);
     else
         wish_change(w, &v);
     struct job *j = version_job(&v);
-    struct command c = {.kind = COMMAND_UPDATE, .id = id, .job = j, .zone = machine_zone(j)};
-    ask(w, &c, &v, !pause ? HAPPENING_UPDATE : v.active ? HAPPENING_RESUME : HAPPENING_PAUSE);
+    struct command c = {.kind = COMMAND_UPDATE, .id = id, .job = j, .zone = node_zone(j)};
+    ask(n, &c, &v, !pause ? HAPPENING_UPDATE : v.active ? HAPPENING_RESUME : HAPPENING_PAUSE);
 }
 
-static void ask_delete(struct world *w, job_id id)
+static void ask_delete(struct node *n, job_id id)
 {
     struct command c = {.kind = COMMAND_DELETE, .id = id};
-    ask(w, &c, NULL, HAPPENING_DELETE);
+    ask(n, &c, NULL, HAPPENING_DELETE);
 }
 
-static void ask_trigger(struct world *w, job_id id)
+static void ask_trigger(struct node *n, job_id id)
 {
+    struct world *w = n->world;
     const char *body = dice_chance(&w->dice, 500000) ? "by hand" : NULL;
     struct command c = {.kind = COMMAND_TRIGGER, .id = id, .body = body};
-    ask(w, &c, NULL, HAPPENING_TRIGGER);
+    ask(n, &c, NULL, HAPPENING_TRIGGER);
 }
 
-static void ask_clock(struct world *w)
+static void ask_clock(struct node *n)
 {
     struct command c = {.kind = COMMAND_ACCEPT_CLOCK};
-    ask(w, &c, NULL, HAPPENING_ACCEPT_CLOCK);
+    ask(n, &c, NULL, HAPPENING_ACCEPT_CLOCK);
 }
 
 // A job that is not deleted, as far as the clients know; 0 if there is none.
@@ -175,22 +184,23 @@ static void choose_moment(struct world *w)
 
 void client_command(struct world *w)
 {
+    struct node *n = &w->nodes[0];
     size_t live;
     job_id id = choose_live(w, &live);
     int64_t number = dice_between(&w->dice, 0, 99);
     choose_moment(w);
-    if (w->life != LIFE_UP || w->stalled || w->disk_lost)
+    if (n->life != LIFE_UP || n->stalled || n->disk_lost)
         return; // Nobody answers, or the answer is that the disk is full.
     if (live < 2 || (number < 15 && live < JOBS_LIVE_MAX))
-        ask_create(w);
+        ask_create(n);
     else if (number < 50)
-        ask_update(w, id, false);
+        ask_update(n, id, false);
     else if (number < 80)
-        ask_update(w, id, true);
+        ask_update(n, id, true);
     else if (number < 88)
-        ask_delete(w, id);
+        ask_delete(n, id);
     else if (number < 99 || !w->clock_steps)
-        ask_trigger(w, id);
+        ask_trigger(n, id);
     else
-        ask_clock(w);
+        ask_clock(n);
 }

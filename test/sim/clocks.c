@@ -51,7 +51,8 @@ void clocks_change(struct world *w)
     w->now.wall += step;
     count(w, step < 0 ? HAPPENING_STEP_BACK : HAPPENING_STEP_AHEAD);
     w->went_back |= step < 0;
-    w->alarm_at = w->now.mono + dice_between(&w->dice, 0, COMMIT_MS_MAX);
+    for (size_t i = 0; i < w->node_count; i++)
+        w->nodes[i].alarm_at = w->now.mono + dice_between(&w->dice, 0, COMMIT_MS_MAX);
     trace_line(&w->trace, w->now.wall, "the clock steps by %lld ms", (long long)step);
 }
 

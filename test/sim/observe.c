@@ -14,22 +14,22 @@
 
 // --- States of executions, durable or not ---
 
-static void set_state(struct world *w, const struct execution *e)
+static void set_state(struct node *n, const struct execution *e)
 {
-    while ((int64_t)w->state_count < e->id) {
-        w->states = grow(w->states, w->state_count, &w->state_capacity, sizeof *w->states);
-        w->states[w->state_count++] = EXECUTION_PENDING;
-        w->open++;
+    while ((int64_t)n->state_count < e->id) {
+        n->states = grow(n->states, n->state_count, &n->state_capacity, sizeof *n->states);
+        n->states[n->state_count++] = EXECUTION_PENDING;
+        n->open++;
     }
-    w->open -=
-        execution_state_is_terminal(e->state) && !execution_state_is_terminal(w->states[e->id - 1]);
-    w->states[e->id - 1] = e->state;
+    n->open -=
+        execution_state_is_terminal(e->state) && !execution_state_is_terminal(n->states[e->id - 1]);
+    n->states[e->id - 1] = e->state;
 }
 
-bool observe_is_over(const struct world *w, int64_t execution)
+bool observe_is_over(const struct node *n, int64_t execution)
 {
-    assert(execution <= (int64_t)w->state_count);
-    return ledger_is_terminal(w->states[execution - 1]);
+    assert(execution <= (int64_t)n->state_count);
+    return ledger_is_terminal(n->states[execution - 1]);
 }
 
 // --- Jitter ---
@@ -42,9 +42,10 @@ static struct jitter *place_of(struct world *w, const struct execution_key *k, u
 }
 
 // A row may be planned again after a crash that took it away. It is due when it was due before.
-static void check_jitter(struct world *w, const struct execution *e)
+static void check_jitter(struct node *n, const struct execution *e)
 {
-    const struct version *v = promise_last(w, e->key.job);
+    struct world *w = n->world;
+    const struct version *v = promise_last(n, e->key.job);
     if (!v || !v->jitter_ms || e->state == EXECUTION_MISSED || e->key.series < 0)
         return;
     struct jitter *j = place_of(w, &e->key, v->jitter_ms);
@@ -60,14 +61,14 @@ static void check_jitter(struct world *w, const struct execution *e)
 
 // The job as it was before this change. A correction of the clock that is not durable yet has begun
 // it anew all the same.
-static bool find_before(const struct world *w, job_id job, struct version *out)
+static bool find_before(const struct node *n, job_id job, struct version *out)
 {
-    const struct version *v = promise_last(w, job);
+    const struct version *v = promise_last(n, job);
     if (!v)
         return false;
     *out = *v;
-    if (v->series < w->series)
-        version_correct(out, w->series, w->corrected_at);
+    if (v->series < n->series)
+        version_correct(out, n->series, n->corrected_at);
     return true;
 }
 
@@ -79,21 +80,22 @@ static wall_ms last_missed(const struct world *w, job_id job)
 }
 
 // From where on a change of the job holds: now, or where the clock was before it went back.
-static wall_ms begins_at(struct world *w, job_id job, wall_ms before, wall_ms claimed)
+static wall_ms begins_at(struct node *n, job_id job, wall_ms before, wall_ms claimed)
 {
-    wall_ms latest = MAX(MAX(w->now.wall, w->seen), MAX(last_missed(w, job), before));
+    struct world *w = n->world;
+    wall_ms latest = MAX(MAX(w->now.wall, n->seen), MAX(last_missed(w, job), before));
     if (claimed < w->now.wall || claimed > latest)
         trace_fail(&w->trace, "a change begins %lld ms from now, and may up to %lld ms",
                    (long long)(claimed - w->now.wall), (long long)(latest - w->now.wall));
     return claimed;
 }
 
-static void add_version(struct world *w, enum promise_kind kind, job_id job,
-                        const struct version *v)
+static void add_version(struct node *n, enum promise_kind kind, job_id job, const struct version *v)
 {
-    struct version *added = &promise_add(w, kind, job)->version;
+    struct world *w = n->world;
+    struct version *added = &promise_add(n, kind, job)->version;
     *added = *v;
-    added->series = w->series;
+    added->series = n->series;
     added->asked_at = w->now.wall;
     trace_note(&w->trace, w->now.wall, "  job %lld from %+lld ms: %s%s%s%s, until %+lld ms",
                (long long)job, (long long)(v->at - w->now.wall), v->schedule,
@@ -101,34 +103,36 @@ static void add_version(struct world *w, enum promise_kind kind, job_id job,
                v->finished ? ", finished" : "", (long long)(v->paused_until - w->now.wall));
 }
 
-static void see_put(struct world *w, const struct job *j)
+static void see_put(struct node *n, const struct job *j)
 {
+    struct world *w = n->world;
     struct version before = {0}, v = w->asked;
-    bool known = find_before(w, j->id, &before);
+    bool known = find_before(n, j->id, &before);
     if (!w->is_asking || (w->asking == COMMAND_UPDATE) != known) {
         trace_fail(&w->trace, "job %lld is put, and nobody asked for it", (long long)j->id);
         return;
     }
-    v.at = begins_at(w, j->id, before.at, j->effective_from);
+    v.at = begins_at(n, j->id, before.at, j->effective_from);
     v.finished = before.finished && !v.active;
     bool same_overlap = known && before.overlap == v.overlap;
     v.overlap_since = same_overlap ? before.overlap_since : v.at;
-    add_version(w, PROMISE_VERSION, j->id, &v);
+    add_version(n, PROMISE_VERSION, j->id, &v);
     if (known && before.host != v.host)
-        breaker_forget(w, before.host);
+        breaker_forget(n, before.host);
 }
 
-static void see_delete(struct world *w, job_id id)
+static void see_delete(struct node *n, job_id id)
 {
+    struct world *w = n->world;
     struct version v;
-    if (!find_before(w, id, &v) || !w->is_asking || w->asking != COMMAND_DELETE) {
+    if (!find_before(n, id, &v) || !w->is_asking || w->asking != COMMAND_DELETE) {
         trace_fail(&w->trace, "job %lld is deleted, and nobody asked for it", (long long)id);
         return;
     }
     v.deleted = true;
-    v.at = MAX(MAX(v.at, last_missed(w, id)), MAX(w->now.wall, w->seen));
-    add_version(w, PROMISE_VERSION, id, &v);
-    breaker_forget(w, v.host);
+    v.at = MAX(MAX(v.at, last_missed(w, id)), MAX(w->now.wall, n->seen));
+    add_version(n, PROMISE_VERSION, id, &v);
+    breaker_forget(n, v.host);
 }
 
 static void see_resume(struct world *w, job_id id, struct version *v)
@@ -139,75 +143,80 @@ static void see_resume(struct world *w, job_id id, struct version *v)
     v->at = MAX(v->at, v->paused_until);
 }
 
-static void see_gone(struct world *w, const struct job_state *s, struct version *v)
+static void see_gone(struct node *n, const struct job_state *s, struct version *v)
 {
+    struct world *w = n->world;
     if (w->gone != s->id)
         trace_fail(&w->trace, "job %lld is paused, and nobody asked for it", (long long)s->id);
     w->gone = 0;
-    v->at = begins_at(w, s->id, v->at, s->effective_from);
+    v->at = begins_at(n, s->id, v->at, s->effective_from);
 }
 
 // The end of a pause, an answer of 410, the end of the schedule. All else leaves the version as it
 // is.
-static void see_state(struct world *w, const struct job_state *s)
+static void see_state(struct node *n, const struct job_state *s)
 {
+    struct world *w = n->world;
     struct version v;
-    if (!find_before(w, s->id, &v) || s->is_active == (v.active && !v.finished))
+    if (!find_before(n, s->id, &v) || s->is_active == (v.active && !v.finished))
         return;
     if (!s->finished) {
         if (s->is_active)
             see_resume(w, s->id, &v);
         else
-            see_gone(w, s, &v);
+            see_gone(n, s, &v);
         v.paused_until = WALL_NEVER;
         v.active = s->is_active;
     }
     v.finished = s->finished;
     w->happened.of[HAPPENING_FINISHED] += s->finished;
-    add_version(w, PROMISE_EVENT, s->id, &v);
+    add_version(n, PROMISE_EVENT, s->id, &v);
 }
 
 // --- The clock ---
 
-static void see_correction(struct world *w, const struct before *b)
+static void see_correction(struct node *n, const struct before *b)
 {
+    struct world *w = n->world;
     dur_ms held = b->watermark - (w->now.wall + w->limits.lookahead_ms);
     bool asked = w->is_asking && w->asking == COMMAND_ACCEPT_CLOCK;
     if (held <= (asked ? 0 : HOLD_MS_MAX))
         trace_fail(&w->trace, "the clock is corrected after a hold of %lld ms", (long long)held);
     count(w, HAPPENING_CORRECTION);
-    if (w->series == w->ledger.progress.generation)
+    if (n->series == w->ledger.progress.generation)
         w->latest_before = w->latest;
-    struct promise *p = promise_add(w, PROMISE_CORRECTION, 0);
-    p->series = ++w->series;
+    struct promise *p = promise_add(n, PROMISE_CORRECTION, 0);
+    p->series = ++n->series;
     p->now = w->now.wall;
-    w->seen = w->latest = w->corrected_at = w->now.wall;
-    w->hold_told = 0;
+    n->seen = w->latest = n->corrected_at = w->now.wall;
+    n->hold_told = 0;
 }
 
-static void see_alert(struct world *w, const struct alert *a, const struct before *b)
+static void see_alert(struct node *n, const struct alert *a, const struct before *b)
 {
+    struct world *w = n->world;
     if (a->kind == ALERT_TARGET_DOWN || a->kind == ALERT_TARGET_UP)
-        breaker_hear(w, a);
+        breaker_hear(n, a);
     if (a->kind != ALERT_CLOCK)
         return;
     if (strncmp(a->message, "clock corrected", 15) == 0) {
-        see_correction(w, b);
+        see_correction(n, b);
     } else if (strncmp(a->message, "clock stepped", 13) == 0) {
         count(w, HAPPENING_HOLD);
-        w->hold_told = b->watermark;
+        n->hold_told = b->watermark;
     }
 }
 
 // Section 7 of the semantics: what a clock that went back asks for.
-static void check_clock(struct world *w, const struct before *b, int64_t series_before)
+static void check_clock(struct node *n, const struct before *b, int64_t series_before)
 {
+    struct world *w = n->world;
     dur_ms held = b->watermark - (w->now.wall + w->limits.lookahead_ms);
     if (!b->stepped_back || held <= STEP_MS)
         return;
-    if (held > HOLD_MS_MAX && w->series == series_before)
+    if (held > HOLD_MS_MAX && n->series == series_before)
         trace_fail(&w->trace, "the clock is %lld ms back, and is not corrected", (long long)held);
-    if (held <= HOLD_MS_MAX && w->series == series_before && w->hold_told != b->watermark)
+    if (held <= HOLD_MS_MAX && n->series == series_before && n->hold_told != b->watermark)
         trace_fail(&w->trace, "the clock is %lld ms back, and nobody is told", (long long)held);
 }
 
@@ -225,38 +234,39 @@ static void tell(struct world *w, const struct execution *e, const char *what)
                           : "");
 }
 
-static void see_change(struct world *w, const struct event *e, const struct change *c,
+static void see_change(struct node *n, const struct event *e, const struct change *c,
                        const struct before *b)
 {
+    struct world *w = n->world;
     switch (c->kind) {
     case CHANGE_JOB_PUT:
-        see_put(w, c->job);
+        see_put(n, c->job);
         break;
     case CHANGE_JOB_STATE:
         trace_note(&w->trace, w->now.wall, "  job %lld has used %u runs", (long long)c->state.id,
                    c->state.runs);
-        see_state(w, &c->state);
+        see_state(n, &c->state);
         break;
     case CHANGE_JOB_DELETE:
-        see_delete(w, c->deleted.id);
+        see_delete(n, c->deleted.id);
         break;
     case CHANGE_EXECUTION_INSERT:
         tell(w, &c->execution, "new");
-        room_check(w, &c->execution, true);
-        set_state(w, &c->execution);
-        check_jitter(w, &c->execution);
+        room_check(n, &c->execution, true);
+        set_state(n, &c->execution);
+        check_jitter(n, &c->execution);
         if (c->execution.key.series < 0)
-            promise_add(w, PROMISE_TRIGGER, c->execution.key.job)->key = c->execution.key;
+            promise_add(n, PROMISE_TRIGGER, c->execution.key.job)->key = c->execution.key;
         break;
     case CHANGE_EXECUTION_UPDATE:
         tell(w, &c->execution, "...");
-        room_check(w, &c->execution, false);
-        set_state(w, &c->execution);
+        room_check(n, &c->execution, false);
+        set_state(n, &c->execution);
         if (e->kind == EVENT_OUTCOME && c->execution.next_attempt_at)
-            wire_check_wait(w, &c->execution);
+            wire_check_wait(n, &c->execution);
         break;
     case CHANGE_ALERT:
-        see_alert(w, &c->alert, b);
+        see_alert(n, &c->alert, b);
         break;
     case CHANGE_ATTEMPT:
     case CHANGE_CLIENT_KEY:
@@ -264,53 +274,56 @@ static void see_change(struct world *w, const struct event *e, const struct chan
     }
 }
 
-struct before observe_before(struct world *w, const struct event *e)
+struct before observe_before(struct node *n, const struct event *e)
 {
+    struct world *w = n->world;
     bool starts = e->kind == EVENT_START;
-    struct before b = {.changes = w->out.batch->count, .promised = w->promised};
-    b.watermark = starts ? e->progress.watermark : core_status(w->core).watermark;
+    struct before b = {.changes = n->out.batch->count, .promised = n->promised};
+    b.watermark = starts ? e->progress.watermark : core_status(n->core).watermark;
     dur_ms ahead = w->now.wall - w->now.mono;
-    b.stepped_back = starts || ahead - w->wall_ahead < -STEP_MS;
-    w->wall_ahead = ahead;
+    b.stepped_back = starts || ahead - n->wall_ahead < -STEP_MS;
+    n->wall_ahead = ahead;
     if (starts && b.watermark > w->now.wall + w->limits.lookahead_ms)
-        w->seen = b.watermark + 1;
-    w->seen = MAX(w->seen, w->now.wall);
+        n->seen = b.watermark + 1;
+    n->seen = MAX(n->seen, w->now.wall);
     w->latest = MAX(w->latest, w->now.wall);
     return b;
 }
 
-void observe_step(struct world *w, const struct event *e, const struct before *b)
+void observe_step(struct node *n, const struct event *e, const struct before *b)
 {
-    int64_t series = w->series;
+    struct world *w = n->world;
+    int64_t series = n->series;
     bool changes = e->kind == EVENT_COMMAND && e->command->kind != COMMAND_ACCEPT_CLOCK;
-    if (changes && !w->out.replies[0].err && w->out.batch->count == b->changes)
+    if (changes && !n->out.replies[0].err && n->out.batch->count == b->changes)
         trace_fail(&w->trace, "P5: a command is accepted, and nothing will be written");
-    for (size_t i = b->changes; i < w->out.batch->count && !w->trace.failed; i++)
-        see_change(w, e, &w->out.batch->changes[i], b);
-    check_clock(w, b, series);
-    breaker_check_told(w);
-    if (w->gone && !promise_last(w, w->gone)->finished)
+    for (size_t i = b->changes; i < n->out.batch->count && !w->trace.failed; i++)
+        see_change(n, e, &n->out.batch->changes[i], b);
+    check_clock(n, b, series);
+    breaker_check_told(n);
+    if (w->gone && !promise_last(n, w->gone)->finished)
         trace_fail(&w->trace, "job %lld goes on after 410", (long long)w->gone);
     w->gone = 0;
 }
 
-void observe_start(struct world *w)
+void observe_start(struct node *n)
 {
+    struct world *w = n->world;
     const struct ledger *l = &w->ledger;
-    w->state_count = 0;
-    w->open = 0;
+    n->state_count = 0;
+    n->open = 0;
     for (size_t i = 0; i < l->row_count; i++) {
-        w->states = grow(w->states, i, &w->state_capacity, sizeof *w->states);
-        w->states[i] = l->rows[i].e.state;
-        w->open += !execution_state_is_terminal(w->states[i]);
+        n->states = grow(n->states, i, &n->state_capacity, sizeof *n->states);
+        n->states[i] = l->rows[i].e.state;
+        n->open += !execution_state_is_terminal(n->states[i]);
     }
-    w->state_count = l->row_count;
-    w->seen = 0;
-    if (w->series > l->progress.generation)
+    n->state_count = l->row_count;
+    n->seen = 0;
+    if (n->series > l->progress.generation)
         w->latest = MAX(w->latest, w->latest_before); // The correction died with the process.
-    w->series = l->progress.generation;
-    w->hold_told = 0;
-    w->wall_ahead = w->now.wall - w->now.mono;
-    w->alarm_at = MONO_NEVER;
+    n->series = l->progress.generation;
+    n->hold_told = 0;
+    n->wall_ahead = w->now.wall - w->now.mono;
+    n->alarm_at = MONO_NEVER;
     w->gone = 0;
 }

@@ -6,11 +6,11 @@
 #include <assert.h>
 #include <string.h>
 
-struct promise *promise_add(struct world *w, enum promise_kind kind, job_id job)
+struct promise *promise_add(struct node *n, enum promise_kind kind, job_id job)
 {
-    assert(w->promised < QUEUE_MAX);
-    struct promise *p = &w->promises[w->promised++];
-    *p = (struct promise){.kind = kind, .sequence = w->out.batch->sequence, .job = job};
+    assert(n->promised < QUEUE_MAX);
+    struct promise *p = &n->promises[n->promised++];
+    *p = (struct promise){.kind = kind, .sequence = n->out.batch->sequence, .job = job};
     return p;
 }
 
@@ -19,11 +19,12 @@ static bool has_version(const struct promise *p, job_id id)
     return p->job == id && (p->kind == PROMISE_VERSION || p->kind == PROMISE_EVENT);
 }
 
-const struct version *promise_last(const struct world *w, job_id id)
+const struct version *promise_last(const struct node *n, job_id id)
 {
-    for (size_t i = w->promised; i-- > 0;)
-        if (has_version(&w->promises[i], id))
-            return &w->promises[i].version;
+    const struct world *w = n->world;
+    for (size_t i = n->promised; i-- > 0;)
+        if (has_version(&n->promises[i], id))
+            return &n->promises[i].version;
     return history_last(&w->history, id);
 }
 
@@ -69,18 +70,19 @@ static void keep(struct world *w, const struct promise *p)
     }
 }
 
-void promise_keep(struct world *w, uint64_t sequence)
+void promise_keep(struct node *n, uint64_t sequence)
 {
+    struct world *w = n->world;
     size_t kept = 0;
-    while (kept < w->promised && w->promises[kept].sequence <= sequence)
-        keep(w, &w->promises[kept++]);
+    while (kept < n->promised && n->promises[kept].sequence <= sequence)
+        keep(w, &n->promises[kept++]);
     for (size_t i = 0; i < kept && !w->trace.failed; i++)
-        check_promise(w, &w->promises[i]);
-    memmove(w->promises, w->promises + kept, (w->promised - kept) * sizeof *w->promises);
-    w->promised -= kept;
+        check_promise(w, &n->promises[i]);
+    memmove(n->promises, n->promises + kept, (n->promised - kept) * sizeof *n->promises);
+    n->promised -= kept;
 }
 
-void promise_forget(struct world *w)
+void promise_forget(struct node *n)
 {
-    w->promised = 0;
+    n->promised = 0;
 }

@@ -10,17 +10,18 @@
 
 #include <string.h>
 
-void room_check(struct world *w, const struct execution *e, bool is_late)
+void room_check(struct node *n, const struct execution *e, bool is_late)
 {
+    struct world *w = n->world;
     if (e->state != EXECUTION_MISSED || !strstr(e->reason, "no room"))
         return;
     count(w, is_late ? HAPPENING_NO_ROOM_LATE : HAPPENING_NO_ROOM);
     uint32_t most = w->limits.open_max;
-    char host = promise_last(w, e->key.job)->host;
-    if (is_late ? 5 * w->open + 3 < most : 2 * w->open < most)
+    char host = promise_last(n, e->key.job)->host;
+    if (is_late ? 5 * n->open + 3 < most : 2 * n->open < most)
         trace_fail(&w->trace, "P10: row %lld has no room, and %u of %u are open", (long long)e->id,
-                   w->open, most);
-    if (is_late && !w->hosts[host - 'a'].told)
+                   n->open, most);
+    if (is_late && !n->hosts[host - 'a'].told)
         trace_fail(&w->trace, "P10: row %lld is given up, and host %c answers", (long long)e->id,
                    host);
 }

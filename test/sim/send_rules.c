@@ -9,14 +9,15 @@
 
 // The highest limit that ever held, or is just asked for: what passed a limit before it was lowered
 // may still leave.
-static uint32_t limit_of_job(const struct world *w, job_id id)
+static uint32_t limit_of_job(const struct node *n, job_id id)
 {
-    uint32_t limit = version_limit(promise_last(w, id));
+    const struct world *w = n->world;
+    uint32_t limit = version_limit(promise_last(n, id));
     for (size_t i = 0; i < w->history.jobs[id - 1].count; i++)
         limit = MAX(limit, version_limit(&w->history.jobs[id - 1].versions[i]));
-    for (size_t i = 0; i < w->promised; i++)
-        if (w->promises[i].job == id && w->promises[i].kind == PROMISE_VERSION)
-            limit = MAX(limit, version_limit(&w->promises[i].version));
+    for (size_t i = 0; i < n->promised; i++)
+        if (n->promises[i].job == id && n->promises[i].kind == PROMISE_VERSION)
+            limit = MAX(limit, version_limit(&n->promises[i].version));
     return limit;
 }
 
@@ -27,11 +28,11 @@ struct load {
     uint32_t catch_up;
 };
 
-static struct load count_flights(const struct world *w, job_id job, char host)
+static struct load count_flights(const struct node *n, job_id job, char host)
 {
     struct load l = {0};
-    for (size_t i = 0; i < FLIGHTS_MAX && w->in_flight > 0; i++) {
-        const struct flight *f = &w->flights[i];
+    for (size_t i = 0; i < FLIGHTS_MAX && n->in_flight > 0; i++) {
+        const struct flight *f = &n->flights[i];
         if (!f->used)
             continue;
         l.of_job += f->key.job == job;
@@ -50,16 +51,17 @@ static void check_catch_up(struct world *w, const struct load *l)
         trace_fail(&w->trace, "P10: catch-up takes more than a quarter");
 }
 
-static void check_limits(struct world *w, const struct send *s, char host)
+static void check_limits(struct node *n, const struct send *s, char host)
 {
-    struct load l = count_flights(w, s->request.key.job, host);
-    uint32_t limit = limit_of_job(w, s->request.key.job);
+    struct world *w = n->world;
+    struct load l = count_flights(n, s->request.key.job, host);
+    uint32_t limit = limit_of_job(n, s->request.key.job);
     if (l.of_job >= limit)
         trace_fail(&w->trace, "I9: job %lld has more than %u attempts in flight",
                    (long long)s->request.key.job, limit);
     if (l.of_host >= w->limits.host_in_flight_max)
         trace_fail(&w->trace, "I9: too many attempts in flight to host %c", host);
-    if (w->in_flight >= w->limits.in_flight_max)
+    if (n->in_flight >= w->limits.in_flight_max)
         trace_fail(&w->trace, "I9: too many attempts in flight");
     if (s->request.trigger == TRIGGER_CATCH_UP)
         check_catch_up(w, &l);
@@ -76,8 +78,9 @@ static bool is_later(const struct world *w, const struct request *q, const struc
     return w->went_back && q->attempt == d->attempt_last && q->fence > d->fence_last;
 }
 
-static void check_attempt(struct world *w, const struct request *q, const struct row *r)
+static void check_attempt(struct node *n, const struct request *q, const struct row *r)
 {
+    struct world *w = n->world;
     long long id = (long long)r->e.id;
     const struct deliveries *d = &r->seen;
     const char *body = r->e.request_body; // Its jobs have none of their own.
@@ -87,9 +90,9 @@ static void check_attempt(struct world *w, const struct request *q, const struct
     if (q->repeatable != at_least_once)
         trace_fail(&w->trace, "P4: row %lld may be repeated on the wire", id);
     bool claimed = r->e.attempts >= q->attempt; // Then it had begun before.
-    if (w->life == LIFE_DRAINING && !claimed)
+    if (n->life == LIFE_DRAINING && !claimed)
         trace_fail(&w->trace, "row %lld is sent by a process that is to stop", id);
-    if (w->stalled)
+    if (n->stalled)
         trace_fail(&w->trace, "row %lld is sent while the disk is full", id);
     if (ledger_is_terminal(r->e.state))
         trace_fail(&w->trace, "row %lld is sent although it is durably %s", id,
@@ -99,17 +102,18 @@ static void check_attempt(struct world *w, const struct request *q, const struct
                    id, q->attempt, (long long)q->fence, d->attempt_last, (long long)d->fence_last);
     if (q->fence != w->ledger.progress.epoch)
         trace_fail(&w->trace, "row %lld is sent with fence %lld", id, (long long)q->fence);
-    if (d->life_last == w->life_number && d->refused > 0)
+    if (d->life_last == n->life_number && d->refused > 0)
         trace_fail(&w->trace, "P2: row %lld is sent again, though refused for good", id);
-    if (d->life_last == w->life_number && w->now.mono < d->again_from)
+    if (d->life_last == n->life_number && w->now.mono < d->again_from)
         trace_fail(&w->trace, "P2: row %lld is tried again %lld ms too early", id,
                    (long long)(d->again_from - w->now.mono));
 }
 
 // I7. Once the wall clock has shown an instant, it stays due, also when the clock then goes back.
-static void check_early(struct world *w, const struct row *r)
+static void check_early(struct node *n, const struct row *r)
 {
-    wall_ms latest = r->e.key.series == w->series ? w->latest : WALL_NEVER;
+    struct world *w = n->world;
+    wall_ms latest = r->e.key.series == n->series ? w->latest : WALL_NEVER;
     wall_ms early = row_due_at(r) - MAX(w->now.wall, latest);
     if (r->e.key.series >= 0 && early > 0)
         trace_fail(&w->trace, "I7: row %lld is sent %lld ms early", (long long)r->e.id,
@@ -118,11 +122,12 @@ static void check_early(struct world *w, const struct row *r)
 
 // P7 and P5: what leaves is owed by the job as it stands, and nobody stopped it. In the step that
 // stops it, what was due may still leave.
-static void check_owed(struct world *w, const struct row *r)
+static void check_owed(struct node *n, const struct row *r)
 {
+    struct world *w = n->world;
     job_id job = r->e.key.job;
     long long id = (long long)r->e.id;
-    const struct version *v = w->is_asking ? history_last(&w->history, job) : promise_last(w, job);
+    const struct version *v = w->is_asking ? history_last(&w->history, job) : promise_last(n, job);
     if (!v || v->deleted)
         trace_fail(&w->trace, "P7: row %lld is sent for a job that is deleted", id);
     if (r->e.key.series < 0)
@@ -135,11 +140,12 @@ static void check_owed(struct world *w, const struct row *r)
 
 // P6: where nothing is late, nothing leaves late: what was planned ahead goes at its instant, and a
 // retry when its wait is over. Only a queue makes wait, perhaps one that the job had until now.
-static void check_punctual(struct world *w, const struct row *r)
+static void check_punctual(struct node *n, const struct row *r)
 {
+    struct world *w = n->world;
     wall_ms due = r->seen.sends == 0 ? row_due_at(r) : r->e.next_attempt_at;
     bool known = due > 0; // The claim for a retry takes the time of it out of the row.
-    const struct version *v = promise_last(w, r->e.key.job);
+    const struct version *v = promise_last(n, r->e.key.job);
     if (!w->calm || !known || v->overlap == OVERLAP_QUEUE || v->overlap_since >= due)
         return;
     if (w->now.wall > due + 4 * COMMIT_MS_MAX) // Row and claim, each in turn.
@@ -167,16 +173,17 @@ static void check_runs(struct world *w, const struct row *r)
                    d->job->max_runs);
 }
 
-void send_check(struct world *w, const struct send *s, const struct row *r, char host)
+void send_check(struct node *n, const struct send *s, const struct row *r, char host)
 {
-    check_attempt(w, &s->request, r);
-    check_early(w, r);
-    check_owed(w, r);
+    struct world *w = n->world;
+    check_attempt(n, &s->request, r);
+    check_early(n, r);
+    check_owed(n, r);
     check_runs(w, r);
-    check_punctual(w, r);
+    check_punctual(n, r);
     check_at_most_once(w, s, r);
-    check_limits(w, s, host);
+    check_limits(n, s, host);
     if (r->e.attempts < s->request.attempt)
-        breaker_check(w, host); // What is claimed had its place before the breaker opened again.
-    overlap_check(w, r);
+        breaker_check(n, host); // What is claimed had its place before the breaker opened again.
+    overlap_check(n, r);
 }

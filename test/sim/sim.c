@@ -20,56 +20,71 @@ enum source { TICK, COMMIT, OUTCOME, COMMAND, MOOD, LIFE, CLOCK };
 struct next {
     mono_ms at;
     enum source source;
+    struct node *node; // NULL: it comes to all.
 };
 
-static void consider(struct next *n, mono_ms at, enum source source)
+static void consider(struct next *next, mono_ms at, enum source source, struct node *n)
 {
-    if (at < n->at)
-        *n = (struct next){at, source};
+    if (at < next->at)
+        *next = (struct next){at, source, n};
+}
+
+static void consider_node(struct next *next, struct node *n)
+{
+    const struct flight *f = wire_next(n);
+    if (n->life != LIFE_DOWN)
+        consider(next, node_wakes_at(n), TICK, n);
+    if (n->committing > 0)
+        consider(next, n->commit_at, COMMIT, n);
+    if (f)
+        consider(next, f->ends_at, OUTCOME, n);
+}
+
+static void consider_life(struct next *next, struct node *n)
+{
+    if (n->world->faults || n->life != LIFE_UP || n->disk_lost)
+        consider(next, n->life_changes_at, LIFE, n);
 }
 
 static struct next what_comes_next(struct world *w)
 {
-    struct next n = {MONO_NEVER, TICK};
-    const struct flight *f = wire_next(w);
-    if (w->life != LIFE_DOWN)
-        consider(&n, machine_wakes_at(w), TICK);
-    if (w->committing > 0)
-        consider(&n, w->commit_at, COMMIT);
-    if (f)
-        consider(&n, f->ends_at, OUTCOME);
+    struct next next = {MONO_NEVER, TICK, NULL};
+    for (size_t i = 0; i < w->node_count; i++)
+        consider_node(&next, &w->nodes[i]);
     if (w->faults || w->calm)
-        consider(&n, w->command_at, COMMAND);
+        consider(&next, w->command_at, COMMAND, NULL);
     if (w->faults || w->calm)
-        consider(&n, w->mood_changes_at, MOOD);
-    if (w->faults || w->life != LIFE_UP || w->disk_lost)
-        consider(&n, w->life_changes_at, LIFE);
+        consider(&next, w->mood_changes_at, MOOD, NULL);
+    for (size_t i = 0; i < w->node_count; i++)
+        consider_life(&next, &w->nodes[i]);
     if (w->faults && w->clock_steps)
-        consider(&n, w->clock_changes_at, CLOCK);
-    return n;
+        consider(&next, w->clock_changes_at, CLOCK, NULL);
+    return next;
 }
 
-static void change_life(struct world *w)
+static void change_life(struct node *n)
 {
-    if (w->life == LIFE_DOWN)
-        machine_start(w);
-    else if (w->life == LIFE_UP && !w->disk_lost && dice_chance(&w->dice, 300000))
-        machine_drain(w);
+    struct world *w = n->world;
+    if (n->life == LIFE_DOWN)
+        node_start(n);
+    else if (n->life == LIFE_UP && !n->disk_lost && dice_chance(&w->dice, 300000))
+        node_drain(n);
     else
-        machine_die(w);
+        node_die(n);
 }
 
-static void happen(struct world *w, enum source source)
+static void happen(struct world *w, const struct next *next)
 {
-    switch (source) {
+    struct node *n = next->node;
+    switch (next->source) {
     case TICK:
-        machine_tick(w);
+        node_tick(n);
         break;
     case COMMIT:
-        machine_commit(w);
+        node_commit(n);
         break;
     case OUTCOME:
-        wire_end(w, wire_next(w));
+        wire_end(n, wire_next(n));
         break;
     case COMMAND:
         client_command(w);
@@ -78,14 +93,25 @@ static void happen(struct world *w, enum source source)
         wire_change_moods(w);
         break;
     case LIFE:
-        change_life(w);
+        change_life(n);
         break;
     case CLOCK:
         clocks_change(w);
         break;
     }
-    if (w->life == LIFE_DRAINING && !w->disk_lost)
-        machine_drained(w);
+}
+
+static void flush(struct world *w)
+{
+    for (size_t i = 0; i < w->node_count; i++)
+        node_flush(&w->nodes[i]);
+}
+
+static void end_drains(struct world *w)
+{
+    for (size_t i = 0; i < w->node_count; i++)
+        if (w->nodes[i].life == LIFE_DRAINING && !w->nodes[i].disk_lost)
+            node_drained(&w->nodes[i]);
 }
 
 // --- Time ---
@@ -94,19 +120,20 @@ static void run_until(struct world *w, mono_ms end)
 {
     int turns = 0;
     while (!w->trace.failed) {
-        struct next n = what_comes_next(w);
-        if (n.at > w->now.mono) {
-            machine_flush(w); // Before anybody waits, the turn ends.
-            n = what_comes_next(w);
+        struct next next = what_comes_next(w);
+        if (next.at > w->now.mono) {
+            flush(w); // Before anybody waits, the turn ends.
+            next = what_comes_next(w);
         }
-        if (n.at > end)
+        if (next.at > end)
             break;
-        dur_ms d = MAX(n.at - w->now.mono, 0) + clocks_lateness(w);
+        dur_ms d = MAX(next.at - w->now.mono, 0) + clocks_lateness(w);
         turns = d > 0 ? 0 : turns + 1;
         if (turns > TURNS_MAX)
             trace_fail(&w->trace, "the core asks to be woken now, again and again");
         clocks_pass(w, d);
-        happen(w, n.source);
+        happen(w, &next);
+        end_drains(w);
     }
     clocks_pass(w, MAX(end - w->now.mono, 0));
 }
@@ -158,11 +185,15 @@ static void begin(struct world *w, const struct sim_options *o)
     w->now = (struct now){.wall = choose_start(w), .mono = dice_between(&w->dice, 0, 1000000000)};
     w->faults = !o->calm;
     w->calm = o->calm;
-    w->life = LIFE_DOWN;
     w->command_at = w->now.mono;
     clocks_init(w);
     choose_limits(w);
-    machine_start(w);
+    w->node_count = 1;
+    for (size_t i = 0; i < w->node_count; i++) {
+        w->nodes[i].world = w;
+        w->nodes[i].life = LIFE_DOWN;
+        node_start(&w->nodes[i]);
+    }
 }
 
 // Whatever has waited for its time since the last round happens now.
@@ -179,8 +210,9 @@ static void heal(struct world *w)
     trace_line(&w->trace, w->now.wall, "heal");
     w->faults = w->calm = false;
     wire_change_moods(w);
-    if (w->life == LIFE_DOWN)
-        w->life_changes_at = w->now.mono;
+    for (size_t i = 0; i < w->node_count; i++)
+        if (w->nodes[i].life == LIFE_DOWN)
+            w->nodes[i].life_changes_at = w->now.mono;
 }
 
 // What became of an occurrence. Repeats are requests beyond those that a life without crashes
@@ -230,9 +262,9 @@ void sim_run(const struct sim_options *o, struct sim_report *out)
             w->happened.of[HAPPENING_OCCURRENCE] = checker_run(w, w->now.wall - SETTLED_MS);
     }
     report(w, out);
-    machine_fini(w);
+    for (size_t i = 0; i < w->node_count; i++)
+        node_fini(&w->nodes[i]);
     ledger_fini(&w->ledger);
     history_fini(&w->history);
-    free(w->states);
     free(w);
 }

@@ -77,53 +77,55 @@ void wire_change_moods(struct world *w)
     static const enum mood common[] = {MOOD_WELL, MOOD_WELL, MOOD_WELL, MOOD_SLOW, MOOD_MIXED};
     for (int i = 0; i < HOSTS; i++) {
         bool common_one = dice_chance(&w->dice, 600000);
-        w->hosts[i].mood = !w->faults && !w->calm ? MOOD_WELL
-                           : common_one           ? DICE_PICK(&w->dice, common)
-                                                  : (enum mood)dice_between(&w->dice, 0, last);
+        w->moods[i] = !w->faults && !w->calm ? MOOD_WELL
+                      : common_one           ? DICE_PICK(&w->dice, common)
+                                             : (enum mood)dice_between(&w->dice, 0, last);
     }
     w->mood_changes_at = w->now.mono + dice_skewed(&w->dice, 5000, 600000);
 }
 
 // --- Requests ---
 
-static struct flight *free_flight(struct world *w)
+static struct flight *free_flight(struct node *n)
 {
     for (size_t i = 0; i < FLIGHTS_MAX; i++)
-        if (!w->flights[i].used)
-            return &w->flights[i];
+        if (!n->flights[i].used)
+            return &n->flights[i];
     return NULL;
 }
 
 // Counted as unsafe from the start: only an outcome that was heard proves that no byte left.
-static void count_send(struct world *w, struct row *r, const struct request *q)
+static void count_send(struct node *n, struct row *r, const struct request *q)
 {
+    struct world *w = n->world;
     struct deliveries *d = &r->seen;
     count(w, HAPPENING_REQUEST);
     d->sends++;
     d->unsafe++;
     d->attempt_last = q->attempt;
     d->fence_last = q->fence;
-    if (d->life_last != w->life_number)
+    if (d->life_last != n->life_number)
         d->failures = d->refused = 0;
-    d->life_last = w->life_number;
+    d->life_last = n->life_number;
     d->again_from = 0;
     if (d->sends > 1)
         return;
-    d->life_first = w->life_number;
+    d->life_first = n->life_number;
     d->first_at = w->now.wall;
     w->ledger.jobs[r->e.key.job - 1].begun += r->e.key.series >= 0;
 }
 
-static void take_off(struct world *w, const struct send *s, char host)
+static void take_off(struct node *n, const struct send *s, char host)
 {
+    struct world *w = n->world;
     const struct request *q = &s->request;
-    struct fate fate = fate_in(w, w->hosts[host - 'a'].mood);
+    struct fate fate = fate_in(w, w->moods[host - 'a']);
     if (fate.delay == 0 || fate.delay > q->timeout_ms)
         fate = (struct fate){.kind = OUTCOME_LOST,
                              .reaches = fate.reaches,
                              .delay = q->timeout_ms,
                              .as = HAPPENING_TIMEOUT};
-    *free_flight(w) = (struct flight){.used = true,
+    *free_flight(n) = (struct flight){.used = true,
                                       .ticket = s->ticket,
                                       .key = q->key,
                                       .attempt = q->attempt,
@@ -137,11 +139,12 @@ static void take_off(struct world *w, const struct send *s, char host)
                                       .deadly = fate.deadly,
                                       .catch_up = q->trigger == TRIGGER_CATCH_UP,
                                       .as = fate.as};
-    w->in_flight++;
+    n->in_flight++;
 }
 
-void wire_send(struct world *w, const struct send *s)
+void wire_send(struct node *n, const struct send *s)
 {
+    struct world *w = n->world;
     const struct request *q = &s->request;
     struct row *r = ledger_find(&w->ledger, &q->key);
     char id[EXECUTION_ID_BYTES], host = q->api[7]; // "http://a.test/"
@@ -151,18 +154,19 @@ void wire_send(struct world *w, const struct send *s)
         trace_fail(&w->trace, "%s is sent before its row is durable", id);
         return;
     }
-    send_check(w, s, r, host);
+    send_check(n, s, r, host);
     if (w->trace.failed)
         return;
-    count_send(w, r, q);
-    take_off(w, s, host);
+    count_send(n, r, q);
+    take_off(n, s, host);
 }
 
 // The core gives it up; that, or what became of it just then, is its outcome.
-void wire_cancel(struct world *w, uint64_t ticket)
+void wire_cancel(struct node *n, uint64_t ticket)
 {
+    struct world *w = n->world;
     for (size_t i = 0; i < FLIGHTS_MAX; i++) {
-        struct flight *f = &w->flights[i];
+        struct flight *f = &n->flights[i];
         if (!f->used || f->ticket != ticket)
             continue;
         f->cancelled = true;
@@ -179,10 +183,10 @@ void wire_cancel(struct world *w, uint64_t ticket)
                (unsigned long long)ticket);
 }
 
-struct flight *wire_find(struct world *w, const struct execution_key *key)
+struct flight *wire_find(struct node *n, const struct execution_key *key)
 {
     for (size_t i = 0; i < FLIGHTS_MAX; i++) {
-        struct flight *f = &w->flights[i];
+        struct flight *f = &n->flights[i];
         if (f->used && f->key.job == key->job && f->key.scheduled_at == key->scheduled_at &&
             f->key.series == key->series)
             return f;
@@ -190,21 +194,21 @@ struct flight *wire_find(struct world *w, const struct execution_key *key)
     return NULL;
 }
 
-struct flight *wire_next(struct world *w)
+struct flight *wire_next(struct node *n)
 {
     struct flight *first = NULL;
-    for (size_t i = 0; i < FLIGHTS_MAX && w->in_flight > 0; i++) {
-        struct flight *f = &w->flights[i];
+    for (size_t i = 0; i < FLIGHTS_MAX && n->in_flight > 0; i++) {
+        struct flight *f = &n->flights[i];
         if (f->used && (!first || f->ends_at < first->ends_at))
             first = f;
     }
     return first;
 }
 
-static void land(struct world *w, struct flight *f)
+static void land(struct node *n, struct flight *f)
 {
     f->used = false;
-    w->in_flight--;
+    n->in_flight--;
 }
 
 // Whether the job takes this answer for a final no.
@@ -240,18 +244,20 @@ static dur_ms longest_wait(const struct world *w, const struct version *v, unsig
     return MIN(MAX(wait, w->asked_wait_ms), (dur_ms)v->retry_cap_ms);
 }
 
-void wire_check_wait(struct world *w, const struct execution *e)
+void wire_check_wait(struct node *n, const struct execution *e)
 {
-    dur_ms longest = longest_wait(w, promise_last(w, e->key.job), e->retry_count + 1u);
+    struct world *w = n->world;
+    dur_ms longest = longest_wait(w, promise_last(n, e->key.job), e->retry_count + 1u);
     if (e->next_attempt_at - w->now.wall > longest)
         trace_fail(&w->trace, "P2: row %lld waits for %lld ms, and may for %lld ms",
                    (long long)e->id, (long long)(e->next_attempt_at - w->now.wall),
                    (long long)longest);
 }
 
-static void learn_failure(struct world *w, struct row *r, const struct flight *f)
+static void learn_failure(struct node *n, struct row *r, const struct flight *f)
 {
-    const struct version *v = promise_last(w, f->key.job);
+    struct world *w = n->world;
+    const struct version *v = promise_last(n, f->key.job);
     struct deliveries *d = &r->seen;
     d->failures++;
     d->again_from = w->now.mono + wait_after(v, f, d->failures);
@@ -267,32 +273,34 @@ static void learn_failure(struct world *w, struct row *r, const struct flight *f
 }
 
 // What is to be expected of the core when it hears of this.
-static void learn(struct world *w, const struct flight *f)
+static void learn(struct node *n, const struct flight *f)
 {
+    struct world *w = n->world;
     struct row *r = ledger_find(&w->ledger, &f->key);
     w->asked_wait_ms = f->retry_after_ms;
     r->seen.reached += f->reaches;
     r->seen.unsafe -= f->kind == OUTCOME_NOT_SENT;
-    bool good = version_accepts(promise_last(w, f->key.job), f->status);
+    bool good = version_accepts(promise_last(n, f->key.job), f->status);
     r->seen.good += good;
     if (!good)
-        learn_failure(w, r, f);
-    breaker_learn(w, f);
+        learn_failure(n, r, f);
+    breaker_learn(n, f);
 }
 
-void wire_end(struct world *w, struct flight *f)
+void wire_end(struct node *n, struct flight *f)
 {
+    struct world *w = n->world;
     struct flight was = *f;
     count(w, was.as);
     trace_line(&w->trace, w->now.wall, "outcome %lld-%lld attempt %u: %s %u",
                (long long)was.key.job, (long long)was.key.scheduled_at, was.attempt,
                happening_words(was.as), was.status);
     if (was.deadly && w->faults) {
-        machine_die(w); // While the target reads, so nobody hears the rest.
+        node_die(n); // While the target reads, so nobody hears the rest.
         return;
     }
-    land(w, f);
-    learn(w, &was);
+    land(n, f);
+    learn(n, &was);
     const char *error = was.kind == OUTCOME_ANSWERED ? NULL : happening_words(was.as);
     struct outcome o = {.ticket = was.ticket,
                         .kind = was.kind,
@@ -300,18 +308,19 @@ void wire_end(struct world *w, struct flight *f)
                         .attempt = {.http_status = (uint16_t)was.status,
                                     .started_at = was.started_at,
                                     .error = error}};
-    machine_step(w, &(struct event){.kind = EVENT_OUTCOME, .outcome = &o});
+    node_step(n, &(struct event){.kind = EVENT_OUTCOME, .outcome = &o});
 }
 
 // What was on its way may still arrive, or not.
-void wire_cut(struct world *w)
+void wire_cut(struct node *n)
 {
+    struct world *w = n->world;
     for (size_t i = 0; i < FLIGHTS_MAX; i++) {
-        struct flight *f = &w->flights[i];
+        struct flight *f = &n->flights[i];
         if (!f->used)
             continue;
         struct row *r = ledger_find(&w->ledger, &f->key);
         r->seen.reached += f->reaches && dice_chance(&w->dice, 500000);
-        land(w, f);
+        land(n, f);
     }
 }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
-// world.h: everything there is in a simulated world: clocks, a process, a disk, targets, clients.
+// world.h: everything there is in a simulated world: clocks, nodes, a disk, targets, clients.
 //
-// One thread moves it from event to event. The real core runs inside; around it stand the parts of
-// the program that wait, send and store, played from the seed: a writer that commits in groups and
-// takes its time, requests that are answered, refused, lost or left hanging, clients that change
-// their jobs, clocks that drift and step, and death at any moment. What only the process knows dies
-// with it.
+// One thread moves it from event to event. The real core runs inside each node; around it stand the
+// parts of the program that wait, send and store, played from the seed: a writer that commits in
+// groups and takes its time, requests that are answered, refused, lost or left hanging. The ledger,
+// the targets, the clients that change their jobs, and the clocks that drift and step are the same
+// for all nodes. Death comes at any moment, and what only a process knows dies with it.
 
 #ifndef CARILLON_SIM_WORLD_H
 #define CARILLON_SIM_WORLD_H
@@ -18,6 +18,7 @@
 
 #include "core/core.h"
 
+#define NODES_MAX 3
 #define HOSTS 3
 #define FLIGHTS_MAX 256
 #define QUEUE_MAX 4096
@@ -57,9 +58,8 @@ enum mood {
     MOOD_DEADLY
 };
 
-// A target, and what the core's breaker should think of it in this life.
+// What the core's breaker should think of a target in this life.
 struct host {
-    enum mood mood;
     uint32_t losses; // Attempts in a row without an answer.
     dur_ms wait_ms;
     mono_ms closed_until;
@@ -90,26 +90,13 @@ struct jitter {
 
 enum life { LIFE_UP, LIFE_DRAINING, LIFE_DOWN };
 
-struct world {
-    struct dice dice;
-    struct trace trace;
-    struct ledger ledger;
-    struct history history;
-    struct now now;
-    bool faults; // Crashes, slow disks, bad targets.
-    bool calm;   // Bad targets and busy clients, but no other fault.
-
-    // Its clocks: the wall clock drifts and steps, the monotonic one does not.
-    bool clock_steps; // In this world at all.
-    int64_t drift_ppm;
-    int64_t drift_rest;
-    mono_ms clock_changes_at;
-    bool went_back; // At least once.
+// One machine: a process, which lives and dies, with its core, its writer and its requests.
+struct node {
+    struct world *world;
 
     // The process.
-    struct core_limits limits;
     enum life life;
-    unsigned life_number;
+    unsigned life_number; // Of all lives in this world.
     struct core *core;
     struct actions out;
     uint64_t sequence;
@@ -118,18 +105,18 @@ struct world {
     bool doomed;             // Dies before the end of this step.
 
     // What is to be expected of it.
-    dur_ms wall_ahead;     // Of the monotonic clock, at the last step.
-    wall_ms seen;          // The latest wall time of this generation that this life knows of.
-    wall_ms latest;        // The same, of all lives.
-    wall_ms latest_before; // The same, before a correction that is not durable yet.
-    int64_t series;        // The generation,
-    wall_ms corrected_at;  // which began then.
-    wall_ms hold_told;     // The watermark of the hold that an alert told of.
-    uint8_t *states;       // Of each execution, durable or not, by id - 1.
+    dur_ms wall_ahead;    // Of the monotonic clock, at the last step.
+    wall_ms seen;         // The latest wall time of this generation that this life knows of.
+    int64_t series;       // The generation,
+    wall_ms corrected_at; // which began then.
+    wall_ms hold_told;    // The watermark of the hold that an alert told of.
+    uint8_t *states;      // Of each execution, durable or not, by id - 1.
     size_t state_count;
     size_t state_capacity;
-    uint32_t open;                  // Of them, those that are not terminal.
-    struct jitter jitters[JITTERS]; // A cache.
+    uint32_t open; // Of them, those that are not terminal.
+    struct host hosts[HOSTS];
+    struct promise promises[QUEUE_MAX];
+    size_t promised;
 
     // Its writer: batches in order, of which the first `committing` are being written.
     struct batch *queue[QUEUE_MAX];
@@ -140,13 +127,40 @@ struct world {
     bool was_stalled; // Before this step.
     bool disk_lost;   // Nothing is written any more; the process is about to end.
 
-    // Targets and clients.
+    // Its requests.
     struct flight flights[FLIGHTS_MAX];
     size_t in_flight;
-    struct host hosts[HOSTS];
+};
+
+struct world {
+    struct dice dice;
+    struct trace trace;
+    struct ledger ledger;
+    struct history history;
+    struct now now;
+    bool faults; // Crashes, slow disks, bad targets.
+    bool calm;   // Bad targets and busy clients, but no other fault.
+    struct core_limits limits;
+
+    // Its clocks: the wall clock drifts and steps, the monotonic one does not.
+    bool clock_steps; // In this world at all.
+    int64_t drift_ppm;
+    int64_t drift_rest;
+    mono_ms clock_changes_at;
+    bool went_back; // At least once.
+
+    struct node nodes[NODES_MAX];
+    size_t node_count;
+    unsigned lives; // So far, of all nodes.
+
+    // What is to be expected of all lives.
+    wall_ms latest;                 // The latest wall time of this generation.
+    wall_ms latest_before;          // The same, before a correction that is not durable yet.
+    struct jitter jitters[JITTERS]; // A cache.
+
+    // Targets and clients.
+    enum mood moods[HOSTS];
     mono_ms mood_changes_at;
-    struct promise promises[QUEUE_MAX];
-    size_t promised;
     mono_ms command_at;
     bool is_asking;           // This step is a command,
     enum command_kind asking; // of this kind,
@@ -171,18 +185,18 @@ void clocks_pass(struct world *w, dur_ms d);
 void clocks_change(struct world *w);
 dur_ms clocks_lateness(struct world *w); // How much later than it should something happens.
 
-// machine.c: the process, its writer, its death and its start.
-void machine_start(struct world *w);
-void machine_die(struct world *w);
-void machine_drain(struct world *w);
-void machine_drained(struct world *w); // Ends a drain if it is complete, or has taken too long.
-void machine_step(struct world *w, const struct event *e);
-void machine_tick(struct world *w);
-void machine_commit(struct world *w); // The commit that is under way ends.
-void machine_flush(struct world *w);  // The turn is over: its batch goes to the writer.
-mono_ms machine_wakes_at(const struct world *w);
-const struct zone *machine_zone(const struct job *j);
-void machine_fini(struct world *w);
+// node.c: one node: its process, its writer, its death and its start.
+void node_start(struct node *n);
+void node_die(struct node *n);
+void node_drain(struct node *n);
+void node_drained(struct node *n); // Ends a drain if it is complete, or has taken too long.
+void node_step(struct node *n, const struct event *e);
+void node_tick(struct node *n);
+void node_commit(struct node *n); // The commit that is under way ends.
+void node_flush(struct node *n);  // The turn is over: its batch goes to the writer.
+mono_ms node_wakes_at(const struct node *n);
+const struct zone *node_zone(const struct job *j);
+void node_fini(struct node *n);
 
 // observe.c: what a step wrote, against what was to be expected of it.
 struct before {
@@ -192,38 +206,38 @@ struct before {
     wall_ms held_until; // The watermark, when it is ahead of the clock; else 0.
     bool stepped_back;
 };
-struct before observe_before(struct world *w, const struct event *e);
-void observe_step(struct world *w, const struct event *e, const struct before *b);
-void observe_start(struct world *w);                            // A life begins.
-bool observe_is_over(const struct world *w, int64_t execution); // As the core now sees it.
+struct before observe_before(struct node *n, const struct event *e);
+void observe_step(struct node *n, const struct event *e, const struct before *b);
+void observe_start(struct node *n);                            // A life begins.
+bool observe_is_over(const struct node *n, int64_t execution); // As the core now sees it.
 
 // wire.c: requests and targets.
-void wire_send(struct world *w, const struct send *s);
-void wire_cancel(struct world *w, uint64_t ticket);
-void wire_end(struct world *w, struct flight *f);
-void wire_cut(struct world *w); // The process died: nobody hears the answers.
+void wire_send(struct node *n, const struct send *s);
+void wire_cancel(struct node *n, uint64_t ticket);
+void wire_end(struct node *n, struct flight *f);
+void wire_cut(struct node *n); // The process died: nobody hears the answers.
 void wire_change_moods(struct world *w);
 // A failed attempt was just heard of, and this is what the core makes of it.
-void wire_check_wait(struct world *w, const struct execution *e);
-struct flight *wire_next(struct world *w); // The one that ends first, or NULL.
-struct flight *wire_find(struct world *w, const struct execution_key *key); // NULL: none.
+void wire_check_wait(struct node *n, const struct execution *e);
+struct flight *wire_next(struct node *n); // The one that ends first, or NULL.
+struct flight *wire_find(struct node *n, const struct execution_key *key); // NULL: none.
 
 // send_rules.c: what must hold when a request leaves.
-void send_check(struct world *w, const struct send *s, const struct row *r, char host);
+void send_check(struct node *n, const struct send *s, const struct row *r, char host);
 
 // overlap_rules.c: the same, of jobs whose executions must not overlap.
-void overlap_check(struct world *w, const struct row *r);
+void overlap_check(struct node *n, const struct row *r);
 
 // breaker.c: a host that does not answer is left in peace.
-void breaker_learn(struct world *w, const struct flight *f);
-void breaker_check(struct world *w, char host);
-void breaker_forget(struct world *w, char host); // If no job calls it any more.
-void breaker_start(struct world *w);
-void breaker_hear(struct world *w, const struct alert *a); // Of the core.
-void breaker_check_told(struct world *w);
+void breaker_learn(struct node *n, const struct flight *f);
+void breaker_check(struct node *n, char host);
+void breaker_forget(struct node *n, char host); // If no job calls it any more.
+void breaker_start(struct node *n);
+void breaker_hear(struct node *n, const struct alert *a); // Of the core.
+void breaker_check_told(struct node *n);
 
 // room_rules.c: an occurrence is given up since too much is open at its host.
-void room_check(struct world *w, const struct execution *e, bool is_late); // Before it ends.
+void room_check(struct node *n, const struct execution *e, bool is_late); // Before it ends.
 
 // wishes.c: what clients want their jobs to be.
 void wish_job(struct world *w, struct version *v);
@@ -232,14 +246,14 @@ void wish_pause(struct world *w, struct version *v);
 
 // client.c: commands.
 void client_command(struct world *w);
-void client_hear(struct world *w, const struct reply *r);
+void client_hear(struct node *n, const struct reply *r);
 
 // promise.c: what was promised, and what of it is durable.
-struct promise *promise_add(struct world *w, enum promise_kind kind, job_id job);
-void promise_keep(struct world *w, uint64_t sequence); // Durable up to there.
-void promise_forget(struct world *w);                  // The rest never happened.
+struct promise *promise_add(struct node *n, enum promise_kind kind, job_id job);
+void promise_keep(struct node *n, uint64_t sequence); // Durable up to there.
+void promise_forget(struct node *n);                  // The rest never happened.
 // The job as the core now has it, durable or not; NULL: unknown.
-const struct version *promise_last(const struct world *w, job_id id);
+const struct version *promise_last(const struct node *n, job_id id);
 
 // account.c: what a job owes.
 struct owed {
