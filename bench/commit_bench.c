@@ -111,7 +111,7 @@ static void measure(const char *path, int64_t rate, bool retains, uint64_t ticks
     r = (struct run){.lock = PTHREAD_MUTEX_INITIALIZER, .ended = PTHREAD_COND_INITIALIZER};
     struct fault f = {0};
     struct store *s;
-    ledger_must(store_sqlite_open(path, &s, &f), &f);
+    ledger_must(store_open(path, &s, &f), &f);
     struct store_writer_options options = {
         .retention = {.executions_max = retains ? KEPT_SECONDS * rate : 0}};
     struct store_writer_events events = {

@@ -33,7 +33,7 @@ static void commit(struct store *s, struct batch *b)
     struct fault f = {0};
     ledger_must(store_commit(s, &b, 1, &f), &f);
     batch_free(b);
-    ledger_must(store_checkpoint(s, &f), &f);
+    ledger_must(store_tidy(s, &f), &f);
 }
 
 // Removes a part of what was written, in steps as the writing thread takes them.
@@ -49,7 +49,7 @@ static void measure_retention(struct store *s, struct figures *out)
         ledger_must(store_retain(s, &r, LEDGER_START, RETAIN_ROWS, &removed, &f), &f);
         out->retain_max_ms =
             MAX(out->retain_max_ms, (ledger_clock_us(CLOCK_MONOTONIC) - before) / 1e3);
-        ledger_must(store_checkpoint(s, &f), &f);
+        ledger_must(store_tidy(s, &f), &f);
         rows += removed;
     }
     out->retain_us = (ledger_clock_us(CLOCK_PROCESS_CPUTIME_ID) - cpu) / (double)MAX(rows, 1);
@@ -66,7 +66,7 @@ static struct figures measure(const char *path, int64_t size, int64_t jobs, int6
     struct fault f = {0};
     struct store *s;
     struct figures out = {0};
-    ledger_must(store_sqlite_open(path, &s, &f), &f);
+    ledger_must(store_open(path, &s, &f), &f);
     commit(s, ledger_jobs(jobs));
 
     int64_t rounds = executions / size;
@@ -84,7 +84,7 @@ static struct figures measure(const char *path, int64_t size, int64_t jobs, int6
     out.wall_us = (ledger_clock_us(CLOCK_MONOTONIC) - wall) / done;
     store_close(s); // Folds the log in, so that the file is whole.
     out.bytes = file_bytes(path) / done;
-    ledger_must(store_sqlite_open(path, &s, &f), &f);
+    ledger_must(store_open(path, &s, &f), &f);
     measure_retention(s, &out);
     store_close(s);
     return out;

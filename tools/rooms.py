@@ -10,6 +10,7 @@ prints each line that breaks a rule:
 - nor does it use a type or a function of another room that it got through a third one's header;
 - a row allows only what is used;
 - another room is entered by its front door only, <room>/<room>.h; `base` has many doors;
+- a second door, which a line "door" names, is used by the rooms of that line, and by each of them;
 - a header that is not the front door is named _priv.h, so that nobody takes it for one.
 """
 
@@ -31,13 +32,16 @@ NAME_USED = re.compile(r"\b(?:struct|enum) \w+|\b\w+(?=\()|(?<=&)\w+|\b\w+_words
 
 
 def read_table(path):
-    """{room: (level, rooms it may include)}"""
+    """{room: (level, rooms it may include)}, {second door: rooms that may use it}"""
     table = {}
+    second_doors = {}
     for line in path.read_text().splitlines():
         words = line.split("#")[0].split()
-        if words:
+        if words and words[0] == "door":
+            second_doors[words[1]] = set(words[2:])
+        elif words:
             table[words[0]] = (int(words[1]), set(words[2:]))
-    return table
+    return table, second_doors
 
 
 def check_table(table):
@@ -58,7 +62,16 @@ def check_table(table):
             yield f"src/{room}: the front door {room}/{room}.h is missing"
 
 
-def broken_rule(table, room, target):
+def check_second_doors(second_doors, files):
+    for door, users in second_doors.items():
+        if not (SRC / door).exists():
+            yield f"src/ROOMS: there is no door src/{door}"
+        used_by = {path.parts[1] for path in files if f'#include "{door}"' in path.read_text()}
+        for room in sorted(users - used_by):
+            yield f"src/ROOMS: {room} does not use the door {door}"
+
+
+def broken_rule(table, second_doors, room, target):
     """Why a file of `room` may not include `target`, or None."""
     if "/" not in target:
         return 'write it as "room/file.h"'
@@ -69,6 +82,8 @@ def broken_rule(table, room, target):
         return None
     if other not in table[room][1]:
         return f"src/ROOMS does not let {room} include {other}"
+    if target in second_doors:
+        return None if room in second_doors[target] else f"this door of {other} is not for {room}"
     if other not in MANY_DOORS and target != f"{other}/{other}.h":
         return f"enter {other} by {other}/{other}.h"
     if target.endswith("_priv.h"):
@@ -76,14 +91,14 @@ def broken_rule(table, room, target):
     return None
 
 
-def check_file(table, path):
+def check_file(table, second_doors, path):
     room = path.parts[1]
-    is_door = path == SRC / room / f"{room}.h" or room in MANY_DOORS
+    is_door = path in doors(room, second_doors) or room in MANY_DOORS
     if path.suffix == ".h" and not is_door and not path.name.endswith("_priv.h"):
         yield f"{path}: a second public header of {room}; name it _priv.h"
     for number, line in enumerate(path.read_text().splitlines(), 1):
         found = INCLUDE.match(line)
-        reason = found and broken_rule(table, room, found.group(1))
+        reason = found and broken_rule(table, second_doors, room, found.group(1))
         if reason:
             yield f'{path}:{number}: "{found.group(1)}": {reason}'
 
@@ -92,18 +107,18 @@ def code_of(path):
     return NOT_CODE.sub("", path.read_text())
 
 
-def doors(room):
+def doors(room, second_doors):
     if room in MANY_DOORS:
         return [path for path in (SRC / room).glob("*.h") if not path.name.endswith("_priv.h")]
-    door = SRC / room / f"{room}.h"
-    return [door] if door.exists() else []
+    names = [f"{room}/{room}.h"] + [door for door in second_doors if door.startswith(f"{room}/")]
+    return [SRC / name for name in names if (SRC / name).exists()]
 
 
-def read_owners(table):
+def read_owners(table, second_doors):
     """{name: room whose header declares it}. The lowest room that mentions a type owns it."""
     owners = {}
     for room in sorted(table, key=lambda room: table[room][0]):
-        for door in doors(room):
+        for door in doors(room, second_doors):
             text = code_of(door)
             for pattern in (TYPE_DECLARED, CALL_DECLARED, OBJECT_DECLARED):
                 for name in pattern.findall(text):
@@ -142,12 +157,13 @@ def check_uses(table, uses):
 
 
 def main():
-    table = read_table(SRC / "ROOMS")
+    table, second_doors = read_table(SRC / "ROOMS")
     problems = list(check_table(table))
     files = [path for path in sorted(SRC.glob("*/**/*.[ch]")) if path.parts[1] in table]
     for path in files:
-        problems += check_file(table, path)
-    problems += check_uses(table, read_uses(files, read_owners(table)))
+        problems += check_file(table, second_doors, path)
+    problems += check_second_doors(second_doors, files)
+    problems += check_uses(table, read_uses(files, read_owners(table, second_doors)))
     good = f"rooms: {len(files)} files in {len(table)} rooms keep to src/ROOMS"
     print("\n".join(problems) or good)
     return 1 if problems else 0

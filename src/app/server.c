@@ -164,7 +164,7 @@ static enum err open_rooms(struct carillon *c, struct fault *f)
     if (!err)
         err = listen_on(c, f);
     if (!err)
-        err = store_sqlite_open(c->settings.db, &c->store, f);
+        err = store_open(c->settings.db, &c->store, f);
     if (!err)
         err = open_engine(c, f);
     if (!err)

@@ -8,7 +8,7 @@
 #ifndef CARILLON_CLI_AUDIT_PRIV_H
 #define CARILLON_CLI_AUDIT_PRIV_H
 
-#include "store/store.h"
+#include "store/sqlite.h"
 
 struct audit_totals {
     uint64_t jobs;

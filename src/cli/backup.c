@@ -4,7 +4,7 @@
 #include "base/time.h"
 #include "cli/cli.h"
 #include "cli/cli_priv.h"
-#include "store/store.h"
+#include "store/sqlite.h"
 
 #include <inttypes.h>
 #include <sys/stat.h>

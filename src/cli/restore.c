@@ -8,7 +8,7 @@
 #include "cli/cli.h"
 #include "cli/cli_priv.h"
 #include "cluster/cluster.h"
-#include "store/store.h"
+#include "store/sqlite.h"
 
 #include <inttypes.h>
 #include <sys/stat.h>

@@ -1,9 +1,21 @@
 // SPDX-License-Identifier: MIT
 // store.c: the front of the port: checks what holds for every adapter, then calls the adapter.
 
+#include "store/sqlite.h"
 #include "store/store_priv.h"
 
 #include <assert.h>
+#include <string.h>
+
+enum err store_open(const char *place, struct store **out, struct fault *f)
+{
+    const char *scheme = strstr(place, "://");
+    if (scheme && strchr(place, '/') == scheme + 1)
+        return fault_set(f, ERR_UNSUPPORTED,
+                         "no database can be opened as \"%.*s://\": give the path of a file",
+                         (int)MIN(scheme - place, 32), place);
+    return store_sqlite_open(place, out, f);
+}
 
 void store_close(struct store *s)
 {
@@ -78,9 +90,9 @@ enum err store_retain(struct store *s, const struct store_retention *r, wall_ms 
     return s->ops->retain(s, r, now, rows_max, removed, f);
 }
 
-enum err store_checkpoint(struct store *s, struct fault *f)
+enum err store_tidy(struct store *s, struct fault *f)
 {
-    return s->ops->checkpoint(s, f);
+    return s->ops->tidy(s, f);
 }
 
 bool store_measure_room(struct store *s, struct store_room *out)

@@ -6,8 +6,9 @@
 // connections of its own; a reader belongs to one thread at a time and sees every commit that
 // returned before the query began.
 //
-// Adapters: store_memory_open (for tests and the simulator) and store_sqlite_open. Both pass one
-// contract suite.
+// Adapters: memory (store_memory_open, for tests and the simulator) and sqlite. Both pass one
+// contract suite. What only a file of SQLite has, such as a backup, is behind a door of its own,
+// store/sqlite.h.
 
 #ifndef CARILLON_STORE_STORE_H
 #define CARILLON_STORE_STORE_H
@@ -22,10 +23,12 @@ struct store_retention {
     int64_t executions_max; // The oldest beyond this many go; 0: no bound.
 };
 
-// Creates the database when there is none and migrates an older one. Errors: ERR_STORE_OPEN
-// (unwritable path, database of another program), ERR_STORE_CORRUPT (damaged, or not a database),
-// ERR_STORE_VERSION, ERR_BUSY (another program holds it), ERR_STORE_FULL, ERR_STORE_IO.
-MUST_CHECK enum err store_sqlite_open(const char *path, struct store **out, struct fault *f);
+// Opens the database at `place` by the adapter that its text asks for: a path is a file of SQLite.
+// Creates the database when there is none and migrates an older one. Errors: ERR_UNSUPPORTED
+// ("x://" with an `x` that no adapter is for), ERR_STORE_OPEN (unwritable path, database of another
+// program), ERR_STORE_CORRUPT (damaged, or not a database), ERR_STORE_VERSION, ERR_BUSY (another
+// program holds it), ERR_STORE_FULL, ERR_STORE_IO.
+MUST_CHECK enum err store_open(const char *place, struct store **out, struct fault *f);
 MUST_CHECK enum err store_memory_open(struct store **out, struct fault *f);
 
 // A second store with the same rows, for a simulator that goes back to an earlier moment. Only of a
@@ -71,9 +74,10 @@ MUST_CHECK enum err store_load_open(struct store *s, store_each_execution *each,
 MUST_CHECK enum err store_retain(struct store *s, const struct store_retention *r, wall_ms now,
                                  size_t rows_max, size_t *removed, struct fault *f);
 
-// Moves the log into the database file when it has grown; cheap when there is nothing to do.
-// Called by the writing thread between commits.
-MUST_CHECK enum err store_checkpoint(struct store *s, struct fault *f);
+// What the adapter has to do now and then beside its commits, such as moving a log that has grown
+// into the database file; cheap when there is nothing to do. Called by the writing thread between
+// commits.
+MUST_CHECK enum err store_tidy(struct store *s, struct fault *f);
 
 // The disk that the database lies on. False when that is not known, as of a store without one.
 struct store_room {
@@ -244,66 +248,5 @@ struct store_progress {
 };
 MUST_CHECK enum err store_read_progress(struct store_reader *r, struct store_progress *out,
                                         struct fault *f);
-
-// --- A database of SQLite, from outside ------------------------------------------------------
-//
-// Whether a server is at work on it or not. Nothing is written into it, and the server is not held
-// up; only its log grows while a long look is taken.
-
-// Copies the database as of one moment into a new file, which is whole and durable when this
-// returns ERR_OK; until then it is called "<target>.partial". ERR_EXISTS when either is there
-// already; ERR_STORE_OPEN, ERR_STORE_VERSION, ERR_STORE_CORRUPT, ERR_STORE_FULL, ERR_STORE_IO,
-// ERR_SYSTEM.
-MUST_CHECK enum err store_sqlite_backup(const char *path, const char *target, struct fault *f);
-
-// Puts a copy of the backup in the place of the database, which nobody may be at work on: the
-// caller has its lock. What was there is kept, with its log, under a name that *kept becomes (NULL:
-// there was nothing); the caller frees it. Broken off at any moment, it leaves either the old
-// database or the new one, and store_sqlite_open or another restore finishes what was begun. A
-// backup of an older version is fine. ERR_STORE_OPEN, ERR_STORE_VERSION, ERR_STORE_CORRUPT (the
-// backup is damaged), ERR_STORE_FULL, ERR_STORE_IO, ERR_SYSTEM.
-MUST_CHECK enum err store_sqlite_restore(const char *path, const char *backup, char **kept,
-                                         struct fault *f);
-
-struct store_inspection;
-MUST_CHECK enum err store_inspection_open(const char *path, struct store_inspection **out,
-                                          struct fault *f);
-void store_inspection_close(struct store_inspection *i); // NULL is a no-op.
-
-enum store_check {
-    STORE_CHECK_PAGES,      // Every page and index entry.
-    STORE_CHECK_SCHEMA,     // Tables, indexes and triggers are there as this version makes them.
-    STORE_CHECK_ROWS,       // No column holds what no version of this program writes.
-    STORE_CHECK_REFERENCES, // No row names one that is not there.
-    STORE_CHECK_PROMISES,   // What must be true of the rows, whatever happened.
-    STORE_CHECKS
-};
-const char *store_check_name(enum store_check c);
-
-// Calls back for each thing that is not as it must be, up to a bound. ERR_OK when all was looked
-// at, whatever was found; ERR_STORE_CORRUPT when the damage is such that it cannot be.
-typedef void store_finding(void *context, const char *what);
-MUST_CHECK enum err store_inspect(struct store_inspection *i, enum store_check c,
-                                  store_finding *found, void *context, struct fault *f);
-
-// A record of scheduled occurrences: a row of table `job_executions` that is no manual one.
-struct store_record {
-    wall_ms scheduled_at;
-    wall_ms missed_to; // 0: it stands for one occurrence; else for all up to this one.
-    int64_t series;
-};
-
-// Goes through the ledger, job by job in order of id, deleted ones too. Of each job it calls `job`
-// with its versions, then `record` with its missed ranges in order of instant, then `record` with
-// all its rows in order of instant and series (there without missed_to), then `job_end`. What is
-// told of a job is of one moment. An error that a callback returns ends the walk.
-struct store_ledger_visitor {
-    enum err (*job)(void *context, const struct job_versions *l, const struct store_progress *p);
-    enum err (*record)(void *context, const struct store_record *r);
-    enum err (*job_end)(void *context);
-    void *context;
-};
-MUST_CHECK enum err store_inspect_ledger(struct store_inspection *i,
-                                         const struct store_ledger_visitor *v, struct fault *f);
 
 #endif

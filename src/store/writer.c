@@ -163,7 +163,7 @@ static void keep_house(struct store_writer *w)
 {
     struct fault f = {0};
     w->commits_since_step = 0;
-    enum err err = store_checkpoint(w->store, &f);
+    enum err err = store_tidy(w->store, &f);
     note_step(w, err, &f);
     if (!err && clock_mono_ms() >= w->retain_at)
         retain(w);

@@ -3,6 +3,8 @@
 
 #include "store_fixture.h"
 
+#include "store/sqlite.h"
+
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>

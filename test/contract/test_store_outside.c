@@ -4,6 +4,8 @@
 
 #include "store_fixture.h"
 
+#include "store/sqlite.h"
+
 #include <fcntl.h>
 #include <sqlite3.h>
 #include <stdio.h>

@@ -52,7 +52,7 @@ static enum err reopen_store(struct fault *f)
 {
     close_store();
     begin_call();
-    enum err err = store_sqlite_open(PATH, &story.store, f);
+    enum err err = store_open(PATH, &story.store, f);
     if (!err)
         err = store_reader_open(story.store, &story.reader, f);
     end_call();
@@ -74,7 +74,7 @@ static enum err fold(struct fault *f)
 {
     ((struct sqlite_store *)story.store)->log_pages = 1 << 20;
     begin_call();
-    enum err err = store_checkpoint(story.store, f);
+    enum err err = store_tidy(story.store, f);
     end_call();
     return err;
 }

@@ -143,7 +143,7 @@ static void start(void)
                                .store_lost = store_lost};
     memset(&scene, 0, sizeof scene);
     disk_start();
-    store_assert_ok(store_sqlite_open(PATH, &scene.store, f));
+    store_assert_ok(store_open(PATH, &scene.store, f));
     store_assert_ok(engine_open(&o, scene.store, &scene.engine, f));
     store_assert_ok(engine_start(scene.engine, f));
 }
@@ -213,7 +213,7 @@ static void cut_power(void)
     disk_plan(&off);
     store_close(scene.store);
     disk_cut_power(DISK_LOSES_ALL, 1);
-    store_assert_ok(store_sqlite_open(PATH, &scene.store, f));
+    store_assert_ok(store_open(PATH, &scene.store, f));
 }
 
 static enum err find_success(void *context, const struct execution *e)

@@ -68,7 +68,7 @@ static void a_broken_disk_is_not_taken_for_a_full_one(void **state)
     store_fill(x, 1, 1);
     disk_plan(&full);
     ((struct sqlite_store *)x->store)->log_pages = 1 << 20; // So long that it is folded in.
-    assert_int_equal(store_checkpoint(x->store, &f), ERR_STORE_FULL);
+    assert_int_equal(store_tidy(x->store, &f), ERR_STORE_FULL);
 
     disk_plan(&broken);
     struct batch *b = store_batch(x);

@@ -124,7 +124,7 @@ static void check(struct scene *x)
     store_reader_close(s->reader);
     store_close(s->store);
     disk_cut_power(DISK_LOSES_ALL, 1);
-    store_assert_ok(store_sqlite_open(s->path, &s->store, f));
+    store_assert_ok(store_open(s->path, &s->store, f));
     store_assert_ok(store_reader_open(s->store, &s->reader, f));
 
     struct progress p;

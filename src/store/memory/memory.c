@@ -36,7 +36,7 @@ static enum err get_last_ids(struct store *store, struct last_ids *out, struct f
     return ERR_OK;
 }
 
-static enum err checkpoint(struct store *store, struct fault *f)
+static enum err tidy(struct store *store, struct fault *f)
 {
     (void)store;
     (void)f;
@@ -51,7 +51,7 @@ static const struct store_ops ops = {
     .load_jobs = memory_load_jobs,
     .load_open = memory_load_open,
     .retain = memory_retain,
-    .checkpoint = checkpoint,
+    .tidy = tidy,
     .reader_open = memory_reader_open,
 };
 

@@ -193,7 +193,7 @@ static const struct store_ops ops = {
     .load_jobs = sqlite_load_jobs,
     .load_open = sqlite_load_open,
     .retain = sqlite_retain,
-    .checkpoint = sqlite_checkpoint,
+    .tidy = sqlite_checkpoint,
     .measure_room = sqlite_measure_room,
     .reader_open = sqlite_reader_open,
 };

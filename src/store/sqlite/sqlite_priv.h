@@ -11,6 +11,7 @@
 #ifndef CARILLON_STORE_SQLITE_PRIV_H
 #define CARILLON_STORE_SQLITE_PRIV_H
 
+#include "store/sqlite.h"
 #include "store/store_priv.h"
 
 #include <sqlite3.h>

@@ -77,7 +77,7 @@ static enum err played_retain(struct store *s, const struct store_retention *r, 
     return ERR_OK;
 }
 
-static enum err played_checkpoint(struct store *s, struct fault *f)
+static enum err played_tidy(struct store *s, struct fault *f)
 {
     (void)s, (void)f;
     return ERR_OK;
@@ -90,7 +90,7 @@ static const struct store_ops played_ops = {
     .load_jobs = played_load_jobs,
     .load_open = played_load_open,
     .retain = played_retain,
-    .checkpoint = played_checkpoint,
+    .tidy = played_tidy,
 };
 
 // --- Targets -------------------------------------------------------------------------------------

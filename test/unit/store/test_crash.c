@@ -89,12 +89,12 @@ static void write_until_killed(const char *path, int confirm_fd)
     struct store *s;
     struct fault f = {0};
     struct progress p;
-    if (store_sqlite_open(path, &s, &f) || store_get_progress(s, &p, &f))
+    if (store_open(path, &s, &f) || store_get_progress(s, &p, &f))
         _exit(1);
     int64_t next = MAX(p.execution_next, 1);
     for (int64_t n = p.watermark + 1;; n++) {
         struct batch *b = make_batch(n, next);
-        if (store_commit(s, &b, 1, &f) || store_checkpoint(s, &f))
+        if (store_commit(s, &b, 1, &f) || store_tidy(s, &f))
             _exit(2);
         next = b->progress.execution_next;
         batch_free(b);
@@ -148,7 +148,7 @@ static int64_t check_database(const char *path)
     struct store_reader *r;
     struct progress p;
     struct fault f = {0};
-    assert_int_equal(store_sqlite_open(path, &s, &f), ERR_OK);
+    assert_int_equal(store_open(path, &s, &f), ERR_OK);
     assert_int_equal(store_reader_open(s, &r, &f), ERR_OK);
     assert_int_equal(store_get_progress(s, &p, &f), ERR_OK);
 

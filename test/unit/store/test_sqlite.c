@@ -59,7 +59,7 @@ static void assert_refused(const char *path, enum err expected, const char *part
 {
     struct store *s = NULL;
     struct fault f = {0};
-    assert_int_equal(store_sqlite_open(path, &s, &f), expected);
+    assert_int_equal(store_open(path, &s, &f), expected);
     assert_null(s);
     if (!strstr(f.text, part))
         fail_msg("\"%s\" does not say \"%s\"", f.text, part);
@@ -262,7 +262,7 @@ static void checkpoints_bound_the_log(void **state)
     struct fault f = {0};
     for (uint64_t i = 0; i < 60; i++) {
         insert_rows(s, i + 1, (int64_t)i * 2000 + 1, 2000);
-        assert_int_equal(store_checkpoint(&s->store, &f), ERR_OK);
+        assert_int_equal(store_tidy(&s->store, &f), ERR_OK);
         assert_true(s->log_pages_done <= s->log_pages);
     }
     double database = (double)number(s->db, "PRAGMA page_count") * 4096;
@@ -286,12 +286,12 @@ static void a_log_that_grew_is_cut_when_readers_allow(void **state)
     int64_t id = 11;
     for (; s->log_pages <= 16384; sequence++, id += 8000) {
         insert_rows(s, sequence, id, 8000);
-        assert_int_equal(store_checkpoint(&s->store, &f), ERR_OK);
+        assert_int_equal(store_tidy(&s->store, &f), ERR_OK);
     }
     assert_true(log_bytes(p) > 64e6);
     sqlite3_close(reader);
     insert_rows(s, sequence, id, 10);
-    assert_int_equal(store_checkpoint(&s->store, &f), ERR_OK);
+    assert_int_equal(store_tidy(&s->store, &f), ERR_OK);
     assert_true(log_bytes(p) == 0);
     store_close(&s->store);
 }
@@ -347,6 +347,7 @@ static void opening_says_what_is_wrong_with_the_path(void **state)
     assert_refused(path, ERR_STORE_OPEN, "No such file or directory");
     assert_refused("/dev/null", ERR_STORE_OPEN, "not a regular file");
     assert_refused("/proc/carillon.db", ERR_STORE_OPEN, "/proc");
+    assert_refused("mysql://127.0.0.1/carillon", ERR_UNSUPPORTED, "\"mysql://\"");
 }
 
 static void what_is_no_database_is_told_apart(void **state)

@@ -81,7 +81,7 @@ static enum err scripted_retain(struct store *s, const struct store_retention *r
     return ERR_OK;
 }
 
-static enum err scripted_checkpoint(struct store *s, struct fault *f)
+static enum err scripted_tidy(struct store *s, struct fault *f)
 {
     (void)f;
     struct script *x = (struct script *)s;
@@ -104,7 +104,7 @@ static bool scripted_room(struct store *s, struct store_room *out)
 static const struct store_ops scripted_ops = {
     .commit = scripted_commit,
     .retain = scripted_retain,
-    .checkpoint = scripted_checkpoint,
+    .tidy = scripted_tidy,
     .measure_room = scripted_room,
 };
 

@@ -69,7 +69,7 @@ static int setup(void **state)
     snprintf(x->folder, sizeof x->folder, "/tmp/carillon-writer-XXXXXX");
     assert_non_null(mkdtemp(x->folder));
     snprintf(x->path, sizeof x->path, "%s/carillon.db", x->folder);
-    assert_int_equal(store_sqlite_open(x->path, &s, &f), ERR_OK);
+    assert_int_equal(store_open(x->path, &s, &f), ERR_OK);
     x->store = (struct sqlite_store *)s;
     *state = x;
     return 0;
