@@ -29,11 +29,12 @@ static void add_owed(struct account *a, const struct version *v, wall_ms at, boo
 static void owe_version(struct account *a, size_t index, wall_ms until)
 {
     const struct version *v = &a->history->versions[index];
-    bool is_over = v->series < a->w->ledger.progress.generation;
+    const struct durable_shard *s = ledger_shard(&a->w->ledger, a->job);
+    bool is_over = v->series < s->row.generation;
     bool followed = index + 1 < a->history->count && v[1].series == v->series;
     if (!v->active && (is_over || followed))
         return; // If its pause had ended, that would be a version of its own.
-    until = is_over ? a->w->ledger.ended[v->series] : until;
+    until = is_over ? s->ended[v->series] : until;
     wall_ms certain = version_ends(a->history, index, until);
     wall_ms possible = MAX(until, last_recorded(a, v->series));
     if (followed)

@@ -91,11 +91,12 @@ static bool is_past(const struct account *a, const struct row *r, wall_ms until)
     return row_due_at(r) <= until || was_corrected(a, r);
 }
 
-static bool is_living(const struct world *w, unsigned life)
+static bool is_going_on(const struct world *w, unsigned tenure)
 {
     for (size_t i = 0; i < w->node_count; i++)
-        if (w->nodes[i].life != LIFE_DOWN && w->nodes[i].life_number == life)
-            return true;
+        for (unsigned s = 0; s < w->ledger.shard_count; s++)
+            if (w->nodes[i].tenures[s].held && w->nodes[i].tenures[s].number == tenure)
+                return true;
     return false;
 }
 
@@ -105,7 +106,7 @@ static void check_deliveries(struct account *a, const struct row *r, wall_ms unt
     const struct execution *e = &r->e;
     const struct deliveries *d = &r->seen;
     wall_ms at = e->key.scheduled_at;
-    bool calm = e->recoveries == 0 && d->life_first == d->life_last;
+    bool calm = e->recoveries == 0 && d->tenure_first == d->tenure_last;
     if (e->state == EXECUTION_SUCCESS && (d->good == 0 || d->reached == 0))
         FAIL(a, at, "SUCCESS, but no target ever answered so");
     if (!ledger_is_terminal(e->state) && is_past(a, r, until))
@@ -119,7 +120,7 @@ static void check_deliveries(struct account *a, const struct row *r, wall_ms unt
     if (e->state == EXECUTION_SUCCESS && calm && e->started_at != d->first_at)
         FAIL(a, at, "its start is recorded %lld ms beside the truth",
              (long long)(e->started_at - d->first_at));
-    bool heard = calm && d->good > 0 && is_living(a->w, d->life_last);
+    bool heard = calm && d->good > 0 && is_going_on(a->w, d->tenure_last);
     if (e->state != EXECUTION_SUCCESS && heard && is_past(a, r, until))
         FAIL(a, at, "%s, but a target answered well", execution_state_name(e->state));
 }

@@ -18,6 +18,7 @@ static void ask(struct node *n, struct command *c, const struct version *v, enum
     w->is_asking = true;
     w->asking = c->kind;
     w->asked_job = c->id;
+    w->asked_shard = ledger_shard_number(&w->ledger, c->id);
     trace_line(&w->trace, w->now.wall, "%s job %lld %s", happening_words(what), (long long)c->id,
                v ? v->schedule : "");
     node_step(n, &(struct event){.kind = EVENT_COMMAND, .command = c});
@@ -91,7 +92,7 @@ static bool can_never_run(const struct node *n)
     const struct world *w = n->world;
     const struct version *v = &w->asked, *last = promise_last(n, w->asked_job);
     int64_t one_s = slow_cron_instant(v->schedule);
-    wall_ms from = MAX(w->now.wall, MAX(n->seen, last ? last->at : 0));
+    wall_ms from = MAX(w->now.wall, MAX(n->tenures[w->asked_shard].seen, last ? last->at : 0));
     wall_ms until = one_s >= 0 ? MIN(v->end_at, one_s * 1000) : v->end_at;
     return until != WALL_NEVER && version_next(v, from, until) == WALL_NEVER;
 }

@@ -28,7 +28,7 @@ static void cover_version(struct world *w, job_id job, size_t index)
     if (!v->active)
         return; // The end of its pause, when it comes, is a version of its own.
     wall_ms from = MAX(version_owes_from(v), j->covered_to);
-    wall_ms until = version_ends(j, index, w->ledger.progress.watermark);
+    wall_ms until = version_ends(j, index, ledger_shard(&w->ledger, job)->row.watermark);
     while ((from = version_next(v, from, until)) != WALL_NEVER && !w->trace.failed)
         check_instant(w, job, v, from);
 }
@@ -36,7 +36,7 @@ static void cover_version(struct world *w, job_id job, size_t index)
 static void cover_job(struct world *w, job_id job)
 {
     struct job_history *j = &w->history.jobs[job - 1];
-    const struct progress *p = &w->ledger.progress;
+    const struct progress *p = &ledger_shard(&w->ledger, job)->row;
     if (j->covered_series != p->generation) {
         j->covered_series = p->generation;
         j->covered_to = 0;

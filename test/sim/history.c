@@ -46,15 +46,13 @@ void version_correct(struct version *v, int64_t series, wall_ms now)
     v->active &= !v->finished; // It stays so, though some of its instants are to come again.
 }
 
-void history_correct(struct history *h, int64_t series, wall_ms now)
+void history_correct(struct history *h, job_id id, int64_t series, wall_ms now)
 {
-    for (job_id id = 1; id <= (job_id)h->job_count; id++) {
-        if (!history_is_live(h, id))
-            continue;
-        struct version v = *history_last(h, id);
-        version_correct(&v, series, now);
-        history_add(h, id, &v);
-    }
+    if (!history_is_live(h, id))
+        return;
+    struct version v = *history_last(h, id);
+    version_correct(&v, series, now);
+    history_add(h, id, &v);
 }
 
 const struct version *history_last(const struct history *h, job_id id)

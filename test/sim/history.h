@@ -72,8 +72,8 @@ struct history {
 void history_fini(struct history *h);
 void history_add(struct history *h, job_id id, const struct version *v);
 void history_add_trigger(struct history *h, const struct execution_key *key);
-// A clock that was ahead is set right at `now`: every living job begins a new series there.
-void history_correct(struct history *h, int64_t series, wall_ms now);
+// A clock that was ahead is set right at `now`: the job, if it lives, begins a new series there.
+void history_correct(struct history *h, job_id id, int64_t series, wall_ms now);
 
 const struct version *history_last(const struct history *h, job_id id); // NULL: unknown job.
 bool history_is_live(const struct history *h, job_id id);               // Known and not deleted.

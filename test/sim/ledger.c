@@ -6,9 +6,10 @@
 #include <assert.h>
 #include <string.h>
 
-void ledger_init(struct ledger *l, struct trace *t)
+void ledger_init(struct ledger *l, unsigned shard_count, struct trace *t)
 {
-    *l = (struct ledger){.trace = t, .slot_count = 1 << 12};
+    assert(1 <= shard_count && shard_count <= SHARDS_PLAYED);
+    *l = (struct ledger){.trace = t, .shard_count = shard_count, .slot_count = 1 << 12};
     l->slots = xcalloc(l->slot_count, sizeof *l->slots);
 }
 
@@ -27,15 +28,27 @@ void ledger_fini(struct ledger *l)
         job_free(l->jobs[i].job);
         free(l->jobs[i].missed);
     }
+    for (unsigned i = 0; i < l->shard_count; i++)
+        free(l->shards[i].ended);
     free(l->rows);
+    free(l->places);
     free(l->slots);
     free(l->jobs);
-    free(l->ended);
 }
 
 bool ledger_is_terminal(unsigned state)
 {
     return state != EXECUTION_PENDING && state != EXECUTION_RUNNING;
+}
+
+unsigned ledger_shard_number(const struct ledger *l, int64_t id)
+{
+    return (unsigned)(id % l->shard_count);
+}
+
+const struct durable_shard *ledger_shard(const struct ledger *l, job_id job)
+{
+    return &l->shards[ledger_shard_number(l, job)];
 }
 
 // --- Rows by key ---
@@ -83,6 +96,22 @@ static void copy_texts(struct execution *e)
     e->error = xstrdup(e->error);
     e->reason = xstrdup(e->reason);
     e->request_body = xstrdup(e->request_body);
+}
+
+static void place_row(struct ledger *l, int64_t id)
+{
+    while ((int64_t)l->place_count <= id) {
+        l->places = grow(l->places, l->place_count, &l->place_capacity, sizeof *l->places);
+        l->places[l->place_count++] = 0;
+    }
+    l->places[id] = (uint32_t)l->row_count;
+    l->shards[ledger_shard_number(l, id)].execution_last = id;
+}
+
+struct row *ledger_row(const struct ledger *l, int64_t id)
+{
+    uint32_t place = id < (int64_t)l->place_count ? l->places[id] : 0;
+    return place ? &l->rows[place - 1] : NULL;
 }
 
 // Puts the newest row behind the others of its job.
@@ -167,6 +196,7 @@ static void insert(struct ledger *l, const struct execution *e)
     *r = (struct row){.e = *e, .was_planned = e->state == EXECUTION_PENDING};
     copy_texts(&r->e);
     add_slot(l, l->row_count++);
+    place_row(l, e->id);
     link_row(l, e->key.job);
     if (l->row_count * 2 > l->slot_count)
         grow_slots(l);
@@ -179,10 +209,10 @@ static void insert(struct ledger *l, const struct execution *e)
 
 static struct row *row_by_id(struct ledger *l, int64_t id)
 {
-    if (id >= 1 && id <= (int64_t)l->row_count)
-        return &l->rows[id - 1];
-    trace_fail(l->trace, "there is no row %lld", (long long)id);
-    return NULL;
+    struct row *r = ledger_row(l, id);
+    if (!r)
+        trace_fail(l->trace, "there is no row %lld", (long long)id);
+    return r;
 }
 
 static void update(struct ledger *l, const struct execution *e)
@@ -321,15 +351,15 @@ static void apply_change(struct ledger *l, const struct change *c)
     }
 }
 
-static void set_progress(struct ledger *l, const struct progress *p)
+static void set_shard(struct ledger *l, struct durable_shard *s, const struct progress *p)
 {
-    ledger_check_progress(l, p);
-    while ((int64_t)l->ended_count < p->generation) {
-        l->ended = grow(l->ended, l->ended_count, &l->ended_capacity, sizeof *l->ended);
-        bool current = (int64_t)l->ended_count == l->progress.generation;
-        l->ended[l->ended_count++] = current ? l->progress.watermark : 0;
+    ledger_check_shard(l, s, p);
+    while ((int64_t)s->ended_count < p->generation) {
+        s->ended = grow(s->ended, s->ended_count, &s->ended_capacity, sizeof *s->ended);
+        bool current = (int64_t)s->ended_count == s->row.generation;
+        s->ended[s->ended_count++] = current ? s->row.watermark : 0;
     }
-    l->progress = *p;
+    s->row = *p;
 }
 
 void ledger_apply(struct ledger *l, const struct batch *b)
@@ -339,7 +369,7 @@ void ledger_apply(struct ledger *l, const struct batch *b)
         apply_change(l, &b->changes[i]);
     ledger_check_batch(l, b);
     if (b->has_progress)
-        set_progress(l, &b->progress);
+        set_shard(l, &l->shards[0], &b->progress);
 }
 
 // What was counted and not written is forgotten.

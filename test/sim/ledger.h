@@ -13,20 +13,22 @@
 
 #include "core/core.h"
 
-// What left for the targets under one key, over all lives of the process.
+#define SHARDS_PLAYED 16
+
+// What left for the targets under one key, whoever sent it.
 struct deliveries {
     unsigned sends;
     unsigned attempt_last;
     int64_t fence_last;
-    unsigned unsafe;     // Sends of which a byte may have left.
-    unsigned reached;    // Requests that a target took in.
-    unsigned good;       // Of them, those whose outcome was a success that was heard.
-    unsigned refused;    // Attempts that failed for good, by the job's own rule.
-    unsigned failures;   // Attempts whose failure the last life heard of.
-    unsigned life_first; // The life of the process that sent the first one.
-    unsigned life_last;
+    unsigned unsafe;       // Sends of which a byte may have left.
+    unsigned reached;      // Requests that a target took in.
+    unsigned good;         // Of them, those whose outcome was a success that was heard.
+    unsigned refused;      // Attempts that failed for good, by the job's own rule.
+    unsigned failures;     // Attempts whose failure the last sender heard of.
+    unsigned tenure_first; // The tenure in which the first one left.
+    unsigned tenure_last;
     wall_ms first_at;   // When the first one left.
-    mono_ms again_from; // The last life may try again from here on; 0: not known.
+    mono_ms again_from; // The last tenure may try again from here on; 0: not known.
 };
 
 struct row {
@@ -65,33 +67,47 @@ struct durable_job {
     size_t missed_capacity;
 };
 
+// One shard: its row, and what came before it.
+struct durable_shard {
+    struct progress row;
+    int64_t execution_last; // The id that was given last.
+    wall_ms *ended;         // By generation: the last watermark of each one before the present one.
+    size_t ended_count;
+    size_t ended_capacity;
+};
+
 struct ledger {
     struct trace *trace;
-    struct row *rows; // By execution id - 1: ids are given in order.
+    struct row *rows; // In the order in which they became durable.
     size_t open_from; // Every row before this one is terminal.
     size_t row_count;
     size_t row_capacity;
+    uint32_t *places; // By execution id: row number + 1, or 0.
+    size_t place_count;
+    size_t place_capacity;
     uint32_t *slots; // Of a hash by key: row number + 1, or 0.
     size_t slot_count;
     struct durable_job *jobs; // By job id - 1.
     size_t job_count;
     size_t job_capacity;
-    struct progress progress;
-    wall_ms *ended; // By generation: the last watermark of each one before the present one.
-    size_t ended_count;
-    size_t ended_capacity;
+    struct durable_shard shards[SHARDS_PLAYED];
+    unsigned shard_count;
 };
 
-void ledger_init(struct ledger *l, struct trace *t);
+void ledger_init(struct ledger *l, unsigned shard_count, struct trace *t);
 void ledger_fini(struct ledger *l);
 
 void ledger_apply(struct ledger *l, const struct batch *b);
 void ledger_start(struct ledger *l); // A new life reads its jobs.
 
 struct row *ledger_find(const struct ledger *l, const struct execution_key *key); // NULL: none.
+struct row *ledger_row(const struct ledger *l, int64_t id);      // NULL: there is none.
 struct row *ledger_first_of(const struct ledger *l, job_id job); // In order of id; NULL: none.
 struct row *ledger_next_of(const struct ledger *l, const struct row *r);
 size_t ledger_open_from(struct ledger *l); // Rows before this one are terminal.
+// The shard of this job, or of this execution of such a job.
+unsigned ledger_shard_number(const struct ledger *l, int64_t id);
+const struct durable_shard *ledger_shard(const struct ledger *l, job_id job);
 const struct job *ledger_job(const struct ledger *l, job_id id); // NULL: unknown or deleted.
 // Whether a MISSED range of the job covers this instant.
 bool ledger_missed(const struct ledger *l, const struct execution_key *key);
@@ -107,7 +123,8 @@ void ledger_check_alert(const struct ledger *l, const struct row *r, const struc
 void ledger_check_put(const struct ledger *l, const struct durable_job *d, const struct job *j);
 void ledger_check_state(const struct ledger *l, const struct durable_job *d,
                         const struct job_state *s);
-void ledger_check_progress(const struct ledger *l, const struct progress *p);
+void ledger_check_shard(const struct ledger *l, const struct durable_shard *s,
+                        const struct progress *p);
 // After the batch.
 void ledger_check_batch(const struct ledger *l, const struct batch *b);
 

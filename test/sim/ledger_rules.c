@@ -26,7 +26,9 @@ void ledger_check_insert(const struct ledger *l, const struct execution *e)
     if (ledger_find(l, &e->key))
         trace_fail(l->trace, "I1: a second row for job %lld at %lld", (long long)e->key.job,
                    (long long)e->key.scheduled_at);
-    if (e->id != (int64_t)l->row_count + 1)
+    const struct durable_shard *s = ledger_shard(l, e->key.job);
+    int64_t first = ledger_shard_number(l, e->key.job), next = s->execution_last + l->shard_count;
+    if (e->id != (s->execution_last ? next : first + l->shard_count))
         trace_fail(l->trace, "row %lld is not the next one", (long long)e->id);
     if (e->state != EXECUTION_PENDING && e->state != EXECUTION_MISSED)
         trace_fail(l->trace, "row %lld begins as %s", (long long)e->id, state_name(e));
@@ -115,7 +117,7 @@ static void check_alerts(const struct ledger *l, const struct batch *b)
         const struct change *c = &b->changes[i];
         if (c->kind != CHANGE_EXECUTION_INSERT && c->kind != CHANGE_EXECUTION_UPDATE)
             continue;
-        const struct row *r = &l->rows[c->execution.id - 1];
+        const struct row *r = ledger_row(l, c->execution.id);
         if (r->alerts != r->alerts_due)
             trace_fail(l->trace, "I5: row %lld is %s and has %u alerts", (long long)r->e.id,
                        state_name(&r->e), r->alerts);
@@ -157,9 +159,10 @@ void ledger_check_state(const struct ledger *l, const struct durable_job *d,
 
 // --- The batch ---
 
-void ledger_check_progress(const struct ledger *l, const struct progress *p)
+void ledger_check_shard(const struct ledger *l, const struct durable_shard *s,
+                        const struct progress *p)
 {
-    const struct progress *old = &l->progress;
+    const struct progress *old = &s->row;
     bool falls = p->watermark < old->watermark ||
                  (p->watermark == old->watermark && p->watermark_job < old->watermark_job);
     if (falls && p->generation == old->generation)

@@ -11,6 +11,7 @@
 #include "zones/zones.h"
 
 #include <assert.h>
+#include <string.h>
 
 const struct zone *node_zone(const struct job *j)
 {
@@ -18,6 +19,11 @@ const struct zone *node_zone(const struct job *j)
     enum err err = zone_find(j->timezone, &z, NULL);
     assert(err == ERR_OK); // The system has its zone data.
     return z;
+}
+
+const struct tenure *node_tenure(const struct node *n, job_id job)
+{
+    return &n->tenures[ledger_shard_number(&n->world->ledger, job)];
 }
 
 // --- Turns ---
@@ -190,6 +196,7 @@ static void end_life(struct node *n)
     n->stalled = n->disk_lost = false;
     wire_cut(n);
     promise_forget(n);
+    memset(n->tenures, 0, sizeof n->tenures);
     n->life = LIFE_DOWN;
 }
 
@@ -267,8 +274,7 @@ static void load(struct node *n)
 void node_start(struct node *n)
 {
     struct world *w = n->world;
-    n->life_number = ++w->lives;
-    trace_line(&w->trace, w->now.wall, "start %u", n->life_number);
+    trace_line(&w->trace, w->now.wall, "start %u", w->tenures + 1);
     count(w, HAPPENING_START);
     n->life = LIFE_UP;
     n->core = core_new(&w->limits);
@@ -277,9 +283,11 @@ void node_start(struct node *n)
     n->life_changes_at = w->now.mono + dice_skewed(&w->dice, 1000, 1200000);
     ledger_start(&w->ledger);
     observe_start(n);
+    for (unsigned s = 0; s < w->ledger.shard_count; s++)
+        observe_gain(n, s);
     breaker_start(n);
     load(n);
-    node_step(n, &(struct event){.kind = EVENT_START, .progress = w->ledger.progress});
+    node_step(n, &(struct event){.kind = EVENT_START, .progress = w->ledger.shards[0].row});
 }
 
 void node_fini(struct node *n)

@@ -14,22 +14,29 @@
 
 // --- States of executions, durable or not ---
 
+#define STATE_NONE 255
+
+static uint8_t *state_of(struct node *n, int64_t id)
+{
+    while ((int64_t)n->state_count <= id) {
+        n->states = grow(n->states, n->state_count, &n->state_capacity, sizeof *n->states);
+        n->states[n->state_count++] = STATE_NONE;
+    }
+    return &n->states[id];
+}
+
 static void set_state(struct node *n, const struct execution *e)
 {
-    while ((int64_t)n->state_count < e->id) {
-        n->states = grow(n->states, n->state_count, &n->state_capacity, sizeof *n->states);
-        n->states[n->state_count++] = EXECUTION_PENDING;
-        n->open++;
-    }
-    n->open -=
-        execution_state_is_terminal(e->state) && !execution_state_is_terminal(n->states[e->id - 1]);
-    n->states[e->id - 1] = e->state;
+    uint8_t *state = state_of(n, e->id);
+    n->open -= *state != STATE_NONE && !execution_state_is_terminal(*state);
+    n->open += !execution_state_is_terminal(e->state);
+    *state = e->state;
 }
 
 bool observe_is_over(const struct node *n, int64_t execution)
 {
-    assert(execution <= (int64_t)n->state_count);
-    return ledger_is_terminal(n->states[execution - 1]);
+    assert(execution < (int64_t)n->state_count && n->states[execution] != STATE_NONE);
+    return ledger_is_terminal(n->states[execution]);
 }
 
 // --- Jitter ---
@@ -67,8 +74,9 @@ static bool find_before(const struct node *n, job_id job, struct version *out)
     if (!v)
         return false;
     *out = *v;
-    if (v->series < n->series)
-        version_correct(out, n->series, n->corrected_at);
+    const struct tenure *t = node_tenure(n, job);
+    if (v->series < t->series)
+        version_correct(out, t->series, t->corrected_at);
     return true;
 }
 
@@ -83,7 +91,8 @@ static wall_ms last_missed(const struct world *w, job_id job)
 static wall_ms begins_at(struct node *n, job_id job, wall_ms before, wall_ms claimed)
 {
     struct world *w = n->world;
-    wall_ms latest = MAX(MAX(w->now.wall, n->seen), MAX(last_missed(w, job), before));
+    wall_ms latest =
+        MAX(MAX(w->now.wall, node_tenure(n, job)->seen), MAX(last_missed(w, job), before));
     if (claimed < w->now.wall || claimed > latest)
         trace_fail(&w->trace, "a change begins %lld ms from now, and may up to %lld ms",
                    (long long)(claimed - w->now.wall), (long long)(latest - w->now.wall));
@@ -95,7 +104,7 @@ static void add_version(struct node *n, enum promise_kind kind, job_id job, cons
     struct world *w = n->world;
     struct version *added = &promise_add(n, kind, job)->version;
     *added = *v;
-    added->series = n->series;
+    added->series = node_tenure(n, job)->series;
     added->asked_at = w->now.wall;
     trace_note(&w->trace, w->now.wall, "  job %lld from %+lld ms: %s%s%s%s, until %+lld ms",
                (long long)job, (long long)(v->at - w->now.wall), v->schedule,
@@ -130,7 +139,7 @@ static void see_delete(struct node *n, job_id id)
         return;
     }
     v.deleted = true;
-    v.at = MAX(MAX(v.at, last_missed(w, id)), MAX(w->now.wall, n->seen));
+    v.at = MAX(MAX(v.at, last_missed(w, id)), MAX(w->now.wall, node_tenure(n, id)->seen));
     add_version(n, PROMISE_VERSION, id, &v);
     breaker_forget(n, v.host);
 }
@@ -175,48 +184,54 @@ static void see_state(struct node *n, const struct job_state *s)
 
 // --- The clock ---
 
-static void see_correction(struct node *n, const struct before *b)
+static void see_correction(struct node *n, unsigned shard, const struct before *b)
 {
     struct world *w = n->world;
-    dur_ms held = b->watermark - (w->now.wall + w->limits.lookahead_ms);
+    struct tenure *t = &n->tenures[shard];
+    struct shard_seen *s = &w->shards[shard];
+    dur_ms held = b->watermarks[shard] - (w->now.wall + w->limits.lookahead_ms);
     bool asked = w->is_asking && w->asking == COMMAND_ACCEPT_CLOCK;
     if (held <= (asked ? 0 : HOLD_MS_MAX))
         trace_fail(&w->trace, "the clock is corrected after a hold of %lld ms", (long long)held);
     count(w, HAPPENING_CORRECTION);
-    if (n->series == w->ledger.progress.generation)
-        w->latest_before = w->latest;
+    if (t->series == w->ledger.shards[shard].row.generation)
+        s->latest_before = s->latest;
     struct promise *p = promise_add(n, PROMISE_CORRECTION, 0);
-    p->series = ++n->series;
+    p->shard = shard;
+    p->series = s->series = ++t->series;
     p->now = w->now.wall;
-    n->seen = w->latest = n->corrected_at = w->now.wall;
-    n->hold_told = 0;
+    t->seen = s->latest = t->corrected_at = w->now.wall;
+    t->hold_told = 0;
 }
 
 static void see_alert(struct node *n, const struct alert *a, const struct before *b)
 {
     struct world *w = n->world;
+    unsigned shard = ledger_shard_number(&w->ledger, a->id);
     if (a->kind == ALERT_TARGET_DOWN || a->kind == ALERT_TARGET_UP)
         breaker_hear(n, a);
     if (a->kind != ALERT_CLOCK)
         return;
     if (strncmp(a->message, "clock corrected", 15) == 0) {
-        see_correction(n, b);
+        see_correction(n, shard, b);
     } else if (strncmp(a->message, "clock stepped", 13) == 0) {
         count(w, HAPPENING_HOLD);
-        n->hold_told = b->watermark;
+        n->tenures[shard].hold_told = b->watermarks[shard];
     }
 }
 
 // Section 7 of the semantics: what a clock that went back asks for.
-static void check_clock(struct node *n, const struct before *b, int64_t series_before)
+static void check_clock(struct node *n, unsigned shard, const struct before *b)
 {
     struct world *w = n->world;
-    dur_ms held = b->watermark - (w->now.wall + w->limits.lookahead_ms);
-    if (!b->stepped_back || held <= STEP_MS)
+    const struct tenure *t = &n->tenures[shard];
+    wall_ms watermark = b->watermarks[shard];
+    dur_ms held = watermark - (w->now.wall + w->limits.lookahead_ms);
+    if (!b->stepped_back || held <= STEP_MS || t->series != b->series[shard])
         return;
-    if (held > HOLD_MS_MAX && n->series == series_before)
+    if (held > HOLD_MS_MAX)
         trace_fail(&w->trace, "the clock is %lld ms back, and is not corrected", (long long)held);
-    if (held <= HOLD_MS_MAX && n->series == series_before && n->hold_told != b->watermark)
+    if (held <= HOLD_MS_MAX && t->hold_told != watermark)
         trace_fail(&w->trace, "the clock is %lld ms back, and nobody is told", (long long)held);
 }
 
@@ -274,32 +289,44 @@ static void see_change(struct node *n, const struct event *e, const struct chang
     }
 }
 
+static void see_time(struct node *n, unsigned shard, const struct event *e, struct before *b)
+{
+    struct world *w = n->world;
+    struct tenure *t = &n->tenures[shard];
+    bool starts = e->kind == EVENT_START;
+    wall_ms watermark = starts ? e->progress.watermark : core_status(n->core).watermark;
+    b->watermarks[shard] = watermark;
+    b->series[shard] = t->series;
+    if (starts && watermark > w->now.wall + w->limits.lookahead_ms)
+        t->seen = watermark + 1;
+    t->seen = MAX(t->seen, w->now.wall);
+    w->shards[shard].latest = MAX(w->shards[shard].latest, w->now.wall);
+}
+
 struct before observe_before(struct node *n, const struct event *e)
 {
     struct world *w = n->world;
-    bool starts = e->kind == EVENT_START;
-    struct before b = {.changes = n->out.batch->count, .promised = n->promised};
-    b.watermark = starts ? e->progress.watermark : core_status(n->core).watermark;
+    struct before b = {.changes = n->out.batch->count};
     dur_ms ahead = w->now.wall - w->now.mono;
-    b.stepped_back = starts || ahead - n->wall_ahead < -STEP_MS;
+    b.stepped_back = e->kind == EVENT_START || ahead - n->wall_ahead < -STEP_MS;
     n->wall_ahead = ahead;
-    if (starts && b.watermark > w->now.wall + w->limits.lookahead_ms)
-        n->seen = b.watermark + 1;
-    n->seen = MAX(n->seen, w->now.wall);
-    w->latest = MAX(w->latest, w->now.wall);
+    for (unsigned s = 0; s < w->ledger.shard_count; s++)
+        if (n->tenures[s].held)
+            see_time(n, s, e, &b);
     return b;
 }
 
 void observe_step(struct node *n, const struct event *e, const struct before *b)
 {
     struct world *w = n->world;
-    int64_t series = n->series;
     bool changes = e->kind == EVENT_COMMAND && e->command->kind != COMMAND_ACCEPT_CLOCK;
     if (changes && !n->out.replies[0].err && n->out.batch->count == b->changes)
         trace_fail(&w->trace, "P5: a command is accepted, and nothing will be written");
     for (size_t i = b->changes; i < n->out.batch->count && !w->trace.failed; i++)
         see_change(n, e, &n->out.batch->changes[i], b);
-    check_clock(n, b, series);
+    for (unsigned s = 0; s < w->ledger.shard_count; s++)
+        if (n->tenures[s].held)
+            check_clock(n, s, b);
     breaker_check_told(n);
     if (w->gone && !promise_last(n, w->gone)->finished)
         trace_fail(&w->trace, "job %lld goes on after 410", (long long)w->gone);
@@ -309,21 +336,24 @@ void observe_step(struct node *n, const struct event *e, const struct before *b)
 void observe_start(struct node *n)
 {
     struct world *w = n->world;
-    const struct ledger *l = &w->ledger;
     n->state_count = 0;
     n->open = 0;
-    for (size_t i = 0; i < l->row_count; i++) {
-        n->states = grow(n->states, i, &n->state_capacity, sizeof *n->states);
-        n->states[i] = l->rows[i].e.state;
-        n->open += !execution_state_is_terminal(n->states[i]);
-    }
-    n->state_count = l->row_count;
-    n->seen = 0;
-    if (n->series > l->progress.generation)
-        w->latest = MAX(w->latest, w->latest_before); // The correction died with the process.
-    n->series = l->progress.generation;
-    n->hold_told = 0;
     n->wall_ahead = w->now.wall - w->now.mono;
     n->alarm_at = MONO_NEVER;
     w->gone = 0;
+}
+
+void observe_gain(struct node *n, unsigned shard)
+{
+    struct world *w = n->world;
+    const struct ledger *l = &w->ledger;
+    struct shard_seen *seen = &w->shards[shard];
+    int64_t series = l->shards[shard].row.generation;
+    for (size_t i = 0; i < l->row_count; i++)
+        if (ledger_shard_number(l, l->rows[i].e.key.job) == shard)
+            set_state(n, &l->rows[i].e);
+    if (seen->series > series) // A correction was not durable.
+        seen->latest = MAX(seen->latest, seen->latest_before);
+    seen->series = series;
+    n->tenures[shard] = (struct tenure){.held = true, .number = ++w->tenures, .series = series};
 }

@@ -16,9 +16,9 @@ static bool is_earlier(const struct row *a, const struct row *b)
     return row_due_at(a) < row_due_at(b) && a->e.key.scheduled_at < b->e.key.scheduled_at;
 }
 
-static bool left_in_this_life(const struct node *n, const struct row *r)
+static bool left_in_this_tenure(const struct node *n, const struct row *r)
 {
-    return r->seen.sends > 0 && r->seen.life_last == n->life_number;
+    return r->seen.sends > 0 && r->seen.tenure_last == node_tenure(n, r->e.key.job)->number;
 }
 
 // The oldest first, one after the other. A manual one takes its turn like the others.
@@ -26,7 +26,7 @@ static void check_queue(struct node *n, const struct pair *p)
 {
     struct world *w = n->world;
     bool over = observe_is_over(n, p->other->e.id);
-    if (!over && left_in_this_life(n, p->other))
+    if (!over && left_in_this_tenure(n, p->other))
         trace_fail(&w->trace, "P8: row %lld is sent while row %lld of its queue is not over",
                    (long long)p->leaving->e.id, (long long)p->other->e.id);
     bool both_scheduled = p->leaving->e.key.series >= 0 && p->other->e.key.series >= 0;
@@ -39,7 +39,7 @@ static void check_skip(struct node *n, const struct pair *p)
 {
     struct world *w = n->world;
     bool first = p->leaving->seen.sends == 0;
-    if (first && is_earlier(p->other, p->leaving) && left_in_this_life(n, p->other) &&
+    if (first && is_earlier(p->other, p->leaving) && left_in_this_tenure(n, p->other) &&
         !observe_is_over(n, p->other->e.id))
         trace_fail(&w->trace, "row %lld is sent while row %lld is not over, which it should skip",
                    (long long)p->leaving->e.id, (long long)p->other->e.id);
@@ -59,7 +59,7 @@ static void check_replace(struct node *n, const struct pair *p)
 {
     struct world *w = n->world;
     long long id = (long long)p->leaving->e.id, other_id = (long long)p->other->e.id;
-    if (is_earlier(p->leaving, p->other) && left_in_this_life(n, p->other))
+    if (is_earlier(p->leaving, p->other) && left_in_this_tenure(n, p->other))
         trace_fail(&w->trace, "row %lld is sent after row %lld, which replaces it", id, other_id);
     if (!is_earlier(p->other, p->leaving))
         return;

@@ -54,6 +54,13 @@ static void check_promise(struct world *w, const struct promise *p)
         trace_fail(&w->trace, "I10: a trigger of job %lld left no row", (long long)p->job);
 }
 
+static void correct(struct world *w, const struct promise *p)
+{
+    for (job_id id = 1; id <= (job_id)w->history.job_count; id++)
+        if (ledger_shard_number(&w->ledger, id) == p->shard)
+            history_correct(&w->history, id, p->series, p->now);
+}
+
 static void keep(struct world *w, const struct promise *p)
 {
     switch (p->kind) {
@@ -65,7 +72,7 @@ static void keep(struct world *w, const struct promise *p)
         history_add_trigger(&w->history, &p->key);
         break;
     case PROMISE_CORRECTION:
-        history_correct(&w->history, p->series, p->now);
+        correct(w, p);
         break;
     }
 }

@@ -83,6 +83,7 @@ static void check_attempt(struct node *n, const struct request *q, const struct 
     struct world *w = n->world;
     long long id = (long long)r->e.id;
     const struct deliveries *d = &r->seen;
+    const struct tenure *t = node_tenure(n, q->key.job);
     const char *body = r->e.request_body; // Its jobs have none of their own.
     if (!body != !q->body || (body && strcmp(body, q->body) != 0))
         trace_fail(&w->trace, "row %lld is sent with another body", id);
@@ -100,11 +101,11 @@ static void check_attempt(struct node *n, const struct request *q, const struct 
     if (d->sends > 0 && !is_later(w, q, d))
         trace_fail(&w->trace, "P3: row %lld is sent as attempt %u of %lld after attempt %u of %lld",
                    id, q->attempt, (long long)q->fence, d->attempt_last, (long long)d->fence_last);
-    if (q->fence != w->ledger.progress.epoch)
+    if (q->fence != ledger_shard(&w->ledger, q->key.job)->row.epoch)
         trace_fail(&w->trace, "row %lld is sent with fence %lld", id, (long long)q->fence);
-    if (d->life_last == n->life_number && d->refused > 0)
+    if (d->tenure_last == t->number && d->refused > 0)
         trace_fail(&w->trace, "P2: row %lld is sent again, though refused for good", id);
-    if (d->life_last == n->life_number && w->now.mono < d->again_from)
+    if (d->tenure_last == t->number && w->now.mono < d->again_from)
         trace_fail(&w->trace, "P2: row %lld is tried again %lld ms too early", id,
                    (long long)(d->again_from - w->now.mono));
 }
@@ -113,7 +114,9 @@ static void check_attempt(struct node *n, const struct request *q, const struct 
 static void check_early(struct node *n, const struct row *r)
 {
     struct world *w = n->world;
-    wall_ms latest = r->e.key.series == n->series ? w->latest : WALL_NEVER;
+    unsigned shard = ledger_shard_number(&w->ledger, r->e.key.job);
+    bool same_series = r->e.key.series == n->tenures[shard].series;
+    wall_ms latest = same_series ? w->shards[shard].latest : WALL_NEVER;
     wall_ms early = row_due_at(r) - MAX(w->now.wall, latest);
     if (r->e.key.series >= 0 && early > 0)
         trace_fail(&w->trace, "I7: row %lld is sent %lld ms early", (long long)r->e.id,

@@ -99,18 +99,19 @@ static void count_send(struct node *n, struct row *r, const struct request *q)
 {
     struct world *w = n->world;
     struct deliveries *d = &r->seen;
+    unsigned tenure = node_tenure(n, q->key.job)->number;
     count(w, HAPPENING_REQUEST);
     d->sends++;
     d->unsafe++;
     d->attempt_last = q->attempt;
     d->fence_last = q->fence;
-    if (d->life_last != n->life_number)
+    if (d->tenure_last != tenure)
         d->failures = d->refused = 0;
-    d->life_last = n->life_number;
+    d->tenure_last = tenure;
     d->again_from = 0;
     if (d->sends > 1)
         return;
-    d->life_first = n->life_number;
+    d->tenure_first = tenure;
     d->first_at = w->now.wall;
     w->ledger.jobs[r->e.key.job - 1].begun += r->e.key.series >= 0;
 }

@@ -77,7 +77,8 @@ struct promise {
     job_id job;
     struct execution_key key; // TRIGGER
     struct version version;   // VERSION, by a client; EVENT, by the core itself.
-    int64_t series;           // CORRECTION: the new one,
+    unsigned shard;           // CORRECTION: of this one;
+    int64_t series;           // the new one,
     wall_ms now;              // which begins here.
 };
 
@@ -90,13 +91,29 @@ struct jitter {
 
 enum life { LIFE_UP, LIFE_DRAINING, LIFE_DOWN };
 
+// What a node knows of a shard, from when it gains it until it loses it.
+struct tenure {
+    bool held;
+    unsigned number;      // Of all tenures in this world, from 1.
+    wall_ms seen;         // The latest wall time of this generation that the node knows of.
+    int64_t series;       // The generation,
+    wall_ms corrected_at; // which began then.
+    wall_ms hold_told;    // The watermark of the hold that an alert told of.
+};
+
+// The same of a shard for all nodes.
+struct shard_seen {
+    wall_ms latest;        // The latest wall time of this generation.
+    wall_ms latest_before; // The same, before a correction that is not durable yet.
+    int64_t series;        // This generation, durable or not.
+};
+
 // One machine: a process, which lives and dies, with its core, its writer and its requests.
 struct node {
     struct world *world;
 
     // The process.
     enum life life;
-    unsigned life_number; // Of all lives in this world.
     struct core *core;
     struct actions out;
     uint64_t sequence;
@@ -105,12 +122,9 @@ struct node {
     bool doomed;             // Dies before the end of this step.
 
     // What is to be expected of it.
-    dur_ms wall_ahead;    // Of the monotonic clock, at the last step.
-    wall_ms seen;         // The latest wall time of this generation that this life knows of.
-    int64_t series;       // The generation,
-    wall_ms corrected_at; // which began then.
-    wall_ms hold_told;    // The watermark of the hold that an alert told of.
-    uint8_t *states;      // Of each execution, durable or not, by id - 1.
+    dur_ms wall_ahead; // Of the monotonic clock, at the last step.
+    struct tenure tenures[SHARDS_PLAYED];
+    uint8_t *states; // Of each execution of its shards, durable or not, by id.
     size_t state_count;
     size_t state_capacity;
     uint32_t open; // Of them, those that are not terminal.
@@ -151,11 +165,10 @@ struct world {
 
     struct node nodes[NODES_MAX];
     size_t node_count;
-    unsigned lives; // So far, of all nodes.
+    unsigned tenures; // So far, of all nodes.
 
     // What is to be expected of all lives.
-    wall_ms latest;                 // The latest wall time of this generation.
-    wall_ms latest_before;          // The same, before a correction that is not durable yet.
+    struct shard_seen shards[SHARDS_PLAYED];
     struct jitter jitters[JITTERS]; // A cache.
 
     // Targets and clients.
@@ -165,6 +178,7 @@ struct world {
     bool is_asking;           // This step is a command,
     enum command_kind asking; // of this kind,
     job_id asked_job;         // about this one (0: about none),
+    unsigned asked_shard;     // of this shard,
     struct version asked;     // and this is the version it makes.
     dur_ms asked_wait_ms;     // The target that answers asks for this one.
     job_id gone;              // The job whose target just said 410 for good; 0: none.
@@ -198,17 +212,20 @@ mono_ms node_wakes_at(const struct node *n);
 const struct zone *node_zone(const struct job *j);
 void node_fini(struct node *n);
 
+// The node's own of this job's shard.
+const struct tenure *node_tenure(const struct node *n, job_id job);
+
 // observe.c: what a step wrote, against what was to be expected of it.
 struct before {
     size_t changes;
-    size_t promised;
-    wall_ms watermark;
-    wall_ms held_until; // The watermark, when it is ahead of the clock; else 0.
     bool stepped_back;
+    wall_ms watermarks[SHARDS_PLAYED];
+    int64_t series[SHARDS_PLAYED];
 };
 struct before observe_before(struct node *n, const struct event *e);
 void observe_step(struct node *n, const struct event *e, const struct before *b);
-void observe_start(struct node *n);                            // A life begins.
+void observe_start(struct node *n); // A life begins.
+void observe_gain(struct node *n, unsigned shard);
 bool observe_is_over(const struct node *n, int64_t execution); // As the core now sees it.
 
 // wire.c: requests and targets.
