@@ -96,7 +96,7 @@ void breaker_check(struct node *n, char host)
     if (!is_open(w, h) || h->uncertain || may_be_held_up(n))
         return;
     uint32_t in_flight = 0;
-    for (size_t i = 0; i < FLIGHTS_MAX; i++)
+    for (size_t i = 0; i < n->flight_end; i++)
         in_flight += n->flights[i].used && n->flights[i].host == host;
     if (w->now.mono < h->closed_until)
         trace_fail(&w->trace,

@@ -115,6 +115,10 @@ static uint64_t apply_first(struct node *n, size_t count)
 {
     struct world *w = n->world;
     uint64_t sequence = 0;
+    struct fault f = {0};
+    enum err err = store_commit(w->store, n->queue, count, &f);
+    if (err)
+        trace_fail(&w->trace, "the store refuses a commit: %s", f.text);
     for (size_t i = 0; i < count; i++) {
         ledger_apply(&w->ledger, n->queue[i]);
         sequence = n->queue[i]->sequence;
@@ -256,19 +260,26 @@ void node_drained(struct node *n)
     n->life_changes_at = w->now.mono + downtime(w);
 }
 
+static enum err load_job(void *context, const struct job *j)
+{
+    const struct node *n = context;
+    return core_add_job(n->core, j, node_zone(j));
+}
+
+static enum err load_execution(void *context, const struct execution *e)
+{
+    const struct node *n = context;
+    return core_add_execution(n->core, e);
+}
+
 static void load(struct node *n)
 {
-    struct world *w = n->world;
-    for (size_t i = 0; i < w->ledger.job_count; i++) {
-        const struct job *j = ledger_job(&w->ledger, (job_id)i + 1);
-        if (j && core_add_job(n->core, j, node_zone(j)))
-            trace_fail(&w->trace, "job %zu cannot be loaded", i + 1);
-    }
-    for (size_t i = ledger_open_from(&w->ledger); i < w->ledger.row_count; i++) {
-        const struct execution *e = &w->ledger.rows[i].e;
-        if (!execution_state_is_terminal(e->state) && core_add_execution(n->core, e))
-            trace_fail(&w->trace, "execution %zu cannot be loaded", i + 1);
-    }
+    struct store *s = n->world->store;
+    enum err err = store_load_jobs(s, load_job, n, NULL);
+    if (!err)
+        err = store_load_open(s, load_execution, n, NULL);
+    if (err)
+        trace_fail(&n->world->trace, "a start cannot load its rows: %s", err_name(err));
 }
 
 void node_start(struct node *n)

@@ -31,7 +31,7 @@ struct load {
 static struct load count_flights(const struct node *n, job_id job, char host)
 {
     struct load l = {0};
-    for (size_t i = 0; i < FLIGHTS_MAX && n->in_flight > 0; i++) {
+    for (size_t i = 0; i < n->flight_end; i++) {
         const struct flight *f = &n->flights[i];
         if (!f->used)
             continue;

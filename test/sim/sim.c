@@ -182,6 +182,8 @@ static void begin(struct world *w, const struct sim_options *o)
     dice_seed(&w->dice, o->seed);
     trace_init(&w->trace, o->trace);
     ledger_init(&w->ledger, 1, &w->trace);
+    enum err err = store_memory_open(&w->store, NULL);
+    assert(err == ERR_OK);
     w->now = (struct now){.wall = choose_start(w), .mono = dice_between(&w->dice, 0, 1000000000)};
     w->faults = !o->calm;
     w->calm = o->calm;
@@ -264,6 +266,7 @@ void sim_run(const struct sim_options *o, struct sim_report *out)
     report(w, out);
     for (size_t i = 0; i < w->node_count; i++)
         node_fini(&w->nodes[i]);
+    store_close(w->store);
     ledger_fini(&w->ledger);
     history_fini(&w->history);
     free(w);

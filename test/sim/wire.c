@@ -88,10 +88,13 @@ void wire_change_moods(struct world *w)
 
 static struct flight *free_flight(struct node *n)
 {
-    for (size_t i = 0; i < FLIGHTS_MAX; i++)
-        if (!n->flights[i].used)
-            return &n->flights[i];
-    return NULL;
+    size_t i = 0;
+    while (n->flights[i].used)
+        i++;
+    assert(i < FLIGHTS_MAX);
+    n->flight_end = MAX(n->flight_end, i + 1);
+    n->in_flight++;
+    return &n->flights[i];
 }
 
 // Counted as unsafe from the start: only an outcome that was heard proves that no byte left.
@@ -140,7 +143,6 @@ static void take_off(struct node *n, const struct send *s, char host)
                                       .deadly = fate.deadly,
                                       .catch_up = q->trigger == TRIGGER_CATCH_UP,
                                       .as = fate.as};
-    n->in_flight++;
 }
 
 void wire_send(struct node *n, const struct send *s)
@@ -166,7 +168,7 @@ void wire_send(struct node *n, const struct send *s)
 void wire_cancel(struct node *n, uint64_t ticket)
 {
     struct world *w = n->world;
-    for (size_t i = 0; i < FLIGHTS_MAX; i++) {
+    for (size_t i = 0; i < n->flight_end; i++) {
         struct flight *f = &n->flights[i];
         if (!f->used || f->ticket != ticket)
             continue;
@@ -186,7 +188,7 @@ void wire_cancel(struct node *n, uint64_t ticket)
 
 struct flight *wire_find(struct node *n, const struct execution_key *key)
 {
-    for (size_t i = 0; i < FLIGHTS_MAX; i++) {
+    for (size_t i = 0; i < n->flight_end; i++) {
         struct flight *f = &n->flights[i];
         if (f->used && f->key.job == key->job && f->key.scheduled_at == key->scheduled_at &&
             f->key.series == key->series)
@@ -198,7 +200,7 @@ struct flight *wire_find(struct node *n, const struct execution_key *key)
 struct flight *wire_next(struct node *n)
 {
     struct flight *first = NULL;
-    for (size_t i = 0; i < FLIGHTS_MAX && n->in_flight > 0; i++) {
+    for (size_t i = 0; i < n->flight_end; i++) {
         struct flight *f = &n->flights[i];
         if (f->used && (!first || f->ends_at < first->ends_at))
             first = f;
@@ -210,6 +212,8 @@ static void land(struct node *n, struct flight *f)
 {
     f->used = false;
     n->in_flight--;
+    while (n->flight_end > 0 && !n->flights[n->flight_end - 1].used)
+        n->flight_end--;
 }
 
 // Whether the job takes this answer for a final no.
@@ -316,7 +320,7 @@ void wire_end(struct node *n, struct flight *f)
 void wire_cut(struct node *n)
 {
     struct world *w = n->world;
-    for (size_t i = 0; i < FLIGHTS_MAX; i++) {
+    for (size_t i = 0; i < n->flight_end; i++) {
         struct flight *f = &n->flights[i];
         if (!f->used)
             continue;

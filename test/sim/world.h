@@ -17,6 +17,7 @@
 #include "trace.h"
 
 #include "core/core.h"
+#include "store/store.h"
 
 #define NODES_MAX 3
 #define HOSTS 3
@@ -142,13 +143,15 @@ struct node {
     bool disk_lost;   // Nothing is written any more; the process is about to end.
 
     // Its requests.
-    struct flight flights[FLIGHTS_MAX];
+    struct flight flights[FLIGHTS_MAX + 1]; // The last one is never used.
     size_t in_flight;
+    size_t flight_end; // The places from here on are free.
 };
 
 struct world {
     struct dice dice;
     struct trace trace;
+    struct store *store;
     struct ledger ledger;
     struct history history;
     struct now now;
