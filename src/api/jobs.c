@@ -212,8 +212,6 @@ enum err handle_trigger_job(struct api_request *r, struct problem *p)
     char *payload = member_payload(json_object_get(r->body, "body"), &is_json);
     request_drop_body(r);
     r->succeed = triggered;
-    err = service_trigger_job(r->api->service, r->job, payload, is_json, once, change_done, r,
-                              &p->what);
-    free(payload);
-    return err;
+    return service_trigger_job(r->api->service, r->job, payload, is_json, once, change_done, r,
+                               &p->what);
 }

@@ -120,7 +120,7 @@ static enum err open_service(struct carillon *c, struct fault *f)
 {
     struct service_options o = {.readers = (size_t)c->settings.query_threads,
                                 .questions_max = (size_t)c->settings.queries_max,
-                                .calls_max = 16384,
+                                .changes_max = 16384,
                                 .targets = &c->targets};
     return service_open(&o, c->store, c->engine, &c->service, f);
 }

@@ -186,3 +186,9 @@ enum err service__check_job(struct job *j, const struct job *before,
         err = check_pause(j, before, now, p);
     return err;
 }
+
+enum err service_check_job(const struct service *s, struct job *draft, struct service_problem *p)
+{
+    struct service_schedule ignored;
+    return service__check_job(draft, NULL, s->targets, true, clock_wall_ms(), &ignored, p);
+}

@@ -65,7 +65,7 @@ enum update_kind service__update_kind(const struct job *before, const struct job
     return UPDATE_EDIT;
 }
 
-static void log_trigger(const struct call *c)
+static void log_trigger(const struct service_change *c)
 {
     char id[EXECUTION_ID_BYTES];
     execution_id_format(&c->reply.key, id);
@@ -73,7 +73,7 @@ static void log_trigger(const struct call *c)
     log_info("job.triggered", LOG_INT("job_id", c->reply.job), LOG_TEXT("execution_id", text));
 }
 
-static void log_job(const struct call *c, const char *event, const struct job *j,
+static void log_job(const struct service_change *c, const char *event, const struct job *j,
                     void (*describe)(struct line *l, const struct job *j))
 {
     struct line l = {.count = 0};
@@ -84,13 +84,13 @@ static void log_job(const struct call *c, const char *event, const struct job *j
     log_write(LOG_LEVEL_INFO, event, l.fields, l.count);
 }
 
-static void log_update(const struct call *c)
+static void log_update(const struct service_change *c)
 {
     static const char *const names[] = {"job.updated", "job.paused", "job.resumed"};
     log_job(c, names[c->update], c->reply.row, c->update == UPDATE_PAUSE ? add_pause : add_job);
 }
 
-void service__log_success(const struct call *c)
+void service__log_success(const struct service_change *c)
 {
     switch (c->kind) {
     case COMMAND_CREATE:

@@ -20,10 +20,10 @@ static enum err start_thread(struct service *s, struct fault *f)
 enum err service_open(const struct service_options *o, struct store *store, struct engine *e,
                       struct service **out, struct fault *f)
 {
-    assert(o->readers > 0 && o->questions_max > 0 && o->calls_max > 0);
+    assert(o->readers > 0 && o->questions_max > 0 && o->changes_max > 0);
     struct service *s = xcalloc(1, sizeof *s);
     s->engine = e;
-    s->calls_max = o->calls_max;
+    s->changes_max = o->changes_max;
     s->targets = o->targets;
     pthread_mutex_init(&s->lock, NULL);
     pthread_cond_init(&s->left, NULL);
@@ -34,7 +34,7 @@ enum err service_open(const struct service_options *o, struct store *store, stru
     err = service__questions_open(&s->questions, o->readers, o->questions_max, f);
     if (err)
         goto fail_questions;
-    err = mailbox_open(o->calls_max + 1, &s->mailbox, f); // One more for the order to end.
+    err = mailbox_open(o->changes_max + 1, &s->mailbox, f); // One more for the order to end.
     if (err)
         goto fail_mailbox;
     err = start_thread(s, f);
@@ -68,10 +68,10 @@ void service_settle(struct service *s)
     assert(s->stopping && !s->settled);
     s->settled = true;
     pthread_mutex_lock(&s->lock);
-    while (s->calls > 0) // Also those that a thread of the API or of a question still prepares.
+    while (s->changes > 0) // Also those that a thread of the API or of a question still prepares.
         pthread_cond_wait(&s->left, &s->lock);
     pthread_mutex_unlock(&s->lock);
-    struct call last = {0};
+    struct service_change last = {0};
     enum err err = mailbox_post(s->mailbox, &last.mail);
     assert(!err);
     (void)err;

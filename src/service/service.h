@@ -83,7 +83,7 @@ void service_problem_within(struct service_problem *p, const char *part);
 struct service_options {
     size_t readers;       // Threads for questions, each with a connection of its own.
     size_t questions_max; // Questions that may wait for one of them.
-    size_t calls_max; // Changes under way at once; beyond it they are refused with PROBLEM_BUSY.
+    size_t changes_max;   // Under way at once; beyond it they are refused with PROBLEM_BUSY.
     const struct address_policy *targets; // Which addresses may be called. NULL: all. Borrowed.
 };
 
@@ -129,7 +129,8 @@ typedef void service_done(void *context, const struct service_result *r);
 // `version_expected` 0 accepts any version.
 
 // What a client sends so that a request which it repeats is not carried out twice: the same text
-// with the same digest within a day is answered as the first time.
+// with the same digest within a day is answered as the first time. The text is borrowed until
+// `done` is called, or until the change is refused.
 struct service_key {
     const char *text;                        // 1 to CLIENT_KEY_BYTES_MAX bytes.
     uint8_t digest[CLIENT_KEY_DIGEST_BYTES]; // SHA-256 of all that the request asks for.
@@ -168,11 +169,10 @@ MUST_CHECK enum err service_delete_job(struct service *s, job_id id, int64_t ver
                                        struct service_problem *p);
 
 // Runs the job now, also when it is paused. `body`, which came as JSON or as a text, replaces the
-// job's own; NULL keeps it. `key` may be NULL.
-MUST_CHECK enum err service_trigger_job(struct service *s, job_id id, const char *body,
-                                        bool is_json, const struct service_key *key,
-                                        service_done *done, void *context,
-                                        struct service_problem *p);
+// job's own; NULL keeps it. Takes it, also on failure. `key` may be NULL.
+MUST_CHECK enum err service_trigger_job(struct service *s, job_id id, char *body, bool is_json,
+                                        const struct service_key *key, service_done *done,
+                                        void *context, struct service_problem *p);
 
 // Says that the clock is right, when a clock that was ahead holds the schedules: they go on at
 // once. The result has neither job nor execution.

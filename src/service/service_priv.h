@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// service_priv.h: what the files of the service share: the pool of readers, calls, checks.
+// service_priv.h: what the files of the service share: the pool of readers, changes, checks.
 
 #ifndef CARILLON_SERVICE_SERVICE_PRIV_H
 #define CARILLON_SERVICE_SERVICE_PRIV_H
@@ -11,8 +11,8 @@
 
 // How often a change is made anew because something else changed the job: the job itself, when a
 // pause ends or a target is gone. Changes by clients take turns.
-#define CALL_TRIES_MAX 8
-#define CALL_BUCKETS 4096
+#define CHANGE_TRIES_MAX 8
+#define CHANGE_BUCKETS 4096
 
 // --- readers.c: connections that are lent to whoever asks ----------------------------------------
 
@@ -58,87 +58,107 @@ struct service {
     struct engine *engine;
     struct readers readers;
     struct questions questions;
-    // Calls whose reply has come or whose turn it is, and at the end the order to end.
+    // Changes whose reply has come or whose turn it is, and at the end the order to end.
     struct mailbox *mailbox;
     pthread_t thread;
     pthread_mutex_t lock;
-    pthread_cond_t left; // The last call, after service_stop.
+    pthread_cond_t left; // The last change, after service_stop.
     bool stopping;
-    bool settled; // The thread has ended.
-    size_t calls; // Under way: each has room in the mailbox.
-    size_t calls_max;
-    const struct address_policy *targets; // Borrowed; NULL: every address will do.
-    struct call *turns[CALL_BUCKETS];     // Updates whose turn it is, by job.
-    struct call *keyed[CALL_BUCKETS];     // Those under way that have a key.
+    bool settled;   // The thread has ended.
+    size_t changes; // Under way: each has room in the mailbox.
+    size_t changes_max;
+    const struct address_policy *targets;         // Borrowed; NULL: every address will do.
+    struct service_change *turns[CHANGE_BUCKETS]; // Updates whose turn it is, by job.
+    struct service_change *keyed[CHANGE_BUCKETS]; // Those under way that have a key.
 };
 
-// --- call.c: one change on its way ---------------------------------------------------------------
+// --- change.c: one change on its way -------------------------------------------------------------
 
 // What the log calls a change of a job.
 enum update_kind { UPDATE_EDIT, UPDATE_PAUSE, UPDATE_RESUME };
 
-struct call {
+struct service_change {
     struct mail mail;
     struct service *service;
+    service_done *done;
+    void *context;
+
+    // What the client asked for.
     enum command_kind kind;
     job_id id;
-    int64_t version_expected; // As the client said; 0: any.
-    unsigned tries;
-    struct job *draft;       // CREATE: until it is handed over. DELETE: as it was, or NULL.
-    enum update_kind update; // UPDATE
-    service_edit *edit;      // UPDATE
+    int64_t version_expected; // 0: any.
+    struct job *draft;        // CREATE: until it is handed over. DELETE: as it was, or NULL.
+    service_edit *edit;       // UPDATE
     void *edit_context;
     bool resumes; // UPDATE: the job must be able to fire afterwards.
     char *text;   // TRIGGER: the body. Pause: the reason.
     bool text_is_json;
-    wall_ms until; // Pause.
-    service_done *done;
-    void *context;
-    struct service_schedule schedule; // CREATE, UPDATE: of the job that was handed over.
-    struct client_key key;            // Text (owned, NULL when there is none) and digest.
-    struct call *keyed_next;          // In service.keyed.
-    bool has_key;                     // It is in there.
-    bool has_turn;                    // UPDATE: it is in service.turns.
-    struct call *turn_next;           // In service.turns.
-    struct call *behind;              // The next one that waits for its turn.
-    struct call *last_behind;         // Of the one whose turn it is: the last of those that wait.
-    bool replayed;
-    bool replied; // Else it came to the thread because it is its turn.
+    wall_ms until;         // Pause.
+    struct client_key key; // Text (borrowed until `done` is called, NULL: no key) and digest.
+
+    // Its place among the changes under way (turns.c).
+    bool has_key;                      // The change is in service.keyed.
+    struct service_change *keyed_next; // In service.keyed.
+    bool has_turn;                     // UPDATE: the change is in service.turns.
+    struct service_change *turn_next;  // In service.turns.
+    struct service_change *behind;     // The next change that waits for its turn.
+    struct service_change
+        *last_behind; // The last of those that wait, when this change has the turn.
+
+    // What the check made of the wish. CREATE, UPDATE.
+    enum update_kind update;
+    struct service_schedule schedule;
+    bool schedule_is_known; // The core uses `schedule` as it stands.
+
+    // What became of the change.
+    unsigned tries;
+    bool replayed; // It was done before, for the same key.
+    bool replied;  // Else it is in the mailbox because it is its turn.
     struct reply reply;
 };
 
-struct call *service__call_new(struct service *s, enum command_kind kind, service_done *done,
-                               void *context);
-// Checks and hands over. Takes the call, also on failure.
-enum err service__call_start(struct call *c, struct service_problem *p);
-void service__call_free(struct call *c); // NULL is a no-op.
-// Of a create or update that was handed over: whether the core uses c->schedule as it stands.
-bool service__schedule_is_known(const struct call *c);
-// Turns the call into a command for the engine.
-enum err service__call_prepare(struct call *c, struct command *out, struct service_problem *p);
-// The service's thread: makes the answers.
+struct service_change *service__change_new(struct service *s, enum command_kind kind,
+                                           service_done *done, void *context);
+// Sends the change on its way, or to wait for its turn. Takes the change, also on failure.
+enum err service__change_start(struct service_change *c, struct service_problem *p);
+// The change's turn has come. On failure it is still the caller's.
+enum err service__change_begin(struct service_change *c, struct service_problem *p);
+// Checks the change and hands it over, also when that is done anew. As above.
+enum err service__change_make(struct service_change *c, struct service_problem *p);
+// Frees the change, which has been answered or refused, and lets who waits behind it begin.
+void service__change_end(struct service_change *c);
+
+// change_key.c: what was done before with the client's key, if it has one: the reply is filled in
+// and `replayed` set.
+enum err service__key_look_up(struct service_change *c, struct service_problem *p);
+
+// change_check.c: makes the command that the change asks for. Its job is the caller's.
+enum err service__change_check(struct service_change *c, struct command *out,
+                               struct service_problem *p);
+
+// change_command.c: hands the command over to the engine. Takes its job, also on failure.
+enum err service__change_command(struct service_change *c, const struct command *command,
+                                 struct service_problem *p);
+void service__change_to_thread(
+    struct service_change *c); // The service's thread goes on with the change.
+
+// change_reply.c: the service's thread.
 void *service__work(void *service);
+
+// turns.c: changes by job and by key, under the service's lock.
+//
+// False: another update of the job is under way, and the change waits behind it.
+bool service__turn_take(struct service_change *c);
+// The change is over. Returns the one whose turn it is now, or NULL.
+struct service_change *service__turn_pass(struct service_change *c);
+// False: another change with this key is under way.
+bool service__key_take(struct service_change *c);
+void service__key_leave(struct service_change *c);
 
 // --- log.c ---------------------------------------------------------------------------------------
 
-void service__log_success(const struct call *c); // Once its change is durable.
+void service__log_success(const struct service_change *c); // Once the change is durable.
 enum update_kind service__update_kind(const struct job *before, const struct job *after);
-
-// --- once.c: keys of clients ---------------------------------------------------------------------
-
-void service__once_set(struct call *c, const struct service_key *key); // NULL: no key.
-// *answered: it was done before; the reply is filled in.
-enum err service__once_enter(struct call *c, bool *answered, struct service_problem *p);
-
-// --- turns.c: calls by job and by key, under the service's lock ----------------------------------
-
-// False: another update of the job is under way, and the call waits behind it.
-bool service__turn_take(struct call *c);
-// The call is over. Returns the one whose turn it is now, or NULL.
-struct call *service__turn_pass(struct call *c);
-// False: another call with this key is under way.
-bool service__key_take(struct call *c);
-void service__key_leave(struct call *c);
 
 // --- problem.c -----------------------------------------------------------------------------------
 

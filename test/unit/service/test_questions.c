@@ -76,7 +76,7 @@ static void let_end(void)
 static struct service *open_service(size_t threads)
 {
     struct service *s = NULL;
-    struct service_options o = {.readers = threads, .questions_max = WAITING_MAX, .calls_max = 1};
+    struct service_options o = {.readers = threads, .questions_max = WAITING_MAX, .changes_max = 1};
     stage.order[0] = '\0';
     stage.may_end = false;
     assert_int_equal(service_open(&o, &played_store, NULL, &s, NULL), ERR_OK);

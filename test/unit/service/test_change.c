@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// test_call.c: a change on its way: accepted, refused, merged anew, answered exactly once.
+// test_change.c: a change on its way: accepted, refused, merged anew, answered exactly once.
 //
 // Engine and store are played by this file: the engine answers when the test says so, and the store
 // has one job. So a second client can be made to win the race at any point.
@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-#define CALLS_MAX 3
+#define CHANGES_MAX 3
 
 // --- The engine, played --------------------------------------------------------------------------
 
@@ -184,7 +184,7 @@ static int setup(void **state)
     job_set_text(&store.job->schedule, "@daily");
     job_set_text(&store.job->timezone, "UTC");
     job_set_text(&store.job->api, "http://127.0.0.1/");
-    struct service_options o = {.readers = 1, .questions_max = 2, .calls_max = CALLS_MAX};
+    struct service_options o = {.readers = 1, .questions_max = 2, .changes_max = CHANGES_MAX};
     return service_open(&o, &played_store, NULL, (struct service **)state, NULL) ? 1 : 0;
 }
 
@@ -295,9 +295,9 @@ static void updates_of_other_jobs_do_not_wait(void **state)
     engine_reply *first = engine.hold;
     void *context = engine.hold_context;
     struct job *row = engine.hold_row;
-    store.job->id = 7 + CALL_BUCKETS;
+    store.job->id = 7 + CHANGE_BUCKETS;
     assert_int_equal(
-        service_update_job(*state, 7 + CALL_BUCKETS, 0, append_plus, answer, &c[1], &p), ERR_OK);
+        service_update_job(*state, 7 + CHANGE_BUCKETS, 0, append_plus, answer, &c[1], &p), ERR_OK);
     assert_int_equal(engine.submits, 2);
     release();
     wait_for_answer(&c[1]);
@@ -509,7 +509,8 @@ static void a_trigger_hands_its_body_on(void **state)
     struct client c;
     client_init(&c);
     struct service_problem p;
-    assert_int_equal(service_trigger_job(*state, 7, "mine", false, NULL, answer, &c, &p), ERR_OK);
+    char *body = xstrdup("mine"); // Taken.
+    assert_int_equal(service_trigger_job(*state, 7, body, false, NULL, answer, &c, &p), ERR_OK);
     wait_for_answer(&c);
     assert_string_equal(engine.last_body, "mine");
     assert_int_equal(c.execution.series, -1);
@@ -549,11 +550,11 @@ static void errors_of_the_engine_reach_the_client(void **state)
 
 static void too_many_changes_at_once_are_refused(void **state)
 {
-    struct client c[CALLS_MAX], late;
-    void *contexts[CALLS_MAX];
+    struct client c[CHANGES_MAX], late;
+    void *contexts[CHANGES_MAX];
     struct service_problem p;
     engine.holding = true;
-    for (size_t i = 0; i < CALLS_MAX; i++) {
+    for (size_t i = 0; i < CHANGES_MAX; i++) {
         client_init(&c[i]);
         assert_int_equal(service_trigger_job(*state, 7, NULL, false, NULL, answer, &c[i], &p),
                          ERR_OK);
@@ -564,7 +565,7 @@ static void too_many_changes_at_once_are_refused(void **state)
                      ERR_LIMIT);
     assert_int_equal(p.kind, PROBLEM_BUSY);
     assert_int_equal(late.answers, 0);
-    for (size_t i = 0; i < CALLS_MAX; i++) {
+    for (size_t i = 0; i < CHANGES_MAX; i++) {
         reply(0, NULL, engine.hold, contexts[i]);
         wait_for_answer(&c[i]);
     }

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: MIT
+// change.c: the way of a change, from the client to the engine and back.
+//
+//   client's thread                        engine's thread       service's thread
+//   changes.c         the client's wish
+//   change.c          room, turn
+//   change_key.c      done before? ------------------------->    change_reply.c
+//   change_check.c    the row it asks for
+//   change_command.c  ---------------->    durable or refused -> change_reply.c  conflict? check
+//   anew
+//                                                                                else call `done`
+//
+// A change is checked once, and what was read of its texts (the compiled schedule, its zone) goes
+// with it: to the core in the command, and to the client in the answer.
+//
+// Updates of one job take turns (change_turn.c): each is made from the job as the one before has
+// left it, and is begun by the service's thread when that one is answered.
+
+#include "service/service_priv.h"
+
+#include <assert.h>
+
+struct service_change *service__change_new(struct service *s, enum command_kind kind,
+                                           service_done *done, void *context)
+{
+    struct service_change *c = xcalloc(1, sizeof *c);
+    c->service = s;
+    c->kind = kind;
+    c->done = done;
+    c->context = context;
+    return c;
+}
+
+static void change_free(struct service_change *c)
+{
+    job_free(c->draft);
+    job_free(c->reply.row);
+    free(c->text);
+    free(c);
+}
+
+// Room among all changes, the only place of the client's key, and a turn among the updates of the
+// job. *begins: false when the change waits for its turn; it must then not be touched any more.
+static enum err enter(struct service_change *c, bool *begins, struct service_problem *p)
+{
+    struct service *s = c->service;
+    enum err err = ERR_OK;
+    pthread_mutex_lock(&s->lock);
+    if (s->stopping)
+        err = ERR_CLOSED;
+    else if (s->changes == s->changes_max)
+        err = ERR_LIMIT;
+    else if (!service__key_take(c))
+        err = ERR_EXISTS;
+    if (!err) {
+        s->changes++;
+        *begins = service__turn_take(c);
+    }
+    pthread_mutex_unlock(&s->lock);
+    if (err == ERR_EXISTS)
+        return service_refuse(p, ERR_BUSY, PROBLEM_KEY_BUSY, NULL,
+                              "a request with this Idempotency-Key is still under way");
+    return err ? service__refuse_err(p, err, NULL) : ERR_OK;
+}
+
+// Whoever waits behind the change is begun on the service's thread.
+void service__change_end(struct service_change *c)
+{
+    struct service *s = c->service;
+    pthread_mutex_lock(&s->lock);
+    service__key_leave(c);
+    struct service_change *next = service__turn_pass(c);
+    if (next)
+        service__change_to_thread(next);
+    if (--s->changes == 0)
+        pthread_cond_broadcast(&s->left);
+    pthread_mutex_unlock(&s->lock);
+    change_free(c);
+}
+
+enum err service__change_make(struct service_change *c, struct service_problem *p)
+{
+    struct command command = {
+        .kind = c->kind, .id = c->id, .client_key = c->key.text ? &c->key : NULL};
+    enum err err = service__change_check(c, &command, p);
+    return err ? err : service__change_command(c, &command, p);
+}
+
+enum err service__change_begin(struct service_change *c, struct service_problem *p)
+{
+    enum err err = service__key_look_up(c, p);
+    if (err)
+        return err;
+    if (!c->replayed)
+        return service__change_make(c, p);
+    service__change_to_thread(c);
+    return ERR_OK;
+}
+
+enum err service__change_start(struct service_change *c, struct service_problem *p)
+{
+    bool begins = false;
+    enum err err = enter(c, &begins, p);
+    if (err) {
+        change_free(c);
+        return err;
+    }
+    err = begins ? service__change_begin(c, p) : ERR_OK;
+    if (err)
+        service__change_end(c);
+    return err;
+}

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: MIT
+// change_key.c: a client that lost an answer asks again with the same key: nothing is done twice.
+//
+// The key is written in the transaction of the change. A change with a key first becomes the only
+// one under way with it (turns.c), then looks it up: unknown, the change goes on; known with the
+// same request, it is answered as the first was; known with another request, it is refused. In this
+// order two changes with one key can never both find it unknown.
+
+#include "service/service_priv.h"
+
+#include <string.h>
+
+// What the store knows of the key.
+struct known {
+    bool found;
+    bool same;
+    const struct service_change *change;
+    struct reply reply;
+};
+
+static enum err compare(void *context, const struct client_key *k)
+{
+    struct known *known = context;
+    known->found = true;
+    known->same = memcmp(k->digest, known->change->key.digest, sizeof k->digest) == 0;
+    known->reply = (struct reply){.job = k->job, .key = k->execution};
+    return ERR_OK;
+}
+
+static enum err ask_store(struct service_change *c, struct known *known, struct service_problem *p)
+{
+    struct fault f = {0};
+    struct store_reader *r = service__reader_take(&c->service->readers);
+    enum err err = store_get_client_key(r, c->key.text, clock_wall_ms(), compare, known, &f);
+    service__reader_return(&c->service->readers, r);
+    if (err && err != ERR_NOT_FOUND)
+        return service__refuse_err(p, err, &f);
+    return ERR_OK;
+}
+
+enum err service__key_look_up(struct service_change *c, struct service_problem *p)
+{
+    struct known known = {.change = c};
+    enum err err = c->key.text ? ask_store(c, &known, p) : ERR_OK;
+    if (err || !known.found)
+        return err;
+    if (!known.same)
+        return service_refuse(p, ERR_CONFLICT, PROBLEM_KEY_REUSED, NULL,
+                              "this Idempotency-Key was used with another request");
+    c->reply = known.reply;
+    c->replayed = true;
+    return ERR_OK;
+}

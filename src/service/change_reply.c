@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: MIT
+// change_reply.c: the service's thread: what the engine replied becomes the client's answer.
+//
+// Updates of one job take turns, so a conflict is rare: the job has changed by itself. The engine
+// says so only when that is durable, so that the job is then read as it has become, and the change
+// is checked anew.
+//
+// A change that is durable is answered from what the engine says of it. Nothing is read back, so
+// nothing can make a failure of its answer.
+
+#include "base/log.h"
+#include "service/service_priv.h"
+
+#include <assert.h>
+
+// The key is let go first: a client that has its answer may use the key again at once, and what it
+// stood for is durable.
+static void tell(struct service_change *c, const struct service_result *result)
+{
+    pthread_mutex_lock(&c->service->lock);
+    service__key_leave(c);
+    pthread_mutex_unlock(&c->service->lock);
+    c->done(c->context, result);
+    service__change_end(c);
+}
+
+static void answer_problem(struct service_change *c, const struct service_problem *p)
+{
+    tell(c, &(struct service_result){.problem = p});
+}
+
+static void answer_success(struct service_change *c)
+{
+    if (!c->replayed)
+        service__log_success(c);
+    struct service_result result = {
+        .job = c->reply.row, .execution = c->reply.key, .replayed = c->replayed};
+    if (c->schedule_is_known)
+        result.schedule = &c->schedule;
+    tell(c, &result);
+}
+
+// What was done before, for the same key. The job is shown as it stands now, which may be that it
+// is gone.
+static void answer_replay(struct service_change *c)
+{
+    struct service_problem problem;
+    if (c->kind == COMMAND_CREATE &&
+        service_get_job(c->service, c->reply.job, &c->reply.row, &problem))
+        answer_problem(c, &problem);
+    else
+        answer_success(c);
+}
+
+// The job has changed since it was read. A client who named a version has to know; for others the
+// change is made anew, from the job as it stands now.
+static void resolve_conflict(struct service_change *c)
+{
+    struct service_problem problem;
+    if (c->version_expected) {
+        service__refuse_version(&problem);
+        answer_problem(c, &problem);
+    } else if (++c->tries == CHANGE_TRIES_MAX) {
+        service_refuse(&problem, ERR_CONFLICT, PROBLEM_CONTENDED, NULL,
+                       "the job keeps changing; try again");
+        answer_problem(c, &problem);
+    } else if (service__change_make(c, &problem)) {
+        answer_problem(c, &problem);
+    }
+}
+
+static void refuse(struct service_change *c)
+{
+    struct service_problem problem;
+    bool adds_job = c->kind == COMMAND_CREATE || c->kind == COMMAND_UPDATE;
+    if (c->reply.err == ERR_LIMIT && adds_job)
+        service_refuse(&problem, ERR_LIMIT, PROBLEM_LIMIT, NULL,
+                       "the server has as many jobs as it may have");
+    else if (c->reply.err == ERR_SPACE)
+        service_refuse(&problem, ERR_SPACE, PROBLEM_LIMIT, NULL,
+                       "the URLs, headers and bodies of all jobs are as long as the server allows");
+    else if (c->reply.row)
+        service__refuse_vain(c->reply.row, clock_wall_ms(), &problem);
+    else
+        service__refuse_err(&problem, c->reply.err, NULL);
+    answer_problem(c, &problem);
+}
+
+static void take_up(struct service_change *c)
+{
+    struct service_problem problem;
+    if (service__change_begin(c, &problem))
+        answer_problem(c, &problem);
+}
+
+static void finish(struct service_change *c)
+{
+    if (c->replayed)
+        answer_replay(c);
+    else if (!c->replied)
+        take_up(c);
+    else if (!c->reply.err)
+        answer_success(c);
+    else if (c->reply.err == ERR_CONFLICT)
+        resolve_conflict(c);
+    else
+        refuse(c);
+}
+
+// The changes that one commit made durable come together, and are logged together. A change
+// without `done` is the order to end; it is the last one. False when it came.
+static bool finish_all(struct mail *mail)
+{
+    bool goes_on = true;
+    log_hold();
+    while (mail) {
+        struct service_change *c = (struct service_change *)mail;
+        mail = mail->next;
+        goes_on = c->done != NULL;
+        assert(goes_on || !mail);
+        if (goes_on)
+            finish(c);
+    }
+    log_release();
+    return goes_on;
+}
+
+void *service__work(void *service)
+{
+    struct service *s = service;
+    while (finish_all(mailbox_wait(s->mailbox, -1)))
+        continue;
+    return NULL;
+}
