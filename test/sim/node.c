@@ -36,18 +36,6 @@ mono_ms node_wakes_at(const struct node *n)
     return MIN(MIN(wall, n->out.wake_mono), n->alarm_at);
 }
 
-static void begin_commit(struct node *n)
-{
-    struct world *w = n->world;
-    if (n->committing > 0 || n->queued == 0 || n->disk_lost)
-        return;
-    n->committing = n->queued;
-    bool slow = w->faults && dice_chance(&w->dice, 20000);
-    w->happened.of[HAPPENING_COMMIT_SLOW] += slow;
-    n->commit_at = w->now.mono + (slow ? dice_skewed(&w->dice, 10, 10000)
-                                       : dice_between(&w->dice, 0, COMMIT_MS_MAX));
-}
-
 void node_flush(struct node *n)
 {
     struct batch *b = n->out.batch;
@@ -55,10 +43,8 @@ void node_flush(struct node *n)
         return;
     if (b->count == 0 && !b->has_progress)
         return;
-    assert(n->queued < QUEUE_MAX);
-    n->queue[n->queued++] = b;
+    writer_put(n, b);
     n->out.batch = batch_new(++n->sequence);
-    begin_commit(n);
 }
 
 // A crash may come before the step is known to anybody, after any of its requests, or at its end.
@@ -109,97 +95,16 @@ void node_tick(struct node *n)
     node_step(n, &(struct event){.kind = EVENT_TICK});
 }
 
-// --- The writer ---
-
-static uint64_t apply_first(struct node *n, size_t count)
-{
-    struct world *w = n->world;
-    uint64_t sequence = 0;
-    struct fault f = {0};
-    enum err err = store_commit(w->store, n->queue, count, &f);
-    if (err)
-        trace_fail(&w->trace, "the store refuses a commit: %s", f.text);
-    for (size_t i = 0; i < count; i++) {
-        ledger_apply(&w->ledger, n->queue[i]);
-        sequence = n->queue[i]->sequence;
-        batch_free(n->queue[i]);
-    }
-    for (size_t i = count; i < n->queued; i++)
-        n->queue[i - count] = n->queue[i];
-    n->queued -= count;
-    n->committing = 0;
-    return sequence;
-}
-
-static void set_stalled(struct node *n, bool stalled)
-{
-    struct world *w = n->world;
-    trace_line(&w->trace, w->now.wall, "disk %s", stalled ? "full" : "writable");
-    w->happened.of[HAPPENING_DISK_FULL] += stalled;
-    n->was_stalled = n->stalled;
-    n->stalled = stalled;
-    node_step(n, &(struct event){.kind = EVENT_STORE, .healthy = !stalled});
-    n->was_stalled = false;
-}
-
-// The disk fails: nobody knows what it kept, and the process ends itself soon.
-static void lose_disk(struct node *n)
-{
-    struct world *w = n->world;
-    trace_line(&w->trace, w->now.wall, "disk lost");
-    count(w, HAPPENING_DISK_LOST);
-    n->disk_lost = true;
-    n->commit_at = MONO_NEVER;
-    n->life_changes_at = w->now.mono + dice_skewed(&w->dice, 1, 100);
-}
-
-static bool fails_to_commit(struct node *n)
-{
-    struct world *w = n->world;
-    if (!w->faults || n->stalled)
-        return false;
-    if (dice_chance(&w->dice, 300)) {
-        n->commit_at = w->now.mono + dice_skewed(&w->dice, 1000, 60000);
-        set_stalled(n, true);
-        return true;
-    }
-    if (!dice_chance(&w->dice, 100))
-        return false;
-    lose_disk(n);
-    return true;
-}
-
-void node_commit(struct node *n)
-{
-    struct world *w = n->world;
-    if (fails_to_commit(n))
-        return;
-    uint64_t sequence = apply_first(n, n->committing);
-    promise_keep(n, sequence);
-    coverage_check(w);
-    trace_line(&w->trace, w->now.wall, "commit %llu", (unsigned long long)sequence);
-    begin_commit(n);
-    if (n->stalled)
-        set_stalled(n, false);
-    if (n->life != LIFE_DOWN)
-        node_step(n, &(struct event){.kind = EVENT_RECORDED, .sequence = sequence});
-}
-
 // --- Death and birth ---
 
 static void end_life(struct node *n)
 {
     core_free(n->core);
     n->core = NULL;
-    while (n->queued > 0)
-        batch_free(n->queue[--n->queued]);
-    n->committing = 0;
     batch_free(n->out.batch);
     n->out.batch = NULL;
     actions_clear(&n->out);
-    n->stalled = n->disk_lost = false;
     wire_cut(n);
-    promise_forget(n);
     memset(n->tenures, 0, sizeof n->tenures);
     n->life = LIFE_DOWN;
 }
@@ -211,27 +116,11 @@ static mono_ms downtime(struct world *w)
     return dice_skewed(&w->dice, 10, dice_chance(&w->dice, 800000) ? 3000 : 1200000);
 }
 
-// How many of the batches that wait survive. What was being written is one transaction.
-static size_t choose_survivors(struct node *n)
-{
-    struct world *w = n->world;
-    size_t kept = (size_t)dice_between(&w->dice, 0, (int64_t)n->queued);
-    if (n->committing == 0 || dice_chance(&w->dice, 500000))
-        return kept;
-    return dice_chance(&w->dice, 500000) ? n->committing : 0;
-}
-
 void node_die(struct node *n)
 {
     struct world *w = n->world;
-    size_t kept = choose_survivors(n), writing = n->committing;
-    w->happened.of[HAPPENING_COMMIT_TORN] += kept < writing;
-    w->happened.of[HAPPENING_COMMIT_UNHEARD] += 0 < writing && writing <= kept;
-    trace_line(&w->trace, w->now.wall, "CRASH: %zu of %zu batches survive", kept, n->queued);
-    if (kept > 0)
-        promise_keep(n, apply_first(n, kept));
-    coverage_check(w);
     count(w, HAPPENING_CRASH);
+    writer_die(n);
     end_life(n);
     n->life_changes_at = w->now.mono + downtime(w);
 }
@@ -253,8 +142,7 @@ void node_drained(struct node *n)
     bool complete = n->queued == 0 && core_status(n->core).in_flight == 0;
     if (!complete && w->now.mono < n->life_changes_at)
         return;
-    if (n->queued > 0)
-        promise_keep(n, apply_first(n, n->queued)); // An orderly stop commits what waits.
+    writer_stop(n);
     trace_line(&w->trace, w->now.wall, "stopped");
     end_life(n);
     n->life_changes_at = w->now.mono + downtime(w);
@@ -303,8 +191,10 @@ void node_start(struct node *n)
 
 void node_fini(struct node *n)
 {
-    if (n->life != LIFE_DOWN)
+    if (n->life != LIFE_DOWN) {
+        writer_drop(n);
         end_life(n);
+    }
     actions_free(&n->out);
     free(n->states);
 }

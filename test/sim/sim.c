@@ -81,7 +81,7 @@ static void happen(struct world *w, const struct next *next)
         node_tick(n);
         break;
     case COMMIT:
-        node_commit(n);
+        writer_commit(n);
         break;
     case OUTCOME:
         wire_end(n, wire_next(n));

@@ -202,21 +202,27 @@ void clocks_pass(struct world *w, dur_ms d);
 void clocks_change(struct world *w);
 dur_ms clocks_lateness(struct world *w); // How much later than it should something happens.
 
-// node.c: one node: its process, its writer, its death and its start.
+// node.c: one node: its process, its death and its start.
 void node_start(struct node *n);
 void node_die(struct node *n);
 void node_drain(struct node *n);
 void node_drained(struct node *n); // Ends a drain if it is complete, or has taken too long.
 void node_step(struct node *n, const struct event *e);
 void node_tick(struct node *n);
-void node_commit(struct node *n); // The commit that is under way ends.
-void node_flush(struct node *n);  // The turn is over: its batch goes to the writer.
+void node_flush(struct node *n); // The turn is over: its batch goes to the writer.
 mono_ms node_wakes_at(const struct node *n);
 const struct zone *node_zone(const struct job *j);
 void node_fini(struct node *n);
 
 // The node's own of this job's shard.
 const struct tenure *node_tenure(const struct node *n, job_id job);
+
+// writer.c: what a node has to write.
+void writer_put(struct node *n, struct batch *b); // Takes it.
+void writer_commit(struct node *n);               // The commit that is under way ends.
+void writer_die(struct node *n);                  // The process dies: some of it survives.
+void writer_stop(struct node *n);                 // In order: all of it does.
+void writer_drop(struct node *n);                 // None of it.
 
 // observe.c: what a step wrote, against what was to be expected of it.
 struct before {
