@@ -136,13 +136,18 @@ $(REPLAYS): $(BUILD)/%_replay: $(BUILD)/%_fuzz.o $(BUILD)/test/fuzz/replay.o $(L
 # --- Mutants -------------------------------------------------------------------------------------
 
 # `make MUTANT=NAME build/mutants/NAME/test/sim/test_sim` is a test program with one bug on purpose.
-# tools/mutants.py has put the mutated copies of some files into build/mutants/NAME/src; they are
-# compiled, and all else is linked from the library. It does so for every row of test/mutants.toml.
+# tools/mutants.py, or tools/random_mutants.py, has put the mutated copies of some files into
+# build/mutants/NAME/src; they are compiled, and all else is linked from the library. What a program
+# says of its own source is the same as without the bug.
 ifdef MUTANT
 MUTATED := $(patsubst %.c,%.o,$(shell find build/mutants/$(MUTANT)/src -name '*.c'))
 
 $(MUTATED): %.o: %.c $(BUILD)/flags
-	$(call SAY,mutate )$(CC) $(CFLAGS) -Wno-error -c -MMD -MP -o $@ $<
+	$(call SAY,mutate )$(CC) $(CFLAGS) -Wno-error -fmacro-prefix-map=build/mutants/$(MUTANT)/= \
+	    -c -MMD -MP -o $@ $<
+
+build/mutants/$(MUTANT)/carillon: $(MUTATED) $(BUILD)/src/app/main.o $(LIB)
+	$(call SAY,link   )$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 build/mutants/$(MUTANT)/%: $(MUTATED) $(BUILD)/%.o $$(call helpers,$$(*D)) $(LIB)
 	@mkdir -p $(@D)
@@ -180,6 +185,7 @@ lint-docs:
 
 lint-mutants:
 	$(PYTHON) tools/mutants.py --check
+	$(PYTHON) tools/random_mutants.py --check
 
 lint-format:
 	clang-format --dry-run -Werror $(C_FILES)
