@@ -55,7 +55,7 @@ static void begin_again(struct core *c, struct core_job *j)
     }
     for (struct open *o = j->first_open; o; o = o->job_next)
         if (is_ahead(c, o))
-            core__return_run(c, o);
+            core__give_back_run(c, o);
     if (j->active)
         core__plan_schedule(c, j, c->now.wall);
     give_up_planned(c, j);

@@ -4,136 +4,15 @@
 // A change takes effect at the instant of the step (`effective_from`): occurrences up to it belong
 // to the old version, later ones to the new. A change that alters which occurrences there are first
 // settles what the old version still owes, then plans the new one up to the watermark, all in the
-// batch that also holds the change itself.
+// batch that also holds the change itself. What else befalls a job is in lifecycle.c.
 
 #include "core/core_priv.h"
 
 #include <string.h>
 
-// A job without open executions may be ready to go, or to be finished.
-void core__job_settle_open(struct core *c, struct core_job *j)
-{
-    if (j->first_open)
-        return;
-    core__gate_give(c, j);
-    if (j->deleted && j != &c->nobody) {
-        core__job_forget(c, j);
-    } else if (j->exhausted && j->active && c->started) {
-        j->active = false;
-        j->finished = true;
-        j->version++;
-        c->jobs_active--;
-        core__record_job_move(c, j, JOB_MOVE_FINISHED, NULL);
-    }
-}
-
 static void put_job(struct core *c, struct job *row)
 {
     batch_add(c->out->batch, CHANGE_JOB_PUT)->job = row;
-}
-
-static void watch_pause(struct core *c, struct core_job *j)
-{
-    if (!j->active && j->paused_until != WALL_NEVER)
-        agenda_put(c->resumes, &j->resume, j->paused_until, j->id);
-    else
-        agenda_remove(c->resumes, &j->resume);
-}
-
-// What the version that ends has planned beyond its end uses up none of the job's runs: whether it
-// is owed is for the next version to say.
-static void return_runs(struct core *c, struct core_job *j)
-{
-    for (struct open *o = j->first_open; o; o = o->job_next)
-        if (o->record.key.scheduled_at > j->effective_from)
-            core__return_run(c, o);
-}
-
-// The new version of a job begins: its first occurrences may lie before the watermark.
-static void begin(struct core *c, struct core_job *j)
-{
-    j->plan_version++;
-    j->exhausted = false;
-    agenda_remove(c->plan, &j->plan);
-    watch_pause(c, j);
-    return_runs(c, j);
-    if (!j->active)
-        return;
-    core__plan_schedule(c, j, j->effective_from);
-    core__plan_own(c, j, j->effective_from);
-    core__job_settle_open(c, j);
-}
-
-// What the version that ends does not owe, since it was paused or has another schedule than the one
-// before it, stays so, however much later it was due and whatever comes after this version.
-void core__job_drop_unowed(struct core *c, struct core_job *j, wall_ms until)
-{
-    for (struct open *o = j->first_open, *next; o; o = next) {
-        next = o->job_next;
-        wall_ms at = o->record.key.scheduled_at;
-        const char *reason = core__not_owed(o);
-        if (reason && o->phase == PHASE_PLANNED && j->changed_at < at && at <= until)
-            core__cancel(c, o, reason);
-    }
-}
-
-// What the version that ends still owes gets its rows; what is due now is judged as it still was.
-static void settle(struct core *c, struct core_job *j)
-{
-    core__plan_own(c, j, c->now.wall);
-    core__job_judge_due(c, j, c->now.wall);
-    core__job_drop_unowed(c, j, c->seen);
-}
-
-static bool is_stoppable(const struct core *c, const struct core_job *j, const struct open *o)
-{
-    bool manual = o->record.key.series < 0;
-    bool to_come = o->phase == PHASE_PLANNED && o->record.key.scheduled_at > c->now.wall;
-    return o->phase != PHASE_FLYING && (j->deleted || (!manual && !to_come));
-}
-
-// No attempt of a stopped job starts any more. What is only planned is left to its instant, since
-// the job may be resumed before; a deleted one cannot. All leave the gates' queues before the first
-// is cancelled, lest its place go to the next.
-static void stop_executions(struct core *c, struct core_job *j, const char *reason)
-{
-    for (struct open *o = j->first_open; o; o = o->job_next) {
-        if (is_stoppable(c, j, o) && o->phase == PHASE_WAITING) {
-            core__queue_leave(o);
-            c->waiting_count--;
-        }
-    }
-    for (struct open *o = j->first_open, *next; o; o = next) {
-        next = o->job_next;
-        if (is_stoppable(c, j, o))
-            core__cancel(c, o, reason);
-    }
-}
-
-// From where on a change holds: from now. When the clock went back, from where it was before, as
-// far as there are rows: what lies there may have been carried out.
-static wall_ms begin_of_change(const struct core *c, const struct core_job *j)
-{
-    wall_ms planned = c->progress.watermark + (j->id <= c->progress.watermark_job);
-    return MAX(j->effective_from, MAX(c->now.wall, MIN(c->seen, planned)));
-}
-
-void core__job_gone(struct core *c, struct core_job *j)
-{
-    if (!j->active)
-        return;
-    core__plan_own(c, j, c->now.wall); // What is due has its row, and is stopped with the others.
-    core__job_drop_unowed(c, j, c->seen);
-    c->jobs_active--;
-    j->active = false;
-    j->version++;
-    j->changed_at = j->effective_from = begin_of_change(c, j);
-    j->plan_version++;
-    j->paused_until = WALL_NEVER;
-    agenda_remove(c->plan, &j->plan);
-    return_runs(c, j);
-    core__record_job_move(c, j, JOB_MOVE_PAUSED, "the target answered 410 Gone");
-    stop_executions(c, j, "the job was paused");
 }
 
 // What the client will read: the row it asked for, and what the core has made of it since, such as
@@ -183,7 +62,7 @@ static void create(struct core *c, struct command *cmd, struct reply *r)
     r->job = j->id;
     r->version = 1;
     put_job(c, row);
-    begin(c, j);
+    core__job_begin(c, j);
     r->row = row_as_it_stands(c, j, row);
 }
 
@@ -192,7 +71,7 @@ static uint32_t returnable_runs(const struct core_job *j, wall_ms effective_from
 {
     uint32_t runs = 0;
     for (const struct open *o = j->first_open; o; o = o->job_next)
-        runs += o->counted && !core__run_is_begun(o) && o->record.key.scheduled_at > effective_from;
+        runs += o->counted && !core__is_begun(o) && o->record.key.scheduled_at > effective_from;
     return runs;
 }
 
@@ -201,7 +80,7 @@ static bool ends_at_once(const struct core *c, const struct core_job *j, const s
                          const struct timing *timing)
 {
     bool asks = row->is_active && (!j->active || memcmp(timing, j->timing, sizeof *timing) != 0);
-    wall_ms from = begin_of_change(c, j);
+    wall_ms from = core__job_change_begins(c, j);
     return asks &&
            core__timing_next(timing, j->runs - returnable_runs(j, from), from) == WALL_NEVER;
 }
@@ -224,11 +103,11 @@ static void update(struct core *c, struct command *cmd, struct core_job *j, stru
         give_back(row, r);
         return;
     }
-    settle(c, j);
+    core__job_settle(c, j);
     bool was_at_most_once = j->policy->type == JOB_ATMOST_ONCE;
     row->version = j->version + 1;
     row->updated_at = c->now.wall;
-    row->effective_from = begin_of_change(c, j);
+    row->effective_from = core__job_change_begins(c, j);
     row->finished = row->is_active ? false : j->finished;
     row->runs = j->runs;
     row->failures = j->failures;
@@ -237,12 +116,12 @@ static void update(struct core *c, struct command *cmd, struct core_job *j, stru
     r->version = j->version;
     put_job(c, row);
     if (replans)
-        begin(c, j);
-    watch_pause(c, j);
+        core__job_begin(c, j);
+    core__job_watch_pause(c, j);
     if (j->policy->type == JOB_ATMOST_ONCE && !was_at_most_once)
         core__claim_flights(c, j);
     if (!j->active)
-        stop_executions(c, j, "the job was paused");
+        core__job_stop(c, j, "the job was paused");
     core__gates_change_host(c, j);
     core__gate_resize(c, j); // Last, since it lets in who waited.
     r->row = row_as_it_stands(c, j, row);
@@ -250,7 +129,7 @@ static void update(struct core *c, struct command *cmd, struct core_job *j, stru
 
 static void delete_job(struct core *c, struct core_job *j, struct reply *r)
 {
-    settle(c, j);
+    core__job_settle(c, j);
     r->job = j->id;
     r->version = j->version;
     struct change *change = batch_add(c->out->batch, CHANGE_JOB_DELETE);
@@ -262,7 +141,7 @@ static void delete_job(struct core *c, struct core_job *j, struct reply *r)
     j->active = false;
     j->deleted = true;
     bool idle = !j->first_open;
-    stop_executions(c, j, "the job was deleted"); // The last one to go takes the job with it.
+    core__job_stop(c, j, "the job was deleted"); // The last one to go takes the job with it.
     if (idle)
         core__job_settle_open(c, j);
 }
@@ -341,34 +220,4 @@ void core__command(struct core *c, struct command *cmd)
     }
     cmd->job = NULL; // Taken, or freed.
     *core__reply(c->out) = r;
-}
-
-// Planned or loaded for an instant inside the pause: not owed, however late that is seen.
-static bool fell_into_pause(const struct open *o)
-{
-    bool begun = o->phase != PHASE_PLANNED && o->phase != PHASE_LOADED;
-    return !begun && o->record.key.series >= 0 &&
-           o->record.key.scheduled_at <= o->job->paused_until;
-}
-
-// Pauses with an end resume by themselves, at the instant that was asked for.
-void core__resume_due(struct core *c)
-{
-    struct agenda_node *n;
-    while (!c->draining && (n = agenda_pop(c->resumes, c->now.wall))) {
-        struct core_job *j = (struct core_job *)((char *)n - offsetof(struct core_job, resume));
-        for (struct open *o = j->first_open, *next; o; o = next) {
-            next = o->job_next;
-            if (fell_into_pause(o))
-                core__cancel(c, o, "the job was paused");
-        }
-        j->active = true;
-        j->finished = false;
-        j->version++;
-        j->effective_from = j->changed_at = MAX(j->effective_from, j->paused_until);
-        j->paused_until = WALL_NEVER;
-        c->jobs_active++;
-        core__record_job_move(c, j, JOB_MOVE_RESUMED, NULL);
-        begin(c, j);
-    }
 }

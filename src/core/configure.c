@@ -118,8 +118,8 @@ bool core__texts_fit(const struct core *c, const struct core_job *j, const struc
 // The four texts of a request in one allocation, which api points to.
 static void set_request(struct core *c, struct core_job *j, const struct job *from)
 {
-    assert(!c->retired);
-    c->retired = (char *)j->api;
+    assert(!c->lent_texts);
+    c->lent_texts = (char *)j->api;
     c->texts_bytes -= j->texts_bytes;
     j->texts_bytes = texts_bytes(from);
     c->texts_bytes += j->texts_bytes;

@@ -39,6 +39,7 @@ struct core *core_new(const struct core_limits *limits)
     c->resumes = agenda_new();
     c->instants = agenda_new();
     c->judged = agenda_new();
+    c->aside = agenda_new();
     c->retries = agenda_new();
     c->breakers = agenda_new();
     return c;
@@ -54,12 +55,13 @@ void core_free(struct core *c)
     core__gates_free(c);
     core__unusable_free(c);
     core__tables_free(c);
-    free(c->retired);
+    free(c->lent_texts);
     free(c->rezoning.changes);
     agenda_free(c->plan);
     agenda_free(c->resumes);
     agenda_free(c->instants);
     agenda_free(c->judged);
+    agenda_free(c->aside);
     agenda_free(c->retries);
     agenda_free(c->breakers);
     free(c);
@@ -93,21 +95,8 @@ enum err core_add_execution(struct core *c, const struct execution *e)
     o->record.error = o->error;
     o->record.request_body = o->body;
     o->record.reason = NULL;
-    core__queue_put(&c->loaded, o);
+    core__enter(c, o, PHASE_LOADED);
     return ERR_OK;
-}
-
-// Puts the job into the plan at its first occurrence that has no row yet.
-void core__plan_beyond_watermark(struct core *c, struct core_job *j)
-{
-    if (!j->active)
-        return;
-    wall_ms w = c->progress.watermark;
-    bool next_too = j->id <= c->progress.watermark_job; // Its occurrence at W + 1 has one.
-    core__plan_schedule(c, j, MAX(j->effective_from, w));
-    if (next_too && j->plan.position && agenda_when(c->plan, &j->plan) == w + 1)
-        core__plan_schedule(c, j, w + 1);
-    core__job_settle_open(c, j);
 }
 
 // Calls back for every job, in order of id.
@@ -135,7 +124,7 @@ static void start(struct core *c, const struct progress *progress)
     core__unusable_settle(c);
     core__resume_due(c); // First, since what was planned behind the end of a pause is owed.
     core__recover(c);
-    core__each_job(c, core__plan_beyond_watermark);
+    core__each_job(c, core__job_plan_beyond_watermark);
     core__clock_at_start(c);
 }
 
@@ -198,19 +187,21 @@ static void set_wake(struct core *c, struct actions *out)
 
 void core_step(struct core *c, const struct event *e, struct now now, struct actions *out)
 {
-    assert(out->batch);
-    free(c->retired);
-    c->retired = NULL;
+    assert(out->batch && !c->out);
+    free(c->lent_texts);
+    c->lent_texts = NULL;
     c->now = now;
     c->seen = MAX(c->seen, now.wall);
     c->out = out;
     c->more = false;
+    core__check_door(c);
     core__clock_watch(c);
     handle(c, e);
     if (e->kind == EVENT_TICK || e->kind == EVENT_START)
         look_at_the_time(c);
     core__record_progress(c);
     set_wake(c, out);
+    core__check_door(c);
     c->out = NULL;
 }
 

@@ -201,6 +201,9 @@ void core_add_unusable(struct core *c, const struct job *j, const char *reason);
 
 void core_step(struct core *c, const struct event *e, struct now now, struct actions *out);
 
+// For tests: asserts what must hold between two steps, of every job, gate and execution.
+void core_check(struct core *c);
+
 // Calls back once for each time zone that a job uses.
 typedef void core_each_zone(void *context, const struct zone *z);
 void core_zones(const struct core *c, core_each_zone *each, void *context);

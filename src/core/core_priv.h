@@ -2,14 +2,19 @@
 // core_priv.h: how the core sees itself: jobs, open executions, gates.
 //
 // A job is in the plan agenda at its next occurrence that has no row yet. An execution is *open*
-// until it is terminal, and in exactly one place, its phase:
+// until it is terminal, and in exactly one place, its phase; place.c has the table of moves:
 //
-//   LOADED      in queue `loaded`, until the start decides how it goes on
-//   PLANNED     in agenda `instants`, until its instant comes
-//   UNRECORDED  in queue `unrecorded`, until the batch with its row or claim is durable
-//   WAITING     in the queue of the gate that holds it back
-//   FLYING      in queue `flying`: a request is on the wire
-//   BACKOFF     in agenda `retries`
+//   NEW          nowhere yet: it was just opened
+//   LOADED       in queue `loaded`, until the start decides how it goes on
+//   PLANNED      in agenda `instants`, until its instant comes
+//   JUDGED       in agenda `judged`: its instant has come, and its job is about to change
+//   UNRECORDED   in queue `unrecorded`, until the batch with its row or claim is durable
+//   WAITING      in the queue of the gate that holds it back
+//   ASIDE        in agenda `aside`: it has left a gate's queue, since its job changes
+//   FLYING       in queue `flying`: a request is on the wire
+//   LONG_FLYING  in queue `long_flying`: the same, and RUNNING stands in the row
+//   BACKOFF      in agenda `retries`
+//   ENDED        nowhere: its row is terminal, and it is about to be freed
 //
 // Gates are passed in one order (job, host, all) and kept until the attempt ends, so that nothing
 // can wait in a circle.
@@ -36,12 +41,18 @@
 #define HOLD_MS_MAX 5000      // doubled up to this.
 
 enum phase {
+    PHASE_NEW,
     PHASE_LOADED,
     PHASE_PLANNED,
+    PHASE_JUDGED, // Up to here it is not begun.
     PHASE_UNRECORDED,
     PHASE_WAITING,
+    PHASE_ASIDE,
     PHASE_FLYING,
-    PHASE_BACKOFF
+    PHASE_LONG_FLYING,
+    PHASE_BACKOFF,
+    PHASE_ENDED,
+    PHASES
 };
 
 // What executions wait in, first come, first served.
@@ -153,15 +164,15 @@ struct open {
     struct host *host;     // From its gate to the end of the attempt.
     struct open *job_next; // In job->first_open.
     struct open *job_previous;
-    struct queue *queue; // The one it is in, or NULL.
+    struct queue *queue; // The one it is in, or NULL. place.c alone moves it.
     struct open *queue_next;
     struct open *queue_previous;
-    struct agenda_node due;
-    uint64_t sequence; // The batch that must be durable before it goes on.
+    struct agenda_node due; // In the agenda of its phase.
+    uint64_t sequence;      // The batch that must be durable before it goes on.
     mono_ms sent_at;
     uint32_t index; // In the pool; half of the ticket.
     uint32_t plan_version;
-    uint8_t phase;
+    uint8_t phase; // enum phase; place.c alone sets it.
     uint8_t lane;
     uint8_t job_lane; // At the job's gate, where a queue has one order only.
     uint8_t gates_passed;
@@ -172,7 +183,6 @@ struct open {
     uint8_t holds; // In a row: attempts that this machine could not make.
     bool counted;  // It uses up one of the job's max_runs.
     bool claimed;  // The claim for the coming attempt is written.
-    bool written;  // RUNNING stands in the row (or in a batch).
     char *error;   // Owned; record.error points here.
     char *body;    // Owned; record.request_body points here.
 };
@@ -222,12 +232,13 @@ struct core {
     struct agenda *plan;     // Jobs, on the wall clock.
     struct agenda *resumes;  // Paused jobs, on the wall clock.
     struct agenda *instants; // Open executions, on the wall clock.
-    struct agenda *judged;   // Those of a job that is about to change; empty otherwise.
+    struct agenda *judged;   // Those due of a job that is about to change; empty otherwise.
+    struct agenda *aside;    // Those of a job whose places at gates change; empty otherwise.
     struct agenda *retries;  // Open executions, on the monotonic clock.
     struct agenda *breakers; // Hosts, on the monotonic clock.
     struct queue unrecorded;
-    struct queue flying;       // In order of sent_at, RUNNING not yet written.
-    struct queue long_flying;  // Those that have been written.
+    struct queue flying;       // In order of sent_at, for less than RUNNING_WRITE_DELAY_MS.
+    struct queue long_flying;  // Those whose RUNNING has been written.
     struct queue loaded;       // Until the start decides how they go on.
     struct unusable *unusable; // Jobs of which the start has to tell.
     struct unusable *unusable_last;
@@ -240,11 +251,10 @@ struct core {
         wall_ahead; // Wall minus monotonic clock, when last looked at; moves when the clock steps.
     wall_ms held_until; // Of the hold that was last announced.
     wall_ms seen;       // The latest wall time ever: what lies before may have ended already.
-    char *retired;      // Texts of the job that just changed: requests of that step borrow them.
+    char *lent_texts;   // Of the job that just changed: requests of that step borrow them.
     uint64_t recorded;  // Batches up to this one are durable.
     uint64_t jobs_active;
     uint64_t texts_bytes; // Of all jobs.
-    uint64_t flying_count;
     uint64_t waiting_count;
     bool started;
     bool halted;
@@ -255,6 +265,9 @@ struct core {
     struct now now;
     struct actions *out;
 };
+
+// check.c
+void core__check_door(struct core *c);
 
 // actions.c
 struct send *core__send(struct actions *a);
@@ -278,6 +291,7 @@ struct open *core__open_new(struct core *c, struct core_job *j);
 void core__open_free(struct core *c, struct open *o);
 struct open *core__open_by_ticket(const struct core *c, uint64_t ticket);
 uint64_t core__ticket(const struct open *o);
+struct open *core__open_of(struct agenda_node *n); // Of `due`.
 void core__tables_free(struct core *c);
 
 // queue.c
@@ -285,6 +299,12 @@ void core__queue_put(struct queue *q, struct open *o);
 // Behind `previous`, which is in the queue; NULL: as the first.
 void core__queue_put_behind(struct queue *q, struct open *previous, struct open *o);
 void core__queue_leave(struct open *o); // No-op when it is in none.
+
+// place.c: the only way of an execution from one place to another.
+void core__enter(struct core *c, struct open *o, enum phase to);
+// Into a phase that is an agenda, until `at`.
+void core__enter_until(struct core *c, struct open *o, enum phase to, int64_t at);
+void core__open_check(struct core *c, const struct open *o); // Asserts what its phase allows.
 
 // record.c: what goes into the batch.
 void core__record_insert(struct core *c, struct open *o);
@@ -324,11 +344,22 @@ void core__unusable_settle(struct core *c); // At the start, before anything is 
 void core__unusable_free(struct core *c);
 
 // command.c
+void core__command(struct core *c, struct command *cmd);
+
+// lifecycle.c
+void core__job_begin(struct core *c, struct core_job *j); // The version that it has become.
+void core__job_settle(struct core *c,
+                      struct core_job *j); // The version that ends, before a change.
 void core__job_settle_open(struct core *c, struct core_job *j); // After an execution left it.
 void core__job_drop_unowed(struct core *c, struct core_job *j, wall_ms until);
-void core__job_gone(struct core *c, struct core_job *j); // Its target said so (HTTP 410).
-void core__command(struct core *c, struct command *cmd);
+// No attempt of the job starts any more, which is inactive or deleted.
+void core__job_stop(struct core *c, struct core_job *j, const char *reason);
+void core__job_watch_pause(struct core *c, struct core_job *j); // Its row has come in.
+void core__job_gone(struct core *c, struct core_job *j);        // Its target said so (HTTP 410).
+void core__job_plan_beyond_watermark(struct core *c, struct core_job *j);
 void core__resume_due(struct core *c);
+// From where on a change of the job holds.
+wall_ms core__job_change_begins(const struct core *c, const struct core_job *j);
 
 // plan.c
 bool core__is_planned(const struct core *c, wall_ms at, job_id id);
@@ -336,8 +367,8 @@ void core__plan(struct core *c);
 void core__plan_schedule(struct core *c, struct core_job *j, wall_ms after);
 // The first occurrence after `after` of a job that has used up `runs`; WALL_NEVER: none.
 wall_ms core__timing_next(const struct timing *t, uint32_t runs, wall_ms after);
-bool core__run_is_begun(const struct open *o);         // It counts, whatever becomes of the job.
-void core__return_run(struct core *c, struct open *o); // Of max_runs.
+bool core__is_begun(const struct open *o); // Its run counts, whatever becomes of the job.
+void core__give_back_run(struct core *c, struct open *o); // Of max_runs.
 void core__plan_own(struct core *c, struct core_job *j, wall_ms until);
 int64_t core__plan_wake(const struct core *c);
 
@@ -347,7 +378,6 @@ void core__rezone_on(struct core *c);                                          /
 const struct zone *core__zone_now(const struct core *c, const struct zone *z); // By new rules.
 
 // core.c
-void core__plan_beyond_watermark(struct core *c, struct core_job *j);
 void core__each_job(struct core *c, void (*each)(struct core *c, struct core_job *j));
 
 // clock.c
@@ -371,9 +401,9 @@ wall_ms core__due_at(const struct open *o);
 struct open *core__open_plan(struct core *c, struct core_job *j, const struct execution *row);
 void core__job_judge_due(struct core *c, struct core_job *j, wall_ms until);
 const char *core__not_owed(const struct open *o);
+const char *core__stopped(const struct open *o); // Why no attempt may start any more, or NULL.
 void core__due(struct core *c);
 void core__recorded(struct core *c, uint64_t sequence);
-void core__outcome(struct core *c, const struct outcome *o);
 void core__advance(struct core *c, struct open *o);
 void core__finish(struct core *c, struct open *o, enum execution_state state, const char *error,
                   const char *reason);
@@ -381,9 +411,16 @@ void core__cancel(struct core *c, struct open *o, const char *reason);
 void core__miss(struct core *c, struct open *o, const char *reason);
 void core__write_running(struct core *c);
 void core__claim_flights(struct core *c, struct core_job *j);
+void core__set_state(struct open *o, enum execution_state to);
+void core__set_error(struct open *o, const char *error); // Copied.
+bool core__is_flying(const struct open *o);
+
+// outcome.c
+void core__outcome(struct core *c, const struct outcome *o);
 
 // gate.c
 bool core__gates_pass(struct core *c, struct open *o); // False: it waits in a gate's queue.
+struct queue *core__gate_queue(struct core *c, const struct open *o);    // Of its next gate.
 void core__gates_release(struct core *c, struct open *o, unsigned keep); // Keeps the first `keep`.
 void core__gates_pump(struct core *c, struct gate *g);
 void core__gate_resize(struct core *c, struct core_job *j); // Its policy may have another limit.
@@ -395,7 +432,7 @@ uint32_t core__lane_share(uint32_t limit, enum lane lane);
 // room.c
 #define NO_ROOM "no room: too many executions are open at its host"
 bool core__has_room(const struct core *c, const struct host *h, enum lane lane);
-bool core__keeps_room(const struct core *c, const struct open *o); // At its instant.
+bool core__finds_room(const struct core *c, const struct open *o); // At its instant.
 bool core__plan_waits(const struct core *c);                       // For room.
 
 // recover.c

@@ -5,7 +5,7 @@
 // else it is CANCELLED. It then needs two things in turn: its row durable, and a place at every
 // gate. An at-most-once execution, and one which an earlier life of the server may have sent
 // already, is also claimed durably just before it is sent, so that after a crash we know what may
-// have left.
+// have left. What comes of an attempt is in outcome.c.
 
 #include "core/core_priv.h"
 
@@ -18,13 +18,13 @@ static bool is_manual(const struct open *o)
     return o->record.key.series < 0;
 }
 
-static void move(struct open *o, enum execution_state to)
+void core__set_state(struct open *o, enum execution_state to)
 {
     assert(execution_may_move(o->record.state, to));
     o->record.state = (uint8_t)to;
 }
 
-static void set_error(struct open *o, const char *error)
+void core__set_error(struct open *o, const char *error)
 {
     char *copy = xstrdup(error);
     free(o->error);
@@ -48,27 +48,17 @@ struct open *core__open_plan(struct core *c, struct core_job *j, const struct ex
     return o;
 }
 
+bool core__is_flying(const struct open *o)
+{
+    return o->phase == PHASE_FLYING || o->phase == PHASE_LONG_FLYING;
+}
+
 wall_ms core__due_at(const struct open *o)
 {
     return o->record.due_at ? o->record.due_at : o->record.key.scheduled_at;
 }
 
 // --- The end ---
-
-// Takes it out of wherever it is. Of the gates it passed it keeps the first `keep`.
-static void leave(struct core *c, struct open *o, unsigned keep)
-{
-    if (o->phase == PHASE_PLANNED)
-        agenda_remove(c->instants, &o->due);
-    if (o->phase == PHASE_BACKOFF)
-        agenda_remove(c->retries, &o->due);
-    if (o->phase == PHASE_WAITING && o->queue)
-        c->waiting_count--;
-    if (o->phase == PHASE_FLYING)
-        c->flying_count--;
-    core__queue_leave(o);
-    core__gates_release(c, o, keep);
-}
 
 static void raise_failure(struct core *c, const struct open *o)
 {
@@ -103,7 +93,8 @@ static void conclude(struct core *c, struct open *o)
 {
     struct core_job *j = o->job;
     count_result(c, o);
-    leave(c, o, 0);
+    core__enter(c, o, PHASE_ENDED);
+    core__gates_release(c, o, 0);
     core__open_free(c, o);
     core__job_settle_open(c, j);
 }
@@ -112,8 +103,8 @@ static void conclude(struct core *c, struct open *o)
 void core__finish(struct core *c, struct open *o, enum execution_state state, const char *error,
                   const char *reason)
 {
-    move(o, state);
-    set_error(o, error);
+    core__set_state(o, state);
+    core__set_error(o, error);
     o->record.reason = reason;
     o->record.completed_at = c->now.wall;
     o->record.next_attempt_at = 0;
@@ -123,9 +114,9 @@ void core__finish(struct core *c, struct open *o, enum execution_state state, co
 
 void core__cancel(struct core *c, struct open *o, const char *reason)
 {
-    assert(o->phase != PHASE_FLYING);
-    if (o->phase == PHASE_PLANNED)
-        core__return_run(c, o);
+    assert(!core__is_flying(o));
+    if (o->phase == PHASE_PLANNED || o->phase == PHASE_JUDGED)
+        core__give_back_run(c, o);
     char *error = xstrdup(o->error); // Of its last attempt, if it had one.
     core__finish(c, o, EXECUTION_CANCELLED, error, reason);
     free(error);
@@ -145,8 +136,8 @@ void core__miss(struct core *c, struct open *o, const char *reason)
 
 // --- Judged at its instant ---
 
-// Why no attempt of this execution may start any more, or NULL. Manual ones also run while paused.
-static const char *stopped(const struct open *o)
+// Manual ones also run while paused.
+const char *core__stopped(const struct open *o)
 {
     const struct core_job *j = o->job;
     if (j->deleted)
@@ -162,7 +153,7 @@ const char *core__not_owed(const struct open *o)
 {
     const struct core_job *j = o->job;
     wall_ms at = o->record.key.scheduled_at;
-    const char *reason = stopped(o);
+    const char *reason = core__stopped(o);
     bool begun = o->record.state != EXECUTION_PENDING;
     if (reason || begun || is_manual(o) || o->plan_version == j->plan_version ||
         at <= j->changed_at)
@@ -175,34 +166,32 @@ const char *core__not_owed(const struct open *o)
 
 static void judge(struct core *c, struct open *o)
 {
-    agenda_remove(c->instants, &o->due);
     const char *reason = core__not_owed(o);
     if (reason)
         core__cancel(c, o, reason);
-    else if (!core__keeps_room(c, o))
+    else if (!core__finds_room(c, o))
         core__miss(c, o, NO_ROOM);
     else if (core__admit(c, o))
         core__advance(c, o);
-}
-
-static struct open *open_of(struct agenda_node *n)
-{
-    return (struct open *)((char *)n - offsetof(struct open, due));
 }
 
 // Judges what is due by `until` as the job now stands, before it changes: in order, as they would
 // have been without the change. Each leaves `instants` for an agenda of this job alone.
 void core__job_judge_due(struct core *c, struct core_job *j, wall_ms until)
 {
-    for (struct open *o = j->first_open; o; o = o->job_next) {
-        if (o->phase != PHASE_PLANNED || core__due_at(o) > until)
-            continue;
-        agenda_remove(c->instants, &o->due);
-        agenda_put(c->judged, &o->due, core__due_at(o), o->record.id);
-    }
+    for (struct open *o = j->first_open; o; o = o->job_next)
+        if (o->phase == PHASE_PLANNED && core__due_at(o) <= until)
+            core__enter_until(c, o, PHASE_JUDGED, core__due_at(o));
     struct agenda_node *n;
-    while ((n = agenda_pop(c->judged, AGENDA_NEVER)))
-        judge(c, open_of(n));
+    while ((n = agenda_first(c->judged)))
+        judge(c, core__open_of(n));
+}
+
+// The first whose time has come, or NULL. It leaves the agenda when it is moved on.
+static struct open *first_due(const struct agenda *a, int64_t now)
+{
+    struct agenda_node *n = agenda_first(a);
+    return n && agenda_next(a) <= now ? core__open_of(n) : NULL;
 }
 
 // Instants that have come, then retries whose wait is over; a bounded number of each.
@@ -211,14 +200,14 @@ void core__due(struct core *c)
     if (c->draining)
         return;
     size_t done = 0;
-    struct agenda_node *n;
-    while (done++ < c->limits.due_max && (n = agenda_pop(c->instants, c->now.wall)))
-        judge(c, open_of(n));
+    struct open *o;
+    while (done++ < c->limits.due_max && (o = first_due(c->instants, c->now.wall)))
+        judge(c, o);
     c->more |= agenda_next(c->instants) <= c->now.wall;
 
     done = 0;
-    while (done++ < c->limits.due_max && (n = agenda_pop(c->retries, c->now.mono)))
-        core__advance(c, open_of(n));
+    while (done++ < c->limits.due_max && (o = first_due(c->retries, c->now.mono)))
+        core__advance(c, o);
     c->more |= agenda_next(c->retries) <= c->now.mono;
 }
 
@@ -242,10 +231,8 @@ static void send(struct core *c, struct open *o)
     if (!o->claimed)
         begin_attempt(c, o);
     o->claimed = false;
-    o->phase = PHASE_FLYING;
     o->sent_at = c->now.mono;
-    core__queue_put(&c->flying, o);
-    c->flying_count++;
+    core__enter(c, o, PHASE_FLYING);
     *core__send(c->out) = (struct send){
         .ticket = core__ticket(o),
         .request = {.api = j->api,
@@ -268,16 +255,11 @@ static void send(struct core *c, struct open *o)
     };
 }
 
-// In order of the batches, since a new row may wait already when an older one's instant comes.
 static void await_record(struct core *c, struct open *o)
 {
     struct batch *b = c->out->batch;
     b->awaited |= o->sequence == b->sequence;
-    struct open *before = c->unrecorded.last;
-    while (before && before->sequence > o->sequence)
-        before = before->queue_previous;
-    o->phase = PHASE_UNRECORDED;
-    core__queue_put_behind(&c->unrecorded, before, o);
+    core__enter(c, o, PHASE_UNRECORDED);
 }
 
 static void claim(struct core *c, struct open *o)
@@ -285,10 +267,9 @@ static void claim(struct core *c, struct open *o)
     begin_attempt(c, o);
     o->record.recoveries += o->careful;
     if (o->record.state == EXECUTION_PENDING)
-        move(o, EXECUTION_RUNNING);
+        core__set_state(o, EXECUTION_RUNNING);
     o->careful = false;
     o->claimed = true;
-    o->written = true;
     core__record_update(c, o);
     await_record(c, o);
 }
@@ -315,18 +296,15 @@ void core__recorded(struct core *c, uint64_t sequence)
     assert(sequence >= c->recorded);
     c->recorded = sequence;
     struct open *o;
-    while ((o = c->unrecorded.first) && o->sequence <= sequence) {
-        core__queue_leave(o);
+    while ((o = c->unrecorded.first) && o->sequence <= sequence)
         core__advance(c, o);
-    }
 }
 
 static void write_flight(struct core *c, struct open *o)
 {
     if (o->record.state == EXECUTION_PENDING)
-        move(o, EXECUTION_RUNNING);
+        core__set_state(o, EXECUTION_RUNNING);
     core__record_update(c, o);
-    o->written = true;
 }
 
 // A flight that lasts gets its RUNNING written; most end before and need one write less.
@@ -334,10 +312,9 @@ void core__write_running(struct core *c)
 {
     struct open *o;
     while ((o = c->flying.first) && c->now.mono - o->sent_at >= RUNNING_WRITE_DELAY_MS) {
-        core__queue_leave(o);
-        core__queue_put(&c->long_flying, o);
-        if (!o->written)
+        if (o->record.state == EXECUTION_PENDING)
             write_flight(c, o);
+        core__enter(c, o, PHASE_LONG_FLYING);
     }
 }
 
@@ -346,149 +323,6 @@ void core__write_running(struct core *c)
 void core__claim_flights(struct core *c, struct core_job *j)
 {
     for (struct open *o = j->first_open; o; o = o->job_next)
-        if (o->phase == PHASE_FLYING)
+        if (core__is_flying(o))
             write_flight(c, o);
-}
-
-// --- What came of it ---
-
-// The wait before the next attempt after `failures` failed ones. The spread of the exponential
-// strategy comes from the execution's key, so a repeated run gives the same delays.
-static dur_ms retry_delay(const struct policy *p, const struct open *o, unsigned failures)
-{
-    assert(failures > 0);
-    dur_ms delay = p->retry_base_ms;
-    if (p->retry_strategy == RETRY_LINEAR)
-        delay *= failures;
-    if (p->retry_strategy == RETRY_EXPONENTIAL) {
-        for (unsigned i = 1; i < failures && delay < p->retry_cap_ms; i++)
-            delay *= 2;
-        uint64_t x = (uint64_t)o->record.id * 0x9E3779B97F4A7C15u + failures;
-        x = (x ^ (x >> 31)) * 0xBF58476D1CE4E5B9u;
-        delay = (dur_ms)((x >> 32) % (uint64_t)(MIN(delay, (dur_ms)p->retry_cap_ms) + 1));
-    }
-    return MIN(delay, (dur_ms)p->retry_cap_ms);
-}
-
-// Whether the same request would be answered in the same way for ever. A redirect that was not
-// followed is such an answer: the target has read the request, and may have acted on it. So is "go
-// away", if the job takes it so, but for the statuses that ask to come back later.
-static bool is_permanent(const struct core_job *j, const struct outcome *out)
-{
-    unsigned status = out->kind == OUTCOME_ANSWERED ? out->attempt.http_status : 0;
-    if (status >= 300 && status <= 399)
-        return true;
-    return j->policy->permanent_4xx && status >= 400 && status <= 499 && status != 408 &&
-           status != 425 && status != 429;
-}
-
-static bool may_retry(const struct open *o, const struct outcome *out)
-{
-    const struct core_job *j = o->job;
-    if (is_permanent(j, out))
-        return false;
-    bool safe = j->policy->type == JOB_ATLEAST_ONCE || out->kind == OUTCOME_NOT_SENT;
-    return safe && o->record.retry_count < j->policy->max_retries;
-}
-
-static void wait_for_retry(struct core *c, struct open *o, dur_ms delay, const char *error)
-{
-    set_error(o, error);
-    if (o->record.state == EXECUTION_PENDING)
-        move(o, EXECUTION_RUNNING);
-    o->written = true;
-    bool keeps_turn = o->job->policy->overlap == OVERLAP_QUEUE;
-    leave(c, o, keeps_turn ? 1 : 0); // A queue does not move between attempts.
-    o->record.next_attempt_at = c->now.wall + delay;
-    o->phase = PHASE_BACKOFF;
-    core__record_update(c, o); // The retry waits for this: the next life must not use its number.
-    agenda_put(c->retries, &o->due, c->now.mono + delay, o->record.id);
-}
-
-static void back_off(struct core *c, struct open *o, const struct outcome *out, const char *error)
-{
-    const struct core_job *j = o->job;
-    dur_ms delay = retry_delay(j->policy, o, o->record.retry_count + 1u);
-    delay = MIN(MAX(delay, out->retry_after_ms), (dur_ms)j->policy->retry_cap_ms);
-    o->retrying = true;
-    wait_for_retry(c, o, delay, error);
-}
-
-static void failed(struct core *c, struct open *o, const struct outcome *out, const char *error)
-{
-    const char *reason = may_retry(o, out) ? stopped(o) : NULL;
-    if (o->replaced)
-        reason = "replaced by the next execution";
-    if (reason)
-        core__finish(c, o, EXECUTION_CANCELLED, error, reason);
-    else if (may_retry(o, out))
-        back_off(c, o, out, error);
-    else
-        core__finish(c, o, EXECUTION_FAILED, error, NULL);
-}
-
-// This machine could not make the attempt: it did not happen, and its number is given again. Nobody
-// but the execution waits for that: a little at first, then longer.
-static void hold(struct core *c, struct open *o, const char *error)
-{
-    const char *reason = o->replaced ? "replaced by the next execution" : stopped(o);
-    o->record.attempts--;
-    o->record.retry_count -= o->retried;
-    o->retrying = o->retried;
-    if (reason) {
-        core__finish(c, o, EXECUTION_CANCELLED, error, reason);
-        return;
-    }
-    dur_ms delay = MIN((dur_ms)HOLD_MS_MIN << o->holds, HOLD_MS_MAX);
-    if (delay < HOLD_MS_MAX)
-        o->holds++;
-    wait_for_retry(c, o, delay, error);
-}
-
-static void say_status(char text[static ERROR_TEXT_MAX], const struct outcome *out)
-{
-    snprintf(text, ERROR_TEXT_MAX, "answered with HTTP status %u%s%s",
-             (unsigned)out->attempt.http_status, out->location ? ", Location: " : "",
-             out->location ? out->location : "");
-}
-
-// Why the job's own host gave no answer, or NULL: who redirected the attempt did.
-static const char *lost_at_host(const struct outcome *out)
-{
-    if (out->kind == OUTCOME_ANSWERED || out->attempt.redirects)
-        return NULL;
-    return out->attempt.error ? out->attempt.error : "unknown error";
-}
-
-void core__outcome(struct core *c, const struct outcome *out)
-{
-    struct open *o = core__open_by_ticket(c, out->ticket);
-    if (out->kind == OUTCOME_HELD) {
-        hold(c, o, out->attempt.error);
-        return;
-    }
-    o->holds = 0;
-    struct attempt a = out->attempt;
-    a.execution_id = o->record.id;
-    a.number = o->record.attempts;
-    o->record.http_status = a.http_status;
-    if (o->record.attempts == 1)
-        o->record.started_at = a.started_at;
-
-    bool answered = out->kind == OUTCOME_ANSWERED;
-    bool success = answered && status_set_has(&o->job->policy->success, a.http_status);
-    char text[ERROR_TEXT_MAX];
-    if (answered && !success) {
-        say_status(text, out);
-        a.error = text;
-    }
-    core__record_attempt(c, &a);
-    if (!success && is_permanent(o->job, out) && a.http_status == 410)
-        core__job_gone(c, o->job); // First, lest the place of this one go to the next.
-    if (!o->replaced)
-        core__breaker_learn(c, o->host, lost_at_host(out));
-    if (success)
-        core__finish(c, o, EXECUTION_SUCCESS, NULL, NULL);
-    else
-        failed(c, o, out, a.error ? a.error : "unknown error");
 }

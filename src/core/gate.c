@@ -49,7 +49,7 @@ void core__gates_free(struct core *c)
     }
 }
 
-static struct gate *gate_of(struct core *c, struct open *o, enum gate_kind kind)
+static struct gate *gate_of(struct core *c, const struct open *o, enum gate_kind kind)
 {
     switch (kind) {
     case GATE_JOB:
@@ -67,6 +67,12 @@ static enum lane lane_of(const struct open *o, unsigned kind)
     return kind == GATE_JOB ? o->job_lane : o->lane;
 }
 
+struct queue *core__gate_queue(struct core *c, const struct open *o)
+{
+    struct gate *g = gate_of(c, o, o->gates_passed);
+    return &g->waiting[lane_of(o, o->gates_passed)];
+}
+
 static bool has_room(const struct core *c, const struct gate *g, enum lane lane)
 {
     if (g == &c->gate && (c->halted || c->draining))
@@ -78,7 +84,7 @@ static bool has_room(const struct core *c, const struct gate *g, enum lane lane)
     return lane == LANE_FRESH || g->in_flight_catch_up < core__lane_share(g->limit, lane);
 }
 
-static void enter(struct gate *g, struct open *o)
+static void pass(struct gate *g, struct open *o)
 {
     g->in_flight++;
     g->in_flight_catch_up += lane_of(o, o->gates_passed) == LANE_CATCH_UP;
@@ -107,12 +113,10 @@ bool core__gates_pass(struct core *c, struct open *o)
         enum lane lane = lane_of(o, o->gates_passed);
         // Nobody overtakes: whoever waits in this lane goes first.
         if (g->waiting[lane].first || !has_room(c, g, lane)) {
-            o->phase = PHASE_WAITING;
-            core__queue_put(&g->waiting[lane], o);
-            c->waiting_count++;
+            core__enter(c, o, PHASE_WAITING);
             return false;
         }
-        enter(g, o);
+        pass(g, o);
     }
     return true;
 }
@@ -123,10 +127,8 @@ void core__gates_pump(struct core *c, struct gate *g)
     for (enum lane lane = LANE_FRESH; lane < LANES; lane++) {
         while (g->waiting[lane].first && has_room(c, g, lane)) {
             struct open *o = g->waiting[lane].first;
-            core__queue_leave(o);
-            c->waiting_count--;
-            enter(g, o);
-            core__advance(c, o);
+            pass(g, o);
+            core__advance(c, o); // Out of this queue.
         }
     }
 }
@@ -157,7 +159,7 @@ void core__gates_release(struct core *c, struct open *o, unsigned keep)
 
 static bool is_bound_elsewhere(const struct open *o)
 {
-    return o->phase != PHASE_FLYING && o->host && o->host != o->job->host;
+    return !core__is_flying(o) && o->host && o->host != o->job->host;
 }
 
 // The job calls another host now. What waits for the old one, or has a place there and has not
@@ -165,19 +167,16 @@ static bool is_bound_elsewhere(const struct open *o)
 // the first gives up its place, lest that go to the next.
 void core__gates_change_host(struct core *c, struct core_job *j)
 {
-    for (struct open *o = j->first_open; o; o = o->job_next) {
-        if (!is_bound_elsewhere(o))
-            continue;
-        c->waiting_count -= o->phase == PHASE_WAITING;
-        if (o->phase == PHASE_WAITING)
-            core__queue_leave(o);
-        agenda_put(c->judged, &o->due, o->record.id, o->record.id);
-    }
+    for (struct open *o = j->first_open; o; o = o->job_next)
+        if (o->phase == PHASE_WAITING && is_bound_elsewhere(o))
+            core__enter_until(c, o, PHASE_ASIDE, o->record.id);
+    for (struct open *o = j->first_open; o; o = o->job_next)
+        if (o->phase == PHASE_UNRECORDED && is_bound_elsewhere(o)) // Its claim is being written.
+            core__gates_release(c, o, GATE_HOST);
     struct agenda_node *n;
-    while ((n = agenda_pop(c->judged, AGENDA_NEVER))) {
-        struct open *o = (struct open *)((char *)n - offsetof(struct open, due));
+    while ((n = agenda_first(c->aside))) {
+        struct open *o = core__open_of(n);
         core__gates_release(c, o, GATE_HOST);
-        if (o->phase == PHASE_WAITING) // Else its claim is on its way to the disk.
-            core__advance(c, o);
+        core__advance(c, o);
     }
 }

@@ -11,7 +11,7 @@
 
 static bool is_under_way(const struct open *o)
 {
-    return o->phase != PHASE_PLANNED && o->phase != PHASE_LOADED && !o->replaced;
+    return core__is_begun(o) && !o->replaced;
 }
 
 static struct open *other_under_way(const struct core_job *j, const struct open *o)
@@ -32,7 +32,7 @@ static void skip(struct core *c, struct open *o, const struct open *other)
 
 static void replace(struct core *c, struct open *old)
 {
-    if (old->phase == PHASE_FLYING) {
+    if (core__is_flying(old)) {
         old->replaced = true;
         core__cancel_send(c->out, core__ticket(old));
     } else {

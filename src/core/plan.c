@@ -67,15 +67,15 @@ static void count_run(struct core *c, struct core_job *j, struct open *o)
     core__record_job_state(c, j);
 }
 
-bool core__run_is_begun(const struct open *o)
+bool core__is_begun(const struct open *o)
 {
-    return o->phase != PHASE_PLANNED && o->phase != PHASE_LOADED;
+    return o->phase > PHASE_JUDGED;
 }
 
 // It is taken back before its instant, or a change of the job decides about it anew.
-void core__return_run(struct core *c, struct open *o)
+void core__give_back_run(struct core *c, struct open *o)
 {
-    if (core__run_is_begun(o) || !o->counted || o->job->deleted)
+    if (core__is_begun(o) || !o->counted || o->job->deleted)
         return;
     o->counted = false;
     o->job->runs--;
@@ -83,7 +83,7 @@ void core__return_run(struct core *c, struct open *o)
 }
 
 // A row whose instant comes soon should be durable by then.
-static void note_near(struct core *c, const struct open *o)
+static void want_soon(struct core *c, const struct open *o)
 {
     c->out->batch->awaited |= core__due_at(o) <= c->now.wall + NEAR_MS;
 }
@@ -97,10 +97,9 @@ static void plan_row(struct core *c, struct core_job *j, wall_ms at, enum execut
     };
     struct open *o = core__open_plan(c, j, &row);
     o->lane = trigger == TRIGGER_CATCH_UP ? LANE_CATCH_UP : LANE_FRESH;
-    o->phase = PHASE_PLANNED;
-    agenda_put(c->instants, &o->due, core__due_at(o), o->record.id);
+    core__enter_until(c, o, PHASE_PLANNED, core__due_at(o));
     count_run(c, j, o);
-    note_near(c, o);
+    want_soon(c, o);
 }
 
 // An instant that the watermark claims may have its row from an earlier version of the job: it
@@ -115,7 +114,7 @@ static bool adopt_row(struct core *c, struct core_job *j, wall_ms at)
             o->plan_version = j->plan_version;
             o->sequence = c->out->batch->sequence;
             count_run(c, j, o);
-            note_near(c, o);
+            want_soon(c, o);
             return true;
         }
     }

@@ -41,7 +41,7 @@ static bool is_unwanted(const struct core *c, const struct open *o)
 
 static void give_up(struct core *c, struct open *o)
 {
-    core__return_run(c, o);
+    core__give_back_run(c, o);
     core__miss(c, o, "not caught up, by the job's policy");
 }
 
@@ -58,11 +58,10 @@ static void resume_at_most_once(struct core *c, struct open *o)
 
 // It rests until its time comes, and until this start is durable: a later life must not send under
 // the same fence. What goes on at once is claimed, which waits as well.
-static void rest(struct core *c, struct open *o, enum phase phase, struct agenda *a, int64_t at)
+static void rest(struct core *c, struct open *o, enum phase phase, int64_t at)
 {
-    o->phase = (uint8_t)phase;
     o->sequence = c->out->batch->sequence;
-    agenda_put(a, &o->due, at, o->record.id);
+    core__enter_until(c, o, phase, at);
 }
 
 // How long it waits because of the crashes it has seen: one to two seconds for each, spread by its
@@ -89,7 +88,7 @@ static void resume_at_least_once(struct core *c, struct open *o, bool queued)
         o->record.attempts++;
     o->careful = true;
     if (wait > 0 && !queued)
-        rest(c, o, PHASE_BACKOFF, c->retries, c->now.mono + wait);
+        rest(c, o, PHASE_BACKOFF, c->now.mono + wait);
     else
         core__advance(c, o);
 }
@@ -138,7 +137,7 @@ static void resume(struct core *c, struct open *o)
     }
     if (is_to_come(c, o)) {
         o->lane = o->record.trigger == TRIGGER_CATCH_UP ? LANE_CATCH_UP : LANE_FRESH;
-        rest(c, o, PHASE_PLANNED, c->instants, core__due_at(o));
+        rest(c, o, PHASE_PLANNED, core__due_at(o));
         return;
     }
     bool pending = o->record.state == EXECUTION_PENDING;
@@ -146,12 +145,11 @@ static void resume(struct core *c, struct open *o)
     if ((pending || o->job->policy->overlap == OVERLAP_REPLACE) && !core__admit(c, o))
         return;
     o->lane = LANE_CATCH_UP;
-    o->written = o->record.state == EXECUTION_RUNNING;
     o->retrying = o->record.next_attempt_at != 0 && o->record.attempts > 0; // 0: it was held.
     bool queued =
         o->job->policy->overlap == OVERLAP_QUEUE; // The next ones would overtake one that waits.
     if (was_waiting(c, o) && !queued) {
-        rest(c, o, PHASE_BACKOFF, c->retries, c->now.mono + rest_of_wait(c, o));
+        rest(c, o, PHASE_BACKOFF, c->now.mono + rest_of_wait(c, o));
     } else if (o->job->policy->type == JOB_ATMOST_ONCE) {
         resume_at_most_once(c, o);
     } else {
@@ -164,7 +162,6 @@ void core__recover(struct core *c)
 {
     struct open *o;
     while ((o = c->loaded.first)) {
-        core__queue_leave(o);
         o->counted = o->job->timing->max_runs > 0 && o->record.key.series >= 0;
         if (was_left_ahead(c, o))
             o->plan_version = o->job->plan_version; // It was owed when it was begun.

@@ -22,7 +22,7 @@ bool core__has_room(const struct core *c, const struct host *h, enum lane lane)
     return fits(c, c->pool.used, h->open, lane);
 }
 
-bool core__keeps_room(const struct core *c, const struct open *o)
+bool core__finds_room(const struct core *c, const struct open *o)
 {
     return o->lane != LANE_FRESH || fits(c, c->pool.used - 1, o->job->host->open - 1, LANE_FRESH);
 }

@@ -114,12 +114,17 @@ uint64_t core__ticket(const struct open *o)
     return (uint64_t)o->record.id << 32 | o->index;
 }
 
+struct open *core__open_of(struct agenda_node *n)
+{
+    return (struct open *)((char *)n - offsetof(struct open, due));
+}
+
 struct open *core__open_by_ticket(const struct core *c, uint64_t ticket)
 {
     uint32_t index = (uint32_t)ticket;
     assert(index / CHUNK < c->pool.chunk_count);
     struct open *o = &c->pool.chunks[index / CHUNK][index % CHUNK];
-    assert(o->record.id && core__ticket(o) == ticket && o->phase == PHASE_FLYING);
+    assert(o->record.id && core__ticket(o) == ticket && core__is_flying(o));
     return o;
 }
 

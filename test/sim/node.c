@@ -13,6 +13,8 @@
 #include <assert.h>
 #include <string.h>
 
+#define CHECK_EVERY 64 // Steps, since it walks through all jobs.
+
 const struct zone *node_zone(const struct job *j)
 {
     const struct zone *z = NULL;
@@ -75,6 +77,8 @@ void node_step(struct node *n, const struct event *e)
     n->alarm_at = MONO_NEVER;
     struct before before = observe_before(n, e);
     core_step(n->core, e, w->now, &n->out);
+    if (w->events % CHECK_EVERY == 0)
+        core_check(n->core);
     observe_step(n, e, &before);
     for (size_t i = 0; i < n->out.reply_count; i++)
         client_hear(n, &n->out.replies[i]);

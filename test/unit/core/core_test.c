@@ -187,6 +187,7 @@ void rig_step(struct rig *r, const struct event *e)
 {
     size_t before = r->out.batch->count;
     core_step(r->core, e, r->now, &r->out);
+    core_check(r->core);
     for (size_t i = before; i < r->out.batch->count; i++)
         check_change(r, i);
     for (size_t i = 0; i < r->out.send_count; i++)

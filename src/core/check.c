@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: MIT
+// check.c: what holds between any two steps, looked at as a whole.
+//
+// place.c looks at one execution when it moves. This is the sum of them all: each is in its job's
+// list, in the place of its phase, and counted once by every gate that it has passed. It costs a
+// walk through all jobs, so tests and the simulator ask for it, and the server does not.
+
+#include "core/core_priv.h"
+
+#include <assert.h>
+
+struct tally {
+    uint64_t jobs_active;
+    uint64_t open;
+    uint64_t phases[PHASES];
+    uint64_t passed[GATES];
+};
+
+static void tally_open(struct core *c, const struct open *o, struct tally *t)
+{
+    core__open_check(c, o);
+    assert(!o->host || core__is_flying(o) || o->host == o->job->host);
+    t->open++;
+    t->phases[o->phase]++;
+    for (unsigned k = 0; k < o->gates_passed; k++)
+        t->passed[k]++;
+}
+
+static void tally_job(struct core *c, const struct core_job *j, struct tally *t)
+{
+    uint64_t passed_before = t->passed[GATE_JOB];
+    const struct open *previous = NULL;
+    for (const struct open *o = j->first_open; o; previous = o, o = o->job_next) {
+        assert(o->job == j && o->job_previous == previous);
+        tally_open(c, o, t);
+    }
+    assert(t->passed[GATE_JOB] - passed_before == (j->gate ? j->gate->in_flight : 0));
+    assert(!j->active || !(j->deleted || j->finished || j->unusable));
+    assert(!j->plan.position || (j->active && !j->exhausted));
+    assert(!j->resume.position || (!j->active && j->paused_until != WALL_NEVER));
+    assert(!j->deleted || j->first_open || j == &c->nobody);
+    t->jobs_active += j->active;
+}
+
+static void check_hosts(const struct core *c, const struct tally *t)
+{
+    uint64_t in_flight = 0, open = 0;
+    for (size_t i = 0; i < HOST_BUCKETS; i++) {
+        for (const struct host *h = c->hosts[i]; h; h = h->next) {
+            assert(h->users > 0 && h->gate.in_flight_catch_up <= h->gate.in_flight);
+            in_flight += h->gate.in_flight;
+            open += h->open;
+        }
+    }
+    assert(in_flight == t->passed[GATE_HOST]);
+    assert(open <= t->open); // Those of jobs that are gone have no host.
+}
+
+void core_check(struct core *c)
+{
+    struct tally t = {0};
+    core__check_door(c);
+    for (struct core_job *j = core__job_next(c, NULL); j; j = core__job_next(c, j))
+        tally_job(c, j, &t);
+    tally_job(c, &c->nobody, &t);
+    check_hosts(c, &t);
+    assert(t.open == c->pool.used && t.jobs_active == c->jobs_active);
+    assert(t.phases[PHASE_WAITING] == c->waiting_count);
+    assert(t.phases[PHASE_PLANNED] == agenda_count(c->instants));
+    assert(t.phases[PHASE_BACKOFF] == agenda_count(c->retries));
+    assert(t.phases[PHASE_NEW] == 0 && t.phases[PHASE_ENDED] == 0);
+    assert(t.passed[GATE_ALL] == c->gate.in_flight);
+}
+
+// What costs nothing is looked at before and after each step.
+void core__check_door(struct core *c)
+{
+    assert(agenda_count(c->judged) == 0 && agenda_count(c->aside) == 0);
+    assert(!c->started || !c->loaded.first);
+    assert(c->gate.in_flight_catch_up <= c->gate.in_flight);
+    if (c->unrecorded.first)
+        core__open_check(c, c->unrecorded.first);
+    if (c->flying.first)
+        core__open_check(c, c->flying.first);
+}

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: MIT
+// outcome.c: what comes of an attempt: success, another attempt after a wait, or the end.
+//
+// An attempt that this machine could not make does not count: it is held, and its number is given
+// again. Any other is a row of its own, teaches the breaker of its host, and ends the execution or
+// puts it into `retries`. Whether another attempt is safe depends on the job's type, and on whether
+// the request can have arrived.
+
+#include "core/core_priv.h"
+
+#include <assert.h>
+#include <stdio.h>
+
+// The wait before the next attempt after `failures` failed ones. The spread of the exponential
+// strategy comes from the execution's key, so a repeated run gives the same delays.
+static dur_ms retry_delay(const struct policy *p, const struct open *o, unsigned failures)
+{
+    assert(failures > 0);
+    dur_ms delay = p->retry_base_ms;
+    if (p->retry_strategy == RETRY_LINEAR)
+        delay *= failures;
+    if (p->retry_strategy == RETRY_EXPONENTIAL) {
+        for (unsigned i = 1; i < failures && delay < p->retry_cap_ms; i++)
+            delay *= 2;
+        uint64_t x = (uint64_t)o->record.id * 0x9E3779B97F4A7C15u + failures;
+        x = (x ^ (x >> 31)) * 0xBF58476D1CE4E5B9u;
+        delay = (dur_ms)((x >> 32) % (uint64_t)(MIN(delay, (dur_ms)p->retry_cap_ms) + 1));
+    }
+    return MIN(delay, (dur_ms)p->retry_cap_ms);
+}
+
+// Whether the same request would be answered in the same way for ever. A redirect that was not
+// followed is such an answer: the target has read the request, and may have acted on it. So is "go
+// away", if the job takes it so, but for the statuses that ask to come back later.
+static bool is_permanent(const struct core_job *j, const struct outcome *out)
+{
+    unsigned status = out->kind == OUTCOME_ANSWERED ? out->attempt.http_status : 0;
+    if (status >= 300 && status <= 399)
+        return true;
+    return j->policy->permanent_4xx && status >= 400 && status <= 499 && status != 408 &&
+           status != 425 && status != 429;
+}
+
+static bool may_retry(const struct open *o, const struct outcome *out)
+{
+    const struct core_job *j = o->job;
+    if (is_permanent(j, out))
+        return false;
+    bool safe = j->policy->type == JOB_ATLEAST_ONCE || out->kind == OUTCOME_NOT_SENT;
+    return safe && o->record.retry_count < j->policy->max_retries;
+}
+
+static void wait_for_retry(struct core *c, struct open *o, dur_ms delay, const char *error)
+{
+    core__set_error(o, error);
+    if (o->record.state == EXECUTION_PENDING)
+        core__set_state(o, EXECUTION_RUNNING);
+    bool keeps_turn = o->job->policy->overlap == OVERLAP_QUEUE;
+    core__gates_release(c, o, keeps_turn ? 1 : 0); // A queue does not move between attempts.
+    core__enter_until(c, o, PHASE_BACKOFF, c->now.mono + delay);
+    o->record.next_attempt_at = c->now.wall + delay;
+    core__record_update(c, o); // The retry waits for this: the next life must not use its number.
+}
+
+static void back_off(struct core *c, struct open *o, const struct outcome *out, const char *error)
+{
+    const struct core_job *j = o->job;
+    dur_ms delay = retry_delay(j->policy, o, o->record.retry_count + 1u);
+    delay = MIN(MAX(delay, out->retry_after_ms), (dur_ms)j->policy->retry_cap_ms);
+    o->retrying = true;
+    wait_for_retry(c, o, delay, error);
+}
+
+static void failed(struct core *c, struct open *o, const struct outcome *out, const char *error)
+{
+    const char *reason = may_retry(o, out) ? core__stopped(o) : NULL;
+    if (o->replaced)
+        reason = "replaced by the next execution";
+    if (reason)
+        core__finish(c, o, EXECUTION_CANCELLED, error, reason);
+    else if (may_retry(o, out))
+        back_off(c, o, out, error);
+    else
+        core__finish(c, o, EXECUTION_FAILED, error, NULL);
+}
+
+// This machine could not make the attempt: it did not happen, and its number is given again. Nobody
+// but the execution waits for that: a little at first, then longer.
+static void hold(struct core *c, struct open *o, const char *error)
+{
+    const char *reason = o->replaced ? "replaced by the next execution" : core__stopped(o);
+    o->record.attempts--;
+    o->record.retry_count -= o->retried;
+    o->retrying = o->retried;
+    if (reason) {
+        core__finish(c, o, EXECUTION_CANCELLED, error, reason);
+        return;
+    }
+    dur_ms delay = MIN((dur_ms)HOLD_MS_MIN << o->holds, HOLD_MS_MAX);
+    if (delay < HOLD_MS_MAX)
+        o->holds++;
+    wait_for_retry(c, o, delay, error);
+}
+
+static void say_status(char text[static ERROR_TEXT_MAX], const struct outcome *out)
+{
+    snprintf(text, ERROR_TEXT_MAX, "answered with HTTP status %u%s%s",
+             (unsigned)out->attempt.http_status, out->location ? ", Location: " : "",
+             out->location ? out->location : "");
+}
+
+// Why the job's own host gave no answer, or NULL: who redirected the attempt did.
+static const char *lost_at_host(const struct outcome *out)
+{
+    if (out->kind == OUTCOME_ANSWERED || out->attempt.redirects)
+        return NULL;
+    return out->attempt.error ? out->attempt.error : "unknown error";
+}
+
+void core__outcome(struct core *c, const struct outcome *out)
+{
+    struct open *o = core__open_by_ticket(c, out->ticket);
+    core__open_check(c, o);
+    if (out->kind == OUTCOME_HELD) {
+        hold(c, o, out->attempt.error);
+        return;
+    }
+    o->holds = 0;
+    struct attempt a = out->attempt;
+    a.execution_id = o->record.id;
+    a.number = o->record.attempts;
+    o->record.http_status = a.http_status;
+    if (o->record.attempts == 1)
+        o->record.started_at = a.started_at;
+
+    bool answered = out->kind == OUTCOME_ANSWERED;
+    bool success = answered && status_set_has(&o->job->policy->success, a.http_status);
+    char text[ERROR_TEXT_MAX];
+    if (answered && !success) {
+        say_status(text, out);
+        a.error = text;
+    }
+    core__record_attempt(c, &a);
+    if (!success && is_permanent(o->job, out) && a.http_status == 410)
+        core__job_gone(c, o->job); // First, lest the place of this one go to the next.
+    if (!o->replaced)
+        core__breaker_learn(c, o->host, lost_at_host(out));
+    if (success)
+        core__finish(c, o, EXECUTION_SUCCESS, NULL, NULL);
+    else
+        failed(c, o, out, a.error ? a.error : "unknown error");
+}
