@@ -23,9 +23,9 @@ enum exit_code {
 // A running server: every room, wired.
 struct carillon {
     struct settings settings;
-    char host[64]; // Of settings.listen, with its port.
+    char host[64]; // The host of settings.listen, with its port.
     uint16_t port;
-    unsigned connections_reserved; // Of the API.
+    unsigned connections_reserved; // Connections that the API keeps for probes.
     struct address_policy targets;
     struct cluster *cluster;
     struct store *store;

@@ -18,7 +18,7 @@ struct sample {
     const char *name;
     const char *schedule;
     const char *timezone;
-    const char *path; // Of the target; a whole URL is taken as it is.
+    const char *path; // A path of the target; a whole URL is taken as it is.
     enum job_type type;
     uint32_t timeout_ms;
     uint16_t max_retries;

@@ -41,7 +41,7 @@ struct demo_target {
     unsigned conversations; // Threads that serve a connection.
 };
 
-// One connection, and the head of the request that it is about.
+// A connection, and the head of the request that it is about.
 struct conversation {
     struct demo_target *target;
     int fd;

@@ -17,7 +17,7 @@
 #define CONNECTIONS_MIN 16
 #define ATTEMPTS_MIN 16
 
-// Enough to answer whoever asks for health, and no more than the clients have.
+// Enough for probes of health, and no more than the clients have.
 static uint64_t reserve_for(uint64_t connections)
 {
     return MAX(RESERVE_MIN, MIN(RESERVE_MAX, connections / 16));

@@ -15,7 +15,7 @@
 
 struct descriptors {
     uint64_t api_threads;
-    uint64_t connections; // Of clients, without the reserve.
+    uint64_t connections; // Connections of clients, without the reserve.
     uint64_t reserve;     // Connections for health and metrics.
     uint64_t attempts;    // At once.
 };

@@ -53,7 +53,7 @@ union address {
 struct address_rule {
     uint8_t bytes[16];
     unsigned bits;
-    const char *class; // Of those, the ones whose class is this; NULL: all of them.
+    const char *class; // Only networks of this class; NULL: of every class.
 };
 
 struct address_rules {

@@ -30,7 +30,7 @@ enum err {
 // What went wrong, in words. Starts zeroed: `struct fault f = {0};`.
 struct fault {
     enum err code;
-    char text[FAULT_TEXT_MAX]; // One line, no full stop, cut when too long.
+    char text[FAULT_TEXT_MAX]; // A line without a full stop, cut when too long.
 };
 
 // Fills *f (when not NULL) and returns `code`, so that a caller can write

@@ -18,7 +18,7 @@ struct mail {
 };
 
 MUST_CHECK enum err mailbox_open(size_t mails_max, struct mailbox **out, struct fault *f);
-void mailbox_close(struct mailbox *m); // It must be empty. NULL is a no-op.
+void mailbox_close(struct mailbox *m); // The mailbox must be empty. NULL is a no-op.
 
 // ERR_LIMIT when `mails_max` are waiting, ERR_CLOSED after mailbox_shut: the sender then still
 // owns the mail.

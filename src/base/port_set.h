@@ -2,7 +2,7 @@
 // port_set.h: sets of TCP ports, as lists of people: "unsafe", "25,8000-8080", "all", or empty.
 //
 // "unsafe" are the ports of unsafe_ports.def: servers there expect another protocol than HTTP, or
-// obey whoever reaches them.
+// obey any client that reaches them.
 
 #ifndef CARILLON_BASE_PORT_SET_H
 #define CARILLON_BASE_PORT_SET_H
@@ -15,7 +15,7 @@
 #define PORT_SET_UNSAFE "unsafe"
 
 struct port_set {
-    uint64_t bits[1024]; // One for each port.
+    uint64_t bits[1024]; // A bit for each port.
 };
 
 // ERR_SYNTAX names the entry that is none.

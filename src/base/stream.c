@@ -73,6 +73,6 @@ FILE *stream_open(char **text, size_t *bytes)
 void stream_close(FILE *stream)
 {
     int failed = fclose(stream);
-    assert(!failed); // Its functions never fail.
+    assert(!failed); // The callbacks of a stream never fail.
     (void)failed;
 }

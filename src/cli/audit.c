@@ -27,7 +27,7 @@ static void enter_span(struct audit *a)
     a->runs_left = v->max_runs ? v->max_runs - MIN(v->runs, v->max_runs) : UINT32_MAX;
 }
 
-// Of the versions from the present one on, the first occurrence after `after`.
+// The first occurrence after `after` that the versions from the present one on have.
 static wall_ms next_planned(struct audit *a, wall_ms after)
 {
     for (; a->span_at < a->span_count; a->span_at++, enter_span(a)) {

@@ -12,30 +12,30 @@
 
 struct audit_totals {
     uint64_t jobs;
-    uint64_t occurrences; // That were owed.
-    uint64_t rows;        // Of scheduled occurrences.
+    uint64_t occurrences; // Occurrences that were owed.
+    uint64_t rows;        // Rows of scheduled occurrences.
     uint64_t missed_ranges;
     uint64_t gaps; // Occurrences without a record.
 };
 
 typedef void audit_gap(void *context, job_id job, wall_ms at);
 
-// One audit of many jobs. Starts zeroed but for the callback, which is called for each gap.
+// An audit of many jobs. Starts zeroed but for the callback, which is called for each gap.
 struct audit {
     audit_gap *gap;
     void *context;
     struct audit_totals totals;
 
-    // Of the job at hand.
+    // What follows is about the job at hand.
     const struct job_span *spans;
     size_t span_count;
     struct store_progress progress;
     struct store_record *ranges; // In order of their first instant.
     size_t range_count;
     size_t range_capacity;
-    size_t range_at; // Those before it lie before `owed`.
+    size_t range_at; // Ranges before this one lie before `owed`.
     size_t span_at;
-    uint32_t runs_left; // Of a version with max_runs.
+    uint32_t runs_left; // Runs left to a version with max_runs.
     wall_ms owed;       // The next occurrence that is owed; WALL_NEVER: no more.
 };
 

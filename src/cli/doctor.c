@@ -21,11 +21,11 @@
 struct doctor {
     const char *path;
     const char *check; // The one at hand.
-    unsigned problems; // Of it.
+    unsigned problems; // Problems found by this check.
     bool sound;
     bool damaged;
     struct audit audit;
-    struct job_versions versions; // Of the job at hand.
+    struct job_versions versions; // Versions of the job at hand.
     struct job_span *spans;       // NULL: it cannot be audited.
     struct store_progress progress;
 };

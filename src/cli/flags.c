@@ -35,7 +35,7 @@ int cli__flag(const struct cli_command *c, int argc, char **argv, int *exit_code
     } else if (option == ':') {
         *exit_code = cli__complain(c->name, "a value is missing after", argv[optind - 1]);
     } else if (option == '?') {
-        // Of a cluster of letters, such as -xy, getopt may not have left the word yet.
+        // Within a cluster of letters, such as -xy, getopt may not have left the word yet.
         const char *word = argv[MIN(optind, argc) - 1];
         char letter[3] = {'-', (char)optopt, '\0'};
         *exit_code = complain_unknown(c, optopt && strncmp(word, "--", 2) != 0 ? letter : word);

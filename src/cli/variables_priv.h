@@ -7,7 +7,7 @@
 #include "crontab/crontab.h"
 
 struct cli_variables {
-    struct crontab_variable list[CRONTAB_SET_MAX]; // Of the command line and the environment.
+    struct crontab_variable list[CRONTAB_SET_MAX]; // From the command line and the environment.
     size_t count;
 };
 

@@ -46,7 +46,7 @@ static const struct setting settings[] = {
 #define VARIABLE_PREFIX "CARILLON_"
 #define CONFIG_VARIABLE VARIABLE_PREFIX "CONFIG"
 
-extern char **environ; // Of libc, which declares it only for programs that ask for all of GNU.
+extern char **environ; // libc declares this only for programs that ask for all of GNU.
 
 // "log_format" as "log-format" or "CARILLON_LOG_FORMAT".
 static void flag_name(const char *name, char out[static NAME_BYTES])

@@ -62,8 +62,8 @@ bool zone_same_rules(const struct zone *a, const struct zone *b);
 enum cron_kind {
     CRON_FIELDS,     // Cron fields or a nickname.
     CRON_EVERY,      // Multiples of a length since the Unix epoch; knows no zone.
-    CRON_AT_LOCAL,   // One-shot, in the job's zone.
-    CRON_AT_INSTANT, // One-shot, absolute.
+    CRON_AT_LOCAL,   // A one-shot in the job's zone.
+    CRON_AT_INSTANT, // A one-shot at an absolute instant.
 };
 
 #define ENUM ENUM_DECLARE
@@ -204,7 +204,7 @@ MUST_CHECK enum err cron_normalise(const char *text, size_t bytes, const struct 
 MUST_CHECK enum err cron_delay(const char *text, size_t bytes, uint32_t delay_s, char *out,
                                size_t out_bytes);
 
-// Both at once: cron_parse, and the normal form of the text.
+// The schedule and its text at once: cron_parse, and the normal form of the text.
 MUST_CHECK enum err cron_compile(const char *text, size_t bytes, const struct cron_options *o,
                                  struct cron_schedule *out, char normal[static CRON_NORMAL_BYTES],
                                  struct cron_error *e);
@@ -220,7 +220,7 @@ const char *cron_warning_name(enum cron_warning_code code); // "both_days", "gap
 
 struct cron_warning {
     enum cron_warning_code code;
-    char text[256]; // One sentence for a person.
+    char text[256]; // A sentence for a person.
 };
 
 // What is legal but may surprise, for a schedule created at `now`: at most one warning of each

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// nickname.c: "@daily" and its kin, and "@every 90s".
+// nickname.c: "@daily" and the other nicknames, and "@every 90s".
 //
 // Nicknames are case-sensitive and stand alone. `@every` fires at multiples of its length since the
 // Unix epoch: no anchor is stored, and a restart does not move its phase.
@@ -30,8 +30,8 @@ static enum err refuse_duration(struct parse *p, struct slice where)
     return err;
 }
 
-// One "<number><unit>" at the beginning of *rest. False if there is none with a unit after *unit,
-// so that days, hours, minutes and seconds come in this order and once each.
+// Reads a "<number><unit>" at the beginning of *rest. False if there is none with a unit after
+// *unit, so that days, hours, minutes and seconds come in this order and once each.
 static bool take_part(const struct parse *p, struct slice *rest, size_t *unit, int64_t *total_s)
 {
     static const char letters[] = "dhms";

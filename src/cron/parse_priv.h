@@ -42,7 +42,7 @@ struct cron_set {
     uint64_t bits[4];
 };
 
-// One row per field of the grammar.
+// A row for each field of the grammar.
 struct field_rule {
     unsigned low, high;     // What may be written.
     unsigned star_high;     // Where `*` ends: not at the second name of Sunday.

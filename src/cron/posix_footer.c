@@ -26,7 +26,7 @@ static bool take(struct scan *s, char c)
     return true;
 }
 
-// One to three digits with a value from `low` to `high`.
+// Reads one to three digits with a value from `low` to `high`.
 static bool take_number(struct scan *s, int low, int high, int *out)
 {
     int value = 0, digits = 0;

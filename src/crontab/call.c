@@ -6,7 +6,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#define NAME_BYTES 160 // Of a job's name; enough to tell jobs apart.
+#define NAME_BYTES 160 // A job's name: enough to tell jobs apart.
 
 enum err crontab__call_refuse(const struct call *c, const char *format, ...)
 {

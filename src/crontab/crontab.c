@@ -134,7 +134,7 @@ static void set_variables(struct environment *e, const struct crontab_options *o
         assert(crontab_is_name(v->name));
         enum err err =
             crontab__set_value(e, v->name, strlen(v->name), v->value, strlen(v->value), true);
-        assert(err == ERR_OK || err == ERR_FORBIDDEN); // It may be there twice: the first counts.
+        assert(err == ERR_OK || err == ERR_FORBIDDEN); // A header given twice: the first counts.
     }
 }
 

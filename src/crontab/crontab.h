@@ -2,10 +2,10 @@
 // crontab.h: the lines of a crontab, as jobs.
 //
 // A crontab is read as cron reads it: variables, comments, five fields or a nickname, a command in
-// which `%` has its meaning. A command that calls one URL by curl, wget or their kin becomes the
-// draft of a job, also with what people put around such a call: a log, `|| true`, a sleep before
-// it, a lock, a variable that the crontab sets. Any other is named with the reason why it cannot,
-// so that its owner can decide. What only a shell could work out is never guessed at.
+// which `%` has its meaning. A command that calls one URL by curl, wget or a like program becomes
+// the draft of a job, also with what people put around such a call: a log, `|| true`, a sleep
+// before it, a lock, a variable that the crontab sets. Any other is named with the reason why it
+// cannot, so that its owner can decide. What only a shell could work out is never guessed at.
 //
 // Nothing is run, opened or looked up. Whether a time zone or a URL is acceptable is for the caller
 // to find out: the draft is checked like any job that a client posts.
@@ -30,7 +30,7 @@ struct crontab_variable {
 };
 
 struct crontab_options {
-    const char *timezone; // Of the lines before any CRON_TZ or TZ; NULL: UTC.
+    const char *timezone; // For the lines before any CRON_TZ or TZ; NULL: UTC.
     bool has_users;       // A system crontab: the name of a user stands before each command.
     const struct crontab_variable *set;
     size_t set_count; // At most CRONTAB_SET_MAX.
@@ -55,13 +55,13 @@ struct crontab_line {
     enum crontab_kind kind;
     size_t position; // Bytes of the text that `reason` is about; 0 and 0: all of it.
     size_t length;
-    char reason[CRONTAB_REASON_BYTES]; // Of a job: what will differ from cron; "" when nothing.
+    char reason[CRONTAB_REASON_BYTES]; // CRONTAB_JOB: what will differ from cron; "" when nothing.
     char hint[CRONTAB_HINT_BYTES];     // What to write instead; may be "".
     const char *timezone;              // In force on this line, and from it on if it sets one.
     const char *sets_timezone;         // The zone that the line names, in force or not; NULL: none.
     bool has_schedule;                 // An entry whose schedule is valid, job or not.
     struct cron_schedule schedule;
-    const struct job *draft; // Of CRONTAB_JOB.
+    const struct job *draft; // CRONTAB_JOB
 };
 
 typedef enum err crontab_each(void *context, const struct crontab_line *line);

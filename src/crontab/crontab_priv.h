@@ -70,14 +70,14 @@ bool crontab__duration(const char *text, bool units, uint64_t *ms);
 struct variable {
     char *name;
     char *value;
-    bool fixed; // Of the caller: no line may change it.
+    bool fixed; // The caller set it: no line may change it.
 };
 
 struct environment {
     struct variable *list; // In order of their names.
     size_t count;
     size_t capacity;
-    struct crontab_variable locals[LOCALS_MAX]; // Of the command being read; borrowed.
+    struct crontab_variable locals[LOCALS_MAX]; // Variables of the command being read; borrowed.
     size_t local_count;
     size_t bytes_left; // So much more text may be put into the commands of the crontab.
     struct text used;  // "NAME " for each that was put into the command being read.
@@ -96,7 +96,7 @@ void crontab__environment_fini(struct environment *e);
 
 struct zones {
     const char *first;              // Before any variable.
-    char names[2][ZONE_NAME_BYTES]; // Of CRON_TZ, which counts first, and of TZ; "": not set.
+    char names[2][ZONE_NAME_BYTES]; // What CRON_TZ says, which counts first, and TZ; "": not set.
 };
 
 const char *crontab__zone(const struct zones *z);
@@ -155,7 +155,7 @@ enum trouble_kind {
     TROUBLE_NONE,
     TROUBLE_OUTPUT,   // $(...)
     TROUBLE_BACKTICK, // `...`
-    TROUBLE_VARIABLE, // One that is not set.
+    TROUBLE_VARIABLE, // A variable that is not set.
     TROUBLE_SHELL,    // Anything else that only a shell could work out.
 };
 
@@ -204,7 +204,7 @@ struct scanner {
     struct text text;
     struct trouble trouble;
     size_t start;
-    bool begun;  // It is there, though it may be empty.
+    bool begun;  // The word is there, though it may be empty.
     bool splits; // Blanks in what a variable puts in end it.
 };
 
@@ -267,7 +267,7 @@ struct call {
     const char *url;
     const char *user; // "name" or "name:password".
     const char *password;
-    struct text credentials;  // Of the URL.
+    struct text credentials;  // What the URL itself brings.
     const char *content_type; // What the program would send by itself.
     const char *accept;
     struct text headers; // "Name: value\n" lines.
@@ -295,7 +295,7 @@ struct call {
     uint32_t retry_cap_ms;
     uint16_t retries;
     uint32_t timeout_ms;       // 0: not given.
-    uint32_t outer_timeout_ms; // Of a wrapper; 0: not given.
+    uint32_t outer_timeout_ms; // A wrapper's timeout; 0: not given.
 };
 
 // Reads wrappers and the call that they wrap. The caller owns *out, a job without schedule and
@@ -336,10 +336,10 @@ struct program {
     size_t option_count;
     bool takes_equals;      // --name=value
     bool one_dash;          // -name
-    enum job_method method; // Of GET and its kin.
+    enum job_method method; // The method that GET and its sister programs stand for.
     enum err (*finish)(struct call *c);
-    // Of a wrapper: *next is the first word after the options, and becomes the first of the command
-    // that is wrapped.
+    // For a wrapper, *next is the first word after the options, and becomes the first of the
+    // command that is wrapped.
     enum err (*enter)(struct call *c, const struct words *w, size_t *next);
 };
 

@@ -208,7 +208,7 @@ static enum err run_simple(struct list *l)
     if (!err && first < w.count) {
         err = l->shell->job ? run_after(l, &w, first) : run_before(l, &w, first);
         if (e->local_count > locals && !l->shell->exports)
-            e->local_count = locals; // They were for this command.
+            e->local_count = locals; // The variables were for this command.
     }
     l->shell->exports = false;
     crontab__words_fini(&w);

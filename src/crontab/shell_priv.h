@@ -12,9 +12,9 @@ struct shell {
     struct environment *environment;
     struct arena arena; // Texts of words, until the line is over.
     struct call call;   // What wrappers and the call have said so far.
-    struct job *job;    // Of the call; NULL: the call is still to come.
+    struct job *job;    // What the call became; NULL: the call is still to come.
     uint64_t delay_ms;  // Slept before the call.
-    unsigned depth;     // Of lists within lists.
+    unsigned depth;     // How many lists are around this one.
     bool exports;       // The command just read set variables for those after it.
 };
 
@@ -25,7 +25,7 @@ typedef enum err bystander_apply(struct shell *sh, const struct command_text *c,
 struct bystander {
     const char *name;
     bystander_apply *before;       // NULL: it may not stand before the call.
-    bool after;                    // It may stand after the call.
+    bool after;                    // The command may stand after the call.
     bystander_apply *takes_output; // NULL: the call's output may not go to it.
 };
 

@@ -10,7 +10,7 @@ enum { ZONE_CRON_TZ, ZONE_TZ, NOT_A_ZONE };
 static const struct {
     const char *name;
     int zone;
-    const char *reason; // Of a zone: what is said after its name.
+    const char *reason; // What is said after the name of a zone.
 } known[] = {
     {"CRON_TZ", ZONE_CRON_TZ, ""},
     {"TZ", ZONE_TZ, " (some crons set it for the commands only)"},

@@ -11,7 +11,7 @@ static enum err drop_answer(struct call *c, const struct option *o, const char *
     return ERR_OK;
 }
 
-// Its short options of two letters: -nv, -nd and their like.
+// The short options of wget that have two letters: -nv, -nd and their like.
 static enum err set_no(struct call *c, const struct option *o, const char *value)
 {
     (void)o;

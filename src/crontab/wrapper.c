@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// wrapper.c: programs that run another: nice, timeout, flock, sudo, sh -c and their kin.
+// wrapper.c: programs that run another: nice, timeout, flock, sudo, sh -c and the like.
 //
 // A wrapper is peeled off, and what it does to the command becomes part of the job or of what is
 // said about the job. One that takes its command as a text has a shell run that text.

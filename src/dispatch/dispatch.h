@@ -32,7 +32,7 @@
 // What makes an answer: its head, read whole, of up to RESPONSE_HEAD_BYTES_MAX with interim answers
 // (libcurl reads no single line of more than 100 KiB). Then the attempt is ANSWERED, whatever comes
 // after: the head has told how the target judged the request, and a body that breaks off, is still
-// on its way when the time is over or the attempt is cancelled, or cannot be read does not unsay
+// on its way when the time is over or the attempt is cancelled, or cannot be read does not change
 // that. The body is read up to RESPONSE_BYTES_MAX and then cut; the first
 // request.response_excerpt_bytes of it are reported, as text. What was not read to its end is
 // response_truncated, what broke the rules of HTTP is response_damaged. An attempt whose head does

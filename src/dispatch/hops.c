@@ -12,7 +12,7 @@
 #include <string.h>
 #include <strings.h>
 
-#define RECORDED_URL_BYTES_MAX 500 // Of a URL in the record: ten of them must have room there.
+#define RECORDED_URL_BYTES_MAX 500 // A URL in the record: ten of them must have room there.
 
 // --- The job's headers ---------------------------------------------------------------------------
 

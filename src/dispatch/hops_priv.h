@@ -21,8 +21,8 @@
 struct hops {
     struct request request; // The next one. Its texts are its own.
     unsigned taken;
-    struct request_text record; // Of all of them, as in struct attempt.
-    size_t record_before;       // Its bytes before the last one.
+    struct request_text record; // All hops, as struct attempt tells them.
+    size_t record_before;       // Bytes of the record before the last hop.
     unsigned status;            // The answer that led to the last one.
     struct fault refused;       // Why an answer that led on was not followed; ERR_OK when none was.
 };

@@ -69,7 +69,7 @@ static uint64_t join(uint64_t sum, int64_t part)
 }
 
 // W3C Trace Context. All attempts of an execution share a trace, each is a span of its own, and the
-// ids follow from the key: whoever knows the execution can find the trace. "Sampled" is set, since
+// ids follow from the key, so that the execution leads to its trace. "Sampled" is set, since
 // a target that records only what its caller records would otherwise never record us. All-zero ids
 // are invalid there; the lowest bit is set so that they cannot occur.
 static void add_traceparent(struct request_text *t, const struct request *r)

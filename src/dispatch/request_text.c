@@ -9,7 +9,7 @@
 #include <string.h>
 
 #define KEPT_BYTES_MAX 16384
-#define DIGITS_MAX 20 // Of a number of 64 bits, with its sign.
+#define DIGITS_MAX 20 // A number of 64 bits, with its sign.
 
 static void make_room(struct request_text *t, size_t more)
 {

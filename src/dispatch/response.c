@@ -14,7 +14,8 @@ void response__init(struct response *r, bool to_head)
 
 static const struct {
     state_read *read;
-    bool in_head; // Its bytes count towards the bound of the head, those of trailers as well.
+    bool in_head; // Bytes in this state count towards the bound of the head, those of trailers as
+                  // well.
 } states[STATES] = {
     [STATE_VERSION] = {response__version, true},
     [STATE_STATUS] = {response__status, true},
@@ -34,7 +35,7 @@ static const struct {
     [STATE_CHUNK_LF] = {response__chunk_lf, false},
 };
 
-// One state's turn. The head's states see no byte beyond its bound, so that what is said of a head
+// A state's turn. The head's states see no byte beyond its bound, so that what is said of a head
 // does not depend on how much of it came at once.
 static const char *step(struct response *r, const char *p, const char *end)
 {

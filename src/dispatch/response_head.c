@@ -122,7 +122,7 @@ static void take_connection(struct response *r)
     r->keeps |= list_has(r, "keep-alive");
 }
 
-// One that is too long can be neither a number nor a date.
+// A value that is too long can be neither a number nor a date.
 static void take_retry_after(struct response *r)
 {
     if (r->word_bytes >= sizeof r->retry_after)
@@ -206,7 +206,7 @@ static void head_ended(struct response *r)
 static void empty_line(struct response *r)
 {
     if (r->head_complete)
-        r->state = STATE_DONE; // It was the one behind the trailers.
+        r->state = STATE_DONE; // This empty line ends the trailers.
     else
         head_ended(r);
 }
@@ -312,7 +312,7 @@ const char *response__line(struct response *r, const char *p, const char *end)
         empty_line(r);
     } else if (is_token(*p)) {
         r->state = STATE_NAME;
-        return p; // It is the name's first.
+        return p; // The byte is the name's first.
     } else {
         response__malformed(r, BAD_NAME);
     }
@@ -352,7 +352,7 @@ const char *response__value(struct response *r, const char *p, const char *end)
     while (p < stop && r->word_bytes == 0 && is_blank(*p))
         p++;
     if (r->header == HEADER_LOCATION && p < stop) {
-        word_add(r, *p); // It has begun: blanks are part of it.
+        word_add(r, *p); // The value has begun: blanks are part of it.
         return response__take_part(r, p, (size_t)(stop - p));
     }
     for (; p < stop && r->header != HEADER_OTHER; p++)

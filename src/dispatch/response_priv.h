@@ -31,13 +31,14 @@ enum response_event {
 };
 
 struct response {
-    uint16_t status;    // Of the answer, from the end of its status line on; 0 before it.
+    uint16_t status;    // The answer's status, from the end of its status line on; 0 before that.
     bool line_read;     // At least one whole line has come, of an interim answer perhaps.
-    bool head_complete; // Of the final answer. What goes wrong later does not unsay it.
+    bool head_complete; // The head of the final answer is read. What goes wrong later does not
+                        // change that.
     bool reusable;      // Valid at RESPONSE_DONE: another request may follow on the connection.
     size_t head_bytes;  // So far, with interim answers and trailers.
     enum response_event failure;         // Set with RESPONSE_NOT_HTTP and those below it.
-    const char *reason;                  // Of RESPONSE_MALFORMED: what is wrong, static text.
+    const char *reason;                  // RESPONSE_MALFORMED: what is wrong, static text.
     char retry_after[RETRY_AFTER_BYTES]; // In lower case; empty when there is none.
 
     struct {
@@ -59,7 +60,7 @@ struct response {
     uint8_t count;        // Bytes of the state at hand: of the version, the status, the chunk size.
     uint8_t word_bytes;   // The name, then the value of a header that matters.
     uint16_t line_status; // The status as far as its line has been read.
-    uint16_t line_bytes;  // Of a chunk's extensions.
+    uint16_t line_bytes;  // Bytes of a chunk's extensions so far.
     int64_t length;       // Content-Length; -1: none.
     uint64_t left;        // Bytes of the body or the chunk that are to come.
     char word[RESPONSE_WORD_BYTES];

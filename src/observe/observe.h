@@ -62,7 +62,7 @@ json_t *observer_health_json(struct observer *o, enum health_level *level);
 
 // --- Metrics -------------------------------------------------------------------------------------
 
-// One member for each metric; a histogram is an object of count, sum and quantiles.
+// A member for each metric; a histogram is an object of count, sum and quantiles.
 json_t *observe_metrics_json(void);
 
 // The same as a malloc'ed text in Prometheus' format, which the caller frees.

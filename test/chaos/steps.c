@@ -81,7 +81,7 @@ static int64_t read_offset_ns(const char *path)
     return bytes > 0 ? strtoll(text, NULL, 10) * 1000000 : 0;
 }
 
-// They ring at once, and who reads them is told of the step.
+// The timers ring at once, and their readers are told of the step.
 static void cancel_timers(void)
 {
     const struct itimerspec now = {.it_value.tv_nsec = 1};

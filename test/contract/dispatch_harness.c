@@ -105,7 +105,7 @@ int harness_teardown(void **state)
 
 struct send harness_attempt(struct harness *h, const char *path)
 {
-    static char url[256]; // One attempt is made ready at a time.
+    static char url[256]; // A single attempt is made ready at a time.
     snprintf(url, sizeof url, "http://127.0.0.1:%u%s", scripted_target_port(h->target), path);
     return (struct send){.ticket = ++h->tickets,
                          .request = {.api = url,
@@ -158,7 +158,7 @@ void assert_error(const struct harness *h, const struct seen *s, const char *wor
     assert_string_equal(s->error, expected);
 }
 
-// Both ends of a thousand connections are in this process.
+// This process has both ends of a thousand connections.
 static void allow_many_files(void)
 {
     struct rlimit files;

@@ -22,7 +22,7 @@
 #include <cmocka.h>
 // clang-format on
 
-#define HARNESS_EXCERPT_BYTES 4096 // Of an attempt, unless the test asks for more.
+#define HARNESS_EXCERPT_BYTES 4096 // An attempt's excerpt, unless the test asks for more.
 
 struct seen {
     uint64_t ticket;

@@ -47,8 +47,8 @@ const char *scripted_target_request(const struct scripted_target *t, size_t inde
 // What the client said in its last TLS handshake.
 struct scripted_handshake {
     char server_name[256]; // "" when it named none.
-    char protocols[64];    // Of ALPN, as they came: each behind its length.
-    bool resumed;          // It went on with an earlier session.
+    char protocols[64];    // The protocols that ALPN offered: each behind its length.
+    bool resumed;          // The connection went on with an earlier session.
 };
 
 const struct scripted_handshake *scripted_target_handshake(const struct scripted_target *t);

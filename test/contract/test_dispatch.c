@@ -23,7 +23,7 @@ static struct script scripts[] = {
     {"/until-close", "HTTP/1.1 200 OK\r\n\r\nto the end", 0, SCRIPT_CLOSE},
     {"/old", "HTTP/1.0 200 OK\r\n\r\nold", 0, SCRIPT_CLOSE},
     {"/created", "HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n", 0, SCRIPT_KEEP},
-    {"/head", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n", 0, SCRIPT_KEEP}, // Of HEAD.
+    {"/head", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n", 0, SCRIPT_KEEP}, // An answer to HEAD.
     {"/no-content", "HTTP/1.1 204 No Content\r\n\r\n", 0, SCRIPT_KEEP},
     {"/moved", "HTTP/1.1 302 Found\r\nLocation: /ok\r\nContent-Length: 0\r\n\r\n", 0, SCRIPT_KEEP},
     {"/moved-oddly",
@@ -314,7 +314,7 @@ static void the_jobs_own_words_are_sent(void **state)
                                            "not \xc3\xa4 JSON");
 }
 
-// One connection and one handle carry all of them, so that nothing of one request may stick to
+// A single connection and handle carry all requests, so that nothing of one request may stick to
 // the next.
 static void every_method_is_sent_with_the_body_it_should_have(void **state)
 {
@@ -420,7 +420,7 @@ static void a_body_has_the_type_it_came_in(void **state)
     }
 }
 
-static void what_a_request_borrows_is_copied(void **state)
+static void texts_that_a_request_borrows_are_copied(void **state)
 {
     struct harness *h = *state;
     char url[64];
@@ -524,7 +524,7 @@ int main(void)
         TEST(a_body_has_the_type_it_came_in),
         TEST(the_jobs_own_host_is_sent_instead_of_the_urls),
         TEST(plain_text_shares_a_connection_whatever_is_said_of_tls),
-        TEST(what_a_request_borrows_is_copied),
+        TEST(texts_that_a_request_borrows_are_copied),
         TEST(a_large_body_is_sent_at_once),
         TEST(a_thousand_at_once_are_each_answered_once),
         TEST(an_outcome_may_send_the_next),

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // test_dispatch_answer.c: what an answer is worth that is odd, cut off or damaged.
 //
-// One rule: a head that came whole is the answer, and whatever comes after does not unsay it, but
-// the attempt says so. Before the end of the head the attempt is lost, and knows its status once
-// the status line was read. The rule is the same for every adapter.
+// One rule: a head that came whole is the answer, and whatever comes after does not change that,
+// but the attempt says so. Before the end of the head the attempt is lost, and knows its status
+// once the status line was read. The rule is the same for every adapter.
 
 #include "dispatch_harness.h"
 
@@ -85,7 +85,7 @@ static void a_connection_whose_answer_had_two_lengths_is_not_used_again(void **s
     assert_int_equal(scripted_target_connections(h->target), 3);
 }
 
-static void what_comes_behind_the_head_does_not_unsay_it(void **state)
+static void bytes_behind_the_head_do_not_change_the_answer(void **state)
 {
     static const struct {
         const char *path;
@@ -189,7 +189,7 @@ static void a_body_that_is_too_slow_is_truncated(void **state)
     assert_int_equal(scripted_target_connections(h->target), 2);
 }
 
-// Whoever gives it up is told what was known by then.
+// The owner of an attempt that is given up is told what was known by then.
 static void who_is_cancelled_while_the_body_comes_was_answered(void **state)
 {
     struct harness *h = *state;
@@ -231,7 +231,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(an_odd_head_is_a_head),
         TEST(a_connection_whose_answer_had_two_lengths_is_not_used_again),
-        TEST(what_comes_behind_the_head_does_not_unsay_it),
+        TEST(bytes_behind_the_head_do_not_change_the_answer),
         TEST(a_head_that_cannot_be_read_is_damaged),
         TEST(as_much_of_a_body_is_kept_as_the_job_says),
         TEST(a_body_beyond_the_bound_is_truncated),

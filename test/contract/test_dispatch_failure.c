@@ -146,7 +146,7 @@ static void a_name_that_does_not_resolve_is_not_sent(void **state)
     assert_int_equal(s->attempt.connect_ms, -1);
 }
 
-static void what_cannot_be_a_url_is_an_outcome_too(void **state)
+static void a_job_without_a_url_has_an_outcome_too(void **state)
 {
     static const struct {
         const char *url;
@@ -406,7 +406,7 @@ static void whole_seconds_are_told_as_seconds(void **state)
     assert_string_equal(h->seen[0].error, "timed out after 1 s");
 }
 
-static void one_that_hangs_does_not_hold_up_others(void **state)
+static void a_target_that_hangs_does_not_hold_up_others(void **state)
 {
     struct harness *h = *state;
     for (int i = 0; i < 50; i++) {
@@ -501,7 +501,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_refused_connection_is_not_sent),
         TEST(a_name_that_does_not_resolve_is_not_sent),
-        TEST(what_cannot_be_a_url_is_an_outcome_too),
+        TEST(a_job_without_a_url_has_an_outcome_too),
         TEST(a_name_server_that_hangs_stops_nobody),
         TEST(a_denied_address_is_never_connected_to),
         TEST(a_denied_port_is_never_connected_to),
@@ -513,7 +513,7 @@ int main(void)
         TEST(a_deadline_covers_the_whole_attempt),
         TEST(a_kept_connection_has_a_deadline_too),
         TEST(whole_seconds_are_told_as_seconds),
-        TEST(one_that_hangs_does_not_hold_up_others),
+        TEST(a_target_that_hangs_does_not_hold_up_others),
         TEST(a_cancelled_attempt_ends_as_far_as_it_has_come),
         TEST(cancelling_what_is_not_under_way_changes_nothing),
         TEST(closing_ends_attempts_at_every_stage_without_an_outcome),

@@ -137,7 +137,7 @@ static void an_answer_that_is_cut_leads_on_as_well(void **state)
     struct harness *h = *state;
     const struct seen *s = follow(h, "/cut", 1);
     assert_int_equal(s->attempt.http_status, 200);
-    assert_false(s->attempt.response_truncated); // This one came whole.
+    assert_false(s->attempt.response_truncated); // The last answer came whole.
 }
 
 static void the_outcome_is_that_of_the_last_answer(void **state)
@@ -171,7 +171,7 @@ static void a_loop_ends_where_the_job_says(void **state)
     assert_int_equal(scripted_target_requests(h->target), 4);
 }
 
-static void what_is_no_target_is_not_followed(void **state)
+static void a_redirect_to_no_target_is_not_followed(void **state)
 {
     const struct seen *s = follow(*state, "/to-ftp", 3);
     assert_int_equal(s->kind, OUTCOME_ANSWERED);
@@ -205,7 +205,7 @@ static void every_hop_is_judged_by_the_policy(void **state)
 // --- Lost on the way -----------------------------------------------------------------------------
 
 // The first target has had its request, so none of these is "not sent".
-static void what_fails_behind_a_redirect_is_lost(void **state)
+static void a_failure_behind_a_redirect_is_lost(void **state)
 {
     static const struct {
         const char *path;
@@ -274,9 +274,9 @@ int main(void)
         TEST(the_outcome_is_that_of_the_last_answer),
         TEST(without_redirects_nothing_is_followed),
         TEST(a_loop_ends_where_the_job_says),
-        TEST(what_is_no_target_is_not_followed),
+        TEST(a_redirect_to_no_target_is_not_followed),
         TEST(every_hop_is_judged_by_the_policy),
-        TEST(what_fails_behind_a_redirect_is_lost),
+        TEST(a_failure_behind_a_redirect_is_lost),
         TEST(all_hops_have_one_deadline),
         TEST(who_is_on_the_way_can_be_cancelled),
     };

@@ -14,7 +14,7 @@ static const struct script scripts[] = {
 
 static struct certificate valid;
 static struct certificate expired;
-static struct certificate foreign; // Of another host.
+static struct certificate foreign; // A certificate of another host.
 
 static int setup_trusted(void **state)
 {
@@ -117,7 +117,8 @@ static void a_certificate_of_another_host_is_not_sent_to(void **state)
 static void a_target_without_tls_is_not_sent_to(void **state)
 {
     struct harness *h = *state;
-    const struct seen *s = post_securely(h, 500); // It waits for the end of what is no request.
+    const struct seen *s =
+        post_securely(h, 500); // The target waits for the end of what is no request.
     assert_int_equal(s->kind, OUTCOME_NOT_SENT);
     assert_string_equal(s->error, "timed out after 500 ms in the TLS handshake with 127.0.0.1");
 }
@@ -160,7 +161,7 @@ static void an_unverified_connection_is_nobody_elses(void **state)
         assert_sent(h, (struct proof){.tls_ca = valid.pem});
         assert_refused(h, (struct proof){.tls_ca = foreign.pem}, self_signed);
     }
-    // Those who are served have kept a connection each, and each of those refused was a new one.
+    // Each job that is served has kept a connection, and each that was refused came by a new one.
     assert_int_equal(scripted_target_connections(h->target), 2 + 3 * 2);
     assert_false(scripted_target_handshake(h->target)->resumed);
 }
@@ -175,19 +176,19 @@ static void a_job_brings_the_certificate_it_trusts(void **state)
     assert_refused(h, (struct proof){.tls_ca = foreign.pem}, self_signed);
 }
 
-static void what_a_job_trusts_must_be_valid_all_the_same(void **state)
+static void a_certificate_that_a_job_trusts_must_be_valid(void **state)
 {
     assert_refused(*state, (struct proof){.tls_ca = expired.pem},
                    "TLS handshake with 127.0.0.1 failed: certificate has expired");
 }
 
-static void what_a_job_trusts_must_be_for_the_host(void **state)
+static void a_certificate_that_a_job_trusts_must_be_for_the_host(void **state)
 {
     assert_refused(*state, (struct proof){.tls_ca = foreign.pem},
                    "TLS handshake with 127.0.0.1 failed: its certificate is for another host");
 }
 
-// They were judged when the job came; somebody has edited the database since.
+// The certificates were judged when the job came; somebody has edited the database since.
 static void certificates_that_cannot_be_read_are_named(void **state)
 {
     assert_refused(*state, (struct proof){.tls_ca = "-----BEGIN CERTIFICATE-----\n"},
@@ -218,8 +219,8 @@ int main(void)
         TEST(a_job_that_wants_no_proof_gets_any_target, setup_foreign),
         TEST(an_unverified_connection_is_nobody_elses, setup_untrusted),
         TEST(a_job_brings_the_certificate_it_trusts, setup_untrusted),
-        TEST(what_a_job_trusts_must_be_valid_all_the_same, setup_expired_untrusted),
-        TEST(what_a_job_trusts_must_be_for_the_host, setup_foreign),
+        TEST(a_certificate_that_a_job_trusts_must_be_valid, setup_expired_untrusted),
+        TEST(a_certificate_that_a_job_trusts_must_be_for_the_host, setup_foreign),
         TEST(certificates_that_cannot_be_read_are_named, setup_untrusted),
         TEST(the_servers_own_are_trusted_beside_the_jobs, setup_trusted),
     };

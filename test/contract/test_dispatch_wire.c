@@ -116,7 +116,7 @@ static void a_repeatable_request_survives_a_stale_connection(void **state)
 
 // A close behind the request, on a kept connection or a fresh one, looks much the same. But the
 // target has the request, and may have done its work.
-static void what_has_arrived_is_not_sent_again(void **state)
+static void a_request_that_has_arrived_is_not_sent_again(void **state)
 {
     static const char *const paths[] = {"/close", "/reset", "/half-line"};
     struct harness *h = *state;
@@ -135,7 +135,7 @@ static void what_has_arrived_is_not_sent_again(void **state)
 
 // --- Answers that are not what they should be ----------------------------------------------------
 
-static void what_is_malformed_is_said(void **state)
+static void a_malformed_answer_is_said_to_be_so(void **state)
 {
     static const struct {
         const char *path;
@@ -227,7 +227,7 @@ static void a_herd_opens_no_more_connections_than_a_quick_target_needs(void **st
     assert_in_range(scripted_target_connections(h->target), 1, 250);
 }
 
-// It answers nothing before all of them are there.
+// The target answers nothing before all requests are there.
 static void a_slow_target_gets_a_connection_for_each_of_a_herd(void **state)
 {
     struct harness *h = *state;
@@ -253,7 +253,7 @@ static void who_waits_for_a_connection_can_be_cancelled(void **state)
     assert_int_equal(scripted_target_requests(h->target), 19);
 }
 
-// Those of one host stand in line; a kept connection to another is not theirs to wait for.
+// Attempts of one host stand in line; none of them waits for a connection to another host.
 static void a_herd_for_one_host_does_not_hold_up_another(void **state)
 {
     struct harness *h = *state;
@@ -283,7 +283,7 @@ static void a_name_is_asked_for_once_for_all_that_wait(void **state)
     assert_int_equal(scripted_names_questions(server, "one.test"), 1);
 }
 
-// One answer is good for a minute, the other, which says 0, for the second that is the least.
+// The first answer is good for a minute, the other, which says 0, for the second that is the least.
 static void a_name_is_asked_for_again_when_its_time_is_over(void **state)
 {
     struct harness *h = *state;
@@ -296,7 +296,7 @@ static void a_name_is_asked_for_again_when_its_time_is_over(void **state)
     assert_int_equal(scripted_names_questions(server, "one.test"), 1);
 }
 
-static void that_a_name_does_not_exist_is_kept_too(void **state)
+static void a_name_that_does_not_exist_is_remembered_too(void **state)
 {
     struct harness *h = *state;
     for (int i = 0; i < 2; i++) {
@@ -307,7 +307,7 @@ static void that_a_name_does_not_exist_is_kept_too(void **state)
     assert_int_equal(scripted_names_questions(server, "none.test"), 1);
 }
 
-static void this_machine_needs_no_name_server(void **state)
+static void localhost_needs_no_name_server(void **state)
 {
     struct harness *h = *state;
     assert_answered(post_to(h, "http", "localhost"));
@@ -369,7 +369,7 @@ static void an_idle_connection_gives_its_descriptor_to_a_request(void **state)
     assert_answered(s);
 }
 
-// That there is no address is remembered for a while, but not when nobody could be asked.
+// A name without an address is remembered for a while, but not when nobody could be asked.
 static void a_name_that_could_not_be_asked_for_is_asked_for_again(void **state)
 {
     struct harness *h = *state;
@@ -459,8 +459,8 @@ int main(void)
 #define TEST_TLS(name) cmocka_unit_test_setup_teardown(name, setup_tls, teardown)
     const struct CMUnitTest tests[] = {
         TEST(a_repeatable_request_survives_a_stale_connection),
-        TEST(what_has_arrived_is_not_sent_again),
-        TEST(what_is_malformed_is_said),
+        TEST(a_request_that_has_arrived_is_not_sent_again),
+        TEST(a_malformed_answer_is_said_to_be_so),
         TEST(a_connection_is_not_kept_after_bytes_that_should_not_be_there),
         TEST(no_more_connections_are_kept_than_allowed),
         TEST(an_idle_connection_is_closed_in_the_end),
@@ -471,8 +471,8 @@ int main(void)
         TEST(a_herd_for_one_host_does_not_hold_up_another),
         TEST(a_name_is_asked_for_once_for_all_that_wait),
         TEST(a_name_is_asked_for_again_when_its_time_is_over),
-        TEST(that_a_name_does_not_exist_is_kept_too),
-        TEST(this_machine_needs_no_name_server),
+        TEST(a_name_that_does_not_exist_is_remembered_too),
+        TEST(localhost_needs_no_name_server),
         TEST(an_address_that_refuses_gives_way_to_the_next),
         TEST(when_all_refuse_that_is_the_error),
         TEST(an_address_that_is_silent_does_not_hold_up_the_next),

@@ -39,7 +39,7 @@ static void a_new_store_is_empty(void **state)
 
 // --- Round trips -----------------------------------------------------------------------------
 
-// Of an authority that signs nothing. What is no certificate would not come back.
+// An authority that signs nothing. What is no certificate would not come back.
 static const char certificate[] =
     "-----BEGIN CERTIFICATE-----\n"
     "MIIBbjCCARWgAwIBAgIUAV5g7E6kbBJu2G0z6Gie8WY1okEwCgYIKoZIzj0EAwIw\n"
@@ -169,7 +169,7 @@ static void a_job_state_changes_just_that(void **state)
     store_must(x, b);
     j->runs = 3;
     j->failures = 2;
-    job_set_text(&j->paused_reason, NULL); // It is active again.
+    job_set_text(&j->paused_reason, NULL); // The job is active again.
     j->version = 8;
     j->updated_at = 21;
     j->effective_from = 22;
@@ -726,8 +726,7 @@ static void a_start_loads_jobs_and_open_executions_in_order_of_id(void **state)
     store_add_job(b, 7);
     store_add_job(b, 2);
     store_add_job(b, 30);
-    store_add_insert(b,
-                     store_execution(12, 2, STORE_T0)); // Its instant is before those of 3 and 4.
+    store_add_insert(b, store_execution(12, 2, STORE_T0)); // Due before 3 and 4.
     store_add_insert(b, store_execution(3, 7, STORE_T0 + 9000));
     store_add_insert(b, store_execution(4, 7, STORE_T0 + 8000));
     store_add_insert(b, store_finished(store_execution(5, 7, STORE_T0), EXECUTION_MISSED));

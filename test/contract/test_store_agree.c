@@ -17,7 +17,7 @@ struct plan {
     int64_t next_alert;
     int64_t ids[12 * ROUNDS]; // Executions that were committed; retention may have taken them.
     size_t id_count;
-    int64_t new_ids[64]; // Of the commit at hand.
+    int64_t new_ids[64]; // What the commit at hand inserts.
     size_t new_count;
 };
 
@@ -34,7 +34,7 @@ static bool once_in(struct plan *p, uint64_t n)
     return draw(p, n) == 0;
 }
 
-// One that was committed, or one of this commit; 0 when there is none yet.
+// An id that was committed, or is in this commit; 0 when there is none yet.
 static int64_t draw_id(struct plan *p)
 {
     size_t count = p->id_count + p->new_count;
@@ -124,7 +124,7 @@ static struct batch *draw_batch(struct plan *p, uint64_t sequence)
     return b;
 }
 
-// One to three batches in one commit, to both.
+// Commits one to three batches at once, to both stores.
 static bool commit_round(struct plan *p, struct store_fixture *a, struct store_fixture *b,
                          uint64_t round)
 {
@@ -197,7 +197,7 @@ static void both_adapters_answer_alike(void **state)
     size_t refused = 0;
     for (uint64_t seed = 1; seed <= 8; seed++)
         run_seed(seed * 0x9e3779b97f4a7c15u, &accepted, &refused);
-    // Both kinds must come often, or this shows nothing.
+    // Accepted and refused commits must both come often, or this shows nothing.
     assert_true(accepted > 200);
     assert_true(refused > 200);
 }

@@ -54,7 +54,7 @@ static int teardown(void **state)
     return 0;
 }
 
-// Of a backup in the folder of the database.
+// A backup in the folder of the database.
 struct names {
     char target[96];
     char partial[112];
@@ -218,7 +218,7 @@ static void an_overwritten_page_is_damage(void **state)
     assert_int_not_equal(access(names.partial, F_OK), 0);
 }
 
-static void what_is_no_database_is_refused(void **state)
+static void a_file_that_is_no_database_is_refused(void **state)
 {
     struct store_fixture *x = *state;
     static const struct {
@@ -411,7 +411,7 @@ int main(void)
         TEST(a_failure_before_the_last_change_of_its_job_is_not_judged),
         TEST(many_findings_of_a_kind_are_cut),
         TEST(an_overwritten_page_is_damage),
-        TEST(what_is_no_database_is_refused),
+        TEST(a_file_that_is_no_database_is_refused),
         TEST(the_ledger_is_told_job_by_job_in_order),
         TEST(an_error_of_a_callback_ends_the_walk),
         TEST(a_backup_is_the_database_of_one_moment),

@@ -174,7 +174,7 @@ static void execution_lists_filter_and_run_from_the_newest(void **state)
         {1, ANY, ANY, 0, 99, {0, 10, 11, 7, 4, 3, 1, 6}, 8},
         {2, ANY, ANY, 0, 99, {0, 9, 8, 5, 2}, 5},
         {3, ANY, ANY, 0, 99, {0}, 1},
-        {0, ANY, ANY, 10, 20, {0, 5, 4, 3, 2, 1}, 6}, // Both ends belong to it.
+        {0, ANY, ANY, 10, 20, {0, 5, 4, 3, 2, 1}, 6}, // A range includes both ends.
         {1, ANY, ANY, 20, 20, {0, 4, 3}, 3},
         {0, EXECUTION_PENDING, ANY, 0, 99, {0, 10, 11, 9}, 4},
         {0, EXECUTION_PENDING, ANY, 0, 30, {0, 11, 9}, 3},
@@ -334,7 +334,7 @@ static enum err keep_find(void *context, const struct job_found *j)
 {
     struct finds *finds = context;
     assert_non_null(j->job->schedule);
-    assert_null(j->job->headers); // They may be long, and nobody searches by them.
+    assert_null(j->job->headers); // Headers may be long, and nobody searches by them.
     assert_null(j->job->body);
     finds->ids[finds->count] = j->job->id;
     finds->list[finds->count++] = *j;
@@ -344,7 +344,7 @@ static enum err keep_find(void *context, const struct job_found *j)
 // The newest row that is due counts: of two at one instant the one that was planned later.
 static const struct {
     int now_s;
-    bool has_last[3]; // Of the jobs 1, 2, 3.
+    bool has_last[3]; // For the jobs 1, 2, 3.
     enum execution_state states[3];
     int at_s[3];
 } lasts[] = {

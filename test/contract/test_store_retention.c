@@ -66,7 +66,7 @@ static void with_no_rule_nothing_goes(void **state)
 }
 
 // Finished at T0 + 3020 at the latest: older than 2 s at T0 + 5021, and not a millisecond before.
-static void what_is_older_goes_with_all_that_belongs_to_it(void **state)
+static void older_executions_go_with_all_that_belongs_to_them(void **state)
 {
     struct store_fixture *x = *state;
     fill_finished(x, 10);
@@ -104,7 +104,7 @@ static void a_step_removes_no_more_than_it_may(void **state)
 }
 
 // Three are too old; of the seven left, two are too many.
-static void both_rules_hold_together(void **state)
+static void retention_by_age_and_by_count_hold_together(void **state)
 {
     struct store_fixture *x = *state;
     fill_finished(x, 10);
@@ -112,7 +112,7 @@ static void both_rules_hold_together(void **state)
     check_left(x, 6, 10);
 }
 
-static void what_is_not_over_stays_however_old(void **state)
+static void open_executions_stay_however_old(void **state)
 {
     struct store_fixture *x = *state;
     struct store_ids ids;
@@ -235,11 +235,11 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(with_no_rule_nothing_goes),
-        TEST(what_is_older_goes_with_all_that_belongs_to_it),
+        TEST(older_executions_go_with_all_that_belongs_to_them),
         TEST(the_oldest_beyond_the_number_go),
         TEST(a_step_removes_no_more_than_it_may),
-        TEST(both_rules_hold_together),
-        TEST(what_is_not_over_stays_however_old),
+        TEST(retention_by_age_and_by_count_hold_together),
+        TEST(open_executions_stay_however_old),
         TEST(age_counts_from_the_end),
         TEST(order_is_that_of_the_occurrences),
         TEST(alerts_about_no_execution_go_by_age),

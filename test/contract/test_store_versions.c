@@ -171,7 +171,7 @@ static void a_refused_commit_leaves_no_version(void **state)
     store_add_job(b, 2);
     edit(b, 1, STORE_T0 + HOUR)->is_active = false;
     remove_job(b, 1, STORE_T0 + 2 * HOUR);
-    remove_job(b, 1, STORE_T0 + 3 * HOUR); // It is not there any more.
+    remove_job(b, 1, STORE_T0 + 3 * HOUR); // The job is not there any more.
     assert_int_equal(store_try(x, b), ERR_CONFLICT);
     check_phases(x, 1, "a");
     check_phases(x, 2, "");

@@ -106,7 +106,7 @@ int disk__index_map(sqlite3_file *file, int piece, int bytes, int extend, void v
     return rc;
 }
 
-// Of locks that it does not hold, the others' are what is left.
+// Without the locks of this file, those of all others are left.
 static bool may_share(const struct disk_handle *h, int slot)
 {
     return !h->node->index_exclusive[slot] || h->index_exclusive[slot];

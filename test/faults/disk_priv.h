@@ -43,7 +43,7 @@ struct disk_node {
     struct disk_bytes platter;
     struct disk_change *changes; // From the platter to now, oldest first.
     bool name_on_platter;
-    bool was_deleted;         // Its deletion is not on the platter; then
+    bool was_deleted;         // The file's deletion is not on the platter; then
     struct disk_bytes before; // the file of that name which was there.
 
     unsigned handles;

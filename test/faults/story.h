@@ -19,8 +19,8 @@ struct story_turn {
     bool power_is_cut;     // After the mishap, and at the end.
     enum disk_loss loss;
     uint64_t random;
-    // Both may be NULL. They frame every call of the store, so that a test can have something else
-    // go wrong than the disk.
+    // Callbacks, each may be NULL, that frame every call of the store, so that a test can have
+    // something else go wrong than the disk.
     void (*before_call)(void);
     void (*after_call)(void);
 };

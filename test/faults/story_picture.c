@@ -12,7 +12,7 @@
 struct picture {
     char *out;
     size_t used;
-    int64_t ids[IDS_MAX]; // Of executions, for the queries about each.
+    int64_t ids[IDS_MAX]; // Executions, for the queries about each.
     struct execution_key keys[IDS_MAX];
     size_t count;
 };

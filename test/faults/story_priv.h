@@ -10,14 +10,14 @@ enum story_step_kind {
     STEP_CHANGE, // `change` is done to the store.
     STEP_READ,   // All of it is read.
     STEP_FOLD,   // The log is folded in, as if it had grown long.
-    STEP_REOPEN  // It is closed, unless this is the start, and opened again.
+    STEP_REOPEN  // The store is closed, unless this is the start, and opened again.
 };
 
 struct story_step {
     const char *name;
     enum story_step_kind kind;
     enum err (*change)(struct store *s, struct fault *f);
-    enum err expected; // Of `change`, when nothing goes wrong.
+    enum err expected; // What `change` answers when nothing goes wrong.
 };
 
 extern const struct story_step story_steps[];

@@ -56,7 +56,7 @@ static const struct failure {
 static struct {
     bool tracking;          // Sockets that are opened now are the adapter's.
     bool ours[FILES_MAX];   // By descriptor.
-    uint64_t at[FILES_MAX]; // Whose request is being sent there.
+    uint64_t at[FILES_MAX]; // The ticket whose request is being sent there.
     const struct failure *failure;
     unsigned nth;
     unsigned counted;
@@ -209,7 +209,7 @@ static void attempt(struct harness *h, const char *path, const char *body, bool 
     harness_send(h, &s);
 }
 
-// One after the other on a kept connection, then several at once.
+// Requests one after the other on a kept connection, then several at once.
 static void make_attempts(struct harness *h)
 {
     size_t first = h->seen_count;

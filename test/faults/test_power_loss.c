@@ -48,7 +48,7 @@ static void assert_nothing_lost(struct losses l, unsigned cuts_min)
     assert_int_equal(l.lost, 0);
 }
 
-static void what_is_acknowledged_does_not_wait_in_a_cache(void **state)
+static void an_acknowledged_commit_does_not_wait_in_a_cache(void **state)
 {
     (void)state;
     assert_nothing_lost(cut_at_every(DISK_ON_CHANGES, DISK_DEAD, DISK_LOSES_ALL, false), 100);
@@ -85,7 +85,7 @@ static void a_disk_that_lies_is_found_out(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_is_acknowledged_does_not_wait_in_a_cache),
+        cmocka_unit_test(an_acknowledged_commit_does_not_wait_in_a_cache),
         cmocka_unit_test(a_process_that_dies_leaves_whole_commits),
         cmocka_unit_test(sectors_that_arrive_in_any_order_are_sorted_out),
         cmocka_unit_test(after_a_full_disk_everything_is_written_again),

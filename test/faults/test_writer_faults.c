@@ -15,7 +15,7 @@
 #define ROWS 5          // In each batch,
 #define ROWS_KEPT_MAX 8 // of which so many stay.
 
-#define ROOM_BYTES 100000  // Of the small disk, which its log would fill
+#define ROOM_BYTES 100000  // Room on the small disk, which its log would fill
 #define CHANGES_OF_JOB 100 // long before so many.
 
 struct scene {
@@ -106,7 +106,7 @@ static bool put_and_wait(struct scene *x, struct batch *b)
     return is_there;
 }
 
-// One by one, so that there is time to keep house between them. True when all were confirmed.
+// Batches one by one, with time to tidy up between them. True when all were confirmed.
 static bool put_batches(struct scene *x)
 {
     for (int i = 0; i < BATCHES; i++)
@@ -156,7 +156,7 @@ static bool fail_call(uint32_t calls, uint64_t nth, enum disk_failure failure)
     return reached;
 }
 
-static void what_was_confirmed_survives_a_broken_disk(void **state)
+static void confirmed_batches_survive_a_broken_disk(void **state)
 {
     (void)state;
     uint64_t nth = 1;
@@ -165,7 +165,7 @@ static void what_was_confirmed_survives_a_broken_disk(void **state)
     assert_true(nth > 50);
 }
 
-static void what_was_confirmed_survives_a_cut_of_the_power(void **state)
+static void confirmed_batches_survive_a_cut_of_the_power(void **state)
 {
     (void)state;
     uint64_t nth = 1;
@@ -206,8 +206,8 @@ static void a_log_that_fills_the_disk_makes_room_by_itself(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_was_confirmed_survives_a_broken_disk),
-        cmocka_unit_test(what_was_confirmed_survives_a_cut_of_the_power),
+        cmocka_unit_test(confirmed_batches_survive_a_broken_disk),
+        cmocka_unit_test(confirmed_batches_survive_a_cut_of_the_power),
         cmocka_unit_test(a_full_disk_is_waited_for),
         cmocka_unit_test(a_log_that_fills_the_disk_makes_room_by_itself),
     };

@@ -21,7 +21,7 @@ struct result {
     struct response response;
     size_t used;
     size_t body_bytes;
-    uint64_t body_sum; // Of the bytes and their order.
+    uint64_t body_sum; // A sum of the bytes and their order.
     struct request_text location;
 };
 

@@ -28,7 +28,7 @@ enum manner { AT_ONCE, LATER, STATIC, STREAM };
 static struct server *server;
 static struct server_thread *thread;
 static enum manner manner;
-static struct exchange *waiting; // Its answer comes in a later turn.
+static struct exchange *waiting; // The exchange whose answer comes in a later turn.
 
 // What is left of the bytes for the naive reader, and what it has read so far.
 static const char *input;

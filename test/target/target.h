@@ -52,7 +52,7 @@ struct connection {
 };
 
 extern struct loop *target_loop;
-extern struct agenda *target_agenda; // Of connections, on the clock of mono_ms.
+extern struct agenda *target_agenda; // Connections, on the clock of mono_ms.
 
 void connections_accept(int listener);
 void connections_close(void);

@@ -30,7 +30,7 @@ struct curl_dispatch {
     char *proxy; // NULL: none.
     char *ca;    // Certificates in PEM beside those of the system's folder.
     size_t ca_bytes;
-    bool ca_only; // That folder is not trusted.
+    bool ca_only; // The system's folder of certificates is not trusted.
     dur_ms connect_ms;
     dur_ms tls_ms;
     size_t connections_max;
@@ -49,7 +49,7 @@ struct curl_dispatch {
     mono_ms timer_armed;      // What the kernel knows: at or before timer_due.
 };
 
-// One attempt. The easy handle and the buffers are used again by the next one.
+// An attempt. Its easy handle and the buffers are used again by the next one.
 struct transfer {
     struct curl_dispatch *owner;
     struct transfer *next;
@@ -60,16 +60,16 @@ struct transfer {
     struct hops *hops;      // NULL: the job follows no redirects.
     CURLcode stillborn;     // Why it could not be started.
     uint32_t excerpt_bytes; // So much of the body is kept.
-    bool fresh;             // It takes no kept connection and leaves none.
+    bool fresh;             // The attempt takes no kept connection and leaves none.
     dur_ms timeout_ms;
-    dur_ms left_ms; // Of it, when the last request was begun.
+    dur_ms left_ms; // What was left of timeout_ms when the last request was begun.
     bool https;
     wall_ms started_wall;
     mono_ms started_mono;
 
     char origin[ORIGIN_BYTES];
     struct request_parts parts;
-    struct request_text ca;   // Of the job and the server.
+    struct request_text ca;   // The certificates of the job and the server.
     struct curl_slist *lines; // Nodes that point into `parts.headers`; not libcurl's to free.
     size_t lines_capacity;
 
@@ -80,11 +80,12 @@ struct transfer {
     bool repeated;    // libcurl wanted to send it a second time, and was stopped.
     bool turned_back; // The last hop was forbidden: the answer before it is the last one.
     union address forbidden_address;
-    union address last_address;   // That a socket was opened for.
-    bool port_denied;             // The policy denies the port, and the host is a name.
-    int socket_error;             // With which the last one could not be; 0: it was.
-    struct response response;     // Its head; the body is read by libcurl.
-    struct request_text location; // Of an answer 3xx, as it came; cut at LOCATION_BYTES_MAX.
+    union address last_address; // The last address that a socket was opened for.
+    bool port_denied;           // The policy denies the port, and the host is a name.
+    int socket_error;           // With which the last one could not be; 0: it was.
+    struct response response;   // The head of the answer; libcurl reads the body.
+    struct request_text
+        location; // Where an answer 3xx leads, as it came; cut at LOCATION_BYTES_MAX.
     size_t body_bytes;
     char *excerpt; // The first excerpt_bytes of the body, as they came; NULL before the first.
     char message[CURL_ERROR_SIZE]; // libcurl's own words.
@@ -99,7 +100,7 @@ CURLcode curl__transfer_prepare(struct transfer *t, const struct send *s);
 bool curl__leads_on(const struct transfer *t);
 // Sets out for where the answer leads. False when the attempt ends here, with *code.
 bool curl__transfer_follow(struct transfer *t, CURLcode *code);
-dur_ms curl__connect_bound(const struct transfer *t); // Of everything before the request.
+dur_ms curl__connect_bound(const struct transfer *t); // Bounds everything before the request.
 void curl__transfer_trim(struct transfer *t);         // Before it goes to the idle ones.
 
 // --- trust.c

@@ -60,7 +60,7 @@ static const struct {
 // job's own lines come before them in the list, and libcurl heeds the first.
 static char no_accept[] = "Accept:";
 static char no_expect[] = "Expect:";
-static char no_content_type[] = "Content-Type:"; // Of a body of 0 bytes.
+static char no_content_type[] = "Content-Type:"; // For a body of 0 bytes.
 
 // --- What the callbacks note down ----------------------------------------------------------------
 
@@ -233,7 +233,8 @@ static CURLcode set_method(struct transfer *t, enum job_method method)
     const char *custom = method == METHOD_POST ? NULL : job_method_name(method);
     CURLcode code = curl_easy_setopt(t->easy, CURLOPT_HTTPGET, 1L); // Forgets an earlier body.
     if (!code && method == METHOD_HEAD)
-        code = curl_easy_setopt(t->easy, CURLOPT_NOBODY, 1L); // Of the answer; HTTPGET forgets it.
+        code = curl_easy_setopt(t->easy, CURLOPT_NOBODY,
+                                1L); // The answer has no body; HTTPGET forgets that.
     if (!code && t->parts.has_length) {
         code = curl_easy_setopt(t->easy, CURLOPT_POSTFIELDSIZE, (long)t->parts.body.count);
         if (!code)

@@ -11,7 +11,7 @@
 
 #define CALLS_SPARE_MAX 4096
 #define EXCERPTS_SPARE_MAX 256
-#define EXCERPT_BYTES_USUAL 4096 // Of those that are used again.
+#define EXCERPT_BYTES_USUAL 4096 // Excerpt buffers that are used again.
 #define CONNECT_MS_DEFAULT 5000
 #define TLS_MS_DEFAULT 5000
 #define CONNECTIONS_MAX_DEFAULT 4096

@@ -76,7 +76,7 @@ void call__trouble(struct call *c, enum trouble t)
     call__end(c, END_TROUBLE);
 }
 
-// The head has told how the target judged the request; a body that is cut does not unsay it.
+// The head has told how the target judged the request; a body that is cut does not change that.
 static void answer_cut(struct call *c)
 {
     c->response.reusable = false;

@@ -58,7 +58,7 @@ static struct target *target_new(const struct call *c, const struct url *u, cons
 }
 
 // What must be the same for two requests to share a connection: plain text, TLS by the server's own
-// certificates or the job's too, or TLS with whoever answers; and host and port.
+// certificates or the job's too, or TLS without any proof; and host and port.
 static void write_key(const struct call *c, const struct url *u, const char *origin,
                       char out[static TARGET_ORIGIN + ORIGIN_BYTES])
 {
@@ -166,7 +166,7 @@ void pool__put(struct connection *n)
     t->idle_count++;
     TAILQ_INSERT_TAIL(&p->idle, n, age);
     p->idle_count++;
-    if (!deadline__is_set(&p->sweep)) // It may come too early; then it is set again.
+    if (!deadline__is_set(&p->sweep)) // The sweep may come too early; then it is set again.
         deadline__set(&w->deadlines, &p->sweep, now + IDLE_MS);
     if (p->idle_count > p->idle_max)
         pool__drop_oldest(w);

@@ -106,8 +106,8 @@ static void name_used(struct resolver *r, struct name *n)
     TAILQ_INSERT_TAIL(&r->by_age, n, age);
 }
 
-// That a name has no address is worth less than that it has some, and worth nothing where this
-// machine lacked the means to ask.
+// An answer that a name has no address is kept for less long than its addresses, and not at all
+// where this machine lacked the means to ask.
 static int64_t kept_s(const struct addresses *a, int64_t ttl_s)
 {
     if (a->count > 0)
@@ -122,7 +122,7 @@ static void name_learnt(void *context, const struct addresses *a, int64_t ttl_s)
     n->until = clock_mono_ms() + kept_s(a, ttl_s) * 1000;
     n->asked = false;
     TAILQ_INSERT_TAIL(&n->owner->by_age, n, age);
-    // One who waited may forget others who wait, or ask for more; it is all in the list.
+    // A caller that is told may forget others who wait, or ask for more: the list knows of all.
     for (struct question *q; (q = TAILQ_FIRST(&n->waiting));) {
         TAILQ_REMOVE(&n->waiting, q, link);
         q->name = NULL;

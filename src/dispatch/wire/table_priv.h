@@ -23,7 +23,7 @@ struct table {
 void table__fini(struct table *t); // The entries stay their owners'.
 
 struct table_entry *table__find(const struct table *t, const char *key); // May be NULL.
-void table__add(struct table *t, struct table_entry *e);                 // Its key must be new.
+void table__add(struct table *t, struct table_entry *e);                 // The key must be new.
 void table__remove(struct table *t, struct table_entry *e);
 
 #endif

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // tls.c: OpenSSL on our sockets: who is trusted, the handshake, sessions that are resumed.
 //
-// A session is kept per target, the one given last; it makes the next handshake half as dear. Only
+// A session is kept per target, the one given last; it halves the cost of the next handshake. Only
 // HTTP/1.1 is offered, and a target that is not who it should be is never sent a byte of a request.
 
 #include "dispatch/wire/wire_priv.h"
@@ -23,7 +23,7 @@ static int session_given(SSL *ssl, SSL_SESSION *session)
     struct connection *n = SSL_get_app_data(ssl);
     SSL_SESSION_free(n->target->session);
     n->target->session = session;
-    return 1; // It is ours now.
+    return 1; // The session is ours now.
 }
 
 // OpenSSL calls this when the target has shown its certificates.

@@ -55,7 +55,7 @@ struct pool {
     struct table targets;
     struct target_list unused; // No call and no connection needs them; the oldest first.
     size_t unused_count;
-    struct connection_list idle; // Of all targets, the longest idle first.
+    struct connection_list idle; // Idle connections to all targets, the longest idle first.
     size_t idle_count;
     size_t idle_max;
     struct deadline sweep; // When the first of them has waited long enough.
@@ -95,8 +95,8 @@ struct wire {
     struct loop_source soon; // Always readable: has the loop call back in its next turn.
     bool is_soon;            // Whether the loop looks at it.
 
-    struct request_parts parts;   // Of the request being composed.
-    char received[RECEIVE_BYTES]; // Of the connection being read.
+    struct request_parts parts;   // Parts of the request being composed.
+    char received[RECEIVE_BYTES]; // What was read of the connection at hand.
 };
 
 // The certificates of one tls_ca. Calls and targets use it; it goes with the last of them.
@@ -124,10 +124,10 @@ struct target {
     bool is_address;
     uint16_t port;
     char host[URL_HOST_BYTES_MAX + 1];
-    char key[TARGET_ORIGIN + ORIGIN_BYTES]; // Of the table.
+    char key[TARGET_ORIGIN + ORIGIN_BYTES]; // The key in the table.
 };
 
-// One socket. It is a racer of a dial, carries a call, or is idle in the pool; `source.ready` is
+// A socket: a racer of a dial, carries a call, or is idle in the pool; `source.ready` is
 // the function of the one who has it.
 struct connection {
     struct loop_source source;
@@ -148,7 +148,7 @@ struct dial {
     size_t next;
     struct connection_list racers;
     struct deadline patience;       // When the next address is tried beside the last.
-    int error;                      // Of the last one that failed.
+    int error;                      // Why the last racer failed.
     const union address *forbidden; // The last one that the policy denies; NULL: none so far.
 };
 
@@ -166,7 +166,7 @@ struct call {
     TAILQ_ENTRY(call) link; // In one of the lists of struct wire.
     struct wire *owner;
     struct target *target;   // NULL: the URL was none.
-    struct trust *trust;     // Of the job's tls_ca, or NULL.
+    struct trust *trust;     // What the job's tls_ca vouches for, or NULL.
     TAILQ_ENTRY(call) place; // In target.line.
     bool in_line;
     struct connection *connection;
@@ -179,20 +179,21 @@ struct call {
     dur_ms timeout_ms;
     bool repeatable;
     bool tls_verify;
-    bool fresh;             // It takes no kept connection and leaves none.
+    bool fresh;             // The attempt takes no kept connection and leaves none.
     uint32_t excerpt_bytes; // So much of the body is kept.
     bool to_head;           // The request is HEAD: its answer has no body.
     bool kept;              // The connection has carried other requests.
     bool sent;              // The first byte was given to the kernel.
     bool write_failed;      // The target takes no more; it may have answered.
     bool whole;             // The answer was read to its end.
-    bool damaged;           // It cannot be read any further.
+    bool damaged;           // The answer cannot be read any further.
     bool turned_back;       // The last hop was forbidden: the answer before it is the last one.
     enum stage stage;
     struct request_text request;
     size_t written;
     struct response response;
-    struct request_text location; // Of an answer 3xx, as it came; cut at LOCATION_BYTES_MAX.
+    struct request_text
+        location; // Where an answer 3xx leads, as it came; cut at LOCATION_BYTES_MAX.
     size_t body_bytes;
     struct excerpt *excerpt; // NULL before the first byte of the body.
 
@@ -231,14 +232,15 @@ struct call *call__new(struct wire *w);
 void call__free(struct call *c);
 // Prepares and starts the attempt. It may end inside the call.
 void call__start(struct call *c, const struct send *s);
-// Its turn has come: it gets a kept connection, or else a fresh one. It may end inside the call.
+// The call's turn has come: it gets a kept connection, or else a fresh one, and may end inside.
 void call__connect(struct call *c);
 void call__end(struct call *c, enum ending ending);
 void call__trouble(struct call *c, enum trouble t); // The same for END_TROUBLE.
 void call__cancel(struct call *c);                  // Nobody waits for it any more.
 // A request of the attempt, which may have been redirected. It may end inside the call.
 void call__set_out(struct call *c, const struct request *r);
-void call__let_go(struct call *c, bool reusable); // Of its connection, if it has one.
+void call__let_go(struct call *c,
+                  bool reusable); // Gives up the call's connection, if there is one.
 // From dial.c: the addresses are known; a socket is connected (and now the call's); none is.
 void call__resolved(struct call *c);
 void call__connected(struct call *c, struct connection *n);

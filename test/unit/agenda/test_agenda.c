@@ -42,7 +42,7 @@ static void an_empty_agenda_is_never_due(void **state)
     assert_null(agenda_pop(a, INT64_MAX));
     assert_true(agenda_next(a) == AGENDA_NEVER);
     assert_int_equal(agenda_count(a), 0);
-    agenda_remove(a, &i.node); // It is not there: nothing happens.
+    agenda_remove(a, &i.node); // The node is not there: nothing happens.
     agenda_free(a);
     agenda_free(NULL);
 }
@@ -97,7 +97,7 @@ static void a_node_has_one_entry_and_moves(void **state)
     agenda_free(a);
 }
 
-static void what_is_removed_does_not_leave(void **state)
+static void a_removed_node_does_not_leave_the_agenda(void **state)
 {
     (void)state;
     struct agenda *a = agenda_new();
@@ -189,7 +189,7 @@ int main(void)
         cmocka_unit_test(nothing_leaves_before_its_time),
         cmocka_unit_test(ties_leave_in_order),
         cmocka_unit_test(a_node_has_one_entry_and_moves),
-        cmocka_unit_test(what_is_removed_does_not_leave),
+        cmocka_unit_test(a_removed_node_does_not_leave_the_agenda),
         cmocka_unit_test(random_operations_agree_with_a_list),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

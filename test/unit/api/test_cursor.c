@@ -13,7 +13,7 @@ static const struct cursor positions[] = {
     {0, 0}, {0, 1}, {1893456000000, 42}, {INT64_MAX, INT64_MAX}, {INT64_MIN, -1},
 };
 
-static void what_was_written_is_read(void **state)
+static void a_cursor_that_was_written_is_read(void **state)
 {
     (void)state;
     for (size_t i = 0; i < COUNT_OF(positions); i++) {
@@ -68,7 +68,7 @@ static void other_text_is_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_was_written_is_read),
+        cmocka_unit_test(a_cursor_that_was_written_is_read),
         cmocka_unit_test(a_cursor_of_another_list_is_refused),
         cmocka_unit_test(a_changed_cursor_is_refused),
         cmocka_unit_test(other_text_is_refused),

@@ -174,7 +174,7 @@ struct verdict {
     unsigned status;
     unsigned heads;
     unsigned requests;
-    size_t body_bytes; // Of all requests.
+    size_t body_bytes; // Body bytes of all requests.
 };
 
 // Notes what the guard says about a piece. The piece is an allocation of its own, so that a

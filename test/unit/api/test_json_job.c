@@ -56,7 +56,7 @@ static void every_member_comes_back_as_it_was_given(void **state)
 }
 
 // An export holds what makes the same job elsewhere, and nothing that only this server knows.
-static void what_is_exported_makes_the_same_job(void **state)
+static void an_exported_job_makes_the_same_job(void **state)
 {
     (void)state;
     struct problem p = {0};
@@ -76,7 +76,7 @@ static void what_is_exported_makes_the_same_job(void **state)
 }
 
 // A client may PUT what it got: the job is then as before, member by member.
-static void what_was_got_can_be_put(void **state)
+static void a_job_that_was_got_can_be_put(void **state)
 {
     (void)state;
     struct problem p = {0};
@@ -138,7 +138,8 @@ static void runs_that_nobody_counts_are_null(void **state)
 
 static const struct {
     const char *name;
-    unsigned status; // Of a PUT with another value than the job's; 0: it is passed over.
+    unsigned status; // What a PUT with another value than the job's is answered; 0: the value is
+                     // passed over.
 } read_only[] = {
     {"id", 400},         {"jobId", 400},        {"created_at", 400},
     {"version", 412},                     // Somebody has changed the job since it was read.
@@ -147,7 +148,7 @@ static const struct {
     {"next_runs", 0},    {"last_execution", 0},
 };
 
-static void what_only_the_server_sets_is_refused_or_must_be_as_it_is(void **state)
+static void members_of_the_server_are_refused_or_must_be_as_they_are(void **state)
 {
     (void)state;
     for (size_t i = 0; i < COUNT_OF(read_only); i++) {
@@ -189,7 +190,7 @@ static const struct {
     {"{\"paused_until\":7}", "/paused_until"},
 };
 
-static void what_is_wrong_is_named(void **state)
+static void a_wrong_member_is_named(void **state)
 {
     (void)state;
     for (size_t i = 0; i < COUNT_OF(wrong); i++) {
@@ -355,12 +356,12 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_member_comes_back_as_it_was_given),
-        cmocka_unit_test(what_is_exported_makes_the_same_job),
-        cmocka_unit_test(what_was_got_can_be_put),
+        cmocka_unit_test(an_exported_job_makes_the_same_job),
+        cmocka_unit_test(a_job_that_was_got_can_be_put),
         cmocka_unit_test(null_sets_the_default),
         cmocka_unit_test(runs_that_nobody_counts_are_null),
-        cmocka_unit_test(what_only_the_server_sets_is_refused_or_must_be_as_it_is),
-        cmocka_unit_test(what_is_wrong_is_named),
+        cmocka_unit_test(members_of_the_server_are_refused_or_must_be_as_they_are),
+        cmocka_unit_test(a_wrong_member_is_named),
         cmocka_unit_test(an_unknown_field_is_told_the_one_that_is_meant),
         cmocka_unit_test(an_unknown_word_is_told_the_known_ones),
         cmocka_unit_test(more_headers_than_a_job_may_have_are_not_even_looked_at),

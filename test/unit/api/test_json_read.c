@@ -15,7 +15,7 @@ static const struct {
     const char *name;
     const char *text;
     size_t bytes;
-    const char *type; // Of the problem; NULL: it is read.
+    const char *type; // The problem's type; NULL: the text is read.
 } cases[] = {
     {"object", BYTES("{\"a\":[1,2.5,\"x\",null,true]}"), NULL},
     {"white space around", BYTES(" \t\r\n{} \n"), NULL},

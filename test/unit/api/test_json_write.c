@@ -75,7 +75,7 @@ static void a_missed_range_says_how_far_it_goes(void **state)
     assert_string_equal(json_string_value(json_object_get(json, "missed_to")),
                         "2030-01-01T01:00:00.000Z");
     assert_int_equal(json_integer_value(json_object_get(json, "missed_count")), 61);
-    assert_true(json_is_null(json_object_get(json, "duration"))); // It never ran.
+    assert_true(json_is_null(json_object_get(json, "duration"))); // The execution never ran.
     json_decref(json);
 }
 

@@ -34,7 +34,8 @@ static void addresses_of_one_network_are_one_host(void **state)
     } cases[] = {
         {"192.0.2.1", "192.0.2.1", true},
         {"192.0.2.1", "192.0.2.2", false},
-        {"2001:db8:1:2::1", "2001:db8:1:2:ffff:ffff:ffff:ffff", true}, // One client's network.
+        {"2001:db8:1:2::1", "2001:db8:1:2:ffff:ffff:ffff:ffff",
+         true}, // The network of a single client.
         {"2001:db8:1:2::1", "2001:db8:1:3::1", false},
         {"::ffff:192.0.2.1", "192.0.2.1", true}, // Two spellings.
         {"::ffff:192.0.2.1", "::ffff:192.0.2.2", false},

@@ -26,7 +26,7 @@
 
 static const char *const reserved[] = {"/vital", NULL};
 
-// One thread, so that it is known which connections share one.
+// A single thread, so that it is known which connections share it.
 static struct server *open_small(struct server_options o, server_handler *handler)
 {
     o.threads = 1;
@@ -121,7 +121,7 @@ static void the_reserve_goes_round(void **state)
     server_close(s);
 }
 
-// One address has taken all that an address may have; others are served as ever.
+// An address has taken all that it may have; others are served as ever.
 static void one_address_does_not_take_the_seats_of_others(void **state)
 {
     (void)state;

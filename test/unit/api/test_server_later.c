@@ -164,7 +164,7 @@ static void many_pipelined_requests_keep_their_order(void **state)
                  i);
         raw_say(&client, text);
     }
-    raw_say(&client, "GET / HTTP/1.1\r\n\r\n"); // It lacks a Host.
+    raw_say(&client, "GET / HTTP/1.1\r\n\r\n"); // A request without Host.
     for (int i = 0; i < PIPELINED; i++) {
         answer_with_target(take_last(&shelf, 1));
         assert_true(raw_receive(&client, &a));
@@ -238,7 +238,7 @@ static void clients_may_leave_while_they_wait(void **state)
         raw_close(&client);
         answer_with_target(x);
     }
-    raw_open(&client, server_port(s)); // It still serves.
+    raw_open(&client, server_port(s)); // The server still serves.
     raw_say(&client, GET);
     answer_with_target(take_last(&shelf, 1));
     assert_true(raw_receive(&client, &a));

@@ -111,7 +111,7 @@ static void a_server_has_the_names_that_cannot_lead_elsewhere_and_those_it_was_g
     }
 }
 
-static void what_is_no_name_is_refused_by_name(void **state)
+static void a_host_that_is_no_name_is_refused_by_name(void **state)
 {
     (void)state;
     static const char *const bad[] = {"http://a.example", "a.example/x", "*.example", "a:b", "::1"};
@@ -144,7 +144,7 @@ int main(void)
         cmocka_unit_test(names_are_read_as_headers_give_them),
         cmocka_unit_test(the_longest_name_fits),
         cmocka_unit_test(a_server_has_the_names_that_cannot_lead_elsewhere_and_those_it_was_given),
-        cmocka_unit_test(what_is_no_name_is_refused_by_name),
+        cmocka_unit_test(a_host_that_is_no_name_is_refused_by_name),
         cmocka_unit_test(there_is_room_for_so_many_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -21,7 +21,7 @@ static void with_enough_descriptors_nothing_is_lowered(void **state)
     assert_int_equal(d.attempts, 16384);
 }
 
-static void what_is_given_out_never_exceeds_the_limit(void **state)
+static void descriptors_given_out_never_exceed_the_limit(void **state)
 {
     (void)state;
     static const uint64_t connections[] = {16, 100, 2048, 100000};
@@ -44,14 +44,14 @@ static void what_is_given_out_never_exceeds_the_limit(void **state)
 }
 
 // Which of the two is lowered depends on what each wants.
-static void what_one_does_not_want_the_other_may_have(void **state)
+static void descriptors_that_targets_do_not_want_clients_may_have(void **state)
 {
     (void)state;
     static const struct {
         uint64_t limit, connections, attempts, connections_given, attempts_given;
     } cases[] = {
         {4096, 2048, 16384, 883, 3027}, // A quarter and three quarters.
-        {4096, 2048, 500, 2048, 500},   // Both have what they want.
+        {4096, 2048, 500, 2048, 500},   // Clients and targets have what they want.
         {2000, 2048, 500, 1312, 500},   // The clients get what the attempts leave.
         {2000, 100, 16384, 100, 1824},  // And the other way round.
     };
@@ -78,8 +78,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(with_enough_descriptors_nothing_is_lowered),
-        cmocka_unit_test(what_is_given_out_never_exceeds_the_limit),
-        cmocka_unit_test(what_one_does_not_want_the_other_may_have),
+        cmocka_unit_test(descriptors_given_out_never_exceed_the_limit),
+        cmocka_unit_test(descriptors_that_targets_do_not_want_clients_may_have),
         cmocka_unit_test(too_few_descriptors_are_refused_with_the_number),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

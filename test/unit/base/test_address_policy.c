@@ -30,7 +30,7 @@ static const struct {
     {"::ffff:0:8.8.8.8", "public"},
     {"64:ff9b:1::169.254.169.254", "link-local"}, // NAT64 of a network.
     {"64:ff9b:1::8.8.8.8", "public"},
-    {"64:ff9b:1:2::808:808", "special"}, // One that cannot be read.
+    {"64:ff9b:1:2::808:808", "special"}, // An address that cannot be read.
     {"168.63.129.16", "link-local"},
     {"168.63.129.17", "public"},
     {"fd20:ce::254", "link-local"},
@@ -126,7 +126,7 @@ static const struct {
     {"0.0.0.0/0", "", "2606:4700::1", true},
 };
 
-static void what_is_allowed_goes_before_what_is_denied(void **state)
+static void an_allowed_network_goes_before_a_denied_one(void **state)
 {
     (void)state;
     for (size_t i = 0; i < COUNT_OF(judged); i++) {
@@ -201,7 +201,7 @@ static void ports_are_denied_whatever_the_address(void **state)
     assert_non_null(strstr(f.text, "deny_ports: \"smtp\" is neither a port"));
 }
 
-static void what_is_no_internet_address_is_denied(void **state)
+static void an_address_that_is_not_of_the_internet_is_denied(void **state)
 {
     (void)state;
     struct address_policy p;
@@ -297,11 +297,11 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_address_has_its_class),
-        cmocka_unit_test(what_is_allowed_goes_before_what_is_denied),
+        cmocka_unit_test(an_allowed_network_goes_before_a_denied_one),
         cmocka_unit_test(guarded_means_more_for_a_server_that_others_reach),
         cmocka_unit_test(an_allowed_class_opens_no_other_class),
         cmocka_unit_test(ports_are_denied_whatever_the_address),
-        cmocka_unit_test(what_is_no_internet_address_is_denied),
+        cmocka_unit_test(an_address_that_is_not_of_the_internet_is_denied),
         cmocka_unit_test(the_program_itself_is_no_target),
         cmocka_unit_test(a_malformed_list_is_named),
         cmocka_unit_test(a_list_has_an_end),

@@ -18,7 +18,7 @@
 FRUIT_ROW(ENUM_DECLARE, ENUM_DECLARE_VALUE)
 FRUIT_ROW(ENUM_DEFINE, ENUM_DEFINE_VALUE)
 
-static void each_value_is_found_by_its_word(void **state)
+static void each_enum_value_is_found_by_its_word(void **state)
 {
     (void)state;
     assert_int_equal(FRUITS, 3);
@@ -52,7 +52,7 @@ static void a_list_of_words_reads_like_a_sentence_and_is_cut_where_room_ends(voi
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(each_value_is_found_by_its_word),
+        cmocka_unit_test(each_enum_value_is_found_by_its_word),
         cmocka_unit_test(an_unknown_word_leaves_the_value_alone),
         cmocka_unit_test(a_list_of_words_reads_like_a_sentence_and_is_cut_where_room_ends),
     };

@@ -151,7 +151,7 @@ static void headers_are_bounded_in_number_and_bytes(void **state)
     memset(lines, 'a', sizeof lines - 1);
     lines[1] = ':';
     assert_int_equal(header_check_lines(lines, NULL), ERR_LIMIT);
-    lines[HEADER_LINES_BYTES_MAX] = '\0'; // One line, whose value is too long.
+    lines[HEADER_LINES_BYTES_MAX] = '\0'; // A line whose value is too long.
     assert_int_equal(header_check_lines(lines, NULL), ERR_LIMIT);
     lines[HEADER_VALUE_BYTES_MAX + 2] = '\0';
     assert_int_equal(header_check_lines(lines, NULL), ERR_OK);

@@ -19,7 +19,7 @@
 // clang-format on
 
 #define SENDERS 4
-#define LETTERS 20000 // Of each sender.
+#define LETTERS 20000 // Letters of each sender.
 
 struct letter {
     struct mail mail;

@@ -40,7 +40,7 @@ static const struct {
     {"example.com", ""},
 };
 
-static void one_server_has_one_key(void **state)
+static void a_server_has_one_key_however_it_is_written(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -69,7 +69,7 @@ static void a_host_that_does_not_fit_has_no_key(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(one_server_has_one_key),
+        cmocka_unit_test(a_server_has_one_key_however_it_is_written),
         cmocka_unit_test(a_host_that_does_not_fit_has_no_key),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -44,7 +44,7 @@ static void a_list_is_read(void **state)
     }
 }
 
-static void what_is_no_port_is_refused(void **state)
+static void a_number_that_is_no_port_is_refused(void **state)
 {
     (void)state;
     static const char *const bad[] = {"0",    "65536", "70000",   "999999", "-1",    "80-",
@@ -89,7 +89,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_list_is_read),
-        cmocka_unit_test(what_is_no_port_is_refused),
+        cmocka_unit_test(a_number_that_is_no_port_is_refused),
         cmocka_unit_test(unsafe_ports_are_those_where_no_http_is_expected),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

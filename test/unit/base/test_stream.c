@@ -40,7 +40,7 @@ static void nothing_written_is_an_empty_text(void **state)
 }
 
 // A list that is written until it is too long asks again and again.
-static void it_tells_how_much_was_written(void **state)
+static void a_stream_tells_how_much_was_written(void **state)
 {
     (void)state;
     char *text;
@@ -64,7 +64,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_text_is_found_as_it_was_written),
         cmocka_unit_test(nothing_written_is_an_empty_text),
-        cmocka_unit_test(it_tells_how_much_was_written),
+        cmocka_unit_test(a_stream_tells_how_much_was_written),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

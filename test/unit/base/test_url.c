@@ -202,7 +202,7 @@ static void names_and_their_parts_have_the_lengths_of_dns(void **state)
     }
 }
 
-static void what_a_client_means_is_percent_encoded(void **state)
+static void characters_that_a_client_means_are_percent_encoded(void **state)
 {
     (void)state;
     static const char *const cases[][2] = {
@@ -222,7 +222,7 @@ static void what_a_client_means_is_percent_encoded(void **state)
     }
 }
 
-static void what_is_no_url_even_when_encoded_is_refused_with_the_place(void **state)
+static void a_text_that_is_no_url_even_when_encoded_is_refused_with_the_place(void **state)
 {
     (void)state;
     static const char *const cases[][2] = {
@@ -270,8 +270,8 @@ int main(void)
         cmocka_unit_test(a_bad_url_is_refused_with_a_reason),
         cmocka_unit_test(the_origin_of_a_good_url_is_its_host_and_port),
         cmocka_unit_test(a_url_has_8000_bytes_at_most),
-        cmocka_unit_test(what_a_client_means_is_percent_encoded),
-        cmocka_unit_test(what_is_no_url_even_when_encoded_is_refused_with_the_place),
+        cmocka_unit_test(characters_that_a_client_means_are_percent_encoded),
+        cmocka_unit_test(a_text_that_is_no_url_even_when_encoded_is_refused_with_the_place),
         cmocka_unit_test(an_encoded_url_has_8000_bytes_at_most),
         cmocka_unit_test(names_and_their_parts_have_the_lengths_of_dns),
     };

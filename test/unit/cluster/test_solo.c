@@ -135,7 +135,7 @@ static void a_lock_of_flock_keeps_nobody_out(void **state)
     assert_int_equal(status, 0);
 }
 
-static void what_is_written_in_the_file_names_nobody(void **state)
+static void text_in_the_lock_file_names_nobody(void **state)
 {
     const struct place *p = *state;
     struct fault f = {0};
@@ -156,7 +156,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_lock_file_is_its_owners_alone, make_place,
                                         remove_place),
         cmocka_unit_test_setup_teardown(a_lock_of_flock_keeps_nobody_out, make_place, remove_place),
-        cmocka_unit_test_setup_teardown(what_is_written_in_the_file_names_nobody, make_place,
+        cmocka_unit_test_setup_teardown(text_in_the_lock_file_names_nobody, make_place,
                                         remove_place),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -329,7 +329,7 @@ void rig_tick(struct rig *r)
     int turns = 0;
     do {
         rig_step(r, &(struct event){.kind = EVENT_TICK});
-        assert_true(++turns < 10000); // It asks to be woken now, again and again.
+        assert_true(++turns < 10000); // The core asks to be woken now, again and again.
     } while (is_awake(r));
 }
 

@@ -52,12 +52,12 @@ struct sent {
 
 struct rig {
     struct core_limits limits;
-    job_id edited;       // Its row cannot be used when the next core is started.
+    job_id edited;       // The job whose row cannot be used when the next core is started.
     const char *damaged; // What is then wrong with the rows of executions; NULL: nothing.
     struct core *core;
     struct now now;
     struct actions out;
-    uint64_t sequence; // Of the open batch.
+    uint64_t sequence; // The sequence of the open batch.
     struct batch *durable[RIG_BATCHES_MAX];
     size_t durable_count;
     struct sent sends[RIG_SENDS_MAX];
@@ -76,9 +76,9 @@ struct rig *rig_started(void);
 
 void rig_step(struct rig *r, const struct event *e); // At the rig's time, whatever it is.
 void rig_start(struct rig *r);                       // Loads what is durable, then EVENT_START.
-void rig_pass(struct rig *r, dur_ms d);              // Both clocks go on; the core is told nothing.
-void rig_tick(struct rig *r);                        // Until there is nothing more to do now.
-void rig_record(struct rig *r); // The open batch becomes durable, and its consequences.
+void rig_pass(struct rig *r, dur_ms d); // Time passes on both clocks; the core is told nothing.
+void rig_tick(struct rig *r);           // Until there is nothing more to do now.
+void rig_record(struct rig *r);         // The open batch becomes durable, and its consequences.
 // Lets time pass, ticking whenever the core asked for it and recording after each tick.
 void rig_run(struct rig *r, dur_ms d);
 
@@ -122,6 +122,6 @@ size_t rig_rows(const struct rig *r, job_id job); // Rows of the job, durable or
 size_t rig_alerts(const struct rig *r, job_id job, enum alert_kind kind);
 // How many changes of this kind there are in all batches, the open one included.
 size_t rig_changes(const struct rig *r, enum change_kind kind);
-size_t rig_updates(const struct rig *r, job_id job, wall_ms at); // Of one row.
+size_t rig_updates(const struct rig *r, job_id job, wall_ms at); // Updates of a row.
 
 #endif

@@ -201,12 +201,12 @@ static void a_dead_host_takes_no_room_from_others(void **state)
     rig_free(r);
 }
 
-static void what_finds_no_room_is_missed_with_an_alert_that_says_so(void **state)
+static void an_execution_that_finds_no_room_is_missed_with_an_alert_that_says_so(void **state)
 {
     (void)state;
     struct rig *r = rig_of(20);
     job_id id = create(r, "* * * * * *", DEAD);
-    rig_run(r, 30 * SECOND); // It hangs: nobody answers, nobody refuses.
+    rig_run(r, 30 * SECOND); // The host hangs: nobody answers, nobody refuses.
     assert_true(core_status(r->core).open <= 10);
     assert_state(r, id, T0 + 9 * SECOND, RUNNING);
     for (int s = 10; s <= 30; s++) {
@@ -215,7 +215,8 @@ static void what_finds_no_room_is_missed_with_an_alert_that_says_so(void **state
         assert_int_equal(e.missed_count, 1);
         assert_string_equal(e.reason, "no room: too many executions are open at its host");
     }
-    assert_int_equal(rig_alerts(r, id, ALERT_MISSED), rig_rows(r, id) - 9 - 1); // One is to come.
+    assert_int_equal(rig_alerts(r, id, ALERT_MISSED),
+                     rig_rows(r, id) - 9 - 1); // The last row is to come.
     assert_int_equal(rig_trigger(r, id, NULL), ERR_LIMIT);
     rig_free(r);
 }
@@ -271,7 +272,7 @@ static void catch_up_of_a_dead_host_does_not_hold_up_others(void **state)
 // --- A job that moves ---
 
 // Who corrects the URL of a job need not wait for the dead host that it no longer calls.
-static void what_waits_follows_its_job_to_another_host(void **state)
+static void a_waiting_execution_follows_its_job_to_another_host(void **state)
 {
     (void)state;
     struct rig *r = rig_of(1000);
@@ -296,7 +297,7 @@ static void what_waits_follows_its_job_to_another_host(void **state)
     rig_free(r);
 }
 
-// It has its place at the old host, and its claim is on its way to the disk.
+// The execution has its place at the old host, and its claim is on its way to the disk.
 static void a_claimed_one_follows_its_job_too(void **state)
 {
     (void)state;
@@ -347,11 +348,11 @@ int main(void)
         cmocka_unit_test(a_host_that_answers_now_and_then_is_one_outage),
         cmocka_unit_test(an_outage_ends_with_the_last_job_that_calls_there),
         cmocka_unit_test(a_dead_host_takes_no_room_from_others),
-        cmocka_unit_test(what_finds_no_room_is_missed_with_an_alert_that_says_so),
+        cmocka_unit_test(an_execution_that_finds_no_room_is_missed_with_an_alert_that_says_so),
         cmocka_unit_test(the_room_that_a_crash_leaves_is_the_same),
         cmocka_unit_test(catch_up_waits_for_room_at_a_host_that_is_well),
         cmocka_unit_test(catch_up_of_a_dead_host_does_not_hold_up_others),
-        cmocka_unit_test(what_waits_follows_its_job_to_another_host),
+        cmocka_unit_test(a_waiting_execution_follows_its_job_to_another_host),
         cmocka_unit_test(a_claimed_one_follows_its_job_too),
         cmocka_unit_test(a_host_that_redirects_to_a_dead_one_is_not_down),
     };

@@ -133,7 +133,7 @@ static void a_change_after_a_start_in_a_hold_spares_the_last_row(void **state)
 
 // A 410 ends the version that had taken the row back, and begins behind it: the row is not what
 // the version after the pause owes.
-static void what_an_edit_took_back_stays_so_after_a_410(void **state)
+static void an_occurrence_that_an_edit_took_back_stays_so_after_a_410(void **state)
 {
     (void)state;
     struct rig *r = rig_started();
@@ -175,7 +175,7 @@ static void a_large_step_back_begins_a_new_series(void **state)
     rig_free(r);
 }
 
-// Its only row is given up, but not its only instant.
+// The job's only row is given up, but not its only instant.
 static void one_instant_that_comes_again_is_not_forgotten(void **state)
 {
     (void)state;
@@ -218,7 +218,7 @@ static void a_correction_spares_what_lies_behind_it(void **state)
 
 // What had been begun under the clock that was ahead stays owed, also after a crash, and by the
 // version of the job that began it.
-static void what_was_begun_before_a_correction_goes_on_after_a_crash(void **state)
+static void an_execution_begun_before_a_correction_goes_on_after_a_crash(void **state)
 {
     (void)state;
     struct rig *r = rig_started();
@@ -255,7 +255,7 @@ static void a_trigger_does_not_wait_for_the_clock(void **state)
     rig_free(r);
 }
 
-static void what_was_on_the_wire_of_a_paused_job_is_not_sent_again(void **state)
+static void a_request_on_the_wire_of_a_paused_job_is_not_sent_again(void **state)
 {
     (void)state;
     struct rig *r = rig_started();
@@ -314,13 +314,13 @@ int main(void)
         cmocka_unit_test(a_small_step_back_holds_and_nothing_fires_twice),
         cmocka_unit_test(a_change_in_a_hold_begins_where_the_rows_end),
         cmocka_unit_test(a_change_after_a_start_in_a_hold_spares_the_last_row),
-        cmocka_unit_test(what_an_edit_took_back_stays_so_after_a_410),
+        cmocka_unit_test(an_occurrence_that_an_edit_took_back_stays_so_after_a_410),
         cmocka_unit_test(a_large_step_back_begins_a_new_series),
         cmocka_unit_test(one_instant_that_comes_again_is_not_forgotten),
         cmocka_unit_test(a_correction_spares_what_lies_behind_it),
-        cmocka_unit_test(what_was_begun_before_a_correction_goes_on_after_a_crash),
+        cmocka_unit_test(an_execution_begun_before_a_correction_goes_on_after_a_crash),
         cmocka_unit_test(a_trigger_does_not_wait_for_the_clock),
-        cmocka_unit_test(what_was_on_the_wire_of_a_paused_job_is_not_sent_again),
+        cmocka_unit_test(a_request_on_the_wire_of_a_paused_job_is_not_sent_again),
         cmocka_unit_test(a_retry_that_may_have_left_counts_although_the_clocks_differ),
         cmocka_unit_test(a_wait_does_not_grow_when_the_clock_goes_back),
     };

@@ -342,7 +342,7 @@ static void there_and_back_again_fires_once(void **state)
     }
 }
 
-// Both schedules have the instant: one row, one request.
+// The instant is in both schedules: one row, one request.
 static void an_instant_of_both_schedules_fires_once(void **state)
 {
     (void)state;
@@ -536,7 +536,7 @@ static enum err change_body(struct rig *r, job_id id, const char *body)
     return r->reply.err;
 }
 
-// One client could else fill the memory with bodies, however many jobs are allowed.
+// A client could else fill the memory with bodies, however many jobs are allowed.
 static void the_texts_of_all_jobs_are_bounded_and_can_always_become_shorter(void **state)
 {
     (void)state;
@@ -609,7 +609,8 @@ static void deletion_reaches_every_phase(void **state)
     j->max_in_flight = 2;
     job_id id = rig_create(r, j);
     rig_run(r, 2 * SECOND);
-    rig_answer(r, 0, 500); // One waits for its retry; then two fly, and others wait for a place.
+    rig_answer(r, 0,
+               500); // The first waits for its retry; then two fly, and others wait for a place.
     rig_run(r, 4 * SECOND);
     rig_trigger(r, id, NULL); // And one waits for its row.
     struct core_status s = core_status(r->core);

@@ -21,7 +21,7 @@ static void answer_all(struct rig *r)
 
 // --- Limits ---
 
-static void what_is_over_max_in_flight_waits_in_order_and_is_never_dropped(void **state)
+static void an_execution_over_max_in_flight_waits_in_order_and_is_never_dropped(void **state)
 {
     (void)state;
     struct rig *r = rig_started();
@@ -240,7 +240,7 @@ static void a_drain_lets_flights_end_and_starts_nothing(void **state)
     assert_int_equal(r->send_count, 2);
     assert_int_equal(in_flight(r), 0);
     assert_state(r, id, T0 + SECOND, SUCCESS);
-    assert_state(r, id, T0 + 2 * SECOND, RUNNING); // Its retry is for the next life.
+    assert_state(r, id, T0 + 2 * SECOND, RUNNING); // The retry is for the next life.
 
     struct command c = {.kind = COMMAND_CREATE, .job = job_of("* * * * * *"), .zone = zone_utc()};
     rig_step(r, &(struct event){.kind = EVENT_COMMAND, .command = &c});
@@ -258,7 +258,7 @@ static void a_drain_lets_flights_end_and_starts_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_is_over_max_in_flight_waits_in_order_and_is_never_dropped),
+        cmocka_unit_test(an_execution_over_max_in_flight_waits_in_order_and_is_never_dropped),
         cmocka_unit_test(a_wait_for_a_retry_holds_no_place),
         cmocka_unit_test(one_host_does_not_take_the_places_of_another),
         cmocka_unit_test(all_attempts_together_have_a_limit),

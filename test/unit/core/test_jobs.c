@@ -37,7 +37,7 @@ static struct rig *rig_with_all(void)
     return r;
 }
 
-static void each_is_found_and_its_neighbours_are_not(void **state)
+static void each_job_is_found_and_its_neighbours_are_not(void **state)
 {
     (void)state;
     struct rig *r = rig_with_all();
@@ -53,7 +53,7 @@ static void each_is_found_and_its_neighbours_are_not(void **state)
 }
 
 // The last one of a page or of a folder takes it with it; the others stay.
-static void each_can_go_and_leaves_the_others(void **state)
+static void each_job_can_go_and_leaves_the_others(void **state)
 {
     (void)state;
     struct rig *r = rig_with_all();
@@ -101,8 +101,8 @@ static void each_zone_of_a_job_is_named_once(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(each_is_found_and_its_neighbours_are_not),
-        cmocka_unit_test(each_can_go_and_leaves_the_others),
+        cmocka_unit_test(each_job_is_found_and_its_neighbours_are_not),
+        cmocka_unit_test(each_job_can_go_and_leaves_the_others),
         cmocka_unit_test(each_zone_of_a_job_is_named_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

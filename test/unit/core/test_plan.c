@@ -57,7 +57,7 @@ static void nothing_is_sent_before_its_instant_nor_before_its_row_is_durable(voi
 }
 
 // The core asks to be woken when rows are to be planned and when they are due, and only then.
-static void it_asks_to_be_woken_for_the_plan_and_for_the_instant(void **state)
+static void the_core_asks_to_be_woken_for_the_plan_and_for_the_instant(void **state)
 {
     (void)state;
     struct rig *r = rig_started();
@@ -186,7 +186,7 @@ static void catch_up_all_sends_everything_that_was_missed(void **state)
     rig_free(r);
 }
 
-static void what_is_older_than_the_window_is_one_missed_range_with_one_alert(void **state)
+static void occurrences_older_than_the_window_are_one_missed_range_with_one_alert(void **state)
 {
     (void)state;
     job_id id;
@@ -274,7 +274,7 @@ static void a_one_shot_job_is_finished_when_it_has_run(void **state)
     rig_run(r, 10 * SECOND);
     assert_int_equal(r->send_count, 1);
     struct job *j = rig_job(r, id);
-    assert_true(j->is_active); // It is still under way.
+    assert_true(j->is_active); // The execution is still under way.
     job_free(j);
     rig_answer(r, 0, 200);
     j = rig_job(r, id);
@@ -353,13 +353,13 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rows_are_planned_ahead_with_the_watermark_in_one_batch),
         cmocka_unit_test(nothing_is_sent_before_its_instant_nor_before_its_row_is_durable),
-        cmocka_unit_test(it_asks_to_be_woken_for_the_plan_and_for_the_instant),
+        cmocka_unit_test(the_core_asks_to_be_woken_for_the_plan_and_for_the_instant),
         cmocka_unit_test(a_quiet_server_writes_its_watermark_once_a_minute),
         cmocka_unit_test(a_crash_in_the_middle_of_an_instant_goes_on_exactly_there),
         cmocka_unit_test(a_plan_that_is_lost_is_made_again),
         cmocka_unit_test(late_planning_waits_for_room),
         cmocka_unit_test(catch_up_all_sends_everything_that_was_missed),
-        cmocka_unit_test(what_is_older_than_the_window_is_one_missed_range_with_one_alert),
+        cmocka_unit_test(occurrences_older_than_the_window_are_one_missed_range_with_one_alert),
         cmocka_unit_test(catch_up_latest_sends_the_last_one_only),
         cmocka_unit_test(catch_up_none_sends_nothing_that_was_missed),
         cmocka_unit_test(a_missed_range_survives_a_crash),

@@ -12,7 +12,7 @@
 
 // The row waits for its jitter while the job changes twice. What the first change took away is not
 // given back by the second, whose instant lies behind that of the row.
-static void what_a_change_took_away_stays_away_however_late_it_is_due(void **state)
+static void an_occurrence_that_a_change_took_away_stays_away_however_late(void **state)
 {
     (void)state;
     struct rig *r = rig_started();
@@ -42,7 +42,7 @@ static struct rig *rig_with_one_run(job_id *id)
     struct job *j = job_of(EVERY_MINUTE);
     j->max_runs = 1;
     *id = rig_create(r, j);
-    rig_run(r, MINUTE - SECOND); // Its run is planned.
+    rig_run(r, MINUTE - SECOND); // The run is planned.
     return r;
 }
 
@@ -255,7 +255,7 @@ static void a_run_that_a_correction_takes_back_is_not_used_up(void **state)
     rig_free(r);
 }
 
-// It was begun, and then cancelled: that is a run.
+// An execution that was begun, and then cancelled, is a run.
 static void a_run_that_was_begun_is_used_up(void **state)
 {
     (void)state;
@@ -323,7 +323,7 @@ static void a_change_does_not_turn_a_queue_round(void **state)
 
 // Two batches are on their way to the disk. What waits for the first goes on when that is durable,
 // also when something that waits for the second came before it.
-static void nobody_waits_for_a_younger_batch(void **state)
+static void an_execution_does_not_wait_for_a_younger_batch(void **state)
 {
     (void)state;
     struct rig *r = rig_started();
@@ -346,7 +346,7 @@ static void nobody_waits_for_a_younger_batch(void **state)
 // --- Replaced ---
 
 // The older one was being given up when the server died. Afterwards only the younger one goes on.
-static void what_was_replaced_before_a_crash_is_replaced_after_it(void **state)
+static void an_execution_replaced_before_a_crash_is_replaced_after_it(void **state)
 {
     (void)state;
     struct rig *r = rig_started();
@@ -444,7 +444,7 @@ int main(void)
         cmocka_unit_test(a_raised_max_runs_lets_a_finished_job_go_on),
         cmocka_unit_test(a_run_that_is_only_planned_is_not_used_up),
         cmocka_unit_test(max_runs_below_what_was_used_is_refused),
-        cmocka_unit_test(what_a_change_took_away_stays_away_however_late_it_is_due),
+        cmocka_unit_test(an_occurrence_that_a_change_took_away_stays_away_however_late),
         cmocka_unit_test(a_run_that_an_edit_takes_back_is_not_used_up),
         cmocka_unit_test(a_run_that_a_pause_takes_back_is_not_used_up),
         cmocka_unit_test(a_run_that_an_edit_leaves_is_used_once),
@@ -453,8 +453,8 @@ int main(void)
         cmocka_unit_test(a_run_that_was_begun_is_used_up),
         cmocka_unit_test(a_job_is_never_both_active_and_finished),
         cmocka_unit_test(a_change_does_not_turn_a_queue_round),
-        cmocka_unit_test(nobody_waits_for_a_younger_batch),
-        cmocka_unit_test(what_was_replaced_before_a_crash_is_replaced_after_it),
+        cmocka_unit_test(an_execution_does_not_wait_for_a_younger_batch),
+        cmocka_unit_test(an_execution_replaced_before_a_crash_is_replaced_after_it),
         cmocka_unit_test(after_410_nothing_more_leaves),
         cmocka_unit_test(a_redirect_is_not_asked_for_again),
         cmocka_unit_test(the_error_of_a_redirect_names_where_it_leads),

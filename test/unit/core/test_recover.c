@@ -8,7 +8,7 @@
 #define AT (T0 + MINUTE)
 #define ONCE "2026-11-24T10:01:00"
 
-// One job whose request, sends[0], has just left. Only its row is durable.
+// A job whose request, sends[0], has just left. Only its row is durable.
 static struct rig *rig_flying(struct job *j, job_id *id)
 {
     struct rig *r = rig_started();
@@ -25,7 +25,7 @@ static struct job *job_at_most_once(void)
     return j;
 }
 
-static void what_was_under_way_is_sent_again_under_its_key(void **state)
+static void a_request_that_was_under_way_is_sent_again_under_its_key(void **state)
 {
     (void)state;
     job_id id;
@@ -45,7 +45,7 @@ static void what_was_under_way_is_sent_again_under_its_key(void **state)
     rig_free(r);
 }
 
-static void what_was_written_as_running_is_sent_again_too(void **state)
+static void an_execution_written_as_running_is_sent_again_too(void **state)
 {
     (void)state;
     job_id id;
@@ -85,7 +85,7 @@ static void an_outcome_that_is_lost_is_asked_for_again(void **state)
     rig_free(r);
 }
 
-static void what_is_not_due_yet_waits_for_its_instant(void **state)
+static void a_loaded_execution_that_is_not_due_waits_for_its_instant(void **state)
 {
     (void)state;
     struct rig *r = rig_started();
@@ -96,14 +96,14 @@ static void what_is_not_due_yet_waits_for_its_instant(void **state)
     assert_int_equal(r->send_count, 0);
     rig_run(r, 1);
     assert_int_equal(r->send_count, 1);
-    assert_int_equal(r->sends[0].attempt, 1); // It was never sent before.
+    assert_int_equal(r->sends[0].attempt, 1); // The request was never sent before.
     assert_int_equal(rig_rows(r, id), 1);
     rig_free(r);
 }
 
 // The fence on a request is worth something only if no later life can carry it again: nothing of
 // what was loaded leaves before the start itself, with its epoch, is durable.
-static void what_was_loaded_waits_until_the_start_is_durable(void **state)
+static void a_loaded_execution_waits_until_the_start_is_durable(void **state)
 {
     (void)state;
     job_id id;
@@ -193,7 +193,7 @@ static void a_request_that_kills_the_server_each_time_ends_failed(void **state)
     rig_free(r);
 }
 
-// Whoever starts and kills the server over and over is no proof against the requests of its day.
+// A server that is started and killed over and over proves nothing against the day's requests.
 static void deaths_in_quick_succession_end_no_execution(void **state)
 {
     (void)state;
@@ -211,8 +211,8 @@ static void deaths_in_quick_succession_end_no_execution(void **state)
     rig_free(r);
 }
 
-// One request kills the server whenever it is sent; the target answers all others. They were under
-// way together when it began, and yet only the one which kills pays for it.
+// A single request kills the server whenever it is sent; the target answers all others. They were
+// under way together when it began, and yet only the one which kills pays for it.
 static void a_killing_request_takes_no_others_with_it(void **state)
 {
     (void)state;
@@ -305,14 +305,14 @@ static void an_unclaimed_one_was_not_sent_and_still_can_be(void **state)
     rig_free(r);
 }
 
-static void one_that_does_not_catch_up_is_missed_when_its_time_is_long_past(void **state)
+static void an_execution_that_does_not_catch_up_is_missed_when_its_time_is_long_past(void **state)
 {
     (void)state;
     struct rig *r = rig_started();
     struct job *j = job_at_most_once();
     j->catch_up = CATCH_UP_NONE;
     job_id id = rig_create(r, j);
-    rig_run(r, MINUTE - 500); // Its row is durable.
+    rig_run(r, MINUTE - 500); // The row is durable.
     rig_crash(r, MINUTE);
     rig_record(r);
     struct execution e = rig_row(r, id, AT);
@@ -345,7 +345,7 @@ static void a_refused_one_is_tried_again_after_a_crash(void **state)
 
 // A job turns into at-most-once while its request is on the wire. That request is then one which
 // must not be repeated, so the change itself writes down that it left.
-static void what_was_on_the_wire_when_a_job_became_at_most_once_is_not_repeated(void **state)
+static void a_request_on_the_wire_when_its_job_became_at_most_once_is_not_repeated(void **state)
 {
     (void)state;
     for (int retry = 0; retry <= 1; retry++) {
@@ -438,12 +438,12 @@ static void each_start_counts_one_epoch(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_was_under_way_is_sent_again_under_its_key),
-        cmocka_unit_test(what_was_written_as_running_is_sent_again_too),
+        cmocka_unit_test(a_request_that_was_under_way_is_sent_again_under_its_key),
+        cmocka_unit_test(an_execution_written_as_running_is_sent_again_too),
         cmocka_unit_test(a_terminal_row_is_never_sent_again),
         cmocka_unit_test(an_outcome_that_is_lost_is_asked_for_again),
-        cmocka_unit_test(what_is_not_due_yet_waits_for_its_instant),
-        cmocka_unit_test(what_was_loaded_waits_until_the_start_is_durable),
+        cmocka_unit_test(a_loaded_execution_that_is_not_due_waits_for_its_instant),
+        cmocka_unit_test(a_loaded_execution_waits_until_the_start_is_durable),
         cmocka_unit_test(a_wait_between_attempts_goes_on_and_counts_what_was_made),
         cmocka_unit_test(a_retry_that_may_have_left_is_sent_again_under_a_new_number),
         cmocka_unit_test(a_request_that_kills_the_server_each_time_ends_failed),
@@ -453,9 +453,9 @@ int main(void)
         cmocka_unit_test(recovery_is_idempotent),
         cmocka_unit_test(a_claimed_execution_ends_failed_with_outcome_unknown),
         cmocka_unit_test(an_unclaimed_one_was_not_sent_and_still_can_be),
-        cmocka_unit_test(one_that_does_not_catch_up_is_missed_when_its_time_is_long_past),
+        cmocka_unit_test(an_execution_that_does_not_catch_up_is_missed_when_its_time_is_long_past),
         cmocka_unit_test(a_refused_one_is_tried_again_after_a_crash),
-        cmocka_unit_test(what_was_on_the_wire_when_a_job_became_at_most_once_is_not_repeated),
+        cmocka_unit_test(a_request_on_the_wire_when_its_job_became_at_most_once_is_not_repeated),
         cmocka_unit_test(executions_of_a_deleted_job_are_cancelled),
         cmocka_unit_test(executions_of_a_paused_job_are_cancelled_and_manual_ones_go_on),
         cmocka_unit_test(recovered_ones_go_oldest_first),

@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-// One job at T0 + 1 min, its request already sent: sends[0].
+// A job at T0 + 1 min, its request already sent: sends[0].
 static struct rig *rig_sent(struct job *j, job_id *id)
 {
     struct rig *r = rig_started();
@@ -122,17 +122,17 @@ static void a_row_whose_instant_is_near_is_awaited(void **state)
     rig_free(r);
 }
 
-static void what_holds_a_request_back_is_awaited(void **state)
+static void the_cause_that_holds_a_request_back_is_awaited(void **state)
 {
     (void)state;
-    struct rig *r = rig_planned(job_of(ONCE)); // Its row.
+    struct rig *r = rig_planned(job_of(ONCE)); // The row is durable.
     rig_pass(r, SECOND);
     rig_tick(r);
     assert_true(r->out.batch->awaited);
     assert_int_equal(r->send_count, 0);
     rig_free(r);
 
-    struct job *j = job_of(ONCE); // Its claim.
+    struct job *j = job_of(ONCE); // The claim is durable.
     j->type = JOB_ATMOST_ONCE;
     r = rig_planned(j);
     rig_record(r);
@@ -223,7 +223,7 @@ static void retries_come_after_1_2_and_3_seconds_and_then_it_failed(void **state
         rig_run(r, 10);
         rig_answer(r, i, 500);
         struct execution e = rig_row(r, id, AT);
-        assert_int_equal(e.retry_count, i); // Those made, not those to come.
+        assert_int_equal(e.retry_count, i); // Retries made, not those to come.
         assert_string_equal(e.error, "answered with HTTP status 500");
         assert_int_equal(e.next_attempt_at, i < 3 ? sent_at[i + 1] : 0);
         assert_int_equal(e.state, i < 3 ? EXECUTION_RUNNING : EXECUTION_FAILED);
@@ -455,7 +455,7 @@ static void assert_kept(unsigned status, const char *response)
 }
 
 // How much that may be is the request's word to dispatch.
-static void what_came_of_an_answer_is_kept_whether_it_is_good_or_bad(void **state)
+static void the_excerpt_of_an_answer_is_kept_whether_it_is_good_or_bad(void **state)
 {
     (void)state;
     static char text[JOB_EXCERPT_BYTES_MAX + 1];
@@ -528,7 +528,7 @@ static void a_retry_that_is_held_is_still_the_retry(void **state)
 }
 
 // The next life knows from the row that the attempt to come is the first.
-static void what_is_held_over_a_crash_uses_up_no_retry(void **state)
+static void an_attempt_held_over_a_crash_uses_up_no_retry(void **state)
 {
     (void)state;
     static const dur_ms downs[] = {10, 5 * SECOND}; // Within the wait, and beyond it.
@@ -577,7 +577,7 @@ int main(void)
         cmocka_unit_test(a_herd_is_sent_in_slices_without_a_pause),
         cmocka_unit_test(rows_far_ahead_and_results_are_not_awaited),
         cmocka_unit_test(a_row_whose_instant_is_near_is_awaited),
-        cmocka_unit_test(what_holds_a_request_back_is_awaited),
+        cmocka_unit_test(the_cause_that_holds_a_request_back_is_awaited),
         cmocka_unit_test(success_writes_one_update),
         cmocka_unit_test(running_is_written_only_when_the_flight_lasts),
         cmocka_unit_test(only_200_to_299_is_success),
@@ -591,10 +591,10 @@ int main(void)
         cmocka_unit_test(an_undurable_claim_holds_the_request_back),
         cmocka_unit_test(at_most_once_is_sent_again_only_when_no_byte_left),
         cmocka_unit_test(at_most_once_does_not_retry_a_bad_answer),
-        cmocka_unit_test(what_came_of_an_answer_is_kept_whether_it_is_good_or_bad),
+        cmocka_unit_test(the_excerpt_of_an_answer_is_kept_whether_it_is_good_or_bad),
         cmocka_unit_test(an_attempt_that_is_held_did_not_happen),
         cmocka_unit_test(a_retry_that_is_held_is_still_the_retry),
-        cmocka_unit_test(what_is_held_over_a_crash_uses_up_no_retry),
+        cmocka_unit_test(an_attempt_held_over_a_crash_uses_up_no_retry),
         cmocka_unit_test(a_held_attempt_of_an_at_most_once_job_is_made_later),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,7 +13,7 @@ static size_t sends_of(const struct rig *r, job_id id)
     return count;
 }
 
-// One of them changes its schedule, another its policy; the third stays as it was.
+// The first job changes its schedule, another its policy; the third stays as it was.
 static void a_change_of_one_job_leaves_those_alike_alone(void **state)
 {
     (void)state;

@@ -62,7 +62,7 @@ static int between(struct dice *d, int low, int high)
     return low + (int)dice_below(d, (uint32_t)(high - low + 1));
 }
 
-// One item. Returns whether it was written with `*` or `/`.
+// Reads an item. Returns whether it was written with `*` or `/`.
 static bool random_item(struct dice *d, struct rule *r, const struct field *f)
 {
     int count = f->high - f->low + 1 - (f->modulo ? 1 : 0);

@@ -277,7 +277,7 @@ static enum cron_code check_code(const char *text, const char *zone, const char 
 }
 
 // What parses may still be refused for a new job.
-static void what_never_runs_is_found_out(void **state)
+static void a_schedule_that_never_runs_is_found_out(void **state)
 {
     (void)state;
     struct cron_error e;
@@ -307,7 +307,7 @@ int main(void)
         cmocka_unit_test(hints_can_be_pasted),
         cmocka_unit_test(a_refusal_leaves_the_schedule_alone),
         cmocka_unit_test(the_longest_text_has_a_bound),
-        cmocka_unit_test(what_never_runs_is_found_out),
+        cmocka_unit_test(a_schedule_that_never_runs_is_found_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

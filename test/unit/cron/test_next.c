@@ -115,7 +115,7 @@ static void one_shots_run_once(void **state)
         {"2026-03-29T02:30", "Europe/Paris", "2026-03-29T01:00:00Z"}, // The end of the gap.
         {"2011-12-30T10:00", "Pacific/Apia", "2011-12-30T10:00:00Z"},
     };
-    // One-shots pay no attention to the choices for repeated schedules.
+    // A one-shot pays no attention to the choices for repeated schedules.
     const struct cron_options o = {.gap = CRON_GAP_SKIP, .fold = CRON_FOLD_SECOND};
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         struct cron_schedule s = schedule_with(rows[i].text, &o);

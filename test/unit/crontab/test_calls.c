@@ -143,7 +143,7 @@ static const char *const curl_refused[][3] = {
     {"curl http://a/[1-3]", "curl", "several URLs"},
 };
 
-static void what_curl_does_otherwise_is_named(void **state)
+static void curl_s_differences_are_named(void **state)
 {
     (void)state;
     for (size_t i = 0; i < COUNT_OF(curl_refused); i++)
@@ -188,7 +188,7 @@ static void wget_becomes_a_job(void **state)
         check(&wget_rows[i]);
 }
 
-static void what_wget_does_otherwise_is_named(void **state)
+static void wget_s_differences_are_named(void **state)
 {
     (void)state;
     static const char *const rows[][3] = {
@@ -395,9 +395,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(curl_becomes_a_job),
-        cmocka_unit_test(what_curl_does_otherwise_is_named),
+        cmocka_unit_test(curl_s_differences_are_named),
         cmocka_unit_test(wget_becomes_a_job),
-        cmocka_unit_test(what_wget_does_otherwise_is_named),
+        cmocka_unit_test(wget_s_differences_are_named),
         cmocka_unit_test(programs_that_fetch_a_url_become_jobs),
         cmocka_unit_test(urls_are_what_the_program_would_ask_for),
         cmocka_unit_test(a_password_in_a_url_becomes_a_header),

@@ -32,7 +32,7 @@ static void a_line_becomes_a_job(void **state)
 }
 
 // What is left to the server's defaults is as in a job that nobody has said anything about.
-static void what_a_line_does_not_say_stays_at_its_default(void **state)
+static void members_that_a_line_does_not_say_stay_at_their_defaults(void **state)
 {
     (void)state;
     struct answer a;
@@ -96,7 +96,7 @@ static const struct {
     {"'FOO = 1", CRONTAB_INVALID, 0, 8, "found 3 words", ""},
 };
 
-static void what_is_wrong_is_said_with_its_place(void **state)
+static void a_wrong_line_is_said_with_its_place(void **state)
 {
     (void)state;
     for (size_t i = 0; i < COUNT_OF(refused); i++) {
@@ -370,10 +370,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(blank_lines_and_comments_say_nothing),
         cmocka_unit_test(a_line_becomes_a_job),
-        cmocka_unit_test(what_a_line_does_not_say_stays_at_its_default),
+        cmocka_unit_test(members_that_a_line_does_not_say_stay_at_their_defaults),
         cmocka_unit_test(a_name_holds_no_password),
         cmocka_unit_test(lines_may_end_as_other_systems_end_them),
-        cmocka_unit_test(what_is_wrong_is_said_with_its_place),
+        cmocka_unit_test(a_wrong_line_is_said_with_its_place),
         cmocka_unit_test(a_nul_is_no_text),
         cmocka_unit_test(variables_are_named),
         cmocka_unit_test(a_zone_counts_for_the_lines_below_it),

@@ -68,7 +68,7 @@ static void a_file_that_the_call_makes_stays_with_cron(void **state)
 
 // --- Lists ---------------------------------------------------------------------------------------
 
-static void what_runs_after_a_failure_is_left_out(void **state)
+static void a_command_after_a_failure_is_left_out(void **state)
 {
     (void)state;
     static const struct row rows[] = {
@@ -87,7 +87,7 @@ static void what_runs_after_a_failure_is_left_out(void **state)
     CHECK_ALL(rows);
 }
 
-static void what_only_prints_is_left_out(void **state)
+static void a_command_that_only_prints_is_left_out(void **state)
 {
     (void)state;
     static const struct row rows[] = {
@@ -158,7 +158,7 @@ static void a_sleep_that_no_schedule_says_stays_with_cron(void **state)
     REFUSE_ALL(others);
 }
 
-static void what_else_a_list_runs_keeps_it_with_cron(void **state)
+static void another_command_in_a_list_keeps_it_with_cron(void **state)
 {
     (void)state;
     static const char *const rows[][3] = {
@@ -287,11 +287,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_log_is_kept_with_the_execution),
         cmocka_unit_test(a_file_that_the_call_makes_stays_with_cron),
-        cmocka_unit_test(what_runs_after_a_failure_is_left_out),
-        cmocka_unit_test(what_only_prints_is_left_out),
+        cmocka_unit_test(a_command_after_a_failure_is_left_out),
+        cmocka_unit_test(a_command_that_only_prints_is_left_out),
         cmocka_unit_test(a_sleep_moves_the_schedule),
         cmocka_unit_test(a_sleep_that_no_schedule_says_stays_with_cron),
-        cmocka_unit_test(what_else_a_list_runs_keeps_it_with_cron),
+        cmocka_unit_test(another_command_in_a_list_keeps_it_with_cron),
         cmocka_unit_test(lists_within_lists_are_bounded),
         cmocka_unit_test(wrappers_are_peeled_off),
         cmocka_unit_test(locks_and_timeouts_become_members),

@@ -126,7 +126,7 @@ static enum err count_kinds(void *context, const struct crontab_line *line)
     return ERR_OK;
 }
 
-static void what_variables_put_in_is_bounded(void **state)
+static void text_from_variables_is_bounded(void **state)
 {
     (void)state;
     struct fault f;
@@ -157,7 +157,7 @@ int main(void)
         cmocka_unit_test(a_value_is_taken_as_it_stands),
         cmocka_unit_test(a_caller_can_set_variables),
         cmocka_unit_test(a_variable_that_nobody_sets_is_named),
-        cmocka_unit_test(what_variables_put_in_is_bounded),
+        cmocka_unit_test(text_from_variables_is_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -53,7 +53,7 @@ static void output_may_be_thrown_away(void **state)
     }
 }
 
-static void what_needs_a_shell_is_not_guessed_at(void **state)
+static void words_that_need_a_shell_are_not_guessed_at(void **state)
 {
     (void)state;
     static const char *const rows[][3] = {
@@ -153,7 +153,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(quotes_are_undone),
         cmocka_unit_test(output_may_be_thrown_away),
-        cmocka_unit_test(what_needs_a_shell_is_not_guessed_at),
+        cmocka_unit_test(words_that_need_a_shell_are_not_guessed_at),
         cmocka_unit_test(words_are_bounded),
         cmocka_unit_test(percent_signs_are_crons),
         cmocka_unit_test(positions_count_the_line),

@@ -48,7 +48,7 @@ static int teardown(void **state)
     return 0;
 }
 
-static void they_come_in_order_of_time_and_once(void **state)
+static void deadlines_come_in_order_of_time_and_once(void **state)
 {
     (void)state;
     int numbers[] = {1, 2, 3, 4};
@@ -70,7 +70,7 @@ static void they_come_in_order_of_time_and_once(void **state)
     deadline__clear(&all, &d[3]);
 }
 
-static void one_that_was_taken_back_or_moved_does_not_come(void **state)
+static void a_deadline_that_was_taken_back_or_moved_does_not_come(void **state)
 {
     (void)state;
     int numbers[] = {1, 2};
@@ -94,9 +94,9 @@ static void one_that_was_taken_back_or_moved_does_not_come(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(they_come_in_order_of_time_and_once, setup, teardown),
-        cmocka_unit_test_setup_teardown(one_that_was_taken_back_or_moved_does_not_come, setup,
-                                        teardown),
+        cmocka_unit_test_setup_teardown(deadlines_come_in_order_of_time_and_once, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_deadline_that_was_taken_back_or_moved_does_not_come,
+                                        setup, teardown),
     };
     return cmocka_run_group_tests_name("deadline", tests, NULL, NULL);
 }

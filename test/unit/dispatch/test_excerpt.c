@@ -37,7 +37,7 @@ static const struct {
     {"a\xf0\x9f\x94", 4, "a"},
 };
 
-static void what_is_no_character_is_replaced(void **state)
+static void bytes_that_are_no_character_are_replaced(void **state)
 {
     (void)state;
     char out[MOST + 1];
@@ -70,7 +70,7 @@ static void the_bound_holds_and_cuts_no_character(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_is_no_character_is_replaced),
+        cmocka_unit_test(bytes_that_are_no_character_are_replaced),
         cmocka_unit_test(the_bound_holds_and_cuts_no_character),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

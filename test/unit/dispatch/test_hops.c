@@ -61,7 +61,7 @@ static void the_method_and_the_body_follow_the_status(void **state)
         assert_int_equal(h->request.body != NULL, cases[i].with_body);
         assert_int_equal(h->request.body_is_json, cases[i].with_body);
         assert_int_equal(strstr(h->request.headers, "Content-Type") != NULL, cases[i].with_body);
-        assert_non_null(strstr(h->request.headers, "AUTHORIZATION")); // It is the same origin.
+        assert_non_null(strstr(h->request.headers, "AUTHORIZATION")); // The origin is the same.
         hops_free(h);
     }
 }
@@ -104,7 +104,7 @@ static void credentials_do_not_come_back(void **state)
     hops_free(h);
 }
 
-static void what_leads_nowhere_is_not_followed(void **state)
+static void a_location_that_leads_nowhere_is_not_followed(void **state)
 {
     static const struct {
         unsigned status;
@@ -124,7 +124,7 @@ static void what_leads_nowhere_is_not_followed(void **state)
     assert_false(hops_lead_on(NULL, 302, &(struct request_text){0}));
 }
 
-static void what_cannot_be_called_is_not_followed_and_why(void **state)
+static void a_location_that_cannot_be_called_is_not_followed_and_why(void **state)
 {
     static const struct {
         const char *location;
@@ -172,7 +172,7 @@ static void a_step_back_leaves_no_trace_in_the_record(void **state)
     assert_string_equal(h->record.bytes, "301 http://a.example/x\n");
     assert_int_equal(h->status, 307);
     assert_string_equal(h->refused.text, "forbidden");
-    assert_false(follow(h, 301, "/y")); // That was the end.
+    assert_false(follow(h, 301, "/y")); // The last hop was the end.
     hops_free(h);
 }
 
@@ -214,8 +214,8 @@ int main(void)
         cmocka_unit_test(the_method_and_the_body_follow_the_status),
         cmocka_unit_test(credentials_stay_with_their_origin),
         cmocka_unit_test(credentials_do_not_come_back),
-        cmocka_unit_test(what_leads_nowhere_is_not_followed),
-        cmocka_unit_test(what_cannot_be_called_is_not_followed_and_why),
+        cmocka_unit_test(a_location_that_leads_nowhere_is_not_followed),
+        cmocka_unit_test(a_location_that_cannot_be_called_is_not_followed_and_why),
         cmocka_unit_test(no_more_are_followed_than_the_job_allows),
         cmocka_unit_test(a_step_back_leaves_no_trace_in_the_record),
         cmocka_unit_test(a_location_that_was_cut_is_not_followed),

@@ -77,7 +77,7 @@ static void read_in_pieces(struct text t, bool to_head, size_t first, size_t ste
         if (stop == end)
             break;
     }
-    assert_int_equal(response__read(&r, &p, end), out->event); // It says the same again.
+    assert_int_equal(response__read(&r, &p, end), out->event); // The reader says the same again.
     out->status = r.status;
     out->head_complete = r.head_complete;
     out->line_read = r.line_read;
@@ -257,7 +257,7 @@ static void bytes_behind_an_answer_are_left_alone(void **state)
 
 #define BYTES(text) text, sizeof text - 1
 
-static void what_is_no_http_1_is_told_from_the_rest(void **state)
+static void an_answer_that_is_no_http_1_is_told_from_the_rest(void **state)
 {
     static const char *const cases[] = {
         "220 mail.example ESMTP\r\n",
@@ -283,7 +283,7 @@ static void what_is_no_http_1_is_told_from_the_rest(void **state)
     }
 }
 
-static void what_can_be_read_in_two_ways_is_refused(void **state)
+static void an_answer_that_can_be_read_in_two_ways_is_refused(void **state)
 {
     static const struct text cases[] = {
         {BYTES(OK "Content-Length: 1\r\nContent-Length: 2\r\n\r\na")},
@@ -328,7 +328,7 @@ static void what_can_be_read_in_two_ways_is_refused(void **state)
     }
 }
 
-// It was read, and tells more than that something is wrong with the lines behind it.
+// The status was read, and tells more than that something is wrong with the lines behind it.
 static void the_status_is_known_whatever_comes_after_its_line(void **state)
 {
     static const struct {
@@ -480,8 +480,8 @@ int main(void)
         cmocka_unit_test(the_first_location_of_a_redirect_is_told),
         cmocka_unit_test(the_answer_to_head_has_no_body),
         cmocka_unit_test(bytes_behind_an_answer_are_left_alone),
-        cmocka_unit_test(what_is_no_http_1_is_told_from_the_rest),
-        cmocka_unit_test(what_can_be_read_in_two_ways_is_refused),
+        cmocka_unit_test(an_answer_that_is_no_http_1_is_told_from_the_rest),
+        cmocka_unit_test(an_answer_that_can_be_read_in_two_ways_is_refused),
         cmocka_unit_test(the_status_is_known_whatever_comes_after_its_line),
         cmocka_unit_test(faults_of_a_chunked_body_are_found),
         cmocka_unit_test(the_first_chunk_is_read_like_the_others),

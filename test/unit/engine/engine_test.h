@@ -31,7 +31,7 @@ struct rig {
     pthread_mutex_t lock; // Guards what follows.
     pthread_cond_t changed;
     bool gate_is_shut;      // Commits wait.
-    enum err commit_answer; // Of each commit from now on.
+    enum err commit_answer; // How each commit ends from now on.
     unsigned commits;       // Asked for so far.
     unsigned alerts;        // Raised so far.
     unsigned sends;         // Attempts given to the targets so far.

@@ -13,7 +13,7 @@ static void a_reply_and_an_alert_wait_for_their_batch(void **state)
 {
     (void)state;
     struct answer a;
-    rig_wait_for_alerts(1); // Of the start: schedules are held.
+    rig_wait_for_alerts(1); // The start raises an alert: schedules are held.
     rig_shut_gate(true);
     unsigned commits = rig.commits;
     assert_int_equal(rig_submit(&accept_clock, &a), ERR_OK);
@@ -95,7 +95,7 @@ static void a_reply_that_is_dropped_takes_its_job_along(void **state)
     assert_null(a.row);
 }
 
-// It is told at the end of a turn.
+// The stall is told at the end of a turn.
 static void wait_for_status(enum err stalled)
 {
     struct engine *e = rig.engine;
@@ -130,7 +130,7 @@ static void a_conflict_is_told_when_what_it_conflicts_with_is_durable(void **sta
     const struct command stale = update(made.reply.job, 1);
     assert_int_equal(rig_submit(&stale, &second), ERR_OK);
     assert_int_equal(rig_submit(&none, &unknown), ERR_OK);
-    rig_wait_for(&unknown); // It came later, and was answered at once.
+    rig_wait_for(&unknown); // The second command came later, and was answered at once.
     assert_int_equal(unknown.reply.err, ERR_NOT_FOUND);
     assert_false(rig_has(&second));
     rig_shut_gate(false);

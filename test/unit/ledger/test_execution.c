@@ -56,7 +56,7 @@ static void a_manual_id_leaves_the_instant_out(void **state)
     assert_int_equal(key.series, -12);
 }
 
-static void what_would_not_be_written_so_is_no_id(void **state)
+static void a_text_that_would_not_be_written_so_is_no_id(void **state)
 {
     (void)state;
     static const char *const bad[] = {
@@ -164,7 +164,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ids_are_written_and_read_back),
         cmocka_unit_test(a_manual_id_leaves_the_instant_out),
-        cmocka_unit_test(what_would_not_be_written_so_is_no_id),
+        cmocka_unit_test(a_text_that_would_not_be_written_so_is_no_id),
         cmocka_unit_test(states_move_as_the_picture_says),
         cmocka_unit_test(the_words_of_each_enum_stay_what_they_are),
     };

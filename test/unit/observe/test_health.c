@@ -50,7 +50,7 @@ struct judged {
     enum health_level level;
 };
 
-static void each_part_is_judged(void **state)
+static void each_part_of_health_is_judged(void **state)
 {
     (void)state;
     struct judged cases[9];
@@ -143,7 +143,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_server_at_work_is_ok),
         cmocka_unit_test(sleeping_is_not_lagging),
-        cmocka_unit_test(each_part_is_judged),
+        cmocka_unit_test(each_part_of_health_is_judged),
         cmocka_unit_test(the_worst_part_decides_and_says_why),
         cmocka_unit_test(hosts_where_nothing_answers_are_named),
     };

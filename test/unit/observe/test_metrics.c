@@ -111,7 +111,7 @@ static void json_has_a_member_for_each_metric(void **state)
 static void the_maximum_is_what_was_measured_and_bounds_the_rest(void **state)
 {
     (void)state;
-    histogram_observe(HISTOGRAM_commit_duration, 3000001); // Of the bucket up to 5 s.
+    histogram_observe(HISTOGRAM_commit_duration, 3000001); // Falls into the bucket up to 5 s.
     histogram_observe(HISTOGRAM_commit_duration, 2900000);
     struct histogram_values v;
     histogram_get(HISTOGRAM_commit_duration, &v);

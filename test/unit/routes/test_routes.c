@@ -369,7 +369,7 @@ static void a_refusal_of_the_server_has_the_same_form(void **state)
     }
 }
 
-static void what_is_too_large_is_told_how_large_it_may_be(void **state)
+static void a_body_that_is_too_large_is_told_how_large_it_may_be(void **state)
 {
     (void)state;
     static const struct {
@@ -393,7 +393,8 @@ static void what_is_too_large_is_told_how_large_it_may_be(void **state)
     }
 }
 
-// Both are 503; a client may want to know whether this server will be there again in a moment.
+// Each of these is 503; a client may want to know whether this server will be there again in a
+// moment.
 static void a_busy_server_is_told_from_one_that_ends(void **state)
 {
     (void)state;
@@ -525,7 +526,7 @@ int main(void)
         cmocka_unit_test(every_refusal_of_the_service_has_its_status),
         cmocka_unit_test(a_detail_that_was_cut_is_still_text),
         cmocka_unit_test(a_refusal_of_the_server_has_the_same_form),
-        cmocka_unit_test(what_is_too_large_is_told_how_large_it_may_be),
+        cmocka_unit_test(a_body_that_is_too_large_is_told_how_large_it_may_be),
         cmocka_unit_test(a_busy_server_is_told_from_one_that_ends),
         cmocka_unit_test(a_page_leads_to_the_next),
         cmocka_unit_test(a_page_has_a_bounded_number_of_bytes_but_never_nothing),

@@ -22,7 +22,7 @@ static struct {
     enum err submit;      // What engine_submit answers.
     enum err replies[16]; // What the next replies say, in order.
     size_t submits;       // So often it was called.
-    struct command last;  // Its last command, without the job.
+    struct command last;  // The last command, without the job.
     char last_name[64];   // The name in its job.
     char last_reason[64]; // Why it is paused.
     char last_body[64];
@@ -127,7 +127,7 @@ struct client {
     pthread_cond_t answered;
     int answers;
     struct service_problem problem;
-    char name[64]; // Of the job in the answer.
+    char name[64]; // The name of the job in the answer.
     bool has_job;
     struct execution_key execution;
     int edits;
@@ -214,7 +214,7 @@ static void a_created_job_is_answered_as_the_engine_made_it(void **state)
     assert_ptr_equal(engine.last.zone, zone_utc());
 }
 
-static void what_is_not_acceptable_never_reaches_the_engine(void **state)
+static void an_unacceptable_job_never_reaches_the_engine(void **state)
 {
     struct client c;
     client_init(&c);
@@ -257,8 +257,8 @@ static void an_update_that_lost_the_race_is_merged_anew(void **state)
     assert_string_equal(engine.last_name, "theirs+");
 }
 
-// One after the other, each from the job as the one before has left it: nobody has to try again,
-// and nothing is lost.
+// Changes one after the other, each from the job as the one before has left it: nobody has to try
+// again, and nothing is lost.
 static void updates_of_one_job_take_turns(void **state)
 {
     struct client c[3];
@@ -431,7 +431,7 @@ static void a_finished_job_is_not_resumed(void **state)
 
 // The core alone knows the id of a new job, and how many of its runs are left. What it refuses is
 // worded for the client, as if the service had refused it.
-static void what_the_core_finds_vain_is_told_as_any_bad_schedule(void **state)
+static void a_schedule_that_the_core_finds_vain_is_told_as_any_bad_one(void **state)
 {
     struct client c;
     client_init(&c);
@@ -618,7 +618,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_created_job_is_answered_as_the_engine_made_it),
-        TEST(what_is_not_acceptable_never_reaches_the_engine),
+        TEST(an_unacceptable_job_never_reaches_the_engine),
         TEST(an_update_names_the_version_it_was_made_from),
         TEST(an_update_that_lost_the_race_is_merged_anew),
         TEST(updates_of_one_job_take_turns),
@@ -631,7 +631,7 @@ int main(void)
         TEST(a_pause_keeps_everything_else),
         TEST(an_old_reason_does_not_come_back),
         TEST(a_finished_job_is_not_resumed),
-        TEST(what_the_core_finds_vain_is_told_as_any_bad_schedule),
+        TEST(a_schedule_that_the_core_finds_vain_is_told_as_any_bad_one),
         TEST(a_finished_job_goes_on_when_it_has_something_to_run_for),
         TEST(a_trigger_hands_its_body_on),
         TEST(errors_of_the_engine_reach_the_client),

@@ -32,7 +32,7 @@ static void the_defaults_are_acceptable(void **state)
     struct service_problem p;
     struct job *j = good_job();
     assert_int_equal(check_new(j, &p), ERR_OK);
-    assert_string_equal(j->timezone, "UTC"); // Whoever gives no zone has UTC.
+    assert_string_equal(j->timezone, "UTC"); // A job without a zone has UTC.
     job_free(j);
 }
 
@@ -304,7 +304,7 @@ static void a_new_hashed_job_is_judged_when_it_has_its_id(void **state)
     unsigned refused = 0;
     for (j->id = 1; j->id <= 20; j->id++)
         refused += check_new(j, &p) == ERR_RANGE;
-    assert_true(refused > 15); // One day in 336 is the first of January.
+    assert_true(refused > 15); // A day in 336 is the first of January.
     assert_string_equal(p.pointer, "/end_at");
     j->id = 0;
     job_set_text(&j->schedule, "0 0 H(30-31) 2 *"); // Whatever the id.

@@ -149,7 +149,7 @@ static void a_retry_to_come_is_said(void **state)
     check_says(w, "after 2 attempts the next one follows at 2030-01-01T12:00:02.500Z");
 }
 
-static void what_holds_back_what_is_due_is_said(void **state)
+static void the_limit_that_holds_back_a_due_execution_is_said(void **state)
 {
     struct world *w = *state;
     version(w, 0, JOB_ACTIVE);
@@ -309,7 +309,7 @@ static void before_start_at_nothing_is_owed(void **state)
     assert_int_equal(w->out.next, AT(5));
 }
 
-static void what_lies_ahead_is_to_come(void **state)
+static void an_instant_that_lies_ahead_is_to_come(void **state)
 {
     struct world *w = *state;
     struct job_version *v = version(w, 0, JOB_ACTIVE);
@@ -337,18 +337,18 @@ static void a_missed_range_covers_what_lies_in_it(void **state)
     check(w, 7.5, EXPLAIN_NOT_SCHEDULED);
 }
 
-static void what_retention_has_passed_is_not_known(void **state)
+static void an_instant_that_retention_has_passed_is_not_known(void **state)
 {
     struct world *w = *state;
     version(w, 0, JOB_ACTIVE);
     check(w, 2, EXPLAIN_EXPIRED);
     check(w, 3, EXPLAIN_LOST);
     check_says(w, "carillon doctor");
-    w->versions.rows[0].max_runs = 1; // Its runs were used up before.
+    w->versions.rows[0].max_runs = 1; // The runs were used up before.
     check(w, 3, EXPLAIN_FINISHED);
 }
 
-static void what_is_due_and_not_planned_waits(void **state)
+static void a_due_instant_that_is_not_planned_waits(void **state)
 {
     struct world *w = *state;
     version(w, 0, JOB_ACTIVE);
@@ -443,7 +443,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_row_says_what_became_of_it),
         TEST(a_retry_to_come_is_said),
-        TEST(what_holds_back_what_is_due_is_said),
+        TEST(the_limit_that_holds_back_a_due_execution_is_said),
         TEST(a_host_where_nothing_answers_is_named),
         TEST(a_planned_row_counts_only_while_it_is_owed),
         TEST(an_instant_that_is_not_scheduled_has_neighbours),
@@ -455,10 +455,10 @@ int main(void)
         TEST(a_pause_is_told_whole),
         TEST(after_the_end_nothing_is_owed),
         TEST(before_start_at_nothing_is_owed),
-        TEST(what_lies_ahead_is_to_come),
+        TEST(an_instant_that_lies_ahead_is_to_come),
         TEST(a_missed_range_covers_what_lies_in_it),
-        TEST(what_retention_has_passed_is_not_known),
-        TEST(what_is_due_and_not_planned_waits),
+        TEST(an_instant_that_retention_has_passed_is_not_known),
+        TEST(a_due_instant_that_is_not_planned_waits),
         TEST(a_clock_that_went_back_holds),
         TEST(every_verdict_has_a_name_of_its_own),
     };

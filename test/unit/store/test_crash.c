@@ -174,7 +174,7 @@ static int64_t check_database(const char *path)
     return p.watermark;
 }
 
-static void what_was_confirmed_survives_kill_9(void **state)
+static void confirmed_batches_survive_kill_9(void **state)
 {
     (void)state;
     uint64_t random = 88172645463325252;
@@ -197,6 +197,6 @@ static void what_was_confirmed_survives_kill_9(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(what_was_confirmed_survives_kill_9)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(confirmed_batches_survive_kill_9)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -350,7 +350,7 @@ static void opening_says_what_is_wrong_with_the_path(void **state)
     assert_refused("mysql://127.0.0.1/carillon", ERR_UNSUPPORTED, "\"mysql://\"");
 }
 
-static void what_is_no_database_is_told_apart(void **state)
+static void a_file_that_is_no_database_is_told_apart(void **state)
 {
     struct place *p = *state;
     FILE *out = fopen(p->path, "w");
@@ -653,7 +653,7 @@ int main(void)
         TEST(a_newer_database_is_refused_and_left_alone),
         TEST(a_database_of_another_program_is_refused_and_left_alone),
         TEST(opening_says_what_is_wrong_with_the_path),
-        TEST(what_is_no_database_is_told_apart),
+        TEST(a_file_that_is_no_database_is_told_apart),
         TEST(a_locked_database_is_told),
         TEST(a_damaged_database_is_told),
         TEST(a_full_disk_writes_nothing_and_can_be_tried_again),

@@ -30,15 +30,15 @@ struct script {
     enum err answers[8];
     size_t answer_count;
     size_t asked;
-    uint64_t first[COMMITS_MAX]; // Of each commit that was asked for, its first and
+    uint64_t first[COMMITS_MAX]; // For each commit that was asked for, its first and
     uint64_t last[COMMITS_MAX];  // its last sequence.
     size_t rows_to_retain;
     size_t checkpoints;
-    int64_t free_bytes; // Of a disk of 8000.
+    int64_t free_bytes; // Free bytes on a disk of 8000.
     // What the writer said.
     uint64_t committed;
     unsigned stalls;
-    enum err causes[2]; // Of the first of them.
+    enum err causes[2]; // Why the first stalls came.
     unsigned failures;
     unsigned low;   // Times that there was too little room,
     unsigned roomy; // and enough again.
@@ -210,7 +210,7 @@ static void give_pass(struct script *x)
 }
 
 // While the disk works on the first batch, nine more arrive: they are one commit.
-static void what_comes_during_a_commit_joins_the_next(void **state)
+static void batches_that_come_during_a_commit_join_the_next(void **state)
 {
     (void)state;
     struct script *x = script_new();
@@ -442,7 +442,7 @@ static void a_writer_that_starts_on_a_full_disk_says_so_at_once(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_comes_during_a_commit_joins_the_next),
+        cmocka_unit_test(batches_that_come_during_a_commit_join_the_next),
         cmocka_unit_test(the_status_counts_commits_and_batches),
         cmocka_unit_test(a_stalled_store_is_tried_again_until_it_goes_through),
         cmocka_unit_test(a_lost_store_is_told_and_nothing_more_is_written),
