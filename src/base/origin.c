@@ -81,3 +81,30 @@ void url_origin(const char *url, char out[static ORIGIN_BYTES])
     memcpy(out + host_bytes + 1, port, port_bytes);
     out[host_bytes + 1 + port_bytes] = '\0';
 }
+
+// By hand, since it is done for each attempt.
+static void write_port(uint16_t port, char *out)
+{
+    char digits[5];
+    size_t count = 0;
+    for (; port > 0; port /= 10)
+        digits[count++] = (char)('0' + port % 10);
+    while (count > 0)
+        *out++ = digits[--count];
+    *out = '\0';
+}
+
+void url_origin_of(const struct url *u, char out[static ORIGIN_BYTES])
+{
+    bool is_ipv6 = strchr(u->host, ':');
+    size_t bytes = strlen(u->host);
+    char *at = out;
+    if (is_ipv6)
+        *at++ = '[';
+    memcpy(at, u->host, bytes);
+    at += bytes;
+    if (is_ipv6)
+        *at++ = ']';
+    *at++ = ':';
+    write_port(u->port, at);
+}

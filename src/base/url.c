@@ -225,13 +225,6 @@ static enum err read_host(const struct cut *c, struct url *u, struct fault *f)
     return check_host(u->host, c->bracketed, &u->is_address, f);
 }
 
-static void read_target(const struct cut *c, struct url *u)
-{
-    bool slash = c->rest[0] != '/'; // "http://host?query" asks for "/?query".
-    u->target[0] = '/';
-    memcpy(u->target + slash, c->rest, strlen(c->rest) + 1);
-}
-
 // --- The second opinion --------------------------------------------------------------------------
 
 static bool same_host(const char *theirs, const struct url *u)
@@ -292,7 +285,7 @@ enum err url_read(const char *text, struct url *out, struct fault *f)
     if (err)
         return err;
     u.https = c.https;
-    read_target(&c, &u);
+    u.target_at = (uint16_t)(c.rest - text);
     *out = u;
     return ERR_OK;
 }

@@ -21,7 +21,8 @@ struct url {
     uint16_t port;                     // 80 or 443 when the URL names none.
     bool is_address;                   // The host is an IPv4 or IPv6 address.
     char host[URL_HOST_BYTES_MAX + 1]; // In lower case; an IPv6 address without its brackets.
-    char target[URL_BYTES_MAX + 2];    // Path and query as they stand; "/" when there are none.
+    uint16_t target_at; // Where path and query begin in the text that was read: at "/", "?" or the
+                        // end. What is asked for begins with "/" in any case.
 };
 
 // ERR_SYNTAX with a sentence that says what is wrong and, where it helps, what to write instead;

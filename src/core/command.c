@@ -53,7 +53,7 @@ static void create(struct core *c, struct command *cmd, struct reply *r)
     if (!r->err && !core__texts_fit(c, NULL, row))
         r->err = ERR_SPACE;
     if (!r->err)
-        r->err = core__job_add(c, row, &timing, &j);
+        r->err = core__job_add(c, row, &timing, cmd->url, &j);
     if (r->err) {
         give_back(row, r);
         return;
@@ -111,7 +111,7 @@ static void update(struct core *c, struct command *cmd, struct core_job *j, stru
     row->finished = row->is_active ? false : j->finished;
     row->runs = j->runs;
     row->failures = j->failures;
-    bool replans = core__job_configure(c, j, row, &timing);
+    bool replans = core__job_configure(c, j, row, &timing, cmd->url);
     r->job = j->id;
     r->version = j->version;
     put_job(c, row);

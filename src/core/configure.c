@@ -131,10 +131,15 @@ static void set_request(struct core *c, struct core_job *j, const struct job *fr
 }
 
 // Executions on their way hold the host they set out for, so the old one may still be in use.
-static void set_host(struct core *c, struct core_job *j)
+static void set_host(struct core *c, struct core_job *j, const struct url *url)
 {
+    char origin[ORIGIN_BYTES];
+    if (url)
+        url_origin_of(url, origin);
+    else
+        url_origin(j->api, origin);
     struct host *old = j->host;
-    j->host = core__host_take(c, j->api);
+    j->host = core__host_take(c, origin);
     for (const struct open *o = j->first_open; o; o = o->job_next) {
         j->host->open++;
         old->open--;
@@ -143,13 +148,13 @@ static void set_host(struct core *c, struct core_job *j)
 }
 
 bool core__job_configure(struct core *c, struct core_job *j, const struct job *from,
-                         const struct timing *timing)
+                         const struct timing *timing, const struct url *url)
 {
     const struct timing *timing_before = j->timing;
     bool was_active = j->active;
     struct policy policy = policy_of(from);
     set_request(c, j, from);
-    set_host(c, j);
+    set_host(c, j, url);
     set_timing(c, j, timing);
     set_policy(c, j, &policy);
     j->version = from->version;
@@ -166,12 +171,12 @@ bool core__job_configure(struct core *c, struct core_job *j, const struct job *f
 }
 
 enum err core__job_add(struct core *c, const struct job *from, const struct timing *timing,
-                       struct core_job **out)
+                       const struct url *url, struct core_job **out)
 {
     if (c->jobs.count >= c->limits.jobs_max)
         return ERR_LIMIT;
     struct core_job *j = core__job_insert(c, from->id);
-    core__job_configure(c, j, from, timing);
+    core__job_configure(c, j, from, timing, url);
     *out = j;
     return ERR_OK;
 }

@@ -74,7 +74,7 @@ enum err core_add_job(struct core *c, const struct job *from, const struct zone 
     struct timing timing;
     enum err err = core__timing_read(from, zone, NULL, &timing);
     if (!err)
-        err = core__job_add(c, from, &timing, &j);
+        err = core__job_add(c, from, &timing, NULL, &j);
     if (err)
         return err;
     j->plan_version = 1; // Loaded executions have 0: they are checked against the schedule.

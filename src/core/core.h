@@ -71,6 +71,8 @@ struct command {
     // CREATE, UPDATE: job->schedule, compiled for the job's id. Borrowed. NULL: the core compiles
     // it, as for a new job whose schedule has an `H`.
     const struct cron_schedule *schedule;
+    // CREATE, UPDATE: what was read of job->api. Borrowed. NULL: the core cuts its host out.
+    const struct url *url;
     const char *body; // TRIGGER: overrides the job's; NULL: the job's own. Borrowed.
     bool body_is_json;
     const struct client_key *client_key; // CREATE, TRIGGER: text and digest; or NULL. Borrowed.

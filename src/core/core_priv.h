@@ -285,7 +285,7 @@ struct core_job *core__job_from(const struct core *c,
 void core__jobs_free(struct core *c);
 
 // table.c
-struct host *core__host_take(struct core *c, const char *api);
+struct host *core__host_take(struct core *c, const char *origin);
 void core__host_release(struct core *c, struct host *h);
 struct open *core__open_new(struct core *c, struct core_job *j);
 void core__open_free(struct core *c, struct open *o);
@@ -325,7 +325,7 @@ void core__record_progress(struct core *c);
 // configure.c
 // Within the limits, and with the timing that was read of `from`.
 enum err core__job_add(struct core *c, const struct job *from, const struct timing *timing,
-                       struct core_job **out);
+                       const struct url *url, struct core_job **out);
 void core__job_forget(struct core *c, struct core_job *j); // Frees it; it has no open execution.
 void core__job_set_zone(struct core *c, struct core_job *j, const struct zone *zone);
 // `compiled`: the schedule of `from`; NULL: it is compiled here. What cron_parse says of it.
@@ -334,9 +334,10 @@ enum err core__timing_read(const struct job *from, const struct zone *zone,
 // Whether the row's texts are within the bound of all jobs' texts, or no longer than those of the
 // job (NULL: it is new), so that a job can always be made smaller.
 bool core__texts_fit(const struct core *c, const struct core_job *j, const struct job *from);
-// Makes the job what the row says. Whether that alters which occurrences there are.
+// Makes the job what the row says. `url`: what was read of its api; NULL: its host is cut out here.
+// Whether that alters which occurrences there are.
 bool core__job_configure(struct core *c, struct core_job *j, const struct job *from,
-                         const struct timing *timing);
+                         const struct timing *timing, const struct url *url);
 
 // unusable.c
 struct unusable;

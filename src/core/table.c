@@ -19,10 +19,8 @@ static uint32_t text_hash(const char *text)
     return hash;
 }
 
-struct host *core__host_take(struct core *c, const char *api)
+struct host *core__host_take(struct core *c, const char *origin)
 {
-    char origin[ORIGIN_BYTES];
-    url_origin(api, origin);
     uint32_t hash = text_hash(origin);
     struct host **bucket = &c->hosts[hash % HOST_BUCKETS];
     struct host *h = *bucket;
@@ -33,7 +31,7 @@ struct host *core__host_take(struct core *c, const char *api)
         h->hash = hash;
         h->gate.limit = c->limits.host_in_flight_max;
         h->gate.is_host = true;
-        memcpy(h->origin, origin, sizeof h->origin);
+        memcpy(h->origin, origin, strlen(origin) + 1);
         h->next = *bucket;
         *bucket = h;
     }

@@ -39,7 +39,7 @@ void core_add_unusable(struct core *c, const struct job *from, const char *reaso
     row.is_active = false;
     row.paused_until = WALL_NEVER;
     struct core_job *j = core__job_insert(c, from->id);
-    core__job_configure(c, j, &row, &no_timing);
+    core__job_configure(c, j, &row, &no_timing, NULL);
     j->plan_version = 1;
     j->unusable = true;
     if (from->is_active || (!from->finished && from->paused_until != WALL_NEVER))

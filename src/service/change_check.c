@@ -12,17 +12,19 @@
 // What an `H` of a new job stands for is not known before the core has given the job its id.
 static void hand_over(struct service_change *c, struct job *j, struct command *out)
 {
-    c->schedule_is_known = c->kind == COMMAND_UPDATE || !cron_is_hashed(&c->schedule.compiled);
+    c->schedule_is_known =
+        c->kind == COMMAND_UPDATE || !cron_is_hashed(&c->reading.schedule.compiled);
     out->job = j;
-    out->zone = c->schedule.zone;
-    out->schedule = c->schedule_is_known ? &c->schedule.compiled : NULL;
+    out->zone = c->reading.schedule.zone;
+    out->schedule = c->schedule_is_known ? &c->reading.schedule.compiled : NULL;
+    out->url = &c->reading.url;
 }
 
 static enum err check_create(struct service_change *c, struct command *out,
                              struct service_problem *p)
 {
     enum err err = service__check_job(c->draft, NULL, c->service->targets, true, clock_wall_ms(),
-                                      &c->schedule, p);
+                                      &c->reading, p);
     if (err)
         return err;
     hand_over(c, c->draft, out);
@@ -71,7 +73,7 @@ static enum err edit_copy(struct service_change *c, const struct job *before, st
     if (j->is_active && !before->is_active)
         forget_pause(j);
     return service__check_job(j, before, c->service->targets, must_fire, clock_wall_ms(),
-                              &c->schedule, p);
+                              &c->reading, p);
 }
 
 static enum err check_update(struct service_change *c, struct command *out,

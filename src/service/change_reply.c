@@ -36,7 +36,7 @@ static void answer_success(struct service_change *c)
     struct service_result result = {
         .job = c->reply.row, .execution = c->reply.key, .replayed = c->replayed};
     if (c->schedule_is_known)
-        result.schedule = &c->schedule;
+        result.schedule = &c->reading.schedule;
     tell(c, &result);
 }
 

@@ -54,12 +54,12 @@ static enum err check_target(const struct url *u, const struct address_policy *t
 }
 
 static enum err check_api(struct job *j, const struct job *before,
-                          const struct address_policy *targets, struct service_problem *p)
+                          const struct address_policy *targets, struct url *out,
+                          struct service_problem *p)
 {
-    struct url u;
-    enum err err = accept_api(j, &u, p);
+    enum err err = accept_api(j, out, p);
     bool is_touched = !before || strcmp(j->api, before->api) != 0;
-    return err || !is_touched ? err : check_target(&u, targets, p);
+    return err || !is_touched ? err : check_target(out, targets, p);
 }
 
 static bool text_equals(const char *a, const char *b)
@@ -163,15 +163,15 @@ static enum err check_schedule(struct job *j, const struct job *before, bool mus
 
 enum err service__check_job(struct job *j, const struct job *before,
                             const struct address_policy *targets, bool must_fire, wall_ms now,
-                            struct service_schedule *out, struct service_problem *p)
+                            struct service_reading *out, struct service_problem *p)
 {
     if (!j->timezone)
         job_set_text(&j->timezone, "UTC");
     enum err err = service__check_texts(j, p);
     if (!err)
-        err = check_schedule(j, before, must_fire, now, out, p);
+        err = check_schedule(j, before, must_fire, now, &out->schedule, p);
     if (!err)
-        err = check_api(j, before, targets, p);
+        err = check_api(j, before, targets, &out->url, p);
     if (!err)
         err = check_method(j, p);
     if (!err)
@@ -189,6 +189,6 @@ enum err service__check_job(struct job *j, const struct job *before,
 
 enum err service_check_job(const struct service *s, struct job *draft, struct service_problem *p)
 {
-    struct service_schedule ignored;
+    struct service_reading ignored;
     return service__check_job(draft, NULL, s->targets, true, clock_wall_ms(), &ignored, p);
 }

@@ -74,6 +74,12 @@ struct service {
 
 // --- change.c: one change on its way -------------------------------------------------------------
 
+// What the check has read of a job's texts, for all who need it later.
+struct service_reading {
+    struct service_schedule schedule;
+    struct url url;
+};
+
 // What the log calls a change of a job.
 enum update_kind { UPDATE_EDIT, UPDATE_PAUSE, UPDATE_RESUME };
 
@@ -107,8 +113,8 @@ struct service_change {
 
     // What the check made of the wish. CREATE, UPDATE.
     enum update_kind update;
-    struct service_schedule schedule;
-    bool schedule_is_known; // The core uses `schedule` as it stands.
+    struct service_reading reading;
+    bool schedule_is_known; // The core uses reading.schedule as it stands.
 
     // What became of the change.
     unsigned tries;
@@ -169,14 +175,14 @@ enum err service__refuse_version(struct service_problem *p);
 
 // --- check*.c: whether a job is acceptable -------------------------------------------------------
 
-// Checks every member and reads the schedule. `before` is the job as it stands, NULL for a new one:
-// what was not touched is not judged again, by the present time or by `targets`. A host that is an
-// address must be one that may be called (NULL: all may); what a name resolves to is judged at each
-// attempt. Whether a new job whose schedule has an `H` ever fires is left to the core, which gives
-// it its id.
+// Checks every member and reads the schedule and the URL. `before` is the job as it stands, NULL
+// for a new one: what was not touched is not judged again, by the present time or by `targets`. A
+// host that is an address must be one that may be called (NULL: all may); what a name resolves to
+// is judged at each attempt. Whether a new job whose schedule has an `H` ever fires is left to the
+// core, which gives it its id.
 enum err service__check_job(struct job *j, const struct job *before,
                             const struct address_policy *targets, bool must_fire, wall_ms now,
-                            struct service_schedule *out, struct service_problem *p);
+                            struct service_reading *out, struct service_problem *p);
 // Why the job, under the id that it has, would never run. Always an error.
 enum err service__refuse_vain(const struct job *j, wall_ms now, struct service_problem *p);
 enum err service__check_texts(const struct job *j, struct service_problem *p);

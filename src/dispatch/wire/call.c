@@ -431,7 +431,7 @@ void call__set_out(struct call *c, const struct request *r)
         call__trouble(c, trouble_of_url(r->api));
         return;
     }
-    url_origin(r->api, origin);
+    url_origin_of(&url, origin);
     c->target = pool__target(c, &url, origin);
     call__compose(c, r, &url);
     if (line__ask(c)) {

@@ -16,7 +16,9 @@ void call__compose(struct call *c, const struct request *r, const struct url *u)
     t->count = 0;
     request_text_say(t, job_method_name(r->method));
     request_text_say(t, " ");
-    request_text_say(t, u->target);
+    const char *target = r->api + u->target_at;
+    request_text_say(t, *target == '/' ? "" : "/"); // "http://host?query" asks for "/?query".
+    request_text_say(t, target);
     request_text_say(t, " HTTP/1.1\r\n");
     request_text_add(t, parts->headers.bytes, parts->headers.count);
     if (parts->has_length) {
