@@ -21,6 +21,7 @@
 #define FLAGS_ANSWER 0x8180 // A response, recursion asked for and available.
 #define CODE_NO_NAME 3
 #define POINTER_TO_QUESTION 0xc00c
+#define ANY_NAME "*"
 
 struct asked {
     char name[256];
@@ -78,7 +79,7 @@ static size_t read_name(const struct message *m, char out[static 256])
 static const struct name_script *script_of(const struct scripted_names *s, const char *name)
 {
     for (const struct name_script *script = s->scripts; script->name; script++)
-        if (strcasecmp(script->name, name) == 0)
+        if (strcasecmp(script->name, name) == 0 || strcmp(script->name, ANY_NAME) == 0)
             return script;
     return NULL;
 }

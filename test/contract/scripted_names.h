@@ -9,10 +9,10 @@
 
 #include "base/loop.h"
 
-#define NAME_ADDRESSES_MAX 4
+#define NAME_ADDRESSES_MAX 12
 
 struct name_script {
-    const char *name;
+    const char *name;                          // "*" is any name that no earlier row has.
     const char *addresses[NAME_ADDRESSES_MAX]; // IPv4 or IPv6, in the order of the answer.
     unsigned ttl_s;
     bool silent; // A question about it is never answered.

@@ -229,6 +229,32 @@ static void a_deleted_job_goes_with_its_last_execution(void **state)
     store_must(x, b);
 }
 
+// The steps of deleted jobs go on where the last one ended, leave none out, and begin again.
+static void small_steps_reach_every_deleted_job(void **state)
+{
+    struct store_fixture *x = *state;
+    for (job_id round = 0; round < 2; round++) {
+        const job_id first = 1 + round * 10, count = 5;
+        struct batch *b = store_batch(x);
+        for (job_id id = first; id < first + count; id++)
+            store_add_job(b, id);
+        store_must(x, b);
+        b = store_batch(x);
+        for (job_id id = first; id < first + count; id++) {
+            struct change *c = store_add(b, CHANGE_JOB_DELETE);
+            c->deleted.id = id;
+            c->deleted.at = STORE_T0;
+        }
+        store_must(x, b);
+        for (job_id step = 0; step < 3; step++) // Of two, two and one.
+            assert_int_equal(retain(x, 0, 0, STORE_T0, 2), 0);
+        b = store_batch(x);
+        for (job_id id = first; id < first + count; id++)
+            store_add_job(b, id);
+        store_must(x, b); // The id of each can be used again.
+    }
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
 int main(void)
@@ -244,6 +270,7 @@ int main(void)
         TEST(order_is_that_of_the_occurrences),
         TEST(alerts_about_no_execution_go_by_age),
         TEST(a_deleted_job_goes_with_its_last_execution),
+        TEST(small_steps_reach_every_deleted_job),
     };
     int failed = 0;
     for (size_t i = 0; i < store_adapter_count; i++) {

@@ -179,12 +179,20 @@ static void answered(void *context, int status, int timeouts, struct ares_addrin
 
 // --- The channel ---------------------------------------------------------------------------------
 
+// Newer releases of c-ares keep answers themselves, for longer than resolve.c promises to.
+#ifdef ARES_OPT_QUERY_CACHE
+#define KEEPS_NOTHING ARES_OPT_QUERY_CACHE // With qcache_max_ttl = 0.
+#else
+#define KEEPS_NOTHING 0
+#endif
+
 static bool channel_open(struct lookup *l)
 {
     struct ares_options o = {
         .timeout = TRY_MS, .tries = TRIES, .sock_state_cb = socket_wanted, .sock_state_cb_data = l};
     if (ares_init_options(&l->channel, &o,
-                          ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_SOCK_STATE_CB))
+                          ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_SOCK_STATE_CB |
+                              KEEPS_NOTHING))
         return false;
     if (!l->name_servers || !ares_set_servers_ports_csv(l->channel, l->name_servers))
         return true;

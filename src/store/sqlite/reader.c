@@ -204,7 +204,7 @@ static enum err get_execution(struct store_reader *reader, const struct executio
         sqlite3_bind_int64(statement, 2, key->scheduled_at);
     sqlite3_bind_int64(statement, 3, key->series);
     enum err err = sqlite_walk_query(r, which, &w.walk, f);
-    if (!err && w.seen == 0)
+    if (!err && !w.found)
         err = fault_set(f, ERR_NOT_FOUND, "job %lld has no such execution", (long long)key->job);
     return err;
 }

@@ -269,7 +269,7 @@ struct job_walk {
 };
 struct execution_walk {
     struct walk walk;
-    size_t seen;
+    bool found;
     store_each_execution *each;
     void *context;
 };

@@ -45,7 +45,7 @@ static enum err visit_execution(struct walk *walk, sqlite3_stmt *statement, stru
     enum err err;
     if (!walk_read(walk, &execution_rows, statement, &e, &err, f))
         return err;
-    w->seen++;
+    w->found = true;
     return w->each(w->context, &e);
 }
 
