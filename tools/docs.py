@@ -31,13 +31,15 @@ class Code(NamedTuple):
 
 
 class Table(NamedTuple):
-    """The tables between `heading`, without its `#` signs, and the next heading of any level. With
-    `value`, a name is followed by a blank and the whole cell in that column."""
+    """The tables between `heading`, without its `#` signs, and the next heading of any level. A
+    name is followed by a blank and the whole cell for each column of `values`. Only what is
+    `like` this pattern as a whole counts, with its values."""
 
     path: str
     heading: str
     column: int = 0
-    value: int | None = None
+    values: tuple[int, ...] = ()
+    like: str = ".*"
 
 
 class Check(NamedTuple):
@@ -61,12 +63,36 @@ CHECKS = (
     ),
     Check(
         "field of a job",
-        Code("src/api/json_job.c", rf"{ROW}, .*false\}},", after="members[] = {", until="};"),
+        Code("src/ledger/job.def", r"^JOB_\w+\((\w+),.* CLIENT\)"),
         Table("docs/api.md", "A job"),
     ),
     Check(
+        "number of a job with its default and bounds",
+        Code(
+            "src/ledger/job.def",
+            r"^JOB_\w*NUMBER\((\w+), \w+, (\d+), (\d+), (\d+), \w+, CLIENT\)",
+            form="{} {} {} to {}",
+        ),
+        Table("docs/api.md", "A job", values=(1, 2), like=r"\w+ \d+ \d+ to \d+"),
+    ),
+    Check(
+        "flag of a job with its default",
+        Code("src/ledger/job.def", r"^JOB_FLAG\((\w+), (\w+), \w+, CLIENT\)", form="{} {}"),
+        Table("docs/api.md", "A job", values=(1,), like=r"\w+ (true|false)"),
+    ),
+    Check(
+        "text of a job with its bound",
+        Code(
+            "src/ledger/job.def",
+            r"^JOB_TEXT\((\w+), \w+, ([1-9]\d*), \w+, CLIENT\)",
+            form="{} to {} bytes",
+        ),
+        # The length of a schedule and of a URL is bounded where these are read.
+        Table("docs/api.md", "A job", values=(2,), like=r"(?!schedule |api )\w+ to \d+ bytes"),
+    ),
+    Check(
         "field that the server sets",
-        Code("src/api/json_job.c", rf"{ROW}, .*true\}},", after="members[] = {", until="};"),
+        Code("src/ledger/job.def", r"^JOB_\w+\((\w+),.* (?:SERVER|STAMPED|GIVEN)\)"),
         Table("docs/api.md", "What the server sets"),
     ),
     Check(
@@ -97,7 +123,7 @@ CHECKS = (
     Check(
         "type and status of a problem",
         Code("src/api/problem.c", r'\{(\d{3}), "([a-z-]+)"', form="{1} {0}"),
-        Table("docs/api.md", "Errors", value=1),
+        Table("docs/api.md", "Errors", values=(1,)),
     ),
     Check(
         "reserved header",
@@ -221,10 +247,10 @@ def names_in_table(table):
     names = set()
     for line in section(table):
         if line.startswith("|") and len(cells(line)) > table.column:
-            value = "" if table.value is None else f" {cells(line)[table.value]}"
+            values = "".join(f" {cells(line)[column]}" for column in table.values)
             found = re.findall(r"`([^`]+)`", cells(line)[table.column])
-            names.update(name + value for name in found)
-    return names
+            names.update(name + values for name in found)
+    return {name for name in names if re.fullmatch(table.like, name)}
 
 
 # --- Both ----------------------------------------------------------------------------------------

@@ -185,7 +185,14 @@ json_t *json_attempt(const struct attempt *a);
 json_t *json_alert(const struct alert *a);
 json_t *json_execution_id(const struct execution_key *k);
 
-// --- json_job.c: one table of a job's members ----------------------------------------------------
+// --- json_member.c: one member of a job, any but a computed one ----------------------------------
+
+// Null sets the default. `merge`: headers are merged one by one. On failure *j is half changed.
+enum err job_member_decode(const struct job_member *m, const json_t *value, bool merge,
+                           struct job *j, struct problem *p);
+json_t *json_job_member(const struct job_member *m, const struct job *j);
+
+// --- json_job.c: all members of a job ------------------------------------------------------------
 
 enum job_decoding {
     JOB_CREATE,  // What only the server sets is refused.

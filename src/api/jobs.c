@@ -124,9 +124,9 @@ enum err handle_patch_job(struct api_request *r, struct problem *p)
 // The service would name the members of a job that these become.
 static enum err check_pause(const char *reason, wall_ms until, struct problem *p)
 {
-    if (reason && strlen(reason) > SERVICE_REASON_BYTES_MAX)
+    if (reason && strlen(reason) > JOB_MAX(paused_reason))
         return refuse_field(p, ERR_LIMIT, "reason", "reason has %zu bytes; at most %d are allowed",
-                            strlen(reason), SERVICE_REASON_BYTES_MAX);
+                            strlen(reason), JOB_MAX(paused_reason));
     if (until <= clock_wall_ms())
         return refuse_field(p, ERR_RANGE, "until", "until lies in the past");
     return ERR_OK;

@@ -14,7 +14,11 @@
 // --- Shared by jobs ---
 
 _Static_assert(sizeof(struct timing) == sizeof(struct cron_schedule) + 32, "it has padding");
-_Static_assert(sizeof(struct policy) == sizeof(struct status_set) + 48, "it has padding");
+_Static_assert(sizeof(struct policy) ==
+                   offsetof(struct policy, unused) + sizeof(((struct policy *)0)->unused),
+               "it has padding");
+_Static_assert(offsetof(struct policy, unused) == sizeof(struct status_set) + POLICY_BYTES,
+               "it has padding");
 
 enum err core__timing_read(const struct job *from, const struct zone *zone,
                            const struct cron_schedule *compiled, struct timing *out)
@@ -23,9 +27,7 @@ enum err core__timing_read(const struct job *from, const struct zone *zone,
         .hash_seed = from->id, .gap = from->dst_gap, .fold = from->dst_fold};
     *out = (struct timing){
         .zone = zone,
-        .start_at = from->start_at,
-        .end_at = from->end_at,
-        .max_runs = from->max_runs,
+        .bounds = job_bounds_of(from),
     };
     if (compiled) {
         out->schedule = *compiled;
@@ -34,33 +36,18 @@ enum err core__timing_read(const struct job *from, const struct zone *zone,
     return cron_parse(from->schedule, strlen(from->schedule), &options, &out->schedule, NULL);
 }
 
+// A queue is a limit of one.
 static struct policy policy_of(const struct job *from)
 {
-    struct policy p = {
-        .success = status_set_2xx,
-        .in_flight_max = from->overlap == OVERLAP_QUEUE ? 1 : from->max_in_flight,
-        .jitter_ms = from->jitter_ms,
-        .timeout_ms = from->timeout_ms,
-        .retry_base_ms = from->retry_base_ms,
-        .retry_cap_ms = from->retry_cap_ms,
-        .catch_up_window_s = from->catch_up_window_s,
-        .response_excerpt_bytes = from->response_excerpt_bytes,
-        .max_retries = from->max_retries,
-        .alert_after = from->alert_after,
-        .type = from->type,
-        .method = from->method,
-        .overlap = from->overlap,
-        .retry_strategy = from->retry_strategy,
-        .catch_up = from->catch_up,
-        .redirects = (uint8_t)from->redirects,
-        .body_is_json = from->body_is_json,
-        .permanent_4xx = from->permanent_4xx,
-        .tls_verify = from->tls_verify,
-        .fresh_connection = from->fresh_connection,
-    };
+    struct policy p = {.success_status = status_set_2xx};
+#define JOB_TEXT(...)
+#define JOB_OF_POLICY(member) p.member = from->member;
+#include "ledger/job.def"
+    if (from->overlap == OVERLAP_QUEUE)
+        p.max_in_flight = 1;
     struct status_set set;
     if (from->success_status && status_set_parse(from->success_status, &set, NULL) == ERR_OK)
-        p.success = set; // It was checked when it came; if it is unreadable now, the default holds.
+        p.success_status = set; // Checked when it came; the default holds if it is unreadable now.
     return p;
 }
 
@@ -105,8 +92,10 @@ static size_t text_bytes(const char *text)
 // Each text is bounded where it is accepted, so a job's have far less than 4 GiB.
 static uint32_t texts_bytes(const struct job *from)
 {
-    return (uint32_t)(text_bytes(from->api) + text_bytes(from->headers) + text_bytes(from->body) +
-                      text_bytes(from->tls_ca));
+    size_t bytes = 0;
+#define JOB_OF_REQUEST(member) bytes += text_bytes(from->member);
+#include "ledger/job.def"
+    return (uint32_t)bytes;
 }
 
 bool core__texts_fit(const struct core *c, const struct core_job *j, const struct job *from)
@@ -115,7 +104,7 @@ bool core__texts_fit(const struct core *c, const struct core_job *j, const struc
     return after <= before || c->texts_bytes - before + after <= c->limits.texts_bytes_max;
 }
 
-// The four texts of a request in one allocation, which api points to.
+// The texts of a request in one allocation, which api, the first of them, points to.
 static void set_request(struct core *c, struct core_job *j, const struct job *from)
 {
     assert(!c->lent_texts);
@@ -124,10 +113,8 @@ static void set_request(struct core *c, struct core_job *j, const struct job *fr
     j->texts_bytes = texts_bytes(from);
     c->texts_bytes += j->texts_bytes;
     char *at = xmalloc(j->texts_bytes);
-    j->api = text_copy(&at, from->api);
-    j->headers = text_copy(&at, from->headers);
-    j->body = text_copy(&at, from->body);
-    j->tls_ca = text_copy(&at, from->tls_ca);
+#define JOB_OF_REQUEST(member) j->member = text_copy(&at, from->member);
+#include "ledger/job.def"
 }
 
 // Executions on their way hold the host they set out for, so the old one may still be in use.

@@ -99,35 +99,32 @@ struct host {
 struct timing {
     struct cron_schedule schedule;
     const struct zone *zone;
-    wall_ms start_at;
-    wall_ms end_at;
-    uint32_t max_runs;
-    uint32_t unused; // Zero instead of padding, so that equal values are equal in memory.
+    struct job_bounds bounds;
 };
 
-// How a job's executions are carried out. Interned like the timing.
+enum {
+    POLICY_BYTES = 0
+#define JOB_NUMBER(member, type, initial, least, greatest, role, access)                           \
+    +(ROLE_##role == ROLE_POLICY ? 4 : 0)
+#define JOB_TEXT(...)
+#define JOB_OF_POLICY(member) +1
+#include "ledger/job.def"
+};
+
+// How a job's executions are carried out: numbers in four bytes, words and flags in one. Interned
+// like the timing.
 struct policy {
-    struct status_set success;
-    uint32_t in_flight_max;
-    uint32_t jitter_ms;
-    uint32_t timeout_ms;
-    uint32_t retry_base_ms;
-    uint32_t retry_cap_ms;
-    uint32_t catch_up_window_s;
-    uint32_t response_excerpt_bytes;
-    uint16_t max_retries;
-    uint16_t alert_after;
-    uint8_t type;
-    uint8_t method;
-    uint8_t overlap;
-    uint8_t retry_strategy;
-    uint8_t catch_up;
-    uint8_t redirects;
-    bool body_is_json;
-    bool permanent_4xx;
-    bool tls_verify;
-    bool fresh_connection;
-    uint8_t unused[6]; // Zero instead of padding.
+    struct status_set success_status;
+#define JOB_FLAG(...)
+#define JOB_WORD(...)
+#define JOB_TEXT(...)
+#define JOB_OF_POLICY(member) uint32_t member;
+#include "ledger/job.def"
+#define JOB_NUMBER(...)
+#define JOB_TEXT(...)
+#define JOB_OF_POLICY(member) uint8_t member;
+#include "ledger/job.def"
+    uint8_t unused[8 - POLICY_BYTES % 8]; // Zero instead of padding.
 };
 
 struct core_job {
@@ -141,10 +138,9 @@ struct core_job {
     struct host *host;
     struct open *first_open;
     struct gate *gate; // From its first attempt on for as long as executions are open; else NULL.
-    const char *api;   // The one allocation of the four texts.
-    const char *headers;
-    const char *body;
-    const char *tls_ca;
+    // The texts of the request, in one allocation, which api points to.
+#define JOB_OF_REQUEST(member) const char *member;
+#include "ledger/job.def"
     uint32_t texts_bytes;      // Of that allocation.
     struct agenda_node plan;   // At its next occurrence without a row.
     struct agenda_node resume; // At paused_until.

@@ -159,8 +159,8 @@ const char *core__not_owed(const struct open *o)
         at <= j->changed_at)
         return reason;
     const struct timing *t = j->timing;
-    bool owed = at >= t->start_at && at <= t->end_at && (!t->max_runs || o->counted) &&
-                cron_matches(&t->schedule, t->zone, at);
+    bool owed = (!t->bounds.max_runs || o->counted) &&
+                job_bounds_have(&t->bounds, &t->schedule, t->zone, at);
     return owed ? NULL : "the schedule was changed";
 }
 
@@ -250,7 +250,7 @@ static void send(struct core *c, struct open *o)
                         o->body ? o->record.request_body_is_json : j->policy->body_is_json,
                     .tls_verify = j->policy->tls_verify,
                     .fresh_connection = j->policy->fresh_connection,
-                    .redirects = j->policy->redirects,
+                    .redirects = (uint8_t)j->policy->redirects,
                     .response_excerpt_bytes = j->policy->response_excerpt_bytes},
     };
 }

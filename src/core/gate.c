@@ -25,7 +25,7 @@ static struct gate *gate_take(struct core *c, const struct core_job *j)
         c->free_gates = g->next_free;
     else
         g = xmalloc(sizeof *g);
-    *g = (struct gate){.limit = j->policy->in_flight_max};
+    *g = (struct gate){.limit = j->policy->max_in_flight};
     return g;
 }
 
@@ -137,7 +137,7 @@ void core__gate_resize(struct core *c, struct core_job *j)
 {
     if (!j->gate)
         return;
-    j->gate->limit = j->policy->in_flight_max;
+    j->gate->limit = j->policy->max_in_flight;
     core__gates_pump(c, j->gate);
 }
 

@@ -134,7 +134,7 @@ void core__outcome(struct core *c, const struct outcome *out)
         o->record.started_at = a.started_at;
 
     bool answered = out->kind == OUTCOME_ANSWERED;
-    bool success = answered && status_set_has(&o->job->policy->success, a.http_status);
+    bool success = answered && status_set_has(&o->job->policy->success_status, a.http_status);
     char text[ERROR_TEXT_MAX];
     if (answered && !success) {
         say_status(text, out);

@@ -25,10 +25,7 @@ bool core__is_planned(const struct core *c, wall_ms at, job_id id)
 
 wall_ms core__timing_next(const struct timing *t, uint32_t runs, wall_ms after)
 {
-    if (t->max_runs && runs >= t->max_runs)
-        return WALL_NEVER;
-    wall_ms next = cron_next(&t->schedule, t->zone, MAX(after, t->start_at - 1));
-    return next > t->end_at ? WALL_NEVER : next;
+    return job_bounds_next(&t->bounds, runs, &t->schedule, t->zone, after);
 }
 
 // The job's first occurrence after `after`, within its bounds.
@@ -60,7 +57,7 @@ static dur_ms jitter_of(const struct core_job *j, wall_ms at)
 // An occurrence uses up one of the job's runs when it is planned.
 static void count_run(struct core *c, struct core_job *j, struct open *o)
 {
-    if (!j->timing->max_runs || o->counted)
+    if (!j->timing->bounds.max_runs || o->counted)
         return;
     o->counted = true;
     j->runs++;

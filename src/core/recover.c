@@ -162,7 +162,7 @@ void core__recover(struct core *c)
 {
     struct open *o;
     while ((o = c->loaded.first)) {
-        o->counted = o->job->timing->max_runs > 0 && o->record.key.series >= 0;
+        o->counted = o->job->timing->bounds.max_runs > 0 && o->record.key.series >= 0;
         if (was_left_ahead(c, o))
             o->plan_version = o->job->plan_version; // It was owed when it was begun.
         const char *reason = core__not_owed(o);

@@ -103,7 +103,7 @@ static enum err finish(struct call *c)
     if (c->user && !strchr(c->user, ':'))
         return crontab__call_refuse(c, "it has no password of %.64s", c->user);
     c->follows = true;
-    c->redirects_max = JOB_REDIRECTS_MAX;
+    c->redirects_max = JOB_MAX(redirects);
     return ERR_OK;
 }
 

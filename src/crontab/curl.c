@@ -40,10 +40,10 @@ static enum err set_retry_delay(struct call *c, const struct option *o, const ch
         return crontab__call_refuse(c, "'%.32s' is no number of seconds", value);
     if (ms == 0)
         return ERR_OK; // As without it.
-    if (ms > JOB_RETRY_MS_MAX)
+    if (ms > JOB_MAX(retry_cap_ms))
         crontab__call_note(c, "a retry comes after an hour at the latest (--retry-delay)");
     c->retry_strategy = RETRY_FIXED;
-    c->retry_base_ms = c->retry_cap_ms = (uint32_t)MIN(ms, JOB_RETRY_MS_MAX);
+    c->retry_base_ms = c->retry_cap_ms = (uint32_t)MIN(ms, JOB_MAX(retry_cap_ms));
     return ERR_OK;
 }
 
@@ -257,7 +257,7 @@ static enum err finish(struct call *c)
         c->method = METHOD_HEAD;
     }
     if (c->follows && !c->has_redirects_max)
-        c->redirects_max = JOB_REDIRECTS_MAX;
+        c->redirects_max = JOB_MAX(redirects);
     if (c->follows && c->has_method && c->method != METHOD_GET && c->method != METHOD_HEAD)
         crontab__call_note(c, "after a 301, 302 or 303 a job asks with GET (-X with -L)");
     return check_braces(c);

@@ -166,13 +166,13 @@ enum err crontab__set_timeout(struct call *c, const struct option *o, const char
 {
     (void)o;
     uint64_t ms;
-    if (!crontab__duration(value, false, &ms) || (ms > 0 && ms < JOB_TIMEOUT_MS_MIN))
+    if (!crontab__duration(value, false, &ms) || (ms > 0 && ms < JOB_MIN(timeout_ms)))
         return crontab__call_refuse(c, "the timeout of a job is 0.1 to 3600 seconds, not '%.32s'",
                                     value);
-    if (ms == 0 || ms > JOB_TIMEOUT_MS_MAX) {
+    if (ms == 0 || ms > JOB_MAX(timeout_ms)) {
         crontab__call_note(c, "the timeout is 3600 seconds, the longest of a job, not %.32s",
                            ms == 0 ? "unlimited" : value);
-        ms = JOB_TIMEOUT_MS_MAX;
+        ms = JOB_MAX(timeout_ms);
     }
     c->timeout_ms = (uint32_t)ms;
     return ERR_OK;
@@ -187,9 +187,9 @@ enum err crontab__set_retries(struct call *c, const char *value, unsigned more)
     if (digits == 0 || value[digits] || count < more)
         return crontab__call_refuse(c, "'%.32s' is no number of %s", value,
                                     more ? "tries" : "retries");
-    if (count - more > JOB_RETRIES_MAX)
-        crontab__call_note(c, "a job has at most %d retries", JOB_RETRIES_MAX);
-    c->retries = (uint16_t)MIN(count - more, JOB_RETRIES_MAX);
+    if (count - more > JOB_MAX(max_retries))
+        crontab__call_note(c, "a job has at most %d retries", JOB_MAX(max_retries));
+    c->retries = (uint16_t)MIN(count - more, JOB_MAX(max_retries));
     c->has_retries = true;
     return ERR_OK;
 }
@@ -205,9 +205,9 @@ enum err crontab__set_redirects(struct call *c, const struct option *o, const ch
     if (!unlimited && (value[digits] || digits == 0))
         return crontab__call_refuse(c, "'%.32s' is no number of redirects", value);
     c->has_redirects_max = true;
-    if (unlimited || count > JOB_REDIRECTS_MAX)
-        crontab__call_note(c, "a job follows at most %d redirects", JOB_REDIRECTS_MAX);
-    c->redirects_max = (uint16_t)(unlimited ? JOB_REDIRECTS_MAX : MIN(count, JOB_REDIRECTS_MAX));
+    if (unlimited || count > JOB_MAX(redirects))
+        crontab__call_note(c, "a job follows at most %d redirects", JOB_MAX(redirects));
+    c->redirects_max = (uint16_t)(unlimited ? JOB_MAX(redirects) : MIN(count, JOB_MAX(redirects)));
     return ERR_OK;
 }
 

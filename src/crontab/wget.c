@@ -40,7 +40,7 @@ static enum err set_wait(struct call *c, const struct option *o, const char *val
     uint64_t ms;
     if (!crontab__duration(value, true, &ms))
         return crontab__call_refuse(c, "'%.32s' is no number of seconds", value);
-    c->retry_cap_ms = (uint32_t)MAX(1000, MIN(ms, JOB_RETRY_MS_MAX));
+    c->retry_cap_ms = (uint32_t)MAX(1000, MIN(ms, JOB_MAX(retry_cap_ms)));
     return ERR_OK;
 }
 
@@ -220,7 +220,7 @@ static enum err finish(struct call *c)
         crontab__call_note(c, "the answer is not saved as a file");
     c->follows = true;
     if (!c->has_redirects_max)
-        c->redirects_max = JOB_REDIRECTS_MAX;
+        c->redirects_max = JOB_MAX(redirects);
     if (c->redirects_max > 0 && c->has_method && !is_plain(c->method))
         crontab__call_note(c, "after a 301, 302 or 303 a job asks with GET (--method)");
     return ERR_OK;

@@ -109,13 +109,13 @@ static enum err enter_timeout(struct call *c, const struct words *w, size_t *nex
     enum err err = crontab__check_word(c->command, length);
     if (err)
         return err;
-    if (!crontab__duration(length->text, true, &ms) || (ms > 0 && ms < JOB_TIMEOUT_MS_MIN))
+    if (!crontab__duration(length->text, true, &ms) || (ms > 0 && ms < JOB_MIN(timeout_ms)))
         return crontab__call_refuse(c, "the timeout of a job is 0.1 to 3600 seconds, not '%.32s'",
                                     length->text);
-    if (ms == 0 || ms > JOB_TIMEOUT_MS_MAX)
+    if (ms == 0 || ms > JOB_MAX(timeout_ms))
         crontab__call_note(c, "the timeout is 3600 seconds, the longest of a job, not %.32s",
                            ms == 0 ? "unlimited" : length->text);
-    c->outer_timeout_ms = (uint32_t)(ms == 0 ? JOB_TIMEOUT_MS_MAX : MIN(ms, JOB_TIMEOUT_MS_MAX));
+    c->outer_timeout_ms = (uint32_t)(ms == 0 ? JOB_MAX(timeout_ms) : MIN(ms, JOB_MAX(timeout_ms)));
     return ERR_OK;
 }
 

@@ -54,7 +54,7 @@
 
 #define RESPONSE_HEAD_BYTES_MAX 262144
 #define RESPONSE_BYTES_MAX 65536
-#define EXCERPT_BYTES_MAX JOB_EXCERPT_BYTES_MAX
+#define EXCERPT_BYTES_MAX JOB_MAX(response_excerpt_bytes)
 
 struct dispatch;
 

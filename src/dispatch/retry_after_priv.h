@@ -7,7 +7,7 @@
 #include "dispatch/dispatch.h"
 
 // No job waits longer than this between two attempts.
-#define RETRY_AFTER_MS_MAX JOB_RETRY_MS_MAX
+#define RETRY_AFTER_MS_MAX JOB_MAX(retry_cap_ms)
 
 // Room for every value that can be read, in lower case: a date has up to 33 bytes.
 #define RETRY_AFTER_BYTES 40

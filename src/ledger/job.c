@@ -1,18 +1,14 @@
 // SPDX-License-Identifier: MIT
-// job.c: a job's strings and the defaults of its policies.
+// job.c: a job as a whole: its defaults, its strings, what the core itself changes of it.
 
 #include "ledger/ledger.h"
 
 #include <assert.h>
-#include <string.h>
 
 // Where the strings of a job are, so that copying and freeing cannot forget one.
 static const size_t strings[] = {
-    offsetof(struct job, name),           offsetof(struct job, schedule),
-    offsetof(struct job, timezone),       offsetof(struct job, api),
-    offsetof(struct job, headers),        offsetof(struct job, body),
-    offsetof(struct job, tags),           offsetof(struct job, paused_reason),
-    offsetof(struct job, success_status), offsetof(struct job, tls_ca),
+#define JOB_TEXT(member, form, greatest, role, access) offsetof(struct job, member),
+#include "ledger/job.def"
     offsetof(struct job, damaged),
 };
 
@@ -22,18 +18,8 @@ static char **string_at(struct job *j, size_t i)
 }
 
 const struct job job_defaults = {
-    .paused_until = WALL_NEVER,
-    .end_at = WALL_NEVER,
-    .alert_after = 1,
-    .timeout_ms = 30000,
-    .max_retries = 3,
-    .retry_base_ms = 1000,
-    .retry_cap_ms = 60000,
-    .catch_up_window_s = 3600,
-    .max_in_flight = 128,
-    .response_excerpt_bytes = 4096,
-    .tls_verify = true,
-    .is_active = true,
+#define JOB_MEMBER(member, type, initial, role) .member = (initial),
+#include "ledger/job.def"
 };
 
 struct job *job_new(void)

@@ -32,69 +32,27 @@ typedef int64_t job_id; // Positive, given in order, never given twice.
 
 // --- Jobs ------------------------------------------------------------------------------------
 
-#define JOB_TIMEOUT_MS_MIN 100
-#define JOB_TIMEOUT_MS_MAX 3600000
-#define JOB_RETRIES_MAX 100
-#define JOB_RETRY_MS_MAX 3600000
-#define JOB_CATCH_UP_WINDOW_S_MAX 86400
-#define JOB_IN_FLIGHT_MAX 16384
-#define JOB_JITTER_MS_MAX 3600000
-#define JOB_RUNS_MAX 1000000000
-#define JOB_ALERT_AFTER_MAX 1000
-#define JOB_REDIRECTS_MAX 10
-#define JOB_EXCERPT_BYTES_MAX 65536
 #define JOB_ID_MAX ((int64_t)1 << 36) // Where jobs are found takes 16 MiB then, if they are few.
 #define JOB_REASON_BYTES 640          // Of what the server itself says about a pause.
 
 // A job as its client posted it: one row of table `jobs`. Owns its strings; NULL is "not given".
+// Words of enums are held in a byte. What the members mean stands in ledger/job.def.
 struct job {
-    job_id id;
-    int64_t version; // Counts every change, from 1.
-    wall_ms created_at;
-    wall_ms updated_at;
-    wall_ms effective_from; // Occurrences at or before this instant are not (or no longer) owed.
-    wall_ms paused_until;   // Resumes by itself then; WALL_NEVER when not set.
-    wall_ms start_at;       // No occurrence before it; 0 when not set.
-    wall_ms end_at;         // No occurrence after it; WALL_NEVER when not set.
-    char *name;
-    char *schedule;
-    char *timezone; // IANA name.
-    char *api;      // The URL.
-    char *headers;  // "Name: value\n" lines.
-    char *body;     // Sent as it is, "" is no body at all; the default body when NULL.
-    char *tags;     // JSON array of strings, as text.
-    char *paused_reason;
-    char *success_status; // "200-299,304"; any status from 200 to 299 when NULL.
-    char *tls_ca;         // PEM certificates that its target may be vouched for by, too.
-    char *damaged;        // Not a column: the names of those that hold what no version writes, as
-                          // "headers, tags", and are read as their defaults. NULL: none does.
-    uint32_t max_runs;    // So many occurrences, then it is finished; 0: no bound.
-    uint32_t runs;        // Of them, planned so far.
-    uint32_t jitter_ms;   // Occurrences are due up to this much later, each always by the same.
-    uint32_t timeout_ms;  // Of one attempt, from its start to the last byte of the answer.
-    uint32_t retry_base_ms;
-    uint32_t retry_cap_ms;
-    uint32_t catch_up_window_s;
-    uint32_t max_in_flight;
-    uint32_t response_excerpt_bytes; // So much of an answer's body is kept with the attempt.
-    uint16_t max_retries;
-    uint16_t redirects;     // So many are followed in one attempt; 0: a 3xx is the answer.
-    uint16_t alert_after;   // So many executions must fail in a row for an alert to be raised.
-    uint16_t failures;      // In a row so far; counted when alert_after is above 1.
-    uint8_t type;           // enum job_type
-    uint8_t method;         // enum job_method
-    uint8_t retry_strategy; // enum retry_strategy
-    uint8_t catch_up;       // enum catch_up
-    uint8_t overlap;        // enum overlap
-    uint8_t dst_gap;        // enum cron_gap
-    uint8_t dst_fold;       // enum cron_fold
-    bool body_is_json;      // The body came as JSON; else as a text. Decides its Content-Type.
-    bool permanent_4xx;    // A 4xx answer but 408, 425, 429 ends the execution; 410 pauses the job.
-    bool tls_verify;       // False: any certificate of the target will do.
-    bool fresh_connection; // Each attempt opens a connection, which nobody uses after it.
-    bool is_active;
-    bool finished; // Its schedule can fire no more; then also not active.
+#define JOB_MEMBER(member, type, initial, role) type member;
+#include "ledger/job.def"
+    char *damaged; // Not a column: the names of those that hold what no version writes, as
+                   // "headers, tags", and are read as their defaults. NULL: none does.
 };
+
+// The bounds of its numbers, and the greatest length of its texts in bytes: JOB_MAX(timeout_ms).
+enum {
+#define JOB_NUMBER(member, type, initial, least, greatest, role, access)                           \
+    JOB_MIN_##member = (least), JOB_MAX_##member = (greatest),
+#define JOB_TEXT(member, form, greatest, role, access) JOB_MAX_##member = (greatest),
+#include "ledger/job.def"
+};
+#define JOB_MIN(member) JOB_MIN_##member
+#define JOB_MAX(member) JOB_MAX_##member
 
 extern const struct job job_defaults;
 struct job *job_new(void); // With the defaults of every policy; no strings.
@@ -103,6 +61,66 @@ void job_free(struct job *j); // NULL is a no-op.
 
 // Replaces a string member by a copy of `text` (NULL clears it).
 void job_set_text(char **member, const char *text);
+
+// The members as a table, in the order of job.def.
+enum job_member_kind {
+    MEMBER_NUMBER,
+    MEMBER_FLAG,
+    MEMBER_WORD,
+    MEMBER_TIME,
+    MEMBER_COUNT,
+    MEMBER_TEXT,
+    MEMBER_COMPUTED, // Not in struct job.
+    MEMBER_KINDS
+};
+enum job_role { ROLE_OTHER, ROLE_TIMING, ROLE_PHASE, ROLE_POLICY, ROLE_REQUEST };
+enum job_access { ACCESS_CLIENT, ACCESS_SERVER, ACCESS_STAMPED, ACCESS_GIVEN, ACCESS_HIDDEN };
+enum job_text { TEXT_SHORT, TEXT_LONG, TEXT_REQUIRED, TEXT_HEADERS, TEXT_PAYLOAD, TEXT_TAGS };
+
+struct job_member {
+    const char *name;
+    enum job_member_kind kind;
+    enum job_role role;
+    enum job_access access;
+    size_t offset; // In struct job.
+    size_t bytes;
+    enum job_text form;             // TEXT
+    int64_t least;                  // NUMBER
+    int64_t greatest;               // NUMBER; TEXT: of its bytes, 0 when bounded elsewhere.
+    const struct enum_words *words; // WORD
+};
+
+extern const struct job_member job_members[];
+extern const size_t job_member_count;
+const struct job_member *job_member_find(const char *name); // NULL when unknown.
+
+char **job_text_at(const struct job_member *m, const struct job *j); // TEXT
+// Of any kind but TEXT and COMPUTED.
+int64_t job_integer(const struct job_member *m, const struct job *j);
+void job_set_integer(const struct job_member *m, struct job *j, int64_t value);
+void job_reset(const struct job_member *m, struct job *j); // To its default.
+bool job_same_member(const struct job_member *m, const struct job *a, const struct job *b);
+
+// Whether the jobs differ in what decides which occurrences they have while they are active.
+bool job_timing_differs(const struct job *a, const struct job *b);
+
+// Which instants of a schedule are occurrences of a job.
+struct job_bounds {
+    wall_ms start_at;
+    wall_ms end_at;
+    uint32_t max_runs;
+    uint32_t unused; // Zero instead of padding, so that equal bounds are equal in memory.
+};
+
+struct job_bounds job_bounds_of(const struct job *j);
+// The schedule's first instant after `after` within the bounds, for a job that has had `runs` runs;
+// WALL_NEVER: there is none.
+wall_ms job_bounds_next(const struct job_bounds *b, uint32_t runs, const struct cron_schedule *s,
+                        const struct zone *z, wall_ms after);
+// Whether the schedule has this instant, between start_at and end_at. How many runs the job has had
+// by then is not asked.
+bool job_bounds_have(const struct job_bounds *b, const struct cron_schedule *s,
+                     const struct zone *z, wall_ms at);
 
 // The statuses that count as success, 100 to 599: a bit each.
 struct status_set {
@@ -137,6 +155,8 @@ struct job_version {
     uint8_t dst_fold; // enum cron_fold
     uint8_t phase;    // enum job_phase
 };
+
+struct job_bounds job_version_bounds(const struct job_version *v);
 
 // Whether `j` differs from `before` in what decides its occurrences.
 bool job_version_begins(const struct job *before, const struct job *j);

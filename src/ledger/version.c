@@ -10,21 +10,6 @@
 #include <assert.h>
 #include <string.h>
 
-static bool same_text(const char *a, const char *b)
-{
-    return a && b ? strcmp(a, b) == 0 : a == b;
-}
-
-bool job_version_begins(const struct job *before, const struct job *j)
-{
-    return !same_text(before->schedule, j->schedule) || !same_text(before->timezone, j->timezone) ||
-           before->dst_gap != j->dst_gap || before->dst_fold != j->dst_fold ||
-           before->start_at != j->start_at || before->end_at != j->end_at ||
-           before->max_runs != j->max_runs || before->is_active != j->is_active ||
-           before->finished != j->finished || before->paused_until != j->paused_until ||
-           !same_text(before->paused_reason, j->paused_reason);
-}
-
 // --- Lists -----------------------------------------------------------------------------------
 
 void job_versions_add(struct job_versions *l, const struct job_version *v)
@@ -144,11 +129,12 @@ enum err job_spans_new(const struct job_versions *l, struct job_span **out)
 wall_ms job_span_next(const struct job_span *s, wall_ms after, wall_ms limit)
 {
     const struct job_version *v = s->version;
+    struct job_bounds bounds = job_version_bounds(v);
     assert(s->zone);
-    if (v->phase != JOB_ACTIVE)
+    limit = MIN(limit, s->until);
+    after = MAX(after, v->from_at);
+    if (v->phase != JOB_ACTIVE || after >= limit)
         return WALL_NEVER;
-    limit = MIN(limit, MIN(s->until, v->end_at));
-    after = MAX(after, MAX(v->from_at, v->start_at - 1));
-    wall_ms next = after < limit ? cron_next(&s->schedule, s->zone, after) : WALL_NEVER;
+    wall_ms next = job_bounds_next(&bounds, 0, &s->schedule, s->zone, after);
     return next > limit ? WALL_NEVER : next;
 }

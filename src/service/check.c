@@ -62,11 +62,6 @@ static enum err check_api(struct job *j, const struct job *before,
     return err || !is_touched ? err : check_target(out, targets, p);
 }
 
-static bool text_equals(const char *a, const char *b)
-{
-    return a && b ? strcmp(a, b) == 0 : a == b;
-}
-
 // A pause is said of a job that is paused; saying it of an active one would be lost.
 static enum err check_pause(const struct job *j, const struct job *before, wall_ms now,
                             struct service_problem *p)
@@ -85,13 +80,6 @@ static enum err check_pause(const struct job *j, const struct job *before, wall_
     return ERR_OK;
 }
 
-static bool occurrences_differ(const struct job *a, const struct job *b)
-{
-    return !text_equals(a->schedule, b->schedule) || !text_equals(a->timezone, b->timezone) ||
-           a->dst_gap != b->dst_gap || a->dst_fold != b->dst_fold || a->start_at != b->start_at ||
-           a->end_at != b->end_at || a->max_runs != b->max_runs;
-}
-
 // Whether an occurrence lies between now and the job's bounds. How many of max_runs are left is
 // known to the core alone.
 static enum err check_bounds(const struct job *j, const struct service_schedule *s, wall_ms now,
@@ -102,7 +90,9 @@ static enum err check_bounds(const struct job *j, const struct service_schedule 
     if (depends_on_id && cron_next(compiled, s->zone, -1) != WALL_NEVER)
         return ERR_OK;
     enum err err = service__check_can_fire(compiled, s->zone, now, p);
-    if (err || cron_next(compiled, s->zone, MAX(now, j->start_at - 1)) <= j->end_at)
+    struct job_bounds bounds = job_bounds_of(j);
+    if (err || j->end_at == WALL_NEVER ||
+        job_bounds_next(&bounds, 0, compiled, s->zone, now) != WALL_NEVER)
         return err;
     return service_refuse(p, ERR_RANGE, PROBLEM_FIELD, "end_at",
                           "the schedule has no occurrence between %s and end_at",
@@ -151,7 +141,7 @@ static enum err check_schedule(struct job *j, const struct job *before, bool mus
     enum err err = service__read_schedule(j->schedule, j->timezone, &options, out, p);
     if (err)
         return err;
-    if (must_fire || !before || occurrences_differ(j, before) ||
+    if (must_fire || !before || job_timing_differs(j, before) ||
         (j->is_active && !before->is_active && !before->finished))
         return check_bounds(j, out, now, p);
     if (before->finished) {

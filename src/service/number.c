@@ -3,75 +3,31 @@
 
 #include "service/service_priv.h"
 
-#include <assert.h>
 #include <inttypes.h>
-#include <string.h>
 
-#define NUMBER(member, low, high)                                                                  \
-    .name = #member, .min = (low), .max = (high), .offset = offsetof(struct job, member),          \
-    .bytes = sizeof(((struct job *)0)->member)
-
-static const struct service_number numbers[] = {
-    {NUMBER(timeout_ms, JOB_TIMEOUT_MS_MIN, JOB_TIMEOUT_MS_MAX)},
-    {NUMBER(max_retries, 0, JOB_RETRIES_MAX)},
-    {NUMBER(retry_base_ms, 1, JOB_RETRY_MS_MAX)},
-    {NUMBER(retry_cap_ms, 1, JOB_RETRY_MS_MAX)},
-    {NUMBER(catch_up_window_s, 1, JOB_CATCH_UP_WINDOW_S_MAX)},
-    {NUMBER(max_in_flight, 1, JOB_IN_FLIGHT_MAX)},
-    {NUMBER(jitter_ms, 0, JOB_JITTER_MS_MAX)},
-    {NUMBER(max_runs, 0, JOB_RUNS_MAX)},
-    {NUMBER(runs, 0, JOB_RUNS_MAX)},
-    {NUMBER(alert_after, 1, JOB_ALERT_AFTER_MAX)},
-    {NUMBER(redirects, 0, JOB_REDIRECTS_MAX)},
-    {NUMBER(response_excerpt_bytes, 0, JOB_EXCERPT_BYTES_MAX)},
-};
-
-const struct service_number *service_number_find(const char *name)
+static enum err check_bounds(const struct job_member *m, int64_t value, struct service_problem *p)
 {
-    for (size_t i = 0; i < COUNT_OF(numbers); i++) {
-        if (strcmp(numbers[i].name, name) == 0)
-            return &numbers[i];
-    }
-    return NULL;
-}
-
-int64_t service_number_get(const struct service_number *n, const struct job *j)
-{
-    const char *at = (const char *)j + n->offset;
-    if (n->bytes == sizeof(uint16_t))
-        return *(const uint16_t *)at;
-    assert(n->bytes == sizeof(uint32_t));
-    return *(const uint32_t *)at;
-}
-
-static enum err check_bounds(const struct service_number *n, int64_t value,
-                             struct service_problem *p)
-{
-    if (value >= n->min && value <= n->max)
+    if (value >= m->least && value <= m->greatest)
         return ERR_OK;
-    return service_refuse(p, ERR_RANGE, PROBLEM_FIELD, n->name,
-                          "%s must be %" PRId64 " to %" PRId64 ", not %" PRId64, n->name, n->min,
-                          n->max, value);
+    return service_refuse(p, ERR_RANGE, PROBLEM_FIELD, m->name,
+                          "%s must be %" PRId64 " to %" PRId64 ", not %" PRId64, m->name, m->least,
+                          m->greatest, value);
 }
 
-enum err service_number_set(const struct service_number *n, struct job *j, int64_t value,
+enum err service_set_number(const struct job_member *m, struct job *j, int64_t value,
                             struct service_problem *p)
 {
-    enum err err = check_bounds(n, value, p);
-    if (err)
-        return err;
-    char *at = (char *)j + n->offset;
-    if (n->bytes == sizeof(uint16_t))
-        *(uint16_t *)at = (uint16_t)value;
-    else
-        *(uint32_t *)at = (uint32_t)value;
-    return ERR_OK;
+    enum err err = check_bounds(m, value, p);
+    if (!err)
+        job_set_integer(m, j, value);
+    return err;
 }
 
 enum err service__check_numbers(const struct job *j, struct service_problem *p)
 {
-    for (size_t i = 0; i < COUNT_OF(numbers); i++) {
-        enum err err = check_bounds(&numbers[i], service_number_get(&numbers[i], j), p);
+    for (size_t i = 0; i < job_member_count; i++) {
+        const struct job_member *m = &job_members[i];
+        enum err err = m->kind == MEMBER_NUMBER ? check_bounds(m, job_integer(m, j), p) : ERR_OK;
         if (err)
             return err;
     }

@@ -85,15 +85,15 @@ static size_t list_runs(const struct cron_schedule *s, const struct zone *z, wal
 size_t service_next_runs(const struct job *j, const struct service_schedule *s, wall_ms now,
                          size_t count, wall_ms *out)
 {
+    struct job_bounds bounds = job_bounds_of(j);
+    wall_ms at = MAX(now, j->effective_from);
+    uint32_t n = 0;
     if (!j->is_active || !s->zone)
         return 0;
-    if (j->max_runs)
-        count = MIN(count, (size_t)(j->max_runs - MIN(j->runs, j->max_runs)));
-    wall_ms from = MAX(MAX(now, j->effective_from), j->start_at - 1);
-    count = list_runs(&s->compiled, s->zone, from, count, out);
-    while (count > 0 && out[count - 1] > j->end_at)
-        count--;
-    return count;
+    while (n < count &&
+           (at = job_bounds_next(&bounds, j->runs + n, &s->compiled, s->zone, at)) != WALL_NEVER)
+        out[n++] = at;
+    return n;
 }
 
 enum err service_preview_schedule(const char *schedule, const char *zone_text, wall_ms from,

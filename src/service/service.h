@@ -18,13 +18,8 @@
 #include "engine/engine.h"
 #include "store/store.h"
 
-#define SERVICE_NAME_BYTES_MAX 200
-#define SERVICE_BODY_BYTES_MAX (256 * 1024)
-#define SERVICE_REASON_BYTES_MAX 500
 #define SERVICE_HEADERS_MAX 50
 #define SERVICE_HEADERS_BYTES_MAX (16 * 1024)
-#define SERVICE_STATUS_BYTES_MAX 200
-#define SERVICE_TLS_CA_BYTES_MAX (32 * 1024)
 #define SERVICE_TAGS_MAX 20
 #define SERVICE_TAG_BYTES_MAX 64
 
@@ -335,19 +330,8 @@ MUST_CHECK enum err service_preview_schedule(const char *schedule, const char *z
 
 // --- Members of a job ----------------------------------------------------------------------------
 
-// The members that are numbers, with their bounds: one table for checking, decoding, encoding.
-struct service_number {
-    const char *name;
-    int64_t min;
-    int64_t max;
-    size_t offset; // In struct job.
-    size_t bytes;
-};
-
-const struct service_number *service_number_find(const char *name); // NULL when unknown.
-int64_t service_number_get(const struct service_number *n, const struct job *j);
-// Sets the member; PROBLEM_FIELD when `value` is out of bounds.
-MUST_CHECK enum err service_number_set(const struct service_number *n, struct job *j, int64_t value,
+// Sets a member that is a number; PROBLEM_FIELD when `value` is out of its bounds.
+MUST_CHECK enum err service_set_number(const struct job_member *m, struct job *j, int64_t value,
                                        struct service_problem *p);
 
 // Adds the header to the job, or replaces the one of this name; `value` NULL removes it. Case does

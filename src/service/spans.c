@@ -63,8 +63,8 @@ wall_ms service__previous_of(const struct explain_facts *f, wall_ms before)
 // Whether the version's schedule names the instant, whatever else there is about the version.
 bool service__is_scheduled(const struct job_span *s, wall_ms at)
 {
-    const struct job_version *v = s->version;
-    return at >= v->start_at && at <= v->end_at && cron_matches(&s->schedule, s->zone, at);
+    struct job_bounds bounds = job_version_bounds(s->version);
+    return job_bounds_have(&bounds, &s->schedule, s->zone, at);
 }
 
 // --- What a paused job would do ------------------------------------------------------------------

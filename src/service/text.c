@@ -3,49 +3,48 @@
 
 #include "service/service_priv.h"
 
+#include <inttypes.h>
 #include <string.h>
 
-// The length of a schedule and of a URL is judged where they are read.
-static const struct {
-    const char *name;
-    size_t offset; // In struct job.
-    size_t bytes_max;
-    bool required;
-} texts[] = {
-    {"schedule", offsetof(struct job, schedule), SIZE_MAX, true},
-    {"api", offsetof(struct job, api), SIZE_MAX, true},
-    {"name", offsetof(struct job, name), SERVICE_NAME_BYTES_MAX, false},
-    {"body", offsetof(struct job, body), SERVICE_BODY_BYTES_MAX, false},
-    {"success_status", offsetof(struct job, success_status), SERVICE_STATUS_BYTES_MAX, false},
-    {"tls_ca", offsetof(struct job, tls_ca), SERVICE_TLS_CA_BYTES_MAX, false},
-    {"paused_reason", offsetof(struct job, paused_reason), SERVICE_REASON_BYTES_MAX, false},
-};
-
-static enum err check_length(const char *name, const char *text, size_t bytes_max,
+static enum err check_length(const char *name, const char *text, int64_t bytes_max,
                              struct service_problem *p)
 {
     size_t bytes = text ? strlen(text) : 0;
-    if (bytes <= bytes_max)
+    if (bytes <= (size_t)bytes_max)
         return ERR_OK;
     return service_refuse(p, ERR_LIMIT, PROBLEM_FIELD, name,
-                          "%s has %zu bytes; at most %zu are allowed", name, bytes, bytes_max);
+                          "%s has %zu bytes; at most %" PRId64 " are allowed", name, bytes,
+                          bytes_max);
+}
+
+static enum err check_text(const struct job_member *m, const struct job *j,
+                           struct service_problem *p)
+{
+    const char *text = *job_text_at(m, j);
+    if (!text && m->form == TEXT_REQUIRED)
+        return service_refuse(p, ERR_SYNTAX, PROBLEM_FIELD, m->name, "%s is required", m->name);
+    return m->greatest ? check_length(m->name, text, m->greatest, p) : ERR_OK;
+}
+
+// Those that must be there come first.
+static enum err check_texts(const struct job *j, bool required, struct service_problem *p)
+{
+    enum err err = ERR_OK;
+    for (size_t i = 0; i < job_member_count && !err; i++) {
+        const struct job_member *m = &job_members[i];
+        if (m->kind == MEMBER_TEXT && (m->form == TEXT_REQUIRED) == required)
+            err = check_text(m, j, p);
+    }
+    return err;
 }
 
 enum err service__check_texts(const struct job *j, struct service_problem *p)
 {
-    for (size_t i = 0; i < COUNT_OF(texts); i++) {
-        const char *text = *(char *const *)((const char *)j + texts[i].offset);
-        if (!text && texts[i].required)
-            return service_refuse(p, ERR_SYNTAX, PROBLEM_FIELD, texts[i].name, "%s is required",
-                                  texts[i].name);
-        enum err err = check_length(texts[i].name, text, texts[i].bytes_max, p);
-        if (err)
-            return err;
-    }
-    return ERR_OK;
+    enum err err = check_texts(j, true, p);
+    return err ? err : check_texts(j, false, p);
 }
 
 enum err service__check_body(const char *body, struct service_problem *p)
 {
-    return check_length("body", body, SERVICE_BODY_BYTES_MAX, p);
+    return check_length("body", body, JOB_MAX(body), p);
 }

@@ -298,50 +298,12 @@ void store_assert_same_text(const char *a, const char *b)
 
 void store_assert_same_job(const struct job *a, const struct job *b)
 {
-    assert_int_equal(a->id, b->id);
-    assert_int_equal(a->version, b->version);
-    assert_int_equal(a->created_at, b->created_at);
-    assert_int_equal(a->updated_at, b->updated_at);
-    assert_int_equal(a->effective_from, b->effective_from);
-    assert_int_equal(a->paused_until, b->paused_until);
-    store_assert_same_text(a->name, b->name);
-    store_assert_same_text(a->schedule, b->schedule);
-    store_assert_same_text(a->timezone, b->timezone);
-    store_assert_same_text(a->api, b->api);
-    store_assert_same_text(a->headers, b->headers);
-    store_assert_same_text(a->body, b->body);
-    store_assert_same_text(a->tags, b->tags);
-    store_assert_same_text(a->paused_reason, b->paused_reason);
-    store_assert_same_text(a->success_status, b->success_status);
-    assert_int_equal(a->start_at, b->start_at);
-    assert_int_equal(a->end_at, b->end_at);
-    assert_int_equal(a->max_runs, b->max_runs);
-    assert_int_equal(a->runs, b->runs);
-    assert_int_equal(a->jitter_ms, b->jitter_ms);
-    assert_int_equal(a->alert_after, b->alert_after);
-    assert_int_equal(a->failures, b->failures);
-    assert_int_equal(a->overlap, b->overlap);
-    assert_int_equal(a->body_is_json, b->body_is_json);
-    assert_int_equal(a->permanent_4xx, b->permanent_4xx);
-    assert_int_equal(a->redirects, b->redirects);
-    assert_int_equal(a->tls_verify, b->tls_verify);
-    store_assert_same_text(a->tls_ca, b->tls_ca);
-    assert_int_equal(a->fresh_connection, b->fresh_connection);
-    assert_int_equal(a->response_excerpt_bytes, b->response_excerpt_bytes);
-    assert_int_equal(a->timeout_ms, b->timeout_ms);
-    assert_int_equal(a->retry_base_ms, b->retry_base_ms);
-    assert_int_equal(a->retry_cap_ms, b->retry_cap_ms);
-    assert_int_equal(a->catch_up_window_s, b->catch_up_window_s);
-    assert_int_equal(a->max_in_flight, b->max_in_flight);
-    assert_int_equal(a->max_retries, b->max_retries);
-    assert_int_equal(a->type, b->type);
-    assert_int_equal(a->method, b->method);
-    assert_int_equal(a->retry_strategy, b->retry_strategy);
-    assert_int_equal(a->catch_up, b->catch_up);
-    assert_int_equal(a->dst_gap, b->dst_gap);
-    assert_int_equal(a->dst_fold, b->dst_fold);
-    assert_int_equal(a->is_active, b->is_active);
-    assert_int_equal(a->finished, b->finished);
+    for (size_t i = 0; i < job_member_count; i++) {
+        if (job_same_member(&job_members[i], a, b))
+            continue;
+        print_error("the jobs differ in %s\n", job_members[i].name);
+        fail();
+    }
 }
 
 void store_assert_same_execution(const struct execution *a, const struct execution *b)

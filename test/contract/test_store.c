@@ -52,16 +52,39 @@ static const char certificate[] =
     "AiBpMphzkmiyFu5MY+pBGfFpEY9oeiyYKMdrrlBLBF4XsA==\n"
     "-----END CERTIFICATE-----\n";
 
-// Every member differs from its default and from its neighbours.
+// A value that is not the default.
+static void fill_member(const struct job_member *m, struct job *j, int64_t n)
+{
+    switch (m->kind) {
+    case MEMBER_NUMBER:
+        job_set_integer(m, j, m->least + n % (m->greatest - m->least));
+        if (job_same_member(m, j, &job_defaults))
+            job_set_integer(m, j, m->greatest);
+        break;
+    case MEMBER_FLAG:
+        job_set_integer(m, j, !job_integer(m, &job_defaults));
+        break;
+    case MEMBER_WORD:
+        job_set_integer(m, j, m->words->count - 1);
+        break;
+    case MEMBER_TIME:
+    case MEMBER_COUNT:
+        job_set_integer(m, j, 1600000000000 + n);
+        break;
+    case MEMBER_TEXT:
+        job_set_text(job_text_at(m, j), "");
+        break;
+    default:
+        break;
+    }
+}
+
 static struct job *full_job(job_id id)
 {
     struct job *j = job_new();
+    for (size_t i = 0; i < job_member_count; i++)
+        fill_member(&job_members[i], j, (int64_t)i);
     j->id = id;
-    j->version = 7;
-    j->created_at = 1600000000001;
-    j->updated_at = 1600000000002;
-    j->effective_from = 1600000000003;
-    j->paused_until = 1600000000004;
     job_set_text(&j->name, "Grüße, 世界 🔔 'quoted' \"twice\"");
     job_set_text(&j->schedule, "31 10-15 1 * * MON-FRI");
     job_set_text(&j->timezone, "Europe/Berlin");
@@ -69,37 +92,11 @@ static struct job *full_job(job_id id)
     job_set_text(&j->headers, "X-One: 1\nX-Two: 2\n");
     job_set_text(&j->body, "{\"a\": [1, 2]}\r\n");
     job_set_text(&j->tags, "[\"billing\",\"nightly\"]");
-    job_set_text(&j->paused_reason, "");
     job_set_text(&j->success_status, "200-299,304");
-    j->start_at = 1600000000005;
-    j->end_at = 1600000000006;
-    j->max_runs = 1000;
-    j->runs = 999;
-    j->jitter_ms = 30000;
-    j->alert_after = 5;
-    j->failures = 4;
-    j->overlap = OVERLAP_QUEUE;
-    j->body_is_json = true;
-    j->permanent_4xx = true;
-    j->redirects = 9;
-    j->tls_verify = false;
     job_set_text(&j->tls_ca, certificate);
-    j->fresh_connection = true;
-    j->response_excerpt_bytes = 65535;
-    j->timeout_ms = 3600000;
-    j->retry_base_ms = 1500;
-    j->retry_cap_ms = 3599999;
-    j->catch_up_window_s = 86399;
-    j->max_in_flight = 16383;
-    j->max_retries = 99;
-    j->type = JOB_ATMOST_ONCE;
-    j->method = METHOD_PATCH;
-    j->retry_strategy = RETRY_EXPONENTIAL;
-    j->catch_up = CATCH_UP_LATEST;
-    j->dst_gap = CRON_GAP_SKIP;
-    j->dst_fold = CRON_FOLD_SECOND;
-    j->is_active = false;
-    j->finished = true;
+    for (size_t i = 0; i < job_member_count; i++)
+        assert_true(job_members[i].kind == MEMBER_COMPUTED ||
+                    !job_same_member(&job_members[i], j, &job_defaults));
     return j;
 }
 

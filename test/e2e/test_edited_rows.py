@@ -38,7 +38,7 @@ EDITS = {
     "URL": ("api = 'gopher://a/'", "api", "api"),
     "certificates": ("tls_ca = 'none'", "tls_ca", "tls_ca"),
     "word": ("method = 'BREW', overlap = ''", "method, overlap", "method"),
-    "number and time": ("jitter_ms = -1, created_at = 9e18", "created_at, jitter_ms", "jitter_ms"),
+    "number and time": ("jitter_ms = -1, created_at = 9e18", "jitter_ms, created_at", "jitter_ms"),
 }
 
 

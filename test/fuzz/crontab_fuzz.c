@@ -27,11 +27,11 @@ static void check_job(const struct job *j)
     assert(err == ERR_OK);
     err = j->headers ? header_check_lines(j->headers, NULL) : ERR_OK;
     assert(err == ERR_OK);
-    assert(j->timeout_ms >= JOB_TIMEOUT_MS_MIN && j->timeout_ms <= JOB_TIMEOUT_MS_MAX);
-    assert(j->max_retries <= JOB_RETRIES_MAX && j->method < JOB_METHODS);
-    assert(j->redirects <= JOB_REDIRECTS_MAX && j->overlap < OVERLAPS);
+    assert(j->timeout_ms >= JOB_MIN(timeout_ms) && j->timeout_ms <= JOB_MAX(timeout_ms));
+    assert(j->max_retries <= JOB_MAX(max_retries) && j->method < JOB_METHODS);
+    assert(j->redirects <= JOB_MAX(redirects) && j->overlap < OVERLAPS);
     assert(j->retry_base_ms > 0 && j->retry_base_ms <= j->retry_cap_ms);
-    assert(j->retry_cap_ms <= JOB_RETRY_MS_MAX && j->retry_strategy < RETRY_STRATEGIES);
+    assert(j->retry_cap_ms <= JOB_MAX(retry_cap_ms) && j->retry_strategy < RETRY_STRATEGIES);
 }
 
 static enum err check_line(void *context, const struct crontab_line *line)

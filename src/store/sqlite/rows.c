@@ -52,53 +52,24 @@ struct column {
 #define TEXT(type, column, member) CELL(CELL_TEXT, type, member, column)
 #define WORD(type, column, member, table) CELL(CELL_WORD, type, member, column), .words = &(table)
 #define FIXED .is_fixed = true
-#define LONG .is_long = true
 
+// The columns of table `jobs` are named as the members of a job are.
+#define IS_LONG(form) ((form) == TEXT_LONG || (form) == TEXT_HEADERS || (form) == TEXT_PAYLOAD)
 static const struct column job_columns[] = {
-    {JOB_KEY(job, "id", id), FIXED},
-    {TEXT(job, "schedule", schedule)},
-    {TEXT(job, "api", api)},
-    {WORD(job, "type", type, job_type_words)},
-    {FLAG(job, "is_active", is_active)},
-    {TIME(job, "created_at", created_at)},
-    {TIME(job, "updated_at", updated_at)},
-    {TEXT(job, "name", name)},
-    {TEXT(job, "timezone", timezone)},
-    {WORD(job, "dst_gap", dst_gap, cron_gap_words)},
-    {WORD(job, "dst_fold", dst_fold, cron_fold_words)},
-    {WORD(job, "method", method, job_method_words)},
-    {TEXT(job, "headers", headers), LONG},
-    {TEXT(job, "body", body), LONG},
-    {TEXT(job, "tags", tags)},
-    {RANGE(job, "timeout_ms", timeout_ms, JOB_TIMEOUT_MS_MIN, JOB_TIMEOUT_MS_MAX)},
-    {RANGE(job, "max_retries", max_retries, 0, JOB_RETRIES_MAX)},
-    {WORD(job, "retry_strategy", retry_strategy, retry_strategy_words)},
-    {RANGE(job, "retry_base_ms", retry_base_ms, 1, JOB_RETRY_MS_MAX)},
-    {RANGE(job, "retry_cap_ms", retry_cap_ms, 1, JOB_RETRY_MS_MAX)},
-    {WORD(job, "catch_up", catch_up, catch_up_words)},
-    {RANGE(job, "catch_up_window_s", catch_up_window_s, 1, JOB_CATCH_UP_WINDOW_S_MAX)},
-    {RANGE(job, "max_in_flight", max_in_flight, 1, JOB_IN_FLIGHT_MAX)},
-    {WORD(job, "overlap", overlap, overlap_words)},
-    {RANGE(job, "jitter_ms", jitter_ms, 0, JOB_JITTER_MS_MAX)},
-    {TIME_UNKNOWN(job, "start_at", start_at, 0)},
-    {TIME_UNKNOWN(job, "end_at", end_at, WALL_NEVER)},
-    {RANGE_UNKNOWN(job, "max_runs", max_runs, 0, JOB_RUNS_MAX, 0)},
-    {RANGE(job, "runs", runs, 0, JOB_RUNS_MAX)},
-    {RANGE(job, "alert_after", alert_after, 1, JOB_ALERT_AFTER_MAX)},
-    {RANGE(job, "failures", failures, 0, UINT16_MAX)},
-    {FLAG(job, "permanent_4xx", permanent_4xx)},
-    {TEXT(job, "success_status", success_status)},
-    {FLAG(job, "finished", finished)},
-    {TEXT(job, "paused_reason", paused_reason)},
-    {TIME_UNKNOWN(job, "paused_until", paused_until, WALL_NEVER)},
-    {TIME(job, "effective_from", effective_from)},
-    {COUNT(job, "version", version)},
-    {RANGE(job, "redirects", redirects, 0, JOB_REDIRECTS_MAX)},
-    {FLAG(job, "tls_verify", tls_verify)},
-    {TEXT(job, "tls_ca", tls_ca), LONG},
-    {FLAG(job, "fresh_connection", fresh_connection)},
-    {RANGE(job, "response_excerpt_bytes", response_excerpt_bytes, 0, JOB_EXCERPT_BYTES_MAX)},
-    {FLAG(job, "body_is_json", body_is_json)},
+#define JOB_NUMBER(member, type, initial, least, greatest, role, access)                           \
+    {RANGE(job, #member, member, least, greatest)},
+#define JOB_OPTIONAL_NUMBER(member, type, initial, least, greatest, role, access)                  \
+    {RANGE_UNKNOWN(job, #member, member, least, greatest, initial)},
+#define JOB_FLAG(member, initial, role, access) {FLAG(job, #member, member)},
+#define JOB_WORD(member, tag, initial, role, access) {WORD(job, #member, member, tag##_words)},
+#define JOB_TIME(member, role, access) {TIME(job, #member, member)},
+#define JOB_OPTIONAL_TIME(member, initial, role, access)                                           \
+    {TIME_UNKNOWN(job, #member, member, initial)},
+#define JOB_COUNT(member, least, greatest, role, access)                                           \
+    {RANGE(job, #member, member, least, greatest), .is_fixed = ACCESS_##access == ACCESS_GIVEN},
+#define JOB_TEXT(member, form, greatest, role, access)                                             \
+    {TEXT(job, #member, member), .is_long = IS_LONG(TEXT_##form)},
+#include "ledger/job.def"
 };
 
 static const struct column version_columns[] = {
@@ -113,8 +84,8 @@ static const struct column version_columns[] = {
     {WORD(job_version, "dst_fold", dst_fold, cron_fold_words)},
     {TIME_UNKNOWN(job_version, "start_at", start_at, 0)},
     {TIME_UNKNOWN(job_version, "end_at", end_at, WALL_NEVER)},
-    {RANGE_UNKNOWN(job_version, "max_runs", max_runs, 0, JOB_RUNS_MAX, 0)},
-    {RANGE(job_version, "runs", runs, 0, JOB_RUNS_MAX)},
+    {RANGE_UNKNOWN(job_version, "max_runs", max_runs, 0, JOB_MAX(runs), 0)},
+    {RANGE(job_version, "runs", runs, 0, JOB_MAX(runs))},
     {TIME_UNKNOWN(job_version, "paused_until", paused_until, WALL_NEVER)},
     {TEXT(job_version, "reason", reason)},
 };

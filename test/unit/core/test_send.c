@@ -458,7 +458,7 @@ static void assert_kept(unsigned status, const char *response)
 static void the_excerpt_of_an_answer_is_kept_whether_it_is_good_or_bad(void **state)
 {
     (void)state;
-    static char text[JOB_EXCERPT_BYTES_MAX + 1];
+    static char text[JOB_MAX(response_excerpt_bytes) + 1];
     memset(text, 'a', sizeof text - 1);
     for (unsigned status = 200; status <= 500; status += 300) {
         assert_kept(status, text);

@@ -340,14 +340,14 @@ static void no_limit_becomes_the_largest_limit(void **state)
         uint16_t retries;
         const char *reason;
     } rows[] = {
-        {"curl -m 0 " A, JOB_TIMEOUT_MS_MAX, 3, "the longest of a job, not unlimited"},
-        {"curl -m 3601 " A, JOB_TIMEOUT_MS_MAX, 3, "the longest of a job, not 3601"},
-        {"curl -m 99999999999999999999 " A, JOB_TIMEOUT_MS_MAX, 3, "is 3600 seconds, the longest"},
-        {"curl --retry 101 " A, 30000, JOB_RETRIES_MAX, "at most 100 retries"},
-        {"curl --retry 4294967297 " A, 30000, JOB_RETRIES_MAX, "at most 100 retries"},
-        {"wget -O- -T0 " A, JOB_TIMEOUT_MS_MAX, 3, "the longest of a job, not unlimited"},
-        {"wget -O- -t 0 " A, 30000, JOB_RETRIES_MAX, "at most 100 retries"},
-        {"wget -O- --tries=inf " A, 30000, JOB_RETRIES_MAX, "at most 100 retries"},
+        {"curl -m 0 " A, JOB_MAX(timeout_ms), 3, "the longest of a job, not unlimited"},
+        {"curl -m 3601 " A, JOB_MAX(timeout_ms), 3, "the longest of a job, not 3601"},
+        {"curl -m 99999999999999999999 " A, JOB_MAX(timeout_ms), 3, "is 3600 seconds, the longest"},
+        {"curl --retry 101 " A, 30000, JOB_MAX(max_retries), "at most 100 retries"},
+        {"curl --retry 4294967297 " A, 30000, JOB_MAX(max_retries), "at most 100 retries"},
+        {"wget -O- -T0 " A, JOB_MAX(timeout_ms), 3, "the longest of a job, not unlimited"},
+        {"wget -O- -t 0 " A, 30000, JOB_MAX(max_retries), "at most 100 retries"},
+        {"wget -O- --tries=inf " A, 30000, JOB_MAX(max_retries), "at most 100 retries"},
         {"curl --retry 1 --retry-delay 7200 " A, 30000, 1, "after an hour at the latest"},
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {

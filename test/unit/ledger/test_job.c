@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// test_job.c: a new job has the documented defaults, and a copy shares nothing with its original.
+// test_job.c: the members of a job: defaults, copies, what begins a version, bounds.
 
 #include "ledger/ledger.h"
 
@@ -37,35 +37,99 @@ static void a_new_job_has_the_documented_defaults(void **state)
     job_free(NULL);
 }
 
-// Every string member, so that one which copying forgets is found.
-static char **const *texts_of(struct job *j)
+static void change(const struct job_member *m, struct job *j)
 {
-    static char **texts[9];
-    char **all[] = {&j->name,    &j->schedule, &j->timezone, &j->api,
-                    &j->headers, &j->body,     &j->tags,     &j->paused_reason};
-    memcpy(texts, all, sizeof all);
-    return texts;
+    if (m->kind == MEMBER_TEXT)
+        job_set_text(job_text_at(m, j), "changed");
+    else if (m->kind != MEMBER_COMPUTED)
+        job_set_integer(m, j, job_integer(m, j) ? 0 : 1);
 }
 
-static void a_copy_has_texts_of_its_own(void **state)
+static void a_copy_of_a_job_has_every_member_and_texts_of_its_own(void **state)
 {
     (void)state;
     struct job *j = job_new();
-    char text[] = "text 0";
-    for (char **const *t = texts_of(j); *t; t++, text[5]++)
-        job_set_text(*t, text);
-    j->max_retries = 7;
+    for (size_t i = 0; i < job_member_count; i++)
+        change(&job_members[i], j);
     struct job *copy = job_copy(j);
-    text[5] = '0';
-    for (char **const *t = texts_of(j); *t; t++, text[5]++)
-        job_set_text(*t, "changed");
-    text[5] = '0';
-    for (char **const *t = texts_of(copy); *t; t++, text[5]++)
-        assert_string_equal(**t, text);
-    assert_int_equal(text[5], '8'); // All eight were looked at.
-    assert_int_equal(copy->max_retries, 7);
+    for (size_t i = 0; i < job_member_count; i++) {
+        const struct job_member *m = &job_members[i];
+        assert_true(job_same_member(m, copy, j));
+        if (m->kind == MEMBER_TEXT)
+            assert_ptr_not_equal(*job_text_at(m, copy), *job_text_at(m, j));
+    }
     job_free(j);
     job_free(copy);
+}
+
+static void a_member_that_is_reset_has_its_default(void **state)
+{
+    (void)state;
+    struct job *j = job_new();
+    for (size_t i = 0; i < job_member_count; i++) {
+        const struct job_member *m = &job_members[i];
+        if (m->kind == MEMBER_COMPUTED)
+            continue;
+        change(m, j);
+        assert_false(job_same_member(m, j, &job_defaults));
+        job_reset(m, j);
+        assert_true(job_same_member(m, j, &job_defaults));
+    }
+    job_free(j);
+}
+
+static void a_version_begins_by_members_of_timing_and_phase_alone(void **state)
+{
+    (void)state;
+    static const char *const expected =
+        "schedule* timezone* dst_gap* dst_fold* is_active finished start_at* end_at* max_runs* "
+        "paused_reason paused_until ";
+    char begin[256] = ""; // A star: which occurrences there are differs, too.
+    for (size_t i = 0; i < job_member_count; i++) {
+        struct job *j = job_new();
+        change(&job_members[i], j);
+        if (job_version_begins(&job_defaults, j)) {
+            strcat(begin, job_members[i].name);
+            strcat(begin, job_timing_differs(&job_defaults, j) ? "* " : " ");
+        }
+        job_free(j);
+    }
+    assert_string_equal(begin, expected);
+}
+
+static void occurrences_end_at_the_bounds_of_the_job(void **state)
+{
+    (void)state;
+    struct cron_schedule every_second;
+    const struct zone *utc = zone_utc();
+    assert_int_equal(cron_parse("* * * * * *", 11, NULL, &every_second, NULL), ERR_OK);
+    static const struct {
+        struct job_bounds bounds;
+        uint32_t runs;
+        wall_ms after;
+        wall_ms next;
+    } cases[] = {
+        {{0, WALL_NEVER, 0, 0}, 9, 4000, 5000},
+        {{8000, WALL_NEVER, 0, 0}, 0, 4000, 8000}, // An instant at start_at is inside,
+        {{0, 5000, 0, 0}, 0, 4000, 5000},          // and so is one at end_at.
+        {{0, 4999, 0, 0}, 0, 4000, WALL_NEVER},
+        {{0, 4000, 0, 0}, 0, 4000, WALL_NEVER},
+        {{8001, 8999, 0, 0}, 0, 4000, WALL_NEVER},
+        {{0, WALL_NEVER, 3, 0}, 2, 4000, 5000},
+        {{0, WALL_NEVER, 3, 0}, 3, 4000, WALL_NEVER},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        const struct job_bounds *b = &cases[i].bounds;
+        wall_ms next = job_bounds_next(b, cases[i].runs, &every_second, utc, cases[i].after);
+        assert_int_equal(next, cases[i].next);
+        assert_true(next == WALL_NEVER || job_bounds_have(b, &every_second, utc, next));
+    }
+    struct job_bounds bounds = {5000, 6000, 0, 0};
+    assert_false(job_bounds_have(&bounds, &every_second, utc, 4000));
+    assert_true(job_bounds_have(&bounds, &every_second, utc, 5000));
+    assert_false(job_bounds_have(&bounds, &every_second, utc, 5500));
+    assert_true(job_bounds_have(&bounds, &every_second, utc, 6000));
+    assert_false(job_bounds_have(&bounds, &every_second, utc, 7000));
 }
 
 static void texts_not_given_stay_so(void **state)
@@ -73,8 +137,8 @@ static void texts_not_given_stay_so(void **state)
     (void)state;
     struct job *j = job_new();
     struct job *copy = job_copy(j);
-    for (char **const *t = texts_of(copy); *t; t++)
-        assert_null(**t);
+    for (size_t i = 0; i < job_member_count; i++)
+        assert_true(job_same_member(&job_members[i], copy, j));
     job_set_text(&copy->name, "a name");
     job_set_text(&copy->name, copy->name); // The old value is a fine new one.
     assert_string_equal(copy->name, "a name");
@@ -88,7 +152,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_new_job_has_the_documented_defaults),
-        cmocka_unit_test(a_copy_has_texts_of_its_own),
+        cmocka_unit_test(a_copy_of_a_job_has_every_member_and_texts_of_its_own),
+        cmocka_unit_test(a_member_that_is_reset_has_its_default),
+        cmocka_unit_test(a_version_begins_by_members_of_timing_and_phase_alone),
+        cmocka_unit_test(occurrences_end_at_the_bounds_of_the_job),
         cmocka_unit_test(texts_not_given_stay_so),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -159,8 +159,8 @@ static void texts_end_at_their_bounds(void **state)
         size_t offset;
         size_t bytes_max;
     } bounds[] = {
-        {offsetof(struct job, name), SERVICE_NAME_BYTES_MAX},
-        {offsetof(struct job, body), SERVICE_BODY_BYTES_MAX},
+        {offsetof(struct job, name), JOB_MAX(name)},
+        {offsetof(struct job, body), JOB_MAX(body)},
     };
     for (size_t i = 0; i < COUNT_OF(bounds); i++) {
         for (size_t over = 0; over <= 1; over++) {
@@ -204,24 +204,23 @@ static void numbers_end_at_their_bounds(void **state)
     static const char *const names[] = {"timeout_ms",   "max_retries",       "retry_base_ms",
                                         "retry_cap_ms", "catch_up_window_s", "max_in_flight"};
     for (size_t i = 0; i < COUNT_OF(names); i++) {
-        const struct service_number *n = service_number_find(names[i]);
-        assert_non_null(n);
+        const struct job_member *m = job_member_find(names[i]);
+        assert_non_null(m);
         struct service_problem p = {0};
         struct job *j = good_job();
-        const int64_t good[] = {n->min, n->max};
-        const int64_t bad[] = {n->min - 1, n->max + 1, INT64_MAX, INT64_MIN};
+        const int64_t good[] = {m->least, m->greatest};
+        const int64_t bad[] = {m->least - 1, m->greatest + 1, INT64_MAX, INT64_MIN};
         for (size_t k = 0; k < COUNT_OF(good); k++) {
-            assert_int_equal(service_number_set(n, j, good[k], &p), ERR_OK);
-            assert_int_equal(service_number_get(n, j), good[k]);
+            assert_int_equal(service_set_number(m, j, good[k], &p), ERR_OK);
+            assert_int_equal(job_integer(m, j), good[k]);
         }
         for (size_t k = 0; k < COUNT_OF(bad); k++) {
-            assert_int_equal(service_number_set(n, j, bad[k], &p), ERR_RANGE);
-            assert_int_equal(service_number_get(n, j), n->max); // Unchanged.
+            assert_int_equal(service_set_number(m, j, bad[k], &p), ERR_RANGE);
+            assert_int_equal(job_integer(m, j), m->greatest); // Unchanged.
             assert_string_equal(p.pointer + 1, names[i]);
         }
         job_free(j);
     }
-    assert_null(service_number_find("version"));
 }
 
 static void the_cap_of_retries_is_not_below_their_base(void **state)
