@@ -33,11 +33,9 @@ static inline void ledger_must(enum err err, const struct fault *f)
 
 static inline struct change *ledger_add(struct batch *b, enum change_kind kind)
 {
-    b->changes = grow(b->changes, b->count, &b->capacity, sizeof *b->changes);
-    struct change *c = &b->changes[b->count++];
-    *c = (struct change){.kind = kind};
-    b->has_progress = true;
-    return c;
+    if (b->count == 0)
+        batch_add(b, CHANGE_SHARD)->row.tick = (int64_t)b->sequence;
+    return batch_add(b, kind);
 }
 
 static inline struct batch *ledger_jobs(int64_t jobs)
@@ -98,8 +96,9 @@ static inline struct batch *ledger_round(uint64_t sequence, int64_t first, int64
             ledger_add_outcome(b, id, jobs);
     for (int64_t id = first; id < first + size; id++)
         ledger_add(b, CHANGE_EXECUTION_INSERT)->execution = ledger_planned(id, jobs);
-    b->progress.watermark = LEDGER_START + first / jobs * 1000;
-    b->progress.execution_next = first + size;
+    struct shard *row = batch_shard(b, 0);
+    row->watermark = LEDGER_START + first / jobs * 1000;
+    row->execution_next = first + size;
     return b;
 }
 

@@ -10,13 +10,13 @@
 
 static wall_ms corrected_at(const struct audit *a)
 {
-    return a->progress.progress.corrected_at;
+    return a->progress.shard.corrected_at;
 }
 
 // After the clock was corrected, the same instants have new keys: older ones say nothing.
 static bool counts(const struct audit *a, const struct store_record *r, wall_ms at)
 {
-    return at <= corrected_at(a) || r->series == a->progress.progress.generation;
+    return at <= corrected_at(a) || r->series == a->progress.shard.generation;
 }
 
 static void enter_span(struct audit *a)
@@ -33,7 +33,7 @@ static wall_ms next_planned(struct audit *a, wall_ms after)
     for (; a->span_at < a->span_count; a->span_at++, enter_span(a)) {
         const struct job_span *s = &a->spans[a->span_at];
         wall_ms next =
-            a->runs_left ? job_span_next(s, after, a->progress.progress.watermark) : WALL_NEVER;
+            a->runs_left ? job_span_next(s, after, a->progress.shard.watermark) : WALL_NEVER;
         if (next == WALL_NEVER)
             continue;
         a->runs_left -= s->version->max_runs > 0;

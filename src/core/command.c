@@ -39,7 +39,7 @@ static void give_back(struct job *row, struct reply *r)
 static void create(struct core *c, struct command *cmd, struct reply *r)
 {
     struct job *row = cmd->job;
-    row->id = c->progress.job_next;
+    row->id = shard_id(c->progress.number, c->progress.job_next, c->limits.shards);
     row->version = 1;
     row->created_at = row->updated_at = row->effective_from = c->now.wall;
     row->finished = false;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 const struct core_limits core_limits_default = {
+    .shards = 1,
     .lookahead_ms = 1500, // Plans second k + 1 in the middle of second k, when little is due.
     .in_flight_max = 16384,
     .host_in_flight_max = 1024,
@@ -109,15 +110,14 @@ void core__each_job(struct core *c, void (*each)(struct core *c, struct core_job
     }
 }
 
-static void start(struct core *c, const struct progress *progress)
+static void start(struct core *c, const struct shard *progress)
 {
     assert(!c->started);
     c->progress = *progress;
     c->progress.job_next = MAX(progress->job_next, 1);
     c->progress.execution_next = MAX(progress->execution_next, 1);
     c->progress.alert_next = MAX(progress->alert_next, 1);
-    c->progress.epoch++;
-    c->progress_written_at = c->now.wall - PROGRESS_WRITE_MS; // The epoch must be written.
+    c->progress_written_at = c->now.wall - PROGRESS_WRITE_MS;
     if (progress->watermark > c->now.wall + c->limits.lookahead_ms)
         c->seen = progress->watermark + 1; // The clock went back while the server was down.
     c->started = true;
@@ -132,7 +132,7 @@ static void handle(struct core *c, const struct event *e)
 {
     switch (e->kind) {
     case EVENT_START:
-        start(c, &e->progress);
+        start(c, &e->shard);
         break;
     case EVENT_TICK:
         break; // Every step looks at the time.

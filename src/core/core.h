@@ -93,7 +93,7 @@ enum event_kind {
 struct event {
     enum event_kind kind;
     union {
-        struct progress progress; // START
+        struct shard shard; // START: the only one, as it was taken.
         struct command *command;
         const struct outcome *outcome;
         uint64_t sequence;
@@ -170,6 +170,7 @@ void actions_free(struct actions *a);
 // --- The machine -----------------------------------------------------------------------------
 
 struct core_limits {
+    uint32_t shards;             // Of the store.
     dur_ms lookahead_ms;         // How far ahead of now rows are planned; default 1500.
     uint32_t in_flight_max;      // Attempts at once, in all; default 16384.
     uint32_t host_in_flight_max; // Per target host and port; default 1024.

@@ -241,7 +241,9 @@ struct core {
     struct core_job nobody;  // The job of loaded executions whose own is deleted.
     struct gate gate;        // All attempts.
     struct gate *free_gates; // What jobs gave back, for the next ones.
-    struct progress progress;
+    struct shard progress;   // Of the only shard.
+    uint64_t progress_batch; // The batch that has its row,
+    size_t progress_place;   // and where there.
     wall_ms progress_written_at;
     dur_ms
         wall_ahead; // Wall minus monotonic clock, when last looked at; moves when the clock steps.
@@ -303,6 +305,7 @@ void core__enter_until(struct core *c, struct open *o, enum phase to, int64_t at
 void core__open_check(struct core *c, const struct open *o); // Asserts what its phase allows.
 
 // record.c: what goes into the batch.
+int64_t core__next_id(const struct core *c, int64_t *next); // Of a counter of the shard.
 void core__record_insert(struct core *c, struct open *o);
 void core__record_update(struct core *c, struct open *o);
 void core__record_attempt(struct core *c, const struct attempt *a);

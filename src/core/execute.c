@@ -39,7 +39,7 @@ struct open *core__open_plan(struct core *c, struct core_job *j, const struct ex
     struct open *o = core__open_new(c, j);
     o->body = xstrdup(row->request_body);
     o->record = *row;
-    o->record.id = c->progress.execution_next++;
+    o->record.id = core__next_id(c, &c->progress.execution_next);
     o->record.state = EXECUTION_PENDING;
     o->record.request_body = o->body;
     if (row->key.series < 0)

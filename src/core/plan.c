@@ -129,7 +129,7 @@ static void record_missed(struct core *c, const struct core_job *j, const struct
                           const char *reason)
 {
     struct execution e = {
-        .id = c->progress.execution_next++,
+        .id = core__next_id(c, &c->progress.execution_next),
         .key = {.job = j->id, .scheduled_at = m->from, .series = c->progress.generation},
         .completed_at = c->now.wall,
         .missed_to = m->to,

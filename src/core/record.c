@@ -47,12 +47,17 @@ void core__record_attempt(struct core *c, const struct attempt *a)
     change->attempt.response = arena_text(&b->arena, a->response);
 }
 
+int64_t core__next_id(const struct core *c, int64_t *next)
+{
+    return shard_id(c->progress.number, (*next)++, c->limits.shards);
+}
+
 void core__record_alert(struct core *c, const struct execution *e, enum alert_kind kind,
                         const char *message)
 {
     struct batch *b = batch_of(c);
     struct change *change = batch_add(b, CHANGE_ALERT);
-    change->alert = (struct alert){.id = c->progress.alert_next++,
+    change->alert = (struct alert){.id = core__next_id(c, &c->progress.alert_next),
                                    .job = e->key.job,
                                    .execution_id = e->id,
                                    .key = e->key,
@@ -117,7 +122,12 @@ void core__record_progress(struct core *c)
     bool old = c->started && c->now.wall - c->progress_written_at >= PROGRESS_WRITE_MS;
     if (b->count == 0 && !old)
         return;
-    b->progress = c->progress;
-    b->has_progress = true;
+    if (c->progress_batch != b->sequence) {
+        c->progress.tick++;
+        c->progress_batch = b->sequence;
+        c->progress_place = b->count;
+        batch_add(b, CHANGE_SHARD);
+    }
+    b->changes[c->progress_place].row = c->progress;
     c->progress_written_at = c->now.wall;
 }

@@ -218,7 +218,7 @@ static void hand_over(struct engine *e)
 static void flush(struct engine *e)
 {
     const struct batch *b = e->batch;
-    if (!b->has_progress)
+    if (b->count == 0)
         return; // Nothing to record.
     if (e->hand_over_at == MONO_NEVER)
         e->hand_over_at = e->now.mono + GATHER_MS;
@@ -265,10 +265,10 @@ static void turn(struct engine *e, int timeout_ms)
 static void begin(struct engine *e)
 {
     engine__log_start(e);
-    step(e, &(struct event){.kind = EVENT_START, .progress = e->loaded});
+    step(e, &(struct event){.kind = EVENT_START, .shard = e->loaded});
     pthread_mutex_lock(&e->lock);
     e->status.started_at = e->now.wall;
-    e->status.epoch = e->loaded.epoch + 1;
+    e->status.epoch = e->loaded.epoch;
     pthread_mutex_unlock(&e->lock);
     hand_over(e);
     publish(e);
@@ -388,7 +388,9 @@ static enum err start_writer(struct engine *e, struct fault *f)
 enum err engine_start(struct engine *e, struct fault *f)
 {
     assert(!e->writer);
-    enum err err = start_writer(e, f);
+    enum err err = engine__take(e, f);
+    if (!err)
+        err = start_writer(e, f);
     if (err)
         return err;
     int problem = pthread_create(&e->thread, NULL, run, e);

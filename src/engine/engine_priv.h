@@ -70,6 +70,7 @@ void engine__timer_set(struct timer *t, int64_t at_ms);
 
 // Tells the core what the store has, before the start.
 MUST_CHECK enum err engine__load(struct engine *e, struct fault *f);
+MUST_CHECK enum err engine__take(struct engine *e, struct fault *f); // The shard, at the start.
 
 // --- What the log says (trace.c) ---
 
@@ -96,7 +97,7 @@ struct timespec engine__deadline(struct timespec now, dur_ms wait_ms);
 struct engine {
     struct store *store;
     struct store_writer_options store_options;
-    struct progress loaded;      // Where the last life ended.
+    struct shard loaded;         // As it was taken.
     struct store_writer *writer; // NULL before the start. Set under the lock.
     struct core *core;
     struct loop *loop;

@@ -82,13 +82,13 @@ static void raise(int64_t *next, int64_t last, int64_t max)
         *next = MAX(*next, last + 1);
 }
 
-static enum err load_progress(struct engine *e, struct fault *f)
+enum err engine__take(struct engine *e, struct fault *f)
 {
-    struct progress *p = &e->loaded;
+    struct shard *p = &e->loaded;
     struct last_ids last;
-    enum err err = store_get_progress(e->store, p, f);
+    enum err err = store_take_shard(e->store, 0, p, f);
     if (!err)
-        err = store_get_last_ids(e->store, &last, f);
+        err = store_get_last_ids(e->store, 0, &last, f);
     if (err)
         return err;
     raise(&p->job_next, last.job, JOB_ID_MAX - 1);
@@ -100,9 +100,7 @@ static enum err load_progress(struct engine *e, struct fault *f)
 enum err engine__load(struct engine *e, struct fault *f)
 {
     struct load l = {e, f};
-    enum err err = load_progress(e, f);
-    if (!err)
-        err = store_load_jobs(e->store, add_job, &l, f);
+    enum err err = store_load_jobs(e->store, add_job, &l, f);
     if (!err)
         err = store_load_open(e->store, add_execution, &l, f);
     return err;

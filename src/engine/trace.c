@@ -75,7 +75,7 @@ void engine__log_move(const struct job_state *s)
 
 void engine__log_start(struct engine *e)
 {
-    const struct progress *p = &e->loaded;
+    const struct shard *p = &e->loaded;
     struct core_status s = core_status(e->core);
     struct now now = clock_now();
     char at[RFC3339_BYTES] = "none";
@@ -87,7 +87,7 @@ void engine__log_start(struct engine *e)
     log_info("engine.started", LOG_INT("jobs", s.jobs), LOG_INT("active", s.jobs_active),
              LOG_INT("unfinished", s.open), LOG_TEXT("watermark", text),
              LOG_INT("behind_ms", behind ? now.wall - p->watermark : 0),
-             LOG_INT("epoch", p->epoch + 1));
+             LOG_INT("epoch", p->epoch));
 }
 
 void engine__log_caught_up(struct engine *e, wall_ms watermark)

@@ -29,3 +29,11 @@ struct change *batch_add(struct batch *b, enum change_kind kind)
     *c = (struct change){.kind = kind};
     return c;
 }
+
+struct shard *batch_shard(const struct batch *b, uint32_t number)
+{
+    for (size_t i = 0; i < b->count; i++)
+        if (b->changes[i].kind == CHANGE_SHARD && b->changes[i].row.number == number)
+            return &b->changes[i].row;
+    return NULL;
+}

@@ -21,7 +21,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-typedef int64_t job_id; // Positive, given in order, never given twice.
+typedef int64_t job_id; // Positive, given in order within its shard, never given twice.
 
 // Every enum of the record and its words.
 #define ENUM ENUM_DECLARE
@@ -291,9 +291,43 @@ struct client_key {
     wall_ms created_at;
 };
 
+// --- Shards ----------------------------------------------------------------------------------
+//
+// A store has S shards, fixed when it is made, and a job belongs to one of them for ever. Whoever
+// owns a shard is the only one who writes its jobs, with their executions, attempts and alerts. One
+// node may own all; a store of which it is the only one has one shard.
+
+#define SHARDS_MAX 256
+
+// The row of a shard: who may write it, and what must survive beside its jobs. Zeroed but for its
+// number when it is new. Ids are given in the shard: the nth of a kind is n * S + number.
+struct shard {
+    uint32_t number;
+    wall_ms watermark;    // Every occurrence up to here exists as a row,
+    job_id watermark_job; // and at watermark + 1 those of the jobs up to this id (0: of none).
+    int64_t job_next;     // The next n to give; 0 counts as 1.
+    int64_t execution_next;
+    int64_t alert_next;
+    int64_t epoch;      // Counts owners: one of an older epoch can write nothing any more.
+    int64_t tick;       // Counts the batches that were written in this epoch.
+    int64_t generation; // Counts corrections of a clock that was far ahead: the series of its keys.
+    wall_ms corrected_at; // The last of them: later instants are those of this generation.
+};
+
+uint32_t shard_of(job_id job, uint32_t shards);
+int64_t shard_id(uint32_t number, int64_t n, uint32_t shards); // The nth id that the shard gives.
+
+// Some of the shards.
+struct shard_set {
+    uint64_t bits[SHARDS_MAX / 64];
+};
+void shard_set_add(struct shard_set *s, uint32_t number);
+bool shard_set_has(const struct shard_set *s, uint32_t number);
+
 // --- What is to be made durable --------------------------------------------------------------
 
 enum change_kind {
+    CHANGE_SHARD,            // The row of a shard, as of the end of the batch.
     CHANGE_JOB_PUT,          // Insert or replace the whole row.
     CHANGE_JOB_STATE,        // The core itself finished, resumed or moved a job.
     CHANGE_JOB_DELETE,       // The job goes; its executions stay until retention removes them.
@@ -332,8 +366,10 @@ void job_apply_state(struct job *j, const struct job_state *s);
 
 struct change {
     enum change_kind kind;
+    uint32_t shard; // Whose change it is.
     union {
-        struct job *job; // JOB_PUT: owned by the batch.
+        struct shard row; // SHARD
+        struct job *job;  // JOB_PUT: owned by the batch.
         struct job_state state;
         struct {
             job_id id;
@@ -346,26 +382,15 @@ struct change {
     };
 };
 
-// What must survive beside the rows. Zeroed for a new database.
-struct progress {
-    wall_ms watermark;    // Every occurrence up to here exists as a row,
-    job_id watermark_job; // and at watermark + 1 those of the jobs up to this id (0: of none).
-    int64_t job_next;     // The next ids to give; 0 counts as 1.
-    int64_t execution_next;
-    int64_t alert_next;
-    int64_t epoch;      // Counts starts: the fence of a single node.
-    int64_t generation; // Counts corrections of a clock that was far ahead: the series of its keys.
-    wall_ms corrected_at; // The last of them: later instants are those of this generation.
-};
-
-// Changes that become durable together. Its strings live in its arena.
+// Changes that become durable together. Its strings live in its arena. With the changes of a shard
+// goes its row, once, and the pair of epoch and tick in it tells the batch from all others: so
+// whether it is durable can be asked when the answer of a commit was lost, and it is not written
+// twice.
 struct batch {
     uint64_t sequence; // Set by batch_new's caller: 1, 2, 3, ...
     struct change *changes;
     size_t count;
     size_t capacity;
-    struct progress progress; // As of the end of the batch.
-    bool has_progress;        // False only for an empty batch.
     bool awaited; // A reply or a request waits for it, or soon will: hand it on at once.
     struct arena arena;
 };
@@ -374,5 +399,7 @@ struct batch *batch_new(uint64_t sequence);
 void batch_free(struct batch *b); // NULL is a no-op.
 // Appends a zeroed change of this kind to the batch. It moves when another is appended.
 struct change *batch_add(struct batch *b, enum change_kind kind);
+// The row of this shard in the batch; NULL: it has none.
+struct shard *batch_shard(const struct batch *b, uint32_t number);
 
 #endif

@@ -60,7 +60,7 @@ static void replace_execution(struct execution *kept, const struct execution *e)
 // A scheduled row, and not one from before the clock was corrected for an instant after that.
 static bool tells(const struct known *k, const struct execution *e)
 {
-    const struct progress *p = &k->facts.progress.progress;
+    const struct shard *p = &k->facts.progress.shard;
     return e->key.series >= 0 && (k->facts.at <= p->corrected_at || e->key.series == p->generation);
 }
 
@@ -104,7 +104,7 @@ static enum err read_rows(struct store_reader *reader, job_id id, struct known *
 
 static enum err read_all(struct store_reader *reader, job_id id, struct known *k, struct fault *f)
 {
-    enum err err = store_read_progress(reader, &k->facts.progress, f);
+    enum err err = store_read_progress(reader, id, &k->facts.progress, f);
     if (!err)
         err = store_list_versions(reader, id, keep_version, k, f);
     if (!err && k->versions.count == 0)

@@ -157,7 +157,7 @@ static void judge_row(const struct explain_facts *f, struct explanation *out)
 
 static bool is_held(const struct explain_facts *f)
 {
-    return f->progress.progress.watermark > f->now + HOLD_MS;
+    return f->progress.shard.watermark > f->now + HOLD_MS;
 }
 
 static void judge_before_first(const struct explain_facts *f, struct explanation *out)
@@ -220,7 +220,7 @@ static bool runs_out(const struct explain_facts *f, const struct job_span *s)
 {
     if (!s->version->max_runs)
         return false;
-    wall_ms next = MIN(f->progress.progress.watermark, f->at - 1);
+    wall_ms next = MIN(f->progress.shard.watermark, f->at - 1);
     uint32_t looked_at = MIN(f->runs_left, RUNS_LOOKED_AT);
     for (uint32_t i = 0; i < looked_at; i++) {
         next = job_span_next(s, next, WALL_NEVER);
@@ -233,8 +233,8 @@ static bool runs_out(const struct explain_facts *f, const struct job_span *s)
 static void judge_to_come(const struct explain_facts *f, const struct job_span *s,
                           struct explanation *out)
 {
-    if (is_held(f) && f->at <= f->progress.progress.watermark) {
-        out->until = f->progress.progress.watermark;
+    if (is_held(f) && f->at <= f->progress.shard.watermark) {
+        out->until = f->progress.shard.watermark;
         say(out, EXPLAIN_HELD_BY_CLOCK, "the clock went back, so schedules hold until %s",
             time_words(out->until).text);
     } else if (runs_out(f, s)) {
@@ -254,7 +254,7 @@ static void judge_due(const struct explain_facts *f, struct explanation *out)
         say(out, EXPLAIN_WAITING, "it is due, and is planned when the server has started again");
     else
         say(out, EXPLAIN_WAITING, "it is due, but its record is not written yet: planning is at %s",
-            time_words(f->progress.progress.watermark).text);
+            time_words(f->progress.shard.watermark).text);
 }
 
 static void judge_active(const struct explain_facts *f, const struct job_span *s,
@@ -267,7 +267,7 @@ static void judge_active(const struct explain_facts *f, const struct job_span *s
             time_words(f->progress.removed_to).text);
     else if (f->at > f->now)
         judge_to_come(f, s, out);
-    else if (f->at > f->progress.progress.watermark)
+    else if (f->at > f->progress.shard.watermark)
         judge_due(f, out);
     else if (s->version->max_runs)
         say(out, EXPLAIN_FINISHED, "the job had had all its %" PRIu32 " runs before",
@@ -339,7 +339,7 @@ static void judge_job(const struct explain_facts *f, const struct job_span *s,
     else if (v->phase == JOB_PAUSED)
         judge_paused(f, s, out);
     else if (is_held(f)) {
-        out->until = f->progress.progress.watermark;
+        out->until = f->progress.shard.watermark;
         say(out, EXPLAIN_HELD_BY_CLOCK, "the clock went back, so schedules hold until %s",
             time_words(out->until).text);
     } else

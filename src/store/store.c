@@ -25,23 +25,40 @@ void store_close(struct store *s)
 
 // What no adapter should ever be asked to write. These are mistakes of this program, not of its
 // users, and would poison the ledger: "terminal" is read off completed_at by every adapter.
-static void check_execution(const struct execution *e)
+static void check_execution(const struct execution *e, uint32_t shard, uint32_t shards)
 {
-    assert(e->id > 0 && e->key.job > 0);
+    assert(e->id > 0 && shard_of(e->key.job, shards) == shard);
     assert(e->state < EXECUTION_STATES && e->trigger < EXECUTION_TRIGGERS);
     assert(execution_state_is_terminal(e->state) == (e->completed_at > 0));
 }
 
-static void check_change(const struct change *c)
+static void check_change(const struct change *c, uint32_t shards)
 {
+    assert(c->shard < shards);
+    if (c->kind == CHANGE_SHARD)
+        assert(c->row.number == c->shard);
     if (c->kind == CHANGE_EXECUTION_INSERT || c->kind == CHANGE_EXECUTION_UPDATE)
-        check_execution(&c->execution);
+        check_execution(&c->execution, c->shard, shards);
     if (c->kind == CHANGE_JOB_PUT)
-        assert(c->job->id > 0 && c->job->schedule && c->job->timezone && c->job->api);
+        assert(shard_of(c->job->id, shards) == c->shard && c->job->schedule && c->job->timezone &&
+               c->job->api);
     if (c->kind == CHANGE_CLIENT_KEY)
-        assert(c->client_key.text && c->client_key.job > 0);
+        assert(c->client_key.text && shard_of(c->client_key.job, shards) == c->shard);
     if (c->kind == CHANGE_ALERT)
         assert(c->alert.message && c->alert.kind < ALERT_KINDS);
+}
+
+// A change without the row of its shard could not be fenced off.
+static void check_owned(const struct batch *b)
+{
+    struct shard_set rows = {0};
+    for (size_t i = 0; i < b->count; i++)
+        if (b->changes[i].kind == CHANGE_SHARD) {
+            assert(!shard_set_has(&rows, b->changes[i].shard));
+            shard_set_add(&rows, b->changes[i].shard);
+        }
+    for (size_t i = 0; i < b->count; i++)
+        assert(shard_set_has(&rows, b->changes[i].shard));
 }
 
 enum err store_commit(struct store *s, struct batch *const *batches, size_t count, struct fault *f)
@@ -49,9 +66,9 @@ enum err store_commit(struct store *s, struct batch *const *batches, size_t coun
     for (size_t i = 0; i < count; i++) {
         const struct batch *b = batches[i];
         assert(i == 0 || batches[i - 1]->sequence < b->sequence);
-        assert(b->has_progress || b->count == 0);
+        check_owned(b);
         for (size_t k = 0; k < b->count; k++)
-            check_change(&b->changes[k]);
+            check_change(&b->changes[k], s->shards);
     }
     return s->ops->commit(s, batches, count, f);
 }
@@ -62,14 +79,27 @@ const char *store_stall_words(enum err cause)
     return cause == ERR_BUSY ? "another program holds the database" : "the disk is full";
 }
 
-enum err store_get_progress(struct store *s, struct progress *out, struct fault *f)
+uint32_t store_shard_count(const struct store *s)
 {
-    return s->ops->get_progress(s, out, f);
+    return s->shards;
 }
 
-enum err store_get_last_ids(struct store *s, struct last_ids *out, struct fault *f)
+enum err store_get_shard(struct store *s, uint32_t number, struct shard *out, struct fault *f)
 {
-    return s->ops->get_last_ids(s, out, f);
+    assert(number < s->shards);
+    return s->ops->get_shard(s, number, out, f);
+}
+
+enum err store_take_shard(struct store *s, uint32_t number, struct shard *out, struct fault *f)
+{
+    assert(number < s->shards);
+    return s->ops->take_shard(s, number, out, f);
+}
+
+enum err store_get_last_ids(struct store *s, uint32_t shard, struct last_ids *out, struct fault *f)
+{
+    assert(shard < s->shards);
+    return s->ops->get_last_ids(s, shard, out, f);
 }
 
 enum err store_load_jobs(struct store *s, store_each_job *each, void *context, struct fault *f)
@@ -171,7 +201,8 @@ enum err store_list_versions(struct store_reader *r, job_id job, store_each_vers
     return r->ops->list_versions(r, job, each, context, f);
 }
 
-enum err store_read_progress(struct store_reader *r, struct store_progress *out, struct fault *f)
+enum err store_read_progress(struct store_reader *r, job_id job, struct store_progress *out,
+                             struct fault *f)
 {
-    return r->ops->read_progress(r, out, f);
+    return r->ops->read_progress(r, job, out, f);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// store.h: the port to durable memory: jobs, executions, attempts, alerts and the watermark.
+// store.h: the port to durable memory: jobs, executions, attempts, alerts and the shards.
 //
 // Two sides. The *writer* side (struct store) belongs to one thread: it commits batches and answers
 // what a start needs. The *reader* side (struct store_reader) answers queries of the API from
@@ -29,7 +29,7 @@ struct store_retention {
 // program), ERR_STORE_CORRUPT (damaged, or not a database), ERR_STORE_VERSION, ERR_BUSY (another
 // program holds it), ERR_STORE_FULL, ERR_STORE_IO.
 MUST_CHECK enum err store_open(const char *place, struct store **out, struct fault *f);
-MUST_CHECK enum err store_memory_open(struct store **out, struct fault *f);
+MUST_CHECK enum err store_memory_open(uint32_t shards, struct store **out, struct fault *f);
 
 // A second store with the same rows, for a simulator that goes back to an earlier moment. Only of a
 // store from store_memory_open or this; the caller closes both.
@@ -38,24 +38,39 @@ struct store *store_memory_clone(const struct store *s);
 // Checkpoints and closes; readers must be closed before. NULL is a no-op.
 void store_close(struct store *s);
 
-// Makes all batches durable in one transaction: all or none. When it returns ERR_OK they survive
-// power loss. ERR_STORE_FULL, ERR_BUSY (another program holds the database): nothing was written
-// and the same call may be tried again later. ERR_STORE_IO, ERR_STORE_CORRUPT: the store must not
-// be used any more. Terminal rows never change: an update of one, an insert whose key or id exists,
-// or a change that refers to what is not there, is ERR_CONFLICT and nothing is written.
+// Makes all batches durable in one transaction: all or none. Each has the row of every shard of
+// which it has changes. When it returns ERR_OK they survive power loss; also when they did before,
+// by an earlier call whose answer was lost. ERR_FENCED: a shard of theirs has another owner, or is
+// not as the caller left it; nothing was written. ERR_STORE_FULL, ERR_BUSY (another program holds
+// the database): nothing was written and the same call may be tried again later. ERR_STORE_IO,
+// ERR_STORE_CORRUPT: the store must not be used any more. Terminal rows never change: an update of
+// one, an insert whose key or id exists, or a change that refers to what is not there, is
+// ERR_CONFLICT and nothing is written.
 MUST_CHECK enum err store_commit(struct store *s, struct batch *const *batches, size_t count,
                                  struct fault *f);
 
-MUST_CHECK enum err store_get_progress(struct store *s, struct progress *out, struct fault *f);
+// How many shards it has: one of SQLite 1, one in memory as many as it was opened with.
+uint32_t store_shard_count(const struct store *s);
 
-// The greatest ids that there are, of deleted jobs too; 0: none. The next ids of the progress lie
-// above them, unless one or the other was edited by hand.
+// The row of a shard as last committed.
+MUST_CHECK enum err store_get_shard(struct store *s, uint32_t number, struct shard *out,
+                                    struct fault *f);
+
+// Makes the caller the owner of the shard: from when this returns ERR_OK on, which is durable, the
+// shard is in a new epoch, and no commit of another owner can change it. *out is its row, of which
+// the next commit has tick 1. ERR_STORE_FULL, ERR_BUSY: nothing was written, it may be tried again.
+MUST_CHECK enum err store_take_shard(struct store *s, uint32_t number, struct shard *out,
+                                     struct fault *f);
+
+// The greatest n of the ids that the shard has given, for deleted jobs too; 0: none. The next ones
+// of its row lie above them, unless one or the other was edited by hand.
 struct last_ids {
     int64_t job;
     int64_t execution;
     int64_t alert;
 };
-MUST_CHECK enum err store_get_last_ids(struct store *s, struct last_ids *out, struct fault *f);
+MUST_CHECK enum err store_get_last_ids(struct store *s, uint32_t shard, struct last_ids *out,
+                                       struct fault *f);
 
 // Calls back for each job that is not deleted, in order of id, then for each execution that is not
 // terminal. Both are borrowed for the call. An error returned by the callback ends the walk. Rows
@@ -243,10 +258,10 @@ MUST_CHECK enum err store_list_versions(struct store_reader *r, job_id job,
                                         store_each_version *each, void *context, struct fault *f);
 
 struct store_progress {
-    struct progress progress; // As last committed.
-    wall_ms removed_to;       // Executions up to this instant may have gone by retention; 0: none.
+    struct shard shard; // Of the job, as last committed.
+    wall_ms removed_to; // Executions up to this instant may have gone by retention; 0: none.
 };
-MUST_CHECK enum err store_read_progress(struct store_reader *r, struct store_progress *out,
-                                        struct fault *f);
+MUST_CHECK enum err store_read_progress(struct store_reader *r, job_id job,
+                                        struct store_progress *out, struct fault *f);
 
 #endif

@@ -13,8 +13,10 @@ struct store_ops {
     void (*close)(struct store *s);
     enum err (*commit)(struct store *s, struct batch *const *batches, size_t count,
                        struct fault *f);
-    enum err (*get_progress)(struct store *s, struct progress *out, struct fault *f);
-    enum err (*get_last_ids)(struct store *s, struct last_ids *out, struct fault *f);
+    enum err (*get_shard)(struct store *s, uint32_t number, struct shard *out, struct fault *f);
+    enum err (*take_shard)(struct store *s, uint32_t number, struct shard *out, struct fault *f);
+    enum err (*get_last_ids)(struct store *s, uint32_t shard, struct last_ids *out,
+                             struct fault *f);
     enum err (*load_jobs)(struct store *s, store_each_job *each, void *context, struct fault *f);
     enum err (*load_open)(struct store *s, store_each_execution *each, void *context,
                           struct fault *f);
@@ -27,6 +29,7 @@ struct store_ops {
 
 struct store {
     const struct store_ops *ops;
+    uint32_t shards; // From when it is open.
 };
 
 struct store_reader_ops {
@@ -50,12 +53,25 @@ struct store_reader_ops {
                                store_each_client_key *each, void *context, struct fault *f);
     enum err (*count_executions)(struct store_reader *r, wall_ms from, wall_ms to, int64_t *counts,
                                  struct fault *f);
-    enum err (*read_progress)(struct store_reader *r, struct store_progress *out, struct fault *f);
+    enum err (*read_progress)(struct store_reader *r, job_id job, struct store_progress *out,
+                              struct fault *f);
 };
 
 struct store_reader {
     const struct store_reader_ops *ops;
 };
+
+// What the rows of shards in a commit say of it (fence.c), where `rows` are the store's own, by
+// number. FENCE_SHUT: nothing may be written, and *lost are the shards because of which.
+enum fence {
+    FENCE_NONE,   // There is nothing to write.
+    FENCE_OPEN,   // It is to be written.
+    FENCE_REPLAY, // It was written before.
+    FENCE_SHUT
+};
+enum fence store_fence(const struct shard *rows, uint32_t count, struct batch *const *batches,
+                       size_t batch_count, struct shard_set *lost);
+enum err store_fence_fault(const struct shard_set *lost, struct fault *f); // ERR_FENCED
 
 // Whether a job that is not deleted belongs into the list that `q` asks for. The one place that
 // knows what "text" and "tag" mean, so that adapters cannot disagree; `after` and `limit` are the

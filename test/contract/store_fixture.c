@@ -12,7 +12,7 @@
 static enum err open_memory(const char *path, struct store **out, struct fault *f)
 {
     (void)path;
-    return store_memory_open(out, f);
+    return store_memory_open(1, out, f);
 }
 
 const struct store_adapter store_adapters[] = {
@@ -70,17 +70,14 @@ void store_reopen(struct store_fixture *x)
 struct batch *store_batch(struct store_fixture *x)
 {
     struct batch *b = batch_new(++x->sequence);
-    b->has_progress = true;
-    b->progress = x->progress;
+    *shard_row(b, 0) = x->shard;
+    shard_row(b, 0)->tick = (int64_t)b->sequence; // For those who put it to a writer.
     return b;
 }
 
 struct change *store_add(struct batch *b, enum change_kind kind)
 {
-    b->changes = grow(b->changes, b->count, &b->capacity, sizeof *b->changes);
-    struct change *c = &b->changes[b->count++];
-    *c = (struct change){.kind = kind};
-    return c;
+    return batch_add(b, kind);
 }
 
 void store_add_job(struct batch *b, job_id id)
@@ -153,7 +150,7 @@ void store_add_alert(struct batch *b, int64_t id, const struct execution *e)
 enum err store_try(struct store_fixture *x, struct batch *b)
 {
     struct fault f = {0};
-    enum err err = store_commit(x->store, &b, 1, &f);
+    enum err err = shard_rows_commit(x->store, &b, 1, &f);
     batch_free(b);
     assert_int_equal(err != ERR_OK, f.text[0] != '\0'); // An error is never without a story.
     return err;
@@ -161,7 +158,7 @@ enum err store_try(struct store_fixture *x, struct batch *b)
 
 void store_must(struct store_fixture *x, struct batch *b)
 {
-    store_assert_ok(store_commit(x->store, &b, 1, f));
+    store_assert_ok(shard_rows_commit(x->store, &b, 1, f));
     batch_free(b);
 }
 
@@ -426,20 +423,20 @@ char *store_dump(struct store_fixture *x)
     char *text = NULL;
     size_t bytes = 0;
     struct job_query jobs = {.is_active = -1, .limit = STORE_IDS_MAX};
-    struct progress p;
+    struct shard p;
     struct store_progress whole;
     FILE *out = open_memstream(&text, &bytes);
     store_assert_ok(store_list_jobs(x->reader, &jobs, dump_job, out, f));
     dump_executions(x, out);
     store_assert_ok(store_list_alerts(x->reader, 0, INT64_MAX, STORE_IDS_MAX, dump_alert, out, f));
     dump_versions(x, out);
-    store_assert_ok(store_read_progress(x->reader, &whole, f));
+    store_assert_ok(store_read_progress(x->reader, 1, &whole, f));
     fprintf(out, "removed to %lld\n", (long long)whole.removed_to);
     struct last_ids last;
-    store_assert_ok(store_get_last_ids(x->store, &last, f));
+    store_assert_ok(store_get_last_ids(x->store, 0, &last, f));
     fprintf(out, "last ids %lld %lld %lld\n", (long long)last.job, (long long)last.execution,
             (long long)last.alert);
-    store_assert_ok(store_get_progress(x->store, &p, f));
+    store_assert_ok(store_get_shard(x->store, 0, &p, f));
     fprintf(out, "progress %lld %lld %lld %lld %lld %lld\n", (long long)p.watermark,
             (long long)p.watermark_job, (long long)p.job_next, (long long)p.execution_next,
             (long long)p.alert_next, (long long)p.epoch);

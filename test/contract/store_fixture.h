@@ -14,6 +14,8 @@
 #include <cmocka.h>
 // clang-format on
 
+#include "shard_rows.h"
+
 #define STORE_T0 1700000000000 // Where the tests' time begins.
 
 struct store_adapter {
@@ -30,7 +32,7 @@ struct store_fixture {
     struct store *store;
     struct store_reader *reader;
     uint64_t sequence;
-    struct progress progress; // Goes into each batch.
+    struct shard shard; // Goes into each batch.
     char folder[64];
     char path[96];
 };

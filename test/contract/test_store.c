@@ -26,15 +26,15 @@ static void a_new_store_is_empty(void **state)
     struct execution_query all = store_all_executions();
     struct job_query jobs = {.is_active = -1, .limit = 10};
     struct store_ids ids;
-    struct progress p = {.watermark = 99};
+    struct shard p = {.watermark = 99};
     store_list_ids(x, &all, &ids);
     store_assert_ids(&ids);
     store_list_job_ids(x, &jobs, &ids);
     store_assert_ids(&ids);
     store_open_ids(x, &ids);
     store_assert_ids(&ids);
-    store_assert_ok(store_get_progress(x->store, &p, f));
-    assert_memory_equal(&p, &(struct progress){0}, sizeof p);
+    store_assert_ok(store_get_shard(x->store, 0, &p, f));
+    assert_memory_equal(&p, &(struct shard){0}, sizeof p);
 }
 
 // --- Round trips -----------------------------------------------------------------------------
@@ -392,24 +392,19 @@ static void a_clients_key_is_known_for_a_day(void **state)
                      ERR_NOT_FOUND);
 }
 
-static void a_commit_takes_the_progress_of_its_last_batch(void **state)
+static void a_commit_takes_the_shard_as_of_its_last_batch(void **state)
 {
     struct store_fixture *x = *state;
-    struct batch *batches[] = {store_batch(x), store_batch(x), store_batch(x)};
-    struct progress p = {0};
-    batches[0]->progress.watermark = 1;
-    batches[1]->progress = (struct progress){.watermark = 2,
-                                             .watermark_job = 3,
-                                             .job_next = 4,
-                                             .execution_next = 5,
-                                             .alert_next = 6,
-                                             .epoch = 7};
-    batches[2]->has_progress = false;
-    batches[2]->progress.watermark = 9;
-    store_assert_ok(store_commit(x->store, batches, 3, f));
+    struct batch *batches[] = {store_batch(x), store_batch(x), batch_new(++x->sequence)};
+    struct shard p = {0};
+    shard_row(batches[0], 0)->watermark = 1;
+    *shard_row(batches[1], 0) = (struct shard){
+        .watermark = 2, .watermark_job = 3, .job_next = 4, .execution_next = 5, .alert_next = 6};
+    store_assert_ok(shard_rows_commit(x->store, batches, 3, f));
     store_reopen(x);
-    store_assert_ok(store_get_progress(x->store, &p, f));
-    assert_memory_equal(&p, &batches[1]->progress, sizeof p);
+    store_assert_ok(store_get_shard(x->store, 0, &p, f));
+    assert_int_equal(p.tick, 2);
+    assert_memory_equal(&p, shard_row(batches[1], 0), sizeof p);
     for (size_t i = 0; i < 3; i++)
         batch_free(batches[i]);
 }
@@ -440,12 +435,12 @@ static void a_conflict_takes_everything_back(void **state)
     store_add_update(batches[1], done);
     store_add_attempt(batches[1], 1, 1);
     store_add_alert(batches[1], 1, &done);
-    batches[1]->progress.watermark = 5;
+    shard_row(batches[1], 0)->watermark = 5;
     store_add_update(batches[2], store_execution(2, 1, STORE_T0));
     store_add_insert(batches[2], store_execution(5, 1, STORE_T0 + 3000)); // The key of row 3.
 
     struct fault fault = {0};
-    assert_int_equal(store_commit(x->store, batches, 3, &fault), ERR_CONFLICT);
+    assert_int_equal(shard_rows_commit(x->store, batches, 3, &fault), ERR_CONFLICT);
     assert_true(fault.text[0]);
     for (size_t i = 0; i < 3; i++)
         batch_free(batches[i]);
@@ -605,7 +600,7 @@ static void many_changes_of_a_row_in_one_commit_end_in_the_last(void **state)
     store_add_attempt(batches[0], 1, 1);
     store_add_update(batches[1], done);
     store_add_attempt(batches[1], 1, 2);
-    store_assert_ok(store_commit(x->store, batches, 2, f));
+    store_assert_ok(shard_rows_commit(x->store, batches, 2, f));
     batch_free(batches[0]);
     batch_free(batches[1]);
 
@@ -798,7 +793,7 @@ int main(void)
         TEST(attempts_come_back_in_order_of_number),
         TEST(an_alert_comes_back_with_the_key_of_its_execution),
         TEST(a_clients_key_is_known_for_a_day),
-        TEST(a_commit_takes_the_progress_of_its_last_batch),
+        TEST(a_commit_takes_the_shard_as_of_its_last_batch),
         TEST(an_empty_commit_is_fine),
         TEST(a_conflict_takes_everything_back),
         TEST(a_second_row_for_a_key_is_a_conflict),

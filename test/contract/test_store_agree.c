@@ -115,10 +115,10 @@ static void add_change(struct plan *p, struct batch *b)
 static struct batch *draw_batch(struct plan *p, uint64_t sequence)
 {
     struct batch *b = batch_new(sequence);
-    b->has_progress = true;
-    b->progress.watermark = (int64_t)sequence;
-    b->progress.generation = (int64_t)sequence / 100;
-    b->progress.corrected_at = STORE_T0 + (int64_t)sequence % 40;
+    struct shard *row = shard_row(b, 0);
+    row->watermark = (int64_t)sequence;
+    row->generation = (int64_t)sequence / 100;
+    row->corrected_at = STORE_T0 + (int64_t)sequence % 40;
     for (uint64_t n = draw(p, 4) + 1; n > 0; n--)
         add_change(p, b);
     return b;
@@ -134,8 +134,8 @@ static bool commit_round(struct plan *p, struct store_fixture *a, struct store_f
     for (size_t i = 0; i < count; i++)
         batches[i] = draw_batch(p, 3 * round + i + 2);
     struct fault fault = {0};
-    enum err first = store_commit(a->store, batches, count, &fault);
-    enum err second = store_commit(b->store, batches, count, &fault);
+    enum err first = shard_rows_commit(a->store, batches, count, &fault);
+    enum err second = shard_rows_commit(b->store, batches, count, &fault);
     assert_int_equal(first, second);
     for (size_t i = 0; i < count; i++)
         batch_free(batches[i]);
@@ -170,11 +170,11 @@ static void run_seed(uint64_t seed, size_t *accepted, size_t *refused)
     struct store_fixture *a = store_fixture_new(&store_adapters[0]);
     struct store_fixture *b = store_fixture_new(&store_adapters[1]);
     struct batch *jobs = batch_new(1);
-    jobs->has_progress = true;
+    shard_row(jobs, 0);
     for (job_id id = 1; id <= JOBS; id++)
         store_add_job(jobs, id);
-    store_assert_ok(store_commit(a->store, &jobs, 1, f));
-    store_assert_ok(store_commit(b->store, &jobs, 1, f));
+    store_assert_ok(shard_rows_commit(a->store, &jobs, 1, f));
+    store_assert_ok(shard_rows_commit(b->store, &jobs, 1, f));
     batch_free(jobs);
 
     for (uint64_t round = 0; round < ROUNDS; round++) {

@@ -19,7 +19,7 @@ static const struct store_adapter *const sqlite = &store_adapters[1];
 static void fill(struct store_fixture *x)
 {
     struct batch *b = store_batch(x);
-    b->progress = x->progress = (struct progress){
+    *shard_row(b, 0) = x->shard = (struct shard){
         .watermark = STORE_T0 + 60000, .job_next = 3, .execution_next = 9, .alert_next = 9};
     struct execution done = store_execution(1, 1, STORE_T0 + 1000);
     struct execution failed = store_execution(2, 1, STORE_T0 + 2000);
@@ -184,7 +184,7 @@ static void many_findings_of_a_kind_are_cut(void **state)
         struct execution e = store_execution(id, 1, STORE_T0 + id * 1000);
         store_add_insert(b, store_finished(e, EXECUTION_FAILED));
     }
-    b->progress.execution_next = 200;
+    shard_row(b, 0)->execution_next = 200;
     store_must(x, b);
     struct findings n = inspect(x);
     assert_int_equal(n.count, 21);
@@ -250,7 +250,7 @@ static void a_file_that_is_no_database_is_refused(void **state)
 
 static enum err see_job(void *context, const struct job_versions *l, const struct store_progress *p)
 {
-    assert_int_equal(p->progress.watermark, STORE_T0 + 60000);
+    assert_int_equal(p->shard.watermark, STORE_T0 + 60000);
     fprintf(context, "job %lld:", (long long)l->rows[0].job);
     for (size_t i = 0; i < l->count; i++)
         fprintf(context, " %s", job_phase_name(l->rows[i].phase));

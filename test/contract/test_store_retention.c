@@ -197,7 +197,7 @@ static void alerts_about_no_execution_go_by_age(void **state)
     // And a deleted job takes its own along.
     b = store_batch(x);
     store_add(b, CHANGE_JOB_DELETE)->deleted.id = 1;
-    b->changes[0].deleted.at = STORE_T0 + 3000;
+    b->changes[b->count - 1].deleted.at = STORE_T0 + 3000;
     store_must(x, b);
     assert_int_equal(retain(x, 0, 0, STORE_T0 + 5001, 100), 0);
     store_alert_ids(x, 0, INT64_MAX, 10, &ids);
@@ -213,7 +213,7 @@ static void a_deleted_job_goes_with_its_last_execution(void **state)
     fill_finished(x, 2);
     struct batch *b = store_batch(x);
     store_add(b, CHANGE_JOB_DELETE)->deleted.id = 1;
-    b->changes[0].deleted.at = STORE_T0 + 9000;
+    b->changes[b->count - 1].deleted.at = STORE_T0 + 9000;
     store_must(x, b);
 
     assert_int_equal(retain(x, 0, 1, STORE_T0, 100), 1);

@@ -187,7 +187,7 @@ static void retain(struct store_fixture *x, int64_t executions_max)
 static void check_removed_to(struct store_fixture *x, wall_ms expected)
 {
     struct store_progress p;
-    store_assert_ok(store_read_progress(x->reader, &p, f));
+    store_assert_ok(store_read_progress(x->reader, 1, &p, f));
     assert_int_equal(p.removed_to, expected);
 }
 
@@ -267,10 +267,10 @@ static void a_corrected_clock_begins_what_was_to_come(void **state)
     edit(b, 1, STORE_T0 + 900 * HOUR)->is_active = false;
     edit(b, 1, STORE_T0 + 901 * HOUR);
     store_must(x, b);
-    x->progress.generation = 1;
-    x->progress.corrected_at = STORE_T0 + HOUR;
+    x->shard.generation = 1;
+    x->shard.corrected_at = STORE_T0 + HOUR;
     store_must(x, store_batch(x));
-    x->progress.corrected_at = STORE_T0; // Only a higher generation counts.
+    x->shard.corrected_at = STORE_T0; // Only a higher generation counts.
     store_must(x, store_batch(x));
     struct job_versions l = list(x, 1);
     assert_int_equal(l.count, 3);

@@ -248,7 +248,7 @@ static void begin(const struct story_turn *t)
     story.turn = t;
     story.end = (struct story_end){0};
     story.was_recovered = false;
-    store_assert_ok(store_memory_open(&story.measure, f));
+    store_assert_ok(store_memory_open(1, &story.measure, f));
     store_assert_ok(store_reader_open(story.measure, &story.measure_reader, f));
     disk_plan(&t->plan);
 }

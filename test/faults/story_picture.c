@@ -102,8 +102,8 @@ static enum err draw_key(void *context, const struct client_key *k)
 // What a start loads.
 static enum err draw_start(struct picture *p, struct store *s, struct fault *f)
 {
-    struct progress progress;
-    enum err err = store_get_progress(s, &progress, f);
+    struct shard progress;
+    enum err err = store_get_shard(s, 0, &progress, f);
     if (!err)
         say(p, "progress %lld %lld %lld\n", (long long)progress.watermark,
             (long long)progress.job_next, (long long)progress.execution_next);

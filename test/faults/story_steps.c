@@ -19,16 +19,15 @@ static const char *long_text(char letter)
 static struct batch *batch(uint64_t sequence)
 {
     struct batch *b = batch_new(sequence);
-    b->has_progress = true;
-    b->progress = (struct progress){.watermark = STORE_T0 + (int64_t)sequence,
-                                    .job_next = (int64_t)sequence,
-                                    .execution_next = 1000};
+    *shard_row(b, 0) = (struct shard){.watermark = STORE_T0 + (int64_t)sequence,
+                                      .job_next = (int64_t)sequence,
+                                      .execution_next = 1000};
     return b;
 }
 
 static enum err commit(struct store *s, struct batch **batches, size_t count, struct fault *f)
 {
-    enum err err = store_commit(s, batches, count, f);
+    enum err err = shard_rows_commit(s, batches, count, f);
     for (size_t i = 0; i < count; i++)
         batch_free(batches[i]);
     return err;

@@ -90,9 +90,8 @@ static void add_jobs(struct store *s, job_id first, job_id last)
     struct batch *b = batch_new(1);
     for (job_id id = first; id <= last; id++)
         store_add_job(b, id);
-    b->has_progress = true;
-    b->progress.job_next = last + 1;
-    store_assert_ok(store_commit(s, &b, 1, f));
+    shard_row(b, 0)->job_next = last + 1;
+    store_assert_ok(shard_rows_commit(s, &b, 1, f));
     batch_free(b);
 }
 

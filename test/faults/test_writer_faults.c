@@ -84,7 +84,7 @@ static struct batch *batch(struct store_fixture *x)
 {
     struct batch *b = store_batch(x);
     int64_t n = (int64_t)b->sequence;
-    b->progress.watermark = n;
+    shard_row(b, 0)->watermark = n;
     if (n == 1)
         store_add_job(b, 1);
     for (int64_t id = ROWS * (n - 1) + 1; id <= ROWS * n; id++)
@@ -127,10 +127,10 @@ static void check(struct scene *x)
     store_assert_ok(store_open(s->path, &s->store, f));
     store_assert_ok(store_reader_open(s->store, &s->reader, f));
 
-    struct progress p;
+    struct shard p;
     struct store_ids ids;
     struct execution_query all = store_all_executions();
-    store_assert_ok(store_get_progress(s->store, &p, f));
+    store_assert_ok(store_get_shard(s->store, 0, &p, f));
     store_list_ids(s, &all, &ids);
     assert_true((uint64_t)p.watermark >= x->committed);
     assert_true(ids.count >= (size_t)MIN(ROWS_KEPT_MAX, ROWS * p.watermark));

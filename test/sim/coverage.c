@@ -36,7 +36,7 @@ static void cover_version(struct world *w, job_id job, size_t index)
 static void cover_job(struct world *w, job_id job)
 {
     struct job_history *j = &w->history.jobs[job - 1];
-    const struct progress *p = &ledger_shard(&w->ledger, job)->row;
+    const struct shard *p = &ledger_shard(&w->ledger, job)->row;
     if (j->covered_series != p->generation) {
         j->covered_series = p->generation;
         j->covered_to = 0;

@@ -348,10 +348,12 @@ static void apply_change(struct ledger *l, const struct change *c)
         break;
     case CHANGE_CLIENT_KEY:
         break; // Its commands bring none.
+    case CHANGE_SHARD:
+        break; // When all others are in.
     }
 }
 
-static void set_shard(struct ledger *l, struct durable_shard *s, const struct progress *p)
+static void set_shard(struct ledger *l, struct durable_shard *s, const struct shard *p)
 {
     ledger_check_shard(l, s, p);
     while ((int64_t)s->ended_count < p->generation) {
@@ -368,8 +370,9 @@ void ledger_apply(struct ledger *l, const struct batch *b)
     for (size_t i = 0; i < b->count && !l->trace->failed; i++)
         apply_change(l, &b->changes[i]);
     ledger_check_batch(l, b);
-    if (b->has_progress)
-        set_shard(l, &l->shards[0], &b->progress);
+    for (size_t i = 0; i < b->count && !l->trace->failed; i++)
+        if (b->changes[i].kind == CHANGE_SHARD)
+            set_shard(l, &l->shards[b->changes[i].shard], &b->changes[i].row);
 }
 
 // What was counted and not written is forgotten.

@@ -69,7 +69,7 @@ struct durable_job {
 
 // One shard: its row, and what came before it.
 struct durable_shard {
-    struct progress row;
+    struct shard row;
     int64_t execution_last; // The id that was given last.
     wall_ms *ended;         // By generation: the last watermark of each one before the present one.
     size_t ended_count;
@@ -124,7 +124,7 @@ void ledger_check_put(const struct ledger *l, const struct durable_job *d, const
 void ledger_check_state(const struct ledger *l, const struct durable_job *d,
                         const struct job_state *s);
 void ledger_check_shard(const struct ledger *l, const struct durable_shard *s,
-                        const struct progress *p);
+                        const struct shard *p);
 // After the batch.
 void ledger_check_batch(const struct ledger *l, const struct batch *b);
 

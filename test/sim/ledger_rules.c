@@ -160,17 +160,21 @@ void ledger_check_state(const struct ledger *l, const struct durable_job *d,
 // --- The batch ---
 
 void ledger_check_shard(const struct ledger *l, const struct durable_shard *s,
-                        const struct progress *p)
+                        const struct shard *p)
 {
-    const struct progress *old = &s->row;
+    const struct shard *old = &s->row;
     bool falls = p->watermark < old->watermark ||
                  (p->watermark == old->watermark && p->watermark_job < old->watermark_job);
     if (falls && p->generation == old->generation)
         trace_fail(l->trace, "I3: the watermark falls from %lld to %lld", (long long)old->watermark,
                    (long long)p->watermark);
+    if (p->epoch != old->epoch || p->tick != old->tick + 1)
+        trace_fail(l->trace, "batch %lld of epoch %lld follows batch %lld of epoch %lld",
+                   (long long)p->tick, (long long)p->epoch, (long long)old->tick,
+                   (long long)old->epoch);
     if (p->job_next < old->job_next || p->execution_next < old->execution_next ||
-        p->alert_next < old->alert_next || p->epoch < old->epoch || p->generation < old->generation)
-        trace_fail(l->trace, "an id, the epoch or the generation falls");
+        p->alert_next < old->alert_next || p->generation < old->generation)
+        trace_fail(l->trace, "an id or the generation falls");
 }
 
 // Where an alert asks for several failures in a row, a crash must not lose count.
@@ -189,7 +193,7 @@ static void check_failures(const struct ledger *l, const struct batch *b)
 
 void ledger_check_batch(const struct ledger *l, const struct batch *b)
 {
-    if (b->count > 0 && !b->has_progress)
+    if (b->count > 0 && !batch_shard(b, b->changes[0].shard))
         trace_fail(l->trace, "a batch with rows has no watermark");
     check_alerts(l, b);
     check_failures(l, b);

@@ -43,7 +43,7 @@ void node_flush(struct node *n)
     struct batch *b = n->out.batch;
     if (n->life == LIFE_DOWN)
         return;
-    if (b->count == 0 && !b->has_progress)
+    if (b->count == 0)
         return;
     writer_put(n, b);
     n->out.batch = batch_new(++n->sequence);
@@ -174,6 +174,14 @@ static void load(struct node *n)
         trace_fail(&n->world->trace, "a start cannot load its rows: %s", err_name(err));
 }
 
+static void take(struct node *n, unsigned shard)
+{
+    struct world *w = n->world;
+    if (store_take_shard(w->store, shard, &w->ledger.shards[shard].row, NULL))
+        trace_fail(&w->trace, "shard %u cannot be taken", shard);
+    observe_gain(n, shard);
+}
+
 void node_start(struct node *n)
 {
     struct world *w = n->world;
@@ -187,10 +195,10 @@ void node_start(struct node *n)
     ledger_start(&w->ledger);
     observe_start(n);
     for (unsigned s = 0; s < w->ledger.shard_count; s++)
-        observe_gain(n, s);
+        take(n, s);
     breaker_start(n);
     load(n);
-    node_step(n, &(struct event){.kind = EVENT_START, .progress = w->ledger.shards[0].row});
+    node_step(n, &(struct event){.kind = EVENT_START, .shard = w->ledger.shards[0].row});
 }
 
 void node_fini(struct node *n)

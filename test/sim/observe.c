@@ -284,6 +284,7 @@ static void see_change(struct node *n, const struct event *e, const struct chang
         see_alert(n, &c->alert, b);
         break;
     case CHANGE_ATTEMPT:
+    case CHANGE_SHARD:
     case CHANGE_CLIENT_KEY:
         break;
     }
@@ -294,7 +295,7 @@ static void see_time(struct node *n, unsigned shard, const struct event *e, stru
     struct world *w = n->world;
     struct tenure *t = &n->tenures[shard];
     bool starts = e->kind == EVENT_START;
-    wall_ms watermark = starts ? e->progress.watermark : core_status(n->core).watermark;
+    wall_ms watermark = starts ? e->shard.watermark : core_status(n->core).watermark;
     b->watermarks[shard] = watermark;
     b->series[shard] = t->series;
     if (starts && watermark > w->now.wall + w->limits.lookahead_ms)

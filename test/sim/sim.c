@@ -182,7 +182,7 @@ static void begin(struct world *w, const struct sim_options *o)
     dice_seed(&w->dice, o->seed);
     trace_init(&w->trace, o->trace);
     ledger_init(&w->ledger, 1, &w->trace);
-    enum err err = store_memory_open(&w->store, NULL);
+    enum err err = store_memory_open(w->ledger.shard_count, &w->store, NULL);
     assert(err == ERR_OK);
     w->now = (struct now){.wall = choose_start(w), .mono = dice_between(&w->dice, 0, 1000000000)};
     w->faults = !o->calm;

@@ -257,30 +257,45 @@ static enum err apply(struct commit *c, const struct change *change)
     case CHANGE_ALERT:
         return insert_alert(c, &change->alert);
     case CHANGE_CLIENT_KEY:
-        return ERR_OK; // Cannot fail, so it waits until nothing else can.
+    case CHANGE_SHARD:
+        return ERR_OK; // Cannot fail, so they wait until nothing else can.
     }
     return ERR_OK;
 }
 
-// A clock that was far ahead is set right: what was to begin later has begun.
-static void begin_versions(struct memory_store *s, wall_ms corrected_at)
+// A clock that was far ahead is set right: what was to begin later in this shard has begun.
+static void begin_versions(struct memory_store *s, const struct shard *shard)
 {
     for (size_t i = 0; i < s->jobs.count; i++) {
-        struct job_versions *l = &((struct memory_job *)s->jobs.rows[i])->versions;
-        for (size_t k = 0; k < l->count; k++)
-            l->rows[k].from_at = MIN(l->rows[k].from_at, corrected_at);
+        const struct memory_job *j = s->jobs.rows[i];
+        const struct job_versions *l = &j->versions;
+        bool is_its = shard_of(j->job->id, s->store.shards) == shard->number;
+        for (size_t k = 0; is_its && k < l->count; k++)
+            l->rows[k].from_at = MIN(l->rows[k].from_at, shard->corrected_at);
     }
 }
 
-// That of the last batch which has one.
-static void put_progress(struct memory_store *s, struct batch *const *batches, size_t count)
+static void put_shard(struct memory_store *s, const struct shard *row)
 {
-    int64_t generation = s->progress.generation;
-    for (size_t b = 0; b < count; b++)
-        if (batches[b]->has_progress)
-            s->progress = batches[b]->progress;
-    if (s->progress.generation > generation)
-        begin_versions(s, s->progress.corrected_at);
+    struct shard *own = &s->shards[row->number];
+    bool is_corrected = row->generation > own->generation;
+    *own = *row;
+    if (is_corrected)
+        begin_versions(s, own);
+}
+
+// The last row of each shard counts.
+static void put_shards(struct memory_store *s, struct batch *const *batches, size_t count)
+{
+    struct shard_set put = {0};
+    while (count-- > 0)
+        for (size_t i = 0; i < batches[count]->count; i++) {
+            const struct change *c = &batches[count]->changes[i];
+            if (c->kind != CHANGE_SHARD || shard_set_has(&put, c->shard))
+                continue;
+            put_shard(s, &c->row);
+            shard_set_add(&put, c->shard);
+        }
 }
 
 static void put_client_keys(struct memory_store *s, const struct batch *b)
@@ -290,21 +305,32 @@ static void put_client_keys(struct memory_store *s, const struct batch *b)
             memory_client_key_put(s, &b->changes[i].client_key);
 }
 
-enum err memory_commit(struct store *store, struct batch *const *batches, size_t count,
-                       struct fault *f)
+static enum err apply_all(struct memory_store *s, struct batch *const *batches, size_t count,
+                          struct fault *f)
 {
-    struct memory_store *s = (struct memory_store *)store;
     struct commit c = {.store = s, .fault = f};
     enum err err = ERR_OK;
-    pthread_mutex_lock(&s->lock);
     for (size_t b = 0; b < count && !err; b++)
         for (size_t i = 0; i < batches[b]->count && !err; i++)
             err = apply(&c, &batches[b]->changes[i]);
     if (!err)
-        put_progress(s, batches, count);
+        put_shards(s, batches, count);
     for (size_t b = 0; b < count && !err; b++)
         put_client_keys(s, batches[b]);
     finish(&c, err);
-    pthread_mutex_unlock(&s->lock);
     return err;
+}
+
+enum err memory_commit(struct store *store, struct batch *const *batches, size_t count,
+                       struct fault *f)
+{
+    struct memory_store *s = (struct memory_store *)store;
+    struct shard_set lost;
+    enum err err = ERR_OK;
+    pthread_mutex_lock(&s->lock);
+    enum fence fence = store_fence(s->shards, store->shards, batches, count, &lost);
+    if (fence == FENCE_OPEN)
+        err = apply_all(s, batches, count, f);
+    pthread_mutex_unlock(&s->lock);
+    return fence == FENCE_SHUT ? store_fence_fault(&lost, f) : err;
 }

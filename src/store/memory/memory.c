@@ -8,6 +8,8 @@
 
 #include "store/memory/memory_priv.h"
 
+#include <assert.h>
+
 static void close_store(struct store *store)
 {
     struct memory_store *s = (struct memory_store *)store;
@@ -16,23 +18,48 @@ static void close_store(struct store *store)
     free(s);
 }
 
-static enum err get_progress(struct store *store, struct progress *out, struct fault *f)
+static enum err get_shard(struct store *store, uint32_t number, struct shard *out, struct fault *f)
 {
+    struct memory_store *s = (struct memory_store *)store;
     (void)f;
-    *out = ((struct memory_store *)store)->progress;
+    pthread_mutex_lock(&s->lock);
+    *out = s->shards[number];
+    pthread_mutex_unlock(&s->lock);
     return ERR_OK;
 }
 
-static int64_t last_id(const struct table *t)
+static enum err take_shard(struct store *store, uint32_t number, struct shard *out, struct fault *f)
 {
-    return t->count > 0 ? t->id_of(t->rows[t->count - 1]) : 0;
+    struct memory_store *s = (struct memory_store *)store;
+    (void)f;
+    pthread_mutex_lock(&s->lock);
+    s->shards[number].epoch++;
+    s->shards[number].tick = 0;
+    *out = s->shards[number];
+    pthread_mutex_unlock(&s->lock);
+    return ERR_OK;
 }
 
-static enum err get_last_ids(struct store *store, struct last_ids *out, struct fault *f)
+// Of those that the shard has given.
+static int64_t last_number(const struct table *t, uint32_t shard, uint32_t shards)
 {
-    const struct memory_store *s = (const struct memory_store *)store;
+    for (size_t i = t->count; i-- > 0;)
+        if (t->id_of(t->rows[i]) % shards == shard)
+            return t->id_of(t->rows[i]) / shards;
+    return 0;
+}
+
+static enum err get_last_ids(struct store *store, uint32_t shard, struct last_ids *out,
+                             struct fault *f)
+{
+    struct memory_store *s = (struct memory_store *)store;
+    uint32_t shards = store->shards;
     (void)f;
-    *out = (struct last_ids){last_id(&s->jobs), last_id(&s->executions), last_id(&s->alerts)};
+    pthread_mutex_lock(&s->lock);
+    *out = (struct last_ids){last_number(&s->jobs, shard, shards),
+                             last_number(&s->executions, shard, shards),
+                             last_number(&s->alerts, shard, shards)};
+    pthread_mutex_unlock(&s->lock);
     return ERR_OK;
 }
 
@@ -46,7 +73,8 @@ static enum err tidy(struct store *store, struct fault *f)
 static const struct store_ops ops = {
     .close = close_store,
     .commit = memory_commit,
-    .get_progress = get_progress,
+    .get_shard = get_shard,
+    .take_shard = take_shard,
     .get_last_ids = get_last_ids,
     .load_jobs = memory_load_jobs,
     .load_open = memory_load_open,
@@ -55,26 +83,31 @@ static const struct store_ops ops = {
     .reader_open = memory_reader_open,
 };
 
-static struct memory_store *new_store(void)
+static struct memory_store *new_store(uint32_t shards)
 {
+    assert(shards > 0 && shards <= SHARDS_MAX);
     struct memory_store *s = xcalloc(1, sizeof *s);
     s->store.ops = &ops;
+    s->store.shards = shards;
+    s->shards = xcalloc(shards, sizeof *s->shards);
+    for (uint32_t i = 0; i < shards; i++)
+        s->shards[i].number = i;
     pthread_mutex_init(&s->lock, NULL);
     memory_tables_init(s);
     return s;
 }
 
-enum err store_memory_open(struct store **out, struct fault *f)
+enum err store_memory_open(uint32_t shards, struct store **out, struct fault *f)
 {
     (void)f;
-    *out = &new_store()->store;
+    *out = &new_store(shards)->store;
     return ERR_OK;
 }
 
 struct store *store_memory_clone(const struct store *store)
 {
     const struct memory_store *from = (const struct memory_store *)store;
-    struct memory_store *to = new_store();
+    struct memory_store *to = new_store(from->store.shards);
     memory_tables_copy(to, from);
     return &to->store;
 }

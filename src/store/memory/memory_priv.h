@@ -52,8 +52,8 @@ struct memory_store {
     struct client_key *client_keys; // In no order. Own their texts.
     size_t client_key_count;
     size_t client_key_capacity;
-    struct progress progress;
-    wall_ms removed_to; // The latest instant of which retention has removed a row.
+    struct shard *shards; // By number; store.shards of them.
+    wall_ms removed_to;   // The latest instant of which retention has removed a row.
 };
 
 // --- tables.c --------------------------------------------------------------------------------

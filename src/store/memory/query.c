@@ -252,11 +252,12 @@ static enum err list_alerts(struct store_reader *r, job_id job, int64_t before, 
     return leave(s, err);
 }
 
-static enum err read_progress(struct store_reader *r, struct store_progress *out, struct fault *f)
+static enum err read_progress(struct store_reader *r, job_id job, struct store_progress *out,
+                              struct fault *f)
 {
     (void)f;
     struct memory_store *s = enter(r);
-    *out = (struct store_progress){s->progress, s->removed_to};
+    *out = (struct store_progress){s->shards[shard_of(job, s->store.shards)], s->removed_to};
     return leave(s, ERR_OK);
 }
 

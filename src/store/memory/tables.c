@@ -294,7 +294,8 @@ void memory_tables_copy(struct memory_store *to, const struct memory_store *from
         table_insert(&to->alerts, alert_new(from->alerts.rows[i]));
     for (size_t i = 0; i < from->client_key_count; i++)
         memory_client_key_put(to, &from->client_keys[i]);
-    to->progress = from->progress;
+    for (uint32_t i = 0; i < from->store.shards; i++)
+        to->shards[i] = from->shards[i];
     to->removed_to = from->removed_to;
 }
 
@@ -314,4 +315,5 @@ void memory_tables_free(struct memory_store *s)
     free(s->executions.rows);
     free(s->alerts.rows);
     free(s->keys.slots);
+    free(s->shards);
 }

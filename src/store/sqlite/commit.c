@@ -2,7 +2,7 @@
 // commit.c: many batches, one transaction, one fsync.
 //
 // The changes are written table by table, parents before children: jobs, executions, attempts,
-// alerts, progress. Within a table their order is kept.
+// alerts, and the row of the shard. Within a table their order is kept.
 
 #include "store/sqlite/sqlite_priv.h"
 
@@ -122,41 +122,71 @@ enum err sqlite_put_progress(struct sqlite_store *s, const struct progress_row *
     return sqlite_run(s, PROGRESS_PUT, f);
 }
 
-static const struct progress *last_progress(struct batch *const *batches, size_t count)
+static const struct shard *last_shard(struct batch *const *batches, size_t count)
 {
-    while (count-- > 0)
-        if (batches[count]->has_progress)
-            return &batches[count]->progress;
-    return NULL;
+    const struct shard *row = NULL;
+    while (count-- > 0 && !row)
+        row = batch_shard(batches[count], 0);
+    return row;
 }
 
-static enum err try_commit(struct sqlite_store *s, struct batch *const *batches, size_t count,
-                           struct fault *f)
+static enum err write_all(struct sqlite_store *s, struct batch *const *batches, size_t count,
+                          struct progress_row *row, struct fault *f)
 {
-    const struct progress *progress = last_progress(batches, count);
-    if (!progress)
-        return ERR_OK; // Only empty batches have none.
-
-    struct progress_row row = s->progress;
-    row.progress = *progress;
-    enum err err = sqlite_begin(s, f);
-    if (err)
-        return err;
-    err = write_changes(s, batches, count, write_job_change, f);
+    row->shard = *last_shard(batches, count);
+    enum err err = write_changes(s, batches, count, write_job_change, f);
     if (!err)
-        err = write_executions(s, batches, count, &row.executions, f);
+        err = write_executions(s, batches, count, &row->executions, f);
     if (!err)
         err = write_changes(s, batches, count, write_attempt, f);
     if (!err)
         err = write_changes(s, batches, count, write_alert, f);
     if (!err)
         err = write_changes(s, batches, count, sqlite_put_client_key, f);
-    if (!err)
-        err = sqlite_put_progress(s, &row, f);
+    return err ? err : sqlite_put_progress(s, row, f);
+}
+
+// Whether the shard is the caller's is asked of the row as it was last committed, which no other
+// process can have changed since: they are kept away by the lock of the whole database. Somebody
+// who edits the row by hand ends nothing.
+static enum err try_commit(struct sqlite_store *s, struct batch *const *batches, size_t count,
+                           struct fault *f)
+{
+    struct progress_row row = s->progress;
+    struct shard_set lost;
+    enum fence fence = store_fence(&row.shard, 1, batches, count, &lost);
+    if (fence == FENCE_SHUT)
+        return store_fence_fault(&lost, f);
+    if (fence != FENCE_OPEN)
+        return ERR_OK; // Empty batches, or what was written before.
+
+    enum err err = sqlite_begin(s, f);
+    if (err)
+        return err;
+    err = write_all(s, batches, count, &row, f);
     err = sqlite_end(s, err, f);
     if (!err)
         s->progress = row;
     return err;
+}
+
+enum err sqlite_take_shard(struct store *store, uint32_t number, struct shard *out, struct fault *f)
+{
+    struct sqlite_store *s = (struct sqlite_store *)store;
+    struct progress_row row = s->progress;
+    (void)number; // There is one.
+    row.shard.epoch++;
+    row.shard.tick = 0;
+    enum err err = sqlite_begin(s, f);
+    if (err)
+        return err;
+    err = sqlite_put_progress(s, &row, f);
+    err = sqlite_end(s, err, f);
+    if (err)
+        return err;
+    s->progress = row;
+    *out = row.shard;
+    return ERR_OK;
 }
 
 // The log is a part of what fills a small disk. Folded in, it leaves the room that it took.

@@ -349,7 +349,7 @@ static enum err read_job(struct ledger_walk *w, struct fault *f)
         err = walk_with(w, VERSIONS, visit_version, f);
     if (err)
         return err;
-    struct store_progress p = {w->progress.progress, w->progress.removed_to};
+    struct store_progress p = {w->progress.shard, w->progress.removed_to};
     err = v->job(v->context, &w->versions, &p);
     if (!err)
         err = walk_with(w, RANGES, visit_record, f);

@@ -163,15 +163,18 @@ static void close_store(struct store *store)
 }
 
 // The row has one writer, so what was committed last is what it holds.
-static enum err get_progress(struct store *store, struct progress *out, struct fault *f)
+static enum err get_shard(struct store *store, uint32_t number, struct shard *out, struct fault *f)
 {
+    (void)number;
     (void)f;
-    *out = ((struct sqlite_store *)store)->progress.progress;
+    *out = ((struct sqlite_store *)store)->progress.shard;
     return ERR_OK;
 }
 
-static enum err get_last_ids(struct store *store, struct last_ids *out, struct fault *f)
+static enum err get_last_ids(struct store *store, uint32_t shard, struct last_ids *out,
+                             struct fault *f)
 {
+    (void)shard;
     struct sqlite_store *s = (struct sqlite_store *)store;
     struct last_ids found;
     enum err err = sqlite_number(s->db, "SELECT coalesce(max(id), 0) FROM jobs", &found.job, f);
@@ -188,7 +191,8 @@ static enum err get_last_ids(struct store *store, struct last_ids *out, struct f
 static const struct store_ops ops = {
     .close = close_store,
     .commit = sqlite_commit,
-    .get_progress = get_progress,
+    .get_shard = get_shard,
+    .take_shard = sqlite_take_shard,
     .get_last_ids = get_last_ids,
     .load_jobs = sqlite_load_jobs,
     .load_open = sqlite_load_open,
@@ -240,6 +244,7 @@ enum err store_sqlite_open(const char *path, struct store **out, struct fault *f
 {
     struct sqlite_store *s = xcalloc(1, sizeof *s);
     s->store.ops = &ops;
+    s->store.shards = 1;
     s->path = xstrdup(path);
     s->reader_time_ms = SQLITE_READER_TIME_MS;
 

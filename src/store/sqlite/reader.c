@@ -348,13 +348,14 @@ static enum err visit_progress(struct walk *walk, sqlite3_stmt *statement, struc
     return row_read(&progress_rows, statement, &((struct progress_walk *)walk)->row, f);
 }
 
-static enum err read_progress(struct store_reader *reader, struct store_progress *out,
+static enum err read_progress(struct store_reader *reader, job_id job, struct store_progress *out,
                               struct fault *f)
 {
+    (void)job; // There is one shard.
     struct progress_walk w = {.walk = {.visit = visit_progress}};
     enum err err = sqlite_walk_query(self(reader), PROGRESS_READ, &w.walk, f);
     if (!err)
-        *out = (struct store_progress){w.row.progress, w.row.removed_to};
+        *out = (struct store_progress){w.row.shard, w.row.removed_to};
     return err;
 }
 

@@ -142,16 +142,17 @@ static const struct column alert_columns[] = {
 
 static const struct column progress_columns[] = {
     {COUNT(progress_row, "id", id), FIXED},
-    {TIME(progress_row, "watermark", progress.watermark)},
-    {RANGE(progress_row, "watermark_job", progress.watermark_job, 0, JOB_ID_MAX)},
-    {RANGE(progress_row, "job_next", progress.job_next, 0, JOB_ID_MAX)},
-    {COUNT(progress_row, "execution_next", progress.execution_next)},
-    {COUNT(progress_row, "alert_next", progress.alert_next)},
-    {COUNT(progress_row, "epoch", progress.epoch)},
-    {COUNT(progress_row, "generation", progress.generation)},
-    {TIME(progress_row, "corrected_at", progress.corrected_at)},
+    {TIME(progress_row, "watermark", shard.watermark)},
+    {RANGE(progress_row, "watermark_job", shard.watermark_job, 0, JOB_ID_MAX)},
+    {RANGE(progress_row, "job_next", shard.job_next, 0, JOB_ID_MAX)},
+    {COUNT(progress_row, "execution_next", shard.execution_next)},
+    {COUNT(progress_row, "alert_next", shard.alert_next)},
+    {COUNT(progress_row, "epoch", shard.epoch)},
+    {COUNT(progress_row, "generation", shard.generation)},
+    {TIME(progress_row, "corrected_at", shard.corrected_at)},
     {COUNT(progress_row, "executions", executions)},
     {TIME(progress_row, "removed_to", removed_to)},
+    {COUNT(progress_row, "tick", shard.tick)},
 };
 
 #define MAP(table, columns)                                                                        \

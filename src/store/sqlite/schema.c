@@ -229,9 +229,12 @@ static const char version_4[] =
 // The way of an attempt that was redirected.
 static const char version_5[] = "ALTER TABLE job_attempts ADD COLUMN redirects TEXT;";
 
+// Batches are counted in each epoch, so that one whose answer was lost is known again.
+static const char version_6[] = "ALTER TABLE progress ADD COLUMN tick INTEGER NOT NULL DEFAULT 0;";
+
 // migrations[v] leads from version v to v + 1.
 static const char *const migrations[SQLITE_SCHEMA_VERSION] = {version_1, version_2, version_3,
-                                                              version_4, version_5};
+                                                              version_4, version_5, version_6};
 
 static enum err migrate_step(sqlite3 *db, int64_t from, struct fault *f)
 {

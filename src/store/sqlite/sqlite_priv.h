@@ -16,7 +16,7 @@
 
 #include <sqlite3.h>
 
-#define SQLITE_SCHEMA_VERSION 5
+#define SQLITE_SCHEMA_VERSION 6
 #define SQLITE_WRITER_CACHE "PRAGMA cache_size = -65536;" // In KiB.
 #define SQLITE_LOCK_WAIT_MS 5000 // For other programs that look into the database.
 
@@ -46,10 +46,10 @@ extern const struct row_map attempt_rows;
 extern const struct row_map alert_rows; // Without the execution's key, which its row has.
 extern const struct row_map progress_rows;
 
-// The one row of table `progress`: what the core wants to remember, and what retention does.
+// The one row of table `progress`: that of the only shard, and what retention remembers.
 struct progress_row {
     int64_t id; // 1
-    struct progress progress;
+    struct shard shard;
     int64_t executions; // Rows of job_executions, so that retention by count need not count.
     wall_ms removed_to; // The latest instant of which retention has removed a row.
 };
@@ -228,7 +228,8 @@ MUST_CHECK enum err sqlite_coalesce(struct batch *const *batches, size_t count,
 
 MUST_CHECK enum err sqlite_commit(struct store *store, struct batch *const *batches, size_t count,
                                   struct fault *f);
-MUST_CHECK enum err sqlite_get_progress(struct store *store, struct progress *out, struct fault *f);
+MUST_CHECK enum err sqlite_take_shard(struct store *store, uint32_t number, struct shard *out,
+                                      struct fault *f);
 MUST_CHECK enum err sqlite_put_progress(struct sqlite_store *s, const struct progress_row *p,
                                         struct fault *f);
 MUST_CHECK enum err sqlite_retain(struct store *store, const struct store_retention *r, wall_ms now,

@@ -33,7 +33,7 @@ static void note_gap(void *context, job_id job, wall_ms at)
 static int setup(void **state)
 {
     struct world *w = xcalloc(1, sizeof *w);
-    w->progress.progress.watermark = AT(10);
+    w->progress.shard.watermark = AT(10);
     w->audit = (struct audit){.gap = note_gap, .context = w};
     *state = w;
     return 0;
@@ -231,8 +231,8 @@ static void a_version_whose_runs_are_used_up_owes_nothing(void **state)
 static void a_corrected_clock_owes_later_instants_again(void **state)
 {
     struct world *w = *state;
-    w->progress.progress.generation = 1;
-    w->progress.progress.corrected_at = AT(5);
+    w->progress.shard.generation = 1;
+    w->progress.shard.corrected_at = AT(5);
     version(w, AT(0), JOB_ACTIVE);
     begin(w);
     range(w, AT(3), AT(8), 0); // When the clock jumped ahead.

@@ -124,12 +124,21 @@ static void check_change(struct rig *r, size_t index)
     assert_false(execution_state_is_terminal(before.state));
 }
 
-static struct progress durable_progress(const struct rig *r)
+static struct shard durable_shard(const struct rig *r)
 {
-    for (size_t i = r->durable_count; i-- > 0;)
-        if (r->durable[i]->has_progress)
-            return r->durable[i]->progress;
-    return (struct progress){0};
+    const struct shard *row = NULL;
+    for (size_t i = r->durable_count; i-- > 0 && !row;)
+        row = batch_shard(r->durable[i], 0);
+    return row ? *row : (struct shard){0};
+}
+
+// As a new owner finds it.
+static struct shard take_shard(struct rig *r)
+{
+    struct shard row = durable_shard(r);
+    row.epoch = ++r->epoch;
+    row.tick = 0;
+    return row;
 }
 
 static void keep_send(struct rig *r, const struct send *s)
@@ -139,7 +148,7 @@ static void keep_send(struct rig *r, const struct send *s)
     if (!find_key(r, &q->key, false, &row))
         fail_msg("a request of job %d left before its row was durable", (int)q->key.job);
     assert_false(execution_state_is_terminal(row.state));
-    assert_int_equal(q->fence, durable_progress(r).epoch);
+    assert_int_equal(q->fence, r->epoch);
     if (q->key.series >= 0 && q->attempt == 1)
         assert_true(q->key.scheduled_at <= r->now.wall);
     assert_true(r->send_count < RIG_SENDS_MAX);
@@ -266,7 +275,7 @@ static void load_job(struct rig *r, const struct job *j)
 
 static void load_jobs(struct rig *r)
 {
-    job_id end = durable_progress(r).job_next;
+    job_id end = durable_shard(r).job_next;
     for (job_id id = 1; id < end; id++) {
         struct job *j = rig_job(r, id);
         if (j)
@@ -298,7 +307,7 @@ void rig_start(struct rig *r)
     r->core = core_new(&r->limits);
     load_jobs(r);
     load_executions(r);
-    rig_step(r, &(struct event){.kind = EVENT_START, .progress = durable_progress(r)});
+    rig_step(r, &(struct event){.kind = EVENT_START, .shard = take_shard(r)});
 }
 
 void rig_crash(struct rig *r, dur_ms down)
@@ -335,8 +344,8 @@ void rig_tick(struct rig *r)
 
 void rig_record(struct rig *r)
 {
-    while (r->out.batch->count > 0 || r->out.batch->has_progress) {
-        assert_true(r->out.batch->has_progress);
+    while (r->out.batch->count > 0) {
+        assert_non_null(batch_shard(r->out.batch, 0));
         assert_true(r->durable_count < RIG_BATCHES_MAX);
         struct event e = {.kind = EVENT_RECORDED, .sequence = r->sequence};
         r->durable[r->durable_count++] = r->out.batch;

@@ -58,6 +58,7 @@ struct rig {
     struct now now;
     struct actions out;
     uint64_t sequence; // The sequence of the open batch.
+    int64_t epoch;     // Counts the starts.
     struct batch *durable[RIG_BATCHES_MAX];
     size_t durable_count;
     struct sent sends[RIG_SENDS_MAX];

@@ -32,7 +32,7 @@ static struct rig *rig_with_all(void)
     r->core = core_new(&r->limits);
     for (size_t i = COUNT_OF(ids); i-- > 0;)
         add(r, ids[i], zones[i]);
-    rig_step(r, &(struct event){.kind = EVENT_START, .progress = {.job_next = 2000000000}});
+    rig_step(r, &(struct event){.kind = EVENT_START, .shard = {.job_next = 2000000000}});
     rig_record(r);
     return r;
 }

@@ -26,7 +26,7 @@ static void rows_are_planned_ahead_with_the_watermark_in_one_batch(void **state)
     assert_non_null(c);
     assert_int_equal(c->execution.key.scheduled_at, T0 + MINUTE);
     assert_int_equal(c->execution.state, EXECUTION_PENDING);
-    assert_int_equal(r->out.batch->progress.watermark, r->now.wall + r->limits.lookahead_ms);
+    assert_int_equal(batch_shard(r->out.batch, 0)->watermark, r->now.wall + r->limits.lookahead_ms);
     assert_int_equal(core_status(r->core).watermark, T0 + MINUTE);
     rig_free(r);
 }
@@ -78,8 +78,8 @@ static void a_quiet_server_writes_its_watermark_once_a_minute(void **state)
     size_t before = r->durable_count;
     rig_run(r, 10 * MINUTE);
     assert_in_range(r->durable_count - before, 9, 10);
-    assert_in_range(r->durable[r->durable_count - 1]->progress.watermark, r->now.wall - MINUTE,
-                    r->now.wall + 2000);
+    assert_in_range(batch_shard(r->durable[r->durable_count - 1], 0)->watermark,
+                    r->now.wall - MINUTE, r->now.wall + 2000);
     rig_free(r);
 }
 

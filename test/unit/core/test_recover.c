@@ -430,7 +430,7 @@ static void each_start_counts_one_epoch(void **state)
     for (int i = 2; i < 5; i++) {
         rig_crash(r, 10);
         rig_record(r);
-        assert_int_equal(r->durable[r->durable_count - 1]->progress.epoch, i);
+        assert_int_equal(batch_shard(r->durable[r->durable_count - 1], 0)->epoch, i);
     }
     rig_free(r);
 }

@@ -224,7 +224,7 @@ static void an_active_job_is_not_finished(void **state)
     j->finished = true;
     assert_int_equal(core_add_job(r->core, j, zone_utc()), ERR_OK);
     job_free(j);
-    rig_step(r, &(struct event){.kind = EVENT_START, .progress = {.job_next = 2}});
+    rig_step(r, &(struct event){.kind = EVENT_START, .shard = {.job_next = 2}});
     rig_record(r);
     rig_run(r, 90 * SECOND);
     assert_true(rig_rows(r, 1) > 0);

@@ -3,6 +3,8 @@
 
 #include "engine_test.h"
 
+#include "../../contract/shard_rows.h"
+
 #include "alert/alert.h"
 #include "base/log.h"
 
@@ -43,16 +45,18 @@ static enum err played_commit(struct store *s, struct batch *const *batches, siz
     return err ? fault_set(f, err, "as played") : store_commit(rig.inner, batches, count, f);
 }
 
-static enum err played_get_progress(struct store *s, struct progress *out, struct fault *f)
+static enum err played_take_shard(struct store *s, uint32_t number, struct shard *out,
+                                  struct fault *f)
 {
     (void)s;
-    return store_get_progress(rig.inner, out, f);
+    return store_take_shard(rig.inner, number, out, f);
 }
 
-static enum err played_get_last_ids(struct store *s, struct last_ids *out, struct fault *f)
+static enum err played_get_last_ids(struct store *s, uint32_t shard, struct last_ids *out,
+                                    struct fault *f)
 {
     (void)s;
-    return store_get_last_ids(rig.inner, out, f);
+    return store_get_last_ids(rig.inner, shard, out, f);
 }
 
 static enum err played_load_jobs(struct store *s, store_each_job *each, void *context,
@@ -85,7 +89,7 @@ static enum err played_tidy(struct store *s, struct fault *f)
 
 static const struct store_ops played_ops = {
     .commit = played_commit,
-    .get_progress = played_get_progress,
+    .take_shard = played_take_shard,
     .get_last_ids = played_get_last_ids,
     .load_jobs = played_load_jobs,
     .load_open = played_load_open,
@@ -147,6 +151,7 @@ static int start(void)
                                      .store_lost = store_lost};
     log_setup(LOG_LEVEL_ERROR, LOG_FORMAT_TEXT);
     rig.store.ops = &played_ops;
+    rig.store.shards = 1;
     rig.gate_is_shut = false;
     rig.commit_answer = ERR_OK;
     rig.commits = rig.alerts = rig.sends = 0;
@@ -158,18 +163,17 @@ static int start(void)
 int rig_setup(void **state)
 {
     (void)state;
-    return store_memory_open(&rig.inner, NULL) ? 1 : start();
+    return store_memory_open(1, &rig.inner, NULL) ? 1 : start();
 }
 
 int rig_setup_held(void **state)
 {
     (void)state;
-    if (store_memory_open(&rig.inner, NULL))
+    if (store_memory_open(1, &rig.inner, NULL))
         return 1;
     struct batch *b = batch_new(1);
-    b->has_progress = true;
-    b->progress.watermark = clock_wall_ms() + 1800000;
-    enum err err = store_commit(rig.inner, &b, 1, NULL);
+    shard_row(b, 0)->watermark = clock_wall_ms() + 1800000;
+    enum err err = shard_rows_commit(rig.inner, &b, 1, NULL);
     batch_free(b);
     return err ? 1 : start();
 }

@@ -173,8 +173,8 @@ static void a_stall_is_called_what_it_is(void **state)
 static void a_start_is_durable_when_it_returns(void **state)
 {
     (void)state;
-    struct progress p;
-    assert_int_equal(store_get_progress(rig.inner, &p, NULL), ERR_OK);
+    struct shard p;
+    assert_int_equal(store_get_shard(rig.inner, 0, &p, NULL), ERR_OK);
     assert_int_equal(p.epoch, 1);
 }
 

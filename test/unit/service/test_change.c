@@ -117,7 +117,7 @@ static enum err reader_open(struct store *s, struct store_reader **out, struct f
 }
 
 static const struct store_ops store_ops = {.reader_open = reader_open};
-static struct store played_store = {&store_ops};
+static struct store played_store = {.ops = &store_ops};
 
 // --- A client ------------------------------------------------------------------------------------
 

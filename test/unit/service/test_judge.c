@@ -30,7 +30,7 @@ static int setup(void **state)
     struct world *w = xcalloc(1, sizeof *w);
     w->facts = (struct explain_facts){
         .now = NOON,
-        .progress = {.progress = {.watermark = NOON + 1500}, .removed_to = AT(2)},
+        .progress = {.shard = {.watermark = NOON + 1500}, .removed_to = AT(2)},
     };
     *state = w;
     return 0;
@@ -352,7 +352,7 @@ static void a_due_instant_that_is_not_planned_waits(void **state)
 {
     struct world *w = *state;
     version(w, 0, JOB_ACTIVE);
-    w->facts.progress.progress.watermark = AT(10.5);
+    w->facts.progress.shard.watermark = AT(10.5);
     check(w, 11, EXPLAIN_WAITING);
     check_says(w, "planning is at 2030-01-01T10:30:00Z");
     w->facts.store_stalled = ERR_BUSY;
@@ -372,7 +372,7 @@ static void a_clock_that_went_back_holds(void **state)
 {
     struct world *w = *state;
     version(w, 0, JOB_ACTIVE);
-    w->facts.progress.progress.watermark = AT(13.25);
+    w->facts.progress.shard.watermark = AT(13.25);
     check(w, 13, EXPLAIN_HELD_BY_CLOCK);
     assert_int_equal(w->out.until, AT(13.25));
     check(w, 14, EXPLAIN_FUTURE);
@@ -433,7 +433,7 @@ static void schedules_that_the_clock_holds_are_said_to_be(void **state)
 {
     struct world *w = *state;
     version(w, 0, JOB_ACTIVE);
-    w->facts.progress.progress.watermark = AT(14);
+    w->facts.progress.shard.watermark = AT(14);
     assert_int_equal(judge_job(w, 12)->verdict, EXPLAIN_HELD_BY_CLOCK);
     assert_int_equal(w->out.until, AT(14));
 }

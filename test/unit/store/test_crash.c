@@ -6,6 +6,7 @@
 // then finds every batch up to some number, that number is at least the last one confirmed, and the
 // next child goes on from there.
 
+#include "../../contract/shard_rows.h"
 #include "store/store.h"
 
 #include <inttypes.h>
@@ -77,9 +78,8 @@ static struct batch *make_batch(int64_t n, int64_t execution_next)
     for (int64_t i = 0; i < rows_in(n); i++)
         add(b, CHANGE_EXECUTION_INSERT)->execution = (struct execution){
             .id = execution_next + i, .key = {.job = 1, .scheduled_at = execution_next + i}};
-    b->has_progress = true;
-    b->progress.watermark = n;
-    b->progress.execution_next = execution_next + rows_in(n);
+    shard_row(b, 0)->watermark = n;
+    shard_row(b, 0)->execution_next = execution_next + rows_in(n);
     return b;
 }
 
@@ -88,15 +88,15 @@ static void write_until_killed(const char *path, int confirm_fd)
 {
     struct store *s;
     struct fault f = {0};
-    struct progress p;
-    if (store_open(path, &s, &f) || store_get_progress(s, &p, &f))
+    struct shard p;
+    if (store_open(path, &s, &f) || store_get_shard(s, 0, &p, &f))
         _exit(1);
     int64_t next = MAX(p.execution_next, 1);
     for (int64_t n = p.watermark + 1;; n++) {
         struct batch *b = make_batch(n, next);
-        if (store_commit(s, &b, 1, &f) || store_tidy(s, &f))
+        if (shard_rows_commit(s, &b, 1, &f) || store_tidy(s, &f))
             _exit(2);
-        next = b->progress.execution_next;
+        next = shard_row(b, 0)->execution_next;
         batch_free(b);
         if (write(confirm_fd, &n, sizeof n) != sizeof n)
             _exit(3);
@@ -146,11 +146,11 @@ static int64_t check_database(const char *path)
 {
     struct store *s;
     struct store_reader *r;
-    struct progress p;
+    struct shard p;
     struct fault f = {0};
     assert_int_equal(store_open(path, &s, &f), ERR_OK);
     assert_int_equal(store_reader_open(s, &r, &f), ERR_OK);
-    assert_int_equal(store_get_progress(s, &p, &f), ERR_OK);
+    assert_int_equal(store_get_shard(s, 0, &p, &f), ERR_OK);
 
     int64_t rows = 0;
     for (int64_t n = 1; n <= p.watermark; n++)

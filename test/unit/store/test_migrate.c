@@ -29,6 +29,7 @@ static const char to_version_1[] = "ALTER TABLE jobs DROP COLUMN redirects;"
                                    "ALTER TABLE job_attempts DROP COLUMN response_truncated;"
                                    "ALTER TABLE job_attempts DROP COLUMN response_damaged;"
                                    "ALTER TABLE job_attempts DROP COLUMN redirects;"
+                                   "ALTER TABLE progress DROP COLUMN tick;"
                                    "PRAGMA user_version = 1;";
 
 // A job with every column of version 1 that must be there.

@@ -2,6 +2,7 @@
 // test_sqlite.c: what is promised of the SQLite database itself: its tables for people and tools,
 // its durability settings, versions, and errors that say what to do.
 
+#include "../../contract/shard_rows.h"
 #include "store/sqlite/sqlite_priv.h"
 
 #include <stdio.h>
@@ -145,11 +146,8 @@ static void every_column_is_written(void **state)
 
 static struct change *add(struct batch *b, enum change_kind kind)
 {
-    b->changes = grow(b->changes, b->count, &b->capacity, sizeof *b->changes);
-    struct change *c = &b->changes[b->count++];
-    *c = (struct change){.kind = kind};
-    b->has_progress = true;
-    return c;
+    shard_row(b, 0);
+    return batch_add(b, kind);
 }
 
 static struct batch *batch_with_job(uint64_t sequence)
@@ -166,7 +164,7 @@ static struct batch *batch_with_job(uint64_t sequence)
 
 static enum err commit(struct sqlite_store *s, struct batch *b, struct fault *f)
 {
-    enum err err = store_commit(&s->store, &b, 1, f);
+    enum err err = shard_rows_commit(&s->store, &b, 1, f);
     batch_free(b);
     return err;
 }
@@ -431,14 +429,14 @@ static void a_full_disk_writes_nothing_and_can_be_tried_again(void **state)
     for (int64_t id = 11; id < 2000; id++)
         add(b, CHANGE_EXECUTION_INSERT)->execution =
             (struct execution){.id = id, .key = {.job = 1, .scheduled_at = id}};
-    b->progress.watermark = 5;
-    assert_int_equal(store_commit(&s->store, &b, 1, &f), ERR_STORE_FULL);
+    shard_row(b, 0)->watermark = 5;
+    assert_int_equal(shard_rows_commit(&s->store, &b, 1, &f), ERR_STORE_FULL);
     assert_non_null(strstr(f.text, "the disk is full"));
     assert_int_equal(number(s->db, "SELECT count(*) FROM job_executions"), 10);
-    assert_int_equal(store_commit(&s->store, &b, 1, &f), ERR_STORE_FULL);
+    assert_int_equal(shard_rows_commit(&s->store, &b, 1, &f), ERR_STORE_FULL);
 
     assert_int_equal(number(s->db, "PRAGMA max_page_count = 1000000"), 1000000);
-    assert_int_equal(store_commit(&s->store, &b, 1, &f), ERR_OK);
+    assert_int_equal(shard_rows_commit(&s->store, &b, 1, &f), ERR_OK);
     assert_int_equal(number(s->db, "SELECT count(*) FROM job_executions"), 1999);
     assert_int_equal(number(s->db, "SELECT watermark FROM progress"), 5);
     assert_int_equal(number(s->db, "SELECT executions FROM progress"), 1999);

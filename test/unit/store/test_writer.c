@@ -155,6 +155,7 @@ static struct script *script_new(void)
     struct script *x = xcalloc(1, sizeof *x);
     x->free_bytes = 5000;
     x->store.ops = &scripted_ops;
+    x->store.shards = 1;
     pthread_mutex_init(&x->lock, NULL);
     pthread_cond_init(&x->changed, NULL);
     return x;

@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: MIT
+// test_store_shards.c: what every store promises the owner of a shard: nobody else writes there,
+// and what is written twice, since an answer was lost, is there once.
+
+#include "store_fixture.h"
+
+#include <string.h>
+
+#define SHARDS 4
+
+static const struct store_adapter *adapter;
+
+static int setup(void **state)
+{
+    *state = store_fixture_new(adapter);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    store_fixture_free(*state);
+    return 0;
+}
+
+static struct shard row_now(struct store *s, uint32_t number)
+{
+    struct shard row;
+    store_assert_ok(store_get_shard(s, number, &row, f));
+    return row;
+}
+
+// Adds a job to its shard, with the shard's row of this epoch and tick.
+static struct batch *batch_of(struct store *s, job_id job, int64_t epoch, int64_t tick)
+{
+    uint32_t shard = shard_of(job, store_shard_count(s));
+    static uint64_t sequence;
+    struct batch *b = batch_new(++sequence);
+    struct shard *row = shard_row(b, shard);
+    row->epoch = epoch;
+    row->tick = tick;
+    row->job_next = job + 1;
+    store_add_job(b, job);
+    b->changes[b->count - 1].shard = shard;
+    return b;
+}
+
+static enum err commit(struct store *s, struct batch *b)
+{
+    struct fault f = {0};
+    enum err err = store_commit(s, &b, 1, &f);
+    assert_int_equal(err != ERR_OK, f.text[0] != '\0');
+    batch_free(b);
+    return err;
+}
+
+static void check_jobs(struct store_fixture *x, size_t count)
+{
+    struct job_query all = {.is_active = -1, .limit = 10};
+    struct store_ids ids;
+    store_list_job_ids(x, &all, &ids);
+    assert_int_equal(ids.count, count);
+}
+
+static void whoever_takes_a_shard_begins_an_epoch(void **state)
+{
+    struct store_fixture *x = *state;
+    struct shard taken;
+    assert_int_equal(commit(x->store, batch_of(x->store, 1, 0, 1)), ERR_OK);
+    store_assert_ok(store_take_shard(x->store, 0, &taken, f));
+    assert_int_equal(taken.epoch, 1);
+    assert_int_equal(taken.tick, 0);
+    assert_int_equal(taken.job_next, 2); // What was there goes on.
+    store_reopen(x);
+    assert_int_equal(row_now(x->store, 0).epoch, 1);
+    store_assert_ok(store_take_shard(x->store, 0, &taken, f));
+    assert_int_equal(taken.epoch, 2);
+    assert_int_equal(commit(x->store, batch_of(x->store, 2, 2, 1)), ERR_OK);
+    check_jobs(x, 2);
+}
+
+static void an_owner_of_before_writes_nothing(void **state)
+{
+    struct store_fixture *x = *state;
+    struct shard taken;
+    store_assert_ok(store_take_shard(x->store, 0, &taken, f));
+    assert_int_equal(commit(x->store, batch_of(x->store, 1, 1, 1)), ERR_OK);
+    store_assert_ok(store_take_shard(x->store, 0, &taken, f));
+    char *before = store_dump(x);
+    assert_int_equal(commit(x->store, batch_of(x->store, 2, 1, 2)), ERR_FENCED);
+    assert_int_equal(commit(x->store, batch_of(x->store, 2, 1, 1)), ERR_FENCED);
+    assert_int_equal(commit(x->store, batch_of(x->store, 2, 3, 1)), ERR_FENCED); // Of nobody.
+    char *after = store_dump(x);
+    assert_string_equal(before, after);
+    free(before);
+    free(after);
+}
+
+// Written in one commit, and asked for again.
+static void what_is_written_already_is_not_written_twice(void **state)
+{
+    struct store_fixture *x = *state;
+    struct batch *batches[] = {batch_of(x->store, 1, 0, 1), batch_of(x->store, 2, 0, 2)};
+    store_assert_ok(store_commit(x->store, batches, 2, f));
+    char *before = store_dump(x);
+    store_assert_ok(store_commit(x->store, batches, 2, f));
+    store_reopen(x);
+    store_assert_ok(store_commit(x->store, batches, 2, f));
+    char *after = store_dump(x);
+    assert_string_equal(before, after);
+    assert_int_equal(row_now(x->store, 0).tick, 2);
+    for (size_t i = 0; i < COUNT_OF(batches); i++)
+        batch_free(batches[i]);
+    free(before);
+    free(after);
+}
+
+// Whoever skips a tick, or goes back, has lost sight of what is there.
+static void ticks_come_one_after_the_other(void **state)
+{
+    struct store_fixture *x = *state;
+    assert_int_equal(commit(x->store, batch_of(x->store, 1, 0, 1)), ERR_OK);
+    assert_int_equal(commit(x->store, batch_of(x->store, 2, 0, 3)), ERR_FENCED);
+    assert_int_equal(commit(x->store, batch_of(x->store, 2, 0, 2)), ERR_OK);
+    assert_int_equal(commit(x->store, batch_of(x->store, 3, 0, 1)), ERR_FENCED);
+    struct batch *batches[] = {batch_of(x->store, 3, 0, 3), batch_of(x->store, 4, 0, 5)};
+    assert_int_equal(store_commit(x->store, batches, 2, NULL), ERR_FENCED);
+    for (size_t i = 0; i < COUNT_OF(batches); i++)
+        batch_free(batches[i]);
+    check_jobs(x, 2);
+}
+
+// --- Several shards, which only the store in memory can have -----------------------------------
+
+static void each_shard_has_its_own_owner(void **state)
+{
+    (void)state;
+    struct store *s;
+    struct shard taken;
+    store_assert_ok(store_memory_open(SHARDS, &s, f));
+    assert_int_equal(store_shard_count(s), SHARDS);
+    store_assert_ok(store_take_shard(s, 1, &taken, f));
+    assert_int_equal(taken.number, 1);
+    assert_int_equal(commit(s, batch_of(s, shard_id(1, 1, SHARDS), 1, 1)), ERR_OK);
+    assert_int_equal(commit(s, batch_of(s, shard_id(2, 1, SHARDS), 0, 1)), ERR_OK);
+    assert_int_equal(commit(s, batch_of(s, shard_id(1, 2, SHARDS), 0, 1)), ERR_FENCED);
+    assert_int_equal(row_now(s, 1).tick, 1);
+    assert_int_equal(row_now(s, 2).epoch, 0);
+    assert_int_equal(row_now(s, 3).tick, 0);
+    store_close(s);
+}
+
+// One lost shard is enough, and the others are not written either.
+static void a_commit_of_several_shards_is_whole(void **state)
+{
+    (void)state;
+    struct store *s;
+    struct shard taken;
+    store_assert_ok(store_memory_open(SHARDS, &s, f));
+    store_assert_ok(store_take_shard(s, 3, &taken, f));
+    struct batch *batches[] = {batch_of(s, shard_id(2, 1, SHARDS), 0, 1),
+                               batch_of(s, shard_id(3, 1, SHARDS), 0, 1)};
+    struct fault fault = {0};
+    assert_int_equal(store_commit(s, batches, 2, &fault), ERR_FENCED);
+    assert_non_null(strstr(fault.text, "shard 3"));
+    assert_int_equal(row_now(s, 2).tick, 0);
+    store_assert_ok(store_commit(s, batches, 1, f));
+    assert_int_equal(row_now(s, 2).tick, 1);
+    for (size_t i = 0; i < COUNT_OF(batches); i++)
+        batch_free(batches[i]);
+    store_close(s);
+}
+
+static void each_shard_counts_its_own_ids(void **state)
+{
+    (void)state;
+    struct store *s;
+    struct last_ids last;
+    store_assert_ok(store_memory_open(SHARDS, &s, f));
+    for (int64_t n = 1; n <= 3; n++)
+        assert_int_equal(commit(s, batch_of(s, shard_id(1, n, SHARDS), 0, n)), ERR_OK);
+    assert_int_equal(commit(s, batch_of(s, shard_id(2, 1, SHARDS), 0, 1)), ERR_OK);
+    store_assert_ok(store_get_last_ids(s, 1, &last, f));
+    assert_int_equal(last.job, 3);
+    store_assert_ok(store_get_last_ids(s, 2, &last, f));
+    assert_int_equal(last.job, 1);
+    store_assert_ok(store_get_last_ids(s, 0, &last, f));
+    assert_int_equal(last.job, 0);
+    store_close(s);
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(whoever_takes_a_shard_begins_an_epoch),
+        TEST(an_owner_of_before_writes_nothing),
+        TEST(what_is_written_already_is_not_written_twice),
+        TEST(ticks_come_one_after_the_other),
+    };
+    const struct CMUnitTest many[] = {
+        cmocka_unit_test(each_shard_has_its_own_owner),
+        cmocka_unit_test(a_commit_of_several_shards_is_whole),
+        cmocka_unit_test(each_shard_counts_its_own_ids),
+    };
+    int failed = 0;
+    for (size_t i = 0; i < store_adapter_count; i++) {
+        adapter = &store_adapters[i];
+        failed += cmocka_run_group_tests_name(adapter->name, tests, NULL, NULL);
+    }
+    return failed + cmocka_run_group_tests_name("several shards", many, NULL, NULL);
+}
