@@ -5,6 +5,7 @@
 
 #include <assert.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 static int64_t clock_read(clockid_t id, int64_t per_second)
@@ -75,21 +76,32 @@ unsigned days_in_month(int64_t year, unsigned month)
     return month == 2 && is_leap(year) ? 29 : days[month - 1];
 }
 
-void wall_format(wall_ms at, char out[static RFC3339_BYTES])
+// Of the years 1 to 9999. `out` gets no zone.
+static void format(wall_ms at, char out[static RFC3339_BYTES])
 {
-    assert(at >= 0 && at <= WALL_LAST);
-    struct civil_date d = civil_from_days(at / 86400000);
-    unsigned ms = (unsigned)(at % 86400000);
-    snprintf(out, RFC3339_BYTES, "%04u-%02u-%02uT%02u:%02u:%02u.%03uZ", (unsigned)d.year % 10000,
+    int64_t days = at / 86400000 - (at % 86400000 < 0);
+    struct civil_date d = civil_from_days(days);
+    unsigned ms = (unsigned)(at - days * 86400000);
+    snprintf(out, RFC3339_BYTES, "%04u-%02u-%02uT%02u:%02u:%02u.%03u", (unsigned)d.year % 10000,
              d.month % 100, d.day % 100, ms / 3600000 % 100, ms / 60000 % 60, ms / 1000 % 60,
              ms % 1000);
 }
 
+void wall_format(wall_ms at, char out[static RFC3339_BYTES])
+{
+    assert(at >= 0 && at <= WALL_LAST);
+    format(at, out);
+    strcat(out, "Z");
+}
+
 void wall_format_local(wall_ms at, int32_t offset_s, char out[static RFC3339_LOCAL_BYTES])
 {
+    assert(at >= 0 && at <= WALL_LAST && offset_s > -86400 && offset_s < 86400);
     char text[RFC3339_BYTES];
+    if (at + (wall_ms)offset_s * 1000 > WALL_LAST)
+        offset_s = 0;
     unsigned minutes = (unsigned)(offset_s < 0 ? -offset_s : offset_s) / 60;
-    wall_format(at + (wall_ms)offset_s * 1000, text);
+    format(at + (wall_ms)offset_s * 1000, text);
     snprintf(out, RFC3339_LOCAL_BYTES, "%.23s%c%02u:%02u", text, offset_s < 0 ? '-' : '+',
              minutes / 60 % 100, minutes % 60);
 }

@@ -39,7 +39,9 @@ void wall_format(wall_ms at, char out[static RFC3339_BYTES]);
 
 #define RFC3339_LOCAL_BYTES 30 // "2026-11-24T06:27:00.000+01:00" and the terminating NUL.
 
-// The same as local time with an offset. An offset with seconds, as in old times, is cut.
+// The same as local time with an offset of less than a day. An offset with seconds, as in old
+// times, is cut. West of Greenwich the first hours of 1970 are in 1969; where it is the year 10000
+// already, the text is that of UTC.
 void wall_format_local(wall_ms at, int32_t offset_s, char out[static RFC3339_LOCAL_BYTES]);
 
 // Parses RFC 3339 (date, "T", time, optional fraction, "Z" or offset; seconds may not be 60).

@@ -26,6 +26,15 @@ def test_a_preview_tells_what_a_schedule_would_do_and_writes_nothing(shared_serv
     assert expect(shared_server.get("/observability/metrics"), 200).json["jobs"] == before
 
 
+def test_a_preview_shows_a_local_time_before_1970(shared_server):
+    asked = {"schedule": "@every 10m", "timezone": "America/New_York", "count": 1}
+    asked["from"] = "1970-01-01T00:00:00Z"
+    preview = expect(shared_server.post("/schedules/preview", asked), 200).json
+    assert preview["next_runs"] == [
+        {"utc": "1970-01-01T00:10:00.000Z", "local": "1969-12-31T19:10:00.000-05:00"}
+    ]
+
+
 def test_a_preview_of_a_bad_schedule_says_what_is_wrong(shared_server):
     problem = expect(shared_server.post("/schedules/preview", {"schedule": "61 * * * *"}), 400).json
     assert problem["type"] == "/problems/invalid-schedule"
