@@ -98,9 +98,6 @@ void answer_stream(struct api_request *r, unsigned status, const char *content_t
                    const struct exchange_stream_calls *calls);
 void answer_problem(struct api_request *r, const struct problem *p);
 
-// A service_done: calls r->succeed, or answers the problem.
-void change_done(void *request, const struct service_result *result);
-
 // etag.c: the versions of jobs, as clients hand them back.
 void add_etag(struct api_request *r, int64_t version);
 bool etag_is_among(const char *tag, const char *list); // Of If-None-Match; "W/" does not count.
@@ -110,9 +107,43 @@ enum err expected_version(struct api_request *r, int64_t *version, struct proble
 // it.
 void answer_tagged(struct api_request *r, int64_t version, json_t *json);
 
-// once.c: the request's Idempotency-Key; *once is `key`, or NULL when it has none.
-enum err request_key(struct api_request *r, struct service_key *key,
-                     const struct service_key **once, struct problem *p);
+// --- change_decode.c: what a request asks to be changed ------------------------------------------
+//
+// Each reads all that the request says of it, so that r->body is not needed any more. `key` is that
+// of the header Idempotency-Key; its text is NULL when there is none, and else the request's.
+
+// The draft of a job is the caller's.
+enum err decode_create(struct api_request *r, struct job **draft, struct service_key *key,
+                       struct problem *p);
+
+// A service_edit: whatever PUT (r->merge: PATCH) says of the job. Called whenever the change has to
+// be made from the job as it stands.
+enum err decode_edit(void *request, struct job *j, struct service_problem *p);
+
+struct pause {
+    const char *reason; // Borrowed from r->body, or NULL.
+    wall_ms until;      // WALL_NEVER: until the job is resumed.
+};
+enum err decode_pause(struct api_request *r, struct pause *out, struct problem *p);
+enum err decode_resume(struct api_request *r, struct problem *p); // Nothing may be said.
+
+struct trigger {
+    char *body; // The caller's; NULL: the job's own.
+    bool is_json;
+};
+enum err decode_trigger(struct api_request *r, struct trigger *out, struct service_key *key,
+                        struct problem *p);
+
+// --- change_answer.c: what became of a change ----------------------------------------------------
+
+// A service_done: calls r->succeed, or answers the problem.
+void change_done(void *request, const struct service_result *result);
+
+// For r->succeed.
+void answer_created(struct api_request *r, const struct service_result *result);
+void answer_changed(struct api_request *r, const struct service_result *result);
+void answer_deleted(struct api_request *r, const struct service_result *result);
+void answer_triggered(struct api_request *r, const struct service_result *result);
 
 // --- router.c, routes.c: which handler a request belongs to --------------------------------------
 
@@ -208,8 +239,8 @@ enum err job_decode(const json_t *object, enum job_decoding how, struct job *j, 
 // should be, nobody has said.
 enum err job_decode_repair(const json_t *object, const struct job *j, struct problem *p);
 json_t *json_job(const struct job *j);
-// The same with its schedule in words and its next runs. `s` is its schedule; NULL: it is read
-// here.
+// The same with its schedule in words and its next runs. `s`: the schedule, read; NULL: it cannot
+// be.
 json_t *json_job_ahead(const struct job *j, const struct service_schedule *s);
 // As lists have it, with its next run and its last execution (NULL: none).
 json_t *json_job_listed(const struct job *j, wall_ms next, const struct execution *last);

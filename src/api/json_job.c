@@ -191,9 +191,6 @@ static void add_no_schedule(json_t *o)
 json_t *json_job_ahead(const struct job *j, const struct service_schedule *s)
 {
     json_t *o = json_job(j);
-    struct service_schedule own;
-    if (!s && service_read_schedule(j, &own))
-        s = &own;
     if (s)
         add_schedule(o, j, s);
     else

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// request.c: how a request is answered, and the tags by which clients notice changes.
+// request.c: how a request is answered.
 
 #include "api/api_priv.h"
 #include "base/metrics.h"
@@ -7,8 +7,6 @@
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
-
-// --- Answers -------------------------------------------------------------------------------------
 
 void request_drop_body(struct api_request *r)
 {
@@ -82,15 +80,4 @@ void answer_problem(struct api_request *r, const struct problem *p)
         exchange_add_header(r->exchange, "Allow", p->allow);
     json_t *json = problem_json(p, exchange_request_id(r->exchange));
     answer_as(r, problem_status(p), PROBLEM_CONTENT_TYPE, json);
-}
-
-void change_done(void *request, const struct service_result *result)
-{
-    struct api_request *r = request;
-    if (result->replayed)
-        exchange_add_header(r->exchange, "Idempotency-Replayed", "true");
-    if (result->problem)
-        answer_problem(r, &(struct problem){.what = *result->problem});
-    else
-        r->succeed(r, result);
 }

@@ -29,14 +29,24 @@ static void answer_problem(struct service_change *c, const struct service_proble
     tell(c, &(struct service_result){.problem = p});
 }
 
+// That of the check, unless the core alone could know what its `H` stands for, or the change was
+// done before.
+static const struct service_schedule *schedule_of(struct service_change *c)
+{
+    struct service_schedule *s = &c->reading.schedule;
+    bool is_known =
+        c->schedule_is_known || (c->reply.row && service_read_schedule(c->reply.row, s));
+    return is_known ? s : NULL;
+}
+
 static void answer_success(struct service_change *c)
 {
     if (!c->replayed)
         service__log_success(c);
-    struct service_result result = {
-        .job = c->reply.row, .execution = c->reply.key, .replayed = c->replayed};
-    if (c->schedule_is_known)
-        result.schedule = &c->reading.schedule;
+    struct service_result result = {.job = c->reply.row,
+                                    .schedule = schedule_of(c),
+                                    .execution = c->reply.key,
+                                    .replayed = c->replayed};
     tell(c, &result);
 }
 

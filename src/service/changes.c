@@ -10,7 +10,7 @@
 
 static void set_key(struct service_change *c, const struct service_key *key)
 {
-    if (!key)
+    if (!key || !key->text)
         return;
     c->key.text = key->text;
     memcpy(c->key.digest, key->digest, sizeof c->key.digest);

@@ -112,7 +112,7 @@ MUST_CHECK enum err service_ask(struct service *s, service_question *ask, void *
 struct service_result {
     const struct service_problem *problem;   // NULL: it is done and durable.
     const struct job *job;                   // As it stands now; NULL for delete and trigger.
-    const struct service_schedule *schedule; // The job's; NULL: read it if it is needed.
+    const struct service_schedule *schedule; // Of `job`; NULL: it cannot be read.
     struct execution_key execution;          // Of a trigger.
     bool replayed;                           // It was done before, for the same key.
 };
@@ -127,11 +127,11 @@ typedef void service_done(void *context, const struct service_result *r);
 // with the same digest within a day is answered as the first time. The text is borrowed until
 // `done` is called, or until the change is refused.
 struct service_key {
-    const char *text;                        // 1 to CLIENT_KEY_BYTES_MAX bytes.
+    const char *text;                        // 1 to CLIENT_KEY_BYTES_MAX bytes; NULL: no key.
     uint8_t digest[CLIENT_KEY_DIGEST_BYTES]; // SHA-256 of all that the request asks for.
 };
 
-// Takes `draft`, also on failure. `key` may be NULL.
+// Takes `draft`, also on failure. `key` may be NULL: none.
 MUST_CHECK enum err service_create_job(struct service *s, struct job *draft,
                                        const struct service_key *key, service_done *done,
                                        void *context, struct service_problem *p);
@@ -164,7 +164,7 @@ MUST_CHECK enum err service_delete_job(struct service *s, job_id id, int64_t ver
                                        struct service_problem *p);
 
 // Runs the job now, also when it is paused. `body`, which came as JSON or as a text, replaces the
-// job's own; NULL keeps it. Takes it, also on failure. `key` may be NULL.
+// job's own; NULL keeps it. Takes it, also on failure. `key` may be NULL: none.
 MUST_CHECK enum err service_trigger_job(struct service *s, job_id id, char *body, bool is_json,
                                         const struct service_key *key, service_done *done,
                                         void *context, struct service_problem *p);

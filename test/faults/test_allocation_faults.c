@@ -269,18 +269,14 @@ static void answer(char out[static 4096])
 {
     struct problem p = {0};
     struct service_key key;
-    const struct service_key *once = NULL;
     struct exchange x = {
         .method = "POST", .target = "/jobs", .headers = {{"Idempotency-Key", "k"}}, .body = body};
     struct api_request r = {.exchange = &x};
-    json_t *json = NULL;
-    struct job *j = job_new();
+    struct job *j = NULL;
     char *text = NULL;
-    enum err err = request_key(&r, &key, &once, &p);
+    enum err err = json_read(body, sizeof body - 1, &r.body, &p);
     if (!err)
-        err = json_read(body, sizeof body - 1, &json, &p);
-    if (!err)
-        err = job_decode(json, JOB_CREATE, j, &p);
+        err = decode_create(&r, &j, &key, &p);
     struct job_query q = {.is_active = -1, .tag = "blue"};
     bool listed = !err && job_query_matches(&q, j);
     json_t *made = err ? problem_json(&p, "id") : json_job(j);
@@ -288,7 +284,7 @@ static void answer(char out[static 4096])
     snprintf(out, 4096, "%d %d %02x%02x %s", err, listed, key.digest[0], key.digest[31], text);
     free(text);
     json_decref(made);
-    json_decref(json);
+    request_drop_body(&r);
     job_free(j);
 }
 
