@@ -5,17 +5,20 @@
 
 #include <assert.h>
 
-void dice_seed(struct dice *d, uint64_t seed)
-{
-    d->state = seed * 0x9E3779B97F4A7C15u + 1;
-}
-
 static uint64_t next(struct dice *d)
 {
     uint64_t x = d->state += 0x9E3779B97F4A7C15u;
     x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9u;
     x = (x ^ (x >> 27)) * 0x94D049BB133111EBu;
     return x ^ (x >> 31);
+}
+
+// The seed is mixed, since the numbers of a state are also those of the states a step behind it:
+// neighbours must not run through the same numbers, one shifted against the other.
+void dice_seed(struct dice *d, uint64_t seed)
+{
+    d->state = seed;
+    d->state = next(d);
 }
 
 int64_t dice_between(struct dice *d, int64_t low, int64_t high)
