@@ -246,6 +246,10 @@ class Tests:
 # --- One mutant -----------------------------------------------------------------------------------
 
 
+class Unbuilt(Exception):
+    """What the compiler or the linker said."""
+
+
 class Mutant:
     def __init__(self, found, text, number):
         self.found = found
@@ -262,10 +266,11 @@ class Mutant:
         return folder
 
     def build(self, profile, target):
-        """The path of what was built, or None."""
+        """The path of what was built."""
         built = self.folder(profile) / target
-        if make(f"PROFILE={profile}", f"MUTANT={self.name}-{profile}", str(built)):
-            return None
+        trouble = make(f"PROFILE={profile}", f"MUTANT={self.name}-{profile}", str(built))
+        if trouble:
+            raise Unbuilt(trouble)
         return built
 
     def is_same_code(self, mutated):
@@ -287,10 +292,7 @@ class Mutant:
 def meet(mutant, test):
     """How the test fails with the mutant; None if it passes."""
     seconds_max = test.seconds_max()
-    program = mutant.build(test.profile, test.target)
-    if not program:
-        return "a build that fails"
-    code, text = test.run(program, seconds_max)
+    code, text = test.run(mutant.build(test.profile, test.target), seconds_max)
     if code is None:
         return f"{test.name}, which did not end"
     under = "" if test.profile == "release" else f" under {test.profile}"
@@ -303,10 +305,7 @@ def judge(mutant, tests, rows):
     reason = rows.get((found.file, found.function, found.was, found.bug))
     if reason:
         return "equivalent", reason
-    mutated = mutant.build("release", mutant.object())
-    if not mutated:
-        return "did not compile", ""
-    if mutant.is_same_code(mutated):
+    if mutant.is_same_code(mutant.build("release", mutant.object())):
         return "equivalent", "the compiler makes the same code of it"
     for stage in tests.stages(room_of(found.file)):
         for test in stage:
@@ -321,6 +320,8 @@ def try_mutant(number, found, text, tests, rows):
     start = time.monotonic()
     try:
         verdict, how = judge(mutant, tests, rows)
+    except Unbuilt as trouble:
+        verdict, how = "did not compile", str(trouble).strip().rpartition("\n")[2]
     finally:
         mutant.remove()
     line = f"{number}. {found.file}:{found.line}: {found.function}: {found.kind}: {verdict} {how}"

@@ -6,16 +6,18 @@
 #include "../../contract/shard_rows.h"
 
 #include "alert/alert.h"
-#include "base/log.h"
+#include "zones/zones.h"
 
 #include <dirent.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
 
+#define RESERVE_BYTES 1000000
+
 struct rig rig = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
 
-static void note(unsigned *counter)
+void rig_note(unsigned *counter)
 {
     pthread_mutex_lock(&rig.lock);
     ++*counter;
@@ -26,7 +28,7 @@ static void note(unsigned *counter)
 void alert_raise(const struct alert *a)
 {
     (void)a;
-    note(&rig.alerts);
+    rig_note(&rig.alerts);
 }
 
 // --- The store -----------------------------------------------------------------------------------
@@ -87,6 +89,15 @@ static enum err played_tidy(struct store *s, struct fault *f)
     return ERR_OK;
 }
 
+static bool played_measure_room(struct store *s, struct store_room *out)
+{
+    (void)s;
+    pthread_mutex_lock(&rig.lock);
+    *out = (struct store_room){.free_bytes = rig.free_bytes, .total_bytes = 100 * RESERVE_BYTES};
+    pthread_mutex_unlock(&rig.lock);
+    return out->free_bytes > 0;
+}
+
 static const struct store_ops played_ops = {
     .commit = played_commit,
     .take_shard = played_take_shard,
@@ -94,47 +105,9 @@ static const struct store_ops played_ops = {
     .load_jobs = played_load_jobs,
     .load_open = played_load_open,
     .retain = played_retain,
+    .measure_room = played_measure_room,
     .tidy = played_tidy,
 };
-
-// --- Targets -------------------------------------------------------------------------------------
-
-static void targets_send(struct dispatch *d, const struct send *s)
-{
-    (void)d, (void)s;
-    note(&rig.sends);
-}
-
-static void targets_cancel(struct dispatch *d, uint64_t ticket)
-{
-    (void)d, (void)ticket;
-}
-
-static size_t targets_in_flight(const struct dispatch *d)
-{
-    (void)d;
-    return 0;
-}
-
-static void targets_close(struct dispatch *d)
-{
-    (void)d;
-}
-
-static enum err targets_open(struct loop *l, const struct dispatch_options *o, dispatch_done *done,
-                             void *context, struct dispatch **out, struct fault *f)
-{
-    static const struct dispatch_adapter adapter = {
-        .close = targets_close,
-        .send = targets_send,
-        .cancel = targets_cancel,
-        .in_flight = targets_in_flight,
-    };
-    static struct dispatch targets = {&adapter};
-    (void)l, (void)o, (void)done, (void)context, (void)f;
-    *out = &targets;
-    return ERR_OK;
-}
 
 // --- Start and end -------------------------------------------------------------------------------
 
@@ -143,39 +116,48 @@ static void store_lost(const struct fault *f)
     fail_msg("the store is lost: %s", f->text);
 }
 
-static int start(void)
+bool rig_open(void)
 {
     const struct engine_options o = {.limits = core_limits_default,
-                                     .dispatch_open = targets_open,
-                                     .mails_max = 64,
+                                     .dispatch_open = rig_targets_open,
+                                     .store.reserve_bytes = RESERVE_BYTES,
+                                     .mails_max = RIG_MAILS_MAX,
                                      .store_lost = store_lost};
+    return engine_open(&o, &rig.store, &rig.engine, NULL) == ERR_OK;
+}
+
+bool rig_start(void)
+{
+    return rig_open() && engine_start(rig.engine, NULL) == ERR_OK;
+}
+
+int rig_setup_store(void **state)
+{
+    (void)state;
     log_setup(LOG_LEVEL_ERROR, LOG_FORMAT_TEXT);
     rig.store.ops = &played_ops;
     rig.store.shards = 1;
     rig.gate_is_shut = false;
     rig.commit_answer = ERR_OK;
-    rig.commits = rig.alerts = rig.sends = 0;
-    if (engine_open(&o, &rig.store, &rig.engine, NULL))
-        return 1;
-    return engine_start(rig.engine, NULL) ? 1 : 0;
+    rig.commits = rig.alerts = rig.sends = rig.cancels = 0;
+    rig.free_bytes = 0;
+    return store_memory_open(1, &rig.inner, NULL) ? 1 : 0;
 }
 
 int rig_setup(void **state)
 {
-    (void)state;
-    return store_memory_open(1, &rig.inner, NULL) ? 1 : start();
+    return rig_setup_store(state) || !rig_start();
 }
 
 int rig_setup_held(void **state)
 {
-    (void)state;
-    if (store_memory_open(1, &rig.inner, NULL))
+    if (rig_setup_store(state))
         return 1;
     struct batch *b = batch_new(1);
     shard_row(b, 0)->watermark = clock_wall_ms() + 1800000;
     enum err err = shard_rows_commit(rig.inner, &b, 1, NULL);
     batch_free(b);
-    return err ? 1 : start();
+    return err || !rig_start();
 }
 
 void rig_stop(void)
@@ -273,7 +255,7 @@ static void reply_came(void *context, const struct reply *r)
     struct answer *a = context;
     a->reply = *r;
     a->row = r->row;
-    note(&a->count);
+    rig_note(&a->count);
 }
 
 enum err rig_submit(const struct command *c, struct answer *a)
@@ -307,4 +289,25 @@ bool rig_has(struct answer *a)
     bool has = a->count > 0;
     pthread_mutex_unlock(&rig.lock);
     return has;
+}
+
+job_id rig_create(const char *schedule)
+{
+    struct answer a;
+    const struct command create = {
+        .kind = COMMAND_CREATE, .job = rig_job(schedule), .zone = zone_utc()};
+    assert_int_equal(rig_submit(&create, &a), ERR_OK);
+    rig_wait_for(&a);
+    assert_int_equal(a.reply.err, ERR_OK);
+    job_free(a.row);
+    return a.reply.job;
+}
+
+void rig_trigger(job_id id)
+{
+    struct answer a;
+    const struct command trigger = {.kind = COMMAND_TRIGGER, .id = id};
+    assert_int_equal(rig_submit(&trigger, &a), ERR_OK);
+    rig_wait_for(&a);
+    assert_int_equal(a.reply.err, ERR_OK);
 }
