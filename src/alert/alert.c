@@ -8,14 +8,16 @@
 void alert_raise(const struct alert *a)
 {
     const char *kind = alert_kind_name(a->kind);
+    char *sentence = alert_sentence(a);
     if (a->execution_id == 0) { // About the server.
         log_warn("alert.raised", LOG_INT("alert_id", a->id), LOG_TEXT("kind", kind),
-                 LOG_TEXT("message", a->message));
-        return;
+                 LOG_TEXT("message", sentence));
+    } else {
+        char id[EXECUTION_ID_BYTES];
+        execution_id_format(&a->key, id);
+        log_warn("alert.raised", LOG_INT("alert_id", a->id), LOG_TEXT("kind", kind),
+                 LOG_INT("job_id", a->job), LOG_TEXT("execution_id", id),
+                 LOG_TEXT("message", sentence));
     }
-    char id[EXECUTION_ID_BYTES];
-    execution_id_format(&a->key, id);
-    log_warn("alert.raised", LOG_INT("alert_id", a->id), LOG_TEXT("kind", kind),
-             LOG_INT("job_id", a->job), LOG_TEXT("execution_id", id),
-             LOG_TEXT("message", a->message));
+    free(sentence);
 }

@@ -3,6 +3,7 @@
 //
 // What is not known yet is null, so that the same members are always there.
 
+#include "alert/alert.h"
 #include "api/api_priv.h"
 #include "base/utf8.h"
 
@@ -125,13 +126,15 @@ json_t *json_attempt(const struct attempt *a)
 
 json_t *json_alert(const struct alert *a)
 {
+    char *sentence = alert_sentence(a);
     json_t *o = json_object();
     json_object_set_new(o, "id", json_integer(a->id));
     json_object_set_new(o, "job_id", number_from(a->job, 1));
     json_object_set_new(o, "execution_id",
                         a->execution_id ? json_execution_id(&a->key) : json_null());
     json_object_set_new(o, "kind", json_string(alert_kind_name(a->kind)));
-    json_object_set_new(o, "message", json_text(a->message));
+    json_object_set_new(o, "message", json_text(sentence));
     json_object_set_new(o, "created_at", json_time(a->created_at));
+    free(sentence);
     return o;
 }

@@ -12,10 +12,6 @@
 
 #include "core/core_priv.h"
 
-#include <stdio.h>
-
-#define TEXT_BYTES (ORIGIN_BYTES + ERROR_TEXT_MAX + 160)
-
 static const struct host *host_of(const struct gate *g)
 {
     return (const struct host *)((const char *)g - offsetof(struct host, gate));
@@ -38,38 +34,38 @@ bool core__breaker_holds(const struct core *c, const struct gate *g)
 
 static void tell_down(struct core *c, struct host *h, const char *lost)
 {
-    char text[TEXT_BYTES];
     if (h->down_since)
         return; // It is the same outage.
     h->down_since = h->lost_from;
     h->next_down = c->down;
     c->down = h;
-    snprintf(text, sizeof text,
-             "nothing answers at %s: %u attempts in a row got no answer, the last one: %s; its %u "
-             "open executions wait until one is answered",
-             h->origin, h->losses, lost, h->open);
-    core__record_server_alert(c, ALERT_TARGET_DOWN, text);
+    core__record_server_alert(c, &(struct alert){.kind = ALERT_TARGET_DOWN,
+                                                 .subject = h->origin,
+                                                 .from = h->down_since,
+                                                 .attempts = h->losses,
+                                                 .count = h->open,
+                                                 .last_error = lost});
 }
 
-static void tell_up(struct core *c, struct host *h, const char *what)
+// `answered_at`: 0 when nobody knows whether there are answers again.
+static void tell_up(struct core *c, struct host *h, wall_ms answered_at)
 {
-    char since[RFC3339_BYTES], text[TEXT_BYTES];
     struct host **link = &c->down;
     while (*link != h)
         link = &(*link)->next_down;
     *link = h->next_down;
-    wall_format(h->down_since, since);
+    core__record_server_alert(c, &(struct alert){.kind = ALERT_TARGET_UP,
+                                                 .subject = h->origin,
+                                                 .from = h->down_since,
+                                                 .to = answered_at});
     h->down_since = 0;
-    snprintf(text, sizeof text, "%s %s: nothing had answered there since %s", what, h->origin,
-             since);
-    core__record_server_alert(c, ALERT_TARGET_UP, text);
 }
 
 void core__breaker_forget(struct core *c, struct host *h)
 {
     agenda_remove(c->breakers, &h->breaker);
     if (h->down_since)
-        tell_up(c, h, "no job is left that calls");
+        tell_up(c, h, 0);
 }
 
 // --- Opening and closing ---
@@ -121,6 +117,6 @@ void core__breakers_due(struct core *c)
         if (core__breaker_is_open(c, h))
             core__gates_pump(c, &h->gate);
         else
-            tell_up(c, h, "there are answers again from");
+            tell_up(c, h, c->now.wall);
     }
 }

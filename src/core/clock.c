@@ -10,8 +10,6 @@
 
 #include "core/core_priv.h"
 
-#include <stdio.h>
-
 static dur_ms held_for(const struct core *c)
 {
     return c->progress.watermark - (c->now.wall + c->limits.lookahead_ms);
@@ -19,13 +17,9 @@ static dur_ms held_for(const struct core *c)
 
 static void announce_hold(struct core *c)
 {
-    char until[RFC3339_BYTES], text[160];
-    wall_format(c->progress.watermark, until);
-    snprintf(text, sizeof text,
-             "clock stepped: it was ahead before, so schedules hold until %s, when it gets there",
-             until);
     c->held_until = c->progress.watermark;
-    core__record_server_alert(c, ALERT_CLOCK, text);
+    core__record_server_alert(
+        c, &(struct alert){.kind = ALERT_CLOCK, .subject = "clock", .to = c->held_until});
 }
 
 static bool is_ahead(const struct core *c, const struct open *o)
@@ -64,13 +58,11 @@ static void begin_again(struct core *c, struct core_job *j)
 
 void core__clock_correct(struct core *c)
 {
-    char text[160], now[RFC3339_BYTES];
-    wall_format(c->now.wall, now);
-    snprintf(text, sizeof text,
-             "clock corrected: schedules go on from %s; their executions are marked -g%lld", now,
-             (long long)c->progress.generation + 1);
-    core__record_server_alert(c, ALERT_CLOCK, text);
     c->progress.generation++;
+    core__record_server_alert(c, &(struct alert){.kind = ALERT_CLOCK,
+                                                 .subject = "clock",
+                                                 .from = c->now.wall,
+                                                 .count = c->progress.generation});
     c->progress.corrected_at = c->now.wall;
     c->progress.watermark = c->now.wall;
     c->progress.watermark_job = 0;

@@ -309,9 +309,9 @@ int64_t core__next_id(const struct core *c, int64_t *next); // Of a counter of t
 void core__record_insert(struct core *c, struct open *o);
 void core__record_update(struct core *c, struct open *o);
 void core__record_attempt(struct core *c, const struct attempt *a);
-void core__record_alert(struct core *c, const struct execution *e, enum alert_kind kind,
-                        const char *message);
-void core__record_server_alert(struct core *c, enum alert_kind kind, const char *message);
+// `facts`: the kind and what belongs to it; texts are copied.
+void core__record_alert(struct core *c, const struct execution *e, const struct alert *facts);
+void core__record_server_alert(struct core *c, const struct alert *facts);
 // What of its row the core itself changes. `reason`: why it is paused, when that changes.
 struct job_state core__job_state(const struct core *c, const struct core_job *j,
                                  const char *reason);

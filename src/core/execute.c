@@ -10,7 +10,6 @@
 #include "core/core_priv.h"
 
 #include <assert.h>
-#include <stdio.h>
 #include <string.h>
 
 static bool is_manual(const struct open *o)
@@ -62,13 +61,11 @@ wall_ms core__due_at(const struct open *o)
 
 static void raise_failure(struct core *c, const struct open *o)
 {
-    char id[EXECUTION_ID_BYTES], text[ERROR_TEXT_MAX + 160];
-    execution_id_format(&o->record.key, id);
-    unsigned n = o->record.attempts;
-    snprintf(text, sizeof text, "execution %s of job %lld failed after %u attempt%s: %s", id,
-             (long long)o->record.key.job, n, n == 1 ? "" : "s",
-             o->record.error ? o->record.error : "unknown error");
-    core__record_alert(c, &o->record, ALERT_FAILURE, text);
+    const char *error = o->record.error ? o->record.error : "unknown error";
+    core__record_alert(c, &o->record,
+                       &(struct alert){.kind = ALERT_FAILURE,
+                                       .attempts = o->record.attempts,
+                                       .last_error = error});
 }
 
 // An alert is raised from the `alert_after`-th failure in a row on. The count is written for those
@@ -125,12 +122,13 @@ void core__cancel(struct core *c, struct open *o, const char *reason)
 // Given up before it was begun.
 void core__miss(struct core *c, struct open *o, const char *reason)
 {
-    char at[RFC3339_BYTES], text[160];
-    wall_format(o->record.key.scheduled_at, at);
-    snprintf(text, sizeof text, "1 occurrence missed at %s: %s", at, reason);
     o->record.missed_to = o->record.key.scheduled_at;
     o->record.missed_count = 1;
-    core__record_alert(c, &o->record, ALERT_MISSED, text);
+    core__record_alert(c, &o->record,
+                       &(struct alert){.kind = ALERT_MISSED,
+                                       .from = o->record.key.scheduled_at,
+                                       .count = 1,
+                                       .last_error = reason});
     core__finish(c, o, EXECUTION_MISSED, NULL, reason);
 }
 

@@ -12,7 +12,6 @@
 #include "core/core_priv.h"
 
 #include <assert.h>
-#include <stdio.h>
 
 #define NEAR_MS 100
 #define MISSED_PER_ROW 64 // So many skipped occurrences cost as much of a slice as one row.
@@ -140,12 +139,12 @@ static void record_missed(struct core *c, const struct core_job *j, const struct
     };
     struct open row = {.record = e};
     core__record_insert(c, &row);
-    char from[RFC3339_BYTES], to[RFC3339_BYTES], text[160];
-    wall_format(m->from, from);
-    wall_format(m->to, to);
-    snprintf(text, sizeof text, "%lld occurrence%s missed from %s to %s: %s", (long long)m->count,
-             m->count == 1 ? "" : "s", from, to, reason);
-    core__record_alert(c, &e, ALERT_MISSED, text);
+    core__record_alert(c, &e,
+                       &(struct alert){.kind = ALERT_MISSED,
+                                       .from = m->from,
+                                       .to = m->to,
+                                       .count = m->count,
+                                       .last_error = reason});
 }
 
 // Behind time, at a host where nothing answers and so much waits already that there is no room.

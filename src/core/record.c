@@ -52,18 +52,19 @@ int64_t core__next_id(const struct core *c, int64_t *next)
     return shard_id(c->progress.number, (*next)++, c->limits.shards);
 }
 
-void core__record_alert(struct core *c, const struct execution *e, enum alert_kind kind,
-                        const char *message)
+void core__record_alert(struct core *c, const struct execution *e, const struct alert *facts)
 {
     struct batch *b = batch_of(c);
-    struct change *change = batch_add(b, CHANGE_ALERT);
-    change->alert = (struct alert){.id = core__next_id(c, &c->progress.alert_next),
-                                   .job = e->key.job,
-                                   .execution_id = e->id,
-                                   .key = e->key,
-                                   .kind = kind,
-                                   .created_at = c->now.wall,
-                                   .message = arena_text(&b->arena, message)};
+    struct alert *a = &batch_add(b, CHANGE_ALERT)->alert;
+    *a = *facts;
+    a->id = core__next_id(c, &c->progress.alert_next);
+    a->job = e->key.job;
+    a->execution_id = e->id;
+    a->key = e->key;
+    a->created_at = c->now.wall;
+    a->subject = arena_text(&b->arena, facts->subject);
+    a->last_error = arena_text(&b->arena, facts->last_error);
+    a->message = "";
 }
 
 struct job_state core__job_state(const struct core *c, const struct core_job *j, const char *reason)
@@ -96,9 +97,9 @@ void core__record_job_state(struct core *c, const struct core_job *j)
     core__record_job_move(c, j, JOB_MOVE_NONE, NULL);
 }
 
-void core__record_server_alert(struct core *c, enum alert_kind kind, const char *message)
+void core__record_server_alert(struct core *c, const struct alert *facts)
 {
-    core__record_alert(c, &(struct execution){0}, kind, message);
+    core__record_alert(c, &(struct execution){0}, facts);
 }
 
 void core__record_client_key(struct core *c, const struct command *cmd, const struct reply *r)

@@ -56,19 +56,19 @@ static void make_inactive(struct core *c, struct core_job *j, const char *reason
 
 static void tell(struct core *c, const struct unusable *u)
 {
-    char text[JOB_REASON_BYTES + 64];
     struct execution none = {.key = {.job = u->job}};
-    snprintf(text, sizeof text, "job %lld was made inactive: %s", (long long)u->job, u->reason);
-    core__record_alert(c, &none, ALERT_JOB_UNUSABLE, text);
+    core__record_alert(c, &none,
+                       &(struct alert){.kind = ALERT_JOB_UNUSABLE, .last_error = u->reason});
 }
 
 static void tell_of_excess(struct core *c, uint64_t count)
 {
-    char text[160];
-    snprintf(text, sizeof text, "%llu job%s made inactive: the server allows only %lu (jobs_max)",
-             (unsigned long long)count, count == 1 ? " was" : "s were",
+    char reason[96];
+    snprintf(reason, sizeof reason, "the server allows only %lu (jobs_max)",
              (unsigned long)c->limits.jobs_max);
-    core__record_server_alert(c, ALERT_JOB_UNUSABLE, text);
+    core__record_server_alert(
+        c,
+        &(struct alert){.kind = ALERT_JOB_UNUSABLE, .count = (int64_t)count, .last_error = reason});
 }
 
 void core__unusable_settle(struct core *c)

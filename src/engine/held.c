@@ -16,7 +16,7 @@ struct held {
     enum held_kind kind;
     union {
         struct reply reply;
-        struct alert alert;    // Owns its message.
+        struct alert alert;    // Owns its texts.
         struct job_state move; // Owns its reason.
     };
 };
@@ -43,6 +43,8 @@ void engine__hold_alert(struct held_list *l, uint64_t sequence, const struct ale
 {
     struct held *h = append(l, sequence, HELD_ALERT);
     h->alert = *a;
+    h->alert.subject = xstrdup(a->subject);
+    h->alert.last_error = xstrdup(a->last_error);
     h->alert.message = xstrdup(a->message);
 }
 
@@ -67,6 +69,8 @@ static void let_go(struct held *h, bool durable)
     } else if (h->kind == HELD_ALERT) {
         if (durable)
             alert_raise(&h->alert);
+        free((char *)h->alert.subject);
+        free((char *)h->alert.last_error);
         free((char *)h->alert.message);
     } else {
         if (durable)

@@ -267,14 +267,33 @@ struct attempt {
         *response; // Excerpt of the body, valid UTF-8 or cut to it; NULL when none. Borrowed.
 };
 
+// What somebody should hear of, as facts: one row of table `alerts`. Room `alert` makes a sentence
+// of them. What a kind does not use is 0 or NULL.
+//
+// - failure: attempts, last_error.
+// - missed: from, count, and why as last_error; to is the end of a range, or 0 for one instant.
+// - clock: to is when schedules go on that hold; after a correction, from is now and count is the
+//   new generation.
+// - target_down: attempts without an answer, the last_error, from when the first of them ended, and
+//   the count of executions that wait.
+// - target_up: from as of its target_down; to is when an answer came, or 0 when no job is left
+// there.
+// - job_unusable: why, as last_error; the count of jobs, when it is about the server.
 struct alert {
     int64_t id;           // Given in order.
-    job_id job;           // 0: it is about the server.
-    int64_t execution_id; // struct execution.id; 0: it is about no execution.
+    job_id job;           // 0: the alert is about the server.
+    int64_t execution_id; // struct execution.id; 0: the alert is about no execution.
     struct execution_key key;
     enum alert_kind kind;
+    uint32_t attempts;
     wall_ms created_at;
-    const char *message; // Borrowed.
+    wall_ms from;
+    wall_ms to;
+    int64_t count;
+    const char *subject;    // The origin of a target, or "clock"; NULL: the job, if any. Borrowed.
+    const char *last_error; // Borrowed.
+    const char *message;    // "", but for rows that hold a sentence instead of facts, as older
+                            // versions wrote them. Borrowed.
 };
 
 // What a client's Idempotency-Key stood for: one row of table `client_keys`. Written in the batch

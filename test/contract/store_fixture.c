@@ -143,7 +143,9 @@ void store_add_alert(struct batch *b, int64_t id, const struct execution *e)
         .key = e->key,
         .kind = ALERT_FAILURE,
         .created_at = STORE_T0 + id,
-        .message = "it failed",
+        .attempts = 3,
+        .last_error = "it failed",
+        .message = "",
     };
 }
 
@@ -381,9 +383,11 @@ static enum err dump_execution(void *context, const struct execution *e)
 
 static enum err dump_alert(void *context, const struct alert *a)
 {
-    fprintf(context, "alert %lld job %lld execution %lld at %lld/%lld %s\n", (long long)a->id,
+    fprintf(context, "alert %lld job %lld execution %lld at %lld/%lld %s %s", (long long)a->id,
             (long long)a->job, (long long)a->execution_id, (long long)a->key.scheduled_at,
-            (long long)a->key.series, a->message);
+            (long long)a->key.series, a->message, shown(a->subject));
+    fprintf(context, " %u %lld %lld-%lld %s\n", a->attempts, (long long)a->count,
+            (long long)a->from, (long long)a->to, shown(a->last_error));
     return ERR_OK;
 }
 

@@ -321,6 +321,13 @@ static void attempts_come_back_in_order_of_number(void **state)
     assert_int_equal(store_attempt_count(x, 77), 0);
 }
 
+static void assert_text(const char *text, const char *expected)
+{
+    assert_int_equal(text != NULL, expected != NULL);
+    if (text)
+        assert_string_equal(text, expected);
+}
+
 static enum err check_alert(void *context, const struct alert *a)
 {
     const struct alert *expected = context;
@@ -330,11 +337,17 @@ static enum err check_alert(void *context, const struct alert *a)
     assert_memory_equal(&a->key, &expected->key, sizeof a->key);
     assert_int_equal(a->kind, expected->kind);
     assert_int_equal(a->created_at, expected->created_at);
+    assert_int_equal(a->attempts, expected->attempts);
+    assert_int_equal(a->from, expected->from);
+    assert_int_equal(a->to, expected->to);
+    assert_int_equal(a->count, expected->count);
+    assert_text(a->subject, expected->subject);
+    assert_text(a->last_error, expected->last_error);
     assert_string_equal(a->message, expected->message);
     return ERR_OK;
 }
 
-static void an_alert_comes_back_with_the_key_of_its_execution(void **state)
+static void an_alert_comes_back_with_its_facts_and_the_key_of_its_execution(void **state)
 {
     struct store_fixture *x = *state;
     struct execution e = full_execution(3, 1);
@@ -344,7 +357,11 @@ static void an_alert_comes_back_with_the_key_of_its_execution(void **state)
                       .key = e.key,
                       .kind = ALERT_MISSED,
                       .created_at = STORE_T0,
-                      .message = "4 occurrences were missed – ü"};
+                      .from = STORE_T0 - 3000,
+                      .to = STORE_T0 - 1000,
+                      .count = 4,
+                      .last_error = "not caught up – ü",
+                      .message = ""};
     struct batch *b = store_batch(x);
     store_add_job(b, 1);
     store_add_insert(b, e);
@@ -352,6 +369,25 @@ static void an_alert_comes_back_with_the_key_of_its_execution(void **state)
     store_must(x, b);
     store_reopen(x);
     store_assert_ok(store_list_alerts(x->reader, 1, INT64_MAX, 10, check_alert, &a, f));
+}
+
+static void an_alert_about_a_target_comes_back_with_its_facts(void **state)
+{
+    struct store_fixture *x = *state;
+    struct alert a = {.id = 2,
+                      .kind = ALERT_TARGET_DOWN,
+                      .created_at = STORE_T0,
+                      .from = STORE_T0 - 1,
+                      .attempts = UINT32_MAX,
+                      .count = (int64_t)1 << 40,
+                      .subject = "a.test:80",
+                      .last_error = "timeout",
+                      .message = ""};
+    struct batch *b = store_batch(x);
+    store_add(b, CHANGE_ALERT)->alert = a;
+    store_must(x, b);
+    store_reopen(x);
+    store_assert_ok(store_list_alerts(x->reader, 0, INT64_MAX, 10, check_alert, &a, f));
 }
 
 // --- Whole or nothing ------------------------------------------------------------------------
@@ -791,7 +827,8 @@ int main(void)
         TEST(an_update_leaves_identity_alone),
         TEST(an_update_clears_what_it_leaves_out),
         TEST(attempts_come_back_in_order_of_number),
-        TEST(an_alert_comes_back_with_the_key_of_its_execution),
+        TEST(an_alert_comes_back_with_its_facts_and_the_key_of_its_execution),
+        TEST(an_alert_about_a_target_comes_back_with_its_facts),
         TEST(a_clients_key_is_known_for_a_day),
         TEST(a_commit_takes_the_shard_as_of_its_last_batch),
         TEST(an_empty_commit_is_fine),

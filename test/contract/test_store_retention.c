@@ -169,7 +169,7 @@ static void order_is_that_of_the_occurrences(void **state)
 static void add_loose_alert(struct batch *b, int64_t id, job_id job, wall_ms at)
 {
     store_add(b, CHANGE_ALERT)->alert = (struct alert){
-        .id = id, .job = job, .kind = ALERT_CLOCK, .created_at = at, .message = "clock stepped"};
+        .id = id, .job = job, .kind = ALERT_CLOCK, .created_at = at, .to = at, .message = ""};
 }
 
 // An alert about the server, or about a job as such, belongs to no execution that could take it

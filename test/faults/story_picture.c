@@ -87,8 +87,8 @@ static enum err draw_alert(void *context, const struct alert *a)
     struct picture *p = context;
     say(p, "alert %lld job %lld execution %lld at %lld", (long long)a->id, (long long)a->job,
         (long long)a->execution_id, (long long)a->key.scheduled_at);
-    draw_text(p, a->message);
-    say(p, "\n");
+    draw_text(p, a->last_error);
+    say(p, " %u\n", a->attempts);
     return ERR_OK;
 }
 

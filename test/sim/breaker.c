@@ -109,15 +109,17 @@ void breaker_check(struct node *n, char host)
 void breaker_hear(struct node *n, const struct alert *a)
 {
     struct world *w = n->world;
-    const char *origin = strstr(a->message, ".test:80");
+    const char *origin = a->subject ? a->subject : "";
     bool down = a->kind == ALERT_TARGET_DOWN;
-    if (!origin || origin == a->message || a->job || a->execution_id) {
-        trace_fail(&w->trace, "an alert names no host: %s", a->message);
+    if (!origin[0] || strcmp(origin + 1, ".test:80") != 0 || a->job || a->execution_id) {
+        trace_fail(&w->trace, "an alert names no host: %s", origin);
         return;
     }
-    struct host *h = host_of(n, origin[-1]);
+    struct host *h = host_of(n, origin[0]);
     if (h->told == down)
-        trace_fail(&w->trace, "P10: told twice: %s", a->message);
+        trace_fail(&w->trace, "P10: told twice: %s", origin);
+    if (a->from <= 0 || (down && (a->attempts == 0 || !a->last_error)))
+        trace_fail(&w->trace, "P10: an alert does not say what happened at %s", origin);
     h->told = down;
     count(w, down ? HAPPENING_OUTAGE : HAPPENING_OUTAGE_OVER);
 }

@@ -3,6 +3,8 @@
 
 #include "ledger.h"
 
+#include <string.h>
+
 #define RECOVERIES_MAX 3
 
 static const char *state_name(const struct execution *e)
@@ -99,6 +101,25 @@ void ledger_check_update(const struct ledger *l, const struct row *r, const stru
 
 // --- Alerts ---
 
+static bool says_how_it_failed(const struct alert *a, const struct execution *e)
+{
+    return a->attempts == e->attempts && a->last_error && e->error &&
+           strcmp(a->last_error, e->error) == 0;
+}
+
+// The row of a range comes before its alert, the end of a single row after it.
+static bool says_what_was_missed(const struct alert *a, const struct execution *e)
+{
+    bool is_range = e->state == EXECUTION_MISSED;
+    return a->from == e->key.scheduled_at && a->last_error && a->count > 0 &&
+           a->count == (is_range ? e->missed_count : 1) && a->to == (is_range ? e->missed_to : 0);
+}
+
+static bool tells_the_facts(const struct alert *a, const struct execution *e)
+{
+    return a->kind == ALERT_MISSED ? says_what_was_missed(a, e) : says_how_it_failed(a, e);
+}
+
 void ledger_check_alert(const struct ledger *l, const struct row *r, const struct alert *a)
 {
     enum execution_state state = a->kind == ALERT_MISSED ? EXECUTION_MISSED : EXECUTION_FAILED;
@@ -107,6 +128,9 @@ void ledger_check_alert(const struct ledger *l, const struct row *r, const struc
     if (r->e.state != state && !execution_may_move(r->e.state, state))
         trace_fail(l->trace, "an alert about row %lld, which is %s", (long long)r->e.id,
                    state_name(&r->e));
+    else if (!tells_the_facts(a, &r->e))
+        trace_fail(l->trace, "I5: the alert about row %lld says something else than the row",
+                   (long long)r->e.id);
 }
 
 // I5, once the whole batch is in: what it ended badly has one alert, what it ended well has none.

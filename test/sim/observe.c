@@ -212,9 +212,11 @@ static void see_alert(struct node *n, const struct alert *a, const struct before
         breaker_hear(n, a);
     if (a->kind != ALERT_CLOCK)
         return;
-    if (strncmp(a->message, "clock corrected", 15) == 0) {
+    if (!a->subject || strcmp(a->subject, "clock") != 0)
+        trace_fail(&w->trace, "an alert about the clock is about something else");
+    if (a->from) {
         see_correction(n, shard, b);
-    } else if (strncmp(a->message, "clock stepped", 13) == 0) {
+    } else if (a->to == b->watermarks[shard]) {
         count(w, HAPPENING_HOLD);
         n->tenures[shard].hold_told = b->watermarks[shard];
     }

@@ -199,12 +199,16 @@ struct alert *alert_new(const struct alert *a)
 {
     struct alert *new = xmalloc(sizeof *new);
     *new = *a;
+    new->subject = xstrdup(a->subject);
+    new->last_error = xstrdup(a->last_error);
     new->message = xstrdup(a->message);
     return new;
 }
 
 void alert_free(struct alert *a)
 {
+    drop(a->subject);
+    drop(a->last_error);
     drop(a->message);
     free(a);
 }

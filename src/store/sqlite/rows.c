@@ -138,6 +138,12 @@ static const struct column alert_columns[] = {
     {WORD(alert, "kind", kind, alert_kind_words)},
     {TIME(alert, "created_at", created_at)},
     {TEXT(alert, "message", message)},
+    {TEXT(alert, "subject", subject)},
+    {RANGE(alert, "attempts", attempts, 0, UINT32_MAX)},
+    {TIME(alert, "from_at", from)},
+    {TIME(alert, "to_at", to)},
+    {COUNT(alert, "count", count)},
+    {TEXT(alert, "last_error", last_error)},
 };
 
 static const struct column progress_columns[] = {

@@ -232,9 +232,18 @@ static const char version_5[] = "ALTER TABLE job_attempts ADD COLUMN redirects T
 // Batches are counted in each epoch, so that one whose answer was lost is known again.
 static const char version_6[] = "ALTER TABLE progress ADD COLUMN tick INTEGER NOT NULL DEFAULT 0;";
 
+// An alert as facts. Rows from before keep their sentence; later ones have an empty one.
+static const char version_7[] =
+    "ALTER TABLE alerts ADD COLUMN subject TEXT;" // The origin of a target, or 'clock'.
+    "ALTER TABLE alerts ADD COLUMN attempts INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE alerts ADD COLUMN from_at INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE alerts ADD COLUMN to_at INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE alerts ADD COLUMN count INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE alerts ADD COLUMN last_error TEXT;";
+
 // migrations[v] leads from version v to v + 1.
-static const char *const migrations[SQLITE_SCHEMA_VERSION] = {version_1, version_2, version_3,
-                                                              version_4, version_5, version_6};
+static const char *const migrations[SQLITE_SCHEMA_VERSION] = {
+    version_1, version_2, version_3, version_4, version_5, version_6, version_7};
 
 static enum err migrate_step(sqlite3 *db, int64_t from, struct fault *f)
 {

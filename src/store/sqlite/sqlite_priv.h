@@ -16,7 +16,7 @@
 
 #include <sqlite3.h>
 
-#define SQLITE_SCHEMA_VERSION 6
+#define SQLITE_SCHEMA_VERSION 7
 #define SQLITE_WRITER_CACHE "PRAGMA cache_size = -65536;" // In KiB.
 #define SQLITE_LOCK_WAIT_MS 5000 // For other programs that look into the database.
 

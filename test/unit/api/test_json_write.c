@@ -114,11 +114,14 @@ static void an_alert_names_its_execution(void **state)
         .key = {.job = 7, .scheduled_at = DUE},
         .kind = ALERT_FAILURE,
         .created_at = DUE + 1,
-        .message = "it failed",
+        .attempts = 2,
+        .last_error = "timeout",
+        .message = "",
     };
     assert_json(json_alert(&a),
                 "{\"id\":3,\"job_id\":7,\"execution_id\":\"7-1893456000000\",\"kind\":\"failure\","
-                "\"message\":\"it failed\",\"created_at\":\"2030-01-01T00:00:00.001Z\"}");
+                "\"message\":\"execution 7-1893456000000 of job 7 failed after 2 attempts: "
+                "timeout\",\"created_at\":\"2030-01-01T00:00:00.001Z\"}");
 }
 
 int main(void)

@@ -272,7 +272,7 @@ static void a_failure_and_its_alert_are_one_batch(void **state)
         const struct change *c = &b->changes[i];
         failed |= c->kind == CHANGE_EXECUTION_UPDATE && c->execution.state == EXECUTION_FAILED;
         alert |= c->kind == CHANGE_ALERT && c->alert.job == id &&
-                 strstr(c->alert.message, "connection refused by a.test:80");
+                 strstr(c->alert.last_error, "connection refused by a.test:80");
     }
     assert_true(failed && alert);
     rig_free(r);

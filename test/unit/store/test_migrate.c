@@ -30,6 +30,12 @@ static const char to_version_1[] = "ALTER TABLE jobs DROP COLUMN redirects;"
                                    "ALTER TABLE job_attempts DROP COLUMN response_damaged;"
                                    "ALTER TABLE job_attempts DROP COLUMN redirects;"
                                    "ALTER TABLE progress DROP COLUMN tick;"
+                                   "ALTER TABLE alerts DROP COLUMN subject;"
+                                   "ALTER TABLE alerts DROP COLUMN attempts;"
+                                   "ALTER TABLE alerts DROP COLUMN from_at;"
+                                   "ALTER TABLE alerts DROP COLUMN to_at;"
+                                   "ALTER TABLE alerts DROP COLUMN count;"
+                                   "ALTER TABLE alerts DROP COLUMN last_error;"
                                    "PRAGMA user_version = 1;";
 
 // A job with every column of version 1 that must be there.
@@ -165,6 +171,31 @@ static void a_waiting_trigger_of_version_1_sends_json(void **state)
     store_close(&s->store);
 }
 
+static enum err check_old_alert(void *seen, const struct alert *a)
+{
+    assert_string_equal(a->message, "clock stepped: it was ahead before");
+    assert_null(a->subject);
+    assert_null(a->last_error);
+    assert_true(a->attempts == 0 && a->count == 0 && a->from == 0 && a->to == 0);
+    *(bool *)seen = true;
+    return ERR_OK;
+}
+
+static void an_alert_of_version_1_keeps_its_sentence(void **state)
+{
+    struct fault f = {0};
+    struct store_reader *r = NULL;
+    bool seen = false;
+    run_sql(*state, "INSERT INTO alerts (id, kind, created_at, message)"
+                    " VALUES (1, 'clock', 5, 'clock stepped: it was ahead before');");
+    struct store *s = open_ok(*state);
+    assert_int_equal(store_reader_open(s, &r, &f), ERR_OK);
+    assert_int_equal(store_list_alerts(r, 0, INT64_MAX, 9, check_old_alert, &seen, &f), ERR_OK);
+    assert_true(seen);
+    store_reader_close(r);
+    store_close(s);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
 int main(void)
@@ -173,6 +204,7 @@ int main(void)
         TEST(a_job_of_version_1_has_the_defaults_of_what_came_later),
         TEST(bodies_of_version_1_keep_the_type_that_was_right),
         TEST(a_waiting_trigger_of_version_1_sends_json),
+        TEST(an_alert_of_version_1_keeps_its_sentence),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
