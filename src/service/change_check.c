@@ -23,8 +23,9 @@ static void hand_over(struct service_change *c, struct job *j, struct command *o
 static enum err check_create(struct service_change *c, struct command *out,
                              struct service_problem *p)
 {
-    enum err err = service__check_job(c->draft, NULL, c->service->targets, true, clock_wall_ms(),
-                                      &c->reading, p);
+    struct job_check check = {
+        .targets = c->service->targets, .must_fire = true, .now = clock_wall_ms()};
+    enum err err = service__check_job(c->draft, &check, &c->reading, p);
     if (err)
         return err;
     hand_over(c, c->draft, out);
@@ -72,8 +73,11 @@ static enum err edit_copy(struct service_change *c, const struct job *before, st
     job_set_text(&j->damaged, NULL); // The edit has seen to it.
     if (j->is_active && !before->is_active)
         forget_pause(j);
-    return service__check_job(j, before, c->service->targets, must_fire, clock_wall_ms(),
-                              &c->reading, p);
+    struct job_check check = {.before = before,
+                              .targets = c->service->targets,
+                              .must_fire = must_fire,
+                              .now = clock_wall_ms()};
+    return service__check_job(j, &check, &c->reading, p);
 }
 
 static enum err check_update(struct service_change *c, struct command *out,

@@ -1,59 +1,10 @@
 // SPDX-License-Identifier: MIT
-// schedule.c: schedule and zone of a job: read, judged by the present time, looked ahead.
+// schedule.c: the schedule of a job that is stored, and what lies ahead; previews.
 
 #include "service/service_priv.h"
 #include "zones/zones.h"
 
-#include <stdio.h>
 #include <string.h>
-
-static enum err refuse_schedule(struct service_problem *p, enum err code,
-                                const struct cron_error *e)
-{
-    const char *field = cron_field_name(e->field);
-    service_refuse(p, code, PROBLEM_SCHEDULE, "schedule", "%s%s%s", field, *field ? ": " : "",
-                   e->message);
-    p->code = cron_code_name(e->code);
-    p->has_position = true;
-    p->position = e->position;
-    p->length = e->length;
-    snprintf(p->expected, sizeof p->expected, "%s", e->expected);
-    snprintf(p->hint, sizeof p->hint, "%s", e->hint);
-    return code;
-}
-
-static enum err find_zone(const char *name, const struct zone **out, struct service_problem *p)
-{
-    struct fault f = {0};
-    enum err err = zone_find(name, out, &f);
-    if (!err)
-        return ERR_OK;
-    if (err != ERR_NOT_FOUND)
-        return service_refuse(p, err, PROBLEM_TIMEZONE, "timezone",
-                              "the time zone '%.64s' cannot be read on this server", name);
-    service_refuse(p, err, PROBLEM_TIMEZONE, "timezone", "unknown time zone '%.64s'", name);
-    snprintf(p->expected, sizeof p->expected, "an IANA name such as Europe/Paris, or UTC");
-    char hint[ZONE_HINT_BYTES];
-    zone_hint(name, hint);
-    snprintf(p->hint, sizeof p->hint, "%.*s", (int)sizeof p->hint - 1, hint);
-    return err;
-}
-
-enum err service__read_schedule(const char *schedule, const char *zone_text,
-                                const struct cron_options *o, struct service_schedule *out,
-                                struct service_problem *p)
-{
-    struct cron_error e = {0};
-    enum err err = cron_compile(schedule, strlen(schedule), o, &out->compiled, out->normal, &e);
-    if (err)
-        return refuse_schedule(p, err, &e);
-    return find_zone(zone_text, &out->zone, p);
-}
-
-struct cron_options service__options(const struct job *j)
-{
-    return (struct cron_options){.hash_seed = j->id, .gap = j->dst_gap, .fold = j->dst_fold};
-}
 
 bool service_read_schedule(const struct job *j, struct service_schedule *out)
 {
@@ -63,14 +14,6 @@ bool service_read_schedule(const struct job *j, struct service_schedule *out)
     if (zone_find(j->timezone, &out->zone, NULL))
         out->zone = NULL;
     return true;
-}
-
-enum err service__check_can_fire(const struct cron_schedule *s, const struct zone *z, wall_ms now,
-                                 struct service_problem *p)
-{
-    struct cron_error e = {0};
-    enum err err = cron_check(s, z, now, &e);
-    return err ? refuse_schedule(p, err, &e) : ERR_OK;
 }
 
 static size_t list_runs(const struct cron_schedule *s, const struct zone *z, wall_ms after,

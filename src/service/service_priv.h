@@ -5,6 +5,7 @@
 #define CARILLON_SERVICE_SERVICE_PRIV_H
 
 #include "base/mailbox.h"
+#include "base/url.h"
 #include "service/service.h"
 
 #include <pthread.h>
@@ -175,20 +176,30 @@ enum err service__refuse_version(struct service_problem *p);
 
 // --- check*.c: whether a job is acceptable -------------------------------------------------------
 
-// Checks every member and reads the schedule and the URL. `before` is the job as it stands, NULL
-// for a new one: what was not touched is not judged again, by the present time or by `targets`. A
-// host that is an address must be one that may be called (NULL: all may); what a name resolves to
-// is judged at each attempt. Whether a new job whose schedule has an `H` ever fires is left to the
-// core, which gives it its id.
-enum err service__check_job(struct job *j, const struct job *before,
-                            const struct address_policy *targets, bool must_fire, wall_ms now,
-                            struct service_reading *out, struct service_problem *p);
-// Why the job, under the id that it has, would never run. Always an error.
-enum err service__refuse_vain(const struct job *j, wall_ms now, struct service_problem *p);
+// What a job is judged by.
+struct job_check {
+    const struct job *before; // As the job stands: what was not touched is not judged again, by the
+                              // present time or by `targets`. NULL: a new job.
+    const struct address_policy *targets; // NULL: all may be called.
+    bool must_fire;                       // An occurrence must lie ahead, whatever was touched.
+    wall_ms now;
+};
+
+// Checks every member, and reads the schedule and the URL. Whether a new job whose schedule has an
+// `H` ever fires is left to the core, which gives it its id.
+enum err service__check_job(struct job *j, const struct job_check *c, struct service_reading *out,
+                            struct service_problem *p);
+enum err service__check_schedule(struct job *j, const struct job_check *c,
+                                 struct service_schedule *out, struct service_problem *p);
+// Puts the URL into the form in which it is kept: as it is sent, percent-encoded.
+enum err service__check_url(struct job *j, const struct job_check *c, struct url *out,
+                            struct service_problem *p);
 enum err service__check_texts(const struct job *j, struct service_problem *p);
 enum err service__check_numbers(const struct job *j, struct service_problem *p);
 enum err service__check_tags(const char *tags, struct service_problem *p);
 enum err service__check_body(const char *body, struct service_problem *p);
+// Why the job, under the id that it has, would never run. Always an error.
+enum err service__refuse_vain(const struct job *j, wall_ms now, struct service_problem *p);
 
 // Reads schedule and zone. The problem points at the member which is wrong.
 enum err service__read_schedule(const char *schedule, const char *zone_text,

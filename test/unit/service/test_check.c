@@ -23,7 +23,7 @@ static struct job *good_job(void)
 static enum err check_new(struct job *j, struct service_problem *p)
 {
     struct service_reading s;
-    return service__check_job(j, NULL, NULL, true, NOW, &s, p);
+    return service__check_job(j, &(struct job_check){.must_fire = true, .now = NOW}, &s, p);
 }
 
 static void the_defaults_are_acceptable(void **state)
@@ -242,7 +242,7 @@ static void the_cap_of_retries_is_not_below_their_base(void **state)
 static enum err check_update(struct job *j, const struct job *before, struct service_problem *p)
 {
     struct service_reading s;
-    return service__check_job(j, before, NULL, false, NOW, &s, p);
+    return service__check_job(j, &(struct job_check){.before = before, .now = NOW}, &s, p);
 }
 
 static struct job *finished_job(void)

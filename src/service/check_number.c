@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// number.c: the members of a job that are numbers, and their bounds.
+// check_number.c: the members of a job that are numbers, and their bounds.
 
 #include "service/service_priv.h"
 

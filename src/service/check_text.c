@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// text.c: the members of a job that are text: which must be there, and how long they may be.
+// check_text.c: the members of a job that are text: which must be there, and how long they may be.
 
 #include "service/service_priv.h"
 

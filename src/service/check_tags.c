@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// tags.c: a job's tags: a JSON array of short strings.
+// check_tags.c: a job's tags: a JSON array of short strings.
 
 #include "service/service_priv.h"
 
