@@ -49,9 +49,10 @@ static enum err add_job(void *context, const struct job *j)
         return ERR_LIMIT;
     }
     json_t *json = json_job_writable(j);
-    char *text = json_dumps(json, JSON_COMPACT);
+    size_t bytes;
+    char *text = json_print(json, &bytes);
     json_decref(json);
-    p->bytes += strlen(text);
+    p->bytes += bytes;
     fprintf(p->out, "%s%s", p->goes_on || p->jobs ? ",\n" : "\n", text);
     free(text);
     p->last = j->id;
