@@ -53,9 +53,19 @@ enum err service__read_schedule(const char *schedule, const char *zone_text,
     return find_zone(zone_text, &out->zone, p);
 }
 
-struct cron_options service__options(const struct job *j)
+static struct cron_options options_of(const struct job *j)
 {
     return (struct cron_options){.hash_seed = j->id, .gap = j->dst_gap, .fold = j->dst_fold};
+}
+
+bool service_read_schedule(const struct job *j, struct service_schedule *out)
+{
+    struct cron_options options = options_of(j);
+    if (cron_compile(j->schedule, strlen(j->schedule), &options, &out->compiled, out->normal, NULL))
+        return false;
+    if (zone_find(j->timezone, &out->zone, NULL))
+        out->zone = NULL;
+    return true;
 }
 
 enum err service__check_can_fire(const struct cron_schedule *s, const struct zone *z, wall_ms now,
@@ -89,7 +99,7 @@ enum err service__check_schedule(struct job *j, const struct job_check *c,
                                  struct service_schedule *out, struct service_problem *p)
 {
     const struct job *before = c->before;
-    struct cron_options options = service__options(j);
+    struct cron_options options = options_of(j);
     enum err err = service__read_schedule(j->schedule, j->timezone, &options, out, p);
     if (err)
         return err;
@@ -106,7 +116,7 @@ enum err service__check_schedule(struct job *j, const struct job_check *c,
 enum err service__refuse_vain(const struct job *j, wall_ms now, struct service_problem *p)
 {
     struct service_schedule s;
-    struct cron_options options = service__options(j);
+    struct cron_options options = options_of(j);
     enum err err = service__read_schedule(j->schedule, j->timezone, &options, &s, p);
     if (!err)
         err = check_bounds(j, &s, now, p);

@@ -2,19 +2,8 @@
 // schedule.c: the schedule of a job that is stored, and what lies ahead; previews.
 
 #include "service/service_priv.h"
-#include "zones/zones.h"
 
 #include <string.h>
-
-bool service_read_schedule(const struct job *j, struct service_schedule *out)
-{
-    struct cron_options options = service__options(j);
-    if (cron_compile(j->schedule, strlen(j->schedule), &options, &out->compiled, out->normal, NULL))
-        return false;
-    if (zone_find(j->timezone, &out->zone, NULL))
-        out->zone = NULL;
-    return true;
-}
 
 static size_t list_runs(const struct cron_schedule *s, const struct zone *z, wall_ms after,
                         size_t count, wall_ms *out)

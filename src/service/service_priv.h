@@ -205,7 +205,6 @@ enum err service__refuse_vain(const struct job *j, wall_ms now, struct service_p
 enum err service__read_schedule(const char *schedule, const char *zone_text,
                                 const struct cron_options *o, struct service_schedule *out,
                                 struct service_problem *p);
-struct cron_options service__options(const struct job *j);
 enum err service__check_can_fire(const struct cron_schedule *s, const struct zone *z, wall_ms now,
                                  struct service_problem *p);
 
