@@ -48,6 +48,12 @@ static void lost(void *context, const struct fault *f)
     ledger_must(f->code, f);
 }
 
+static void stalled(void *context, const struct fault *f, uint64_t doubtful)
+{
+    (void)doubtful;
+    lost(context, f);
+}
+
 static void wait_for(struct run *r, uint64_t sequence)
 {
     pthread_mutex_lock(&r->lock);
@@ -115,7 +121,7 @@ static void measure(const char *path, int64_t rate, bool retains, uint64_t ticks
     struct store_writer_options options = {
         .retention = {.executions_max = retains ? KEPT_SECONDS * rate : 0}};
     struct store_writer_events events = {
-        .committed = committed, .stalled = lost, .failed = lost, .context = &r};
+        .committed = committed, .stalled = stalled, .failed = lost, .context = &r};
     struct store_writer *w;
     ledger_must(store_writer_start(s, &options, &events, &w, &f), &f);
 

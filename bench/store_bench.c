@@ -31,7 +31,9 @@ struct figures {
 static void commit(struct store *s, struct batch *b)
 {
     struct fault f = {0};
-    ledger_must(store_commit(s, &b, 1, &f), &f);
+    struct commit_cause cause = {0};
+    if (store_commit(s, &b, 1, &cause) != COMMIT_DONE)
+        ledger_must(cause.fault.code, &cause.fault);
     batch_free(b);
     ledger_must(store_tidy(s, &f), &f);
 }

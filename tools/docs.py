@@ -152,7 +152,7 @@ CHECKS = (
     ),
     Check(
         "event of the log",
-        Code("src/**/*.c", r'"((?!carillon)[a-z]+\.[a-z_]+)"'),
+        Code("src/**/*.[cd]*", r'"((?!carillon)[a-z]+\.[a-z_]+)"'),
         Table("docs/operations.md", "The log"),
     ),
     Check(

@@ -39,6 +39,10 @@ static const struct problem_type service_types[PROBLEM_KINDS] = {
     [PROBLEM_UNUSABLE] = {409, "job-unusable", "The job cannot be used", NULL},
     [PROBLEM_STORE_BUSY] = {503, "storage-busy", "Another program holds the server's database",
                             "1"},
+    [PROBLEM_STORE_AWAY] = {503, "storage-unreachable", "The server's database cannot be reached",
+                            "5"},
+    [PROBLEM_MOVED] = {503, "job-moved", "Another node has taken the job over", "1"},
+    [PROBLEM_DOUBT] = {503, "outcome-unknown", "Whether it was done is not known", NULL},
     [PROBLEM_STORE] = {503, "storage-unavailable", "The server's database failed", "5"},
     [PROBLEM_DAMAGED] = {500, "storage-damaged", "A row of the database is damaged", NULL},
 };

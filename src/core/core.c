@@ -147,7 +147,7 @@ static void handle(struct core *c, const struct event *e)
         core__recorded(c, e->sequence);
         break;
     case EVENT_STORE:
-        c->halted = !e->healthy;
+        c->halted = e->cause;
         core__gates_pump(c, &c->gate);
         break;
     case EVENT_DRAIN:

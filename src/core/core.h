@@ -85,7 +85,7 @@ enum event_kind {
     EVENT_COMMAND,
     EVENT_OUTCOME,
     EVENT_RECORDED, // Batches up to `sequence` are durable.
-    EVENT_STORE,    // The store stopped or started accepting writes: `healthy`.
+    EVENT_STORE,    // Nothing can be written now, and why, or it can be again: `cause`.
     EVENT_DRAIN,    // No attempt starts any more; commands but reads are refused with ERR_CLOSED.
     EVENT_ZONE // A zone was read again: jobs of `zone_old` use `zone_new`, all after some ticks.
 };
@@ -97,7 +97,7 @@ struct event {
         struct command *command;
         const struct outcome *outcome;
         uint64_t sequence;
-        bool healthy;
+        enum err cause; // STORE: ERR_OK: batches are written again.
         struct {
             const struct zone *zone_old;
             const struct zone *zone_new;
@@ -229,7 +229,7 @@ struct core_status {
     uint64_t in_flight; // Attempts on the wire.
     uint64_t waiting;   // Due, but held back by a limit.
     uint64_t retrying;  // Between two attempts.
-    bool halted;        // The store takes no writes.
+    enum err halted;    // Why the store takes no writes; ERR_OK: it does.
     bool draining;
     uint32_t hosts_down;
     struct host_down down[HOSTS_DOWN_SHOWN]; // The first of them; the rest is unset.

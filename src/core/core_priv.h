@@ -255,7 +255,7 @@ struct core {
     uint64_t texts_bytes; // Of all jobs.
     uint64_t waiting_count;
     bool started;
-    bool halted;
+    enum err halted; // See struct core_status.
     bool draining;
     bool more; // This tick left work undone.
 

@@ -39,10 +39,10 @@ static void count_attempt(const struct attempt *a)
         metric_add(METRIC_attempts_failed, 1);
 }
 
-static void count_alert(struct held_list *l, const struct batch *b, const struct alert *a)
+static void count_alert(struct held_list *l, const struct batch *b, const struct change *c)
 {
     metric_add(METRIC_alerts_raised, 1);
-    engine__hold_alert(l, b->sequence, a);
+    engine__hold_alert(l, b->sequence, c->shard, &c->alert);
 }
 
 void engine__count_changes(struct held_list *l, const struct batch *b, size_t from)
@@ -54,10 +54,10 @@ void engine__count_changes(struct held_list *l, const struct batch *b, size_t fr
         if (c->kind == CHANGE_EXECUTION_INSERT || c->kind == CHANGE_EXECUTION_UPDATE)
             count_execution(&c->execution);
         if (c->kind == CHANGE_JOB_STATE && c->state.move)
-            engine__hold_move(l, b->sequence, &c->state);
+            engine__hold_move(l, b->sequence, c->shard, &c->state);
         if (c->kind == CHANGE_ATTEMPT)
             count_attempt(&c->attempt);
         if (c->kind == CHANGE_ALERT)
-            count_alert(l, b, &c->alert);
+            count_alert(l, b, c);
     }
 }

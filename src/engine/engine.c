@@ -58,7 +58,8 @@ static void perform(struct engine *e)
     for (size_t i = 0; i < a->reply_count; i++) {
         uint64_t awaited = batch_awaited_by(e, &a->replies[i]);
         if (awaited > e->recorded)
-            engine__hold_reply(&e->held, awaited, &a->replies[i]);
+            engine__hold_reply(&e->held, awaited, engine__shard_of(e, &a->replies[i]),
+                               &a->replies[i]);
         else
             engine__answer(&a->replies[i]);
         a->replies[i].row = NULL; // Moved.
@@ -115,27 +116,34 @@ static void set_stalled(struct engine *e, enum err cause)
 {
     e->stalled = cause;
     atomic_store(&e->refuse_writes, cause);
+    step(e, &(struct event){.kind = EVENT_STORE, .cause = cause});
 }
 
 static void recorded(struct engine *e, uint64_t sequence)
 {
     if (e->stalled) {
-        set_stalled(e, ERR_OK);
         log_info("store.recovered", LOG_INT("sequence", sequence));
-        step(e, &(struct event){.kind = EVENT_STORE, .healthy = true});
+        set_stalled(e, ERR_OK);
     }
     e->recorded = sequence;
+    e->doubtful = 0;
     step(e, &(struct event){.kind = EVENT_RECORDED, .sequence = sequence});
     engine__release(&e->held, sequence);
     note_begun(e);
 }
 
-static void stalled(struct engine *e, enum err cause)
+static void stalled(struct engine *e, const struct engine_mail *m)
 {
-    bool begins = !e->stalled;
-    set_stalled(e, cause);
-    if (begins)
-        step(e, &(struct event){.kind = EVENT_STORE, .healthy = false});
+    e->doubtful = m->sequence;
+    set_stalled(e, m->cause);
+    note_begun(e);
+}
+
+// Nobody hears that it happened, neither client nor alert: it did not, or nobody here can know.
+static void fenced(struct engine *e, const struct store_fencing *x)
+{
+    log_warn("shard.lost", LOG_INT("shard", x->shard), LOG_INT("epoch", x->epoch));
+    engine__refuse_fenced(&e->held, x);
     note_begun(e);
 }
 
@@ -177,7 +185,10 @@ static void open_mail(struct engine *e, struct engine_mail *m)
         recorded(e, m->sequence);
         break;
     case MAIL_STALLED:
-        stalled(e, m->cause);
+        stalled(e, m);
+        break;
+    case MAIL_FENCED:
+        fenced(e, &m->fencing);
         break;
     case MAIL_ZONES:
         swap_zones(e);
@@ -310,10 +321,10 @@ static enum err open_parts(struct engine *e, const struct engine_options *o, str
     return err;
 }
 
-static void store_stalled(void *context, const struct fault *f)
+static void store_stalled(void *context, const struct fault *f, uint64_t doubtful)
 {
-    log_error(f->code == ERR_BUSY ? "store.busy" : "store.full", LOG_TEXT("detail", f->text));
-    engine__post_stalled(context, f->code);
+    log_error(store_stall_find(f->code)->event, LOG_TEXT("detail", f->text));
+    engine__post_stalled(context, f->code, doubtful);
 }
 
 static void store_room_changed(void *context, bool is_low, const struct store_room *room)
@@ -372,6 +383,7 @@ static enum err start_writer(struct engine *e, struct fault *f)
 {
     const struct store_writer_events events = {.committed = engine__post_recorded,
                                                .stalled = store_stalled,
+                                               .fenced = engine__post_fenced,
                                                .failed = store_failed,
                                                .room = store_room_changed,
                                                .context = e};
@@ -466,7 +478,7 @@ void engine_stop(struct engine *e)
     stop_thread(e);
     if (e->mailbox)
         open_late_mail(e);
-    engine__refuse_held(&e->held);
+    engine__refuse_held(&e->held, e->doubtful);
     dispatch_close(e->dispatch);
     if (e->loop) {
         engine__timer_close(&e->wall_timer, e->loop);

@@ -37,15 +37,16 @@ MUST_CHECK enum err engine_open(const struct engine_options *o, struct store *s,
 MUST_CHECK enum err engine_start(struct engine *e, struct fault *f);
 
 // Called on the engine's thread when the command's change is durable (or refused, with
-// reply->err). It must not block. `reply` is borrowed for the call, but its row is moved: whoever
-// is called owns it.
+// reply->err). ERR_FENCED: nothing was changed, since another node owns the job by now. ERR_DOUBT:
+// whether it was changed is not known, since the answer of the database was lost. It must not
+// block. `reply` is borrowed for the call, but its row is moved: whoever is called owns it.
 typedef void engine_reply(void *context, const struct reply *r);
 
 // Hands over a command from any thread; before engine_start it waits. `c` is copied and its job
 // taken, also on failure; its schedule, body and client key are borrowed until `done` is called.
 // `done` is called exactly once when ERR_OK is returned, else never. ERR_LIMIT: too many commands
-// wait; ERR_CLOSED: stopping; ERR_STORE_FULL (the disk is full) and ERR_BUSY (another program holds
-// the database): nothing can be written now.
+// wait; ERR_CLOSED: stopping; ERR_STORE_FULL, ERR_BUSY, ERR_STORE_AWAY (see store_stall_find):
+// nothing can be written now.
 // ERR_STORE_LOW: what the command adds would be taken from the reserve of the disk; jobs that are
 // deleted or not active need none.
 MUST_CHECK enum err engine_submit(struct engine *e, const struct command *c, engine_reply *done,

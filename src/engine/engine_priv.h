@@ -17,16 +17,25 @@
 
 // --- Mail that other threads send to the engine (mail.c) ---
 
-enum mail_kind { MAIL_COMMAND, MAIL_RECORDED, MAIL_STALLED, MAIL_ZONES, MAIL_DRAIN, MAIL_STOP };
+enum mail_kind {
+    MAIL_COMMAND,
+    MAIL_RECORDED,
+    MAIL_STALLED,
+    MAIL_FENCED,
+    MAIL_ZONES,
+    MAIL_DRAIN,
+    MAIL_STOP
+};
 
 struct engine_mail {
     struct mail mail;
     enum mail_kind kind;
-    uint64_t sequence;      // RECORDED
-    enum err cause;         // STALLED
-    struct command command; // COMMAND: owns its job; what else it points to is borrowed.
-    engine_reply *done;     // COMMAND
-    void *context;          // COMMAND
+    uint64_t sequence;            // RECORDED; STALLED: up to here it is in doubt.
+    enum err cause;               // STALLED
+    struct store_fencing fencing; // FENCED
+    struct command command;       // COMMAND: owns its job; what else it points to is borrowed.
+    engine_reply *done;           // COMMAND
+    void *context;                // COMMAND
 };
 
 struct engine_mail *engine__mail_new(enum mail_kind kind);
@@ -34,11 +43,14 @@ void engine__mail_free(struct engine_mail *m);
 
 void engine__post(struct engine *e, enum mail_kind kind);
 void engine__post_recorded(void *engine, uint64_t sequence);
-void engine__post_stalled(struct engine *e, enum err cause);
+void engine__post_stalled(struct engine *e, enum err cause, uint64_t doubtful);
+void engine__post_fenced(void *engine, const struct store_fencing *x);
 
 // Delivers the reply, with its row, to whoever submitted the command, and frees the command's mail,
 // which is the reply's token.
 void engine__answer(const struct reply *r);
+// The shard whose job the command was about; of a command about none it is shard 0.
+uint32_t engine__shard_of(const struct engine *e, const struct reply *r);
 
 // --- Waiting for a commit (held.c) ---
 
@@ -49,11 +61,17 @@ struct held_list {
 };
 
 // Takes the reply's row.
-void engine__hold_reply(struct held_list *l, uint64_t sequence, const struct reply *r);
-void engine__hold_alert(struct held_list *l, uint64_t sequence, const struct alert *a);
-void engine__hold_move(struct held_list *l, uint64_t sequence, const struct job_state *s);
+void engine__hold_reply(struct held_list *l, uint64_t sequence, uint32_t shard,
+                        const struct reply *r);
+void engine__hold_alert(struct held_list *l, uint64_t sequence, uint32_t shard,
+                        const struct alert *a);
+void engine__hold_move(struct held_list *l, uint64_t sequence, uint32_t shard,
+                       const struct job_state *s);
 void engine__release(struct held_list *l, uint64_t sequence);
-void engine__refuse_held(struct held_list *l); // At the end: nobody will commit any more.
+// What was dropped: replies become errors, the rest is forgotten.
+void engine__refuse_fenced(struct held_list *l, const struct store_fencing *x);
+// At the end: nobody will commit any more. Up to `doubtful` it may have been done.
+void engine__refuse_held(struct held_list *l, uint64_t doubtful);
 
 // --- Timers (timer.c) ---
 
@@ -108,6 +126,7 @@ struct engine {
     struct timer mono_timer;
     struct batch *batch;  // Being filled.
     uint64_t recorded;    // Batches up to this one are durable.
+    uint64_t doubtful;    // Of those after it, up to this one, nobody knows; 0: of none.
     mono_ms hand_over_at; // When it goes to the store at the latest; MONO_NEVER: it is empty.
     struct actions actions;
     struct held_list held;

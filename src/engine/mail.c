@@ -23,6 +23,13 @@ void engine__answer(const struct reply *r)
     engine__mail_free(m);
 }
 
+uint32_t engine__shard_of(const struct engine *e, const struct reply *r)
+{
+    const struct engine_mail *m = r->token;
+    job_id job = m->command.id ? m->command.id : r->job;
+    return shard_of(job, store_shard_count(e->store));
+}
+
 // Whether what the command adds would be taken from the reserve of the disk. An operator who makes
 // room deletes jobs, or pauses them.
 static bool adds_rows(const struct command *c)
@@ -69,11 +76,19 @@ void engine__post_recorded(void *context, uint64_t sequence)
     post(context, m);
 }
 
-void engine__post_stalled(struct engine *e, enum err cause)
+void engine__post_stalled(struct engine *e, enum err cause, uint64_t doubtful)
 {
     struct engine_mail *m = engine__mail_new(MAIL_STALLED);
     m->cause = cause;
+    m->sequence = doubtful;
     post(e, m);
+}
+
+void engine__post_fenced(void *context, const struct store_fencing *x)
+{
+    struct engine_mail *m = engine__mail_new(MAIL_FENCED);
+    m->fencing = *x;
+    post(context, m);
 }
 
 void engine__post(struct engine *e, enum mail_kind kind)

@@ -10,13 +10,18 @@ struct batch *batch_new(uint64_t sequence)
     return b;
 }
 
+static void free_change(struct change *c)
+{
+    if (c->kind == CHANGE_JOB_PUT)
+        job_free(c->job);
+}
+
 void batch_free(struct batch *b)
 {
     if (!b)
         return;
     for (size_t i = 0; i < b->count; i++)
-        if (b->changes[i].kind == CHANGE_JOB_PUT)
-            job_free(b->changes[i].job);
+        free_change(&b->changes[i]);
     free(b->changes);
     arena_clear(&b->arena);
     free(b);
@@ -36,4 +41,16 @@ struct shard *batch_shard(const struct batch *b, uint32_t number)
         if (b->changes[i].kind == CHANGE_SHARD && b->changes[i].row.number == number)
             return &b->changes[i].row;
     return NULL;
+}
+
+void batch_drop(struct batch *b, uint32_t shard)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < b->count; i++) {
+        if (b->changes[i].shard == shard)
+            free_change(&b->changes[i]);
+        else
+            b->changes[kept++] = b->changes[i];
+    }
+    b->count = kept;
 }

@@ -420,5 +420,7 @@ void batch_free(struct batch *b); // NULL is a no-op.
 struct change *batch_add(struct batch *b, enum change_kind kind);
 // The row of this shard in the batch; NULL: it has none.
 struct shard *batch_shard(const struct batch *b, uint32_t number);
+// Takes out what is of this shard, which somebody else owns by now.
+void batch_drop(struct batch *b, uint32_t shard);
 
 #endif

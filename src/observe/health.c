@@ -38,10 +38,10 @@ static void PRINTF_LIKE(4, 5)
 
 static void judge_store(const struct engine_status *s, struct health *h)
 {
-    if (s->store_stalled)
+    const struct store_stall *stall = store_stall_find(s->store_stalled);
+    if (stall)
         judge(h, HEALTH_STORE, HEALTH_FAILING, "%s; nothing is written or sent until it %s",
-              store_stall_words(s->store_stalled),
-              s->store_stalled == ERR_BUSY ? "lets go of it" : "has room");
+              stall->what, stall->until);
     else if (s->store.is_low)
         judge(h, HEALTH_STORE, HEALTH_DEGRADED,
               "%" PRId64 " MiB of the disk are left, less than the reserve of %" PRId64

@@ -111,7 +111,7 @@ static void judge_pending(const struct explain_facts *f, struct explanation *out
             e->due_at ? " because of the job's jitter" : "");
     else if (f->store_stalled)
         say(out, EXPLAIN_WAITING, "it is due, but %s, so nothing is sent",
-            store_stall_words(f->store_stalled));
+            store_stall_find(f->store_stalled)->what);
     else if (f->draining)
         say(out, EXPLAIN_WAITING, "it is due, and goes on when the server has started again");
     else if (f->down)
@@ -249,7 +249,7 @@ static void judge_due(const struct explain_facts *f, struct explanation *out)
 {
     if (f->store_stalled)
         say(out, EXPLAIN_WAITING, "it is due, but %s: no record can be written",
-            store_stall_words(f->store_stalled));
+            store_stall_find(f->store_stalled)->what);
     else if (f->draining)
         say(out, EXPLAIN_WAITING, "it is due, and is planned when the server has started again");
     else

@@ -69,6 +69,14 @@ static const struct {
      "the job cannot be used as its row in the database is; paused_reason says why"},
     {ERR_BUSY, PROBLEM_STORE_BUSY,
      "another program holds the server's database; nothing was changed"},
+    {ERR_STORE_AWAY, PROBLEM_STORE_AWAY,
+     "the server's database cannot be reached; nothing was changed"},
+    {ERR_FENCED, PROBLEM_MOVED,
+     "another node has taken the job over meanwhile; nothing was changed"},
+    {ERR_DOUBT, PROBLEM_DOUBT,
+     "the database gave no answer, so the change may have been made; ask what there is, or send "
+     "the "
+     "same request again with the same Idempotency-Key"},
 };
 
 enum err service__refuse_err(struct service_problem *p, enum err err, const struct fault *f)

@@ -47,6 +47,9 @@ enum problem_kind {
     PROBLEM_STORE_FULL, // The disk is full; nothing can be written now.
     PROBLEM_UNUSABLE,   // The job's row in the database cannot be used as it is.
     PROBLEM_STORE_BUSY, // Another program holds the database; trying again helps.
+    PROBLEM_STORE_AWAY, // The database cannot be reached; trying again helps.
+    PROBLEM_MOVED,      // Another node owns the job by now; nothing was changed.
+    PROBLEM_DOUBT,      // The answer of the database was lost: the change may have been made.
     PROBLEM_STORE,      // Reading or writing the database failed.
     PROBLEM_DAMAGED,    // A row of the database is none that a server has written.
     PROBLEM_KINDS

@@ -61,10 +61,12 @@ enum fence store_fence(const struct shard *rows, uint32_t count, struct batch *c
     return seen[FENCE_OPEN] ? FENCE_OPEN : seen[FENCE_REPLAY] ? FENCE_REPLAY : FENCE_NONE;
 }
 
-enum err store_fence_fault(const struct shard_set *lost, struct fault *f)
+enum err store_fence_cause(const struct shard_set *lost, struct commit_cause *cause)
 {
     uint32_t n = 0;
     while (!shard_set_has(lost, n))
         n++;
-    return fault_set(f, ERR_FENCED, "shard %u has another owner now, or has been written since", n);
+    cause->fenced = *lost;
+    return fault_set(&cause->fault, ERR_FENCED,
+                     "shard %u has another owner now, or has been written since", n);
 }

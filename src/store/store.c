@@ -61,7 +61,8 @@ static void check_owned(const struct batch *b)
         assert(shard_set_has(&rows, b->changes[i].shard));
 }
 
-enum err store_commit(struct store *s, struct batch *const *batches, size_t count, struct fault *f)
+enum commit_outcome store_commit(struct store *s, struct batch *const *batches, size_t count,
+                                 struct commit_cause *cause)
 {
     for (size_t i = 0; i < count; i++) {
         const struct batch *b = batches[i];
@@ -70,13 +71,33 @@ enum err store_commit(struct store *s, struct batch *const *batches, size_t coun
         for (size_t k = 0; k < b->count; k++)
             check_change(&b->changes[k], s->shards);
     }
-    return s->ops->commit(s, batches, count, f);
+    enum commit_outcome outcome = s->ops->commit(s, batches, count, cause);
+    assert((outcome == COMMIT_DONE) == (cause->fault.code == ERR_OK));
+    assert((outcome == COMMIT_AGAIN) == (store_stall_find(cause->fault.code) != NULL));
+    return outcome;
 }
 
-const char *store_stall_words(enum err cause)
+static const struct store_stall stalls[] = {
+#define STALL(error, metric, event, what, until) {ERR_##error, event, what, until},
+#include "store/stalls.def"
+#undef STALL
+};
+
+const struct store_stall *store_stall_find(enum err cause)
 {
-    assert(cause == ERR_STORE_FULL || cause == ERR_BUSY);
-    return cause == ERR_BUSY ? "another program holds the database" : "the disk is full";
+    for (size_t i = 0; i < COUNT_OF(stalls); i++)
+        if (stalls[i].cause == cause)
+            return &stalls[i];
+    return NULL;
+}
+
+enum commit_outcome commit_outcome_of(enum err err)
+{
+    if (!err)
+        return COMMIT_DONE;
+    if (err == ERR_FENCED)
+        return COMMIT_FENCED;
+    return store_stall_find(err) ? COMMIT_AGAIN : COMMIT_LOST;
 }
 
 uint32_t store_shard_count(const struct store *s)

@@ -38,16 +38,39 @@ struct store *store_memory_clone(const struct store *s);
 // Checkpoints and closes; readers must be closed before. NULL is a no-op.
 void store_close(struct store *s);
 
+// How a commit ended.
+enum commit_outcome {
+    COMMIT_DONE,   // All batches are durable: they survive power loss.
+    COMMIT_AGAIN,  // Nothing can be written now: the very same call is to be made again, later.
+    COMMIT_FENCED, // Some shards have another owner, or are not as the caller left them: nothing
+                   // was written, and the call is to be made again without what is of these shards.
+    COMMIT_LOST    // The store must not be used any more.
+};
+
+// Why it was not COMMIT_DONE. Starts zeroed.
+struct commit_cause {
+    struct fault fault;      // Never ERR_OK then. AGAIN: one that store_stall_find knows.
+    struct shard_set fenced; // FENCED: these shards. Each has changes in the batches.
+    bool is_doubtful;        // AGAIN: the answer was lost, so all may be durable all the same.
+};
+
 // Makes all batches durable in one transaction: all or none. Each has the row of every shard of
-// which it has changes. When it returns ERR_OK they survive power loss; also when they did before,
-// by an earlier call whose answer was lost. ERR_FENCED: a shard of theirs has another owner, or is
-// not as the caller left it; nothing was written. ERR_STORE_FULL, ERR_BUSY (another program holds
-// the database): nothing was written and the same call may be tried again later. ERR_STORE_IO,
-// ERR_STORE_CORRUPT: the store must not be used any more. Terminal rows never change: an update of
-// one, an insert whose key or id exists, or a change that refers to what is not there, is
-// ERR_CONFLICT and nothing is written.
-MUST_CHECK enum err store_commit(struct store *s, struct batch *const *batches, size_t count,
-                                 struct fault *f);
+// which it has changes, and what was written already, by an earlier call whose answer was lost, is
+// not written twice. So after COMMIT_AGAIN the call has the same batches, but for shards that were
+// fenced. Terminal rows never change: an update of one, an insert whose key or id exists, or a
+// change that refers to what is not there, is ERR_CONFLICT and nothing is written: COMMIT_LOST,
+// since it shows a mistake of the caller.
+MUST_CHECK enum commit_outcome store_commit(struct store *s, struct batch *const *batches,
+                                            size_t count, struct commit_cause *cause);
+
+// A cause of COMMIT_AGAIN in words (src/store/stalls.def).
+struct store_stall {
+    enum err cause;
+    const char *event; // What the log calls it: "store.full".
+    const char *what;  // "the disk is full"
+    const char *until; // What ends it: "has room", as in "until it has room".
+};
+const struct store_stall *store_stall_find(enum err cause); // NULL: no cause of COMMIT_AGAIN.
 
 // How many shards it has: one of SQLite 1, one in memory as many as it was opened with.
 uint32_t store_shard_count(const struct store *s);
@@ -108,16 +131,29 @@ MUST_CHECK bool store_measure_room(struct store *s, struct store_room *out);
 
 struct store_writer;
 
-// Called on the writing thread. `committed`: every batch up to `sequence` is durable; the batches
-// themselves are freed by the writer. `stalled`: nothing can be written now, and f->code says why:
-// ERR_STORE_FULL (the disk is full) or ERR_BUSY (another program holds the database). The same
-// batches are tried again every second until `committed`; when the cause changes meanwhile, it is
-// said again. `failed`: the store is lost; nothing more will be written, and what is still put is
-// dropped. `room`: the disk has less left than the reserve, or again more; it is measured at the
-// start, on the thread that starts the writer, and then between commits. May be NULL.
+// What was dropped of a shard that somebody else owns by now.
+struct store_fencing {
+    uint32_t shard;
+    int64_t epoch;     // In which it was to be written: the writer's own, which has ended.
+    uint64_t sequence; // From all batches up to this one.
+    uint64_t
+        doubtful; // Up to this one it is not known whether it was written before; 0: it was not.
+};
+
+// Called on the writing thread. `committed`: every batch up to `sequence` is durable, but for what
+// was fenced; the batches themselves are freed by the writer. `stalled`: nothing can be written
+// now; store_stall_find(f->code) has the words. The same batches, and no others, are tried again
+// every second until `committed`; when the cause changes meanwhile, it is said again. Of batches up
+// to `doubtful` (0: of none) it is not known whether they are durable. `fenced`: said whenever
+// something is dropped, before `committed` of the same batches. What is put later for the shard and
+// an epoch that has ended is dropped as well. `failed`: the store is lost; nothing more will be
+// written, and what is still put is dropped. `room`: the disk has less left than the reserve, or
+// again more; it is measured at the start, on the thread that starts the writer, and then between
+// commits. May be NULL.
 struct store_writer_events {
     void (*committed)(void *context, uint64_t sequence);
-    void (*stalled)(void *context, const struct fault *f);
+    void (*stalled)(void *context, const struct fault *f, uint64_t doubtful);
+    void (*fenced)(void *context, const struct store_fencing *x);
     void (*failed)(void *context, const struct fault *f);
     void (*room)(void *context, bool is_low, const struct store_room *room);
     void *context;
@@ -134,9 +170,6 @@ MUST_CHECK enum err store_writer_start(struct store *s, const struct store_write
 
 // Takes the batch. Batches must come in order of their sequence, from one thread. Never blocks.
 void store_writer_put(struct store_writer *w, struct batch *b);
-
-// The cause of a stall as a clause: "the disk is full", "another program holds the database".
-const char *store_stall_words(enum err cause);
 
 // Commits what waits, then ends the thread. In a stall it tries once more, and drops
 // what cannot be written: it was never confirmed. Called by the thread that puts. NULL is a no-op.

@@ -11,8 +11,8 @@
 
 struct store_ops {
     void (*close)(struct store *s);
-    enum err (*commit)(struct store *s, struct batch *const *batches, size_t count,
-                       struct fault *f);
+    enum commit_outcome (*commit)(struct store *s, struct batch *const *batches, size_t count,
+                                  struct commit_cause *cause);
     enum err (*get_shard)(struct store *s, uint32_t number, struct shard *out, struct fault *f);
     enum err (*take_shard)(struct store *s, uint32_t number, struct shard *out, struct fault *f);
     enum err (*get_last_ids)(struct store *s, uint32_t shard, struct last_ids *out,
@@ -71,7 +71,10 @@ enum fence {
 };
 enum fence store_fence(const struct shard *rows, uint32_t count, struct batch *const *batches,
                        size_t batch_count, struct shard_set *lost);
-enum err store_fence_fault(const struct shard_set *lost, struct fault *f); // ERR_FENCED
+enum err store_fence_cause(const struct shard_set *lost, struct commit_cause *cause); // ERR_FENCED
+
+// The outcome of a commit that ended with this error.
+enum commit_outcome commit_outcome_of(enum err err);
 
 // Whether a job that is not deleted belongs into the list that `q` asks for. The one place that
 // knows what "text" and "tag" mean, so that adapters cannot disagree; `after` and `limit` are the

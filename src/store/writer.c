@@ -5,14 +5,18 @@
 // more arrives, and goes into the next commit: the busier it is, the larger the groups, and nobody
 // had to choose a size or a delay.
 //
+// What a commit has been asked for is frozen until the answer is known: nothing joins it, since an
+// adapter that lost an answer finds out whether these very batches are durable. Only what others
+// own by now leaves it.
+//
 // Between commits it keeps house: it folds in the log and removes old rows, in steps no longer than
 // a commit. A step is taken when nothing waits; under constant load, one after every few commits,
 // since a store which never keeps house fills up.
 //
-//                      full, locked
+//                         AGAIN
 //      WRITING ------------------------> STALLED     tries again every second
 //         |    <------------------------    |
-//         | other errors   it went through  | other errors
+//         | LOST           DONE             | LOST
 //         v                                 v
 //       FAILED <----------------------------+        drops what comes, until it is stopped
 
@@ -50,10 +54,13 @@ struct store_writer {
     struct mailbox *mailbox;
     pthread_t thread;
 
-    // Of the thread alone.
+    // Owned by the writing thread.
     struct batch **waiting; // Taken from the mailbox, not yet durable.
     size_t waiting_count;
     size_t waiting_capacity;
+    size_t frozen;     // So many of the first of them belong to the commit under way.
+    uint64_t doubtful; // Up to here an answer was lost; 0: none was.
+    int64_t *ended;    // By shard: the last epoch that was fenced. NULL: none ever was.
     enum mode mode;
     bool is_stopping;
     unsigned commits_since_step;
@@ -78,71 +85,166 @@ static void note_commit(struct store_writer *w, int64_t took_us)
 {
     pthread_mutex_lock(&w->lock);
     w->status.commits++;
-    w->status.batches += w->waiting_count;
-    for (size_t i = 0; i < w->waiting_count; i++)
+    w->status.batches += w->frozen;
+    for (size_t i = 0; i < w->frozen; i++)
         w->status.changes += w->waiting[i]->count;
     w->status.last_commit_us = took_us;
     w->status.longest_commit_us = MAX(w->status.longest_commit_us, took_us);
-    w->status.stalled = ERR_OK;
     pthread_mutex_unlock(&w->lock);
     histogram_observe(HISTOGRAM_commit_duration, took_us);
 }
 
-static void free_waiting(struct store_writer *w)
+static void free_first(struct store_writer *w, size_t count)
 {
-    for (size_t i = 0; i < w->waiting_count; i++)
+    for (size_t i = 0; i < count; i++)
         batch_free(w->waiting[i]);
-    w->waiting_count = 0;
+    w->waiting_count -= count;
+    memmove(w->waiting, w->waiting + count, w->waiting_count * sizeof(struct batch *));
+    w->frozen = 0;
 }
 
-static void stall(struct store_writer *w, const struct fault *f)
+static void set_stalled(struct store_writer *w, enum err cause)
 {
     pthread_mutex_lock(&w->lock);
-    bool is_news = w->status.stalled != f->code;
-    w->status.stalled = f->code;
+    w->status.stalled = cause;
     pthread_mutex_unlock(&w->lock);
+#define STALL(error, metric, event, what, until) metric_set(METRIC_##metric, cause == ERR_##error);
+#include "store/stalls.def"
+#undef STALL
+}
+
+static void stall(struct store_writer *w, const struct commit_cause *cause)
+{
+    enum err before = w->status.stalled; // Written by this thread alone.
+    bool has_doubts = cause->is_doubtful && !w->doubtful;
+    if (has_doubts)
+        w->doubtful = w->waiting[w->frozen - 1]->sequence;
     w->retry_at = clock_mono_ms() + RETRY_MS;
     w->mode = STALLED;
-    if (is_news)
-        w->events.stalled(w->events.context, f);
+    if (before == cause->fault.code && !has_doubts)
+        return;
+    set_stalled(w, cause->fault.code);
+    w->events.stalled(w->events.context, &cause->fault, w->doubtful);
 }
 
 static void fail(struct store_writer *w, const struct fault *f)
 {
     w->mode = FAILED;
-    free_waiting(w);
+    free_first(w, w->waiting_count);
     w->events.failed(w->events.context, f);
 }
 
+static void committed(struct store_writer *w, int64_t took_us)
+{
+    uint64_t sequence = w->waiting[w->frozen - 1]->sequence;
+    note_commit(w, took_us);
+    if (w->status.stalled)
+        set_stalled(w, ERR_OK);
+    w->mode = WRITING;
+    w->doubtful = 0;
+    w->commits_since_step++;
+    free_first(w, w->frozen);
+    w->events.committed(w->events.context, sequence);
+}
+
+// --- What others own by now ------------------------------------------------------------------
+
+// The epoch in which the batch writes the shard; 0: nothing in the batch is of this shard.
+static int64_t epoch_of(const struct batch *b, uint32_t shard)
+{
+    const struct shard *row = batch_shard(b, shard);
+    return row ? row->epoch : 0;
+}
+
+static bool drop(struct batch *b, uint32_t shard, int64_t epoch)
+{
+    int64_t of_batch = epoch_of(b, shard);
+    if (of_batch == 0 || of_batch > epoch)
+        return false;
+    batch_drop(b, shard);
+    return true;
+}
+
+// The epoch that has ended is the first of those in the frozen batches: the shard may be this
+// node's again, in a later one, and what belongs to that is kept.
+static void fence_shard(struct store_writer *w, uint32_t shard)
+{
+    struct store_fencing x = {.shard = shard, .doubtful = w->doubtful};
+    for (size_t i = 0; i < w->frozen && x.epoch == 0; i++)
+        x.epoch = epoch_of(w->waiting[i], shard);
+    assert(x.epoch > 0 && "the store fences what it was not asked for");
+    for (size_t i = 0; i < w->waiting_count; i++)
+        if (drop(w->waiting[i], shard, x.epoch))
+            x.sequence = w->waiting[i]->sequence;
+    if (!w->ended)
+        w->ended = xcalloc(SHARDS_MAX, sizeof *w->ended);
+    w->ended[shard] = x.epoch;
+    w->events.fenced(w->events.context, &x);
+}
+
+static void fence(struct store_writer *w, const struct shard_set *fenced)
+{
+    for (uint32_t shard = 0; shard < SHARDS_MAX; shard++)
+        if (shard_set_has(fenced, shard))
+            fence_shard(w, shard);
+}
+
+// The engine may have put the batch before it heard that the shard is gone.
+static void drop_ended(struct store_writer *w, struct batch *b)
+{
+    for (uint32_t shard = 0; w->ended && shard < SHARDS_MAX; shard++) {
+        struct store_fencing x = {
+            .shard = shard, .epoch = w->ended[shard], .sequence = b->sequence};
+        if (x.epoch && drop(b, shard, x.epoch))
+            w->events.fenced(w->events.context, &x);
+    }
+}
+
+// --- One commit ------------------------------------------------------------------------------
+
+// Each try is without at least one shard more.
+static enum commit_outcome commit_owned(struct store_writer *w, struct commit_cause *cause)
+{
+    enum commit_outcome outcome;
+    while ((outcome = store_commit(w->store, w->waiting, w->frozen, cause)) == COMMIT_FENCED) {
+        fence(w, &cause->fenced);
+        *cause = (struct commit_cause){0};
+    }
+    return outcome;
+}
+
+// The first batches that wait. True when they are durable.
+static bool commit_frozen(struct store_writer *w)
+{
+    struct commit_cause cause = {0};
+    int64_t began = now_us();
+    enum commit_outcome outcome = commit_owned(w, &cause);
+    if (outcome == COMMIT_DONE)
+        committed(w, now_us() - began);
+    else if (outcome == COMMIT_AGAIN)
+        stall(w, &cause);
+    else
+        fail(w, &cause.fault);
+    return outcome == COMMIT_DONE;
+}
+
+// After a stall there is more than what was frozen.
 static void commit_waiting(struct store_writer *w)
 {
-    struct fault f = {0};
-    int64_t began = now_us();
-    enum err err = store_commit(w->store, w->waiting, w->waiting_count, &f);
-    switch (err) {
-    case ERR_OK:
-        note_commit(w, now_us() - began);
-        w->mode = WRITING;
-        w->commits_since_step++;
-        uint64_t sequence = w->waiting[w->waiting_count - 1]->sequence;
-        free_waiting(w);
-        w->events.committed(w->events.context, sequence);
-        break;
-    case ERR_STORE_FULL:
-    case ERR_BUSY:
-        stall(w, &f);
-        break;
-    default:
-        fail(w, &f);
+    bool goes_on = true;
+    while (goes_on && w->waiting_count > 0) {
+        if (w->frozen == 0)
+            w->frozen = w->waiting_count;
+        goes_on = commit_frozen(w);
     }
 }
 
 // --- Keeping house ---------------------------------------------------------------------------
 
-// A disk that is full stops house-keeping as it stops commits: it is taken up again later.
+// What stalls commits stops house-keeping as well: it is taken up again later.
 static void note_step(struct store_writer *w, enum err err, const struct fault *f)
 {
-    if (err == ERR_STORE_FULL || err == ERR_BUSY)
+    if (store_stall_find(err))
         w->retain_at = clock_mono_ms() + RETAIN_PAUSE_MS;
     else if (err)
         fail(w, f);
@@ -221,6 +323,7 @@ static void take_mail(struct store_writer *w, struct mail *mail)
         } else {
             w->waiting = grow(w->waiting, w->waiting_count, &w->waiting_capacity, sizeof(void *));
             w->waiting[w->waiting_count++] = p->batch;
+            drop_ended(w, p->batch);
         }
         free(p);
     }
@@ -258,7 +361,7 @@ static void *run(void *argument)
             keep_house(w);
         look_at_room(w);
     }
-    free_waiting(w);
+    free_first(w, w->waiting_count);
     return NULL;
 }
 
@@ -281,6 +384,7 @@ static void free_writer(struct store_writer *w)
     mailbox_close(w->mailbox);
     pthread_mutex_destroy(&w->lock);
     free(w->waiting);
+    free(w->ended);
     free(w);
 }
 

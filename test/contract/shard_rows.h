@@ -34,11 +34,21 @@ static inline void shard_rows_stamp(struct store *s, struct batch *const *batche
     }
 }
 
+// store_commit, as an error: ERR_OK when all is durable.
+static inline enum err store_commit_all(struct store *s, struct batch *const *batches, size_t count,
+                                        struct fault *f)
+{
+    struct commit_cause cause = {0};
+    if (store_commit(s, batches, count, &cause) != COMMIT_DONE && f)
+        *f = cause.fault;
+    return cause.fault.code;
+}
+
 static inline enum err shard_rows_commit(struct store *s, struct batch *const *batches,
                                          size_t count, struct fault *f)
 {
     shard_rows_stamp(s, batches, count);
-    return store_commit(s, batches, count, f);
+    return store_commit_all(s, batches, count, f);
 }
 
 #endif

@@ -449,8 +449,8 @@ static void an_empty_commit_is_fine(void **state)
 {
     struct store_fixture *x = *state;
     struct batch *b = batch_new(1);
-    store_assert_ok(store_commit(x->store, NULL, 0, f));
-    store_assert_ok(store_commit(x->store, &b, 1, f));
+    store_assert_ok(store_commit_all(x->store, NULL, 0, f));
+    store_assert_ok(store_commit_all(x->store, &b, 1, f));
     batch_free(b);
 }
 
@@ -475,9 +475,11 @@ static void a_conflict_takes_everything_back(void **state)
     store_add_update(batches[2], store_execution(2, 1, STORE_T0));
     store_add_insert(batches[2], store_execution(5, 1, STORE_T0 + 3000)); // The key of row 3.
 
-    struct fault fault = {0};
-    assert_int_equal(shard_rows_commit(x->store, batches, 3, &fault), ERR_CONFLICT);
-    assert_true(fault.text[0]);
+    struct commit_cause cause = {0};
+    shard_rows_stamp(x->store, batches, 3);
+    assert_int_equal(store_commit(x->store, batches, 3, &cause), COMMIT_LOST);
+    assert_int_equal(cause.fault.code, ERR_CONFLICT);
+    assert_true(cause.fault.text[0]);
     for (size_t i = 0; i < 3; i++)
         batch_free(batches[i]);
     char *after = store_dump(x);

@@ -47,7 +47,7 @@ static struct batch *batch_of(struct store *s, job_id job, int64_t epoch, int64_
 static enum err commit(struct store *s, struct batch *b)
 {
     struct fault f = {0};
-    enum err err = store_commit(s, &b, 1, &f);
+    enum err err = store_commit_all(s, &b, 1, &f);
     assert_int_equal(err != ERR_OK, f.text[0] != '\0');
     batch_free(b);
     return err;
@@ -100,11 +100,11 @@ static void what_is_written_already_is_not_written_twice(void **state)
 {
     struct store_fixture *x = *state;
     struct batch *batches[] = {batch_of(x->store, 1, 0, 1), batch_of(x->store, 2, 0, 2)};
-    store_assert_ok(store_commit(x->store, batches, 2, f));
+    store_assert_ok(store_commit_all(x->store, batches, 2, f));
     char *before = store_dump(x);
-    store_assert_ok(store_commit(x->store, batches, 2, f));
+    store_assert_ok(store_commit_all(x->store, batches, 2, f));
     store_reopen(x);
-    store_assert_ok(store_commit(x->store, batches, 2, f));
+    store_assert_ok(store_commit_all(x->store, batches, 2, f));
     char *after = store_dump(x);
     assert_string_equal(before, after);
     assert_int_equal(row_now(x->store, 0).tick, 2);
@@ -123,7 +123,7 @@ static void ticks_come_one_after_the_other(void **state)
     assert_int_equal(commit(x->store, batch_of(x->store, 2, 0, 2)), ERR_OK);
     assert_int_equal(commit(x->store, batch_of(x->store, 3, 0, 1)), ERR_FENCED);
     struct batch *batches[] = {batch_of(x->store, 3, 0, 3), batch_of(x->store, 4, 0, 5)};
-    assert_int_equal(store_commit(x->store, batches, 2, NULL), ERR_FENCED);
+    assert_int_equal(store_commit_all(x->store, batches, 2, NULL), ERR_FENCED);
     for (size_t i = 0; i < COUNT_OF(batches); i++)
         batch_free(batches[i]);
     check_jobs(x, 2);
@@ -159,11 +159,14 @@ static void a_commit_of_several_shards_is_whole(void **state)
     store_assert_ok(store_take_shard(s, 3, &taken, f));
     struct batch *batches[] = {batch_of(s, shard_id(2, 1, SHARDS), 0, 1),
                                batch_of(s, shard_id(3, 1, SHARDS), 0, 1)};
-    struct fault fault = {0};
-    assert_int_equal(store_commit(s, batches, 2, &fault), ERR_FENCED);
-    assert_non_null(strstr(fault.text, "shard 3"));
+    struct commit_cause cause = {0};
+    assert_int_equal(store_commit(s, batches, 2, &cause), COMMIT_FENCED);
+    assert_int_equal(cause.fault.code, ERR_FENCED);
+    assert_non_null(strstr(cause.fault.text, "shard 3"));
+    for (uint32_t n = 0; n < SHARDS; n++)
+        assert_int_equal(shard_set_has(&cause.fenced, n), n == 3);
     assert_int_equal(row_now(s, 2).tick, 0);
-    store_assert_ok(store_commit(s, batches, 1, f));
+    store_assert_ok(store_commit_all(s, batches, 1, f));
     assert_int_equal(row_now(s, 2).tick, 1);
     for (size_t i = 0; i < COUNT_OF(batches); i++)
         batch_free(batches[i]);

@@ -22,6 +22,8 @@ def test_a_database_that_another_program_holds_is_not_called_a_full_disk(server,
         wait_until(lambda: is_failing(server), 20, "health says that nothing is written")
         health = expect(server.get("/observability/health"), 503).json
         assert health["store"]["reason"].startswith("another program holds the database")
+        metrics = server.get("/metrics").body.decode()
+        assert "carillon_store_busy 1" in metrics and "carillon_store_full 0" in metrics
         refused = expect(server.post("/jobs", JOB), 503)
         assert refused.json["type"] == "/problems/storage-busy"
         assert refused.headers["Retry-After"] == "1"

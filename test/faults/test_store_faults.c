@@ -79,6 +79,63 @@ static void a_broken_disk_is_not_taken_for_a_full_one(void **state)
     disk_stop();
 }
 
+// A disk whose calls fail from the nth on, and what a commit must then come to.
+static const struct {
+    uint32_t calls;
+    enum disk_failure failure;
+    enum commit_outcome outcome;
+    enum err cause;
+    const char *what; // In words, to the server's operator. NULL: the process ends.
+} outcomes[] = {
+    {DISK_ON(DISK_LOCK), DISK_BUSY, COMMIT_AGAIN, ERR_BUSY, "another program holds the database"},
+    {DISK_ON(DISK_WRITE) | DISK_ON(DISK_SYNC), DISK_FULL, COMMIT_AGAIN, ERR_STORE_FULL,
+     "the disk is full"},
+    {DISK_ON(DISK_WRITE) | DISK_ON(DISK_SYNC), DISK_BROKEN, COMMIT_LOST, ERR_STORE_IO, NULL},
+};
+
+// False when the commit needed fewer calls than that.
+static bool commit_fails_as_told(size_t i, uint64_t nth)
+{
+    const struct disk_plan plan = {outcomes[i].calls, nth, true, outcomes[i].failure};
+    struct commit_cause cause = {0};
+    disk_start();
+    struct store_fixture *x = store_fixture_new(&store_adapters[1]);
+    store_fill(x, 1, 1);
+    struct batch *b = store_batch(x);
+    store_add_insert(b, store_execution(2, 1, STORE_T0));
+    disk_plan(&plan);
+    enum commit_outcome outcome = store_commit(x->store, &b, 1, &cause);
+    bool reached = disk_plan_was_reached();
+    disk_plan(NULL);
+    assert_int_equal(outcome, reached ? outcomes[i].outcome : COMMIT_DONE);
+    if (reached) {
+        const struct store_stall *stall = store_stall_find(cause.fault.code);
+        assert_int_equal(cause.fault.code, outcomes[i].cause);
+        assert_false(cause.is_doubtful);
+        assert_int_equal(stall != NULL, outcomes[i].what != NULL);
+        if (stall)
+            assert_string_equal(stall->what, outcomes[i].what);
+    }
+    cause = (struct commit_cause){0};
+    if (outcome == COMMIT_AGAIN)
+        assert_int_equal(store_commit(x->store, &b, 1, &cause), COMMIT_DONE);
+    batch_free(b);
+    store_fixture_free(x);
+    disk_stop();
+    return reached;
+}
+
+static void every_failure_of_a_commit_has_its_outcome_and_its_words(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(outcomes); i++) {
+        uint64_t nth = 1;
+        while (commit_fails_as_told(i, nth))
+            nth++;
+        assert_true(nth > 1);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -86,6 +143,7 @@ int main(void)
         cmocka_unit_test(a_disk_that_breaks_for_good_loses_nothing),
         cmocka_unit_test(a_full_disk_loses_nothing),
         cmocka_unit_test(a_database_that_others_lock_loses_nothing),
+        cmocka_unit_test(every_failure_of_a_commit_has_its_outcome_and_its_words),
         cmocka_unit_test(a_broken_disk_is_not_taken_for_a_full_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

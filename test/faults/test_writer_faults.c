@@ -38,10 +38,11 @@ static void on_committed(void *context, uint64_t sequence)
 }
 
 // Somebody makes room as soon as the disk is found full.
-static void on_stalled(void *context, const struct fault *f)
+static void on_stalled(void *context, const struct fault *f, uint64_t doubtful)
 {
     struct scene *x = context;
     assert_int_equal(f->code, ERR_STORE_FULL);
+    assert_int_equal(doubtful, 0);
     disk_plan(NULL);
     disk_limit(0);
     pthread_mutex_lock(&x->lock);

@@ -35,10 +35,9 @@ void writer_put(struct node *n, struct batch *b)
 static void apply(struct node *n, size_t count)
 {
     struct world *w = n->world;
-    struct fault f = {0};
-    enum err err = count > 0 ? store_commit(w->store, n->queue, count, &f) : ERR_OK;
-    if (err)
-        trace_fail(&w->trace, "the store refuses a commit: %s", f.text);
+    struct commit_cause cause = {0};
+    if (count > 0 && store_commit(w->store, n->queue, count, &cause) != COMMIT_DONE)
+        trace_fail(&w->trace, "the store refuses a commit: %s", cause.fault.text);
     for (size_t i = 0; i < count; i++)
         ledger_apply(&w->ledger, n->queue[i]);
     if (count > 0)
@@ -66,7 +65,8 @@ static void set_stalled(struct node *n, bool stalled)
     w->happened.of[HAPPENING_DISK_FULL] += stalled;
     n->was_stalled = n->stalled;
     n->stalled = stalled;
-    node_step(n, &(struct event){.kind = EVENT_STORE, .healthy = !stalled});
+    enum err cause = stalled ? ERR_STORE_FULL : ERR_OK;
+    node_step(n, &(struct event){.kind = EVENT_STORE, .cause = cause});
     n->was_stalled = false;
 }
 

@@ -321,8 +321,8 @@ static enum err apply_all(struct memory_store *s, struct batch *const *batches, 
     return err;
 }
 
-enum err memory_commit(struct store *store, struct batch *const *batches, size_t count,
-                       struct fault *f)
+enum commit_outcome memory_commit(struct store *store, struct batch *const *batches, size_t count,
+                                  struct commit_cause *cause)
 {
     struct memory_store *s = (struct memory_store *)store;
     struct shard_set lost;
@@ -330,7 +330,9 @@ enum err memory_commit(struct store *store, struct batch *const *batches, size_t
     pthread_mutex_lock(&s->lock);
     enum fence fence = store_fence(s->shards, store->shards, batches, count, &lost);
     if (fence == FENCE_OPEN)
-        err = apply_all(s, batches, count, f);
+        err = apply_all(s, batches, count, &cause->fault);
+    if (fence == FENCE_SHUT)
+        err = store_fence_cause(&lost, cause);
     pthread_mutex_unlock(&s->lock);
-    return fence == FENCE_SHUT ? store_fence_fault(&lost, f) : err;
+    return commit_outcome_of(err);
 }

@@ -90,8 +90,8 @@ void memory_tables_free(struct memory_store *s);
 
 // --- The port --------------------------------------------------------------------------------
 
-MUST_CHECK enum err memory_commit(struct store *store, struct batch *const *batches, size_t count,
-                                  struct fault *f);
+MUST_CHECK enum commit_outcome memory_commit(struct store *store, struct batch *const *batches,
+                                             size_t count, struct commit_cause *cause);
 MUST_CHECK enum err memory_retain(struct store *store, const struct store_retention *r, wall_ms now,
                                   size_t rows_max, size_t *removed, struct fault *f);
 MUST_CHECK enum err memory_load_jobs(struct store *store, store_each_job *each, void *context,

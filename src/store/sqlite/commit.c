@@ -150,13 +150,14 @@ static enum err write_all(struct sqlite_store *s, struct batch *const *batches, 
 // process can have changed since: they are kept away by the lock of the whole database. Somebody
 // who edits the row by hand ends nothing.
 static enum err try_commit(struct sqlite_store *s, struct batch *const *batches, size_t count,
-                           struct fault *f)
+                           struct commit_cause *cause)
 {
+    struct fault *f = &cause->fault;
     struct progress_row row = s->progress;
     struct shard_set lost;
     enum fence fence = store_fence(&row.shard, 1, batches, count, &lost);
     if (fence == FENCE_SHUT)
-        return store_fence_fault(&lost, f);
+        return store_fence_cause(&lost, cause);
     if (fence != FENCE_OPEN)
         return ERR_OK; // Empty batches, or what was written before.
 
@@ -190,13 +191,22 @@ enum err sqlite_take_shard(struct store *store, uint32_t number, struct shard *o
 }
 
 // The log is a part of what fills a small disk. Folded in, it leaves the room that it took.
-enum err sqlite_commit(struct store *store, struct batch *const *batches, size_t count,
-                       struct fault *f)
+static enum err commit(struct sqlite_store *s, struct batch *const *batches, size_t count,
+                       struct commit_cause *cause)
 {
-    struct sqlite_store *s = (struct sqlite_store *)store;
-    enum err err = try_commit(s, batches, count, f);
+    enum err err = try_commit(s, batches, count, cause);
     if (err != ERR_STORE_FULL || s->log_pages == 0)
         return err;
-    err = sqlite_make_room(s, f);
-    return err ? err : try_commit(s, batches, count, f);
+    err = sqlite_make_room(s, &cause->fault);
+    if (!err)
+        err = try_commit(s, batches, count, cause);
+    if (!err)
+        *cause = (struct commit_cause){0}; // It told of the first try.
+    return err;
+}
+
+enum commit_outcome sqlite_commit(struct store *store, struct batch *const *batches, size_t count,
+                                  struct commit_cause *cause)
+{
+    return commit_outcome_of(commit((struct sqlite_store *)store, batches, count, cause));
 }

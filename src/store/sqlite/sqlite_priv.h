@@ -226,8 +226,8 @@ MUST_CHECK enum err sqlite_coalesce(struct batch *const *batches, size_t count,
                                     struct execution_write **out, size_t *out_count,
                                     struct fault *f);
 
-MUST_CHECK enum err sqlite_commit(struct store *store, struct batch *const *batches, size_t count,
-                                  struct fault *f);
+MUST_CHECK enum commit_outcome sqlite_commit(struct store *store, struct batch *const *batches,
+                                             size_t count, struct commit_cause *cause);
 MUST_CHECK enum err sqlite_take_shard(struct store *store, uint32_t number, struct shard *out,
                                       struct fault *f);
 MUST_CHECK enum err sqlite_put_progress(struct sqlite_store *s, const struct progress_row *p,

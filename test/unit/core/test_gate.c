@@ -202,8 +202,8 @@ static void nothing_new_is_sent_while_the_store_is_stalled(void **state)
     rig_run(r, 2 * SECOND);
     assert_int_equal(r->send_count, 2);
     wall_ms planned = core_status(r->core).watermark;
-    rig_step(r, &(struct event){.kind = EVENT_STORE, .healthy = false});
-    assert_true(core_status(r->core).halted);
+    rig_step(r, &(struct event){.kind = EVENT_STORE, .cause = ERR_BUSY});
+    assert_int_equal(core_status(r->core).halted, ERR_BUSY);
     rig_pass(r, 3 * SECOND);
     rig_tick(r);
     rig_answer(r, 0, 500); // A retry comes due as well.
@@ -211,7 +211,7 @@ static void nothing_new_is_sent_while_the_store_is_stalled(void **state)
     rig_tick(r);
     assert_int_equal(r->send_count, 2);
     assert_int_equal(core_status(r->core).watermark, planned);
-    rig_step(r, &(struct event){.kind = EVENT_STORE, .healthy = true});
+    rig_step(r, &(struct event){.kind = EVENT_STORE, .cause = ERR_OK});
     rig_run(r, 10);
     assert_int_equal(core_status(r->core).watermark, r->now.wall - 10 + r->limits.lookahead_ms);
     assert_int_equal(r->send_count, 2 + 1 + 5); // The retry, and 3 to 7 s.

@@ -33,8 +33,8 @@ void alert_raise(const struct alert *a)
 
 // --- The store -----------------------------------------------------------------------------------
 
-static enum err played_commit(struct store *s, struct batch *const *batches, size_t count,
-                              struct fault *f)
+static enum commit_outcome played_commit(struct store *s, struct batch *const *batches,
+                                         size_t count, struct commit_cause *cause)
 {
     (void)s;
     pthread_mutex_lock(&rig.lock);
@@ -43,8 +43,15 @@ static enum err played_commit(struct store *s, struct batch *const *batches, siz
     while (rig.gate_is_shut)
         pthread_cond_wait(&rig.changed, &rig.lock);
     enum err err = rig.commit_answer;
+    cause->is_doubtful = rig.commit_is_doubtful;
+    if (err == ERR_FENCED)
+        rig.commit_answer = ERR_OK; // What is left of the batches is taken.
     pthread_mutex_unlock(&rig.lock);
-    return err ? fault_set(f, err, "as played") : store_commit(rig.inner, batches, count, f);
+    if (!err)
+        return store_commit(rig.inner, batches, count, cause);
+    if (err == ERR_FENCED)
+        shard_set_add(&cause->fenced, 0);
+    return commit_outcome_of(fault_set(&cause->fault, err, "as played"));
 }
 
 static enum err played_take_shard(struct store *s, uint32_t number, struct shard *out,
@@ -139,6 +146,7 @@ int rig_setup_store(void **state)
     rig.store.shards = 1;
     rig.gate_is_shut = false;
     rig.commit_answer = ERR_OK;
+    rig.commit_is_doubtful = false;
     rig.commits = rig.alerts = rig.sends = rig.cancels = 0;
     rig.free_bytes = 0;
     return store_memory_open(1, &rig.inner, NULL) ? 1 : 0;

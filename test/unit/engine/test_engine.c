@@ -81,6 +81,64 @@ static void the_reply_to_a_create_carries_the_job(void **state)
     job_free(a.row);
 }
 
+// The stall is told at the end of a turn.
+static void wait_for_status(enum err stalled)
+{
+    struct engine *e = rig.engine;
+    pthread_mutex_lock(&e->lock);
+    while (e->status.store_stalled != stalled)
+        pthread_cond_wait(&e->turned, &e->lock);
+    pthread_mutex_unlock(&e->lock);
+}
+
+// Another node owns the job's shard: what was to be written was dropped, so the client hears that
+// it was not done, and the alert of it is never raised.
+static void a_fenced_batch_is_refused_and_its_alert_is_dropped(void **state)
+{
+    (void)state;
+    struct answer a;
+    rig_wait_for_alerts(1);
+    rig_submit_unwritten(&accept_clock, &a, ERR_FENCED);
+    rig_wait_for(&a);
+    assert_int_equal(a.reply.err, ERR_FENCED);
+    rig_stop();
+    assert_int_equal(a.count, 1);
+    assert_int_equal(rig.alerts, 1);
+}
+
+// The connection broke while the answer was on its way: the client is never told that it failed.
+static void a_reply_in_doubt_is_no_failure(void **state)
+{
+    (void)state;
+    struct answer a;
+    const struct command create = {
+        .kind = COMMAND_CREATE, .job = rig_job("@daily"), .zone = zone_utc()};
+    rig_wait_for_commits(1);
+    rig.commit_is_doubtful = true;
+    rig_submit_unwritten(&create, &a, ERR_STORE_AWAY);
+    wait_for_status(ERR_STORE_AWAY);
+    rig_stop();
+    assert_int_equal(a.count, 1);
+    assert_int_equal(a.reply.err, ERR_DOUBT);
+    assert_null(a.row);
+}
+
+static void a_reply_that_was_fenced_in_doubt_is_no_failure(void **state)
+{
+    (void)state;
+    struct answer a;
+    const struct command create = {
+        .kind = COMMAND_CREATE, .job = rig_job("@daily"), .zone = zone_utc()};
+    rig_wait_for_commits(1);
+    rig.commit_is_doubtful = true;
+    rig_submit_unwritten(&create, &a, ERR_STORE_AWAY);
+    wait_for_status(ERR_STORE_AWAY);
+    rig_set_commit_answer(ERR_FENCED);
+    rig_wait_for(&a);
+    assert_int_equal(a.reply.err, ERR_DOUBT);
+    assert_null(a.row);
+}
+
 static void a_reply_that_is_dropped_takes_its_job_along(void **state)
 {
     (void)state;
@@ -93,16 +151,6 @@ static void a_reply_that_is_dropped_takes_its_job_along(void **state)
     rig_stop();
     assert_int_equal(a.reply.err, ERR_CLOSED);
     assert_null(a.row);
-}
-
-// The stall is told at the end of a turn.
-static void wait_for_status(enum err stalled)
-{
-    struct engine *e = rig.engine;
-    pthread_mutex_lock(&e->lock);
-    while (e->status.store_stalled != stalled)
-        pthread_cond_wait(&e->turned, &e->lock);
-    pthread_mutex_unlock(&e->lock);
 }
 
 static struct command update(job_id id, int64_t version_expected)
@@ -226,6 +274,9 @@ int main(void)
         RIG_TEST_HELD(a_reply_and_an_alert_wait_for_their_batch),
         RIG_TEST(a_clock_that_holds_nothing_is_accepted_without_an_alert),
         RIG_TEST_HELD(an_alert_of_a_batch_that_was_dropped_is_not_raised),
+        RIG_TEST_HELD(a_fenced_batch_is_refused_and_its_alert_is_dropped),
+        RIG_TEST(a_reply_in_doubt_is_no_failure),
+        RIG_TEST(a_reply_that_was_fenced_in_doubt_is_no_failure),
         RIG_TEST(the_reply_to_a_create_carries_the_job),
         RIG_TEST(a_reply_that_is_dropped_takes_its_job_along),
         RIG_TEST(a_conflict_is_told_when_what_it_conflicts_with_is_durable),

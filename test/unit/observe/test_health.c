@@ -53,13 +53,15 @@ struct judged {
 static void each_part_of_health_is_judged(void **state)
 {
     (void)state;
-    struct judged cases[9];
+    struct judged cases[10];
     size_t count = 0;
     struct engine_status s = well();
     s.store_stalled = ERR_STORE_FULL;
     cases[count++] = (struct judged){"disk full", s, HEALTH_STORE, HEALTH_FAILING};
     s.store_stalled = ERR_BUSY;
     cases[count++] = (struct judged){"database held", s, HEALTH_STORE, HEALTH_FAILING};
+    s.store_stalled = ERR_STORE_AWAY;
+    cases[count++] = (struct judged){"database away", s, HEALTH_STORE, HEALTH_FAILING};
     s = well();
     s.core.watermark = NOW - PLANNER_LAG_MS;
     cases[count++] = (struct judged){"just in time", s, HEALTH_PLANNER, HEALTH_OK};

@@ -315,6 +315,9 @@ static const struct {
     {PROBLEM_CLOSED, 503, "draining", true},
     {PROBLEM_STORE_FULL, 507, "storage-full", true},
     {PROBLEM_STORE_BUSY, 503, "storage-busy", true},
+    {PROBLEM_STORE_AWAY, 503, "storage-unreachable", true},
+    {PROBLEM_MOVED, 503, "job-moved", true},
+    {PROBLEM_DOUBT, 503, "outcome-unknown", false},
     {PROBLEM_STORE, 503, "storage-unavailable", true},
     {PROBLEM_DAMAGED, 500, "storage-damaged", false},
 };

@@ -418,7 +418,6 @@ static void the_log_may_take_a_quarter_of_the_room(void **state)
 static void a_full_disk_writes_nothing_and_can_be_tried_again(void **state)
 {
     struct sqlite_store *s = open_ok(*state);
-    struct fault f = {0};
     insert_rows(s, 1, 1, 10);
     int64_t pages = number(s->db, "PRAGMA page_count");
     char sql[64];
@@ -430,13 +429,18 @@ static void a_full_disk_writes_nothing_and_can_be_tried_again(void **state)
         add(b, CHANGE_EXECUTION_INSERT)->execution =
             (struct execution){.id = id, .key = {.job = 1, .scheduled_at = id}};
     shard_row(b, 0)->watermark = 5;
-    assert_int_equal(shard_rows_commit(&s->store, &b, 1, &f), ERR_STORE_FULL);
-    assert_non_null(strstr(f.text, "the disk is full"));
+    struct commit_cause cause = {0};
+    shard_rows_stamp(&s->store, &b, 1);
+    assert_int_equal(store_commit(&s->store, &b, 1, &cause), COMMIT_AGAIN);
+    assert_int_equal(cause.fault.code, ERR_STORE_FULL);
+    assert_false(cause.is_doubtful); // It was rolled back.
+    assert_non_null(strstr(cause.fault.text, "the disk is full"));
     assert_int_equal(number(s->db, "SELECT count(*) FROM job_executions"), 10);
-    assert_int_equal(shard_rows_commit(&s->store, &b, 1, &f), ERR_STORE_FULL);
+    assert_int_equal(store_commit(&s->store, &b, 1, &cause), COMMIT_AGAIN);
 
     assert_int_equal(number(s->db, "PRAGMA max_page_count = 1000000"), 1000000);
-    assert_int_equal(shard_rows_commit(&s->store, &b, 1, &f), ERR_OK);
+    cause = (struct commit_cause){0};
+    assert_int_equal(store_commit(&s->store, &b, 1, &cause), COMMIT_DONE);
     assert_int_equal(number(s->db, "SELECT count(*) FROM job_executions"), 1999);
     assert_int_equal(number(s->db, "SELECT watermark FROM progress"), 5);
     assert_int_equal(number(s->db, "SELECT executions FROM progress"), 1999);

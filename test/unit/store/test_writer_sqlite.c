@@ -39,10 +39,11 @@ static void on_committed(void *context, uint64_t sequence)
 
 // The disk gets room as soon as it is found full. Runs on the writing thread, whose connection this
 // is.
-static void on_stalled(void *context, const struct fault *f)
+static void on_stalled(void *context, const struct fault *f, uint64_t doubtful)
 {
     struct scene *x = context;
     assert_int_equal(f->code, ERR_STORE_FULL);
+    assert_int_equal(doubtful, 0);
     int rc = sqlite3_exec(x->store->db, "PRAGMA max_page_count = 1000000", NULL, NULL, NULL);
     assert_int_equal(rc, SQLITE_OK);
     pthread_mutex_lock(&x->lock);
