@@ -229,7 +229,7 @@ static enum err check_schema(const struct look *l)
     sqlite3_stmt *list = NULL;
     enum err err = sqlite_connect(":memory:", SQLITE_OPEN_READWRITE, &made, l->fault);
     if (!err)
-        err = sqlite_migrate(made, l->fault);
+        err = sqlite_migrate(made, sqlite_schema_version, l->fault);
     if (!err)
         err = sqlite_prepare(made, "SELECT type, name, sql FROM sqlite_schema WHERE sql NOT NULL",
                              &list, l->fault);

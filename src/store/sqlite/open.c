@@ -230,7 +230,7 @@ static enum err open_store(struct sqlite_store *s, struct fault *f)
     if (!err)
         err = enter_wal(s->db, s->path, f);
     if (!err)
-        err = sqlite_migrate(s->db, f);
+        err = sqlite_migrate(s->db, sqlite_schema_version, f);
     if (!err)
         err = sqlite_prepare_all(s->db, writer_sql, STATEMENTS, s->statements, f);
     if (!err)

@@ -242,8 +242,10 @@ static const char version_7[] =
     "ALTER TABLE alerts ADD COLUMN last_error TEXT;";
 
 // migrations[v] leads from version v to v + 1.
-static const char *const migrations[SQLITE_SCHEMA_VERSION] = {
-    version_1, version_2, version_3, version_4, version_5, version_6, version_7};
+static const char *const migrations[] = {
+    version_1, version_2, version_3, version_4, version_5, version_6, version_7,
+};
+const int sqlite_schema_version = COUNT_OF(migrations);
 
 static enum err migrate_step(sqlite3 *db, int64_t from, struct fault *f)
 {
@@ -272,11 +274,11 @@ enum err sqlite_check_version(sqlite3 *db, const char *path, struct fault *f)
         err = sqlite_number(db, "SELECT count(*) FROM sqlite_schema", &tables, f);
     if (err)
         return err;
-    if (version > SQLITE_SCHEMA_VERSION)
+    if (version > sqlite_schema_version)
         return fault_set(f, ERR_STORE_VERSION,
                          "%s was written by a newer version of Carillon (schema %lld; this one "
                          "knows up to %d): use that version, or another database",
-                         path, (long long)version, SQLITE_SCHEMA_VERSION);
+                         path, (long long)version, sqlite_schema_version);
     if (version < 0 || (version == 0 && tables > 0))
         return fault_set(f, ERR_STORE_OPEN,
                          "%s is a database of another program: choose another path", path);
@@ -289,7 +291,7 @@ enum err sqlite_check_current(sqlite3 *db, const char *path, struct fault *f)
     enum err err = sqlite_check_version(db, path, f);
     if (!err)
         err = sqlite_number(db, "PRAGMA user_version", &version, f);
-    if (err || version == SQLITE_SCHEMA_VERSION)
+    if (err || version == sqlite_schema_version)
         return err;
     return fault_set(f, ERR_STORE_OPEN, "%s %s", path,
                      version == 0 ? "is empty: it is no database of Carillon"
@@ -307,11 +309,11 @@ enum err sqlite_check_ours(sqlite3 *db, const char *path, struct fault *f)
     return fault_set(f, ERR_STORE_OPEN, "%s is empty: it is no database of Carillon", path);
 }
 
-enum err sqlite_migrate(sqlite3 *db, struct fault *f)
+enum err sqlite_migrate(sqlite3 *db, int to, struct fault *f)
 {
     int64_t version = 0;
     enum err err = sqlite_number(db, "PRAGMA user_version", &version, f);
-    for (; !err && version < SQLITE_SCHEMA_VERSION; version++)
+    for (; !err && version < to; version++)
         err = migrate_step(db, version, f);
     return err;
 }

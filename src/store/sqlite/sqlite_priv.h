@@ -16,7 +16,6 @@
 
 #include <sqlite3.h>
 
-#define SQLITE_SCHEMA_VERSION 7
 #define SQLITE_WRITER_CACHE "PRAGMA cache_size = -65536;" // In KiB.
 #define SQLITE_LOCK_WAIT_MS 5000 // For other programs that look into the database.
 
@@ -172,7 +171,8 @@ MUST_CHECK enum err sqlite_check_version(sqlite3 *db, const char *path, struct f
 MUST_CHECK enum err sqlite_check_current(sqlite3 *db, const char *path, struct fault *f);
 // The same, and ERR_STORE_OPEN for an empty one only.
 MUST_CHECK enum err sqlite_check_ours(sqlite3 *db, const char *path, struct fault *f);
-MUST_CHECK enum err sqlite_migrate(sqlite3 *db, struct fault *f);
+extern const int sqlite_schema_version;                                   // The newest.
+MUST_CHECK enum err sqlite_migrate(sqlite3 *db, int to, struct fault *f); // Up to this version.
 
 // *out is to be closed also after a failure.
 MUST_CHECK enum err sqlite_connect(const char *path, int flags, sqlite3 **out, struct fault *f);

@@ -301,7 +301,7 @@ static void a_new_file_is_brought_to_the_current_version(void **state)
     struct place *p = *state;
     run_sql(p->path, "PRAGMA user_version = 0");
     struct sqlite_store *s = open_ok(p);
-    assert_int_equal(number(s->db, "PRAGMA user_version"), SQLITE_SCHEMA_VERSION);
+    assert_int_equal(number(s->db, "PRAGMA user_version"), sqlite_schema_version);
     store_close(&s->store);
     s = open_ok(p); // And opens again without a change.
     assert_int_equal(number(s->db, "SELECT count(*) FROM progress"), 1);
@@ -315,7 +315,7 @@ static void a_newer_database_is_refused_and_left_alone(void **state)
     run_sql(p->path, "PRAGMA user_version = 99");
     assert_refused(p->path, ERR_STORE_VERSION, "newer version of Carillon (schema 99");
     char current[64];
-    snprintf(current, sizeof current, "PRAGMA user_version = %d", SQLITE_SCHEMA_VERSION);
+    snprintf(current, sizeof current, "PRAGMA user_version = %d", sqlite_schema_version);
     run_sql(p->path, current);
     store_close(&open_ok(p)->store);
 }
