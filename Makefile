@@ -77,8 +77,8 @@ ifeq ($(V),)
 endif
 
 .PHONY: all build objects test-programs bench-programs fuzz-programs chaos-libraries test sanitize \
-        mutants lint lint-rooms lint-style lint-once lint-docs lint-mutants lint-format \
-        lint-warnings lint-purity lint-shell tidy format install clean
+        mutants lint lint-rooms lint-style lint-once lint-docs lint-members lint-mutants \
+        lint-format lint-warnings lint-purity lint-shell tidy format install clean
 all: build
 build: $(if $(filter release,$(PROFILE)),build/carillon,$(BUILD)/carillon)
 objects: $(ALL_C:%.c=$(BUILD)/%.o)
@@ -171,7 +171,8 @@ mutants:
 
 # --- Checking ------------------------------------------------------------------------------------
 
-lint: lint-rooms lint-style lint-once lint-docs lint-mutants lint-format lint-shell lint-warnings lint-purity
+lint: lint-rooms lint-style lint-once lint-docs lint-members lint-mutants lint-format lint-shell \
+      lint-warnings lint-purity
 	@echo "lint: everything is in order"
 
 lint-rooms:
@@ -185,6 +186,9 @@ lint-once:
 
 lint-docs:
 	$(PYTHON) tools/docs.py
+
+lint-members:
+	$(PYTHON) tools/members.py
 
 lint-mutants:
 	$(PYTHON) tools/mutants.py --check

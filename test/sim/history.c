@@ -151,18 +151,8 @@ struct job *version_job(const struct version *v)
     j->start_at = v->start_at;
     j->end_at = v->end_at;
     j->max_runs = v->max_runs;
-    j->jitter_ms = v->jitter_ms;
-    j->type = v->type;
-    j->overlap = v->overlap;
-    j->catch_up = v->catch_up;
-    j->catch_up_window_s = v->catch_up_window_s;
-    j->max_retries = v->max_retries;
-    j->retry_strategy = v->retry_strategy;
-    j->retry_base_ms = v->retry_base_ms;
-    j->retry_cap_ms = v->retry_cap_ms;
-    j->permanent_4xx = v->permanent_4xx;
-    j->alert_after = v->alert_after;
-    j->max_in_flight = v->max_in_flight;
-    j->timeout_ms = v->timeout_ms;
+#define JOB_TEXT(...)
+#define JOB_OF_POLICY(member) j->member = v->member;
+#include "ledger/job.def"
     return j;
 }

@@ -27,22 +27,12 @@ struct version {
     bool paris;
     bool active;
     bool deleted;
-    bool finished; // It has said so itself.
-    bool permanent_4xx;
-    uint8_t type;
-    uint8_t catch_up;
-    uint8_t overlap;
-    uint8_t retry_strategy;
+    bool finished;   // It has said so itself.
     uint8_t success; // Which set of statuses counts as success; see version_accepts.
-    uint16_t max_retries;
-    uint16_t alert_after;
-    uint32_t catch_up_window_s;
-    uint32_t max_in_flight;
-    uint32_t timeout_ms;
-    uint32_t jitter_ms;
     uint32_t max_runs;
-    uint32_t retry_base_ms;
-    uint32_t retry_cap_ms;
+#define JOB_TEXT(...)
+#define JOB_OF_POLICY(member) __typeof__(((struct job *)0)->member) member;
+#include "ledger/job.def"
 };
 
 #define SUCCESS_SETS 4

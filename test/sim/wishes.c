@@ -85,9 +85,16 @@ static void choose_host(struct world *w, struct version *v)
     v->host = (char)('a' + dice_between(&w->dice, 0, HOSTS - 1));
 }
 
+// Policies about which nobody has a wish keep their defaults.
 void wish_job(struct world *w, struct version *v)
 {
-    *v = (struct version){.active = !one_in(w, 30), .paused_until = WALL_NEVER};
+    *v = (struct version){
+        .active = !one_in(w, 30),
+        .paused_until = WALL_NEVER,
+#define JOB_TEXT(...)
+#define JOB_OF_POLICY(member) .member = job_defaults.member,
+#include "ledger/job.def"
+    };
     choose_host(w, v);
     v->paris = one_in(w, 2);
     v->type = one_in(w, 4) ? JOB_ATMOST_ONCE : JOB_ATLEAST_ONCE;

@@ -1,0 +1,125 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""The check of a job's members: has each row of src/ledger/job.def what the row alone cannot make?
+
+A member of a job is one row of that table and, by hand, a column of the table `jobs`, made by a
+step of src/store/sqlite/schema.c, and a rule that uses the member. This says which is missing:
+
+- a row without a column in the newest schema, and a column without a row;
+- a column that can hold no NULL though the member may be unset, or the other way round;
+- a POLICY member that no rule of src/core reads, or a REQUEST member that no request takes along;
+- a TIMING member without a column of `job_versions`, from which what was owed is computed again.
+
+The folder to look at is the argument, or the one where the check runs.
+"""
+
+import re
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+TABLE = "src/ledger/job.def"
+SCHEMA = "src/store/sqlite/schema.c"
+NOT_MEMBERS = {"deleted_at"}  # The row stays until its last execution has gone.
+NOT_RULES = {"configure.c"}  # What only copies a member is no rule.
+
+ROW = re.compile(r"^JOB_(?!COMPUTED)(\w+)\((\w+),.*?(\w+), \w+\)", re.M)
+LITERAL = re.compile(r'"((?:\\.|[^"\\])*)"')
+CREATED = r"CREATE TABLE %s \((.*?)\) STRICT"
+ADDED = r"ALTER TABLE %s ADD COLUMN (\w+)([^;]*);"
+DROPPED = r"ALTER TABLE %s DROP COLUMN (\w+);"
+UNSET = {"OPTIONAL_NUMBER", "OPTIONAL_TIME"}  # Kinds whose unset value is NULL in the table.
+
+
+class Member(NamedTuple):
+    kind: str
+    name: str
+    role: str
+
+
+def without_comments(code):
+    return re.sub(r"//[^\n]*", "", code)
+
+
+def members(root):
+    return [Member(*found) for found in ROW.findall((root / TABLE).read_text())]
+
+
+def sql_of(root):
+    """The text of all steps, one after the other."""
+    return "".join(LITERAL.findall(without_comments((root / SCHEMA).read_text())))
+
+
+def split_columns(text):
+    """The parts between those commas that stand in no brackets."""
+    depth, start = 0, 0
+    for i, c in enumerate(text):
+        depth += (c == "(") - (c == ")")
+        if c == "," and depth == 0:
+            yield text[start:i].strip()
+            start = i + 1
+    yield text[start:].strip()
+
+
+def columns(sql, table):
+    """{name: the rest of its definition}, once all steps have been taken."""
+    created = re.search(CREATED % table, sql)
+    found = {}
+    for column in split_columns(created[1]) if created else ():
+        name, _, rest = column.partition(" ")
+        if name.islower():  # PRIMARY KEY (...) is no column.
+            found[name] = rest
+    found.update(re.findall(ADDED % table, sql))
+    for name in re.findall(DROPPED % table, sql):
+        found.pop(name, None)
+    return found
+
+
+def check_columns(rows, found):
+    for m in rows:
+        if m.name not in found:
+            yield f"{SCHEMA}: no step makes the column {m.name} of jobs, which {TABLE} names"
+            continue
+        is_bound = "NOT NULL" in found[m.name] or "PRIMARY KEY" in found[m.name]
+        if m.kind != "TEXT" and is_bound == (m.kind in UNSET):
+            how = "may be NULL" if m.kind in UNSET else "must be NOT NULL"
+            yield f"{SCHEMA}: the column {m.name} of jobs {how}: it is a JOB_{m.kind}"
+    for name in sorted(set(found) - {m.name for m in rows} - NOT_MEMBERS):
+        yield f"{TABLE}: no row is the member for the column {name} of jobs"
+
+
+def check_versions(rows, found):
+    for m in rows:
+        if m.role == "TIMING" and m.name not in found:
+            yield f"{SCHEMA}: job_versions has no column {m.name}, which is a TIMING member"
+
+
+def check_rules(rows, code):
+    for m in rows:
+        if m.role == "POLICY" and not re.search(rf"(?:\bpolicy|\bp)->{m.name}\b", code):
+            yield f"src/core: no rule reads policy->{m.name}, which is a POLICY member of {TABLE}"
+        if m.role == "REQUEST" and not re.search(rf"\bj->{m.name}\b", code):
+            yield f"src/core: no request takes {m.name} along, which is a REQUEST member of {TABLE}"
+
+
+def problems(root):
+    rows = members(root)
+    sql = sql_of(root)
+    files = sorted((root / "src/core").glob("*.c"))
+    code = "".join(without_comments(f.read_text()) for f in files if f.name not in NOT_RULES)
+    if not rows:
+        yield f"{TABLE}: no member is found there; see tools/members.py"
+    yield from check_columns(rows, columns(sql, "jobs"))
+    yield from check_versions(rows, columns(sql, "job_versions"))
+    yield from check_rules(rows, code)
+
+
+def main():
+    root = Path(sys.argv[1] if len(sys.argv) > 1 else ".")
+    found = list(problems(root))
+    print("\n".join(found) or f"members: {len(members(root))} of a job have column and rule")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
