@@ -206,11 +206,6 @@ enum err time_read(const json_t *value, const char *name, wall_ms *out, struct p
 // *is_json: it was no text.
 char *member_payload(const json_t *value, bool *is_json);
 
-// --- json_print.c --------------------------------------------------------------------------------
-
-// Compact text; the caller frees it.
-char *json_print(const json_t *value, size_t *bytes);
-
 // --- json_write.c --------------------------------------------------------------------------------
 
 json_t *json_text(const char *text); // NULL gives null; cut at the first byte that is no UTF-8.

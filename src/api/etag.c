@@ -122,14 +122,13 @@ static uint64_t digest(const char *text)
 void answer_tagged(struct api_request *r, int64_t version, json_t *json)
 {
     char tag[TAG_BYTES];
-    size_t bytes;
-    char *text = json_print(json, &bytes);
+    char *text = json_dumps(json, JSON_COMPACT);
     json_decref(json);
     snprintf(tag, sizeof tag, "\"%" PRId64 "-%016" PRIx64 "\"", version, digest(text));
     exchange_add_header(r->exchange, "ETag", tag);
     const char *known = exchange_header(r->exchange, "If-None-Match");
     if (!known || !etag_is_among(tag, known)) {
-        answer_text(r, 200, "application/json", text, bytes);
+        answer_text(r, 200, "application/json", text, strlen(text));
         return;
     }
     free(text);

@@ -49,10 +49,9 @@ static enum err add_job(void *context, const struct job *j)
         return ERR_LIMIT;
     }
     json_t *json = json_job_writable(j);
-    size_t bytes;
-    char *text = json_print(json, &bytes);
+    char *text = json_dumps(json, JSON_COMPACT);
     json_decref(json);
-    p->bytes += bytes;
+    p->bytes += strlen(text);
     fprintf(p->out, "%s%s", p->goes_on || p->jobs ? ",\n" : "\n", text);
     free(text);
     p->last = j->id;

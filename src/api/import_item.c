@@ -64,8 +64,7 @@ void import_item_end(struct import_item *item, json_t *said, enum import_status 
     json_object_set_new(said, "status", json_string(import_status_name(status)));
     if (reason && *reason)
         json_object_set_new(said, "reason", json_text(reason));
-    size_t bytes;
-    item->result = json_print(said, &bytes);
+    item->result = json_dumps(said, JSON_COMPACT);
     json_decref(said);
 }
 

@@ -125,8 +125,7 @@ static enum err decode_tags(const struct job_member *m, const json_t *value, boo
     (void)merge;
     if (!json_is_array(value))
         return refuse_field(p, ERR_SYNTAX, m->name, "tags must be an array of strings");
-    size_t bytes;
-    char *text = json_print(value, &bytes);
+    char *text = json_dumps(value, JSON_COMPACT);
     job_set_text(job_text_at(m, j), text);
     free(text);
     return ERR_OK;

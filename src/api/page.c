@@ -23,8 +23,8 @@ bool page_has_room(struct page *page)
 
 enum err page_add(struct page *page, json_t *item, struct cursor at)
 {
-    size_t bytes;
-    char *text = json_print(item, &bytes);
+    char *text = json_dumps(item, JSON_COMPACT | JSON_ENCODE_ANY);
+    size_t bytes = strlen(text);
     json_decref(item);
     page->more = page->count > 0 && page->bytes + bytes > PAGE_BYTES_MAX;
     if (!page->more) {

@@ -201,7 +201,8 @@ char *problem_refusal_body(void *api, const struct refusal *r, size_t *bytes)
     write_detail(r, sizeof detail, detail);
     json_t *o = type_json(type, detail, r->request_id);
     json_object_set_new(o, "status", json_integer(r->status));
-    char *text = json_print(o, bytes);
+    char *text = json_dumps(o, JSON_COMPACT);
     json_decref(o);
+    *bytes = strlen(text);
     return text;
 }

@@ -4,6 +4,7 @@
 #include "api/api_priv.h"
 #include "base/metrics.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -55,10 +56,10 @@ void answer_stream(struct api_request *r, unsigned status, const char *content_t
 static void answer_as(struct api_request *r, unsigned status, const char *content_type,
                       json_t *json)
 {
-    size_t bytes;
-    char *text = json_print(json, &bytes);
+    char *text = json_dumps(json, JSON_COMPACT);
+    assert(text); // Every text in it is UTF-8.
     json_decref(json);
-    answer_text(r, status, content_type, text, bytes);
+    answer_text(r, status, content_type, text, strlen(text));
 }
 
 void answer_json(struct api_request *r, unsigned status, json_t *json)
