@@ -146,10 +146,16 @@ $(MUTATED): %.o: %.c $(BUILD)/flags
 	$(call SAY,mutate )$(CC) $(CFLAGS) -Wno-error -fmacro-prefix-map=build/mutants/$(MUTANT)/= \
 	    -c -MMD -MP -o $@ $<
 
-build/mutants/$(MUTANT)/carillon: $(MUTATED) $(BUILD)/src/app/main.o $(LIB)
+# The library with the mutated objects instead of those that it has; it holds only their names.
+MUTANT_LIB := build/mutants/$(MUTANT)/libcarillon.a
+$(MUTANT_LIB): $(MUTATED) $(LIB)
+	$(call SAY,archive)rm -f $@ && ar rcsT $@ $(MUTATED) \
+	    $(filter-out $(MUTATED:build/mutants/$(MUTANT)/%=$(BUILD)/%),$(OBJ))
+
+build/mutants/$(MUTANT)/carillon: $(BUILD)/src/app/main.o $(MUTANT_LIB)
 	$(call SAY,link   )$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
-build/mutants/$(MUTANT)/%: $(MUTATED) $(BUILD)/%.o $$(call helpers,$$(*D)) $(LIB)
+build/mutants/$(MUTANT)/%: $(BUILD)/%.o $$(call helpers,$$(*D)) $(MUTANT_LIB)
 	@mkdir -p $(@D)
 	$(call SAY,link   )$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcmocka
 endif

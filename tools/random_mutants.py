@@ -14,7 +14,8 @@ first failure ends that, and so does a test that takes ten times as long as it s
 
 The last line counts. Survived: no test failed; the line before and after is shown. It is for a
 person to write the test, or a row of test/equivalent_mutants.toml which says why no test can tell.
-Equivalent: such a row is there, or the compiler makes the same code of both.
+Equivalent: such a row is there, or the compiler makes the same code of both. Undecided: a test
+failed without any mutation, as it may on a busy machine.
 --check only looks whether the rows of that table still fit the code. The exit code is 1 if a mutant
 survived.
 """
@@ -168,6 +169,10 @@ def make(*arguments):
     return None if code == 0 else text
 
 
+class Unsound(Exception):
+    """A test fails, or does not end, without any mutation: nothing can be said by it."""
+
+
 class Test:
     """A test of the tree as it is, and of any mutant of that. `name` is its path below test/."""
 
@@ -202,7 +207,7 @@ class Test:
                 start = time.monotonic()
                 code, text = self.run(Path("build", self.profile, self.target), 600)
                 if code != 0:
-                    raise SystemExit(f"{self.name} fails without a mutation:\n{text[-3000:]}")
+                    raise Unsound(f"{self.name}: {failed_test(text)} without a mutation")
                 self.seconds = time.monotonic() - start
         return max(SECONDS_MIN, SLOWER_MAX * self.seconds)
 
@@ -322,6 +327,8 @@ def try_mutant(number, found, text, tests, rows):
         verdict, how = judge(mutant, tests, rows)
     except Unbuilt as trouble:
         verdict, how = "did not compile", str(trouble).strip().rpartition("\n")[2]
+    except Unsound as trouble:
+        verdict, how = "undecided", str(trouble)
     finally:
         mutant.remove()
     line = f"{number}. {found.file}:{found.line}: {found.function}: {found.kind}: {verdict} {how}"
@@ -345,7 +352,7 @@ def build_tree():
 
 def report(results):
     """Prints what became of the mutants of each room, and of all. Returns how many survived."""
-    verdicts = ("killed", "survived", "did not compile", "equivalent")
+    verdicts = ("killed", "survived", "did not compile", "equivalent", "undecided")
     for room in sorted({room for room, _ in results}):
         of_room = Counter(verdict for other, verdict in results if other == room)
         print(f"{room}: " + ", ".join(f"{of_room[verdict]} {verdict}" for verdict in verdicts))

@@ -348,6 +348,26 @@ static void an_update_after_a_step_back_plans_nothing_twice(void **state)
     }
 }
 
+// Without jobs nothing else moves it; a start after a crash would have the more to look through.
+static void an_idle_watermark_is_written_once_a_minute(void **state)
+{
+    (void)state;
+    struct rig *r = rig_started();
+    for (int minute = 1; minute <= 3; minute++) {
+        size_t rows = rig_changes(r, CHANGE_SHARD);
+        assert_int_equal(r->out.wake_wall, T0 + minute * MINUTE);
+        rig_pass(r, MINUTE - 1);
+        rig_tick(r);
+        rig_record(r);
+        assert_int_equal(rig_changes(r, CHANGE_SHARD), rows);
+        rig_pass(r, 1);
+        rig_tick(r);
+        rig_record(r);
+        assert_int_equal(rig_changes(r, CHANGE_SHARD), rows + 1);
+    }
+    rig_free(r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -368,6 +388,7 @@ int main(void)
         cmocka_unit_test(a_schedule_whose_last_instant_passed_while_down_finishes_too),
         cmocka_unit_test(a_small_step_back_holds),
         cmocka_unit_test(an_update_after_a_step_back_plans_nothing_twice),
+        cmocka_unit_test(an_idle_watermark_is_written_once_a_minute),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -193,6 +193,29 @@ static void a_request_that_kills_the_server_each_time_ends_failed(void **state)
     rig_free(r);
 }
 
+// What died together does not come back together: one to two seconds for each recovery before.
+static void an_execution_rests_before_it_is_recovered_again(void **state)
+{
+    (void)state;
+    enum { JOBS = 20 };
+    struct rig *r = rig_started();
+    for (int i = 0; i < JOBS; i++)
+        rig_create(r, job_of(ONCE));
+    rig_run(r, MINUTE);
+    rig_crash(r, 100); // The first recovery needs no rest.
+    rig_record(r);
+    assert_int_equal(r->send_count, 2 * JOBS);
+    rig_crash(r, 100);
+    wall_ms start = r->now.wall;
+    for (dur_ms waited = 0; waited < 2 * SECOND; waited += 10)
+        rig_run(r, 10);
+    assert_int_equal(r->send_count, 3 * JOBS);
+    for (size_t i = 2 * JOBS; i < r->send_count; i++)
+        assert_in_range(r->sends[i].at - start, SECOND, 2 * SECOND);
+    assert_true(r->sends[2 * JOBS].at < r->sends[3 * JOBS - 1].at);
+    rig_free(r);
+}
+
 // A server that is started and killed over and over proves nothing against the day's requests.
 static void deaths_in_quick_succession_end_no_execution(void **state)
 {
@@ -447,6 +470,7 @@ int main(void)
         cmocka_unit_test(a_wait_between_attempts_goes_on_and_counts_what_was_made),
         cmocka_unit_test(a_retry_that_may_have_left_is_sent_again_under_a_new_number),
         cmocka_unit_test(a_request_that_kills_the_server_each_time_ends_failed),
+        cmocka_unit_test(an_execution_rests_before_it_is_recovered_again),
         cmocka_unit_test(deaths_in_quick_succession_end_no_execution),
         cmocka_unit_test(a_killing_request_takes_no_others_with_it),
         cmocka_unit_test(only_lives_that_sent_it_count_as_recoveries),

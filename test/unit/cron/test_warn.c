@@ -32,6 +32,8 @@ static void surprises_are_named(void **state)
         {"*/15 * * * *", "UTC", ""},
         {"*/15,3 */5 * * *", "UTC", "uneven_step"},
         {"10-50/7 * * * *", "UTC", ""}, // Nobody expects a range to close the circle.
+        {"0-50/7 * * * *", "UTC", ""},
+        {"10-59/7 * * * *", "UTC", ""},
         {"0 0 */2 * *", "UTC", "uneven_step step_origin"},
         {"0 0 10-20/4 * *", "UTC", "step_origin"},
         {"0 0 12-20/4 * *", "UTC", ""}, // Multiples of four all the same.
@@ -53,6 +55,9 @@ static void surprises_are_named(void **state)
         {"*/15 2 1 5 *", "Europe/Paris", ""},
         {"30 2 * * *", "Europe/Paris", "gap"},
         {"30 2 * * *", "Asia/Tokyo", ""},
+        {"*/15 0 * * *", "America/Santiago", "gap"}, // From midnight to one.
+        {"30 0 * * *", "America/Santiago", "gap"},
+        {"*/15 0-1 * * *", "America/Santiago", ""},
         {"2027-03-28T02:30", "Europe/Paris", ""},
         {"0 0 30 2 *", "UTC", ""},
         {"0 0 12 ? * 2-6", "UTC", "quartz_weekdays"},

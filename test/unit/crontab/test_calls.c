@@ -374,6 +374,8 @@ static void redirects_and_trust_are_kept(void **state)
         {"curl -L " A, 10, true, ""},
         {"curl -L --max-redirs 3 " A, 3, true, ""},
         {"curl --max-redirs 3 " A, 0, true, ""},
+        {"curl -L --max-redirs 10 " A, 10, true, ""},
+        {"curl -L --max-redirs 11 " A, 10, true, "a job follows at most 10 redirects"},
         {"curl -L --max-redirs 50 " A, 10, true, "a job follows at most 10 redirects"},
         {"curl -L --max-redirs -1 " A, 10, true, "a job follows at most 10 redirects"},
         {"curl -k " A, 0, false, "certificates are not checked"},

@@ -73,6 +73,7 @@ static void words_that_need_a_shell_are_not_guessed_at(void **state)
         {"curl -o ~/x http://a/", "~", "only a shell could expand it"},
         {"curl 'http://a/", "'", "the quote is not closed"},
         {"curl \"http://a/", "\"", "the quote is not closed"},
+        {"curl http://a/`b\\`", "`", "the quote is not closed"},
         {"/usr/bin/backup --all", "/usr/bin/backup", "its command is /usr/bin/backup, neither"},
         {"curlx http://a/", "curlx", "neither curl nor wget"},
     };

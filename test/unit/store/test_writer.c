@@ -37,6 +37,7 @@ struct script {
     size_t changes[COMMITS_MAX]; // and how many changes there were.
     size_t rows_to_retain;
     size_t checkpoints;
+    enum err tidy_answer;
     int64_t free_bytes; // Free bytes on a disk of 8000.
     // What the writer said.
     uint64_t committed;
@@ -102,13 +103,13 @@ static enum err scripted_retain(struct store *s, const struct store_retention *r
 
 static enum err scripted_tidy(struct store *s, struct fault *f)
 {
-    (void)f;
     struct script *x = (struct script *)s;
     pthread_mutex_lock(&x->lock);
     x->checkpoints++;
+    enum err err = x->tidy_answer;
     pthread_cond_broadcast(&x->changed);
     pthread_mutex_unlock(&x->lock);
-    return ERR_OK;
+    return err ? fault_set(f, err, "as scripted") : ERR_OK;
 }
 
 static bool scripted_room(struct store *s, struct store_room *out)
@@ -513,6 +514,32 @@ static void an_idle_writer_keeps_house_until_nothing_is_left_to_do(void **state)
     script_free(x);
 }
 
+// A full disk is no loss: the commits tell of it, and house-keeping is taken up again later.
+static void house_keeping_that_fails_loses_the_store_but_not_for_want_of_room(void **state)
+{
+    (void)state;
+    static const struct {
+        enum err answer;
+        bool is_lost;
+    } cases[] = {
+        {ERR_STORE_FULL, false},
+        {ERR_BUSY, false},
+        {ERR_STORE_IO, true},
+        {ERR_STORE_CORRUPT, true},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct script *x = script_new();
+        x->tidy_answer = cases[i].answer;
+        struct store_writer *w = start(x);
+        AWAIT(x, x->checkpoints > 0 && (x->failures > 0 || !cases[i].is_lost));
+        put(w, 1, 1);
+        store_writer_stop(w);
+        assert_int_equal(x->failures, cases[i].is_lost);
+        assert_int_equal(x->committed, cases[i].is_lost ? 0 : 1);
+        script_free(x);
+    }
+}
+
 // Mail waits at every moment, and still the log is folded in now and then.
 static void constant_load_does_not_keep_it_from_keeping_house(void **state)
 {
@@ -617,6 +644,7 @@ int main(void)
         cmocka_unit_test(stopping_commits_what_waits),
         cmocka_unit_test(stopping_tries_a_full_disk_once_more),
         cmocka_unit_test(an_idle_writer_keeps_house_until_nothing_is_left_to_do),
+        cmocka_unit_test(house_keeping_that_fails_loses_the_store_but_not_for_want_of_room),
         cmocka_unit_test(constant_load_does_not_keep_it_from_keeping_house),
         cmocka_unit_test(a_disk_below_its_reserve_is_told_once_and_so_is_its_end),
         cmocka_unit_test(a_writer_that_starts_on_a_full_disk_says_so_at_once),
