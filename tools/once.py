@@ -16,7 +16,9 @@ CALLERS = {
     "job_decode": {"api/change_decode.c", "api/import.c"},
     "service__change_start": {"service/changes.c"},
     "service__key_look_up": {"service/change.c"},
+    "service__change_row": {"service/change.c"},
     "service__change_check": {"service/change.c"},
+    "service__check_job": {"service/change_check.c"},
     "service__change_command": {"service/change.c"},
     "engine_submit": {"service/change_command.c"},
     # The text of a schedule. Beside the check: rows that the core loads or gives an id to, rows

@@ -5,7 +5,8 @@
 //   changes.c         the client's wish
 //   change.c          room, turn
 //   change_key.c      done before? ------------------------->    change_reply.c
-//   change_check.c    the row it asks for
+//   change_row.c      the row it asks for
+//   change_check.c    acceptable?
 //   change_command.c  ---------------->    durable or refused -> change_reply.c  conflict? check
 //   anew
 //                                                                                else call `done`
@@ -20,20 +21,10 @@
 
 #include <assert.h>
 
-struct service_change *service__change_new(struct service *s, enum command_kind kind,
-                                           service_done *done, void *context)
-{
-    struct service_change *c = xcalloc(1, sizeof *c);
-    c->service = s;
-    c->kind = kind;
-    c->done = done;
-    c->context = context;
-    return c;
-}
-
 static void change_free(struct service_change *c)
 {
-    job_free(c->draft);
+    job_free(c->row);
+    job_free(c->before);
     job_free(c->reply.row);
     free(c->text);
     free(c);
@@ -80,9 +71,10 @@ void service__change_end(struct service_change *c)
 
 enum err service__change_make(struct service_change *c, struct service_problem *p)
 {
-    struct command command = {
-        .kind = c->kind, .id = c->id, .client_key = c->key.text ? &c->key : NULL};
-    enum err err = service__change_check(c, &command, p);
+    struct command command;
+    enum err err = service__change_row(c, p);
+    if (!err)
+        err = service__change_check(c, &command, p);
     return err ? err : service__change_command(c, &command, p);
 }
 
@@ -97,8 +89,10 @@ enum err service__change_begin(struct service_change *c, struct service_problem 
     return ERR_OK;
 }
 
-enum err service__change_start(struct service_change *c, struct service_problem *p)
+enum err service__change_start(const struct service_change *wish, struct service_problem *p)
 {
+    struct service_change *c = xmalloc(sizeof *c);
+    *c = *wish;
     bool begins = false;
     enum err err = enter(c, &begins, p);
     if (err) {

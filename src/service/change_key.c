@@ -10,6 +10,16 @@
 
 #include <string.h>
 
+struct client_key service__key_of(const struct service_key *key)
+{
+    struct client_key own = {0};
+    if (key && key->text) {
+        own.text = key->text;
+        memcpy(own.digest, key->digest, sizeof own.digest);
+    }
+    return own;
+}
+
 // What the store knows of the key.
 struct known {
     bool found;

@@ -100,7 +100,7 @@ void service__log_success(const struct service_change *c)
         log_update(c);
         break;
     case COMMAND_DELETE:
-        log_job(c, "job.deleted", c->draft, add_job);
+        log_job(c, "job.deleted", c->before, add_job);
         break;
     case COMMAND_TRIGGER:
         log_trigger(c);

@@ -94,11 +94,9 @@ struct service_change {
     enum command_kind kind;
     job_id id;
     int64_t version_expected; // 0: any.
-    struct job *draft;        // CREATE: until it is handed over. DELETE: as it was, or NULL.
-    service_edit *edit;       // UPDATE
-    void *edit_context;
-    bool resumes; // UPDATE: the job must be able to fire afterwards.
-    char *text;   // TRIGGER: the body. Pause: the reason.
+    service_edit *edit;       // UPDATE; NULL: a pause or a resumption.
+    bool resumes;             // A resumption: the job must be able to fire afterwards.
+    char *text;               // TRIGGER: the body. Pause: the reason.
     bool text_is_json;
     wall_ms until;         // Pause.
     struct client_key key; // Text (borrowed until `done` is called, NULL: no key) and digest.
@@ -112,7 +110,10 @@ struct service_change {
     struct service_change
         *last_behind; // The last of those that wait, when this change has the turn.
 
-    // What the check made of the wish. CREATE, UPDATE.
+    // What the stages make of the wish.
+    struct job *before; // UPDATE: as the job stands. DELETE: as it stood; NULL: it is unreadable.
+    struct job *row; // CREATE (the draft), UPDATE: what the job is to be; until it is handed over.
+    bool must_fire;  // UPDATE: the row must have an occurrence ahead.
     enum update_kind update;
     struct service_reading reading;
     bool schedule_is_known; // The core uses reading.schedule as it stands.
@@ -124,10 +125,9 @@ struct service_change {
     struct reply reply;
 };
 
-struct service_change *service__change_new(struct service *s, enum command_kind kind,
-                                           service_done *done, void *context);
-// Sends the change on its way, or to wait for its turn. Takes the change, also on failure.
-enum err service__change_start(struct service_change *c, struct service_problem *p);
+// Sends a change on its way, or to wait for its turn: one with this service, `done`, context and
+// wish, and nothing else. Takes what the wish points to, also on failure.
+enum err service__change_start(const struct service_change *wish, struct service_problem *p);
 // The change's turn has come. On failure it is still the caller's.
 enum err service__change_begin(struct service_change *c, struct service_problem *p);
 // Checks the change and hands it over, also when that is done anew. As above.
@@ -135,11 +135,16 @@ enum err service__change_make(struct service_change *c, struct service_problem *
 // Frees the change, which has been answered or refused, and lets who waits behind it begin.
 void service__change_end(struct service_change *c);
 
-// change_key.c: what was done before with the client's key, if it has one: the reply is filled in
+// change_key.c: as a change carries it. NULL: none.
+struct client_key service__key_of(const struct service_key *key);
+// What was done before with the client's key, if it has one: the reply is filled in
 // and `replayed` set.
 enum err service__key_look_up(struct service_change *c, struct service_problem *p);
 
-// change_check.c: makes the command that the change asks for. Its job is the caller's.
+// change_row.c: makes the row that the change asks for, if it asks for one.
+enum err service__change_row(struct service_change *c, struct service_problem *p);
+
+// change_check.c: makes the command that the change asks for. Its job, the row, is the caller's.
 enum err service__change_check(struct service_change *c, struct command *out,
                                struct service_problem *p);
 
