@@ -246,7 +246,8 @@ struct execution {
 // From when it was due to the first byte of its first attempt; only when it has started.
 dur_ms execution_lateness_ms(const struct execution *e);
 
-// One HTTP request: one row of table `job_attempts`. Phases that did not happen are -1.
+// One HTTP request: one row of table `job_attempts`, or, when it is the first of its execution,
+// some columns of the execution's row. Phases that did not happen are -1.
 struct attempt {
     int64_t execution_id; // struct execution.id
     uint16_t number;

@@ -560,7 +560,14 @@ static void an_id_is_given_once(void **state)
     store_add_attempt(b, 1, 1);
     store_add_alert(b, 1, &e);
     store_must(x, b);
+    for (uint16_t number = 1; number <= 2; number++) {
+        b = store_batch(x);
+        store_add_attempt(b, 1, 1);
+        store_add_attempt(b, 1, number);
+        assert_int_equal(store_try(x, b), ERR_CONFLICT);
+    }
     b = store_batch(x);
+    store_add_update(b, store_finished(e, EXECUTION_SUCCESS));
     store_add_attempt(b, 1, 1);
     assert_int_equal(store_try(x, b), ERR_CONFLICT);
     b = store_batch(x);

@@ -35,6 +35,7 @@ static void fill(struct store_fixture *x)
     store_add_insert(b, store_finished(failed, EXECUTION_FAILED));
     store_add_insert(b, missed);
     store_add_attempt(b, 2, 1);
+    store_add_attempt(b, 2, 2);
     store_add_alert(b, 1, &failed);
     store_add_alert(b, 2, &missed);
     store_must(x, b);

@@ -227,8 +227,8 @@ def restore(database, table, rows):
 def make_rows(server, target):
     """A row in every table; returns the questions about them."""
     job = create_job(
-        server, target.url("/status/500/x"), max_retries=0, headers={"A": "1"}, tags=["red"],
-        success_status="200", body={"a": 1}, timezone="Europe/Paris", name="first",
+        server, target.url("/status/500/x"), max_retries=1, retry_base_ms=1, headers={"A": "1"},
+        tags=["red"], success_status="200", body={"a": 1}, timezone="Europe/Paris", name="first",
     )
     headers = {"Idempotency-Key": "k"}
     execution = expect(server.post(f"/jobs/{job['id']}/trigger", headers=headers), 202).json
@@ -312,6 +312,10 @@ def check_start(fleet, database, what):
         ("UPDATE jobs SET schedule = 'whenever'", "a schedule cannot be read"),
         ("UPDATE job_executions SET trigger = 'chance'",
          "table job_executions, row 1: trigger holds 'chance'"),
+        ("UPDATE job_executions SET first_http_status = -1",
+         "table job_executions, row 1: first_http_status holds '-1'"),
+        ("UPDATE job_executions SET first_duration_ms = NULL",
+         "table job_executions, row 1: first_duration_ms holds 'NULL'"),
         ("UPDATE job_attempts SET http_status = -1",
          "table job_attempts, row 1: http_status holds '-1'"),
         ("UPDATE alerts SET kind = 'joy'", "table alerts, row 1: kind holds 'joy'"),
@@ -321,7 +325,7 @@ def check_start(fleet, database, what):
 def test_the_doctor_names_row_and_column(fleet, target, tmp_path, sql, words):
     database = tmp_path / "edited.db"
     server = fleet.start_on(database)
-    job = create_job(server, target.url("/status/500/x"), max_retries=0)
+    job = create_job(server, target.url("/status/500/x"), max_retries=1, retry_base_ms=1)
     wait_for_end(server, trigger(server, job), 10)
     server.stop()
     edit(database, sql)

@@ -2,7 +2,8 @@
 // coalesce.c: many changes of a row in one commit become one write.
 //
 // An execution that is planned and ends within one commit needs one INSERT; one that moves twice
-// needs one UPDATE. The writes come out in order of id, so that neighbours in the table are written
+// needs one UPDATE, and so does one that ends together with its first attempt, which lives in the
+// same row. The writes come out in order of id, so that neighbours in the table are written
 // together. What the changes say is kept: a second INSERT, or a change after the end, is still
 // refused.
 
@@ -17,9 +18,20 @@ struct step {
     const struct change *change;
 };
 
+static bool is_first_attempt(const struct change *c)
+{
+    return c->kind == CHANGE_ATTEMPT && c->attempt.number == ATTEMPT_IN_ROW;
+}
+
 static bool is_execution_change(const struct change *c)
 {
-    return c->kind == CHANGE_EXECUTION_INSERT || c->kind == CHANGE_EXECUTION_UPDATE;
+    return c->kind == CHANGE_EXECUTION_INSERT || c->kind == CHANGE_EXECUTION_UPDATE ||
+           is_first_attempt(c);
+}
+
+static int64_t execution_of(const struct change *c)
+{
+    return is_first_attempt(c) ? c->attempt.execution_id : c->execution.id;
 }
 
 static size_t count_steps(struct batch *const *batches, size_t count)
@@ -40,7 +52,7 @@ static void collect_steps(struct batch *const *batches, size_t count, struct ste
             const struct change *c = &batches[b]->changes[i];
             if (!is_execution_change(c))
                 continue;
-            out[order] = (struct step){c->execution.id, order, c};
+            out[order] = (struct step){execution_of(c), order, c};
             order++;
         }
     }
@@ -67,9 +79,24 @@ static void apply_update(struct execution *row, const struct execution *update)
     row->request_body_is_json = before.request_body_is_json;
 }
 
-static enum err merge(struct execution_write *w, const struct change *next, struct fault *f)
+static enum err merge_first(struct execution_write *w, const struct attempt *first, struct fault *f)
 {
-    long long id = w->row.id;
+    if (w->first)
+        return fault_set(f, ERR_CONFLICT, "execution %lld: has its first attempt",
+                         (long long)first->execution_id);
+    w->first = first;
+    return ERR_OK;
+}
+
+static enum err merge_row(struct execution_write *w, const struct change *next, struct fault *f)
+{
+    long long id = next->execution.id;
+    if (!w->has_row) {
+        w->row = next->execution;
+        w->has_row = true;
+        w->is_new = next->kind == CHANGE_EXECUTION_INSERT;
+        return ERR_OK;
+    }
     if (next->kind == CHANGE_EXECUTION_INSERT)
         return fault_set(f, ERR_CONFLICT, "execution %lld: inserted after it was there", id);
     if (execution_state_is_terminal(w->row.state))
@@ -78,23 +105,20 @@ static enum err merge(struct execution_write *w, const struct change *next, stru
     return ERR_OK;
 }
 
+// `out` is zeroed.
 static enum err merge_steps(const struct step *steps, size_t count, struct execution_write *out,
                             size_t *out_count, struct fault *f)
 {
     size_t writes = 0;
-    for (size_t i = 0; i < count; i++) {
+    enum err err = ERR_OK;
+    for (size_t i = 0; i < count && !err; i++) {
         const struct change *c = steps[i].change;
-        if (i > 0 && steps[i - 1].id == steps[i].id) {
-            enum err err = merge(&out[writes - 1], c, f);
-            if (err)
-                return err;
-        } else {
-            out[writes].row = c->execution;
-            out[writes++].is_new = c->kind == CHANGE_EXECUTION_INSERT;
-        }
+        writes += i == 0 || steps[i - 1].id != steps[i].id;
+        err = is_first_attempt(c) ? merge_first(&out[writes - 1], &c->attempt, f)
+                                  : merge_row(&out[writes - 1], c, f);
     }
     *out_count = writes;
-    return ERR_OK;
+    return err;
 }
 
 enum err sqlite_coalesce(struct batch *const *batches, size_t count, struct execution_write **out,

@@ -64,7 +64,7 @@ static enum err write_job_change(struct sqlite_store *s, const struct change *c,
 
 static enum err write_attempt(struct sqlite_store *s, const struct change *c, struct fault *f)
 {
-    if (c->kind != CHANGE_ATTEMPT)
+    if (c->kind != CHANGE_ATTEMPT || c->attempt.number == ATTEMPT_IN_ROW)
         return ERR_OK;
     row_bind(&attempt_rows, s->statements[ATTEMPT_INSERT], &c->attempt);
     return sqlite_run(s, ATTEMPT_INSERT, f);
@@ -91,12 +91,41 @@ static enum err write_changes(struct sqlite_store *s, struct batch *const *batch
     return err;
 }
 
-static enum err write_execution(struct sqlite_store *s, const struct execution_write *w,
-                                struct fault *f)
+static enum err write_row(struct sqlite_store *s, const struct execution_write *w, struct fault *f)
 {
     enum statement which = w->is_new ? EXECUTION_INSERT : EXECUTION_UPDATE;
     row_bind(&execution_rows, s->statements[which], &w->row);
     return run_one(s, which, "execution", w->row.id, "is not there, or terminal", f);
+}
+
+static enum err write_row_with_first(struct sqlite_store *s, const struct execution_write *w,
+                                     struct fault *f)
+{
+    sqlite3_stmt *statement = s->statements[EXECUTION_UPDATE_WITH_FIRST];
+    row_bind(&execution_rows, statement, &w->row);
+    row_bind(&first_attempt_rows, statement, w->first);
+    return run_one(s, EXECUTION_UPDATE_WITH_FIRST, "execution", w->row.id,
+                   "is not there, or terminal, or has its first attempt", f);
+}
+
+static enum err write_first(struct sqlite_store *s, const struct attempt *first, struct fault *f)
+{
+    sqlite3_stmt *statement = s->statements[ATTEMPT_FIRST];
+    sqlite3_bind_int64(statement, 1, first->execution_id);
+    row_bind(&first_attempt_rows, statement, first);
+    return run_one(s, ATTEMPT_FIRST, "execution", first->execution_id,
+                   "is not there, or has its first attempt", f);
+}
+
+// The core ends a first attempt and moves its execution in one batch, and plans the execution long
+// before: the other combinations are none that it makes.
+static enum err write_execution(struct sqlite_store *s, const struct execution_write *w,
+                                struct fault *f)
+{
+    if (w->has_row && w->first && !w->is_new)
+        return write_row_with_first(s, w, f);
+    enum err err = w->has_row ? write_row(s, w, f) : ERR_OK;
+    return err || !w->first ? err : write_first(s, w->first, f);
 }
 
 // Adds the number of new rows to *inserted.

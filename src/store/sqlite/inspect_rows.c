@@ -56,8 +56,10 @@ static enum err visit_job(struct walk *walk, sqlite3_stmt *statement, struct fau
 static enum err walk_table(sqlite3 *db, struct rows_walk *w, struct fault *f)
 {
     char names[2048], sql[2200];
+    const char *present = w->map->present;
     row_names(w->map, names, sizeof names);
-    snprintf(sql, sizeof sql, "SELECT %s FROM %s", names, w->map->table);
+    snprintf(sql, sizeof sql, "SELECT %s FROM %s%s%s%s", names, w->map->table,
+             present ? " WHERE " : "", present ? present : "", present ? " IS NOT NULL" : "");
     sqlite3_stmt *statement = NULL;
     enum err err = sqlite_prepare(db, sql, &statement, f);
     if (!err)
@@ -68,8 +70,9 @@ static enum err walk_table(sqlite3 *db, struct rows_walk *w, struct fault *f)
 
 enum err sqlite_each_bad_row(sqlite3 *db, row_finding *found, void *context, struct fault *f)
 {
-    static const struct row_map *const maps[] = {&job_rows,     &version_rows, &execution_rows,
-                                                 &attempt_rows, &alert_rows,   &progress_rows};
+    static const struct row_map *const maps[] = {
+        &job_rows,     &version_rows, &execution_rows, &first_attempt_rows,
+        &attempt_rows, &alert_rows,   &progress_rows};
     enum err err = ERR_OK;
     for (size_t i = 0; i < COUNT_OF(maps) && !err; i++) {
         struct rows_walk w = {.walk = {.visit = maps[i] == &job_rows ? visit_job : visit_row},

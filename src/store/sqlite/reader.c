@@ -61,6 +61,9 @@ static const struct sql reader_sql[QUERIES] = {
                           " INDEXED BY idx_job_executions_scheduled_at"
                           " WHERE scheduled_at BETWEEN ?1 AND ?2 GROUP BY status",
                           NULL, NULL},
+    [ATTEMPT_FIRST_GET] = {"SELECT %s FROM job_executions WHERE id = ?1"
+                           " AND first_started_at IS NOT NULL",
+                           row_names, &first_attempt_rows},
     [ATTEMPTS_LIST] = {"SELECT %s FROM job_attempts WHERE execution_id = ?1 ORDER BY number",
                        row_names, &attempt_rows},
     [ALERTS_OF_JOB] = {ALERTS " INDEXED BY idx_alerts_job_id WHERE job_id = ?1 AND id < ?2"
@@ -211,6 +214,7 @@ static enum err get_execution(struct store_reader *reader, const struct executio
 
 struct attempt_walk {
     struct walk walk;
+    const struct row_map *map;
     store_each_attempt *each;
     void *context;
 };
@@ -218,16 +222,24 @@ struct attempt_walk {
 static enum err visit_attempt(struct walk *walk, sqlite3_stmt *statement, struct fault *f)
 {
     struct attempt_walk *w = (struct attempt_walk *)walk;
-    struct attempt a = {0};
+    struct attempt a = {.number = ATTEMPT_IN_ROW};
     enum err err;
-    return walk_read(walk, &attempt_rows, statement, &a, &err, f) ? w->each(w->context, &a) : err;
+    return walk_read(walk, w->map, statement, &a, &err, f) ? w->each(w->context, &a) : err;
 }
 
 static enum err list_attempts(struct store_reader *reader, int64_t execution_id,
                               store_each_attempt *each, void *context, struct fault *f)
 {
     struct sqlite_reader *r = self(reader);
-    struct attempt_walk w = {{.visit = visit_attempt, .leaves_out = true}, each, context};
+    struct attempt_walk w = {.walk = {.visit = visit_attempt, .leaves_out = true},
+                             .map = &first_attempt_rows,
+                             .each = each,
+                             .context = context};
+    sqlite3_bind_int64(r->queries[ATTEMPT_FIRST_GET], 1, execution_id);
+    enum err err = sqlite_walk_query(r, ATTEMPT_FIRST_GET, &w.walk, f);
+    if (err)
+        return err;
+    w.map = &attempt_rows;
     sqlite3_bind_int64(r->queries[ATTEMPTS_LIST], 1, execution_id);
     return sqlite_walk_query(r, ATTEMPTS_LIST, &w.walk, f);
 }

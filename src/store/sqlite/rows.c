@@ -131,6 +131,25 @@ static const struct column attempt_columns[] = {
     {TEXT(attempt, "redirects", redirects)},
 };
 
+// Those of an attempt without its number, which is 1. All are NULL where there is no such attempt.
+static const struct column first_attempt_columns[] = {
+    {COUNT(attempt, "id", execution_id), FIXED},
+    {RANGE_UNKNOWN(attempt, "first_http_status", http_status, 0, 999, 0)},
+    {TIME(attempt, "first_started_at", started_at)},
+    {COUNT(attempt, "first_duration_ms", duration_ms)},
+    {RANGE_UNKNOWN(attempt, "first_dns_ms", dns_ms, 0, INT32_MAX, -1)},
+    {RANGE_UNKNOWN(attempt, "first_connect_ms", connect_ms, 0, INT32_MAX, -1)},
+    {RANGE_UNKNOWN(attempt, "first_tls_ms", tls_ms, 0, INT32_MAX, -1)},
+    {RANGE_UNKNOWN(attempt, "first_first_byte_ms", first_byte_ms, 0, INT32_MAX, -1)},
+    {TEXT(attempt, "first_error", error)},
+    {TEXT(attempt, "first_response", response)},
+    {FLAG(attempt, "first_truncated", response_truncated)},
+    {FLAG(attempt, "first_damaged", response_damaged)},
+    {TEXT(attempt, "first_redirects", redirects)},
+};
+_Static_assert(COUNT_OF(first_attempt_columns) + 1 == COUNT_OF(attempt_columns),
+               "an attempt has the same columns wherever it is");
+
 static const struct column alert_columns[] = {
     {COUNT(alert, "id", id)},
     {RANGE_UNKNOWN(alert, "job_id", job, 1, JOB_ID_MAX, 0)},
@@ -161,18 +180,18 @@ static const struct column progress_columns[] = {
     {COUNT(progress_row, "tick", shard.tick)},
 };
 
-#define MAP(table, columns)                                                                        \
-    {                                                                                              \
-        (table), (columns), COUNT_OF(columns), false                                               \
-    }
+#define MAP(name, list) .table = (name), .columns = (list), .count = COUNT_OF(list)
 
-const struct row_map job_rows = MAP("jobs", job_columns);
-const struct row_map job_brief_rows = {"jobs", job_columns, COUNT_OF(job_columns), true};
-const struct row_map version_rows = MAP("job_versions", version_columns);
-const struct row_map execution_rows = MAP("job_executions", execution_columns);
-const struct row_map attempt_rows = MAP("job_attempts", attempt_columns);
-const struct row_map alert_rows = MAP("alerts", alert_columns);
-const struct row_map progress_rows = MAP("progress", progress_columns);
+const struct row_map job_rows = {MAP("jobs", job_columns)};
+const struct row_map job_brief_rows = {MAP("jobs", job_columns), .is_brief = true};
+const struct row_map version_rows = {MAP("job_versions", version_columns)};
+const struct row_map execution_rows = {MAP("job_executions", execution_columns)};
+const struct row_map attempt_rows = {MAP("job_attempts", attempt_columns)};
+const struct row_map first_attempt_rows = {MAP("job_executions", first_attempt_columns),
+                                           .present = "first_started_at",
+                                           .bound_before = COUNT_OF(execution_columns)};
+const struct row_map alert_rows = {MAP("alerts", alert_columns)};
+const struct row_map progress_rows = {MAP("progress", progress_columns)};
 
 // Appends formatted text to a buffer that is known to be large enough.
 static void PRINTF_LIKE(3, 4) append(char *out, size_t bytes, const char *format, ...)
@@ -210,9 +229,16 @@ void row_assignments(const struct row_map *m, char *out, size_t bytes)
     for (size_t i = 0; i < m->count; i++) {
         if (m->columns[i].is_fixed)
             continue;
-        append(out, bytes, "%s%s = ?%zu", comma, m->columns[i].name, i + 1);
+        append(out, bytes, "%s%s = ?%zu", comma, m->columns[i].name, m->bound_before + i + 1);
         comma = ", ";
     }
+}
+
+void row_assignments_with_first(const struct row_map *m, char *out, size_t bytes)
+{
+    row_assignments(m, out, bytes);
+    append(out, bytes, ", ");
+    row_assignments(&first_attempt_rows, out + strlen(out), bytes - strlen(out));
 }
 
 void row_upsert_sql(const struct row_map *m, char *out, size_t bytes)
@@ -301,7 +327,7 @@ static void bind_cell(const struct column *c, sqlite3_stmt *statement, int at, c
 void row_bind(const struct row_map *m, sqlite3_stmt *statement, const void *row)
 {
     for (size_t i = 0; i < m->count; i++)
-        bind_cell(&m->columns[i], statement, (int)i + 1, row);
+        bind_cell(&m->columns[i], statement, (int)(m->bound_before + i) + 1, row);
 }
 
 static bool read_word(const struct column *c, const char *text, void *row)

@@ -241,9 +241,26 @@ static const char version_7[] =
     "ALTER TABLE alerts ADD COLUMN count INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE alerts ADD COLUMN last_error TEXT;";
 
+// The first attempt lives in the row of its execution, so that an execution which needs no second
+// one is written twice, not three times. Those that are in job_attempts stay there. Without CHECK
+// or NOT NULL, for which SQLite would read the whole table. The response comes last, as it may need
+// pages of its own.
+static const char version_8[] = "ALTER TABLE job_executions ADD COLUMN first_http_status INTEGER;"
+                                "ALTER TABLE job_executions ADD COLUMN first_started_at INTEGER;"
+                                "ALTER TABLE job_executions ADD COLUMN first_duration_ms INTEGER;"
+                                "ALTER TABLE job_executions ADD COLUMN first_dns_ms INTEGER;"
+                                "ALTER TABLE job_executions ADD COLUMN first_connect_ms INTEGER;"
+                                "ALTER TABLE job_executions ADD COLUMN first_tls_ms INTEGER;"
+                                "ALTER TABLE job_executions ADD COLUMN first_first_byte_ms INTEGER;"
+                                "ALTER TABLE job_executions ADD COLUMN first_truncated INTEGER;"
+                                "ALTER TABLE job_executions ADD COLUMN first_damaged INTEGER;"
+                                "ALTER TABLE job_executions ADD COLUMN first_error TEXT;"
+                                "ALTER TABLE job_executions ADD COLUMN first_redirects TEXT;"
+                                "ALTER TABLE job_executions ADD COLUMN first_response TEXT;";
+
 // migrations[v] leads from version v to v + 1.
 static const char *const migrations[] = {
-    version_1, version_2, version_3, version_4, version_5, version_6, version_7,
+    version_1, version_2, version_3, version_4, version_5, version_6, version_7, version_8,
 };
 const int sqlite_schema_version = COUNT_OF(migrations);
 

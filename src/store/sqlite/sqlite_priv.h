@@ -34,7 +34,9 @@ struct row_map {
     const char *table;
     const struct column *columns;
     size_t count;
-    bool is_brief; // Without the columns that may be long; for reading only.
+    bool is_brief;       // Without the columns that may be long; for reading only.
+    const char *present; // Rows of the table where this column is NULL have none of it; or NULL.
+    size_t bound_before; // So many parameters of a statement are bound by the map before this one.
 };
 
 extern const struct row_map job_rows;
@@ -42,6 +44,9 @@ extern const struct row_map job_brief_rows;
 extern const struct row_map version_rows; // Written by triggers alone.
 extern const struct row_map execution_rows;
 extern const struct row_map attempt_rows;
+// The first attempt of an execution, in columns of the execution's own row. A statement that writes
+// both has the parameters of execution_rows before these.
+extern const struct row_map first_attempt_rows;
 extern const struct row_map alert_rows; // Without the execution's key, which its row has.
 extern const struct row_map progress_rows;
 
@@ -61,6 +66,7 @@ void row_names(const struct row_map *m, char *out, size_t bytes);
 void row_insert_sql(const struct row_map *m, char *out, size_t bytes);
 void row_upsert_sql(const struct row_map *m, char *out, size_t bytes); // On conflict of the key.
 void row_assignments(const struct row_map *m, char *out, size_t bytes);
+void row_assignments_with_first(const struct row_map *m, char *out, size_t bytes);
 
 // Binds members to the parameters ?1, ?2, ...; text is borrowed until the statement is reset.
 void row_bind(const struct row_map *m, sqlite3_stmt *statement, const void *row);
@@ -116,6 +122,8 @@ enum statement {
     JOB_DELETE,
     EXECUTION_INSERT,
     EXECUTION_UPDATE,
+    EXECUTION_UPDATE_WITH_FIRST,
+    ATTEMPT_FIRST,
     ATTEMPT_INSERT,
     ALERT_INSERT,
     CLIENT_KEY_PUT,
@@ -214,14 +222,19 @@ MUST_CHECK enum err sqlite_read_client_key(sqlite3_stmt *row, struct client_key 
 
 // --- Writing (commit.c, coalesce.c, maintain.c) ----------------------------------------------
 
+#define ATTEMPT_IN_ROW 1 // The number of the attempt that lives in its execution's row.
+
 // One row of job_executions as a commit leaves it: the fruit of all its changes in that commit.
 struct execution_write {
     struct execution row;
-    bool is_new; // INSERT, else UPDATE.
+    const struct attempt *first; // Its first attempt, if that is new; else NULL.
+    bool has_row;                // False: nothing but the first attempt is to be written.
+    bool is_new;                 // INSERT, else UPDATE.
 };
 
-// All of the batches' execution changes, one entry per row, in order of id. The caller frees
-// *out. ERR_CONFLICT when a row is inserted twice or changes after it was terminal.
+// All of the batches' execution changes and first attempts, one entry per row, in order of id. The
+// caller frees *out. ERR_CONFLICT when a row is inserted twice or changes after it was terminal, or
+// when a first attempt comes twice.
 MUST_CHECK enum err sqlite_coalesce(struct batch *const *batches, size_t count,
                                     struct execution_write **out, size_t *out_count,
                                     struct fault *f);

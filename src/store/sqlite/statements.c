@@ -27,6 +27,11 @@ const struct sql writer_sql[STATEMENTS] = {
     [EXECUTION_INSERT] = {"%s", row_insert_sql, &execution_rows},
     [EXECUTION_UPDATE] = {"UPDATE job_executions SET %s WHERE id = ?1 AND completed_at IS NULL",
                           row_assignments, &execution_rows},
+    [EXECUTION_UPDATE_WITH_FIRST] = {"UPDATE job_executions SET %s WHERE id = ?1"
+                                     " AND completed_at IS NULL AND first_started_at IS NULL",
+                                     row_assignments_with_first, &execution_rows},
+    [ATTEMPT_FIRST] = {"UPDATE job_executions SET %s WHERE id = ?1 AND first_started_at IS NULL",
+                       row_assignments, &first_attempt_rows},
     [ATTEMPT_INSERT] = {"%s", row_insert_sql, &attempt_rows},
     [ALERT_INSERT] = {"%s", row_insert_sql, &alert_rows},
     [CLIENT_KEY_PUT] = {"INSERT OR REPLACE INTO client_keys VALUES (?1, ?2, ?3, ?4, ?5, ?6)", NULL,

@@ -3,6 +3,7 @@
 //
 // No file of an old version is kept for this: the first step alone makes a database of version 1.
 
+#include "../../contract/shard_rows.h"
 #include "store/sqlite/sqlite_priv.h"
 
 #include <stdio.h>
@@ -188,6 +189,64 @@ static void an_alert_of_version_1_keeps_its_sentence(void **state)
     store_close(s);
 }
 
+struct seen_attempts {
+    unsigned count;
+    unsigned statuses[4];
+};
+
+static enum err see_attempt(void *context, const struct attempt *a)
+{
+    struct seen_attempts *seen = context;
+    assert_int_equal(a->number, ++seen->count);
+    seen->statuses[seen->count] = a->http_status;
+    return ERR_OK;
+}
+
+static struct seen_attempts attempts_of(struct store *s, int64_t id)
+{
+    struct seen_attempts seen = {0};
+    struct fault f = {0};
+    struct store_reader *r = NULL;
+    assert_int_equal(store_reader_open(s, &r, &f), ERR_OK);
+    if (store_list_attempts(r, id, see_attempt, &seen, &f) != ERR_OK || f.code)
+        fail_msg("%s", f.text);
+    store_reader_close(r);
+    return seen;
+}
+
+// A first attempt that has a row of its own keeps it; the second follows it there.
+static void a_retry_under_way_of_version_1_keeps_its_first_attempt(void **state)
+{
+    run_sql(*state,
+            "INSERT INTO job_executions (id, job_id, status, scheduled_at, started_at, series,"
+            "  retry_count, trigger, attempts, recoveries, next_attempt_at)"
+            "  VALUES (1, 7, 'RUNNING', 5, 5, 0, 0, 'schedule', 1, 0, 9);"
+            "INSERT INTO job_attempts (execution_id, number, http_status, started_at, duration_ms)"
+            "  VALUES (1, 1, 503, 5, 2);");
+    struct store *s = open_ok(*state);
+    assert_int_equal(attempts_of(s, 1).count, 1);
+
+    struct fault f = {0};
+    struct batch *b = batch_new(1);
+    shard_row(b, 0);
+    batch_add(b, CHANGE_ATTEMPT)->attempt =
+        (struct attempt){.execution_id = 1, .number = 2, .http_status = 200, .started_at = 9};
+    batch_add(b, CHANGE_EXECUTION_UPDATE)->execution =
+        (struct execution){.id = 1,
+                           .key = {.job = 7, .scheduled_at = 5},
+                           .state = EXECUTION_SUCCESS,
+                           .completed_at = 10,
+                           .attempts = 2};
+    assert_int_equal(shard_rows_commit(s, &b, 1, &f), ERR_OK);
+    batch_free(b);
+
+    struct seen_attempts seen = attempts_of(s, 1);
+    assert_int_equal(seen.count, 2);
+    assert_int_equal(seen.statuses[1], 503);
+    assert_int_equal(seen.statuses[2], 200);
+    store_close(s);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
 int main(void)
@@ -197,6 +256,7 @@ int main(void)
         TEST(bodies_of_version_1_keep_the_type_that_was_right),
         TEST(a_waiting_trigger_of_version_1_sends_json),
         TEST(an_alert_of_version_1_keeps_its_sentence),
+        TEST(a_retry_under_way_of_version_1_keeps_its_first_attempt),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

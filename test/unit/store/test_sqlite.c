@@ -123,6 +123,8 @@ static void tables_and_indexes_have_their_names(void **state)
     store_close(&s->store);
 }
 
+#define FIRST_ATTEMPT_COLUMNS 12
+
 // A column of the tables that no struct fills would stay empty unnoticed.
 static void every_column_is_written(void **state)
 {
@@ -130,8 +132,9 @@ static void every_column_is_written(void **state)
         const struct row_map *map;
         int columns_more; // Written by statements of their own.
     } tables[] = {
-        {&job_rows, 1},   {&execution_rows, 0}, {&attempt_rows, 0},
-        {&alert_rows, 0}, {&progress_rows, 0},
+        {&job_rows, 1},      {&execution_rows, FIRST_ATTEMPT_COLUMNS},
+        {&attempt_rows, 0},  {&alert_rows, 0},
+        {&progress_rows, 0},
     };
     struct sqlite_store *s = open_ok(*state);
     for (size_t i = 0; i < COUNT_OF(tables); i++) {
@@ -141,6 +144,7 @@ static void every_column_is_written(void **state)
         assert_int_equal(number(s->db, sql),
                          (int64_t)tables[i].map->count + tables[i].columns_more);
     }
+    assert_int_equal(first_attempt_rows.count, 1 + FIRST_ATTEMPT_COLUMNS); // With the row's key.
     store_close(&s->store);
 }
 
@@ -195,6 +199,29 @@ static void words_times_and_durations_are_readable(void **state)
                                    " AND completed_at IS NULL AND duration IS NULL"
                                    " FROM job_executions WHERE id = 2"),
                      1);
+    store_close(&s->store);
+}
+
+// What an ordinary execution costs: a row ahead of its time, and that row again at its end.
+static void an_execution_of_one_attempt_is_two_writes(void **state)
+{
+    struct sqlite_store *s = open_ok(*state);
+    struct fault f = {0};
+    struct execution e = {.id = 1, .key = {.job = 1, .scheduled_at = 1700000000000}};
+    struct batch *b = batch_with_job(1);
+    add(b, CHANGE_EXECUTION_INSERT)->execution = e;
+    assert_int_equal(commit(s, b, &f), ERR_OK);
+
+    int before = sqlite3_total_changes(s->db);
+    b = batch_new(2);
+    add(b, CHANGE_ATTEMPT)->attempt =
+        (struct attempt){.execution_id = 1, .number = 1, .started_at = 1700000000002};
+    e.state = EXECUTION_SUCCESS;
+    e.started_at = e.completed_at = 1700000000002;
+    add(b, CHANGE_EXECUTION_UPDATE)->execution = e;
+    assert_int_equal(commit(s, b, &f), ERR_OK);
+    assert_int_equal(sqlite3_total_changes(s->db) - before, 2); // Its row and the progress.
+    assert_int_equal(number(s->db, "SELECT first_started_at FROM job_executions"), 1700000000002);
     store_close(&s->store);
 }
 
@@ -647,6 +674,7 @@ int main(void)
         TEST(tables_and_indexes_have_their_names),
         TEST(every_column_is_written),
         TEST(words_times_and_durations_are_readable),
+        TEST(an_execution_of_one_attempt_is_two_writes),
         TEST(wal_and_full_synchronous_are_in_force),
         TEST(a_reader_cannot_write),
         TEST(checkpoints_bound_the_log),
