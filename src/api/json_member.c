@@ -112,9 +112,9 @@ static enum err decode_payload(const struct job_member *m, const json_t *value, 
 {
     (void)merge;
     (void)p;
-    char *payload = member_payload(value, &j->body_is_json);
-    job_set_text(job_text_at(m, j), payload);
-    free(payload);
+    char **text = job_text_at(m, j);
+    free(*text);
+    *text = member_payload(value, &j->body_is_json);
     return ERR_OK;
 }
 
@@ -125,9 +125,9 @@ static enum err decode_tags(const struct job_member *m, const json_t *value, boo
     (void)merge;
     if (!json_is_array(value))
         return refuse_field(p, ERR_SYNTAX, m->name, "tags must be an array of strings");
-    char *text = json_dumps(value, JSON_COMPACT);
-    job_set_text(job_text_at(m, j), text);
-    free(text);
+    char **text = job_text_at(m, j);
+    free(*text);
+    *text = json_dumps(value, JSON_COMPACT);
     return ERR_OK;
 }
 
