@@ -172,7 +172,7 @@ CHECKS = (
     ),
     Check(
         "class of addresses",
-        Code("src/base/address_policy.c", r'^\s*\{"([a-z-]+)", '),
+        Code("src/base/address*.c", r'^\s*\{"([a-z-]+)", '),
         Table("docs/configuration.md", "Lists of addresses"),
     ),
     Check(

@@ -1,62 +1,14 @@
 // SPDX-License-Identifier: MIT
-// address_policy.c: classes and ranges as prefixes of 128 bits, IPv4 among them.
+// address_policy.c: lists of classes and ranges, read and asked.
 
 #include "base/address_policy.h"
 
-#include <arpa/inet.h>
 #include <assert.h>
 #include <ifaddrs.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#define MAPPED_BITS 96 // ::ffff:0:0/96
 #define ENTRY_BYTES_MAX 64
-
-// In this order: the first class that has an address is its class.
-static const struct {
-    const char *class;
-    const char *range;
-} ranges[] = {
-    {"loopback", "127.0.0.0/8"},
-    {"loopback", "::1/128"},
-    {"link-local", "169.254.0.0/16"},
-    {"link-local", "fe80::/10"},
-    // Metadata services elsewhere, as their clouds' documentation and cloud-init have them.
-    {"link-local", "fd00:ec2::/32"},          // Amazon
-    {"link-local", "fd20:ce::254/128"},       // Google
-    {"link-local", "fd00:c1::a9fe:a9fe/128"}, // Oracle
-    {"link-local", "fd00:42::42/128"},        // Scaleway
-    {"link-local", "fd00:a9fe:a9fe::1/128"},  // Akamai
-    {"link-local", "fd00:100::100:200/128"},  // Alibaba
-    {"link-local", "100.100.100.200/32"},
-    {"link-local", "168.63.129.16/32"}, // Azure; it looks like any address of the internet.
-    {"private", "10.0.0.0/8"},
-    {"private", "172.16.0.0/12"},
-    {"private", "192.168.0.0/16"},
-    {"private", "100.64.0.0/10"},
-    {"private", "fc00::/7"},
-    {"private", "fec0::/10"},
-    {"special", "0.0.0.0/8"},
-    {"special", "192.0.0.0/24"},
-    {"special", "192.0.2.0/24"},
-    {"special", "192.88.99.0/24"},
-    {"special", "198.18.0.0/15"},
-    {"special", "198.51.100.0/24"},
-    {"special", "203.0.113.0/24"},
-    {"special", "224.0.0.0/4"},
-    {"special", "240.0.0.0/4"},
-    {"special", "::/128"},
-    {"special", "64:ff9b:1::/48"},
-    {"special", "100::/64"},
-    {"special", "100:0:0:1::/64"},
-    {"special", "2001::/23"},
-    {"special", "2001:db8::/32"},
-    {"special", "3fff::/20"},
-    {"special", "5f00::/16"},
-    {"special", "ff00::/8"},
-    {"all", "::/0"},
-};
 
 // Words for several classes: in any case, and for a server that listens beyond loopback.
 static const struct {
@@ -67,145 +19,12 @@ static const struct {
     {"guarded", "link-local special", "loopback private"},
 };
 
-static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
-
-// --- Addresses as 128 bits -----------------------------------------------------------------------
-
-static void map_v4(const void *four, uint8_t out[static 16])
-{
-    memmove(out + 12, four, 4);
-    memcpy(out, mapped, sizeof mapped);
-}
-
-static bool is_zero(const uint8_t *bytes, size_t count)
-{
-    while (count > 0 && bytes[count - 1] == 0)
-        count--;
-    return count == 0;
-}
-
-// Addresses of IPv6 that begin so and stand for one of IPv4.
-static const struct {
-    uint8_t prefix[12];
-    unsigned prefix_bytes;
-    unsigned zeros; // So many bytes after the prefix are 0, or it stands for none.
-    unsigned at;    // Where the four bytes are.
-} embeddings[] = {
-    {{0x20, 0x02}, 2, 0, 2},                          // 6to4, RFC 3056
-    {{0x00, 0x64, 0xff, 0x9b}, 4, 8, 12},             // NAT64, RFC 6052
-    {{0x00, 0x64, 0xff, 0x9b, 0x00, 0x01}, 6, 6, 12}, // NAT64 of a network, RFC 8215
-    {{[8] = 0xff, [9] = 0xff}, 12, 0, 12},            // translated, RFC 2765
-    {{0x00}, 12, 0, 12},                              // compatible, RFC 4291
-};
-
-// :: and ::1 are written like compatible ones, but have a meaning of their own.
-static bool is_own_meaning(const uint8_t bytes[static 16])
-{
-    return is_zero(bytes, 15) && bytes[15] <= 1;
-}
-
-static void unwrap(uint8_t bytes[static 16])
-{
-    if (is_own_meaning(bytes))
-        return;
-    for (size_t i = 0; i < COUNT_OF(embeddings); i++) {
-        unsigned n = embeddings[i].prefix_bytes;
-        if (memcmp(bytes, embeddings[i].prefix, n) == 0 &&
-            is_zero(bytes + n, embeddings[i].zeros)) {
-            map_v4(bytes + embeddings[i].at, bytes);
-            return;
-        }
-    }
-}
-
-static bool bytes_of(const struct sockaddr *a, uint8_t out[static 16])
-{
-    union address copy;
-    if (a->sa_family == AF_INET) {
-        memcpy(&copy.v4, a, sizeof copy.v4);
-        map_v4(&copy.v4.sin_addr, out);
-        return true;
-    }
-    if (a->sa_family != AF_INET6)
-        return false;
-    memcpy(&copy.v6, a, sizeof copy.v6);
-    memcpy(out, &copy.v6.sin6_addr, 16);
-    unwrap(out);
-    return true;
-}
-
-static bool matches(const struct address_rule *r, const uint8_t bytes[static 16])
-{
-    unsigned whole = r->bits / 8;
-    unsigned rest = r->bits % 8;
-    if (memcmp(r->bytes, bytes, whole) != 0)
-        return false;
-    return rest == 0 || (r->bytes[whole] ^ bytes[whole]) >> (8 - rest) == 0;
-}
-
 // --- Reading -------------------------------------------------------------------------------------
-
-bool address_read(const char *host, union address *out)
-{
-    memset(out, 0, sizeof *out);
-    if (inet_pton(AF_INET, host, &out->v4.sin_addr) == 1)
-        out->any.sa_family = AF_INET;
-    else if (inet_pton(AF_INET6, host, &out->v6.sin6_addr) == 1)
-        out->any.sa_family = AF_INET6;
-    else
-        return false;
-    return true;
-}
-
-// Bits that the length leaves out must be 0: "10.1.2.3/8" is more likely a slip than a wish.
-static bool is_exact(const struct address_rule *r)
-{
-    for (unsigned bit = r->bits; bit < 128; bit++)
-        if (r->bytes[bit / 8] >> (7 - bit % 8) & 1)
-            return false;
-    return true;
-}
-
-static bool read_length(const char *text, unsigned max, unsigned *out)
-{
-    char *end;
-    unsigned long value = strtoul(text, &end, 10);
-    if (*text < '0' || *text > '9' || *end || value > max)
-        return false;
-    *out = (unsigned)value;
-    return true;
-}
-
-// "10.0.0.0/8" or "10.1.2.3". Cuts `text` up.
-static bool read_range(char *text, struct address_rule *out)
-{
-    union address a;
-    char *slash = strchr(text, '/');
-    if (slash)
-        *slash = '\0';
-    if (!address_read(text, &a))
-        return false;
-    bool v4 = a.any.sa_family == AF_INET;
-    unsigned max = v4 ? 32 : 128;
-    out->bits = max;
-    if (slash && !read_length(slash + 1, max, &out->bits))
-        return false;
-    if (v4) {
-        map_v4(&a.v4.sin_addr, out->bytes);
-        out->bits += MAPPED_BITS;
-    } else {
-        memcpy(out->bytes, &a.v6.sin6_addr, sizeof out->bytes);
-    }
-    return is_exact(out);
-}
 
 static struct address_rule rule_of(const char *range)
 {
     struct address_rule r = {0};
-    char text[ENTRY_BYTES_MAX];
-    assert(strlen(range) < sizeof text);
-    strcpy(text, range);
-    bool good = read_range(text, &r);
+    bool good = address_range_read(range, &r.range);
     assert(good);
     (void)good;
     return r;
@@ -241,11 +60,11 @@ static enum err add_classes(const struct list *l, const char *word, bool *found,
 {
     enum err err = ERR_OK;
     *found = false;
-    for (size_t i = 0; i < COUNT_OF(ranges) && !err; i++) {
-        const char *class = ranges[i].class;
+    for (size_t i = 0; i < address_class_count && !err; i++) {
+        const char *class = address_classes[i].class;
         if (!covers(word, class, l->reached_by_others))
             continue;
-        struct address_rule r = rule_of(ranges[i].range);
+        struct address_rule r = rule_of(address_classes[i].range);
         r.class = l->narrow && strcmp(class, "all") != 0 ? class : NULL;
         err = add(l->rules, &r, f);
         *found = true;
@@ -259,10 +78,8 @@ static enum err add_entry(const struct list *l, const char *entry, struct fault 
     enum err err = add_classes(l, entry, &is_class, f);
     if (err || is_class)
         return err;
-    char text[ENTRY_BYTES_MAX];
     struct address_rule r = {0};
-    memcpy(text, entry, strlen(entry) + 1);
-    if (!read_range(text, &r))
+    if (!address_range_read(entry, &r.range))
         return fault_set(f, ERR_SYNTAX,
                          "\"%s\" is neither loopback, private, link-local, special, guarded or "
                          "all, nor an address or a range such as 10.0.0.0/8",
@@ -333,21 +150,12 @@ enum err address_policy_parse(const struct address_lists *lists, struct address_
 
 // --- Judging -------------------------------------------------------------------------------------
 
-static const char *class_of(const uint8_t bytes[static 16])
-{
-    for (size_t i = 0; strcmp(ranges[i].class, "all") != 0; i++) {
-        struct address_rule r = rule_of(ranges[i].range);
-        if (matches(&r, bytes))
-            return ranges[i].class;
-    }
-    return "public";
-}
-
 static bool names(const struct address_rules *rules, const uint8_t bytes[static 16])
 {
     for (size_t i = 0; i < rules->count; i++) {
         const struct address_rule *r = &rules->list[i];
-        if (matches(r, bytes) && (!r->class || strcmp(r->class, class_of(bytes)) == 0))
+        if (address_range_has(&r->range, bytes) &&
+            (!r->class || strcmp(r->class, address_class_of(bytes)) == 0))
             return true;
     }
     return false;
@@ -363,7 +171,8 @@ bool address_policy_allows(const struct address_policy *p, const struct sockaddr
     uint8_t bytes[16];
     if (!p)
         return true;
-    return bytes_of(a, bytes) && !is_own(p, bytes, port) && address_policy_allows_port(p, port) &&
+    return address_bytes(a, bytes) && !is_own(p, bytes, port) &&
+           address_policy_allows_port(p, port) &&
            (names(&p->allow, bytes) || !names(&p->deny, bytes));
 }
 
@@ -376,7 +185,7 @@ void address_policy_reason(const struct address_policy *p, const struct sockaddr
                            char out[static ADDRESS_REASON_BYTES])
 {
     uint8_t bytes[16];
-    if (bytes_of(a, bytes) && is_own(p, bytes, port))
+    if (address_bytes(a, bytes) && is_own(p, bytes, port))
         snprintf(out, ADDRESS_REASON_BYTES, "this server itself, which no job may call");
     else if (!address_policy_allows_port(p, port))
         snprintf(out, ADDRESS_REASON_BYTES, "behind a port of %s, which deny_ports denies",
@@ -386,33 +195,12 @@ void address_policy_reason(const struct address_policy *p, const struct sockaddr
                  address_class(a));
 }
 
-const char *address_class(const struct sockaddr *a)
-{
-    uint8_t bytes[16];
-    if (!bytes_of(a, bytes))
-        return "special";
-    return class_of(bytes);
-}
-
-uint16_t address_port(const struct sockaddr *a)
-{
-    union address copy;
-    if (a->sa_family == AF_INET) {
-        memcpy(&copy.v4, a, sizeof copy.v4);
-        return ntohs(copy.v4.sin_port);
-    }
-    if (a->sa_family != AF_INET6)
-        return 0;
-    memcpy(&copy.v6, a, sizeof copy.v6);
-    return ntohs(copy.v6.sin6_port);
-}
-
 // --- This program itself -------------------------------------------------------------------------
 
 static void add_own(struct address_policy *p, const struct sockaddr *a)
 {
-    struct address_rule r = {.bits = 128};
-    if (bytes_of(a, r.bytes) && p->own.count < ADDRESS_RULES_MAX)
+    struct address_rule r = {.range.bits = 128};
+    if (address_bytes(a, r.range.bytes) && p->own.count < ADDRESS_RULES_MAX)
         p->own.list[p->own.count++] = r;
 }
 

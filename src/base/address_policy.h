@@ -8,21 +8,11 @@
 //
 // A policy is two lists, `deny` and `allow`, separated by commas, of classes, of ranges
 // (10.0.0.0/8, fd00::/8) and of single addresses. What `allow` names is allowed; else what `deny`
-// names is denied; all else is allowed. Classes, after the registries of special-purpose addresses
-// (RFC 6890) and IPv6's (RFC 4291):
+// names is denied; all else is allowed. Beside the classes of base/address.h there are
 //
-//   loopback    this machine: 127.0.0.0/8, ::1
-//   private     networks of one's own: 10/8, 172.16/12, 192.168/16, 100.64/10, fc00::/7
-//   link-local  169.254/16, fe80::/10, where clouds have their metadata services; and those of them
-//               that are elsewhere (the table in address_policy.c)
-//   special     no host at all, or no host of the internet: 0/8, multicast, reserved,
-//               documentation, benchmarks
 //   guarded     link-local and special; for a server that others reach, loopback and private too,
 //               since its clients could else read what only its machine can
 //   all         everything, for a policy that only lists what is allowed
-//
-// An IPv6 address that stands for one of IPv4 is judged as that: mapped, compatible, translated,
-// 6to4, NAT64 (64:ff9b::/96, and 64:ff9b:1::/48 when the last four bytes are the address).
 //
 // Two lists of ports (base/port_set.h) mean the same for ports: servers that read lines would take
 // the body of a request for commands.
@@ -33,26 +23,19 @@
 #ifndef CARILLON_BASE_ADDRESS_POLICY_H
 #define CARILLON_BASE_ADDRESS_POLICY_H
 
+#include "base/address.h"
 #include "base/err.h"
 #include "base/port_set.h"
 
-#include <netinet/in.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #define ADDRESS_RULES_MAX 128
 #define ADDRESS_DENY_DEFAULT "guarded"
 
-union address {
-    struct sockaddr any;
-    struct sockaddr_in v4;
-    struct sockaddr_in6 v6;
-};
-
-// Addresses that begin with these bits. IPv4 is written as mapped into IPv6.
+// A range in a list.
 struct address_rule {
-    uint8_t bytes[16];
-    unsigned bits;
+    struct address_range range;
     const char *class; // Only networks of this class; NULL: of every class.
 };
 
@@ -99,13 +82,5 @@ bool address_policy_allows(const struct address_policy *p, const struct sockaddr
 // "a loopback address, which deny_targets denies".
 void address_policy_reason(const struct address_policy *p, const struct sockaddr *a, uint16_t port,
                            char out[static ADDRESS_REASON_BYTES]);
-
-uint16_t address_port(const struct sockaddr *a); // 0 for what is neither IPv4 nor IPv6.
-
-// "loopback", "private", "link-local", "special"; "public" for every other.
-const char *address_class(const struct sockaddr *a);
-
-// Reads an address in numbers (an IPv6 one without brackets). The port is 0. False for a name.
-bool address_read(const char *host, union address *out);
 
 #endif
