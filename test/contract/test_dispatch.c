@@ -20,6 +20,8 @@ static struct script scripts[] = {
     {"/megabyte", megabyte_answer, sizeof megabyte_answer, SCRIPT_KEEP},
     {"/bounded", bounded_answer, 0, SCRIPT_KEEP},
     {"/ok", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", 0, SCRIPT_KEEP},
+    {"/", OK_ANSWER, 0, SCRIPT_KEEP},
+    {"/?a=/b", OK_ANSWER, 0, SCRIPT_KEEP},
     {"/until-close", "HTTP/1.1 200 OK\r\n\r\nto the end", 0, SCRIPT_CLOSE},
     {"/old", "HTTP/1.0 200 OK\r\n\r\nold", 0, SCRIPT_CLOSE},
     {"/created", "HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n", 0, SCRIPT_KEEP},
@@ -354,6 +356,19 @@ static void every_method_is_sent_with_the_body_it_should_have(void **state)
     assert_int_equal(scripted_target_connections(h->target), 1);
 }
 
+static void a_url_without_a_path_asks_for_the_root(void **state)
+{
+    static const char *const cases[][2] = {{"", "POST / HTTP/1.1\r\n"},
+                                           {"/", "POST / HTTP/1.1\r\n"},
+                                           {"?a=/b", "POST /?a=/b HTTP/1.1\r\n"}};
+    struct harness *h = *state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        assert_int_equal(harness_post(h, cases[i][0])->attempt.http_status, 200);
+        const char *request = scripted_target_request(h->target, i);
+        assert_memory_equal(request, cases[i][1], strlen(cases[i][1]));
+    }
+}
+
 // A virtual server behind the address of the URL is reached by its name, which comes first and
 // once.
 static void the_jobs_own_host_is_sent_instead_of_the_urls(void **state)
@@ -522,6 +537,7 @@ int main(void)
         TEST(the_jobs_own_words_are_sent),
         TEST(every_method_is_sent_with_the_body_it_should_have),
         TEST(a_body_has_the_type_it_came_in),
+        TEST(a_url_without_a_path_asks_for_the_root),
         TEST(the_jobs_own_host_is_sent_instead_of_the_urls),
         TEST(plain_text_shares_a_connection_whatever_is_said_of_tls),
         TEST(texts_that_a_request_borrows_are_copied),
