@@ -81,7 +81,7 @@ void rig_answer(unsigned number, int status);
 // --- The log ---
 
 // From here to rig_read_log, which returns the lines of between, nothing reaches standard error.
-// The text stays until the next call.
+// The text stays until the next call. Both are called while no engine runs.
 void rig_keep_log(enum log_level lowest);
 const char *rig_read_log(void);
 

@@ -146,6 +146,7 @@ static void an_attempt_that_was_held_is_told_once_and_made_later(void **state)
     (void)state;
     begin_count();
     rig_keep_log(LOG_LEVEL_INFO);
+    assert_true(rig_start());
     job_id id = rig_create("@yearly");
     rig_trigger(id);
     rig_trigger(id);
@@ -173,6 +174,7 @@ static void an_execution_is_traced_without_the_query_of_its_url(void **state)
     struct answer a;
     struct job *j = rig_job("@yearly");
     rig_keep_log(LOG_LEVEL_DEBUG);
+    assert_true(rig_start());
     job_set_text(&j->api, "http://a/path?token=secret#part");
     const struct command create = {.kind = COMMAND_CREATE, .job = j, .zone = zone_utc()};
     assert_int_equal(rig_submit(&create, &a), ERR_OK);
@@ -196,6 +198,7 @@ static void an_execution_is_not_traced_unless_debug_asks_for_it(void **state)
 {
     (void)state;
     rig_keep_log(LOG_LEVEL_INFO);
+    assert_true(rig_start());
     rig_trigger(rig_create("@yearly"));
     rig_answer(1, 200);
     rig_stop();
@@ -211,6 +214,7 @@ static void a_job_that_has_finished_is_logged(void **state)
     struct answer a;
     struct job *j = rig_job("* * * * * *");
     rig_keep_log(LOG_LEVEL_INFO);
+    assert_true(rig_start());
     j->max_runs = 1;
     const struct command create = {.kind = COMMAND_CREATE, .job = j, .zone = zone_utc()};
     assert_int_equal(rig_submit(&create, &a), ERR_OK);
@@ -290,10 +294,10 @@ int main(void)
         RIG_TEST(a_failure_is_counted_and_raises_its_alert),
         RIG_TEST(an_occurrence_is_counted_with_how_late_it_was),
         RIG_TEST(what_is_under_way_shows_in_the_gauges),
-        RIG_TEST(an_attempt_that_was_held_is_told_once_and_made_later),
-        RIG_TEST(an_execution_is_traced_without_the_query_of_its_url),
-        RIG_TEST(an_execution_is_not_traced_unless_debug_asks_for_it),
-        RIG_TEST(a_job_that_has_finished_is_logged),
+        RIG_TEST_STORE(an_attempt_that_was_held_is_told_once_and_made_later),
+        RIG_TEST_STORE(an_execution_is_traced_without_the_query_of_its_url),
+        RIG_TEST_STORE(an_execution_is_not_traced_unless_debug_asks_for_it),
+        RIG_TEST_STORE(a_job_that_has_finished_is_logged),
         RIG_TEST(a_drain_without_time_counts_what_is_left),
         RIG_TEST(a_drain_waits_for_the_attempts_under_way),
         RIG_TEST(the_attempt_of_a_job_that_is_deleted_goes_on),
