@@ -4,8 +4,10 @@
 import http.client
 import os
 import pty
+import shutil
 import signal
 import subprocess
+from pathlib import Path
 
 import pytest
 from harness.jobs import create_job, expect, trigger, wait_for_end
@@ -126,6 +128,32 @@ def test_a_hangup_reloads_the_zone_files_and_ends_nothing(server):
     reloaded = server.wait_for_event("server.reloaded")
     assert reloaded["zones_changed"] == 0
     expect(server.get("/livez"), 200)
+    server.stop()
+
+
+# Becomes a program for which another folder stands in the place of the zone files.
+ZONES_INSTEAD = ("unshare", "--mount", "--map-root-user", "sh", "-c",
+                 'mount --bind "$0" /usr/share/zoneinfo && exec "$@"')  # fmt: skip
+
+
+def test_after_a_hangup_the_rules_of_changed_zone_files_hold(fleet, database, tmp_path):
+    system, zones = Path("/usr/share/zoneinfo"), tmp_path / "zones"
+    (zones / "Europe").mkdir(parents=True)
+    shutil.copy(system / "Europe/Paris", zones / "Europe/Paris")
+    if subprocess.run([*ZONES_INSTEAD, zones, "true"], capture_output=True).returncode != 0:
+        pytest.skip("nothing can be mounted here")
+    server = fleet.serve(database, prefix=(*ZONES_INSTEAD, zones))
+    asked = {"schedule": "0 12 1 7 *", "timezone": "Europe/Paris", "count": 1}
+    before = expect(server.post("/schedules/preview", asked), 200).json["next_runs"][0]["local"]
+    create_job(server, "http://127.0.0.1/", schedule="@yearly", timezone="Europe/Paris")
+
+    shutil.copy(system / "Asia/Tokyo", zones / "new")
+    (zones / "new").rename(zones / "Europe/Paris")
+    server.signal(signal.SIGHUP)
+    assert server.wait_for_event("server.reloaded")["zones_changed"] == 1
+    assert server.wait_for_event("zone.changed")["timezone"] == "Europe/Paris"
+    after = expect(server.post("/schedules/preview", asked), 200).json["next_runs"][0]["local"]
+    assert (before[-6:], after[-6:]) == ("+02:00", "+09:00")
     server.stop()
 
 

@@ -59,16 +59,17 @@ class Response:
 
 
 class Program:
-    """A running binary. Whoever starts it ends it with stop() or kill()."""
+    """A running binary. Whoever starts it ends it with stop() or kill(). `prefix`: a command that
+    becomes the binary, which is the rest of its arguments."""
 
-    def __init__(self, *arguments, environment=None, descriptors=None):
+    def __init__(self, *arguments, environment=None, descriptors=None, prefix=()):
         def limit():
             resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors, descriptors))
 
         self.lines = []
         self.port = None
         self.process = subprocess.Popen(
-            [BINARY, *map(str, arguments)],
+            [*map(str, prefix), BINARY, *map(str, arguments)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,

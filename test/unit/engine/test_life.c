@@ -8,7 +8,9 @@
 #include "base/metrics.h"
 #include "zones/zones.h"
 
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 // How much a metric has grown since the test began.
 static int64_t before[METRICS];
@@ -228,6 +230,60 @@ static void a_job_that_has_finished_is_logged(void **state)
     assert_said(log, " reason=\"its schedule can fire no more\"\n");
 }
 
+// --- Zones ---------------------------------------------------------------------------------------
+
+// `name` has the rules of a zone of the system from now on.
+static void copy_zone(const char *folder, const char *name, const char *system)
+{
+    char from[64], to[64], temporary[64], bytes[8192];
+    snprintf(from, sizeof from, "/usr/share/zoneinfo/%s", system);
+    snprintf(to, sizeof to, "%s/%s", folder, name);
+    snprintf(temporary, sizeof temporary, "%s/new", folder);
+    FILE *in = fopen(from, "rbe"), *out = fopen(temporary, "wbe");
+    assert_true(in && out);
+    size_t count = fread(bytes, 1, sizeof bytes, in);
+    assert_int_equal(fwrite(bytes, 1, count, out), count);
+    fclose(in);
+    assert_int_equal(fclose(out), 0);
+    assert_int_equal(rename(temporary, to), 0);
+}
+
+// Of the zones that jobs use only one has new rules.
+static void zones_with_new_rules_are_told_and_others_are_not(void **state)
+{
+    (void)state;
+    char folder[] = "/tmp/carillon-zones-XXXXXX", path[64];
+    const char *const names[] = {"Here", "There"};
+    assert_non_null(mkdtemp(folder));
+    zone_directory_set(folder);
+    rig_keep_log(LOG_LEVEL_INFO);
+    assert_true(rig_start());
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        struct answer a;
+        struct command create = {.kind = COMMAND_CREATE, .job = rig_job("@yearly")};
+        copy_zone(folder, names[i], "Europe/Paris");
+        job_set_text(&create.job->timezone, names[i]);
+        assert_int_equal(zone_find(names[i], &create.zone, NULL), ERR_OK);
+        assert_int_equal(rig_submit(&create, &a), ERR_OK);
+        rig_wait_for(&a);
+        assert_int_equal(a.reply.err, ERR_OK);
+        job_free(a.row);
+    }
+    copy_zone(folder, "Here", "Asia/Tokyo");
+    assert_int_equal(zone_refresh(NULL), 1);
+    engine_zones_changed(rig.engine);
+    rig_stop();
+    const char *log = rig_read_log();
+    assert_said(log, "zone.changed timezone=\"Here\"\n");
+    assert_int_equal(times_said(log, "zone.changed"), 1);
+    zone_directory_set("/usr/share/zoneinfo");
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        snprintf(path, sizeof path, "%s/%s", folder, names[i]);
+        assert_int_equal(unlink(path), 0);
+    }
+    assert_int_equal(rmdir(folder), 0);
+}
+
 // --- The end -------------------------------------------------------------------------------------
 
 static void a_drain_without_time_counts_what_is_left(void **state)
@@ -298,6 +354,7 @@ int main(void)
         RIG_TEST_STORE(an_execution_is_traced_without_the_query_of_its_url),
         RIG_TEST_STORE(an_execution_is_not_traced_unless_debug_asks_for_it),
         RIG_TEST_STORE(a_job_that_has_finished_is_logged),
+        RIG_TEST_STORE(zones_with_new_rules_are_told_and_others_are_not),
         RIG_TEST(a_drain_without_time_counts_what_is_left),
         RIG_TEST(a_drain_waits_for_the_attempts_under_way),
         RIG_TEST(the_attempt_of_a_job_that_is_deleted_goes_on),
