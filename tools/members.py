@@ -8,7 +8,8 @@ step of src/store/sqlite/schema.c, and a rule that uses the member. This says wh
 - a row without a column in the newest schema, and a column without a row;
 - a column that can hold no NULL though the member may be unset, or the other way round;
 - a POLICY member that no rule of src/core reads, or a REQUEST member that no request takes along;
-- a TIMING member without a column of `job_versions`, from which what was owed is computed again.
+- a TIMING member without a column of `job_versions`, from which what was owed is computed again, or
+  without the row of src/store/sqlite/rows.c that reads and writes that column.
 
 The folder to look at is the argument, or the one where the check runs.
 """
@@ -20,6 +21,7 @@ from typing import NamedTuple
 
 TABLE = "src/ledger/job.def"
 SCHEMA = "src/store/sqlite/schema.c"
+ROWS = "src/store/sqlite/rows.c"
 NOT_MEMBERS = {"deleted_at"}  # The row stays until its last execution has gone.
 NOT_RULES = {"configure.c"}  # What only copies a member is no rule.
 
@@ -88,10 +90,12 @@ def check_columns(rows, found):
         yield f"{TABLE}: no row is the member for the column {name} of jobs"
 
 
-def check_versions(rows, found):
-    for m in rows:
-        if m.role == "TIMING" and m.name not in found:
-            yield f"{SCHEMA}: job_versions has no column {m.name}, which is a TIMING member"
+def check_versions(rows, found, code):
+    for name in (m.name for m in rows if m.role == "TIMING"):
+        if name not in found:
+            yield f"{SCHEMA}: job_versions has no column {name}, which is a TIMING member"
+        if f'(job_version, "{name}", {name}' not in code:
+            yield f"{ROWS}: no row for the column {name} of job_versions, which is a TIMING member"
 
 
 def check_rules(rows, code):
@@ -110,7 +114,7 @@ def problems(root):
     if not rows:
         yield f"{TABLE}: no member is found there; see tools/members.py"
     yield from check_columns(rows, columns(sql, "jobs"))
-    yield from check_versions(rows, columns(sql, "job_versions"))
+    yield from check_versions(rows, columns(sql, "job_versions"), (root / ROWS).read_text())
     yield from check_rules(rows, code)
 
 

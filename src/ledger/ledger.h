@@ -143,17 +143,12 @@ struct job_version {
     int64_t number;  // Of this row among those of the job, from 1.
     int64_t version; // struct job.version: not every change of it alters occurrences.
     wall_ms from_at; // Holds for the instants after this one, until the next version begins.
-    wall_ms start_at;
-    wall_ms end_at;
+#define JOB_OF_TIMING(member) __typeof__(((struct job *)0)->member) member;
+#include "ledger/job.def"
     wall_ms paused_until;
-    char *schedule;
-    char *timezone;
-    char *reason; // Why it is paused; NULL when it is not, or nobody said.
-    uint32_t max_runs;
-    uint32_t runs;    // When this version began.
-    uint8_t dst_gap;  // enum cron_gap
-    uint8_t dst_fold; // enum cron_fold
-    uint8_t phase;    // enum job_phase
+    char *reason;  // Why it is paused; NULL when it is not, or nobody said.
+    uint32_t runs; // When this version began.
+    uint8_t phase; // enum job_phase
 };
 
 struct job_bounds job_version_bounds(const struct job_version *v);

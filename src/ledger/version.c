@@ -17,8 +17,10 @@ void job_versions_add(struct job_versions *l, const struct job_version *v)
     l->rows = grow(l->rows, l->count, &l->capacity, sizeof *l->rows);
     struct job_version *copy = &l->rows[l->count++];
     *copy = *v;
-    copy->schedule = xstrdup(v->schedule);
-    copy->timezone = xstrdup(v->timezone);
+#define JOB_MEMBER(...)
+#define JOB_TEXT(member, form, greatest, role, access) JOB_OF_##role(member)
+#define JOB_OF_TIMING(member) copy->member = xstrdup(v->member);
+#include "ledger/job.def"
     copy->reason = xstrdup(v->reason);
 }
 
@@ -43,29 +45,27 @@ void job_versions_begin(struct job_versions *l, const struct job *j, wall_ms del
 {
     enum job_phase phase = phase_of(j, deleted_at);
     bool paused = phase == JOB_PAUSED;
-    job_versions_add(l, &(struct job_version){
-                            .job = j->id,
-                            .number = l->count ? l->rows[l->count - 1].number + 1 : 1,
-                            .version = j->version,
-                            .from_at = begin_of(j, deleted_at),
-                            .start_at = j->start_at,
-                            .end_at = j->end_at,
-                            .paused_until = paused ? j->paused_until : WALL_NEVER,
-                            .schedule = j->schedule,
-                            .timezone = j->timezone,
-                            .reason = paused ? j->paused_reason : NULL,
-                            .max_runs = j->max_runs,
-                            .runs = j->runs,
-                            .dst_gap = j->dst_gap,
-                            .dst_fold = j->dst_fold,
-                            .phase = (uint8_t)phase,
-                        });
+    struct job_version v = {
+        .job = j->id,
+        .number = l->count ? l->rows[l->count - 1].number + 1 : 1,
+        .version = j->version,
+        .from_at = begin_of(j, deleted_at),
+#define JOB_OF_TIMING(member) .member = j->member,
+#include "ledger/job.def"
+        .paused_until = paused ? j->paused_until : WALL_NEVER,
+        .reason = paused ? j->paused_reason : NULL,
+        .runs = j->runs,
+        .phase = (uint8_t)phase,
+    };
+    job_versions_add(l, &v);
 }
 
 static void drop(struct job_version *v)
 {
-    free(v->schedule);
-    free(v->timezone);
+#define JOB_MEMBER(...)
+#define JOB_TEXT(member, form, greatest, role, access) JOB_OF_##role(member)
+#define JOB_OF_TIMING(member) free(v->member);
+#include "ledger/job.def"
     free(v->reason);
 }
 

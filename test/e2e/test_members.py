@@ -55,7 +55,7 @@ CASES = {
         TIMING.replace("start_at", "hops"),
         MAY_BE_NULL,
         "",
-        ["job_versions has no column hops"],
+        ["job_versions has no column hops", "no row for the column hops of job_versions"],
     ),
 }
 
