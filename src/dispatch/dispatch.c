@@ -5,6 +5,7 @@
 
 #include "dispatch/adapter_priv.h"
 
+#include <assert.h>
 #include <string.h>
 
 static const struct {
@@ -31,6 +32,8 @@ void dispatch_close(struct dispatch *d)
 
 void dispatch_send(struct dispatch *d, const struct send *s)
 {
+    assert(s->request.api && s->request.timeout_ms > 0);
+    assert(s->request.method < JOB_METHODS && s->request.key.job > 0);
     d->adapter->send(d, s);
 }
 

@@ -5,6 +5,7 @@
 
 #include "dispatch/excerpt_priv.h"
 
+#include <assert.h>
 #include <string.h>
 
 static const struct {
@@ -59,5 +60,6 @@ void excerpt_format(const char *bytes, size_t count, size_t most, char *out)
         bytes += MAX(taken, 1);
         count -= MAX(taken, 1);
     }
+    assert(used <= most);
     out[used] = '\0';
 }

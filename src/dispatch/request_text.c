@@ -6,6 +6,7 @@
 
 #include "dispatch/request_priv.h"
 
+#include <assert.h>
 #include <string.h>
 
 #define KEPT_BYTES_MAX 16384
@@ -23,6 +24,7 @@ static void make_room(struct request_text *t, size_t more)
 void request_text_add(struct request_text *t, const char *bytes, size_t count)
 {
     make_room(t, count);
+    assert(t->count + count < t->capacity);
     if (count > 0) // NULL may stand for nothing, but not for memcpy.
         memcpy(t->bytes + t->count, bytes, count);
     t->count += count;

@@ -3,6 +3,7 @@
 
 #include "dispatch/response_states_priv.h"
 
+#include <assert.h>
 #include <string.h>
 
 void response__init(struct response *r, bool to_head)
@@ -60,6 +61,7 @@ bool response__ends_with_stream(const struct response *r)
 
 enum response_event response__read(struct response *r, const char **bytes, const char *end)
 {
+    assert(*bytes <= end);
     r->part.count = 0;
     while (*bytes < end && r->state < STATE_DONE && r->part.count == 0)
         *bytes = step(r, *bytes, end);

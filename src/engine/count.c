@@ -4,6 +4,8 @@
 #include "base/metrics.h"
 #include "engine/engine_priv.h"
 
+#include <assert.h>
+
 static const int terminal_metric[EXECUTION_STATES] = {
     [EXECUTION_PENDING] = -1,
     [EXECUTION_RUNNING] = -1,
@@ -47,6 +49,7 @@ static void count_alert(struct held_list *l, const struct batch *b, const struct
 
 void engine__count_changes(struct held_list *l, const struct batch *b, size_t from)
 {
+    assert(from <= b->count); // A batch only grows.
     for (size_t i = from; i < b->count; i++) {
         const struct change *c = &b->changes[i];
         if (c->kind == CHANGE_EXECUTION_INSERT && c->execution.state == EXECUTION_PENDING)

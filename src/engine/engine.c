@@ -125,6 +125,7 @@ static void recorded(struct engine *e, uint64_t sequence)
         log_info("store.recovered", LOG_INT("sequence", sequence));
         set_stalled(e, ERR_OK);
     }
+    assert(e->recorded < sequence && sequence < e->batch->sequence); // Once, and handed over.
     e->recorded = sequence;
     e->doubtful = 0;
     step(e, &(struct event){.kind = EVENT_RECORDED, .sequence = sequence});

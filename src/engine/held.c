@@ -7,6 +7,7 @@
 
 #include "engine/engine_priv.h"
 
+#include <assert.h>
 #include <string.h>
 
 enum held_kind { HELD_REPLY, HELD_ALERT, HELD_MOVE };
@@ -25,6 +26,8 @@ struct held {
 
 static void put_last(struct held_list *l, struct held *h)
 {
+    assert((l->first == NULL) == (l->last == NULL));
+    assert(!l->last || l->last->sequence <= h->sequence);
     h->next = NULL;
     if (l->last)
         l->last->next = h;

@@ -9,6 +9,7 @@
 #include "engine/engine_priv.h"
 #include "zones/zones.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -91,6 +92,7 @@ enum err engine__take(struct engine *e, struct fault *f)
         err = store_get_last_ids(e->store, 0, &last, f);
     if (err)
         return err;
+    assert(p->number == 0 && p->epoch > 0 && p->tick == 0); // Nobody has written in this epoch.
     raise(&p->job_next, last.job, JOB_ID_MAX - 1);
     raise(&p->execution_next, last.execution, INT64_MAX / 4);
     raise(&p->alert_next, last.alert, INT64_MAX / 4);

@@ -3,6 +3,8 @@
 
 #include "engine/engine_priv.h"
 
+#include <assert.h>
+
 struct engine_mail *engine__mail_new(enum mail_kind kind)
 {
     struct engine_mail *m = xcalloc(1, sizeof *m);
@@ -19,6 +21,7 @@ void engine__mail_free(struct engine_mail *m)
 void engine__answer(const struct reply *r)
 {
     struct engine_mail *m = r->token;
+    assert(m && m->kind == MAIL_COMMAND && m->done && !m->command.job);
     m->done(m->context, r);
     engine__mail_free(m);
 }
@@ -49,6 +52,7 @@ static enum err refusal(const struct engine *e, const struct command *c)
 
 enum err engine_submit(struct engine *e, const struct command *c, engine_reply *done, void *context)
 {
+    assert(done && (c->job != NULL) == (c->kind == COMMAND_CREATE || c->kind == COMMAND_UPDATE));
     struct engine_mail *m = engine__mail_new(MAIL_COMMAND);
     m->command = *c;
     m->command.token = m;

@@ -49,6 +49,7 @@ void engine__timer_close(struct timer *t, struct loop *l)
 
 void engine__timer_set(struct timer *t, int64_t at_ms)
 {
+    assert(t->source.fd > 0);
     if (t->at == at_ms)
         return;
     t->at = at_ms;

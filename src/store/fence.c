@@ -21,6 +21,7 @@ struct span {
 static void add_row(struct span *spans, const struct shard *own, const struct shard *row)
 {
     struct span *s = &spans[row->number];
+    assert(row->number == own->number && row->tick > 0);
     if (s->count == 0)
         s->first = row->tick;
     s->is_broken |= row->epoch != own->epoch || row->tick != s->first + s->count;
@@ -40,6 +41,7 @@ enum fence store_fence(const struct shard *rows, uint32_t count, struct batch *c
                        size_t batch_count, struct shard_set *lost)
 {
     struct span spans[SHARDS_MAX];
+    assert(0 < count && count <= SHARDS_MAX);
     memset(spans, 0, count * sizeof *spans);
     for (size_t b = 0; b < batch_count; b++)
         for (size_t i = 0; i < batches[b]->count; i++) {
@@ -64,8 +66,9 @@ enum fence store_fence(const struct shard *rows, uint32_t count, struct batch *c
 enum err store_fence_cause(const struct shard_set *lost, struct commit_cause *cause)
 {
     uint32_t n = 0;
-    while (!shard_set_has(lost, n))
+    while (n < SHARDS_MAX && !shard_set_has(lost, n))
         n++;
+    assert(n < SHARDS_MAX);
     cause->fenced = *lost;
     return fault_set(&cause->fault, ERR_FENCED,
                      "shard %u has another owner now, or has been written since", n);

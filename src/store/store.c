@@ -32,6 +32,13 @@ static void check_execution(const struct execution *e, uint32_t shard, uint32_t 
     assert(execution_state_is_terminal(e->state) == (e->completed_at > 0));
 }
 
+static void check_alert(const struct alert *a)
+{
+    assert(a->id > 0 && a->message && a->kind < ALERT_KINDS);
+    assert(a->execution_id == 0 || a->job > 0);
+    assert(a->from >= 0 && a->to >= 0 && a->count >= 0);
+}
+
 static void check_change(const struct change *c, uint32_t shards)
 {
     assert(c->shard < shards);
@@ -45,7 +52,11 @@ static void check_change(const struct change *c, uint32_t shards)
     if (c->kind == CHANGE_CLIENT_KEY)
         assert(c->client_key.text && shard_of(c->client_key.job, shards) == c->shard);
     if (c->kind == CHANGE_ALERT)
-        assert(c->alert.message && c->alert.kind < ALERT_KINDS);
+        check_alert(&c->alert);
+    if (c->kind == CHANGE_ATTEMPT)
+        assert(c->attempt.execution_id > 0);
+    if (c->kind == CHANGE_JOB_STATE)
+        assert(shard_of(c->state.id, shards) == c->shard);
 }
 
 // A change without the row of its shard could not be fenced off.

@@ -96,6 +96,7 @@ static void note_commit(struct store_writer *w, int64_t took_us)
 
 static void free_first(struct store_writer *w, size_t count)
 {
+    assert(count <= w->waiting_count);
     for (size_t i = 0; i < count; i++)
         batch_free(w->waiting[i]);
     w->waiting_count -= count;
@@ -136,6 +137,7 @@ static void fail(struct store_writer *w, const struct fault *f)
 
 static void committed(struct store_writer *w, int64_t took_us)
 {
+    assert(0 < w->frozen && w->frozen <= w->waiting_count);
     uint64_t sequence = w->waiting[w->frozen - 1]->sequence;
     note_commit(w, took_us);
     if (w->status.stalled)
@@ -311,6 +313,12 @@ static void look_at_room(struct store_writer *w)
 
 // --- The thread ------------------------------------------------------------------------------
 
+static void check_order(const struct store_writer *w)
+{
+    size_t n = w->waiting_count;
+    assert(n < 2 || w->waiting[n - 2]->sequence < w->waiting[n - 1]->sequence);
+}
+
 static void take_mail(struct store_writer *w, struct mail *mail)
 {
     while (mail) {
@@ -323,6 +331,7 @@ static void take_mail(struct store_writer *w, struct mail *mail)
         } else {
             w->waiting = grow(w->waiting, w->waiting_count, &w->waiting_capacity, sizeof(void *));
             w->waiting[w->waiting_count++] = p->batch;
+            check_order(w);
             drop_ended(w, p->batch);
         }
         free(p);

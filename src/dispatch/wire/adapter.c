@@ -3,6 +3,7 @@
 
 #include "dispatch/wire/wire_priv.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -32,6 +33,7 @@ struct excerpt *wire__excerpt_take(struct wire *w, size_t bytes)
         return excerpt_new(bytes);
     if (!e)
         return excerpt_new(EXCERPT_BYTES_USUAL);
+    assert(w->excerpt_count > 0);
     w->excerpts = e->next;
     w->excerpt_count--;
     return e;
@@ -53,6 +55,7 @@ static struct call *take_spare(struct wire *w)
     struct call *c = TAILQ_FIRST(&w->spare);
     if (!c)
         return call__new(w);
+    assert(w->spare_count > 0);
     TAILQ_REMOVE(&w->spare, c, link);
     w->spare_count--;
     return c;
@@ -100,6 +103,7 @@ void wire__report(struct wire *w)
     mono_ms now = clock_mono_ms();
     for (struct call *c; (c = TAILQ_FIRST(&list));) {
         struct verdict v;
+        assert(w->in_flight > 0 && !c->connection && !deadline__is_set(&c->deadline));
         call__verdict(c, now, &v);
         TAILQ_REMOVE(&list, c, link);
         target__release(w, c->target);

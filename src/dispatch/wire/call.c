@@ -18,6 +18,7 @@
 #include "dispatch/shortage_priv.h"
 #include "dispatch/wire/wire_priv.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 #include <strings.h>
@@ -64,6 +65,7 @@ void call__end(struct call *c, enum ending ending)
     dial__stop(c);
     call__let_go(c, ending == END_ANSWERED && c->response.reusable);
     deadline__clear(&w->deadlines, &c->deadline);
+    assert(!c->connection && !c->in_line && TAILQ_EMPTY(&c->dial.racers));
     c->ending = ending;
     request_text_trim(&c->request);
     TAILQ_REMOVE(&w->under_way, c, link);
@@ -134,6 +136,7 @@ static void bound_whole(struct call *c)
 
 static void dial(struct call *c, mono_ms now)
 {
+    assert(!c->connection && !c->in_line);
     c->kept = false;
     c->written = 0;
     c->dialed_at = now;
@@ -158,6 +161,7 @@ static void take_part(struct call *c)
     if (c->body_bytes < c->excerpt_bytes) {
         if (!c->excerpt)
             c->excerpt = wire__excerpt_take(c->owner, c->excerpt_bytes);
+        assert(c->excerpt->bytes_max >= c->excerpt_bytes);
         memcpy(c->excerpt->bytes + c->body_bytes, r->part.bytes,
                MIN(r->part.count, c->excerpt_bytes - c->body_bytes));
     }
@@ -167,6 +171,7 @@ static void take_part(struct call *c)
 static void take_location(struct call *c)
 {
     const struct response *r = &c->response;
+    assert(c->location.count <= LOCATION_BYTES_MAX);
     size_t room = LOCATION_BYTES_MAX - c->location.count;
     request_text_add(&c->location, r->part.bytes, MIN(r->part.count, room));
 }
@@ -279,6 +284,7 @@ static bool write_request(struct call *c)
     size_t left = c->request.count - c->written;
     note_begun(c);
     ssize_t took = connection__write(n, c->request.bytes + c->written, left);
+    assert(took <= (ssize_t)left);
     if (took > 0) {
         c->sent = true;
         c->written += (size_t)took;
@@ -297,6 +303,7 @@ static void connection_ready(void *context, uint32_t events)
     struct connection *n = context;
     struct wire *w = n->owner;
     struct call *c = n->call;
+    assert(c && c->connection == n && c->stage == STAGE_ANSWER);
     bool writing = c->written < c->request.count;
     if (events & EPOLLOUT && writing)
         write_request(c);
@@ -309,6 +316,7 @@ static void connection_ready(void *context, uint32_t events)
 // False when the connection was closed before a byte of the request.
 static bool use(struct call *c, struct connection *n)
 {
+    assert(n->target == c->target && (!c->connection || c->connection == n));
     c->connection = n;
     n->call = c;
     n->source.ready = connection_ready;
@@ -364,12 +372,14 @@ static void handshake_ready(void *context, uint32_t events)
     (void)events;
     struct connection *n = context;
     struct wire *w = n->owner;
+    assert(n->call && n->call->connection == n && n->call->stage == STAGE_TLS);
     shake(n->call);
     wire__report(w);
 }
 
 void call__connected(struct call *c, struct connection *n)
 {
+    assert(!c->connection && n->call == c && n->target == c->target);
     c->connected_at = clock_mono_ms();
     c->connection = n;
     if (!c->target->https) {
@@ -445,6 +455,7 @@ void call__set_out(struct call *c, const struct request *r)
 void call__start(struct call *c, const struct send *s)
 {
     struct now now = clock_now();
+    assert(!c->connection && !c->in_line && !c->hops); // As new, also when used again.
     c->ticket = s->ticket;
     c->hops = hops_new(&s->request);
     c->excerpt = NULL;

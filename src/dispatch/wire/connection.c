@@ -9,6 +9,7 @@
 #include "dispatch/shortage_priv.h"
 #include "dispatch/wire/wire_priv.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <linux/sockios.h>
 #include <netinet/tcp.h>
@@ -61,6 +62,7 @@ struct connection *connection__open(struct target *t, struct call *c, const unio
                                     loop_ready *ready, int *error)
 {
     struct wire *w = c->owner;
+    assert(c->target == t && t->uses > 0); // The call's own.
     int fd = open_socket(w, to->any.sa_family);
     if (fd < 0) {
         *error = errno;

@@ -8,6 +8,8 @@
 
 #include "dispatch/wire/wire_priv.h"
 
+#include <assert.h>
+
 #define PATIENCE_MS 250
 
 static void try_next(struct call *c);
@@ -46,6 +48,7 @@ static void racer_ready(void *context, uint32_t events)
     struct wire *w = n->owner;
     struct call *c = n->call;
     int error = connection__error(n);
+    assert(!c->connection && !TAILQ_EMPTY(&c->dial.racers));
     TAILQ_REMOVE(&c->dial.racers, n, link);
     if (error) {
         connection__close(n);
@@ -62,6 +65,7 @@ static void try_next(struct call *c)
 {
     struct dial *d = &c->dial;
     struct connection *n = NULL;
+    assert(!c->connection && d->next <= d->addresses.count);
     while (!n && d->next < d->addresses.count) {
         const union address *to = &d->addresses.list[d->next++];
         if (!address_policy_allows(c->owner->targets, &to->any, c->target->port)) {
@@ -97,5 +101,6 @@ static void answered(void *context, const struct addresses *a)
 
 void dial__start(struct call *c)
 {
+    assert(TAILQ_EMPTY(&c->dial.racers) && !deadline__is_set(&c->dial.patience));
     resolver__ask(c->owner->resolver, c->target->host, &c->dial.question);
 }

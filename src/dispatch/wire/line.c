@@ -14,6 +14,8 @@
 
 #include "dispatch/wire/wire_priv.h"
 
+#include <assert.h>
+
 #define OPENED_PER_TURN 8
 
 void line__init(struct wire *w)
@@ -25,6 +27,7 @@ void line__init(struct wire *w)
 static void join(struct call *c)
 {
     struct target *t = c->target;
+    assert(!c->in_line && !c->connection);
     if (TAILQ_EMPTY(&t->line))
         TAILQ_INSERT_TAIL(&c->owner->line.targets, t, waiting);
     TAILQ_INSERT_TAIL(&t->line, c, place);
@@ -36,6 +39,7 @@ void line__leave(struct call *c)
     struct target *t = c->target;
     if (!c->in_line)
         return;
+    assert(!TAILQ_EMPTY(&t->line) && !TAILQ_EMPTY(&c->owner->line.targets));
     c->in_line = false;
     TAILQ_REMOVE(&t->line, c, place);
     if (TAILQ_EMPTY(&t->line))
@@ -75,6 +79,7 @@ static void serve_first(struct wire *w, struct target *t)
 {
     struct call *c = TAILQ_FIRST(&t->line);
     bool kept = can_have_kept(c);
+    assert(c->in_line && c->target == t);
     line__leave(c);
     if (!kept && !TAILQ_EMPTY(&t->line)) {
         TAILQ_REMOVE(&w->line.targets, t, waiting);

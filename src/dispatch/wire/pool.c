@@ -12,6 +12,7 @@
 
 #include "dispatch/wire/wire_priv.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -27,6 +28,7 @@
 
 static void target_free(struct wire *w, struct target *t)
 {
+    assert(t->uses == 0 && TAILQ_EMPTY(&t->idle) && TAILQ_EMPTY(&t->line));
     table__remove(&w->pool.targets, &t->entry);
     SSL_SESSION_free(t->session);
     trust__release(w, t->trust);
@@ -77,6 +79,7 @@ struct target *pool__target(const struct call *c, const struct url *u, const cha
     if (!t) {
         t = target_new(c, u, key);
     } else if (t->uses == 0) {
+        assert(p->unused_count > 0);
         TAILQ_REMOVE(&p->unused, t, link);
         p->unused_count--;
     }
@@ -87,6 +90,7 @@ struct target *pool__target(const struct call *c, const struct url *u, const cha
 void target__release(struct wire *w, struct target *t)
 {
     struct pool *p = &w->pool;
+    assert(!t || t->uses > 0);
     if (!t || --t->uses > 0)
         return;
     TAILQ_INSERT_TAIL(&p->unused, t, link);
@@ -103,6 +107,7 @@ void target__release(struct wire *w, struct target *t)
 static void take_out(struct connection *n)
 {
     struct pool *p = &n->owner->pool;
+    assert(!n->call && n->target->idle_count > 0 && p->idle_count > 0);
     TAILQ_REMOVE(&n->target->idle, n, link);
     n->target->idle_count--;
     TAILQ_REMOVE(&p->idle, n, age);
@@ -155,6 +160,7 @@ void pool__put(struct connection *n)
     struct pool *p = &w->pool;
     struct target *t = n->target;
     mono_ms now = clock_mono_ms();
+    assert(n->call && n->call->connection != n && t->uses > 0); // The call has let go of it.
     if (t->idle_count >= IDLE_PER_TARGET_MAX || now - n->opened_at > LIFETIME_MS) {
         connection__close(n);
         return;
@@ -203,6 +209,7 @@ void pool__fini(struct wire *w)
     struct pool *p = &w->pool;
     while (pool__drop_oldest(w))
         ;
+    assert(p->idle_count == 0);
     for (struct target *t; (t = TAILQ_FIRST(&p->unused));) {
         TAILQ_REMOVE(&p->unused, t, link);
         target_free(w, t);

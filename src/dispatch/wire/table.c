@@ -65,6 +65,7 @@ static void double_buckets(struct table *t)
 
 void table__add(struct table *t, struct table_entry *e)
 {
+    assert(!table__find(t, e->key));
     if (t->count == t->bucket_count)
         double_buckets(t);
     e->hash = hash_of(e->key);
@@ -74,6 +75,7 @@ void table__add(struct table *t, struct table_entry *e)
 
 void table__remove(struct table *t, struct table_entry *e)
 {
+    assert(t->count > 0);
     struct table_entry **link = bucket_of(t, e->hash);
     while (*link != e) {
         assert(*link);

@@ -37,6 +37,7 @@ struct trust *trust__take(struct wire *w, const char *pem)
 
 void trust__release(struct wire *w, struct trust *t)
 {
+    assert(!t || t->uses > 0);
     if (!t || --t->uses > 0)
         return;
     table__remove(&w->trusts, &t->entry);

@@ -64,6 +64,7 @@ static struct memory_job *change_job(struct commit *c, job_id id)
 // After a change of a job: if it alters which occurrences there are, a version begins.
 static void changed_job(struct commit *c, struct memory_job *j)
 {
+    assert(c->undo_count > 0 && c->undos[c->undo_count - 1].kind == UNDO_JOB);
     const struct memory_job *before = &c->undos[c->undo_count - 1].job;
     if (!j->deleted_at && !job_version_begins(before->job, j->job))
         return;
@@ -180,6 +181,7 @@ static enum err insert_alert(struct commit *c, const struct alert *a)
 static void take_back_attempt(struct memory_store *s, const struct undo *u)
 {
     struct memory_execution *e = table_find(&s->executions, u->id);
+    assert(e && u->attempt < e->attempt_count);
     attempt_disown(&e->attempts[u->attempt]);
     e->attempt_count--;
     memmove(e->attempts + u->attempt, e->attempts + u->attempt + 1,

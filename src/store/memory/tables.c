@@ -34,6 +34,7 @@ void table_insert(struct table *t, void *row)
 {
     size_t at = table_position(t, t->id_of(row));
     assert(at == t->count || t->id_of(t->rows[at]) != t->id_of(row));
+    assert(at == 0 || t->id_of(t->rows[at - 1]) < t->id_of(row));
     t->rows = grow(t->rows, t->count, &t->capacity, sizeof *t->rows);
     memmove(t->rows + at + 1, t->rows + at, (t->count - at) * sizeof *t->rows);
     t->rows[at] = row;
@@ -89,6 +90,7 @@ struct memory_execution *key_set_find(const struct key_set *s, const struct exec
 
 static void place(struct key_set *s, struct memory_execution *e)
 {
+    assert(s->used < s->slot_count); // There is an empty slot to end at.
     size_t i = slot_of(s, &e->row.key);
     while (s->slots[i])
         i = next_slot(s, i);
@@ -113,6 +115,7 @@ void key_set_insert(struct key_set *s, struct memory_execution *e)
 void key_set_remove(struct key_set *s, struct memory_execution *e)
 {
     size_t i = slot_of(s, &e->row.key);
+    assert(s->used > 0 && key_set_find(s, &e->row.key) == e);
     while (s->slots[i] != e)
         i = next_slot(s, i);
     s->slots[i] = NULL;

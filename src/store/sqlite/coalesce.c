@@ -97,6 +97,7 @@ static enum err merge_row(struct execution_write *w, const struct change *next, 
         w->is_new = next->kind == CHANGE_EXECUTION_INSERT;
         return ERR_OK;
     }
+    assert(w->row.id == next->execution.id);
     if (next->kind == CHANGE_EXECUTION_INSERT)
         return fault_set(f, ERR_CONFLICT, "execution %lld: inserted after it was there", id);
     if (execution_state_is_terminal(w->row.state))
@@ -117,6 +118,7 @@ static enum err merge_steps(const struct step *steps, size_t count, struct execu
         err = is_first_attempt(c) ? merge_first(&out[writes - 1], &c->attempt, f)
                                   : merge_row(&out[writes - 1], c, f);
     }
+    assert(writes <= count);
     *out_count = writes;
     return err;
 }

@@ -6,6 +6,8 @@
 
 #include "store/sqlite/sqlite_priv.h"
 
+#include <assert.h>
+
 // Runs a statement which must hit exactly one row.
 static enum err run_one(struct sqlite_store *s, enum statement which, const char *table, int64_t id,
                         const char *otherwise, struct fault *f)
@@ -162,7 +164,9 @@ static const struct shard *last_shard(struct batch *const *batches, size_t count
 static enum err write_all(struct sqlite_store *s, struct batch *const *batches, size_t count,
                           struct progress_row *row, struct fault *f)
 {
-    row->shard = *last_shard(batches, count);
+    const struct shard *shard = last_shard(batches, count);
+    assert(shard && shard->number == 0 && shard->epoch == row->shard.epoch);
+    row->shard = *shard;
     enum err err = write_changes(s, batches, count, write_job_change, f);
     if (!err)
         err = write_executions(s, batches, count, &row->executions, f);

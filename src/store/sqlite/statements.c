@@ -3,6 +3,7 @@
 
 #include "store/sqlite/sqlite_priv.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -102,6 +103,7 @@ enum err sqlite_run(struct sqlite_store *s, enum statement which, struct fault *
 {
     sqlite3_stmt *statement = s->statements[which];
     enum err err = ERR_OK;
+    assert(which < STATEMENTS && statement);
     if (sqlite3_step(statement) != SQLITE_DONE)
         err = sqlite_fault(s->db, "writing", f);
     sqlite3_reset(statement);
@@ -131,6 +133,7 @@ enum err sqlite_number(sqlite3 *db, const char *sql, int64_t *out, struct fault 
 
 enum err sqlite_begin(struct sqlite_store *s, struct fault *f)
 {
+    assert(sqlite3_get_autocommit(s->db)); // No transaction in a transaction.
     return sqlite_run(s, BEGIN, f);
 }
 
