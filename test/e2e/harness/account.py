@@ -6,6 +6,10 @@ from .times import EVERY_SECOND, parse_ms, seconds_between
 from .wait import wait_until
 
 
+PAUSED = ("CANCELLED", "the job was paused")
+HELD_UP_SECONDS_MAX = 10
+
+
 class Account:
     """Jobs that fire every second, from their creation until settle() pauses them."""
 
@@ -24,7 +28,8 @@ class Account:
     def settle(self, server, seconds=60):
         """Pauses the jobs and waits until nothing that they owed is unfinished.
 
-        The pause cancels what is due in the same moment, so the last second is not counted. It also
+        The pause cancels what is due and not sent yet: what came in the same moment, so the last
+        second is not counted, and what else is late where the machine held the server up. It also
         cancels what rests between two attempts or waits for room, as after crashes, so that must
         be over before.
         """
@@ -34,6 +39,16 @@ class Account:
             since_ms = parse_ms(paused["created_at"])
             self.owed[paused["id"]] = seconds_between(since_ms, self.paused_ms - 1000)
         wait_until(lambda: self._is_drained(server), seconds, "every execution has ended")
+        for job, instants in self.owed.items():
+            self._leave_out_what_was_late(job, instants)
+
+    def _leave_out_what_was_late(self, job, instants):
+        """Only the last ones, some seconds at most: nothing behind them was sent."""
+        for _ in range(HELD_UP_SECONDS_MAX):
+            last = self.executions[job].get(instants[-1]) if instants else None
+            if not last or (last["status"], last["reason"]) != PAUSED:
+                return
+            instants.pop()
 
     @staticmethod
     def _rests(server):
