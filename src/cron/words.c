@@ -9,9 +9,9 @@
 struct values cron__values_of(const uint64_t *bits, size_t words, unsigned base)
 {
     struct values v = {0};
-    for (unsigned i = 0; i < words * 64; i++)
-        if (bits[i / 64] >> i % 64 & 1)
-            v.at[v.count++] = (uint16_t)(base + i);
+    for (unsigned i = 0; i < words; i++)
+        for (uint64_t left = bits[i]; left; left &= left - 1)
+            v.at[v.count++] = (uint16_t)(base + i * 64 + (unsigned)__builtin_ctzll(left));
     return v;
 }
 
