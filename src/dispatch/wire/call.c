@@ -1,31 +1,16 @@
 // SPDX-License-Identifier: MIT
-// call.c: one attempt, from its first connection to its end.
+// call.c: one attempt, from its start to its end, and what bounds it.
 //
-// A request that goes out on a kept connection can meet one which the target has just closed. When
-// nothing of the request was taken by the kernel, nothing was sent, and another connection is used.
-// When it was, TCP can still tell: a FIN that leaves every byte of the request unacknowledged was
-// sent before any of them arrived. A request whose job may be repeated (request.repeatable) is then
-// sent again, once and on a fresh connection, and yet reaches its target only once. An RST proves
-// nothing: the acknowledgement may have been about to follow. One that came after the target had
-// read the request looks the same, so that is LOST, like every other end.
-//
-// A request that must not be repeated takes no part in this: its first byte was written, and that
-// is the line. Every use of a kept connection is preceded by a look at it, which finds whatever has
-// arrived by then, a close or bytes that nobody asked for, and costs a hundredth of a fresh
-// connection. What slips through is what crosses the request on its way. Connections are not kept
-// for longer than targets usually keep them, so that this is rare.
+// In between, call_connect.c brings it a connection, and call_exchange.c sends the request and
+// reads the answer.
 
-#include "dispatch/shortage_priv.h"
 #include "dispatch/wire/wire_priv.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/epoll.h>
 
 static void deadline_passed(void *context);
-static void connection_ready(void *context, uint32_t events);
 
 struct call *call__new(struct wire *w)
 {
@@ -79,7 +64,7 @@ void call__trouble(struct call *c, enum trouble t)
 }
 
 // The head has told how the target judged the request; a body that is cut does not change that.
-static void answer_cut(struct call *c)
+void call__cut(struct call *c)
 {
     c->response.reusable = false;
     if (!call__follow(c))
@@ -95,7 +80,7 @@ static bool is_answered(const struct call *c)
 void call__cancel(struct call *c)
 {
     if (is_answered(c))
-        answer_cut(c);
+        call__cut(c);
     else
         call__trouble(c, TROUBLE_CANCELLED);
 }
@@ -106,7 +91,7 @@ static void deadline_passed(void *context)
 {
     struct call *c = context;
     if (is_answered(c))
-        answer_cut(c);
+        call__cut(c);
     else
         call__end(c, END_TIMEOUT);
 }
@@ -118,7 +103,7 @@ static mono_ms end_of(mono_ms start, dur_ms bound_ms)
 }
 
 // The stage may take `stage_ms` from `now` on, but no longer than the whole.
-static void bound_stage(struct call *c, mono_ms now, dur_ms stage_ms)
+void call__bound_stage(struct call *c, mono_ms now, dur_ms stage_ms)
 {
     mono_ms whole_end = end_of(c->started, c->timeout_ms);
     mono_ms stage_end = end_of(now, stage_ms);
@@ -126,271 +111,10 @@ static void bound_stage(struct call *c, mono_ms now, dur_ms stage_ms)
     deadline__set(&c->owner->deadlines, &c->deadline, MIN(stage_end, whole_end));
 }
 
-static void bound_whole(struct call *c)
+void call__bound_whole(struct call *c)
 {
     c->bound_ms = c->timeout_ms;
     deadline__set(&c->owner->deadlines, &c->deadline, end_of(c->started, c->timeout_ms));
-}
-
-// --- A fresh connection --------------------------------------------------------------------------
-
-static void dial(struct call *c, mono_ms now)
-{
-    assert(!c->connection && !c->in_line);
-    c->kept = false;
-    c->written = 0;
-    c->dialed_at = now;
-    c->stage = STAGE_RESOLVE;
-    bound_stage(c, now, c->owner->connect_ms);
-    dial__start(c);
-}
-
-// What never arrived was not sent; it is sent once more.
-static void repeat(struct call *c)
-{
-    call__let_go(c, false);
-    c->sent = false;
-    dial(c, clock_mono_ms());
-}
-
-// --- Reading -------------------------------------------------------------------------------------
-
-static void take_part(struct call *c)
-{
-    struct response *r = &c->response;
-    if (c->body_bytes < c->excerpt_bytes) {
-        if (!c->excerpt)
-            c->excerpt = wire__excerpt_take(c->owner, c->excerpt_bytes);
-        assert(c->excerpt->bytes_max >= c->excerpt_bytes);
-        memcpy(c->excerpt->bytes + c->body_bytes, r->part.bytes,
-               MIN(r->part.count, c->excerpt_bytes - c->body_bytes));
-    }
-    c->body_bytes += r->part.count;
-}
-
-static void take_location(struct call *c)
-{
-    const struct response *r = &c->response;
-    assert(c->location.count <= LOCATION_BYTES_MAX);
-    size_t room = LOCATION_BYTES_MAX - c->location.count;
-    request_text_add(&c->location, r->part.bytes, MIN(r->part.count, room));
-}
-
-static void answered(struct call *c, bool bytes_left)
-{
-    // Bytes that nobody asked for, or a request that was not wanted to its end.
-    if (bytes_left || c->written < c->request.count)
-        c->response.reusable = false;
-    c->whole = true;
-    if (!call__follow(c))
-        call__end(c, END_ANSWERED);
-}
-
-static void answer_wrong(struct call *c)
-{
-    c->damaged = c->response.failure == RESPONSE_MALFORMED;
-    if (c->response.head_complete)
-        answer_cut(c);
-    else
-        call__end(c, END_UNREADABLE);
-}
-
-// True when the call goes on.
-static bool take_bytes(struct call *c, const char *bytes, size_t count)
-{
-    const char *end = bytes + count;
-    if (!c->first_byte_at)
-        c->first_byte_at = clock_mono_ms();
-    enum response_event e;
-    while ((e = response__read(&c->response, &bytes, end)) == RESPONSE_PART ||
-           e == RESPONSE_LOCATION) {
-        if (e == RESPONSE_PART)
-            take_part(c);
-        else
-            take_location(c);
-        if (c->body_bytes > RESPONSE_BYTES_MAX) {
-            answer_cut(c);
-            return false;
-        }
-    }
-    if (e == RESPONSE_MORE)
-        return true;
-    if (e == RESPONSE_DONE)
-        answered(c, bytes < end);
-    else
-        answer_wrong(c);
-    return false;
-}
-
-// Whether the target closed the connection before it could see any of the request.
-static bool is_stale(const struct call *c, int error)
-{
-    return c->kept && c->repeatable && !error && !c->first_byte_at &&
-           connection__unacknowledged(c->connection) >= c->written;
-}
-
-// The stream ended, with an error or (0) in order.
-static void stream_ended(struct call *c, int error)
-{
-    struct response *r = &c->response;
-    c->whole = !error && response__ends_with_stream(r);
-    if (is_stale(c, error))
-        repeat(c);
-    else if (r->head_complete)
-        answer_cut(c);
-    else if (c->write_failed)
-        call__trouble(c, TROUBLE_CLOSED_SEND);
-    else if (r->line_read)
-        call__trouble(c, TROUBLE_CLOSED_MIDDLE);
-    else if (error && !c->kept) // On a kept one, RST is what a closed connection answers.
-        call__trouble(c, TROUBLE_RESET_EARLY);
-    else
-        call__trouble(c, TROUBLE_CLOSED_EARLY);
-}
-
-static void read_answer(struct call *c)
-{
-    struct connection *n = c->connection;
-    char *bytes = c->owner->received;
-    bool more = true;
-    while (more) {
-        ssize_t got = connection__read(n, bytes, RECEIVE_BYTES);
-        if (got < 0 && errno == EAGAIN)
-            return;
-        if (got <= 0) {
-            stream_ended(c, got < 0 ? errno : 0);
-            return;
-        }
-        // The loop calls again for what a socket holds, but not for what OpenSSL has taken from it.
-        more = take_bytes(c, bytes, (size_t)got) && n->ssl;
-    }
-}
-
-// --- Writing -------------------------------------------------------------------------------------
-
-static void note_begun(struct call *c)
-{
-    if (c->sent)
-        return;
-    if (!c->hops || c->hops->taken == 0)
-        c->started_wall = clock_wall_ms();
-    c->begun_at = clock_mono_ms();
-}
-
-// False when the connection took nothing at all: it is closed.
-static bool write_request(struct call *c)
-{
-    struct connection *n = c->connection;
-    size_t left = c->request.count - c->written;
-    note_begun(c);
-    ssize_t took = connection__write(n, c->request.bytes + c->written, left);
-    assert(took <= (ssize_t)left);
-    if (took > 0) {
-        c->sent = true;
-        c->written += (size_t)took;
-    } else if (errno != EAGAIN) {
-        c->write_failed = true;
-        connection__want(n, EPOLLIN);
-        return c->written > 0;
-    }
-    bool whole = c->written == c->request.count;
-    connection__want(n, whole ? EPOLLIN : EPOLLIN | EPOLLOUT);
-    return true;
-}
-
-static void connection_ready(void *context, uint32_t events)
-{
-    struct connection *n = context;
-    struct wire *w = n->owner;
-    struct call *c = n->call;
-    assert(c && c->connection == n && c->stage == STAGE_ANSWER);
-    bool writing = c->written < c->request.count;
-    if (events & EPOLLOUT && writing)
-        write_request(c);
-    // A target that takes no more may have said why, so that is read before it is judged.
-    if (events & ~(uint32_t)EPOLLOUT || c->write_failed)
-        read_answer(c);
-    wire__report(w);
-}
-
-// False when the connection was closed before a byte of the request.
-static bool use(struct call *c, struct connection *n)
-{
-    assert(n->target == c->target && (!c->connection || c->connection == n));
-    c->connection = n;
-    n->call = c;
-    n->source.ready = connection_ready;
-    c->stage = STAGE_ANSWER;
-    c->write_failed = false;
-    response__init(&c->response, c->to_head);
-    return write_request(c);
-}
-
-static void begin(struct call *c, struct connection *n)
-{
-    bound_whole(c);
-    if (!use(c, n))
-        stream_ended(c, EPIPE);
-}
-
-// --- What dial.c and TLS say ---------------------------------------------------------------------
-
-void call__resolved(struct call *c)
-{
-    c->resolved_at = clock_mono_ms();
-    c->stage = STAGE_CONNECT;
-}
-
-void call__unconnected(struct call *c, int error)
-{
-    c->error = error;
-    if (c->stage == STAGE_RESOLVE) // c-ares does not tell why; a name server has a socket too.
-        c->error = shortage_now();
-    if (c->stage == STAGE_RESOLVE && !c->error)
-        call__trouble(c, TROUBLE_RESOLVE);
-    else
-        call__end(c, END_CONNECT);
-}
-
-static void shake(struct call *c)
-{
-    switch (tls__shake(c->connection, &c->reason)) {
-    case TLS_WAITS:
-        break;
-    case TLS_FAILED:
-        call__end(c, END_TLS);
-        break;
-    case TLS_SECURED:
-        c->secured_at = clock_mono_ms();
-        begin(c, c->connection);
-        break;
-    }
-}
-
-static void handshake_ready(void *context, uint32_t events)
-{
-    (void)events;
-    struct connection *n = context;
-    struct wire *w = n->owner;
-    assert(n->call && n->call->connection == n && n->call->stage == STAGE_TLS);
-    shake(n->call);
-    wire__report(w);
-}
-
-void call__connected(struct call *c, struct connection *n)
-{
-    assert(!c->connection && n->call == c && n->target == c->target);
-    c->connected_at = clock_mono_ms();
-    c->connection = n;
-    if (!c->target->https) {
-        begin(c, n);
-        return;
-    }
-    c->stage = STAGE_TLS;
-    bound_stage(c, c->connected_at, c->owner->tls_ms);
-    n->source.ready = handshake_ready;
-    tls__begin(n);
-    shake(c);
 }
 
 // --- The start -----------------------------------------------------------------------------------
@@ -417,20 +141,6 @@ static enum trouble trouble_of_url(const char *url)
     return *url && strstr(url, "://") && !is_http(url) ? TROUBLE_SCHEME : TROUBLE_URL;
 }
 
-void call__connect(struct call *c)
-{
-    struct connection *n;
-    while (!c->fresh && (n = pool__take(c->target))) {
-        c->kept = true;
-        if (use(c, n)) {
-            bound_whole(c);
-            return;
-        }
-        call__let_go(c, false); // Nothing was sent: the next one.
-    }
-    dial(c, clock_mono_ms());
-}
-
 void call__set_out(struct call *c, const struct request *r)
 {
     struct url url;
@@ -449,7 +159,7 @@ void call__set_out(struct call *c, const struct request *r)
         return;
     }
     c->stage = STAGE_CONNECT;
-    bound_whole(c);
+    call__bound_whole(c);
 }
 
 void call__start(struct call *c, const struct send *s)

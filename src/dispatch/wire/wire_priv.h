@@ -2,7 +2,8 @@
 // wire_priv.h: our own HTTP/1.1 client, from the inside.
 //
 //   adapter.c     the port: open, send, cancel, close, and reporting what has ended
-//   call.c        one attempt, from its first connection to its end
+//   call.c        one attempt, from its start to its end
+//                 (call_connect.c: a connection for it; call_exchange.c: request and answer)
 //   compose.c     its request, as bytes
 //   follow.c      from an answer that leads on to the next request of the attempt
 //   verdict.c     how it ended -> struct outcome
@@ -232,8 +233,6 @@ struct call *call__new(struct wire *w);
 void call__free(struct call *c);
 // Prepares and starts the attempt. It may end inside the call.
 void call__start(struct call *c, const struct send *s);
-// The call's turn has come: it gets a kept connection, or else a fresh one, and may end inside.
-void call__connect(struct call *c);
 void call__end(struct call *c, enum ending ending);
 void call__trouble(struct call *c, enum trouble t); // The same for END_TROUBLE.
 void call__cancel(struct call *c);                  // Nobody waits for it any more.
@@ -241,10 +240,28 @@ void call__cancel(struct call *c);                  // Nobody waits for it any m
 void call__set_out(struct call *c, const struct request *r);
 void call__let_go(struct call *c,
                   bool reusable); // Gives up the call's connection, if there is one.
+// The head has told how the target judged the request; a body that is cut does not change that.
+void call__cut(struct call *c);
+// What the call does now may take `stage_ms` from `now` on, but no longer than the whole.
+void call__bound_stage(struct call *c, mono_ms now, dur_ms stage_ms);
+void call__bound_whole(struct call *c);
+
+// --- call_connect.c
+
+// The call's turn has come: it gets a kept connection, or else a fresh one, and may end inside.
+void call__connect(struct call *c);
+void call__dial(struct call *c, mono_ms now); // A fresh one.
 // From dial.c: the addresses are known; a socket is connected (and now the call's); none is.
 void call__resolved(struct call *c);
 void call__connected(struct call *c, struct connection *n);
 void call__unconnected(struct call *c, int error);
+
+// --- call_exchange.c
+
+// Sends the request over the connection, which is now the call's. False when that was closed before
+// a byte of it.
+bool call__use(struct call *c, struct connection *n);
+void call__begin(struct call *c, struct connection *n); // Over a fresh one; it may end inside.
 
 // --- follow.c
 
