@@ -3,6 +3,7 @@
 
 import socket
 
+import pytest
 from harness.jobs import create_job, get_execution, trigger, wait_for_end
 from harness.program import run_to_end, server_arguments
 
@@ -53,3 +54,17 @@ def test_a_taken_port_leaves_no_database_behind(tmp_path):
     database = tmp_path / "new.db"
     start_on_taken_port(database)
     assert not database.exists()
+
+
+@pytest.mark.parametrize(
+    "setting, lowered",
+    [("--max-in-flight", "api_connections"), ("--api-connections", "max_in_flight")],
+)
+def test_a_start_says_which_settings_the_descriptors_lower(fleet, database, setting, lowered):
+    """The other setting is as small as may be, and fits."""
+    server = fleet.serve(database, setting, "16", descriptors=256)
+    told = server.wait_for_event("server.descriptors")
+    assert told["limit"] == 256
+    assert told[setting.removeprefix("--").replace("-", "_")] == 16
+    assert told[lowered] < 256
+    server.stop()

@@ -327,6 +327,27 @@ static void variables_that_set_nothing_are_told(void **state)
     assert_null(strstr(told, "CARILLON_CONFIG>"));
 }
 
+static void count_stray(void *context, const char *name, const char *meant)
+{
+    (void)meant;
+    print_message("%s sets nothing\n", name);
+    ++*(size_t *)context;
+}
+
+static void the_variable_of_a_setting_is_no_stray(void **state)
+{
+    (void)state;
+    char name[64];
+    size_t before = 0, strays = 0;
+    config_stray_variables(count_stray, &before); // Of whoever runs the test.
+    for (size_t i = 0; i < COUNT_OF(rows); i++)
+        setenv(variable_of(name, rows[i].name), "x", 1);
+    config_stray_variables(count_stray, &strays);
+    for (size_t i = 0; i < COUNT_OF(rows); i++)
+        unsetenv(variable_of(name, rows[i].name));
+    assert_int_equal(strays, before);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -337,6 +358,7 @@ int main(void)
         cmocka_unit_test(mistakes_in_a_file_are_refused_with_advice),
         cmocka_unit_test(misspelt_flags_lead_to_the_right_one),
         cmocka_unit_test(variables_that_set_nothing_are_told),
+        cmocka_unit_test(the_variable_of_a_setting_is_no_stray),
     };
     return cmocka_run_group_tests(tests, make_file, remove_file);
 }
