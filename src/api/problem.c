@@ -34,6 +34,7 @@ static const struct problem_type service_types[PROBLEM_KINDS] = {
     [PROBLEM_LIMIT] = {429, "limit-reached", "The server has all it may have", "60"},
     [PROBLEM_BUSY] = {503, "busy", "The server has too much to do", "1"},
     [PROBLEM_CLOSED] = {503, "draining", "The server is shutting down", "1"},
+    [PROBLEM_AWAY] = {503, "shard-away", "The job is not on this node", "1"},
     [PROBLEM_STORE_LOW] = {507, "storage-low", "The server's disk is nearly full", "60"},
     [PROBLEM_STORE_FULL] = {507, "storage-full", "The server's disk is full", "10"},
     [PROBLEM_UNUSABLE] = {409, "job-unusable", "The job cannot be used", NULL},

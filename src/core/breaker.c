@@ -39,12 +39,13 @@ static void tell_down(struct core *c, struct host *h, const char *lost)
     h->down_since = h->lost_from;
     h->next_down = c->down;
     c->down = h;
-    core__record_server_alert(c, &(struct alert){.kind = ALERT_TARGET_DOWN,
-                                                 .subject = h->origin,
-                                                 .from = h->down_since,
-                                                 .attempts = h->losses,
-                                                 .count = h->open,
-                                                 .last_error = lost});
+    core__record_server_alert(c, NULL,
+                              &(struct alert){.kind = ALERT_TARGET_DOWN,
+                                              .subject = h->origin,
+                                              .from = h->down_since,
+                                              .attempts = h->losses,
+                                              .count = h->open,
+                                              .last_error = lost});
 }
 
 // `answered_at`: 0 when nobody knows whether there are answers again.
@@ -54,10 +55,11 @@ static void tell_up(struct core *c, struct host *h, wall_ms answered_at)
     while (*link != h)
         link = &(*link)->next_down;
     *link = h->next_down;
-    core__record_server_alert(c, &(struct alert){.kind = ALERT_TARGET_UP,
-                                                 .subject = h->origin,
-                                                 .from = h->down_since,
-                                                 .to = answered_at});
+    core__record_server_alert(c, NULL,
+                              &(struct alert){.kind = ALERT_TARGET_UP,
+                                              .subject = h->origin,
+                                              .from = h->down_since,
+                                              .to = answered_at});
     h->down_since = 0;
 }
 

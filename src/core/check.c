@@ -39,6 +39,7 @@ static void tally_job(struct core *c, const struct core_job *j, struct tally *t)
     assert(!j->plan.position || (j->active && !j->exhausted));
     assert(!j->resume.position || (!j->active && j->paused_until != WALL_NEVER));
     assert(!j->deleted || j->first_open || j == &c->nobody);
+    assert(j == &c->nobody || core__shard_of(c, j->id)->front);
     t->jobs_active += j->active;
 }
 
@@ -56,6 +57,21 @@ static void check_hosts(const struct core *c, const struct tally *t)
     assert(open <= t->open); // Those of jobs that are gone have no host.
 }
 
+static void check_shards(const struct core *c)
+{
+    uint32_t ours = 0, steady = 0;
+    for (uint32_t i = 0; i < c->limits.shards; i++) {
+        const struct core_shard *s = &c->shards[i];
+        assert((s->front == &c->steady) == (s->state == SHARD_STEADY));
+        assert((s->front == NULL) == (s->state == SHARD_AWAY));
+        assert(!s->loaded.first || !core__shard_is_settled(s));
+        assert(!s->touched);
+        ours += s->state != SHARD_AWAY;
+        steady += s->state == SHARD_STEADY;
+    }
+    assert(ours == c->shards_ours && steady == c->steady.shards);
+}
+
 void core_check(struct core *c)
 {
     struct tally t = {0};
@@ -68,7 +84,8 @@ void core_check(struct core *c)
     assert(t.phases[PHASE_WAITING] == c->waiting_count);
     assert(t.phases[PHASE_PLANNED] == agenda_count(c->instants));
     assert(t.phases[PHASE_BACKOFF] == agenda_count(c->retries));
-    assert(t.phases[PHASE_NEW] == 0 && t.phases[PHASE_ENDED] == 0);
+    assert(t.phases[PHASE_NEW] == 0 && t.phases[PHASE_ENDED] == 0 && t.phases[PHASE_GONE] == 0);
+    check_shards(c);
     assert(t.passed[GATE_ALL] == c->gate.in_flight);
 }
 
@@ -76,7 +93,7 @@ void core_check(struct core *c)
 void core__check_door(struct core *c)
 {
     assert(agenda_count(c->judged) == 0 && agenda_count(c->aside) == 0);
-    assert(!c->started || !c->loaded.first);
+    assert(c->steady.shards > 0 || agenda_count(c->steady.plan) == 0);
     assert(c->gate.in_flight_catch_up <= c->gate.in_flight);
     if (c->unrecorded.first)
         core__open_check(c, c->unrecorded.first);

@@ -10,16 +10,26 @@
 
 #include "core/core_priv.h"
 
-static dur_ms held_for(const struct core *c)
+static dur_ms held_for(const struct core *c, const struct front *f)
 {
-    return c->progress.watermark - (c->now.wall + c->limits.lookahead_ms);
+    return f->watermark - (c->now.wall + c->limits.lookahead_ms);
 }
 
-static void announce_hold(struct core *c)
+// Of several that share it, the first one tells.
+static struct core_shard *shard_with(struct core *c, const struct front *f)
 {
-    c->held_until = c->progress.watermark;
+    struct core_shard *s = c->shards;
+    while (s->front != f)
+        s++;
+    return s;
+}
+
+static void announce_hold(struct core *c, struct front *f)
+{
+    f->held_until = f->watermark;
     core__record_server_alert(
-        c, &(struct alert){.kind = ALERT_CLOCK, .subject = "clock", .to = c->held_until});
+        c, shard_with(c, f),
+        &(struct alert){.kind = ALERT_CLOCK, .subject = "clock", .to = f->held_until});
 }
 
 static bool is_ahead(const struct core *c, const struct open *o)
@@ -56,28 +66,52 @@ static void begin_again(struct core *c, struct core_job *j)
     core__job_settle_open(c, j); // Its last instant may lie behind now.
 }
 
-void core__clock_correct(struct core *c)
+// What others have seen of the clock stays so for their shards.
+static void forget_seen(struct core *c, const struct front *f)
 {
-    c->progress.generation++;
-    core__record_server_alert(c, &(struct alert){.kind = ALERT_CLOCK,
-                                                 .subject = "clock",
-                                                 .from = c->now.wall,
-                                                 .count = c->progress.generation});
-    c->progress.corrected_at = c->now.wall;
-    c->progress.watermark = c->now.wall;
-    c->progress.watermark_job = 0;
-    c->progress_written_at = c->now.wall;
+    for (uint32_t i = 0; i < c->limits.shards; i++) {
+        struct core_shard *s = &c->shards[i];
+        s->seen = s->front == f ? 0 : MAX(s->seen, c->seen);
+    }
     c->seen = c->now.wall;
-    c->held_until = 0;
-    core__each_job(c, begin_again);
 }
 
-static void judge_step_back(struct core *c)
+static void begin_generation(struct core *c, const struct front *f)
 {
-    if (held_for(c) > CLOCK_HOLD_MS_MAX)
-        core__clock_correct(c);
-    else if (held_for(c) > CLOCK_STEP_MS && c->held_until != c->progress.watermark)
-        announce_hold(c);
+    for (uint32_t i = 0; i < c->limits.shards; i++) {
+        struct core_shard *s = &c->shards[i];
+        if (s->front != f)
+            continue;
+        s->row.generation++;
+        s->row.corrected_at = c->now.wall;
+        core__touch(c, s);
+    }
+}
+
+void core__clock_correct(struct core *c, struct front *f)
+{
+    struct core_shard *first = shard_with(c, f);
+    begin_generation(c, f);
+    core__record_server_alert(c, first,
+                              &(struct alert){.kind = ALERT_CLOCK,
+                                              .subject = "clock",
+                                              .from = c->now.wall,
+                                              .count = first->row.generation});
+    forget_seen(c, f);
+    f->watermark = c->now.wall;
+    f->watermark_job = 0;
+    f->held_until = 0;
+    core__each_job(c, f, begin_again);
+}
+
+static void judge_step_back(struct core *c, struct front *f)
+{
+    if (f->shards == 0)
+        return;
+    if (held_for(c, f) > CLOCK_HOLD_MS_MAX)
+        core__clock_correct(c, f);
+    else if (held_for(c, f) > CLOCK_STEP_MS && f->held_until != f->watermark)
+        announce_hold(c, f);
 }
 
 void core__clock_watch(struct core *c)
@@ -89,12 +123,14 @@ void core__clock_watch(struct core *c)
         return;
     }
     c->wall_ahead = ahead;
-    if (c->started && moved < 0)
-        judge_step_back(c);
+    if (moved >= 0)
+        return;
+    judge_step_back(c, &c->steady);
+    for (struct core_shard *s = c->behind; s; s = s->next)
+        judge_step_back(c, &s->own);
 }
 
-void core__clock_at_start(struct core *c)
+void core__clock_at_gain(struct core *c, struct front *f)
 {
-    c->wall_ahead = c->now.wall - c->now.mono;
-    judge_step_back(c);
+    judge_step_back(c, f);
 }

@@ -12,7 +12,7 @@
 
 static void put_job(struct core *c, struct job *row)
 {
-    batch_add(c->out->batch, CHANGE_JOB_PUT)->job = row;
+    core__change(c, core__shard_of(c, row->id), CHANGE_JOB_PUT)->job = row;
 }
 
 // What the client will read: the row it asked for, and what the core has made of it since, such as
@@ -39,7 +39,8 @@ static void give_back(struct job *row, struct reply *r)
 static void create(struct core *c, struct command *cmd, struct reply *r)
 {
     struct job *row = cmd->job;
-    row->id = shard_id(c->progress.number, c->progress.job_next, c->limits.shards);
+    struct core_shard *s = &c->shards[cmd->shard];
+    row->id = shard_id(cmd->shard, s->row.job_next, c->limits.shards);
     row->version = 1;
     row->created_at = row->updated_at = row->effective_from = c->now.wall;
     row->finished = false;
@@ -58,7 +59,7 @@ static void create(struct core *c, struct command *cmd, struct reply *r)
         give_back(row, r);
         return;
     }
-    c->progress.job_next++;
+    s->row.job_next++;
     r->job = j->id;
     r->version = 1;
     put_job(c, row);
@@ -132,10 +133,11 @@ static void delete_job(struct core *c, struct core_job *j, struct reply *r)
     core__job_settle(c, j);
     r->job = j->id;
     r->version = j->version;
-    struct change *change = batch_add(c->out->batch, CHANGE_JOB_DELETE);
+    struct core_shard *s = core__shard_of(c, j->id);
+    struct change *change = core__change(c, s, CHANGE_JOB_DELETE);
     change->deleted.id = j->id;
     change->deleted.at = c->now.wall;
-    agenda_remove(c->plan, &j->plan);
+    agenda_remove(s->front->plan, &j->plan);
     agenda_remove(c->resumes, &j->resume);
     c->jobs_active -= j->active;
     j->active = false;
@@ -162,10 +164,11 @@ static void trigger(struct core *c, struct command *cmd, struct core_job *j, str
 }
 
 // A clock that holds nothing is right already: nothing changes.
-static void accept_clock(struct core *c)
+static void accept_clock(struct core *c, uint32_t shard)
 {
-    if (c->progress.watermark > c->now.wall + c->limits.lookahead_ms)
-        core__clock_correct(c);
+    struct front *f = c->shards[shard].front;
+    if (f->watermark > c->now.wall + c->limits.lookahead_ms)
+        core__clock_correct(c, f);
 }
 
 static void act(struct core *c, struct command *cmd, struct core_job *j, struct reply *r)
@@ -184,15 +187,23 @@ static void act(struct core *c, struct command *cmd, struct core_job *j, struct 
         trigger(c, cmd, j, r);
         break;
     case COMMAND_ACCEPT_CLOCK:
-        accept_clock(c);
+        accept_clock(c, cmd->shard);
         break;
     }
+}
+
+static uint32_t shard_meant(const struct core *c, const struct command *cmd)
+{
+    bool names_it = cmd->kind == COMMAND_CREATE || cmd->kind == COMMAND_ACCEPT_CLOCK;
+    return names_it ? cmd->shard : shard_of(MAX(cmd->id, 0), c->limits.shards);
 }
 
 static enum err refusal(const struct core *c, const struct command *cmd, const struct core_job *j)
 {
     if (c->draining)
         return ERR_CLOSED;
+    if (!core_has_shard(c, shard_meant(c, cmd)))
+        return ERR_AWAY;
     if (cmd->kind == COMMAND_CREATE || cmd->kind == COMMAND_ACCEPT_CLOCK)
         return ERR_OK;
     if (!j)

@@ -27,6 +27,7 @@ static const struct policy policy_of_nobody = {.alert_after = 1};
 struct core *core_new(const struct core_limits *limits)
 {
     assert(limits->step_max > 0 && limits->due_max > 0);
+    assert(limits->shards > 0 && limits->shards <= SHARDS_MAX);
     assert(limits->in_flight_max > 0 && limits->host_in_flight_max > 0);
     struct core *c = xcalloc(1, sizeof *c);
     c->limits = *limits;
@@ -36,7 +37,9 @@ struct core *core_new(const struct core_limits *limits)
     c->nobody.policy = &policy_of_nobody;
     intern_init(&c->timings, sizeof(struct timing));
     intern_init(&c->policies, sizeof(struct policy));
-    c->plan = agenda_new();
+    c->steady.plan = agenda_new();
+    c->shards = xcalloc(limits->shards, sizeof *c->shards);
+    TAILQ_INIT(&c->settled);
     c->resumes = agenda_new();
     c->instants = agenda_new();
     c->judged = agenda_new();
@@ -54,11 +57,15 @@ void core_free(struct core *c)
         core__open_free(c, c->nobody.first_open);
     core__jobs_free(c);
     core__gates_free(c);
-    core__unusable_free(c);
     core__tables_free(c);
     free(c->lent_texts);
     free(c->rezoning.changes);
-    agenda_free(c->plan);
+    agenda_free(c->steady.plan);
+    for (uint32_t i = 0; i < c->limits.shards; i++) {
+        core__unusable_free(&c->shards[i]);
+        agenda_free(c->shards[i].own.plan);
+    }
+    free(c->shards);
     agenda_free(c->resumes);
     agenda_free(c->instants);
     agenda_free(c->judged);
@@ -70,23 +77,22 @@ void core_free(struct core *c)
 
 enum err core_add_job(struct core *c, const struct job *from, const struct zone *zone)
 {
-    assert(!c->started);
+    assert(core__shard_of(c, from->id)->state == SHARD_LOADING);
     struct core_job *j;
     struct timing timing;
-    enum err err = core__timing_read(from, zone, NULL, &timing);
+    enum err err = core__timing_read(from, core__zone_now(c, zone), NULL, &timing);
     if (!err)
         err = core__job_add(c, from, &timing, NULL, &j);
     if (err)
         return err;
     j->plan_version = 1; // Loaded executions have 0: they are checked against the schedule.
-    if (!j->active && j->paused_until != WALL_NEVER)
-        agenda_put(c->resumes, &j->resume, j->paused_until, j->id);
     return ERR_OK;
 }
 
 enum err core_add_execution(struct core *c, const struct execution *e)
 {
-    assert(!c->started && !execution_state_is_terminal(e->state));
+    assert(core__shard_of(c, e->key.job)->state == SHARD_LOADING);
+    assert(!execution_state_is_terminal(e->state));
     struct core_job *j = core__job_find(c, e->key.job);
     struct open *o = core__open_new(c, j ? j : &c->nobody);
     o->plan_version = 0;
@@ -100,40 +106,9 @@ enum err core_add_execution(struct core *c, const struct execution *e)
     return ERR_OK;
 }
 
-// Calls back for every job, in order of id.
-void core__each_job(struct core *c, void (*each)(struct core *c, struct core_job *j))
-{
-    for (struct core_job *j = core__job_next(c, NULL), *next; j; j = next) {
-        next = core__job_next(c, j);
-        if (!j->deleted)
-            each(c, j);
-    }
-}
-
-static void start(struct core *c, const struct shard *progress)
-{
-    assert(!c->started);
-    c->progress = *progress;
-    c->progress.job_next = MAX(progress->job_next, 1);
-    c->progress.execution_next = MAX(progress->execution_next, 1);
-    c->progress.alert_next = MAX(progress->alert_next, 1);
-    c->progress_written_at = c->now.wall - PROGRESS_WRITE_MS;
-    if (progress->watermark > c->now.wall + c->limits.lookahead_ms)
-        c->seen = progress->watermark + 1; // The clock went back while the server was down.
-    c->started = true;
-    core__unusable_settle(c);
-    core__resume_due(c); // First, since what was planned behind the end of a pause is owed.
-    core__recover(c);
-    core__each_job(c, core__job_plan_beyond_watermark);
-    core__clock_at_start(c);
-}
-
 static void handle(struct core *c, const struct event *e)
 {
     switch (e->kind) {
-    case EVENT_START:
-        start(c, &e->shard);
-        break;
     case EVENT_TICK:
         break; // Every step looks at the time.
     case EVENT_COMMAND:
@@ -153,6 +128,19 @@ static void handle(struct core *c, const struct event *e)
     case EVENT_DRAIN:
         c->draining = true;
         break;
+    case EVENT_SHARD_GAINED:
+        core__shard_gain(c, &e->shard);
+        break;
+    case EVENT_SHARD_LOADED:
+        core__shard_loaded(c, e->shard_number);
+        break;
+    case EVENT_SHARD_LOST:
+        core__shard_lose(c, e->shard_number);
+        break;
+    case EVENT_LEASE:
+        c->lease = e->until;
+        core__gates_pump(c, &c->gate);
+        break;
     case EVENT_ZONE:
         core__rezone(c, e->zone_old, e->zone_new);
         break;
@@ -165,6 +153,7 @@ static void look_at_the_time(struct core *c)
     core__breakers_due(c);
     core__due(c); // First what is due, since somebody waits for it; then what comes.
     core__plan(c);
+    core__shards_settle(c);
     core__rezone_on(c);
     core__write_running(c);
 }
@@ -176,7 +165,9 @@ static void set_wake(struct core *c, struct actions *out)
     if (c->flying.first)
         mono = MIN(mono, c->flying.first->sent_at + RUNNING_WRITE_DELAY_MS);
     wall = MIN(wall, agenda_next(c->instants));
-    wall = MIN(wall, c->progress_written_at + PROGRESS_WRITE_MS);
+    const struct core_shard *oldest = TAILQ_FIRST(&c->settled);
+    if (oldest)
+        wall = MIN(wall, oldest->written_at + PROGRESS_WRITE_MS);
     out->wake_wall = c->more ? c->now.wall : wall;
     out->wake_mono = mono;
     if (c->draining) {
@@ -197,9 +188,9 @@ void core_step(struct core *c, const struct event *e, struct now now, struct act
     core__check_door(c);
     core__clock_watch(c);
     handle(c, e);
-    if (e->kind == EVENT_TICK || e->kind == EVENT_START)
+    if (e->kind == EVENT_TICK || e->kind == EVENT_SHARD_LOADED)
         look_at_the_time(c);
-    core__record_progress(c);
+    core__record_shards(c);
     set_wake(c, out);
     core__check_door(c);
     c->out = NULL;
@@ -220,7 +211,8 @@ static void list_down(const struct core *c, struct core_status *s)
 struct core_status core_status(const struct core *c)
 {
     struct core_status s = {
-        .watermark = c->progress.watermark,
+        .shards = c->shards_ours,
+        .watermark = c->steady.watermark,
         .jobs = c->jobs.count,
         .jobs_active = c->jobs_active,
         .open = c->pool.used,
@@ -230,14 +222,29 @@ struct core_status core_status(const struct core *c)
         .halted = c->halted,
         .draining = c->draining,
     };
+    for (const struct core_shard *b = c->behind; b; b = b->next)
+        s.watermark = MIN(s.watermark, b->own.watermark);
     list_down(c, &s);
     return s;
 }
 
-void core_flight(const struct core *c, uint64_t ticket, struct execution_key *key,
+bool core_has_shard(const struct core *c, uint32_t number)
+{
+    return number < c->limits.shards && core__shard_is_settled(&c->shards[number]);
+}
+
+int64_t core_epoch(const struct core *c, uint32_t shard)
+{
+    return shard < c->limits.shards ? c->shards[shard].row.epoch : 0;
+}
+
+bool core_flight(const struct core *c, const struct outcome *out, struct execution_key *key,
                  unsigned *attempt)
 {
-    const struct open *o = core__open_by_ticket(c, ticket);
+    const struct open *o = core__open_of_outcome(c, out);
+    if (!o)
+        return false;
     *key = o->record.key;
     *attempt = o->record.attempts;
+    return true;
 }

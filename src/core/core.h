@@ -46,7 +46,9 @@ enum outcome_kind {
 
 // How one attempt ended. Strings are borrowed for the call.
 struct outcome {
-    uint64_t ticket; // From struct send.
+    uint64_t ticket; // These three from struct send. An outcome of another epoch than the present
+    uint32_t shard;  // one is dropped: it is not for this owner any more, even if this node has the
+    int64_t epoch;   // shard again.
     enum outcome_kind kind;
     dur_ms retry_after_ms;  // From the answer's Retry-After; 0 when there was none.
     const char *location;   // Of an answer 3xx, to be shown: where it leads. NULL when none.
@@ -64,6 +66,7 @@ enum command_kind {
 // What a client asked for, validated.
 struct command {
     enum command_kind kind;
+    uint32_t shard;           // CREATE, ACCEPT_CLOCK: which one; of others it is that of the job.
     job_id id;                // UPDATE, DELETE, TRIGGER.
     int64_t version_expected; // UPDATE, DELETE: 0 accepts any.
     struct job *job;          // Taken by the core. id, version and the times are filled in.
@@ -80,20 +83,27 @@ struct command {
 };
 
 enum event_kind {
-    EVENT_START, // Once, after core_add_job and core_add_execution.
-    EVENT_TICK,  // Time passed, or there is more to do.
+    EVENT_TICK, // Time passed, or there is more to do.
     EVENT_COMMAND,
     EVENT_OUTCOME,
     EVENT_RECORDED, // Batches up to `sequence` are durable.
     EVENT_STORE,    // Nothing can be written now, and why, or it can be again: `cause`.
     EVENT_DRAIN,    // No attempt starts any more; commands but reads are refused with ERR_CLOSED.
+    // A shard is ours from now on: its row as it was taken. What it holds comes next, from
+    // core_add_job and core_add_execution, as fast as may be, and then EVENT_SHARD_LOADED.
+    EVENT_SHARD_GAINED,
+    EVENT_SHARD_LOADED, // All was added: it goes on where the last owner ended, within some ticks.
+    EVENT_SHARD_LOST,   // Somebody else may have it. Its jobs are forgotten, its flights cancelled.
+    EVENT_LEASE,        // No attempt starts at `until` or later. Before the first one none does.
     EVENT_ZONE // A zone was read again: jobs of `zone_old` use `zone_new`, all after some ticks.
 };
 
 struct event {
     enum event_kind kind;
     union {
-        struct shard shard; // START: the only one, as it was taken.
+        struct shard shard;    // SHARD_GAINED
+        uint32_t shard_number; // SHARD_LOADED, SHARD_LOST
+        mono_ms until;         // LEASE; MONO_NEVER: it does not end.
         struct command *command;
         const struct outcome *outcome;
         uint64_t sequence;
@@ -130,6 +140,7 @@ struct request {
 // Every send is answered by exactly one EVENT_OUTCOME with its ticket.
 struct send {
     uint64_t ticket;
+    uint32_t shard;
     struct request request;
 };
 
@@ -137,7 +148,7 @@ struct send {
 struct reply {
     void *token;
     enum err err; // NOT_FOUND, CONFLICT (version), LIMIT, CLOSED, UNUSABLE, RANGE (it would never
-                  // run), or of cron_parse.
+                  // run), AWAY (its shard is not ours, or not loaded yet), or of cron_parse.
     job_id job;
     int64_t version;
     struct execution_key key; // TRIGGER
@@ -191,16 +202,21 @@ struct core;
 struct core *core_new(const struct core_limits *limits);
 void core_free(struct core *c); // NULL is a no-op.
 
-// Before EVENT_START: every job, then every execution that is not terminal, in order of id. The job
-// is borrowed for the call; `zone` is the one of its timezone. ERR_LIMIT beyond jobs_max, or what
-// cron_parse says of its schedule; an execution whose job was not added is cancelled at the start.
+// Between EVENT_SHARD_GAINED and EVENT_SHARD_LOADED: every job of the shard, then every execution
+// that is not terminal, in order of id; other events may come between them. The job is borrowed for
+// the call; `zone` is the one of its timezone. ERR_LIMIT beyond jobs_max, or what cron_parse says
+// of its schedule; an execution whose job was not added is cancelled.
 MUST_CHECK enum err core_add_job(struct core *c, const struct job *j, const struct zone *zone);
 MUST_CHECK enum err core_add_execution(struct core *c, const struct execution *e);
 
 // Instead of core_add_job: a job that cannot be used as it is. It can be updated and deleted, and
-// is else inactive; if it was to run, the start writes that down, with the reason and an alert.
+// is else inactive; if it was to run, that is written down, with the reason and an alert.
 // NULL: it is beyond jobs_max, of which one alert tells for all.
 void core_add_unusable(struct core *c, const struct job *j, const char *reason);
+
+// Whether the shard takes commands: it is ours, and what it holds goes on.
+bool core_has_shard(const struct core *c, uint32_t number);
+int64_t core_epoch(const struct core *c, uint32_t shard); // In which it is ours; 0: it is not.
 
 void core_step(struct core *c, const struct event *e, struct now now, struct actions *out);
 
@@ -222,7 +238,8 @@ struct host_down {
 
 // Gauges of the machine as it stands, for health and metrics.
 struct core_status {
-    wall_ms watermark;
+    uint32_t shards;   // That are ours.
+    wall_ms watermark; // The least of theirs.
     uint64_t jobs;
     uint64_t jobs_active;
     uint64_t open;      // Executions that are not terminal.
@@ -237,8 +254,9 @@ struct core_status {
 
 struct core_status core_status(const struct core *c);
 
-// Which execution a send is for whose outcome has not been told yet, and the number of its attempt.
-void core_flight(const struct core *c, uint64_t ticket, struct execution_key *key,
+// Which execution an outcome is of that has not been told yet, and the number of its attempt.
+// False: it would be dropped.
+bool core_flight(const struct core *c, const struct outcome *o, struct execution_key *key,
                  unsigned *attempt);
 
 #endif

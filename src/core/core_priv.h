@@ -5,7 +5,7 @@
 // until it is terminal, and in exactly one place, its phase; place.c has the table of moves:
 //
 //   NEW          nowhere yet: it was just opened
-//   LOADED       in queue `loaded`, until the start decides how it goes on
+//   LOADED       in queue `loaded` of its shard, until that is settled
 //   PLANNED      in agenda `instants`, until its instant comes
 //   JUDGED       in agenda `judged`: its instant has come, and its job is about to change
 //   UNRECORDED   in queue `unrecorded`, until the batch with its row or claim is durable
@@ -15,6 +15,7 @@
 //   LONG_FLYING  in queue `long_flying`: the same, and RUNNING stands in the row
 //   BACKOFF      in agenda `retries`
 //   ENDED        nowhere: its row is terminal, and it is about to be freed
+//   GONE         nowhere: its shard was lost, and it is about to be freed
 //
 // Gates are passed in one order (job, host, all) and kept until the attempt ends, so that nothing
 // can wait in a circle.
@@ -26,6 +27,8 @@
 #include "base/intern.h"
 #include "base/origin.h"
 #include "core/core.h"
+
+#include <sys/queue.h>
 
 #define RECOVERIES_MAX 3
 #define CAUTION_MS 1000 // Before another attempt of what was under way at a crash, at least.
@@ -52,6 +55,7 @@ enum phase {
     PHASE_LONG_FLYING,
     PHASE_BACKOFF,
     PHASE_ENDED,
+    PHASE_GONE,
     PHASES
 };
 
@@ -214,6 +218,53 @@ struct rezoning {
     job_id next; // The jobs before this one have been told; 0: all have.
 };
 
+// How far planning has come, and what comes next. Shards that have caught up share one: what is due
+// next is due next for all of them, so one agenda and one pair do, and few rows of shards change.
+// One that was just gained has a front of its own, as after a restart, until it is where they are;
+// meanwhile they are not held up.
+struct front {
+    struct agenda *plan; // Jobs, on the wall clock.
+    wall_ms watermark;   // See struct shard.
+    job_id watermark_job;
+    wall_ms held_until; // Of the hold that was last announced.
+    uint32_t shards;    // Whose it is.
+};
+
+enum shard_state {
+    SHARD_AWAY,
+    SHARD_LOADING,  // What it holds comes in.
+    SHARD_SETTLING, // How that goes on is decided.
+    SHARD_BEHIND,   // It has a front of its own.
+    SHARD_STEADY
+};
+
+// The steps of settling, each a walk.
+enum settling { SETTLE_PAUSES, SETTLE_EXECUTIONS, SETTLE_PLAN, SETTLED };
+
+struct unusable;
+
+struct core_shard {
+    struct shard row;    // Its watermark is that of the front, and set when it is written.
+    struct front *front; // NULL: it is away.
+    struct front own;
+    enum shard_state state;
+    enum settling settling;
+    job_id walked;             // Where the walk is.
+    struct queue loaded;       // Executions in order of id.
+    struct unusable *unusable; // Jobs of which it has to tell when it settles.
+    struct unusable *unusable_last;
+    struct core_shard *next; // In the list of its state: `settling`, or `behind`.
+    uint64_t batch;          // The batch that has its row,
+    size_t place;            // and where there.
+    bool touched;            // In this step.
+    struct core_shard *touched_next;
+    TAILQ_ENTRY(core_shard) entry; // In core.settled.
+    wall_ms written_at;
+    wall_ms seen; // The latest wall time of an owner before; what lies before may have ended.
+};
+
+TAILQ_HEAD(shard_list, core_shard);
+
 #define HOST_BUCKETS 4096
 
 struct core {
@@ -225,7 +276,6 @@ struct core {
     struct host *hosts[HOST_BUCKETS];
     struct host *down; // Those of which an alert told, the latest first.
     struct pool pool;
-    struct agenda *plan;     // Jobs, on the wall clock.
     struct agenda *resumes;  // Paused jobs, on the wall clock.
     struct agenda *instants; // Open executions, on the wall clock.
     struct agenda *judged;   // Those due of a job that is about to change; empty otherwise.
@@ -233,28 +283,27 @@ struct core {
     struct agenda *retries;  // Open executions, on the monotonic clock.
     struct agenda *breakers; // Hosts, on the monotonic clock.
     struct queue unrecorded;
-    struct queue flying;       // In order of sent_at, for less than RUNNING_WRITE_DELAY_MS.
-    struct queue long_flying;  // Those whose RUNNING has been written.
-    struct queue loaded;       // Until the start decides how they go on.
-    struct unusable *unusable; // Jobs of which the start has to tell.
-    struct unusable *unusable_last;
-    struct core_job nobody;  // The job of loaded executions whose own is deleted.
-    struct gate gate;        // All attempts.
-    struct gate *free_gates; // What jobs gave back, for the next ones.
-    struct shard progress;   // Of the only shard.
-    uint64_t progress_batch; // The batch that has its row,
-    size_t progress_place;   // and where there.
-    wall_ms progress_written_at;
+    struct queue flying;         // In order of sent_at, for less than RUNNING_WRITE_DELAY_MS.
+    struct queue long_flying;    // Those whose RUNNING has been written.
+    struct core_job nobody;      // The job of loaded executions whose own is deleted.
+    struct gate gate;            // All attempts.
+    struct gate *free_gates;     // What jobs gave back, for the next ones.
+    struct core_shard *shards;   // By number, limits.shards of them.
+    struct front steady;         // Of those that have caught up.
+    struct core_shard *settling; // The first is at work.
+    struct core_shard *behind;
+    struct core_shard *touched;
+    struct shard_list settled; // From the one whose row was written longest ago.
+    uint32_t shards_ours;
+    mono_ms lease; // No attempt starts then, or later.
     dur_ms
         wall_ahead; // Wall minus monotonic clock, when last looked at; moves when the clock steps.
-    wall_ms held_until; // Of the hold that was last announced.
-    wall_ms seen;       // The latest wall time ever: what lies before may have ended already.
-    char *lent_texts;   // Of the job that just changed: requests of that step borrow them.
-    uint64_t recorded;  // Batches up to this one are durable.
+    wall_ms seen;   // The latest wall time ever: what lies before may have ended already.
+    char *lent_texts;  // Of the job that just changed: requests of that step borrow them.
+    uint64_t recorded; // Batches up to this one are durable.
     uint64_t jobs_active;
     uint64_t texts_bytes; // Of all jobs.
     uint64_t waiting_count;
-    bool started;
     enum err halted; // See struct core_status.
     bool draining;
     bool more; // This tick left work undone.
@@ -287,7 +336,8 @@ struct host *core__host_take(struct core *c, const char *origin);
 void core__host_release(struct core *c, struct host *h);
 struct open *core__open_new(struct core *c, struct core_job *j);
 void core__open_free(struct core *c, struct open *o);
-struct open *core__open_by_ticket(const struct core *c, uint64_t ticket);
+struct open *core__open_of_outcome(const struct core *c,
+                                   const struct outcome *out); // NULL: it is to be dropped.
 uint64_t core__ticket(const struct open *o);
 struct open *core__open_of(struct agenda_node *n); // Of `due`.
 void core__tables_free(struct core *c);
@@ -305,13 +355,17 @@ void core__enter_until(struct core *c, struct open *o, enum phase to, int64_t at
 void core__open_check(struct core *c, const struct open *o); // Asserts what its phase allows.
 
 // record.c: what goes into the batch.
-int64_t core__next_id(const struct core *c, int64_t *next); // Of a counter of the shard.
+// A change of this shard, which must be ours; its row goes with it.
+struct change *core__change(struct core *c, struct core_shard *s, enum change_kind kind);
+void core__touch(struct core *c, struct core_shard *s); // Its row alone.
+int64_t core__next_id(const struct core *c, const struct core_shard *s, int64_t *counter);
 void core__record_insert(struct core *c, struct open *o);
 void core__record_update(struct core *c, struct open *o);
-void core__record_attempt(struct core *c, const struct attempt *a);
+void core__record_attempt(struct core *c, const struct open *o, const struct attempt *a);
 // `facts`: the kind and what belongs to it; texts are copied.
 void core__record_alert(struct core *c, const struct execution *e, const struct alert *facts);
-void core__record_server_alert(struct core *c, const struct alert *facts);
+// About the server: it goes to a shard that has one, or to any (NULL).
+void core__record_server_alert(struct core *c, struct core_shard *s, const struct alert *facts);
 // What of its row the core itself changes. `reason`: why it is paused, when that changes.
 struct job_state core__job_state(const struct core *c, const struct core_job *j,
                                  const char *reason);
@@ -319,7 +373,7 @@ void core__record_job_state(struct core *c, const struct core_job *j);
 void core__record_job_move(struct core *c, const struct core_job *j, enum job_move move,
                            const char *reason); // Of a pause; copied. NULL for others.
 void core__record_client_key(struct core *c, const struct command *cmd, const struct reply *r);
-void core__record_progress(struct core *c);
+void core__record_shards(struct core *c); // At the end of a step.
 
 // configure.c
 // Within the limits, and with the timing that was read of `from`.
@@ -339,9 +393,8 @@ bool core__job_configure(struct core *c, struct core_job *j, const struct job *f
                          const struct timing *timing, const struct url *url);
 
 // unusable.c
-struct unusable;
-void core__unusable_settle(struct core *c); // At the start, before anything is planned.
-void core__unusable_free(struct core *c);
+void core__unusable_settle(struct core *c, struct core_shard *s); // Before anything is planned.
+void core__unusable_free(struct core_shard *s);
 
 // command.c
 void core__command(struct core *c, struct command *cmd);
@@ -370,20 +423,31 @@ wall_ms core__timing_next(const struct timing *t, uint32_t runs, wall_ms after);
 bool core__is_begun(const struct open *o); // Its run counts, whatever becomes of the job.
 void core__give_back_run(struct core *c, struct open *o); // Of max_runs.
 void core__plan_own(struct core *c, struct core_job *j, wall_ms until);
-int64_t core__plan_wake(const struct core *c);
+wall_ms core__plan_wake(const struct core *c);
 
 // rezone.c
 void core__rezone(struct core *c, const struct zone *from, const struct zone *to);
 void core__rezone_on(struct core *c);                                          // At every tick.
 const struct zone *core__zone_now(const struct core *c, const struct zone *z); // By new rules.
 
-// core.c
-void core__each_job(struct core *c, void (*each)(struct core *c, struct core_job *j));
+// shard.c
+struct core_shard *core__shard_of(const struct core *c, job_id job);
+bool core__shard_is_settled(const struct core_shard *s); // It takes commands, and is planned.
+void core__shard_gain(struct core *c, const struct shard *row);
+void core__shard_loaded(struct core *c, uint32_t number);
+void core__shard_lose(struct core *c, uint32_t number);
+void core__shards_settle(struct core *c); // At every tick, a bounded part.
+void core__shards_join(struct core *c);   // Those which have caught up, after planning.
+wall_ms core__seen(const struct core *c, job_id job);
+// Calls back for every job that is not deleted and of this front, in order of id.
+void core__each_job(struct core *c, const struct front *f,
+                    void (*each)(struct core *c, struct core_job *j));
 
 // clock.c
-void core__clock_watch(struct core *c);    // At every step.
-void core__clock_at_start(struct core *c); // Once, with the watermark of the last life.
-void core__clock_correct(struct core *c);  // What is ahead of the clock is given up.
+void core__clock_watch(struct core *c);                    // At every step.
+void core__clock_at_gain(struct core *c, struct front *f); // With the watermark of the last owner.
+// What is ahead of the clock is given up, in all shards of the front.
+void core__clock_correct(struct core *c, struct front *f);
 
 // overlap.c: false when the execution ended here.
 bool core__admit(struct core *c, struct open *o);
@@ -417,6 +481,7 @@ bool core__is_flying(const struct open *o);
 
 // outcome.c
 void core__outcome(struct core *c, const struct outcome *o);
+void core__hold(struct core *c, struct open *o, const char *error); // Its attempt was not made.
 
 // gate.c
 bool core__gates_pass(struct core *c, struct open *o); // False: it waits in a gate's queue.
@@ -432,10 +497,10 @@ uint32_t core__lane_share(uint32_t limit, enum lane lane);
 // room.c
 #define NO_ROOM "no room: too many executions are open at its host"
 bool core__has_room(const struct core *c, const struct host *h, enum lane lane);
-bool core__finds_room(const struct core *c, const struct open *o); // At its instant.
-bool core__plan_waits(const struct core *c);                       // For room.
+bool core__finds_room(const struct core *c, const struct open *o);  // At its instant.
+bool core__plan_waits(const struct core *c, const struct front *f); // For room.
 
 // recover.c
-void core__recover(struct core *c);
+void core__recover(struct core *c, struct open *o); // Which was loaded.
 
 #endif

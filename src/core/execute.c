@@ -38,7 +38,8 @@ struct open *core__open_plan(struct core *c, struct core_job *j, const struct ex
     struct open *o = core__open_new(c, j);
     o->body = xstrdup(row->request_body);
     o->record = *row;
-    o->record.id = core__next_id(c, &c->progress.execution_next);
+    struct core_shard *s = core__shard_of(c, j->id);
+    o->record.id = core__next_id(c, s, &s->row.execution_next);
     o->record.state = EXECUTION_PENDING;
     o->record.request_body = o->body;
     if (row->key.series < 0)
@@ -226,6 +227,7 @@ static void begin_attempt(struct core *c, struct open *o)
 static void send(struct core *c, struct open *o)
 {
     const struct core_job *j = o->job;
+    const struct core_shard *s = core__shard_of(c, j->id);
     if (!o->claimed)
         begin_attempt(c, o);
     o->claimed = false;
@@ -233,6 +235,7 @@ static void send(struct core *c, struct open *o)
     core__enter(c, o, PHASE_FLYING);
     *core__send(c->out) = (struct send){
         .ticket = core__ticket(o),
+        .shard = s->row.number,
         .request = {.api = j->api,
                     .headers = j->headers,
                     .body = o->body ? o->body : j->body,
@@ -242,7 +245,7 @@ static void send(struct core *c, struct open *o)
                     .trigger = o->record.trigger,
                     .attempt = o->record.attempts,
                     .timeout_ms = j->policy->timeout_ms,
-                    .fence = c->progress.epoch,
+                    .fence = s->row.epoch,
                     .repeatable = j->policy->type == JOB_ATLEAST_ONCE,
                     .body_is_json =
                         o->body ? o->record.request_body_is_json : j->policy->body_is_json,
@@ -272,6 +275,14 @@ static void claim(struct core *c, struct open *o)
     await_record(c, o);
 }
 
+// The lease ended while its claim was on the way to the disk.
+static void put_off(struct core *c, struct open *o)
+{
+    assert(o->claimed); // Else the last gate holds it back.
+    o->claimed = false;
+    core__hold(c, o, "this node's lease is over");
+}
+
 // Moves a due execution on as far as it can go now.
 void core__advance(struct core *c, struct open *o)
 {
@@ -285,8 +296,10 @@ void core__advance(struct core *c, struct open *o)
     bool needs_claim = o->careful || at_most_once;
     if (needs_claim && !o->claimed)
         claim(c, o);
-    else
+    else if (c->now.mono < c->lease)
         send(c, o);
+    else
+        put_off(c, o);
 }
 
 void core__recorded(struct core *c, uint64_t sequence)

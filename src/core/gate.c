@@ -75,7 +75,7 @@ struct queue *core__gate_queue(struct core *c, const struct open *o)
 
 static bool has_room(const struct core *c, const struct gate *g, enum lane lane)
 {
-    if (g == &c->gate && (c->halted || c->draining))
+    if (g == &c->gate && (c->halted || c->draining || c->now.mono >= c->lease))
         return false;
     if (g->is_host && core__breaker_holds(c, g))
         return false;

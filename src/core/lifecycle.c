@@ -16,7 +16,7 @@ void core__job_settle_open(struct core *c, struct core_job *j)
     core__gate_give(c, j);
     if (j->deleted && j != &c->nobody) {
         core__job_forget(c, j);
-    } else if (j->exhausted && j->active && c->started) {
+    } else if (j->exhausted && j->active) {
         j->active = false;
         j->finished = true;
         j->version++;
@@ -30,10 +30,11 @@ void core__job_plan_beyond_watermark(struct core *c, struct core_job *j)
 {
     if (!j->active)
         return;
-    wall_ms w = c->progress.watermark;
-    bool next_too = j->id <= c->progress.watermark_job; // Its occurrence at W + 1 has one.
+    const struct front *f = core__shard_of(c, j->id)->front;
+    wall_ms w = f->watermark;
+    bool next_too = j->id <= f->watermark_job; // Its occurrence at W + 1 has one.
     core__plan_schedule(c, j, MAX(j->effective_from, w));
-    if (next_too && j->plan.position && agenda_when(c->plan, &j->plan) == w + 1)
+    if (next_too && j->plan.position && agenda_when(f->plan, &j->plan) == w + 1)
         core__plan_schedule(c, j, w + 1);
     core__job_settle_open(c, j);
 }
@@ -60,7 +61,7 @@ void core__job_begin(struct core *c, struct core_job *j)
 {
     j->plan_version++;
     j->exhausted = false;
-    agenda_remove(c->plan, &j->plan);
+    agenda_remove(core__shard_of(c, j->id)->front->plan, &j->plan);
     core__job_watch_pause(c, j);
     give_back_runs(c, j);
     if (!j->active)
@@ -88,7 +89,7 @@ void core__job_settle(struct core *c, struct core_job *j)
 {
     core__plan_own(c, j, c->now.wall);
     core__job_judge_due(c, j, c->now.wall);
-    core__job_drop_unowed(c, j, c->seen);
+    core__job_drop_unowed(c, j, core__seen(c, j->id));
 }
 
 static bool is_stoppable(const struct core *c, const struct core_job *j, const struct open *o)
@@ -117,23 +118,26 @@ void core__job_stop(struct core *c, struct core_job *j, const char *reason)
 // far as there are rows: what lies there may have been carried out.
 wall_ms core__job_change_begins(const struct core *c, const struct core_job *j)
 {
-    wall_ms planned = c->progress.watermark + (j->id <= c->progress.watermark_job);
-    return MAX(j->effective_from, MAX(c->now.wall, MIN(c->seen, planned)));
+    const struct front *f = core__shard_of(c, j->id)->front;
+    wall_ms planned = f->watermark + (j->id <= f->watermark_job);
+    return MAX(j->effective_from, MAX(c->now.wall, MIN(core__seen(c, j->id), planned)));
 }
 
 void core__job_gone(struct core *c, struct core_job *j)
 {
     if (!j->active)
         return;
+    if (!core__shard_is_settled(core__shard_of(c, j->id)))
+        core__job_plan_beyond_watermark(c, j); // It goes on already, and has no place in the plan.
     core__plan_own(c, j, c->now.wall); // What is due has its row, and is stopped with the others.
-    core__job_drop_unowed(c, j, c->seen);
+    core__job_drop_unowed(c, j, core__seen(c, j->id));
     c->jobs_active--;
     j->active = false;
     j->version++;
     j->changed_at = j->effective_from = core__job_change_begins(c, j);
     j->plan_version++;
     j->paused_until = WALL_NEVER;
-    agenda_remove(c->plan, &j->plan);
+    agenda_remove(core__shard_of(c, j->id)->front->plan, &j->plan);
     give_back_runs(c, j);
     core__record_job_move(c, j, JOB_MOVE_PAUSED, "the target answered 410 Gone");
     core__job_stop(c, j, "the job was paused");

@@ -86,7 +86,7 @@ static void failed(struct core *c, struct open *o, const struct outcome *out, co
 
 // This machine could not make the attempt: it did not happen, and its number is given again. Nobody
 // but the execution waits for that: a little at first, then longer.
-static void hold(struct core *c, struct open *o, const char *error)
+void core__hold(struct core *c, struct open *o, const char *error)
 {
     const char *reason = o->replaced ? "replaced by the next execution" : core__stopped(o);
     o->record.attempts--;
@@ -119,10 +119,12 @@ static const char *lost_at_host(const struct outcome *out)
 
 void core__outcome(struct core *c, const struct outcome *out)
 {
-    struct open *o = core__open_by_ticket(c, out->ticket);
+    struct open *o = core__open_of_outcome(c, out);
+    if (!o)
+        return; // Of a shard that was lost since.
     core__open_check(c, o);
     if (out->kind == OUTCOME_HELD) {
-        hold(c, o, out->attempt.error);
+        core__hold(c, o, out->attempt.error);
         return;
     }
     o->holds = 0;
@@ -140,7 +142,7 @@ void core__outcome(struct core *c, const struct outcome *out)
         say_status(text, out);
         a.error = text;
     }
-    core__record_attempt(c, &a);
+    core__record_attempt(c, o, &a);
     if (!success && is_permanent(o->job, out) && a.http_status == 410)
         core__job_gone(c, o->job); // First, lest the place of this one go to the next.
     if (!o->replaced)

@@ -37,10 +37,10 @@ static const struct rule {
     uint8_t gates_min, gates_max;
 } rules[PHASES] = {
     [PHASE_NEW] = {.next = TO(LOADED) | TO(PLANNED) | TO(UNRECORDED)},
-    [PHASE_LOADED] = {.next = TO(PLANNED) | TO(BACKOFF) | ONWARDS, .queue = IN(loaded)},
+    [PHASE_LOADED] = {.next = TO(PLANNED) | TO(BACKOFF) | ONWARDS},
     [PHASE_PLANNED] = {.next = TO(JUDGED) | ONWARDS, .agenda = IN(instants), .marks = COUNTED},
     [PHASE_JUDGED] = {.next = ONWARDS, .agenda = IN(judged), .marks = COUNTED},
-    [PHASE_UNRECORDED] = {.next = ONWARDS,
+    [PHASE_UNRECORDED] = {.next = TO(BACKOFF) | ONWARDS,
                           .queue = IN(unrecorded),
                           .marks = ON_ITS_WAY,
                           .gates_max = GATES},
@@ -65,6 +65,8 @@ static const struct rule {
                        .marks = CAREFUL | RETRYING | RETRIED | COUNTED,
                        .gates_max = GATE_HOST},
     [PHASE_ENDED] = {.marks = ON_ITS_WAY | ON_THE_WIRE, .gates_max = GATES},
+    // From anywhere.
+    [PHASE_GONE] = {.marks = ON_ITS_WAY | ON_THE_WIRE, .gates_max = GATES},
 };
 
 static struct queue *queue_at(struct core *c, size_t member)
@@ -80,6 +82,8 @@ static struct agenda *agenda_at(struct core *c, size_t member)
 // Where an execution of this phase is in line, or NULL.
 static struct queue *queue_of(struct core *c, const struct open *o, enum phase phase)
 {
+    if (phase == PHASE_LOADED)
+        return &core__shard_of(c, o->record.key.job)->loaded;
     return phase == PHASE_WAITING ? core__gate_queue(c, o) : queue_at(c, rules[phase].queue);
 }
 
@@ -108,7 +112,7 @@ static void check_row(const struct core *c, const struct open *o)
     if (o->phase == PHASE_PLANNED || o->phase == PHASE_JUDGED)
         assert(state == EXECUTION_PENDING);
     if (o->phase == PHASE_LONG_FLYING || o->claimed)
-        assert(state == EXECUTION_RUNNING || o->phase == PHASE_ENDED);
+        assert(state == EXECUTION_RUNNING || o->phase >= PHASE_ENDED);
     if (o->phase == PHASE_UNRECORDED)
         assert(o->sequence > c->recorded);
 }
@@ -121,7 +125,7 @@ void core__open_check(struct core *c, const struct open *o)
     assert(!o->claimed || (!o->careful && !o->retrying));
     assert(o->queue == queue_of(c, o, o->phase));
     assert((o->due.position > 0) == (r->agenda > 0));
-    assert(o->phase == PHASE_ENDED || (o->host != NULL) == may_hold_host(o));
+    assert(o->phase >= PHASE_ENDED || (o->host != NULL) == may_hold_host(o));
     check_row(c, o);
 }
 
@@ -149,7 +153,7 @@ static struct open *last_before(const struct queue *unrecorded, const struct ope
 
 static void move(struct core *c, struct open *o, enum phase to)
 {
-    assert(rules[o->phase].next & (1u << to));
+    assert(to == PHASE_GONE || rules[o->phase].next & (1u << to));
     leave(c, o);
     o->phase = (uint8_t)to;
 }

@@ -18,8 +18,8 @@
 
 bool core__is_planned(const struct core *c, wall_ms at, job_id id)
 {
-    return at <= c->progress.watermark ||
-           (at == c->progress.watermark + 1 && id <= c->progress.watermark_job);
+    const struct front *f = core__shard_of(c, id)->front;
+    return at <= f->watermark || (at == f->watermark + 1 && id <= f->watermark_job);
 }
 
 wall_ms core__timing_next(const struct timing *t, uint32_t runs, wall_ms after)
@@ -36,12 +36,13 @@ static wall_ms next_occurrence(const struct core_job *j, wall_ms after)
 // Puts the job into the plan at its first occurrence after `after`, if there is one.
 void core__plan_schedule(struct core *c, struct core_job *j, wall_ms after)
 {
+    struct agenda *plan = core__shard_of(c, j->id)->front->plan;
     wall_ms next = next_occurrence(j, after);
     j->exhausted = next == WALL_NEVER;
     if (j->exhausted)
-        agenda_remove(c->plan, &j->plan);
+        agenda_remove(plan, &j->plan);
     else
-        agenda_put(c->plan, &j->plan, next, j->id);
+        agenda_put(plan, &j->plan, next, j->id);
 }
 
 // How much later than its instant an occurrence is due: always the same, also after a restart.
@@ -87,7 +88,9 @@ static void want_soon(struct core *c, const struct open *o)
 static void plan_row(struct core *c, struct core_job *j, wall_ms at, enum execution_trigger trigger)
 {
     struct execution row = {
-        .key = {.job = j->id, .scheduled_at = at, .series = c->progress.generation},
+        .key = {.job = j->id,
+                .scheduled_at = at,
+                .series = core__shard_of(c, j->id)->row.generation},
         .due_at = j->policy->jitter_ms ? at + jitter_of(j, at) : 0,
         .trigger = (uint8_t)trigger,
     };
@@ -127,9 +130,12 @@ struct missed {
 static void record_missed(struct core *c, const struct core_job *j, const struct missed *m,
                           const char *reason)
 {
+    struct core_shard *s = core__shard_of(c, j->id);
     struct execution e = {
-        .id = core__next_id(c, &c->progress.execution_next),
-        .key = {.job = j->id, .scheduled_at = m->from, .series = c->progress.generation},
+        .id = core__next_id(c, s, &s->row.execution_next),
+        .key = {.job = j->id,
+                .scheduled_at = m->from,
+                .series = core__shard_of(c, j->id)->row.generation},
         .completed_at = c->now.wall,
         .missed_to = m->to,
         .missed_count = m->count,
@@ -209,7 +215,8 @@ static size_t plan_late(struct core *c, struct core_job *j, wall_ms at)
     }
     j->exhausted = at == WALL_NEVER;
     if (m.count > 0 && !j->exhausted)
-        agenda_put(c->plan, &j->plan, at, j->id); // In its turn: others may be earlier.
+        agenda_put(core__shard_of(c, j->id)->front->plan, &j->plan, at,
+                   j->id); // In its turn: others may be earlier.
     else if (!j->exhausted) {
         plan_row(c, j, at, TRIGGER_CATCH_UP);
         core__plan_schedule(c, j, at);
@@ -236,50 +243,74 @@ static struct core_job *job_of(struct agenda_node *n)
     return (struct core_job *)((char *)n - offsetof(struct core_job, plan));
 }
 
-static bool may_plan(const struct core *c)
+static bool may_plan(const struct core *c, const struct front *f)
 {
-    return c->started && !c->halted && !c->draining && !core__plan_waits(c);
+    return f->shards > 0 && !c->halted && !c->draining && !core__plan_waits(c, f);
 }
 
-void core__plan(struct core *c)
+// Returns the work done, in rows, of `most` or a little more.
+static size_t plan_front(struct core *c, struct front *f, size_t most)
 {
     wall_ms horizon = c->now.wall + c->limits.lookahead_ms;
     size_t done = 0;
-    while (may_plan(c) && done < c->limits.step_max) {
-        wall_ms at = agenda_next(c->plan);
-        struct agenda_node *n = agenda_pop(c->plan, horizon);
+    while (may_plan(c, f) && done < most) {
+        wall_ms at = agenda_next(f->plan);
+        struct agenda_node *n = agenda_pop(f->plan, horizon);
         if (!n)
             break;
         struct core_job *j = job_of(n);
         done += plan_job(c, j, at);
-        c->progress.watermark = MAX(c->progress.watermark, at - 1);
-        if (c->progress.watermark == at - 1)
-            c->progress.watermark_job = j->id;
+        f->watermark = MAX(f->watermark, at - 1);
+        if (f->watermark == at - 1)
+            f->watermark_job = j->id;
     }
-    if (!may_plan(c))
-        return;
-    wall_ms reached = MIN(horizon, agenda_next(c->plan) - 1);
-    if (reached > c->progress.watermark) {
-        c->progress.watermark = reached;
-        c->progress.watermark_job = 0;
+    if (!may_plan(c, f))
+        return done;
+    wall_ms reached = MIN(horizon, agenda_next(f->plan) - 1);
+    if (reached > f->watermark) {
+        f->watermark = reached;
+        f->watermark_job = 0;
     }
-    c->more |= done >= c->limits.step_max;
+    c->more |= done >= most;
+    return done;
+}
+
+// First the shards that are on time, so that they stay so; one that catches up gets what they leave
+// of the tick, and at least its share.
+void core__plan(struct core *c)
+{
+    size_t most = c->limits.step_max, done = plan_front(c, &c->steady, most);
+    size_t left = MAX(most - MIN(done, most), core__lane_share((uint32_t)most, LANE_CATCH_UP));
+    for (struct core_shard *s = c->behind; s; s = s->next) {
+        done = plan_front(c, &s->own, left);
+        left -= MIN(left, done);
+    }
+    core__shards_join(c);
 }
 
 // Plans this job alone: everything up to `until`, and everything that the watermark claims.
 void core__plan_own(struct core *c, struct core_job *j, wall_ms until)
 {
+    struct agenda *plan = core__shard_of(c, j->id)->front->plan;
     while (j->plan.position) {
-        wall_ms at = agenda_when(c->plan, &j->plan);
+        wall_ms at = agenda_when(plan, &j->plan);
         if (at > until && !core__is_planned(c, at, j->id))
             return;
-        agenda_remove(c->plan, &j->plan);
+        agenda_remove(plan, &j->plan);
         plan_job(c, j, at);
     }
 }
 
-int64_t core__plan_wake(const struct core *c)
+static wall_ms wake_of(const struct core *c, const struct front *f)
 {
-    wall_ms next = agenda_next(c->plan);
-    return !may_plan(c) || next == AGENDA_NEVER ? WALL_NEVER : next - c->limits.lookahead_ms;
+    wall_ms next = agenda_next(f->plan);
+    return !may_plan(c, f) || next == AGENDA_NEVER ? WALL_NEVER : next - c->limits.lookahead_ms;
+}
+
+wall_ms core__plan_wake(const struct core *c)
+{
+    wall_ms wake = wake_of(c, &c->steady);
+    for (const struct core_shard *s = c->behind; s; s = s->next)
+        wake = MIN(wake, wake_of(c, &s->own));
+    return wake;
 }

@@ -14,10 +14,46 @@ static struct batch *batch_of(struct core *c)
     return c->out->batch;
 }
 
+// The row of a shard goes once into a batch, and stays the place where it is written.
+static void add_row(struct core *c, struct core_shard *s)
+{
+    struct batch *b = batch_of(c);
+    assert(s->state > SHARD_LOADING);
+    if (s->batch == b->sequence)
+        return;
+    s->row.tick++;
+    s->batch = b->sequence;
+    s->place = b->count;
+    batch_add(b, CHANGE_SHARD)->shard = s->row.number;
+}
+
+void core__touch(struct core *c, struct core_shard *s)
+{
+    add_row(c, s);
+    if (s->touched)
+        return;
+    s->touched = true;
+    s->touched_next = c->touched;
+    c->touched = s;
+}
+
+struct change *core__change(struct core *c, struct core_shard *s, enum change_kind kind)
+{
+    core__touch(c, s);
+    struct change *change = batch_add(batch_of(c), kind);
+    change->shard = s->row.number;
+    return change;
+}
+
+int64_t core__next_id(const struct core *c, const struct core_shard *s, int64_t *counter)
+{
+    return shard_id(s->row.number, (*counter)++, c->limits.shards);
+}
+
 static void put_execution(struct core *c, enum change_kind kind, const struct execution *e)
 {
     struct batch *b = batch_of(c);
-    struct change *change = batch_add(b, kind);
+    struct change *change = core__change(c, core__shard_of(c, e->key.job), kind);
     change->execution = *e;
     change->execution.error = arena_text(&b->arena, e->error);
     change->execution.reason = arena_text(&b->arena, e->reason);
@@ -37,27 +73,24 @@ void core__record_update(struct core *c, struct open *o)
     o->sequence = batch_of(c)->sequence;
 }
 
-void core__record_attempt(struct core *c, const struct attempt *a)
+void core__record_attempt(struct core *c, const struct open *o, const struct attempt *a)
 {
     struct batch *b = batch_of(c);
-    struct change *change = batch_add(b, CHANGE_ATTEMPT);
+    struct core_shard *s = core__shard_of(c, o->record.key.job);
+    struct change *change = core__change(c, s, CHANGE_ATTEMPT);
     change->attempt = *a;
     change->attempt.error = arena_text(&b->arena, a->error);
     change->attempt.redirects = arena_text(&b->arena, a->redirects);
     change->attempt.response = arena_text(&b->arena, a->response);
 }
 
-int64_t core__next_id(const struct core *c, int64_t *next)
-{
-    return shard_id(c->progress.number, (*next)++, c->limits.shards);
-}
-
-void core__record_alert(struct core *c, const struct execution *e, const struct alert *facts)
+static void put_alert(struct core *c, struct core_shard *s, const struct execution *e,
+                      const struct alert *facts)
 {
     struct batch *b = batch_of(c);
-    struct alert *a = &batch_add(b, CHANGE_ALERT)->alert;
+    struct alert *a = &core__change(c, s, CHANGE_ALERT)->alert;
     *a = *facts;
-    a->id = core__next_id(c, &c->progress.alert_next);
+    a->id = core__next_id(c, s, &s->row.alert_next);
     a->job = e->key.job;
     a->execution_id = e->id;
     a->key = e->key;
@@ -65,6 +98,20 @@ void core__record_alert(struct core *c, const struct execution *e, const struct 
     a->subject = arena_text(&b->arena, facts->subject);
     a->last_error = arena_text(&b->arena, facts->last_error);
     a->message = "";
+}
+
+void core__record_alert(struct core *c, const struct execution *e, const struct alert *facts)
+{
+    put_alert(c, core__shard_of(c, e->key.job), e, facts);
+}
+
+// The shard that has been settled for longest is of no meaning, but always the same one. When the
+// last shard is lost, nobody is left who could write it.
+void core__record_server_alert(struct core *c, struct core_shard *s, const struct alert *facts)
+{
+    s = s ? s : TAILQ_FIRST(&c->settled);
+    if (s)
+        put_alert(c, s, &(struct execution){0}, facts);
 }
 
 struct job_state core__job_state(const struct core *c, const struct core_job *j, const char *reason)
@@ -87,7 +134,8 @@ void core__record_job_move(struct core *c, const struct core_job *j, enum job_mo
                            const char *reason)
 {
     struct batch *b = batch_of(c);
-    struct job_state *s = &batch_add(b, CHANGE_JOB_STATE)->state;
+    struct core_shard *shard = core__shard_of(c, j->id);
+    struct job_state *s = &core__change(c, shard, CHANGE_JOB_STATE)->state;
     *s = core__job_state(c, j, arena_text(&b->arena, reason));
     s->move = move;
 }
@@ -97,17 +145,13 @@ void core__record_job_state(struct core *c, const struct core_job *j)
     core__record_job_move(c, j, JOB_MOVE_NONE, NULL);
 }
 
-void core__record_server_alert(struct core *c, const struct alert *facts)
-{
-    core__record_alert(c, &(struct execution){0}, facts);
-}
-
 void core__record_client_key(struct core *c, const struct command *cmd, const struct reply *r)
 {
     if (!cmd->client_key)
         return;
     struct batch *b = batch_of(c);
-    struct client_key *key = &batch_add(b, CHANGE_CLIENT_KEY)->client_key;
+    struct core_shard *s = core__shard_of(c, r->job);
+    struct client_key *key = &core__change(c, s, CHANGE_CLIENT_KEY)->client_key;
     *key = *cmd->client_key;
     key->text = arena_text(&b->arena, key->text);
     key->job = r->job;
@@ -115,20 +159,29 @@ void core__record_client_key(struct core *c, const struct command *cmd, const st
     key->created_at = c->now.wall;
 }
 
-// The watermark goes with whatever else is written, and by itself once a minute, so that a quiet
-// server has little to recompute after a crash.
-void core__record_progress(struct core *c)
+static void write_row(struct core *c, struct core_shard *s)
 {
-    struct batch *b = batch_of(c);
-    bool old = c->started && c->now.wall - c->progress_written_at >= PROGRESS_WRITE_MS;
-    if (b->count == 0 && !old)
-        return;
-    if (c->progress_batch != b->sequence) {
-        c->progress.tick++;
-        c->progress_batch = b->sequence;
-        c->progress_place = b->count;
-        batch_add(b, CHANGE_SHARD);
+    s->row.watermark = s->front->watermark;
+    s->row.watermark_job = s->front->watermark_job;
+    batch_of(c)->changes[s->place].row = s->row;
+    s->written_at = c->now.wall;
+    s->touched = false;
+    TAILQ_REMOVE(&c->settled, s, entry);
+    TAILQ_INSERT_TAIL(&c->settled, s, entry);
+}
+
+// The row of a shard goes with whatever else of it is written, and by itself once a minute, so that
+// a quiet one has little to recompute after a crash.
+void core__record_shards(struct core *c)
+{
+    struct core_shard *s;
+    TAILQ_FOREACH(s, &c->settled, entry) {
+        if (c->now.wall - s->written_at < PROGRESS_WRITE_MS)
+            break;
+        core__touch(c, s);
     }
-    b->changes[c->progress_place].row = c->progress;
-    c->progress_written_at = c->now.wall;
+    while ((s = c->touched)) {
+        c->touched = s->touched_next;
+        write_row(c, s);
+    }
 }

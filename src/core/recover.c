@@ -56,14 +56,6 @@ static void resume_at_most_once(struct core *c, struct open *o)
         core__advance(c, o);
 }
 
-// It rests until its time comes, and until this start is durable: a later life must not send under
-// the same fence. What goes on at once is claimed, which waits as well.
-static void rest(struct core *c, struct open *o, enum phase phase, int64_t at)
-{
-    o->sequence = c->out->batch->sequence;
-    core__enter_until(c, o, phase, at);
-}
-
 // How long it waits because of the crashes it has seen: one to two seconds for each, spread by its
 // key, and anew each time, so that those which died together do not come back together.
 static dur_ms caution_ms(const struct execution *e)
@@ -88,7 +80,7 @@ static void resume_at_least_once(struct core *c, struct open *o, bool queued)
         o->record.attempts++;
     o->careful = true;
     if (wait > 0 && !queued)
-        rest(c, o, PHASE_BACKOFF, c->now.mono + wait);
+        core__enter_until(c, o, PHASE_BACKOFF, c->now.mono + wait);
     else
         core__advance(c, o);
 }
@@ -110,7 +102,8 @@ static dur_ms rest_of_wait(struct core *c, struct open *o)
 static bool was_left_ahead(const struct core *c, const struct open *o)
 {
     const struct execution_key *k = &o->record.key;
-    return 0 <= k->series && k->series < c->progress.generation && k->scheduled_at > c->now.wall;
+    return 0 <= k->series && k->series < core__shard_of(c, k->job)->row.generation &&
+           k->scheduled_at > c->now.wall;
 }
 
 // Whether its instant is still to come. A manual one was due when it was asked for, whatever the
@@ -137,7 +130,7 @@ static void resume(struct core *c, struct open *o)
     }
     if (is_to_come(c, o)) {
         o->lane = o->record.trigger == TRIGGER_CATCH_UP ? LANE_CATCH_UP : LANE_FRESH;
-        rest(c, o, PHASE_PLANNED, core__due_at(o));
+        core__enter_until(c, o, PHASE_PLANNED, core__due_at(o));
         return;
     }
     bool pending = o->record.state == EXECUTION_PENDING;
@@ -149,7 +142,7 @@ static void resume(struct core *c, struct open *o)
     bool queued =
         o->job->policy->overlap == OVERLAP_QUEUE; // The next ones would overtake one that waits.
     if (was_waiting(c, o) && !queued) {
-        rest(c, o, PHASE_BACKOFF, c->now.mono + rest_of_wait(c, o));
+        core__enter_until(c, o, PHASE_BACKOFF, c->now.mono + rest_of_wait(c, o));
     } else if (o->job->policy->type == JOB_ATMOST_ONCE) {
         resume_at_most_once(c, o);
     } else {
@@ -157,21 +150,18 @@ static void resume(struct core *c, struct open *o)
     }
 }
 
-// In order of id, which is the order of planning: the oldest go first.
-void core__recover(struct core *c)
+void core__recover(struct core *c, struct open *o)
 {
-    struct open *o;
-    while ((o = c->loaded.first)) {
-        o->counted = o->job->timing->bounds.max_runs > 0 && o->record.key.series >= 0;
-        if (was_left_ahead(c, o))
-            o->plan_version = o->job->plan_version; // It was owed when it was begun.
-        const char *reason = core__not_owed(o);
-        if (reason && o->record.key.scheduled_at > o->job->effective_from)
-            o->counted = false; // The change that took it back has returned its run.
-        bool may_be_owed_again = is_to_come(c, o) && o->record.key.scheduled_at > c->now.wall;
-        if (reason && (o->job->deleted || !may_be_owed_again))
-            core__cancel(c, o, reason);
-        else
-            resume(c, o);
-    }
+    assert(o->phase == PHASE_LOADED);
+    o->counted = o->job->timing->bounds.max_runs > 0 && o->record.key.series >= 0;
+    if (was_left_ahead(c, o))
+        o->plan_version = o->job->plan_version; // It was owed when it was begun.
+    const char *reason = core__not_owed(o);
+    if (reason && o->record.key.scheduled_at > o->job->effective_from)
+        o->counted = false; // The change that took it back has returned its run.
+    bool may_be_owed_again = is_to_come(c, o) && o->record.key.scheduled_at > c->now.wall;
+    if (reason && (o->job->deleted || !may_be_owed_again))
+        core__cancel(c, o, reason);
+    else
+        resume(c, o);
 }

@@ -28,7 +28,8 @@ static void rezone(struct core *c, struct core_job *j)
     if (now == j->timing->zone)
         return;
     core__job_set_zone(c, j, now);
-    core__job_plan_beyond_watermark(c, j);
+    if (core__shard_is_settled(core__shard_of(c, j->id)))
+        core__job_plan_beyond_watermark(c, j);
 }
 
 void core__rezone_on(struct core *c)

@@ -28,12 +28,12 @@ bool core__finds_room(const struct core *c, const struct open *o)
 }
 
 // What comes next is late, and the backlog of its host has to shrink first.
-bool core__plan_waits(const struct core *c)
+bool core__plan_waits(const struct core *c, const struct front *f)
 {
-    struct agenda_node *n = agenda_first(c->plan);
+    struct agenda_node *n = agenda_first(f->plan);
     if (c->pool.used >= c->limits.open_max)
         return true;
-    if (!n || agenda_next(c->plan) >= c->now.wall - c->limits.late_ms)
+    if (!n || agenda_next(f->plan) >= c->now.wall - c->limits.late_ms)
         return false;
     const struct core_job *j =
         (const struct core_job *)((const char *)n - offsetof(struct core_job, plan));

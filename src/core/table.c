@@ -117,8 +117,12 @@ struct open *core__open_of(struct agenda_node *n)
     return (struct open *)((char *)n - offsetof(struct open, due));
 }
 
-struct open *core__open_by_ticket(const struct core *c, uint64_t ticket)
+struct open *core__open_of_outcome(const struct core *c, const struct outcome *out)
 {
+    const struct core_shard *s = &c->shards[out->shard];
+    if (s->state <= SHARD_LOADING || s->row.epoch != out->epoch)
+        return NULL;
+    uint64_t ticket = out->ticket;
     uint32_t index = (uint32_t)ticket;
     assert(index / CHUNK < c->pool.chunk_count);
     struct open *o = &c->pool.chunks[index / CHUNK][index % CHUNK];

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// unusable.c: jobs that a start finds and cannot use: their rows were edited by hand, their time
-// zone is not on this machine, or there are more of them than the server allows.
+// unusable.c: jobs that a shard brings and that cannot be used: their rows were edited by hand,
+// their time zone is not on this machine, or there are more of them than the server allows.
 //
 // One such job must not stop all others. It is kept inactive, with the reason in its row and an
 // alert, until somebody puts it right or deletes it. Its pause begins where its rows end, since
@@ -9,6 +9,7 @@
 
 #include "core/core_priv.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -24,17 +25,19 @@ static const struct timing no_timing;
 
 static void remember(struct core *c, job_id id, const char *reason)
 {
+    struct core_shard *s = core__shard_of(c, id);
     struct unusable *u = xcalloc(1, sizeof *u);
     u->job = id;
     u->reason = xstrdup(reason);
-    struct unusable **link = &c->unusable;
-    if (c->unusable_last)
-        link = &c->unusable_last->next;
-    *link = c->unusable_last = u;
+    struct unusable **link = &s->unusable;
+    if (s->unusable_last)
+        link = &s->unusable_last->next;
+    *link = s->unusable_last = u;
 }
 
 void core_add_unusable(struct core *c, const struct job *from, const char *reason)
 {
+    assert(core__shard_of(c, from->id)->state == SHARD_LOADING);
     struct job row = *from;
     row.is_active = false;
     row.paused_until = WALL_NEVER;
@@ -48,7 +51,8 @@ void core_add_unusable(struct core *c, const struct job *from, const char *reaso
 
 static void make_inactive(struct core *c, struct core_job *j, const char *reason)
 {
-    wall_ms planned = c->progress.watermark + (j->id <= c->progress.watermark_job);
+    const struct front *f = core__shard_of(c, j->id)->front;
+    wall_ms planned = f->watermark + (j->id <= f->watermark_job);
     j->version++;
     j->changed_at = j->effective_from = MAX(j->effective_from, planned);
     core__record_job_move(c, j, JOB_MOVE_NONE, reason); // An alert tells of it.
@@ -61,23 +65,23 @@ static void tell(struct core *c, const struct unusable *u)
                        &(struct alert){.kind = ALERT_JOB_UNUSABLE, .last_error = u->reason});
 }
 
-static void tell_of_excess(struct core *c, uint64_t count)
+static void tell_of_excess(struct core *c, struct core_shard *s, uint64_t count)
 {
     char reason[96];
     snprintf(reason, sizeof reason, "the server allows only %lu (jobs_max)",
              (unsigned long)c->limits.jobs_max);
     core__record_server_alert(
-        c,
+        c, s,
         &(struct alert){.kind = ALERT_JOB_UNUSABLE, .count = (int64_t)count, .last_error = reason});
 }
 
-void core__unusable_settle(struct core *c)
+void core__unusable_settle(struct core *c, struct core_shard *s)
 {
     char excess[96];
     uint64_t excess_count = 0;
     snprintf(excess, sizeof excess, "the server allows only %lu jobs (jobs_max)",
              (unsigned long)c->limits.jobs_max);
-    for (const struct unusable *u = c->unusable; u; u = u->next) {
+    for (const struct unusable *u = s->unusable; u; u = u->next) {
         struct core_job *j = core__job_find(c, u->job);
         make_inactive(c, j, u->reason ? u->reason : excess);
         if (u->reason)
@@ -86,17 +90,17 @@ void core__unusable_settle(struct core *c)
             excess_count++;
     }
     if (excess_count > 0)
-        tell_of_excess(c, excess_count);
-    core__unusable_free(c);
+        tell_of_excess(c, s, excess_count);
+    core__unusable_free(s);
 }
 
-void core__unusable_free(struct core *c)
+void core__unusable_free(struct core_shard *s)
 {
-    while (c->unusable) {
-        struct unusable *next = c->unusable->next;
-        free(c->unusable->reason);
-        free(c->unusable);
-        c->unusable = next;
+    while (s->unusable) {
+        struct unusable *next = s->unusable->next;
+        free(s->unusable->reason);
+        free(s->unusable);
+        s->unusable = next;
     }
-    c->unusable_last = NULL;
+    s->unusable_last = NULL;
 }

@@ -145,6 +145,8 @@ static void fenced(struct engine *e, const struct store_fencing *x)
 {
     log_warn("shard.lost", LOG_INT("shard", x->shard), LOG_INT("epoch", x->epoch));
     engine__refuse_fenced(&e->held, x);
+    if (core_epoch(e->core, x->shard) == x->epoch)
+        step(e, &(struct event){.kind = EVENT_SHARD_LOST, .shard_number = x->shard});
     note_begun(e);
 }
 
@@ -276,8 +278,9 @@ static void turn(struct engine *e, int timeout_ms)
 // Everything that the last life owed goes on from here.
 static void begin(struct engine *e)
 {
+    e->now = (struct now){0};
     engine__log_start(e);
-    step(e, &(struct event){.kind = EVENT_START, .shard = e->loaded});
+    step(e, &(struct event){.kind = EVENT_SHARD_LOADED, .shard_number = e->loaded.number});
     pthread_mutex_lock(&e->lock);
     e->status.started_at = e->now.wall;
     e->status.epoch = e->loaded.epoch;
@@ -352,7 +355,9 @@ static struct engine *engine_new(const struct engine_options *o, struct store *s
     e->store = s;
     e->store_lost = o->store_lost;
     e->store_options = o->store;
-    e->core = core_new(&o->limits);
+    struct core_limits limits = o->limits;
+    limits.shards = store_shard_count(s);
+    e->core = core_new(&limits);
     e->batch = batch_new(1);
     e->hand_over_at = MONO_NEVER;
     pthread_mutex_init(&e->lock, NULL);
@@ -370,8 +375,6 @@ enum err engine_open(const struct engine_options *o, struct store *s, struct eng
     assert(o->store_lost);
     struct engine *e = engine_new(o, s);
     enum err err = open_parts(e, o, f);
-    if (!err)
-        err = engine__load(e, f);
     if (err) {
         engine_stop(e);
         return err;
@@ -398,10 +401,21 @@ static enum err start_writer(struct engine *e, struct fault *f)
     return ERR_OK;
 }
 
+// The single node has its only shard for ever.
+static enum err gain(struct engine *e, struct fault *f)
+{
+    enum err err = engine__take(e, f);
+    if (err)
+        return err;
+    step(e, &(struct event){.kind = EVENT_LEASE, .until = MONO_NEVER});
+    step(e, &(struct event){.kind = EVENT_SHARD_GAINED, .shard = e->loaded});
+    return engine__load(e, f);
+}
+
 enum err engine_start(struct engine *e, struct fault *f)
 {
     assert(!e->writer);
-    enum err err = engine__take(e, f);
+    enum err err = gain(e, f);
     if (!err)
         err = start_writer(e, f);
     if (err)

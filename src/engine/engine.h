@@ -25,15 +25,16 @@ struct engine_options {
     void (*store_lost)(const struct fault *f);
 };
 
-// Loads jobs and unfinished executions from the store, which stays the caller's and must outlive
-// the engine. Nothing is written or sent before engine_start.
+// The store stays the caller's and must outlive the engine. Nothing is written or sent before
+// engine_start.
 MUST_CHECK enum err engine_open(const struct engine_options *o, struct store *s,
                                 struct engine **out, struct fault *f);
 
-// Starts the engine's and the store's threads; what was owed is under way, and durable unless the
-// disk is full or the database held by others, when it returns. The last step of a start, since
-// nothing can take it back. Once. After an error the engine can only be stopped, and nothing has
-// been written or sent.
+// Takes the shard, loads its jobs and unfinished executions, and starts the engine's and the
+// store's threads; what was owed is under way, and durable unless the disk is full or the database
+// held by others, when it returns. The last step of a start, since nothing can take it back. Once.
+// After an error the engine can only be stopped; nothing has been sent, and nothing written but the
+// shard's epoch.
 MUST_CHECK enum err engine_start(struct engine *e, struct fault *f);
 
 // Called on the engine's thread when the command's change is durable (or refused, with

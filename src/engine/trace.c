@@ -35,7 +35,8 @@ void engine__trace_outcome(const struct core *c, const struct outcome *o)
     struct execution_key key;
     unsigned attempt;
     char id[EXECUTION_ID_BYTES];
-    core_flight(c, o->ticket, &key, &attempt);
+    if (!core_flight(c, o, &key, &attempt))
+        return;
     execution_id_format(&key, id);
     const char *text = id;
     log_debug("attempt.ended", LOG_INT("job_id", key.job), LOG_TEXT("execution_id", text),

@@ -62,6 +62,7 @@ static const struct {
     {ERR_NOT_FOUND, PROBLEM_NOT_FOUND, "there is no such job"},
     {ERR_LIMIT, PROBLEM_BUSY, "too many changes are under way; try again in a moment"},
     {ERR_CLOSED, PROBLEM_CLOSED, "the server is shutting down"},
+    {ERR_AWAY, PROBLEM_AWAY, "the job's shard is not on this node, or is still being loaded"},
     {ERR_STORE_FULL, PROBLEM_STORE_FULL, "the server's disk is full; nothing was changed"},
     {ERR_STORE_LOW, PROBLEM_STORE_LOW,
      "what is left of the server's disk is kept for executions; nothing was changed"},

@@ -43,6 +43,7 @@ enum problem_kind {
     PROBLEM_LIMIT,      // There are as many jobs as the server may have.
     PROBLEM_BUSY,       // Too many changes are under way; trying again helps.
     PROBLEM_CLOSED,     // The server is shutting down.
+    PROBLEM_AWAY,       // The job is not on this node, or not yet; trying again helps.
     PROBLEM_STORE_LOW,  // What is left of the disk is kept for executions.
     PROBLEM_STORE_FULL, // The disk is full; nothing can be written now.
     PROBLEM_UNUSABLE,   // The job's row in the database cannot be used as it is.

@@ -32,7 +32,7 @@ static struct {
     struct loop_source source;
     dispatch_done *done;
     void *context;
-    uint64_t waiting[TRIGGERS + 1];
+    struct send waiting[TRIGGERS + 1];
     size_t waiting_count;
     struct execution_key sent[TRIGGERS + 1];
     size_t sent_count;
@@ -44,7 +44,7 @@ static void targets_send(struct dispatch *d, const struct send *s)
     const uint64_t one = 1;
     assert_true(targets.sent_count <= TRIGGERS);
     targets.sent[targets.sent_count++] = s->request.key;
-    targets.waiting[targets.waiting_count++] = s->ticket;
+    targets.waiting[targets.waiting_count++] = *s;
     assert_int_equal(write(targets.source.fd, &one, sizeof one), sizeof one);
 }
 
@@ -54,7 +54,10 @@ static void targets_answer(void *context, uint32_t events)
     uint64_t ignored;
     assert_int_equal(read(targets.source.fd, &ignored, sizeof ignored), sizeof ignored);
     while (targets.waiting_count > 0) {
-        struct outcome o = {.ticket = targets.waiting[--targets.waiting_count],
+        const struct send *s = &targets.waiting[--targets.waiting_count];
+        struct outcome o = {.ticket = s->ticket,
+                            .shard = s->shard,
+                            .epoch = s->request.fence,
                             .kind = OUTCOME_ANSWERED,
                             .attempt = {.http_status = 200, .started_at = clock_wall_ms()}};
         targets.done(targets.context, &o);

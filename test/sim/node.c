@@ -197,8 +197,13 @@ void node_start(struct node *n)
     for (unsigned s = 0; s < w->ledger.shard_count; s++)
         take(n, s);
     breaker_start(n);
+    node_step(n, &(struct event){.kind = EVENT_LEASE, .until = MONO_NEVER});
+    if (n->life != LIFE_DOWN)
+        node_step(n, &(struct event){.kind = EVENT_SHARD_GAINED, .shard = w->ledger.shards[0].row});
+    if (n->life == LIFE_DOWN)
+        return;
     load(n);
-    node_step(n, &(struct event){.kind = EVENT_START, .shard = w->ledger.shards[0].row});
+    node_step(n, &(struct event){.kind = EVENT_SHARD_LOADED});
 }
 
 void node_fini(struct node *n)

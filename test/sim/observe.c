@@ -296,8 +296,9 @@ static void see_time(struct node *n, unsigned shard, const struct event *e, stru
 {
     struct world *w = n->world;
     struct tenure *t = &n->tenures[shard];
-    bool starts = e->kind == EVENT_START;
-    wall_ms watermark = starts ? e->shard.watermark : core_status(n->core).watermark;
+    bool starts = e->kind == EVENT_SHARD_LOADED && e->shard_number == shard;
+    wall_ms watermark =
+        starts ? w->ledger.shards[shard].row.watermark : core_status(n->core).watermark;
     b->watermarks[shard] = watermark;
     b->series[shard] = t->series;
     if (starts && watermark > w->now.wall + w->limits.lookahead_ms)
@@ -311,7 +312,7 @@ struct before observe_before(struct node *n, const struct event *e)
     struct world *w = n->world;
     struct before b = {.changes = n->out.batch->count};
     dur_ms ahead = w->now.wall - w->now.mono;
-    b.stepped_back = e->kind == EVENT_START || ahead - n->wall_ahead < -STEP_MS;
+    b.stepped_back = e->kind == EVENT_SHARD_LOADED || ahead - n->wall_ahead < -STEP_MS;
     n->wall_ahead = ahead;
     for (unsigned s = 0; s < w->ledger.shard_count; s++)
         if (n->tenures[s].held)

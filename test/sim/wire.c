@@ -131,6 +131,8 @@ static void take_off(struct node *n, const struct send *s, char host)
                              .as = HAPPENING_TIMEOUT};
     *free_flight(n) = (struct flight){.used = true,
                                       .ticket = s->ticket,
+                                      .shard = s->shard,
+                                      .epoch = q->fence,
                                       .key = q->key,
                                       .attempt = q->attempt,
                                       .host = host,
@@ -308,6 +310,8 @@ void wire_end(struct node *n, struct flight *f)
     learn(n, &was);
     const char *error = was.kind == OUTCOME_ANSWERED ? NULL : happening_words(was.as);
     struct outcome o = {.ticket = was.ticket,
+                        .shard = was.shard,
+                        .epoch = was.epoch,
                         .kind = was.kind,
                         .retry_after_ms = was.retry_after_ms,
                         .attempt = {.http_status = (uint16_t)was.status,

@@ -30,6 +30,8 @@
 struct flight {
     bool used;
     uint64_t ticket;
+    uint32_t shard;
+    int64_t epoch;
     struct execution_key key;
     unsigned attempt;
     char host;

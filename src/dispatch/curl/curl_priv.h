@@ -56,7 +56,9 @@ struct transfer {
     struct transfer *previous;
     CURL *easy;
 
-    uint64_t ticket;
+    uint64_t ticket; // These three are told with the outcome.
+    uint32_t shard;
+    int64_t epoch;
     struct hops *hops;      // NULL: the job follows no redirects.
     CURLcode stillborn;     // Why it could not be started.
     uint32_t excerpt_bytes; // So much of the body is kept.

@@ -309,6 +309,8 @@ static CURLcode set_request(struct transfer *t, const struct request *r)
 CURLcode curl__transfer_prepare(struct transfer *t, const struct send *s)
 {
     t->ticket = s->ticket;
+    t->shard = s->shard;
+    t->epoch = s->request.fence;
     t->hops = hops_new(&s->request);
     t->turned_back = false;
     t->fresh = s->request.fresh_connection;

@@ -216,7 +216,8 @@ static dur_ms retry_after_ms(const struct transfer *t)
 void curl__verdict(const struct transfer *t, CURLcode code, mono_ms now, struct verdict *out)
 {
     struct attempt *a = &out->outcome.attempt;
-    out->outcome = (struct outcome){.ticket = t->ticket, .kind = kind_of(t, code)};
+    out->outcome = (struct outcome){
+        .ticket = t->ticket, .shard = t->shard, .epoch = t->epoch, .kind = kind_of(t, code)};
     a->started_at = t->started_wall;
     a->duration_ms = now - t->started_mono;
     measure(t, a);

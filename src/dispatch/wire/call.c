@@ -167,6 +167,8 @@ void call__start(struct call *c, const struct send *s)
     struct now now = clock_now();
     assert(!c->connection && !c->in_line && !c->hops); // As new, also when used again.
     c->ticket = s->ticket;
+    c->shard = s->shard;
+    c->epoch = s->request.fence;
     c->hops = hops_new(&s->request);
     c->excerpt = NULL;
     c->turned_back = false;

@@ -60,6 +60,8 @@ void call__verdict(const struct call *c, mono_ms now, struct verdict *out)
                                : held            ? OUTCOME_HELD
                                                  : OUTCOME_NOT_SENT;
     out->outcome = (struct outcome){.ticket = c->ticket,
+                                    .shard = c->shard,
+                                    .epoch = c->epoch,
                                     .kind = c->ending == END_ANSWERED ? OUTCOME_ANSWERED : failed};
     a->started_at = c->started_wall;
     a->duration_ms = now - c->started;

@@ -175,7 +175,9 @@ struct call {
     struct deadline deadline; // The end of the attempt, or of the stage it is in.
     dur_ms bound_ms;          // Which of them.
 
-    uint64_t ticket;
+    uint64_t ticket; // These three are told with the outcome.
+    uint32_t shard;
+    int64_t epoch;
     struct hops *hops; // NULL: the job follows no redirects.
     dur_ms timeout_ms;
     bool repeatable;

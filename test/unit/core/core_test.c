@@ -154,6 +154,7 @@ static void keep_send(struct rig *r, const struct send *s)
     assert_true(r->send_count < RIG_SENDS_MAX);
     struct sent *k = &r->sends[r->send_count++];
     *k = (struct sent){.ticket = s->ticket,
+                       .shard = s->shard,
                        .key = q->key,
                        .at = r->now.wall,
                        .timeout_ms = q->timeout_ms,
@@ -305,9 +306,11 @@ static void load_executions(struct rig *r)
 void rig_start(struct rig *r)
 {
     r->core = core_new(&r->limits);
+    rig_step(r, &(struct event){.kind = EVENT_LEASE, .until = MONO_NEVER});
+    rig_step(r, &(struct event){.kind = EVENT_SHARD_GAINED, .shard = take_shard(r)});
     load_jobs(r);
     load_executions(r);
-    rig_step(r, &(struct event){.kind = EVENT_START, .shard = take_shard(r)});
+    rig_step(r, &(struct event){.kind = EVENT_SHARD_LOADED});
 }
 
 void rig_crash(struct rig *r, dur_ms down)
@@ -444,6 +447,8 @@ static void end_attempt(struct rig *r, size_t send, struct outcome *o)
     assert_false(s->answered);
     s->answered = true;
     o->ticket = s->ticket;
+    o->shard = s->shard;
+    o->epoch = s->fence;
     o->attempt.started_at = s->at;
     o->attempt.duration_ms = r->now.wall - s->at;
     rig_step(r, &(struct event){.kind = EVENT_OUTCOME, .outcome = o});

@@ -31,6 +31,7 @@
 // A request as it left the core.
 struct sent {
     uint64_t ticket;
+    uint32_t shard;
     struct execution_key key;
     wall_ms at;
     dur_ms timeout_ms;
@@ -76,7 +77,7 @@ struct rig *rig_started(void);
 // --- Events ---
 
 void rig_step(struct rig *r, const struct event *e); // At the rig's time, whatever it is.
-void rig_start(struct rig *r);                       // Loads what is durable, then EVENT_START.
+void rig_start(struct rig *r);                       // Gains the shard, loads what is durable.
 void rig_pass(struct rig *r, dur_ms d); // Time passes on both clocks; the core is told nothing.
 void rig_tick(struct rig *r);           // Until there is nothing more to do now.
 void rig_record(struct rig *r);         // The open batch becomes durable, and its consequences.

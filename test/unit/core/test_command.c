@@ -34,9 +34,10 @@ static void creating_inside_the_lookahead_plans_in_the_batch_of_the_change(void 
     rig_record(r);
     job_id id = rig_create(r, job_of(EVERY_MINUTE));
     const struct batch *b = r->out.batch;
-    assert_int_equal(b->changes[0].kind, CHANGE_JOB_PUT);
-    assert_int_equal(b->changes[1].kind, CHANGE_EXECUTION_INSERT);
-    assert_int_equal(b->changes[1].execution.key.scheduled_at, AT);
+    assert_int_equal(b->changes[0].kind, CHANGE_SHARD);
+    assert_int_equal(b->changes[1].kind, CHANGE_JOB_PUT);
+    assert_int_equal(b->changes[2].kind, CHANGE_EXECUTION_INSERT);
+    assert_int_equal(b->changes[2].execution.key.scheduled_at, AT);
     rig_crash(r, 100); // Not durable: neither is there.
     assert_int_equal(rig_rows(r, id), 0);
     assert_int_equal(rig_create(r, job_of(EVERY_MINUTE)), id);

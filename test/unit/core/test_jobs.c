@@ -30,9 +30,10 @@ static struct rig *rig_with_all(void)
 {
     struct rig *r = rig_new();
     r->core = core_new(&r->limits);
+    rig_step(r, &(struct event){.kind = EVENT_SHARD_GAINED, .shard = {.job_next = 2000000000}});
     for (size_t i = COUNT_OF(ids); i-- > 0;)
         add(r, ids[i], zones[i]);
-    rig_step(r, &(struct event){.kind = EVENT_START, .shard = {.job_next = 2000000000}});
+    rig_step(r, &(struct event){.kind = EVENT_SHARD_LOADED});
     rig_record(r);
     return r;
 }

@@ -441,6 +441,7 @@ static void assert_kept(unsigned status, const char *response)
     job_id id;
     struct rig *r = rig_sent(job_of(ONCE), &id);
     struct outcome o = {.ticket = r->sends[0].ticket,
+                        .epoch = r->sends[0].fence,
                         .kind = OUTCOME_ANSWERED,
                         .attempt = {.http_status = (uint16_t)status, .response = response}};
     rig_step(r, &(struct event){.kind = EVENT_OUTCOME, .outcome = &o});

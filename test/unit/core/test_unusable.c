@@ -218,13 +218,14 @@ static void an_active_job_is_not_finished(void **state)
     (void)state;
     struct rig *r = rig_new();
     r->core = core_new(&r->limits);
+    rig_step(r, &(struct event){.kind = EVENT_SHARD_GAINED, .shard = {.job_next = 2}});
     struct job *j = job_of("* * * * *");
     j->id = 1;
     j->version = 1;
     j->finished = true;
     assert_int_equal(core_add_job(r->core, j, zone_utc()), ERR_OK);
     job_free(j);
-    rig_step(r, &(struct event){.kind = EVENT_START, .shard = {.job_next = 2}});
+    rig_step(r, &(struct event){.kind = EVENT_SHARD_LOADED});
     rig_record(r);
     rig_run(r, 90 * SECOND);
     assert_true(rig_rows(r, 1) > 0);

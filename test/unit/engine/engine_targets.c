@@ -26,7 +26,7 @@ static struct targets {
     dispatch_done *done;
     void *context;
     size_t in_flight;
-    uint64_t tickets[SENDS_MAX]; // Of the attempts, in order. Guarded by the rig's lock.
+    struct send sends[SENDS_MAX]; // The attempts, in order. Guarded by the rig's lock.
 } targets;
 
 static void targets_send(struct dispatch *d, const struct send *s)
@@ -34,7 +34,7 @@ static void targets_send(struct dispatch *d, const struct send *s)
     (void)d;
     pthread_mutex_lock(&rig.lock);
     if (rig.sends < SENDS_MAX)
-        targets.tickets[rig.sends] = s->ticket;
+        targets.sends[rig.sends] = *s;
     pthread_mutex_unlock(&rig.lock);
     targets.in_flight++;
     rig_note(&rig.sends);
@@ -106,7 +106,10 @@ void rig_end_attempt(unsigned number, enum outcome_kind kind, int status, const 
     rig_wait_for_sends(number);
     struct ending *e = xcalloc(1, sizeof *e);
     pthread_mutex_lock(&rig.lock);
-    e->outcome = (struct outcome){.ticket = targets.tickets[number - 1],
+    const struct send *s = &targets.sends[number - 1];
+    e->outcome = (struct outcome){.ticket = s->ticket,
+                                  .shard = s->shard,
+                                  .epoch = s->request.fence,
                                   .kind = kind,
                                   .attempt = {.started_at = clock_wall_ms(),
                                               .duration_ms = 17,

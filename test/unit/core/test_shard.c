@@ -1,0 +1,581 @@
+// SPDX-License-Identifier: MIT
+// test_shard.c: shards come, catch up and go: nodes that own some of them, over one store.
+//
+// A node here is a core with the batch that it fills. What it holds comes from the store, as it
+// would from a database, and what it writes goes there.
+
+#include "core/core.h"
+#include "store/store.h"
+
+// clang-format off
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+// clang-format on
+
+#include <string.h>
+
+#define SHARDS 4
+#define T0 1700000000000 // Whole seconds.
+#define SECOND 1000
+#define HOUR 3600000
+#define SENDS_MAX 8192
+
+static struct {
+    struct store *store;
+    struct now now;
+} world;
+
+struct node {
+    struct core *core;
+    struct actions out;
+    uint64_t sequence;
+    struct send sends[SENDS_MAX]; // Their requests' texts are gone.
+    size_t send_count;
+    uint64_t cancelled;     // Tickets so far.
+    struct reply reply;     // The last one.
+    size_t rows_of_step;    // Executions that the last step has added,
+    size_t changes_of_step; // and all changes of it.
+};
+
+static int setup(void **state)
+{
+    (void)state;
+    world.now = (struct now){.wall = T0, .mono = 500000};
+    return store_memory_open(SHARDS, &world.store, NULL) ? 1 : 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    store_close(world.store);
+    return 0;
+}
+
+// --- Nodes ---
+
+static void gather(struct node *n, size_t before)
+{
+    const struct batch *b = n->out.batch;
+    n->changes_of_step = b->count - before;
+    n->rows_of_step = 0;
+    for (size_t i = before; i < b->count; i++)
+        n->rows_of_step += b->changes[i].kind == CHANGE_EXECUTION_INSERT;
+    for (size_t i = 0; i < n->out.send_count; i++) {
+        assert_true(n->send_count < SENDS_MAX);
+        n->sends[n->send_count++] = n->out.sends[i];
+    }
+    n->cancelled += n->out.cancel_count;
+    for (size_t i = 0; i < n->out.reply_count; i++) {
+        n->reply = n->out.replies[i];
+        job_free(n->out.replies[i].row);
+        n->out.replies[i].row = n->reply.row = NULL;
+    }
+    actions_clear(&n->out);
+}
+
+static void step(struct node *n, const struct event *e)
+{
+    size_t before = n->out.batch->count;
+    core_step(n->core, e, world.now, &n->out);
+    gather(n, before);
+    core_check(n->core);
+}
+
+static struct node *node_new(uint32_t step_max)
+{
+    struct node *n = xcalloc(1, sizeof *n);
+    struct core_limits limits = core_limits_default;
+    limits.shards = SHARDS;
+    limits.step_max = step_max;
+    n->core = core_new(&limits);
+    n->sequence = 1;
+    n->out.batch = batch_new(1);
+    step(n, &(struct event){.kind = EVENT_LEASE, .until = MONO_NEVER});
+    return n;
+}
+
+static void node_free(struct node *n)
+{
+    core_free(n->core);
+    batch_free(n->out.batch);
+    actions_free(&n->out);
+    free(n);
+}
+
+// What the store says of the node's open batch. When it takes it, the node hears of it.
+static enum commit_outcome record(struct node *n)
+{
+    struct commit_cause cause = {0};
+    enum commit_outcome outcome = store_commit(world.store, &n->out.batch, 1, &cause);
+    uint64_t sequence = n->sequence;
+    batch_free(n->out.batch);
+    n->out.batch = batch_new(++n->sequence);
+    if (outcome == COMMIT_DONE)
+        step(n, &(struct event){.kind = EVENT_RECORDED, .sequence = sequence});
+    return outcome;
+}
+
+static void tick(struct node *n)
+{
+    step(n, &(struct event){.kind = EVENT_TICK});
+}
+
+static void run(struct node *n, dur_ms ms)
+{
+    for (dur_ms passed = 0; passed < ms; passed += 500) {
+        world.now.wall += 500;
+        world.now.mono += 500;
+        do
+            tick(n);
+        while (n->out.wake_wall <= world.now.wall);
+        while (n->out.batch->count > 0)
+            assert_int_equal(record(n), COMMIT_DONE);
+    }
+}
+
+struct load {
+    struct node *node;
+    uint32_t shard;
+};
+
+static enum err load_job(void *context, const struct job *j)
+{
+    const struct load *l = context;
+    if (shard_of(j->id, SHARDS) == l->shard)
+        assert_int_equal(core_add_job(l->node->core, j, zone_utc()), ERR_OK);
+    return ERR_OK;
+}
+
+static enum err load_execution(void *context, const struct execution *e)
+{
+    const struct load *l = context;
+    if (shard_of(e->key.job, SHARDS) == l->shard)
+        assert_int_equal(core_add_execution(l->node->core, e), ERR_OK);
+    return ERR_OK;
+}
+
+static void begin_to_gain(struct node *n, uint32_t shard)
+{
+    struct load l = {n, shard};
+    struct event gained = {.kind = EVENT_SHARD_GAINED};
+    assert_int_equal(store_take_shard(world.store, shard, &gained.shard, NULL), ERR_OK);
+    step(n, &gained);
+    assert_int_equal(store_load_jobs(world.store, load_job, &l, NULL), ERR_OK);
+    assert_int_equal(store_load_open(world.store, load_execution, &l, NULL), ERR_OK);
+}
+
+static void gain(struct node *n, uint32_t shard)
+{
+    begin_to_gain(n, shard);
+    step(n, &(struct event){.kind = EVENT_SHARD_LOADED, .shard_number = shard});
+}
+
+static void lose(struct node *n, uint32_t shard)
+{
+    step(n, &(struct event){.kind = EVENT_SHARD_LOST, .shard_number = shard});
+}
+
+static struct node *owner_of(uint32_t first, uint32_t last)
+{
+    struct node *n = node_new(512);
+    for (uint32_t shard = first; shard <= last; shard++)
+        gain(n, shard);
+    run(n, 500);
+    return n;
+}
+
+// --- What clients ask for ---
+
+static enum err ask(struct node *n, struct command *cmd)
+{
+    step(n, &(struct event){.kind = EVENT_COMMAND, .command = cmd});
+    return n->reply.err;
+}
+
+static job_id create(struct node *n, uint32_t shard, const char *schedule, enum job_type type)
+{
+    struct job *j = job_new();
+    job_set_text(&j->schedule, schedule);
+    job_set_text(&j->timezone, "UTC");
+    job_set_text(&j->api, "http://a/");
+    j->type = (uint8_t)type;
+    j->catch_up = CATCH_UP_ALL;
+    j->catch_up_window_s = 86400;
+    struct command cmd = {.kind = COMMAND_CREATE, .shard = shard, .job = j, .zone = zone_utc()};
+    assert_int_equal(ask(n, &cmd), ERR_OK);
+    return n->reply.job;
+}
+
+static enum err trigger(struct node *n, job_id id)
+{
+    return ask(n, &(struct command){.kind = COMMAND_TRIGGER, .id = id});
+}
+
+static void answer(struct node *n, size_t send, uint16_t status)
+{
+    const struct send *s = &n->sends[send];
+    struct outcome o = {.ticket = s->ticket,
+                        .shard = s->shard,
+                        .epoch = s->request.fence,
+                        .kind = OUTCOME_ANSWERED,
+                        .attempt = {.http_status = status, .started_at = world.now.wall}};
+    step(n, &(struct event){.kind = EVENT_OUTCOME, .outcome = &o});
+}
+
+// Everything that was sent since the last call.
+static void answer_all(struct node *n, size_t *answered)
+{
+    while (*answered < n->send_count)
+        answer(n, (*answered)++, 200);
+}
+
+static size_t sends_of(const struct node *n, job_id id)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < n->send_count; i++)
+        count += n->sends[i].request.key.job == id;
+    return count;
+}
+
+// --- It comes ---
+
+static void ids_tell_the_shard_that_gave_them(void **state)
+{
+    (void)state;
+    struct node *n = owner_of(0, 3);
+    assert_int_equal(create(n, 2, "@yearly", JOB_ATLEAST_ONCE), shard_id(2, 1, SHARDS));
+    assert_int_equal(create(n, 0, "@yearly", JOB_ATLEAST_ONCE), shard_id(0, 1, SHARDS));
+    assert_int_equal(create(n, 2, "@yearly", JOB_ATLEAST_ONCE), shard_id(2, 2, SHARDS));
+    job_id id = n->reply.job;
+    assert_int_equal(trigger(n, id), ERR_OK);
+    assert_int_equal(record(n), COMMIT_DONE);
+    assert_int_equal(n->sends[0].shard, 2);
+    assert_int_equal((n->sends[0].ticket >> 32) % SHARDS, 2); // The id of the execution.
+    node_free(n);
+}
+
+static void commands_of_a_shard_that_is_not_here_are_refused(void **state)
+{
+    (void)state;
+    struct node *n = owner_of(1, 1);
+    job_id away = shard_id(2, 1, SHARDS);
+    assert_int_equal(trigger(n, away), ERR_AWAY);
+    assert_false(core_has_shard(n->core, 2));
+    begin_to_gain(n, 2);
+    assert_int_equal(trigger(n, away), ERR_AWAY); // It may still come in.
+    step(n, &(struct event){.kind = EVENT_SHARD_LOADED, .shard_number = 2});
+    tick(n);
+    assert_true(core_has_shard(n->core, 2));
+    assert_int_equal(trigger(n, away), ERR_NOT_FOUND);
+    lose(n, 2);
+    assert_int_equal(trigger(n, away), ERR_AWAY);
+    assert_int_equal(core_status(n->core).shards, 1);
+    node_free(n);
+}
+
+// Two nodes: what the first has left, the second carries on, and nothing twice.
+static void a_shard_goes_on_where_its_last_owner_ended(void **state)
+{
+    (void)state;
+    struct node *first = owner_of(1, 2);
+    job_id moves = create(first, 2, "* * * * * *", JOB_ATLEAST_ONCE);
+    job_id stays = create(first, 1, "* * * * * *", JOB_ATLEAST_ONCE);
+    run(first, 5 * SECOND);
+    size_t before = first->send_count;
+    struct node *second = owner_of(3, 3);
+    lose(first, 2);
+    gain(second, 2);
+    run(second, 10 * SECOND);
+    assert_int_equal(sends_of(second, stays), 0);
+    assert_true(sends_of(second, moves) >= 9);
+    tick(first);
+    for (size_t i = before; i < first->send_count; i++)
+        assert_int_equal(first->sends[i].request.key.job, stays);
+    node_free(first);
+    node_free(second);
+}
+
+// Its batch is of an epoch that is over; nothing of it is written.
+static void an_owner_that_has_not_noticed_writes_nothing(void **state)
+{
+    (void)state;
+    struct node *first = owner_of(2, 2);
+    struct node *second = owner_of(3, 3);
+    gain(second, 2);
+    create(first, 2, "@yearly", JOB_ATLEAST_ONCE);
+    assert_int_equal(record(first), COMMIT_FENCED);
+    run(second, SECOND);
+    assert_int_equal(create(second, 2, "@yearly", JOB_ATLEAST_ONCE), shard_id(2, 1, SHARDS));
+    node_free(first);
+    node_free(second);
+}
+
+// --- Others stay on time ---
+
+// An hour of a job that fires each second is planned in small steps. Meanwhile the shard that was
+// here before has its rows up to the horizon after every tick.
+static void a_shard_that_catches_up_holds_nobody_up(void **state)
+{
+    (void)state;
+    struct node *first = owner_of(2, 2);
+    create(first, 2, "* * * * * *", JOB_ATLEAST_ONCE);
+    assert_int_equal(record(first), COMMIT_DONE);
+    node_free(first);
+    world.now.wall += HOUR;
+    world.now.mono += HOUR;
+
+    struct node *n = node_new(16);
+    gain(n, 1);
+    job_id steady = create(n, 1, "* * * * * *", JOB_ATLEAST_ONCE);
+    run(n, 2 * SECOND);
+    gain(n, 2);
+    size_t turns = 0, answered = 0;
+    while (core_status(n->core).watermark < world.now.wall) {
+        size_t before = sends_of(n, steady);
+        world.now.wall += SECOND;
+        world.now.mono += SECOND;
+        tick(n);
+        assert_in_range(n->rows_of_step, 1, 16 + 16 / 4 + 1);
+        assert_int_equal(record(n), COMMIT_DONE);
+        while (n->out.batch->count > 0)
+            assert_int_equal(record(n), COMMIT_DONE);
+        assert_int_equal(sends_of(n, steady), before + 1);
+        answer_all(n, &answered);
+        assert_true(++turns < 1000);
+    }
+    assert_true(turns > 100);
+    run(n, 2 * SECOND); // They share one watermark now.
+    assert_int_equal(core_status(n->core).watermark, world.now.wall + 1500);
+    node_free(n);
+}
+
+// Its jobs and executions are looked at a few in each tick.
+static void a_shard_is_settled_in_slices(void **state)
+{
+    (void)state;
+    struct node *first = owner_of(2, 2);
+    for (int i = 0; i < 200; i++) {
+        job_id id = create(first, 2, "0 0 0 1 1 *", JOB_ATLEAST_ONCE);
+        assert_int_equal(trigger(first, id), ERR_OK);
+    }
+    assert_int_equal(record(first), COMMIT_DONE);
+    node_free(first);
+
+    struct node *n = node_new(16);
+    gain(n, 1);
+    job_id steady = create(n, 1, "* * * * * *", JOB_ATLEAST_ONCE);
+    run(n, 2 * SECOND);
+    gain(n, 2);
+    size_t turns = 0;
+    while (!core_has_shard(n->core, 2)) {
+        size_t before = sends_of(n, steady);
+        world.now.wall += SECOND;
+        world.now.mono += SECOND;
+        tick(n);
+        assert_true(n->changes_of_step <= 2 * 16 + 4);
+        while (n->out.batch->count > 0)
+            assert_int_equal(record(n), COMMIT_DONE);
+        assert_int_equal(sends_of(n, steady), before + 1);
+        assert_true(++turns < 1000);
+    }
+    assert_true(turns >= 3 * 200 / 16 - 3);
+    run(n, 5 * SECOND);
+    assert_true(n->send_count >= 200);
+    node_free(n);
+}
+
+// --- It goes ---
+
+static void what_flies_when_a_shard_is_lost_is_cancelled_and_forgotten(void **state)
+{
+    (void)state;
+    struct node *n = owner_of(1, 2);
+    job_id lost = create(n, 2, "@yearly", JOB_ATLEAST_ONCE);
+    job_id kept = create(n, 1, "@yearly", JOB_ATLEAST_ONCE);
+    assert_int_equal(trigger(n, lost), ERR_OK);
+    assert_int_equal(trigger(n, kept), ERR_OK);
+    assert_int_equal(record(n), COMMIT_DONE);
+    assert_int_equal(n->send_count, 2);
+    lose(n, 2);
+    assert_int_equal(n->cancelled, 1);
+    assert_int_equal(core_status(n->core).in_flight, 1);
+    assert_int_equal(core_status(n->core).open, 1);
+    assert_int_equal(core_status(n->core).jobs, 1);
+    answer(n, 0, 200);
+    assert_int_equal(n->changes_of_step, 0); // Nobody's any more.
+    answer(n, 1, 200);
+    assert_true(n->changes_of_step > 0);
+    node_free(n);
+}
+
+// The execution is made again, since its row says that it may have been sent. What the first
+// attempt heard is for an owner that is no more.
+static void a_late_outcome_of_another_epoch_is_dropped(void **state)
+{
+    (void)state;
+    struct node *n = owner_of(1, 2);
+    job_id id = create(n, 2, "@yearly", JOB_ATLEAST_ONCE);
+    assert_int_equal(trigger(n, id), ERR_OK);
+    assert_int_equal(record(n), COMMIT_DONE);
+    assert_int_equal(n->send_count, 1);
+    lose(n, 2);
+    gain(n, 2);
+    run(n, 2 * SECOND);
+    assert_int_equal(n->send_count, 2);
+    assert_int_equal(n->sends[1].request.fence, n->sends[0].request.fence + 1);
+    assert_int_equal(n->sends[1].ticket >> 32, n->sends[0].ticket >> 32);
+    answer(n, 0, 200);
+    assert_int_equal(n->changes_of_step, 0);
+    answer(n, 1, 200);
+    assert_int_equal(core_status(n->core).open, 0);
+    node_free(n);
+}
+
+static void a_shard_can_be_lost_while_it_comes_in(void **state)
+{
+    (void)state;
+    struct node *first = owner_of(2, 2);
+    for (int i = 0; i < 40; i++)
+        assert_int_equal(trigger(first, create(first, 2, "@yearly", JOB_ATLEAST_ONCE)), ERR_OK);
+    assert_int_equal(record(first), COMMIT_DONE);
+    node_free(first);
+    struct node *n = node_new(16);
+    gain(n, 1);
+    run(n, SECOND);
+    for (int ticks = 0; ticks < 12; ticks++) {
+        begin_to_gain(n, 2);
+        if (ticks > 0)
+            step(n, &(struct event){.kind = EVENT_SHARD_LOADED, .shard_number = 2});
+        for (int i = 0; i < ticks; i++)
+            tick(n);
+        record(n);
+        lose(n, 2);
+        assert_int_equal(core_status(n->core).jobs, 0);
+        assert_int_equal(core_status(n->core).open, 0);
+        record(n);
+    }
+    lose(n, 3); // Which it never had.
+    lose(n, 1);
+    tick(n);
+    assert_int_equal(core_status(n->core).shards, 0);
+    node_free(n);
+}
+
+// --- The lease ---
+
+static void set_lease(struct node *n, mono_ms until)
+{
+    step(n, &(struct event){.kind = EVENT_LEASE, .until = until});
+}
+
+static void nothing_is_sent_past_the_lease(void **state)
+{
+    (void)state;
+    struct node *n = owner_of(1, 1);
+    job_id id = create(n, 1, "@yearly", JOB_ATLEAST_ONCE);
+    set_lease(n, world.now.mono);
+    assert_int_equal(trigger(n, id), ERR_OK);
+    assert_int_equal(record(n), COMMIT_DONE);
+    assert_int_equal(n->send_count, 0);
+    assert_int_equal(core_status(n->core).waiting, 1);
+    set_lease(n, world.now.mono + 1);
+    assert_int_equal(n->send_count, 1);
+    world.now.mono += 1;
+    assert_int_equal(trigger(n, id), ERR_OK);
+    assert_int_equal(record(n), COMMIT_DONE);
+    assert_int_equal(n->send_count, 1);
+    node_free(n);
+}
+
+// Its claim is on the way to the disk when the lease ends. It was not sent, so it is claimed anew.
+static void a_claim_outlives_the_lease_unsent(void **state)
+{
+    (void)state;
+    struct node *n = owner_of(1, 1);
+    job_id id = create(n, 1, "@yearly", JOB_ATMOST_ONCE);
+    assert_int_equal(record(n), COMMIT_DONE);
+    assert_int_equal(trigger(n, id), ERR_OK);
+    assert_int_equal(record(n), COMMIT_DONE); // The row; now it claims.
+    assert_true(n->out.batch->count > 0);
+    set_lease(n, world.now.mono);
+    assert_int_equal(record(n), COMMIT_DONE);
+    run(n, 2 * SECOND);
+    assert_int_equal(n->send_count, 0);
+    set_lease(n, MONO_NEVER);
+    run(n, SECOND);
+    assert_int_equal(n->send_count, 1);
+    assert_int_equal(n->sends[0].request.attempt, 1);
+    node_free(n);
+}
+
+static void before_the_first_lease_nothing_is_sent(void **state)
+{
+    (void)state;
+    struct node *n = node_new(512);
+    set_lease(n, 0);
+    gain(n, 1);
+    job_id id = create(n, 1, "@yearly", JOB_ATLEAST_ONCE);
+    assert_int_equal(trigger(n, id), ERR_OK);
+    assert_int_equal(record(n), COMMIT_DONE);
+    assert_int_equal(n->send_count, 0);
+    node_free(n);
+}
+
+// --- Rows of shards ---
+
+static size_t rows_in(const struct batch *b)
+{
+    size_t rows = 0;
+    for (size_t i = 0; i < b->count; i++)
+        rows += b->changes[i].kind == CHANGE_SHARD;
+    return rows;
+}
+
+// A batch has the rows of the shards that it changes. The others are written once a minute.
+static void idle_shards_are_not_written_with_others(void **state)
+{
+    (void)state;
+    struct node *n = owner_of(0, 3);
+    create(n, 2, "@yearly", JOB_ATLEAST_ONCE);
+    create(n, 2, "@yearly", JOB_ATLEAST_ONCE);
+    assert_int_equal(rows_in(n->out.batch), 1);
+    create(n, 1, "@yearly", JOB_ATLEAST_ONCE);
+    assert_int_equal(rows_in(n->out.batch), 2);
+    assert_int_equal(record(n), COMMIT_DONE);
+    world.now.wall += 59 * SECOND;
+    world.now.mono += 59 * SECOND;
+    tick(n);
+    assert_int_equal(rows_in(n->out.batch), 0);
+    world.now.wall += SECOND;
+    world.now.mono += SECOND;
+    tick(n);
+    assert_true(rows_in(n->out.batch) >= 2);
+    struct shard *row = batch_shard(n->out.batch, 3);
+    assert_int_equal(row->watermark, world.now.wall + 1500);
+    node_free(n);
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(ids_tell_the_shard_that_gave_them),
+        TEST(commands_of_a_shard_that_is_not_here_are_refused),
+        TEST(a_shard_goes_on_where_its_last_owner_ended),
+        TEST(an_owner_that_has_not_noticed_writes_nothing),
+        TEST(a_shard_that_catches_up_holds_nobody_up),
+        TEST(a_shard_is_settled_in_slices),
+        TEST(what_flies_when_a_shard_is_lost_is_cancelled_and_forgotten),
+        TEST(a_late_outcome_of_another_epoch_is_dropped),
+        TEST(a_shard_can_be_lost_while_it_comes_in),
+        TEST(nothing_is_sent_past_the_lease),
+        TEST(a_claim_outlives_the_lease_unsent),
+        TEST(before_the_first_lease_nothing_is_sent),
+        TEST(idle_shards_are_not_written_with_others),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
