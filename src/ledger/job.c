@@ -48,14 +48,10 @@ void job_free(struct job *j)
 void job_apply_state(struct job *j, const struct job_state *s)
 {
     assert(j->id == s->id);
-    j->version = s->version;
-    j->updated_at = s->updated_at;
-    j->effective_from = s->effective_from;
-    j->paused_until = s->paused_until;
-    j->is_active = s->is_active;
-    j->finished = s->finished;
-    j->runs = s->runs;
-    j->failures = s->failures;
+#define JOB_TEXT(...)
+#define JOB_OF_PHASE(member) j->member = s->member;
+#define JOB_OF_STATE JOB_OF_PHASE
+#include "ledger/job.def"
     if (s->is_active || s->paused_reason)
         job_set_text(&j->paused_reason, s->is_active ? NULL : s->paused_reason);
 }

@@ -73,7 +73,7 @@ enum job_member_kind {
     MEMBER_COMPUTED, // Not in struct job.
     MEMBER_KINDS
 };
-enum job_role { ROLE_OTHER, ROLE_TIMING, ROLE_PHASE, ROLE_POLICY, ROLE_REQUEST };
+enum job_role { ROLE_OTHER, ROLE_TIMING, ROLE_PHASE, ROLE_STATE, ROLE_POLICY, ROLE_REQUEST };
 enum job_access { ACCESS_CLIENT, ACCESS_SERVER, ACCESS_STAMPED, ACCESS_GIVEN, ACCESS_HIDDEN };
 enum job_text { TEXT_SHORT, TEXT_LONG, TEXT_REQUIRED, TEXT_HEADERS, TEXT_PAYLOAD, TEXT_TAGS };
 
@@ -364,14 +364,10 @@ enum job_move {
 
 struct job_state {
     job_id id;
-    int64_t version;
-    wall_ms updated_at;
-    wall_ms effective_from;
-    wall_ms paused_until;
-    uint32_t runs;
-    uint16_t failures;
-    bool is_active;
-    bool finished;
+#define JOB_TEXT(...)
+#define JOB_OF_PHASE(member) __typeof__(((struct job *)0)->member) member;
+#define JOB_OF_STATE JOB_OF_PHASE
+#include "ledger/job.def"
     enum job_move move;        // For the log.
     const char *paused_reason; // NULL: as it was, while the job is not active. Borrowed.
 };

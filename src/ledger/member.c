@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // member.c: the members of a job as a table, for what is done with each of them in the same way.
 
+#include "base/integer.h"
 #include "ledger/ledger.h"
 
 #include <assert.h>
@@ -49,36 +50,13 @@ char **job_text_at(const struct job_member *m, const struct job *j)
 int64_t job_integer(const struct job_member *m, const struct job *j)
 {
     assert(m->kind != MEMBER_TEXT && m->kind != MEMBER_COMPUTED);
-    const void *at = place(m, j);
-    switch (m->bytes) {
-    case sizeof(uint8_t):
-        return *(const uint8_t *)at;
-    case sizeof(uint16_t):
-        return *(const uint16_t *)at;
-    case sizeof(uint32_t):
-        return *(const uint32_t *)at;
-    default:
-        return *(const int64_t *)at;
-    }
+    return integer_load(place(m, j), m->bytes);
 }
 
 void job_set_integer(const struct job_member *m, struct job *j, int64_t value)
 {
     assert(m->kind != MEMBER_TEXT && m->kind != MEMBER_COMPUTED);
-    void *at = place(m, j);
-    switch (m->bytes) {
-    case sizeof(uint8_t):
-        *(uint8_t *)at = (uint8_t)value;
-        break;
-    case sizeof(uint16_t):
-        *(uint16_t *)at = (uint16_t)value;
-        break;
-    case sizeof(uint32_t):
-        *(uint32_t *)at = (uint32_t)value;
-        break;
-    default:
-        *(int64_t *)at = value;
-    }
+    integer_store(place(m, j), m->bytes, value);
 }
 
 void job_reset(const struct job_member *m, struct job *j)

@@ -5,6 +5,7 @@
 // cannot be written in one order and read in another. What is unknown is NULL in the table and the
 // column's `null` value in the struct.
 
+#include "base/integer.h"
 #include "store/sqlite/sqlite_priv.h"
 
 #include <assert.h>
@@ -248,39 +249,14 @@ void row_upsert_sql(const struct row_map *m, char *out, size_t bytes)
     row_assignments(m, out + strlen(out), bytes - strlen(out));
 }
 
-// Integer members are of every size; the smaller ones are unsigned but for the four-byte ones,
-// whose values all lie below INT32_MAX.
 static int64_t load_integer(const struct column *c, const void *row)
 {
-    const char *at = (const char *)row + c->offset;
-    switch (c->bytes) {
-    case 1:
-        return *(const uint8_t *)at;
-    case 2:
-        return *(const uint16_t *)at;
-    case 4:
-        return *(const int32_t *)at;
-    default:
-        return *(const int64_t *)at;
-    }
+    return integer_load((const char *)row + c->offset, c->bytes);
 }
 
 static void store_integer(const struct column *c, void *row, int64_t value)
 {
-    char *at = (char *)row + c->offset;
-    switch (c->bytes) {
-    case 1:
-        *(uint8_t *)at = (uint8_t)value;
-        break;
-    case 2:
-        *(uint16_t *)at = (uint16_t)value;
-        break;
-    case 4:
-        *(int32_t *)at = (int32_t)value;
-        break;
-    default:
-        *(int64_t *)at = value;
-    }
+    integer_store((char *)row + c->offset, c->bytes, value);
 }
 
 static const char *load_text(const struct column *c, const void *row)
