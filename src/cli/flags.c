@@ -12,10 +12,15 @@ void cli__flags_begin(void)
     optind = 0; // glibc: start over, and let flags stand before or after other arguments.
 }
 
+#define FLAG_BYTES 64
+
 // "unknown flag --tzz; did you mean --tz?"
 static int complain_unknown(const struct cli_command *c, const char *word)
 {
-    struct near n = near_to(word + strspn(word, "-"));
+    char name[FLAG_BYTES]; // Without the value that stands behind a `=`.
+    const char *bare = word + strspn(word, "-");
+    snprintf(name, sizeof name, "%.*s", (int)MIN(strcspn(bare, "="), sizeof name - 1), bare);
+    struct near n = near_to(name);
     for (const struct option *o = c->options; o->name; o++)
         near_see(&n, o->name);
     fprintf(stderr, "carillon %s: unknown flag %s", c->name, word);

@@ -36,6 +36,14 @@ def test_errors_have_a_place_a_hint_and_a_caret(tmp_path):
     assert end.stdout.endswith("5 errors, 0 warnings\n")
 
 
+def test_each_warning_of_a_schedule_is_shown(tmp_path):
+    path, end = lint(tmp_path, "0 0 */2 * * curl http://a/\n")
+    assert end.returncode == 0
+    warnings = [line for line in end.stderr.splitlines() if line.startswith(f"{path}:1:1: warning")]
+    assert len(warnings) == 2 and warnings[0] != warnings[1], end.stderr
+    assert "0 errors, 2 warnings" in end.stdout
+
+
 def test_a_bad_zone_is_an_error_of_its_own_line_alone(tmp_path):
     path, end = lint(tmp_path, "CRON_TZ=Mars/Base\nTZ=Europe/Paris\nTZ=\n@daily curl http://a/\n")
     assert end.returncode == 2
