@@ -291,6 +291,26 @@ def test_the_demo_shows_executions_of_every_kind_within_a_minute(fleet, tmp_path
     demo.stop()
 
 
+def test_the_demo_leaves_a_job_alone_whose_name_contains_that_of_a_sample(fleet, tmp_path):
+    database = tmp_path / "demo.db"
+    arguments = ("demo", *LISTEN, "--db", database, "--log-format", "json")
+    demo = fleet.start(*arguments).wait_until_listening()
+    wait_until(lambda: len(demo.get("/jobs").json["jobs"]) == 10, 10, "there are ten jobs")
+    names = {job["name"] for job in demo.get("/jobs").json["jobs"]}
+    for job in demo.get("/jobs").json["jobs"]:
+        expect(demo.delete(f"/jobs/{job['id']}"), 204)
+    for name in names:
+        create_job(demo, "http://127.0.0.1/mine", name=f"my {name} too")
+    demo.stop()
+
+    demo = fleet.start(*arguments).wait_until_listening()
+    wait_until(lambda: len(demo.get("/jobs").json["jobs"]) == 20, 10, "there are ten more")
+    jobs = demo.get("/jobs").json["jobs"]
+    mine = [job for job in jobs if job["api"] == "http://127.0.0.1/mine"]
+    assert {job["name"] for job in mine} == {f"my {name} too" for name in names}
+    demo.stop()
+
+
 def test_the_first_page_says_what_this_is(server):
     index = expect(server.get("/"), 200)
     assert "calls URLs on schedules" in index.json["about"]
