@@ -50,6 +50,10 @@ static inline struct batch *ledger_jobs(int64_t jobs)
         job_set_text(&j->timezone, "UTC");
         job_set_text(&j->api, "http://127.0.0.1:9999/hook");
         ledger_add(b, CHANGE_JOB_PUT)->job = j;
+        struct change *version = ledger_add(b, CHANGE_VERSION);
+        version->version.id = id;
+        version->version.from_at = LEDGER_START;
+        version->version.phase = JOB_ACTIVE;
     }
     return b;
 }

@@ -63,6 +63,7 @@ static void create(struct core *c, struct command *cmd, struct reply *r)
     r->job = j->id;
     r->version = 1;
     put_job(c, row);
+    core__record_version(c, j);
     core__job_begin(c, j);
     r->row = row_as_it_stands(c, j, row);
 }
@@ -84,6 +85,14 @@ static bool ends_at_once(const struct core *c, const struct core_job *j, const s
     wall_ms from = core__job_change_begins(c, j);
     return asks &&
            core__timing_next(timing, j->runs - returnable_runs(j, from), from) == WALL_NEVER;
+}
+
+// Whether the change decides other occurrences than the row that it replaces. Which row that is is
+// not known when the job has moved since it was read, or what was read was damaged.
+static bool begins_version(const struct job *before, const struct job *row)
+{
+    bool is_known = before && !before->damaged && before->version == row->version - 1;
+    return !is_known || job_version_begins(before, row);
 }
 
 static void update(struct core *c, struct command *cmd, struct core_job *j, struct reply *r)
@@ -116,6 +125,8 @@ static void update(struct core *c, struct command *cmd, struct core_job *j, stru
     r->job = j->id;
     r->version = j->version;
     put_job(c, row);
+    if (begins_version(cmd->before, row))
+        core__record_version(c, j);
     if (replans)
         core__job_begin(c, j);
     core__job_watch_pause(c, j);
@@ -142,6 +153,7 @@ static void delete_job(struct core *c, struct core_job *j, struct reply *r)
     c->jobs_active -= j->active;
     j->active = false;
     j->deleted = true;
+    core__record_version(c, j);
     bool idle = !j->first_open;
     core__job_stop(c, j, "the job was deleted"); // The last one to go takes the job with it.
     if (idle)

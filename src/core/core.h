@@ -69,6 +69,7 @@ struct command {
     uint32_t shard;           // CREATE, ACCEPT_CLOCK: which one; of others it is that of the job.
     job_id id;                // UPDATE, DELETE, TRIGGER.
     int64_t version_expected; // UPDATE, DELETE: 0 accepts any.
+    const struct job *before; // UPDATE: the job at version_expected. Borrowed. NULL: not known.
     struct job *job;          // Taken by the core. id, version and the times are filled in.
     const struct zone *zone;  // CREATE, UPDATE: of job->timezone.
     // CREATE, UPDATE: job->schedule, compiled for the job's id. Borrowed. NULL: the core compiles

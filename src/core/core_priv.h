@@ -370,6 +370,9 @@ void core__record_server_alert(struct core *c, struct core_shard *s, const struc
 struct job_state core__job_state(const struct core *c, const struct core_job *j,
                                  const char *reason);
 void core__record_job_state(struct core *c, const struct core_job *j);
+// A version of the job begins, with its row as it is recorded so far.
+void core__record_version(struct core *c, const struct core_job *j);
+// The core itself has paused, resumed or finished the job: its row, and the version that begins.
 void core__record_job_move(struct core *c, const struct core_job *j, enum job_move move,
                            const char *reason); // Of a pause; copied. NULL for others.
 void core__record_client_key(struct core *c, const struct command *cmd, const struct reply *r);

@@ -130,8 +130,8 @@ struct job_state core__job_state(const struct core *c, const struct core_job *j,
     };
 }
 
-void core__record_job_move(struct core *c, const struct core_job *j, enum job_move move,
-                           const char *reason)
+static void put_state(struct core *c, const struct core_job *j, enum job_move move,
+                      const char *reason)
 {
     struct batch *b = batch_of(c);
     struct core_shard *shard = core__shard_of(c, j->id);
@@ -142,7 +142,39 @@ void core__record_job_move(struct core *c, const struct core_job *j, enum job_mo
 
 void core__record_job_state(struct core *c, const struct core_job *j)
 {
-    core__record_job_move(c, j, JOB_MOVE_NONE, NULL);
+    put_state(c, j, JOB_MOVE_NONE, NULL);
+}
+
+void core__record_job_move(struct core *c, const struct core_job *j, enum job_move move,
+                           const char *reason)
+{
+    put_state(c, j, move, reason);
+    core__record_version(c, j);
+}
+
+static enum job_phase phase_of(const struct core_job *j)
+{
+    if (j->deleted)
+        return JOB_DELETED;
+    if (j->active)
+        return JOB_ACTIVE;
+    return j->finished ? JOB_FINISHED : JOB_PAUSED;
+}
+
+// A job that finishes keeps its effective_from, which lies before its last occurrences.
+static wall_ms begin_of(const struct core *c, const struct core_job *j)
+{
+    if (j->deleted)
+        return c->now.wall;
+    return j->finished ? MAX(j->effective_from, c->now.wall) : j->effective_from;
+}
+
+void core__record_version(struct core *c, const struct core_job *j)
+{
+    struct change *change = core__change(c, core__shard_of(c, j->id), CHANGE_VERSION);
+    change->version.id = j->id;
+    change->version.from_at = begin_of(c, j);
+    change->version.phase = phase_of(j);
 }
 
 void core__record_client_key(struct core *c, const struct command *cmd, const struct reply *r)

@@ -164,8 +164,9 @@ struct job_versions {
 };
 
 void job_versions_add(struct job_versions *l, const struct job_version *v); // Copies the texts.
-// The version that the job as it is now stands for; `deleted_at` 0: it is there.
-void job_versions_begin(struct job_versions *l, const struct job *j, wall_ms deleted_at);
+// A version begins: the next number, and of the job what decides.
+void job_versions_begin(struct job_versions *l, const struct job *j, wall_ms from_at,
+                        enum job_phase phase);
 // Forgets the versions which ended at or before this instant.
 void job_versions_prune(struct job_versions *l, wall_ms before);
 struct job_versions job_versions_copy(const struct job_versions *l);
@@ -345,6 +346,7 @@ enum change_kind {
     CHANGE_SHARD,            // The row of a shard, as of the end of the batch.
     CHANGE_JOB_PUT,          // Insert or replace the whole row.
     CHANGE_JOB_STATE,        // The core itself finished, resumed or moved a job.
+    CHANGE_VERSION,          // A version of the job begins, with the row as it has become so far.
     CHANGE_JOB_DELETE,       // The job goes; its executions stay until retention removes them.
     CHANGE_EXECUTION_INSERT, // Key and id are new: a second row for one key is our own mistake.
     CHANGE_EXECUTION_UPDATE, // Every column but those that are fixed with the row (due_at, trigger,
@@ -386,6 +388,11 @@ struct change {
             job_id id;
             wall_ms at;
         } deleted;
+        struct {
+            job_id id;
+            wall_ms from_at; // See struct job_version.
+            enum job_phase phase;
+        } version;
         struct execution execution;
         struct attempt attempt;
         struct alert alert;

@@ -24,32 +24,15 @@ void job_versions_add(struct job_versions *l, const struct job_version *v)
     copy->reason = xstrdup(v->reason);
 }
 
-static enum job_phase phase_of(const struct job *j, wall_ms deleted_at)
+void job_versions_begin(struct job_versions *l, const struct job *j, wall_ms from_at,
+                        enum job_phase phase)
 {
-    if (deleted_at)
-        return JOB_DELETED;
-    if (j->is_active)
-        return JOB_ACTIVE;
-    return j->finished ? JOB_FINISHED : JOB_PAUSED;
-}
-
-// A job that finishes keeps its effective_from, which lies before its last occurrences.
-static wall_ms begin_of(const struct job *j, wall_ms deleted_at)
-{
-    if (deleted_at)
-        return deleted_at;
-    return j->finished ? MAX(j->effective_from, j->updated_at) : j->effective_from;
-}
-
-void job_versions_begin(struct job_versions *l, const struct job *j, wall_ms deleted_at)
-{
-    enum job_phase phase = phase_of(j, deleted_at);
     bool paused = phase == JOB_PAUSED;
     struct job_version v = {
         .job = j->id,
         .number = l->count ? l->rows[l->count - 1].number + 1 : 1,
         .version = j->version,
-        .from_at = begin_of(j, deleted_at),
+        .from_at = from_at,
 #define JOB_OF_TIMING(member) .member = j->member,
 #include "ledger/job.def"
         .paused_until = paused ? j->paused_until : WALL_NEVER,

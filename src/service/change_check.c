@@ -30,8 +30,7 @@ static enum err check_row(struct service_change *c, struct command *out, struct 
     if (c->kind == COMMAND_UPDATE) {
         c->update = service__update_kind(c->before, c->row);
         out->version_expected = c->before->version;
-        job_free(c->before);
-        c->before = NULL;
+        out->before = c->before;
     }
     hand_over(c, out);
     return ERR_OK;

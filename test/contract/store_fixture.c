@@ -95,6 +95,14 @@ void store_add_job(struct batch *b, job_id id)
     store_add(b, CHANGE_JOB_PUT)->job = j;
 }
 
+void store_add_version(struct batch *b, job_id id, wall_ms from_at, enum job_phase phase)
+{
+    struct change *c = store_add(b, CHANGE_VERSION);
+    c->version.id = id;
+    c->version.from_at = from_at;
+    c->version.phase = phase;
+}
+
 struct execution store_execution(int64_t id, job_id job, wall_ms scheduled_at)
 {
     return (struct execution){.id = id, .key = {.job = job, .scheduled_at = scheduled_at}};

@@ -58,6 +58,7 @@ struct batch *store_batch(struct store_fixture *x);
 struct change *store_add(struct batch *b, enum change_kind kind);
 
 void store_add_job(struct batch *b, job_id id); // A plain active job named "job <id>".
+void store_add_version(struct batch *b, job_id id, wall_ms from_at, enum job_phase phase);
 struct execution store_execution(int64_t id, job_id job, wall_ms scheduled_at); // PENDING
 struct execution store_finished(struct execution e, enum execution_state state);
 void store_add_insert(struct batch *b, struct execution e);

@@ -75,23 +75,27 @@ static void add_insert(struct plan *p, struct batch *b)
 static void add_job_change(struct plan *p, struct batch *b)
 {
     job_id id = (job_id)draw(p, JOBS) + 1;
+    enum job_phase phase = JOB_ACTIVE;
     struct change *c;
     if (once_in(p, 12)) {
+        phase = JOB_DELETED;
         c = store_add(b, CHANGE_JOB_DELETE);
         c->deleted.id = id;
         c->deleted.at = STORE_T0;
     } else if (once_in(p, 2)) {
         store_add_job(b, id);
     } else {
-        store_add(b, CHANGE_JOB_STATE)->state =
-            (struct job_state){.id = id,
-                               .version = (int64_t)draw(p, 99),
-                               .effective_from = STORE_T0 + (wall_ms)draw(p, 99),
-                               .paused_until = once_in(p, 3) ? STORE_T0 : WALL_NEVER,
-                               .is_active = once_in(p, 2),
-                               .finished = once_in(p, 5),
-                               .paused_reason = once_in(p, 3) ? "so it is" : NULL};
+        c = store_add(b, CHANGE_JOB_STATE);
+        c->state = (struct job_state){.id = id,
+                                      .version = (int64_t)draw(p, 99),
+                                      .effective_from = STORE_T0 + (wall_ms)draw(p, 99),
+                                      .paused_until = once_in(p, 3) ? STORE_T0 : WALL_NEVER,
+                                      .is_active = once_in(p, 2),
+                                      .finished = once_in(p, 5),
+                                      .paused_reason = once_in(p, 3) ? "so it is" : NULL};
+        phase = c->state.is_active ? JOB_ACTIVE : c->state.finished ? JOB_FINISHED : JOB_PAUSED;
     }
+    store_add_version(b, id, STORE_T0 + (wall_ms)draw(p, 99), phase);
 }
 
 static void add_change(struct plan *p, struct batch *b)
@@ -171,8 +175,10 @@ static void run_seed(uint64_t seed, size_t *accepted, size_t *refused)
     struct store_fixture *b = store_fixture_new(&store_adapters[1]);
     struct batch *jobs = batch_new(1);
     shard_row(jobs, 0);
-    for (job_id id = 1; id <= JOBS; id++)
+    for (job_id id = 1; id <= JOBS; id++) {
         store_add_job(jobs, id);
+        store_add_version(jobs, id, STORE_T0, JOB_ACTIVE);
+    }
     store_assert_ok(shard_rows_commit(a->store, &jobs, 1, f));
     store_assert_ok(shard_rows_commit(b->store, &jobs, 1, f));
     batch_free(jobs);

@@ -28,9 +28,12 @@ static void fill(struct store_fixture *x)
     missed.missed_to = STORE_T0 + 5000;
     missed.missed_count = 3;
     store_add_job(b, 1);
+    store_add_version(b, 1, STORE_T0, JOB_ACTIVE);
     store_add_job(b, 2);
+    store_add_version(b, 2, STORE_T0, JOB_ACTIVE);
     store_add(b, CHANGE_JOB_DELETE)->deleted.id = 2;
     b->changes[b->count - 1].deleted.at = STORE_T0 + 500;
+    store_add_version(b, 2, STORE_T0 + 500, JOB_DELETED);
     store_add_insert(b, store_finished(done, EXECUTION_SUCCESS));
     store_add_insert(b, store_finished(failed, EXECUTION_FAILED));
     store_add_insert(b, missed);
@@ -125,7 +128,6 @@ static const struct {
 } damages[] = {
     {"DROP INDEX idx_jobs_is_active",
      "tables and indexes: the index idx_jobs_is_active is missing"},
-    {"DROP TRIGGER jobs_updated", "tables and indexes: the trigger jobs_updated is missing"},
     {"ALTER TABLE jobs ADD COLUMN mine TEXT",
      "tables and indexes: the table jobs is not as this version makes it"},
     {"DELETE FROM job_executions WHERE id = 2",

@@ -79,6 +79,7 @@ static void create(struct store_fixture *x, job_id id)
 {
     struct batch *b = store_batch(x);
     store_add_job(b, id);
+    store_add_version(b, id, STORE_T0, JOB_ACTIVE);
     store_must(x, b);
 }
 
@@ -98,6 +99,7 @@ static void a_version_comes_back_with_all_that_decides(void **state)
     j->runs = 7;
     j->paused_until = STORE_T0 + 4 * HOUR;
     j->is_active = false;
+    store_add_version(b, 5, STORE_T0 + HOUR, JOB_PAUSED);
     store_must(x, b);
     store_reopen(x);
 
@@ -123,8 +125,8 @@ static void a_version_comes_back_with_all_that_decides(void **state)
     check_phases(x, 6, "");
 }
 
-// A change of the URL, a counted run, or a range that was given up decides nothing.
-static void other_changes_begin_no_version(void **state)
+// Changes of the row alone, such as of the URL or of a count, begin none.
+static void a_version_begins_when_it_is_told_and_not_else(void **state)
 {
     struct store_fixture *x = *state;
     create(x, 1);
@@ -137,25 +139,42 @@ static void other_changes_begin_no_version(void **state)
     check_phases(x, 1, "a");
 }
 
+static void a_version_of_no_job_is_refused(void **state)
+{
+    struct store_fixture *x = *state;
+    struct batch *b = store_batch(x);
+    store_add_version(b, 1, STORE_T0, JOB_ACTIVE);
+    assert_int_equal(store_try(x, b), ERR_CONFLICT);
+    check_phases(x, 1, "");
+}
+
 static void each_turn_of_a_job_is_a_version(void **state)
 {
     struct store_fixture *x = *state;
     create(x, 1);
     struct batch *b = store_batch(x);
     job_set_text(&edit(b, 1, STORE_T0 + HOUR)->schedule, "* * * * *");
+    store_add_version(b, 1, STORE_T0 + HOUR, JOB_ACTIVE);
     edit(b, 1, STORE_T0 + 2 * HOUR)->is_active = false;
+    store_add_version(b, 1, STORE_T0 + 2 * HOUR, JOB_PAUSED);
     change_state(b, 1, STORE_T0 + 3 * HOUR);
+    store_add_version(b, 1, STORE_T0 + 3 * HOUR, JOB_ACTIVE);
     store_must(x, b);
     b = store_batch(x);
     struct job_state *s = change_state(b, 1, STORE_T0 + 4 * HOUR);
-    s->effective_from = STORE_T0 + 3 * HOUR; // A job that finishes keeps it.
+    s->effective_from = STORE_T0 + 3 * HOUR;
     s->is_active = false;
     s->finished = true;
+    store_add_version(b, 1, STORE_T0 + 4 * HOUR, JOB_FINISHED);
     remove_job(b, 1, STORE_T0 + 5 * HOUR);
+    store_add_version(b, 1, STORE_T0 + 5 * HOUR, JOB_DELETED);
     store_must(x, b);
+    store_reopen(x);
 
     check_phases(x, 1, "aapafd");
     struct job_versions l = list(x, 1);
+    assert_string_equal(l.rows[0].schedule, "* * * * * *");
+    assert_string_equal(l.rows[1].schedule, "* * * * *");
     for (size_t i = 0; i < l.count; i++) {
         assert_int_equal(l.rows[i].number, i + 1);
         assert_int_equal(l.rows[i].from_at, STORE_T0 + (wall_ms)i * HOUR);
@@ -169,8 +188,11 @@ static void a_refused_commit_leaves_no_version(void **state)
     create(x, 1);
     struct batch *b = store_batch(x);
     store_add_job(b, 2);
+    store_add_version(b, 2, STORE_T0, JOB_ACTIVE);
     edit(b, 1, STORE_T0 + HOUR)->is_active = false;
+    store_add_version(b, 1, STORE_T0 + HOUR, JOB_PAUSED);
     remove_job(b, 1, STORE_T0 + 2 * HOUR);
+    store_add_version(b, 1, STORE_T0 + 2 * HOUR, JOB_DELETED);
     remove_job(b, 1, STORE_T0 + 3 * HOUR); // The job is not there any more.
     assert_int_equal(store_try(x, b), ERR_CONFLICT);
     check_phases(x, 1, "a");
@@ -222,17 +244,22 @@ static void versions_that_retention_has_passed_go_at_the_next_change(void **stat
     struct batch *b = store_batch(x);
     struct execution e = store_execution(1, 1, STORE_T0 + 3 * HOUR);
     store_add_job(b, 1);
+    store_add_version(b, 1, STORE_T0, JOB_ACTIVE);
     store_add_insert(b, store_finished(e, EXECUTION_SUCCESS));
     store_add_insert(b,
                      store_finished(store_execution(2, 1, STORE_T0 + 4 * HOUR), EXECUTION_SUCCESS));
     edit(b, 1, STORE_T0 + 1 * HOUR)->is_active = false;
+    store_add_version(b, 1, STORE_T0 + 1 * HOUR, JOB_PAUSED);
     edit(b, 1, STORE_T0 + 2 * HOUR);
+    store_add_version(b, 1, STORE_T0 + 2 * HOUR, JOB_ACTIVE);
     edit(b, 1, STORE_T0 + 4 * HOUR)->is_active = false;
+    store_add_version(b, 1, STORE_T0 + 4 * HOUR, JOB_PAUSED);
     store_must(x, b);
     retain(x, 1);
     check_phases(x, 1, "apap");
     b = store_batch(x);
     edit(b, 1, STORE_T0 + 5 * HOUR);
+    store_add_version(b, 1, STORE_T0 + 5 * HOUR, JOB_ACTIVE);
     store_must(x, b);
     check_phases(x, 1, "apa"); // The one that held at the mark is the first.
     struct job_versions l = list(x, 1);
@@ -246,10 +273,13 @@ static void versions_go_with_their_job(void **state)
     struct store_fixture *x = *state;
     struct batch *b = store_batch(x);
     store_add_job(b, 1);
+    store_add_version(b, 1, STORE_T0, JOB_ACTIVE);
     store_add_job(b, 2);
+    store_add_version(b, 2, STORE_T0, JOB_ACTIVE);
     store_add_insert(b, store_finished(store_execution(1, 1, STORE_T0), EXECUTION_SUCCESS));
     store_add_insert(b, store_finished(store_execution(2, 2, STORE_T0 + 1), EXECUTION_SUCCESS));
     remove_job(b, 1, STORE_T0 + HOUR);
+    store_add_version(b, 1, STORE_T0 + HOUR, JOB_DELETED);
     store_must(x, b);
     retain(x, 2);
     check_phases(x, 1, "ad");
@@ -265,7 +295,9 @@ static void a_corrected_clock_begins_what_was_to_come(void **state)
     create(x, 1);
     struct batch *b = store_batch(x);
     edit(b, 1, STORE_T0 + 900 * HOUR)->is_active = false;
+    store_add_version(b, 1, STORE_T0 + 900 * HOUR, JOB_PAUSED);
     edit(b, 1, STORE_T0 + 901 * HOUR);
+    store_add_version(b, 1, STORE_T0 + 901 * HOUR, JOB_ACTIVE);
     store_must(x, b);
     x->shard.generation = 1;
     x->shard.corrected_at = STORE_T0 + HOUR;
@@ -286,7 +318,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_version_comes_back_with_all_that_decides),
-        TEST(other_changes_begin_no_version),
+        TEST(a_version_begins_when_it_is_told_and_not_else),
+        TEST(a_version_of_no_job_is_refused),
         TEST(each_turn_of_a_job_is_a_version),
         TEST(a_refused_commit_leaves_no_version),
         TEST(retention_leaves_a_mark),

@@ -126,6 +126,19 @@ static void ask_create(struct node *n)
     ask(n, &c, &v, HAPPENING_CREATE);
 }
 
+// As a service reads it: what is not durable yet is not in it.
+static struct job *read_job(struct world *w, job_id id)
+{
+    struct store_reader *r;
+    struct job *j = NULL;
+    if (store_reader_open(w->store, &r, NULL))
+        return NULL;
+    if (store_get_job(r, id, &j, NULL))
+        j = NULL;
+    store_reader_close(r);
+    return j;
+}
+
 static void ask_update(struct node *n, job_id id, bool pause)
 {
     struct world *w = n->world;
@@ -135,8 +148,11 @@ static void ask_update(struct node *n, job_id id, bool pause)
     else
         wish_change(w, &v);
     struct job *j = version_job(&v);
-    struct command c = {.kind = COMMAND_UPDATE, .id = id, .job = j, .zone = node_zone(j)};
+    struct job *before = read_job(w, id);
+    struct command c = {
+        .kind = COMMAND_UPDATE, .id = id, .before = before, .job = j, .zone = node_zone(j)};
     ask(n, &c, &v, !pause ? HAPPENING_UPDATE : v.active ? HAPPENING_RESUME : HAPPENING_PAUSE);
+    job_free(before);
 }
 
 static void ask_delete(struct node *n, job_id id)

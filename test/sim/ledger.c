@@ -346,6 +346,8 @@ static void apply_change(struct ledger *l, const struct change *c)
     case CHANGE_ALERT:
         add_alert(l, &c->alert);
         break;
+    case CHANGE_VERSION:
+        break; // See versions_check.
     case CHANGE_CLIENT_KEY:
         break; // Its commands bring none.
     case CHANGE_SHARD:

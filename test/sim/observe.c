@@ -286,6 +286,7 @@ static void see_change(struct node *n, const struct event *e, const struct chang
         see_alert(n, &c->alert, b);
         break;
     case CHANGE_ATTEMPT:
+    case CHANGE_VERSION:
     case CHANGE_SHARD:
     case CHANGE_CLIENT_KEY:
         break;

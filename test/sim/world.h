@@ -307,6 +307,9 @@ struct owed *account_find(const struct account *a, const struct execution_key *k
 // Whether the job had used up its max_runs by then.
 bool account_is_excused(const struct world *w, job_id job, const struct owed *o);
 
+// versions.c: after a commit, the last version of each job that changed is what its row says.
+void versions_check(struct world *w, struct batch *const *batches, size_t count);
+
 // coverage.c: I2, after every commit: up to the watermark every occurrence has its record.
 void coverage_check(struct world *w);
 

@@ -38,6 +38,7 @@ static void apply(struct node *n, size_t count)
     struct commit_cause cause = {0};
     if (count > 0 && store_commit(w->store, n->queue, count, &cause) != COMMIT_DONE)
         trace_fail(&w->trace, "the store refuses a commit: %s", cause.fault.text);
+    versions_check(w, n->queue, count);
     for (size_t i = 0; i < count; i++)
         ledger_apply(&w->ledger, n->queue[i]);
     if (count > 0)

@@ -49,27 +49,32 @@ static enum err refuse(struct commit *c, const char *what, int64_t id, const cha
 
 // --- Jobs ------------------------------------------------------------------------------------
 
-// Keeps the job as it is for taking back, and returns it to be changed; NULL when it is not there.
+static void keep_for_taking_back(struct commit *c, struct memory_job *j)
+{
+    note(c, UNDO_JOB, j->job->id)->job = *j;
+    j->job = job_copy(j->job);
+    j->versions = job_versions_copy(&j->versions);
+}
+
+// Returns the job to be changed; NULL when it is not there.
 static struct memory_job *change_job(struct commit *c, job_id id)
 {
     struct memory_job *j = table_find(&c->store->jobs, id);
     if (!j || j->deleted_at)
         return NULL;
-    note(c, UNDO_JOB, id)->job = *j;
-    j->job = job_copy(j->job);
-    j->versions = job_versions_copy(&j->versions);
+    keep_for_taking_back(c, j);
     return j;
 }
 
-// After a change of a job: if it alters which occurrences there are, a version begins.
-static void changed_job(struct commit *c, struct memory_job *j)
+static enum err begin_version(struct commit *c, const struct change *change)
 {
-    assert(c->undo_count > 0 && c->undos[c->undo_count - 1].kind == UNDO_JOB);
-    const struct memory_job *before = &c->undos[c->undo_count - 1].job;
-    if (!j->deleted_at && !job_version_begins(before->job, j->job))
-        return;
-    job_versions_begin(&j->versions, j->job, j->deleted_at);
+    struct memory_job *j = table_find(&c->store->jobs, change->version.id);
+    if (!j)
+        return refuse(c, "job", change->version.id, "is not there");
+    keep_for_taking_back(c, j);
+    job_versions_begin(&j->versions, j->job, change->version.from_at, change->version.phase);
     job_versions_prune(&j->versions, c->store->removed_to);
+    return ERR_OK;
 }
 
 static enum err put_job(struct commit *c, const struct job *job)
@@ -84,7 +89,6 @@ static enum err put_job(struct commit *c, const struct job *job)
         return refuse(c, "job", job->id, "changed after it was deleted");
     job_free(old->job);
     old->job = job_copy(job);
-    changed_job(c, old);
     return ERR_OK;
 }
 
@@ -94,7 +98,6 @@ static enum err put_job_state(struct commit *c, const struct job_state *state)
     if (!j)
         return refuse(c, "job", state->id, "is not there, or deleted");
     job_apply_state(j->job, state);
-    changed_job(c, j);
     return ERR_OK;
 }
 
@@ -104,7 +107,6 @@ static enum err delete_job(struct commit *c, job_id id, wall_ms at)
     if (!j)
         return refuse(c, "job", id, "is not there, or deleted");
     j->deleted_at = at;
-    changed_job(c, j);
     return ERR_OK;
 }
 
@@ -250,6 +252,8 @@ static enum err apply(struct commit *c, const struct change *change)
         return put_job_state(c, &change->state);
     case CHANGE_JOB_DELETE:
         return delete_job(c, change->deleted.id, change->deleted.at);
+    case CHANGE_VERSION:
+        return begin_version(c, change);
     case CHANGE_EXECUTION_INSERT:
         return insert_execution(c, &change->execution);
     case CHANGE_EXECUTION_UPDATE:

@@ -188,7 +188,6 @@ struct memory_job *memory_job_new(const struct job *j)
 {
     struct memory_job *new = xcalloc(1, sizeof *new);
     new->job = job_copy(j);
-    job_versions_begin(&new->versions, j, 0);
     return new;
 }
 

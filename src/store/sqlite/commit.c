@@ -50,6 +50,22 @@ static enum err delete_job(struct sqlite_store *s, job_id id, wall_ms at, struct
     return run_one(s, JOB_DELETE, "job", id, "is not there, or deleted", f);
 }
 
+// What retention has passed goes with the next version: a job that is paused and resumed every day
+// must not fill the disk.
+static enum err put_version(struct sqlite_store *s, const struct change *c, struct fault *f)
+{
+    sqlite3_stmt *put = s->statements[VERSION_PUT];
+    sqlite3_bind_int64(put, 1, c->version.id);
+    sqlite3_bind_int64(put, 2, c->version.from_at);
+    sqlite3_bind_text(put, 3, job_phase_name(c->version.phase), -1, SQLITE_STATIC);
+    enum err err = run_one(s, VERSION_PUT, "job", c->version.id, "is not there", f);
+    if (err || s->progress.removed_to == 0)
+        return err;
+    sqlite3_bind_int64(s->statements[VERSIONS_PRUNE], 1, c->version.id);
+    sqlite3_bind_int64(s->statements[VERSIONS_PRUNE], 2, s->progress.removed_to);
+    return sqlite_run(s, VERSIONS_PRUNE, f);
+}
+
 static enum err write_job_change(struct sqlite_store *s, const struct change *c, struct fault *f)
 {
     switch (c->kind) {
@@ -57,6 +73,8 @@ static enum err write_job_change(struct sqlite_store *s, const struct change *c,
         return put_job(s, c->job, f);
     case CHANGE_JOB_STATE:
         return put_job_state(s, &c->state, f);
+    case CHANGE_VERSION:
+        return put_version(s, c, f);
     case CHANGE_JOB_DELETE:
         return delete_job(s, c->deleted.id, c->deleted.at, f);
     default:
@@ -161,6 +179,13 @@ static const struct shard *last_shard(struct batch *const *batches, size_t count
     return row;
 }
 
+// A clock that was far ahead is set right: what was to begin later has begun.
+static enum err correct_versions(struct sqlite_store *s, wall_ms corrected_at, struct fault *f)
+{
+    sqlite3_bind_int64(s->statements[VERSIONS_CORRECT], 1, corrected_at);
+    return sqlite_run(s, VERSIONS_CORRECT, f);
+}
+
 static enum err write_all(struct sqlite_store *s, struct batch *const *batches, size_t count,
                           struct progress_row *row, struct fault *f)
 {
@@ -176,6 +201,8 @@ static enum err write_all(struct sqlite_store *s, struct batch *const *batches, 
         err = write_changes(s, batches, count, write_alert, f);
     if (!err)
         err = write_changes(s, batches, count, sqlite_put_client_key, f);
+    if (!err && row->shard.generation > s->progress.shard.generation)
+        err = correct_versions(s, row->shard.corrected_at, f);
     return err ? err : sqlite_put_progress(s, row, f);
 }
 

@@ -277,8 +277,7 @@ enum ledger_query { JOB_NEXT, PROGRESS, VERSIONS, RANGES, ROWS, LEDGER_QUERIES }
 static const struct sql ledger_sql[LEDGER_QUERIES] = {
     [JOB_NEXT] = {"SELECT min(job_id) FROM job_versions WHERE job_id > ?1", NULL, NULL},
     [PROGRESS] = {"SELECT %s FROM progress WHERE id = 1", row_names, &progress_rows},
-    [VERSIONS] = {"SELECT %s FROM job_versions WHERE job_id = ?1 ORDER BY number", row_names,
-                  &version_rows},
+    [VERSIONS] = {SQLITE_VERSIONS_OF_JOB, row_names, &version_rows},
     [RANGES] = {"SELECT scheduled_at, series, missed_to FROM job_executions"
                 " INDEXED BY idx_job_executions_failed_of_job WHERE job_id = ?1"
                 " AND " SQLITE_FAILED " AND status = 'MISSED' ORDER BY scheduled_at, series",

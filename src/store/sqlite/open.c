@@ -188,6 +188,12 @@ static enum err get_last_ids(struct store *store, uint32_t shard, struct last_id
     return err;
 }
 
+static enum err tidy(struct store *store, struct fault *f)
+{
+    enum err err = sqlite_checkpoint(store, f);
+    return err ? err : sqlite_note_edits((struct sqlite_store *)store, f);
+}
+
 static const struct store_ops ops = {
     .close = close_store,
     .commit = sqlite_commit,
@@ -197,7 +203,7 @@ static const struct store_ops ops = {
     .load_jobs = sqlite_load_jobs,
     .load_open = sqlite_load_open,
     .retain = sqlite_retain,
-    .tidy = sqlite_checkpoint,
+    .tidy = tidy,
     .measure_room = sqlite_measure_room,
     .reader_open = sqlite_reader_open,
 };

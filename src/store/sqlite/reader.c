@@ -36,8 +36,7 @@ static const struct sql reader_sql[QUERIES] = {
                   " idx_job_executions_job_id WHERE job_id = ?1 AND scheduled_at <= ?2"
                   " ORDER BY scheduled_at DESC, id DESC LIMIT 1",
                   NULL, NULL},
-    [VERSIONS_LIST] = {"SELECT %s FROM job_versions WHERE job_id = ?1 ORDER BY number", row_names,
-                       &version_rows},
+    [VERSIONS_LIST] = {SQLITE_VERSIONS_OF_JOB, row_names, &version_rows},
     [PROGRESS_READ] = {"SELECT %s FROM progress WHERE id = 1", row_names, &progress_rows},
     [EXECUTION_GET] = {EXECUTIONS "job_id WHERE job_id = ?1 AND scheduled_at = ?2 AND series = ?3",
                        row_names, &execution_rows},

@@ -258,9 +258,16 @@ static const char version_8[] = "ALTER TABLE job_executions ADD COLUMN first_htt
                                 "ALTER TABLE job_executions ADD COLUMN first_redirects TEXT;"
                                 "ALTER TABLE job_executions ADD COLUMN first_response TEXT;";
 
+// Versions of jobs are written as they are told, and no longer made up from each change of a row.
+static const char version_9[] = "DROP TRIGGER jobs_inserted;"
+                                "DROP TRIGGER jobs_updated;"
+                                "DROP TRIGGER clock_corrected;"
+                                "DROP VIEW job_versions_now;";
+
 // migrations[v] leads from version v to v + 1.
 static const char *const migrations[] = {
-    version_1, version_2, version_3, version_4, version_5, version_6, version_7, version_8,
+    version_1, version_2, version_3, version_4, version_5,
+    version_6, version_7, version_8, version_9,
 };
 const int sqlite_schema_version = COUNT_OF(migrations);
 

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 // sqlite_priv.h: how the parts of the SQLite adapter see each other.
 //
-// open.c opens and closes, schema.c migrates, rows.c maps rows to structs, job_row.c reads a job's
-// row that may have been edited, statements.c has the SQL of the writing side, commit.c writes,
-// coalesce.c thins out what is to be written, maintain.c retains and checkpoints, walk.c goes
-// through results, reader.c queries, search.c searches. copy.c copies a database, for backup.c and
-// restore.c; inspect.c and inspect_rows.c look into one, both beside a server that may be at work
-// on it.
+// open.c opens and closes, schema.c migrates, versions.c finds edits, rows.c maps rows to structs,
+// job_row.c reads a job's row that may have been edited, statements.c has the SQL of the writing
+// side, commit.c writes, coalesce.c thins out what is to be written, maintain.c retains and
+// checkpoints, walk.c goes through results, reader.c queries, search.c searches. copy.c copies a
+// database, for backup.c and restore.c; inspect.c and inspect_rows.c look into one, both beside a
+// server that may be at work on it.
 
 #ifndef CARILLON_STORE_SQLITE_PRIV_H
 #define CARILLON_STORE_SQLITE_PRIV_H
@@ -25,6 +25,41 @@
 // table for every row that is written: that doubles the cost of an execution.
 #define SQLITE_FAILED "(status = 'FAILED' OR status = 'MISSED' OR status = 'CANCELLED')"
 
+// --- Versions of jobs (versions.c) -----------------------------------------------------------
+
+// Columns of `jobs` that stand in `job_versions` under the same names, in this order.
+#define SQLITE_DECIDES "schedule, timezone, dst_gap, dst_fold, start_at, end_at, max_runs"
+#define SQLITE_VERSION_COLUMNS                                                                     \
+    "job_id, number, version, from_at, phase, " SQLITE_DECIDES ", runs, paused_until, reason"
+// The number of the next version of the row of `jobs` at hand.
+#define SQLITE_VERSION_NEXT                                                                        \
+    "1 + coalesce((SELECT max(number) FROM job_versions WHERE job_id = jobs.id), 0)"
+// The version that a row of `jobs` stands for, as a row of `job_versions`, when it is none that is
+// there: somebody edited the row by hand. To be followed by " AND ..." or nothing.
+#define SQLITE_EDITED_VERSION                                                                      \
+    "SELECT id AS job_id, " SQLITE_VERSION_NEXT " AS number, version,"                             \
+    " CASE WHEN deleted_at THEN deleted_at WHEN finished THEN max(effective_from, updated_at)"     \
+    " ELSE effective_from END AS from_at, " SQLITE_PHASE " AS phase, " SQLITE_DECIDES ", runs,"    \
+    " iif(" SQLITE_PHASE " = 'paused', paused_until, NULL) AS paused_until,"                       \
+    " iif(" SQLITE_PHASE " = 'paused', paused_reason, NULL) AS reason"                             \
+    " FROM jobs WHERE (" SQLITE_PHASE ", " SQLITE_DECIDES ", iif(" SQLITE_PHASE                    \
+    " = 'paused', paused_until, NULL)"                                                             \
+    ", iif(" SQLITE_PHASE " = 'paused', paused_reason, NULL)) IS NOT"                              \
+    " (SELECT phase, " SQLITE_DECIDES ", paused_until, reason FROM job_versions"                   \
+    " WHERE job_id = jobs.id ORDER BY number DESC LIMIT 1)"
+#define SQLITE_PHASE                                                                               \
+    "CASE WHEN deleted_at THEN 'deleted' WHEN is_active THEN 'active'"                             \
+    " WHEN finished THEN 'finished' ELSE 'paused' END"
+// The versions of job ?1, with that of an edited row.
+#define SQLITE_VERSIONS_OF_JOB                                                                     \
+    "SELECT %s FROM (SELECT " SQLITE_VERSION_COLUMNS " FROM job_versions WHERE job_id = ?1"        \
+    " UNION ALL " SQLITE_EDITED_VERSION " AND id = ?1) ORDER BY number"
+
+// One step of going through the jobs once after the start: gives each row that was edited by hand
+// its version, so that what comes later is not taken for what the edit decided.
+struct sqlite_store;
+MUST_CHECK enum err sqlite_note_edits(struct sqlite_store *s, struct fault *f);
+
 // --- Rows (rows.c) ---------------------------------------------------------------------------
 
 // A table as a list of columns, each tied to a member of the struct. The order of the columns is
@@ -41,7 +76,7 @@ struct row_map {
 
 extern const struct row_map job_rows;
 extern const struct row_map job_brief_rows;
-extern const struct row_map version_rows; // Written by triggers alone.
+extern const struct row_map version_rows; // Written by VERSION_PUT and sqlite_note_edits alone.
 extern const struct row_map execution_rows;
 extern const struct row_map attempt_rows;
 // The first attempt of an execution, in columns of the execution's own row. A statement that writes
@@ -120,6 +155,12 @@ enum statement {
     JOB_PUT,
     JOB_STATE,
     JOB_DELETE,
+    VERSION_PUT,
+    VERSIONS_PRUNE,
+    VERSIONS_CORRECT,
+    EDITS_STEP,
+    EDITS_FIND,
+    EDITS_PUT,
     EXECUTION_INSERT,
     EXECUTION_UPDATE,
     EXECUTION_UPDATE_WITH_FIRST,
@@ -152,9 +193,10 @@ struct sqlite_store {
     sqlite3_stmt *statements[STATEMENTS];
     struct progress_row progress; // As last committed.
     dur_ms reader_time_ms;        // What one query of a reader may take.
-    job_id sweep_after;           // Where the search for jobs without rows goes on.
-    int log_pages;                // In the write-ahead log after the last commit,
-    int log_pages_done;           // of which these are in the database file, too.
+    job_id edits_after; // Where the search for edited jobs goes on; JOB_ID_MAX: it is over.
+    job_id sweep_after; // Where the search for jobs without rows goes on.
+    int log_pages;      // In the write-ahead log after the last commit,
+    int log_pages_done; // of which these are in the database file, too.
 };
 
 // Turns SQLite's last error on `db` into one of ours, with `what` was being done. To be called at

@@ -25,6 +25,24 @@ const struct sql writer_sql[STATEMENTS] = {
     [JOB_DELETE] = {"UPDATE jobs SET deleted_at = ?2, is_active = 0"
                     " WHERE id = ?1 AND deleted_at IS NULL",
                     NULL, NULL},
+    [VERSION_PUT] = {"INSERT INTO job_versions (" SQLITE_VERSION_COLUMNS
+                     ") SELECT id, " SQLITE_VERSION_NEXT ", version, ?2, ?3, " SQLITE_DECIDES
+                     ", runs,"
+                     " iif(?3 = 'paused', paused_until, NULL),"
+                     " iif(?3 = 'paused', paused_reason, NULL) FROM jobs WHERE id = ?1",
+                     NULL, NULL},
+    [VERSIONS_PRUNE] = {"DELETE FROM job_versions WHERE job_id = ?1 AND number <"
+                        " (SELECT max(number) FROM job_versions WHERE job_id = ?1"
+                        " AND from_at <= ?2)",
+                        NULL, NULL},
+    [VERSIONS_CORRECT] = {"UPDATE job_versions SET from_at = ?1 WHERE from_at > ?1", NULL, NULL},
+    [EDITS_STEP] = {"SELECT max(id) FROM (SELECT id FROM jobs WHERE id > ?1 ORDER BY id LIMIT ?2)",
+                    NULL, NULL},
+    [EDITS_FIND] = {"SELECT EXISTS (" SQLITE_EDITED_VERSION " AND id > ?1 AND id <= ?2)", NULL,
+                    NULL},
+    [EDITS_PUT] = {"INSERT INTO job_versions (" SQLITE_VERSION_COLUMNS ") " SQLITE_EDITED_VERSION
+                   " AND id > ?1 AND id <= ?2",
+                   NULL, NULL},
     [EXECUTION_INSERT] = {"%s", row_insert_sql, &execution_rows},
     [EXECUTION_UPDATE] = {"UPDATE job_executions SET %s WHERE id = ?1 AND completed_at IS NULL",
                           row_assignments, &execution_rows},

@@ -36,8 +36,9 @@ static void creating_inside_the_lookahead_plans_in_the_batch_of_the_change(void 
     const struct batch *b = r->out.batch;
     assert_int_equal(b->changes[0].kind, CHANGE_SHARD);
     assert_int_equal(b->changes[1].kind, CHANGE_JOB_PUT);
-    assert_int_equal(b->changes[2].kind, CHANGE_EXECUTION_INSERT);
-    assert_int_equal(b->changes[2].execution.key.scheduled_at, AT);
+    assert_int_equal(b->changes[2].kind, CHANGE_VERSION);
+    assert_int_equal(b->changes[3].kind, CHANGE_EXECUTION_INSERT);
+    assert_int_equal(b->changes[3].execution.key.scheduled_at, AT);
     rig_crash(r, 100); // Not durable: neither is there.
     assert_int_equal(rig_rows(r, id), 0);
     assert_int_equal(rig_create(r, job_of(EVERY_MINUTE)), id);
@@ -397,6 +398,42 @@ static void a_new_policy_replans_nothing(void **state)
     assert_int_equal(r->send_count, 1);
     rig_answer(r, 0, 500);
     assert_state(r, id, AT, FAILED); // By the new policy.
+    rig_free(r);
+}
+
+// Changes the job from `before`, which is at this version, to `schedule` and `api`. Returns how
+// many versions have begun by then.
+static size_t versions_after(struct rig *r, job_id id, int64_t version, const char *schedule,
+                             const char *api)
+{
+    struct job *before = job_of(EVERY_MINUTE);
+    struct job *after = job_of(schedule);
+    before->version = version;
+    job_set_text(&after->api, api);
+    struct command c = {.kind = COMMAND_UPDATE,
+                        .id = id,
+                        .version_expected = version,
+                        .before = before,
+                        .job = after,
+                        .zone = zone_utc()};
+    rig_step(r, &(struct event){.kind = EVENT_COMMAND, .command = &c});
+    assert_int_equal(r->reply.err, ERR_OK);
+    job_free(before);
+    return rig_changes(r, CHANGE_VERSION);
+}
+
+static void a_version_begins_with_what_decides_and_with_nothing_else(void **state)
+{
+    (void)state;
+    struct rig *r = rig_started();
+    job_id id = rig_create(r, job_of(EVERY_MINUTE));
+    assert_int_equal(rig_changes(r, CHANGE_VERSION), 1);
+    assert_int_equal(versions_after(r, id, 1, EVERY_MINUTE, "http://other/"), 1);
+    assert_int_equal(versions_after(r, id, 2, "0 0 13 * * *", "http://other/"), 2);
+    assert_int_equal(rig_update(r, id, job_of("0 0 13 * * *")), ERR_OK);
+    assert_int_equal(rig_changes(r, CHANGE_VERSION), 3); // From what is not known.
+    assert_int_equal(rig_delete(r, id), ERR_OK);
+    assert_int_equal(rig_changes(r, CHANGE_VERSION), 4);
     rig_free(r);
 }
 
@@ -816,6 +853,7 @@ int main(void)
         cmocka_unit_test(an_instant_of_both_schedules_fires_once),
         cmocka_unit_test(an_update_settles_what_the_old_version_still_owed),
         cmocka_unit_test(a_new_policy_replans_nothing),
+        cmocka_unit_test(a_version_begins_with_what_decides_and_with_nothing_else),
         cmocka_unit_test(a_bad_schedule_changes_nothing),
         cmocka_unit_test(a_refused_update_plans_nothing),
         cmocka_unit_test(a_finished_job_given_a_new_instant_goes_on),

@@ -77,19 +77,13 @@ static void a_version_says_what_the_job_is_up_to(void **state)
     (void)state;
     struct job_versions l = {0};
     struct job *j = new_job();
-    job_versions_begin(&l, j, 0);
-    j->is_active = false;
+    static const enum job_phase phases[] = {JOB_ACTIVE, JOB_PAUSED, JOB_FINISHED, JOB_DELETED};
     j->paused_until = T0 + 9 * HOUR;
-    j->effective_from = T0 + HOUR;
     job_set_text(&j->paused_reason, "holidays");
-    job_versions_begin(&l, j, 0);
-    j->finished = true;
-    j->updated_at = T0 + 2 * HOUR; // A job that finishes keeps its effective_from.
-    job_versions_begin(&l, j, 0);
-    job_versions_begin(&l, j, T0 + 3 * HOUR);
+    for (size_t i = 0; i < COUNT_OF(phases); i++)
+        job_versions_begin(&l, j, T0 + (wall_ms)i * HOUR, phases[i]);
     job_free(j);
 
-    static const enum job_phase phases[] = {JOB_ACTIVE, JOB_PAUSED, JOB_FINISHED, JOB_DELETED};
     assert_int_equal(l.count, COUNT_OF(phases));
     for (size_t i = 0; i < l.count; i++) {
         const struct job_version *v = &l.rows[i];
@@ -107,9 +101,8 @@ static void a_version_says_what_the_job_is_up_to(void **state)
 static void add(struct job_versions *l, wall_ms from_at, const char *schedule)
 {
     struct job *j = new_job();
-    j->effective_from = from_at;
     job_set_text(&j->schedule, schedule);
-    job_versions_begin(l, j, 0);
+    job_versions_begin(l, j, from_at, JOB_ACTIVE);
     job_free(j);
 }
 

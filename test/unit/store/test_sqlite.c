@@ -666,6 +666,76 @@ static void a_list_leaves_out_a_row_that_no_server_has_written(void **state)
     }
 }
 
+// The SQL that copies what decides from a job's row to its version forgets no member.
+static void every_member_of_timing_goes_into_the_version(void **state)
+{
+    static const char *const members[] = {
+#define JOB_OF_TIMING(member) #member,
+#include "ledger/job.def"
+    };
+    char all[256] = "";
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(members); i++)
+        snprintf(all + strlen(all), sizeof all - strlen(all), "%s%s", i ? ", " : "", members[i]);
+    assert_string_equal(SQLITE_DECIDES, all);
+    row_names(&version_rows, all, sizeof all);
+    assert_string_equal(SQLITE_VERSION_COLUMNS, all);
+}
+
+// What an operator decides by hand, with no server at work, is a version too: whoever asks is shown
+// it at once, the next start writes it down, and the one after it writes nothing.
+static enum err count_version(void *context, const struct job_version *v)
+{
+    int64_t *seen = context;
+    seen[0]++;
+    seen[1] = v->from_at;
+    seen[2] = strcmp(v->schedule, "@hourly") == 0;
+    return ERR_OK;
+}
+
+static void assert_versions(struct sqlite_store *s, int64_t count, bool is_edited)
+{
+    struct store_reader *r;
+    struct fault f = {0};
+    int64_t seen[3] = {0};
+    assert_int_equal(store_reader_open(&s->store, &r, &f), ERR_OK);
+    assert_int_equal(store_list_versions(r, 1, count_version, seen, &f), ERR_OK);
+    store_reader_close(r);
+    assert_int_equal(seen[0], count);
+    assert_int_equal(seen[1], 1);
+    assert_int_equal(seen[2], is_edited);
+}
+
+static void an_edit_by_hand_is_a_version(void **state)
+{
+    struct place *p = *state;
+    struct sqlite_store *s = open_ok(p);
+    struct fault f = {0};
+    struct batch *b = batch_with_job(1);
+    b->changes[b->count - 1].job->effective_from = 1;
+    struct change *c = add(b, CHANGE_VERSION);
+    c->version.id = 1;
+    c->version.from_at = 1;
+    c->version.phase = JOB_ACTIVE;
+    assert_int_equal(commit(s, b, &f), ERR_OK);
+    assert_versions(s, 1, false);
+    run_sql(p->path, "UPDATE jobs SET schedule = '@hourly', paused_until = 5");
+    assert_versions(s, 2, true);
+    assert_int_equal(number(s->db, "SELECT count(*) FROM job_versions"), 1);
+    for (int starts = 0; starts < 2; starts++) {
+        store_close(&s->store);
+        s = open_ok(p);
+        assert_versions(s, 2, true);
+        for (int step = 0; step < 3; step++)
+            assert_int_equal(store_tidy(&s->store, &f), ERR_OK);
+        assert_versions(s, 2, true);
+        assert_int_equal(number(s->db, "SELECT count(*) FROM job_versions"), 2);
+    }
+    run_sql(p->path, "UPDATE jobs SET paused_until = 6, api = 'http://b/'"); // Of an active job.
+    assert_versions(s, 2, true);
+    store_close(&s->store);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
 int main(void)
@@ -694,6 +764,8 @@ int main(void)
         TEST(an_edited_job_comes_with_its_damage),
         TEST(a_row_without_a_possible_id_is_no_job),
         TEST(a_list_leaves_out_a_row_that_no_server_has_written),
+        TEST(every_member_of_timing_goes_into_the_version),
+        TEST(an_edit_by_hand_is_a_version),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
