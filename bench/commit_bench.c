@@ -21,7 +21,7 @@
 #define TICKS_A_SECOND (1000000 / TICK_US)
 #define KEPT_SECONDS 5
 
-// One run. `done_us` of batch n is written by the writing thread before it reports the last one.
+// A run. `done_us` of batch n is written by the writing thread before it reports the last one.
 struct run {
     double put_us[TICKS_MAX + 2];
     double done_us[TICKS_MAX + 2];

@@ -16,7 +16,7 @@
 #include <stdio.h>
 
 #define CONNECTIONS_MAX 256
-#define ANSWERS_MAX 1000000 // Of one connection; it then ends early.
+#define ANSWERS_MAX 1000000 // A connection ends early then.
 
 struct share {
     pthread_t thread;

@@ -76,8 +76,8 @@ struct api_request {
     struct api *api;
     struct exchange *exchange;
     const struct route *route;
-    job_id job;                     // Of a route with :job.
-    struct execution_key execution; // Of a route with :execution.
+    job_id job;                     // What :job of the route stands for.
+    struct execution_key execution; // What :execution of the route stands for.
     json_t *body;                   // An object, or NULL when there was none.
     bool merge;                     // A change of a job: PATCH rather than PUT.
     // Of a change: makes the answer.
@@ -100,7 +100,9 @@ void answer_problem(struct api_request *r, const struct problem *p);
 
 // etag.c: the versions of jobs, as clients hand them back.
 void add_etag(struct api_request *r, int64_t version);
-bool etag_is_among(const char *tag, const char *list); // Of If-None-Match; "W/" does not count.
+bool etag_is_among(
+    const char *tag,
+    const char *list); // Whether the list of If-None-Match has the tag; "W/" does not count.
 // The version that If-Match asks for: 0 when it asks for none.
 enum err expected_version(struct api_request *r, int64_t *version, struct problem *p);
 // Answers 200 with the text and a tag of all of it, or 304 when If-None-Match has that tag. Takes
@@ -159,7 +161,7 @@ struct route {
     const char *method;
     const char *pattern; // ":job" and ":execution" stand for an id.
     route_handler *handle;
-    const char *const *parameters; // Of the query, ending in NULL; NULL: none.
+    const char *const *parameters; // Names of the query's parameters, ending in NULL; NULL: none.
     enum body_rule body;
     bool changes; // Refused while the server drains.
     enum asking asks;
@@ -259,7 +261,7 @@ enum cursor_kind {
 };
 
 struct cursor {
-    int64_t at; // Of executions: scheduled_at. Of jobs in another order: the instant. Else 0.
+    int64_t at; // For executions scheduled_at, for jobs in another order the instant, else 0.
     int64_t id;
 };
 
@@ -286,7 +288,7 @@ enum err query_job_id(const struct api_request *r, const char *name, job_id *out
 const char *query_text(const struct api_request *r, const char *name); // NULL when absent.
 bool job_id_parse(const char *text, job_id *out);
 
-// One page of a list: so many items, and no more than PAGE_BYTES_MAX of them unless the first alone
+// A page of a list: so many items, and no more than PAGE_BYTES_MAX of them unless the first alone
 // is longer. Items are text as soon as they are added. The query asks for one row more than the
 // page has, to see if there is more; its callback ends the list with ERR_LIMIT when the page is
 // full.
@@ -296,11 +298,11 @@ struct page {
     enum cursor_kind kind;
     size_t limit;
     size_t count;
-    size_t bytes; // Of the items.
+    size_t bytes; // Bytes of the items.
     FILE *out;
     char *text;
     size_t text_bytes;
-    struct cursor last; // Of the last item.
+    struct cursor last; // The position of the last item.
     bool more;
 };
 

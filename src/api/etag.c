@@ -71,7 +71,7 @@ bool etag_is_among(const char *tag, const char *list)
 
 // --- Requests that name one ----------------------------------------------------------------------
 
-// Of several tags, the one that the job has now is the one that counts.
+// When there are several tags, the job's present one counts.
 static enum err choose_version(struct api_request *r, const char *list, int64_t *version,
                                struct problem *p)
 {

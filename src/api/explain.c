@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-// Of an occurrence or of the job itself.
+// A part tells of an occurrence, or of the job itself.
 static void add_part(json_t *o, const struct explanation *e)
 {
     bool has_execution = e->execution.id != 0;

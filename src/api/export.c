@@ -59,7 +59,7 @@ static enum err add_job(void *context, const struct job *j)
     return ERR_OK;
 }
 
-// One row more than there may be tells whether there are others.
+// A row more than there may be tells whether there are others.
 static enum err portion_fill(struct portion *p, struct service *s, struct service_problem *problem)
 {
     struct job_query q = {.is_active = -1, .after = p->last, .limit = p->jobs_max + 1};

@@ -228,7 +228,7 @@ static bool is_plain(unsigned char c)
 
 static void append(struct guard *g, const char *bytes, size_t n)
 {
-    size_t needed = g->text_bytes + n + 1; // One more for a NUL.
+    size_t needed = g->text_bytes + n + 1; // A byte more for a NUL.
     if (needed > g->text_capacity) {
         g->text_capacity = MAX(needed, MAX(2 * g->text_capacity, 512));
         g->text = xrealloc(g->text, g->text_capacity);

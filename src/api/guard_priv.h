@@ -54,7 +54,7 @@ struct guard_header {
 struct guard_head {
     uint32_t method;
     uint32_t target;
-    uint32_t authority; // Of an absolute-form target.
+    uint32_t authority; // The authority of an absolute-form target.
     uint32_t authority_bytes;
     uint32_t host;
     bool http_1_0;
@@ -80,10 +80,10 @@ struct guard {
     size_t headers_count;
     size_t headers_capacity;
     size_t head_bytes;
-    uint64_t body_left;  // Of the body, or of the present chunk.
+    uint64_t body_left;  // What is left of the body, or of the present chunk.
     uint64_t body_bytes; // Announced by the chunks so far.
     struct guard_head head;
-    const char *piece; // Of GUARD_PIECE, inside the bytes that were handed in.
+    const char *piece; // GUARD_PIECE: inside the bytes that were handed in.
     size_t piece_bytes;
 };
 

@@ -18,7 +18,7 @@ struct search {
     struct import *import;
     struct import_item **items; // With a draft, in order of their keys.
     size_t count;
-    size_t seen; // Of the page that is being read.
+    size_t seen; // Jobs on the page that is being read.
     job_id last;
 };
 
@@ -98,7 +98,7 @@ static void collect(struct search *s)
     for (size_t i = 0; i < im->count; i++) {
         struct job *draft = im->items[i].draft;
         if (!draft || !draft->api || !draft->schedule)
-            continue; // It will be refused.
+            continue; // The item will be refused.
         accept_url(draft);
         s->items[s->count++] = &im->items[i];
     }

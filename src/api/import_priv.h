@@ -13,7 +13,7 @@
 
 #include "api/api_priv.h"
 
-#define EXPORT_VERSION 1 // Of the text that GET /export makes and POST /import reads.
+#define EXPORT_VERSION 1 // The version of the text that GET /export makes and POST /import reads.
 #define IMPORTS_MAX 4
 #define IMPORT_ITEMS_MAX 10000
 
@@ -28,7 +28,7 @@ enum import_status {
 };
 
 struct import_item {
-    size_t number;     // Of the line, or the index in the list of jobs.
+    size_t number;     // The number of the line, or the index in the list of jobs.
     struct job *draft; // NULL when there is nothing (more) to create.
     char *note;        // About the draft, for the client; NULL: none.
     job_id existing;   // A job that is the same, if the client asks for such; 0: none.
@@ -45,7 +45,7 @@ struct import {
     size_t count;
     size_t capacity;
     atomic_size_t next;  // The first item that no lane has taken.
-    atomic_size_t lanes; // Those that have not ended.
+    atomic_size_t lanes; // Lanes that have not ended.
 };
 
 // --- import_item.c -------------------------------------------------------------------------------
@@ -58,7 +58,8 @@ struct import_item *import_add(struct import *im, size_t number);
 // What the client will read of the item, as far as its draft and its note tell.
 json_t *import_item_json(const struct import *im, const struct import_item *item);
 
-// Both end the item; they take `said`, which import_item_json has made. `reason` may be NULL.
+// The end of an item, in two ways; each takes `said`, which import_item_json has made. `reason` may
+// be NULL.
 void import_item_end(struct import_item *item, json_t *said, enum import_status status,
                      const char *reason);
 void import_item_refuse(const struct import *im, struct import_item *item, json_t *said,

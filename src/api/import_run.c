@@ -16,7 +16,7 @@
 struct lane {
     struct import *import;
     struct import_item *item; // Under way.
-    json_t *said;             // Of the item; its draft is the service's.
+    json_t *said;             // The item's change; its draft is the service's.
 };
 
 struct import *import_new(struct api_request *r)

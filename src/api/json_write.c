@@ -61,7 +61,7 @@ static void add_times(const struct execution *e, json_t *o)
     json_object_set_new(o, "next_attempt_at", json_time(e->next_attempt_at));
 }
 
-// One MISSED execution stands for every occurrence of a range.
+// A MISSED execution stands for every occurrence of a range.
 static void add_missed(const struct execution *e, json_t *o)
 {
     if (e->state != EXECUTION_MISSED)

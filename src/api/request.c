@@ -20,8 +20,8 @@ static void request_free(struct api_request *r)
     free(r);
 }
 
-// Of every answer: it is what its type says, and jobs have credentials, which belong into no cache
-// and into no page of another site.
+// What every answer says: it is what its type says, and jobs have credentials, which belong into no
+// cache and into no page of another site.
 static const char *const headers[][2] = {
     {"X-Content-Type-Options", "nosniff"},
     {"Cache-Control", "no-store"},

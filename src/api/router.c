@@ -18,7 +18,7 @@ static bool next_segment(const char **pattern, const char **segment, size_t *byt
     return true;
 }
 
-// One "/" at the end makes no difference, as clients of the seed's framework expect.
+// A "/" at the end makes no difference, as clients of the seed's framework expect.
 static size_t count_segments(const struct exchange *x)
 {
     size_t count = exchange_segments(x);

@@ -48,12 +48,12 @@ struct host {
     struct host_key key;
     bool loopback;
     atomic_uint connections;
-    atomic_size_t bodies; // Of the budgets.
+    atomic_size_t bodies; // Bytes taken from the budgets.
     atomic_size_t answers;
 };
 
 struct census {
-    pthread_mutex_t lock; // Of the table.
+    pthread_mutex_t lock; // Guards the table.
     struct host **hosts;  // By the hash of the key.
     size_t hosts_count;   // A power of two.
     uint32_t seed;

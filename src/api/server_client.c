@@ -314,7 +314,7 @@ void client__lose(struct client *c)
         client__close(c);
 }
 
-// Its memory is freed at the end of the turn, so that callers may still look at it.
+// The client's memory is freed at the end of the turn, so that callers may still look at it.
 void client__close(struct client *c)
 {
     if (c->state != CLIENT_GONE)

@@ -45,7 +45,7 @@ static bool take_body_memory(struct exchange *x, size_t room)
 bool exchange__append_body(struct exchange *x, const char *bytes, size_t n, unsigned *status,
                            const char **detail)
 {
-    size_t needed = x->body_bytes + n + 1; // One more for the NUL.
+    size_t needed = x->body_bytes + n + 1; // A byte more for the NUL.
     if (needed - 1 > x->client->thread->server->options.body_bytes_max) {
         *status = 413;
         *detail = "the body is too long";

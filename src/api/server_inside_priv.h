@@ -187,7 +187,7 @@ struct output {
     struct iovec parts[3];
     int count;
     int first;           // The first that is not yet written.
-    char chunk_size[24]; // Of a streaming answer.
+    char chunk_size[24]; // The state of a streaming answer.
     char *owned;         // A streaming answer's part 1, when it has to be freed.
 };
 
@@ -263,7 +263,7 @@ void answer__go_on(struct client *c); // The client takes more.
 // The head as it goes over the wire, in the exchange's arena. `length` < 0: not known.
 char *answer__head(struct client *c, int64_t length, size_t *bytes);
 
-bool answer__is_to_head(const struct client *c); // It has no body then.
+bool answer__is_to_head(const struct client *c); // An answer to HEAD has no body.
 
 enum flushed { FLUSHED_ALL, FLUSHED_SOME, FLUSHED_FAILED };
 
@@ -313,9 +313,9 @@ struct server_thread {
 MUST_CHECK enum err server_thread__open(struct server *s, struct server_thread **out,
                                         struct fault *f);
 MUST_CHECK enum err server_thread__start(struct server_thread *t, struct fault *f);
-void server_thread__close(struct server_thread *t); // Its thread has ended. NULL is a no-op.
+void server_thread__close(struct server_thread *t); // After the thread has ended. NULL is a no-op.
 
-// One turn of the loop, waiting at most `timeout_ms` (-1: as long as nothing has to be done).
+// Makes a turn of the loop, waiting at most `timeout_ms` (-1: as long as nothing has to be done).
 void server_thread__turn(struct server_thread *t, int timeout_ms);
 
 // Closes every connection. No exchange may be lent.

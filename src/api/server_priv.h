@@ -32,7 +32,7 @@
 #define SERVER_HEADERS_MAX 100
 #define SERVER_BODY_BYTES_MAX (1024 * 1024)
 #define SERVER_REQUEST_ID_BYTES_MAX 64
-#define SERVER_PARAMETERS_MAX 100 // Of a query.
+#define SERVER_PARAMETERS_MAX 100 // A parameter of the query.
 #define SERVER_SMALL_BYTES (16 * 1024)
 
 struct server;
@@ -47,7 +47,7 @@ typedef void server_handler(void *context, struct exchange *x);
 struct refusal {
     unsigned status;        // 400, 408, 413, 414, 431 or 503.
     bool draining;          // 503 because the server is about to end, not because it is busy.
-    const char *detail;     // One sentence for a person, without a full stop.
+    const char *detail;     // A sentence for a person, without a full stop.
     const char *request_id; // Never NULL.
 };
 
@@ -69,7 +69,7 @@ struct server_options {
     unsigned connections_reserved;        // [64] In addition, for the reserved paths.
     const char *const *reserved_paths;    // Ending in NULL; NULL: none. Borrowed.
 
-    // One request.
+    // A request and its answer.
     size_t body_bytes_max; // [SERVER_BODY_BYTES_MAX]
     size_t uri_bytes_max;  // [SERVER_URI_BYTES_MAX]
     size_t head_bytes_max; // [SERVER_HEAD_BYTES_MAX]
@@ -108,7 +108,7 @@ MUST_CHECK enum err server_listen(const struct server_options *o, server_handler
 // Starts the threads, which answer. Once; after an error the server can only be closed.
 MUST_CHECK enum err server_serve(struct server *s, struct fault *f);
 
-// Both.
+// server_listen and server_serve in one.
 MUST_CHECK enum err server_open(const struct server_options *o, server_handler *handler,
                                 void *context, struct server **out, struct fault *f);
 

@@ -74,7 +74,7 @@ bool execution_id_parse(const char *id, struct execution_key *out)
     if (manual)
         k.series = -k.series;
 
-    // One execution has one id: what would not be written like this is not one.
+    // An execution has one id: what would not be written like this is not one.
     char again[EXECUTION_ID_BYTES];
     execution_id_format(&k, again);
     if (strcmp(again, id) != 0)

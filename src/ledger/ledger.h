@@ -33,7 +33,7 @@ typedef int64_t job_id; // Positive, given in order within its shard, never give
 // --- Jobs ------------------------------------------------------------------------------------
 
 #define JOB_ID_MAX ((int64_t)1 << 36) // Where jobs are found takes 16 MiB then, if they are few.
-#define JOB_REASON_BYTES 640          // Of what the server itself says about a pause.
+#define JOB_REASON_BYTES 640          // A pause's reason, when the server itself gives it.
 
 // A job as its client posted it: one row of table `jobs`. Owns its strings; NULL is "not given".
 // Words of enums are held in a byte. What the members mean stands in ledger/job.def.
@@ -140,7 +140,7 @@ bool status_set_has(const struct status_set *s, unsigned status);
 
 struct job_version {
     job_id job;
-    int64_t number;  // Of this row among those of the job, from 1.
+    int64_t number;  // Counts the job's rows, from 1.
     int64_t version; // struct job.version: not every change of it alters occurrences.
     wall_ms from_at; // Holds for the instants after this one, until the next version begins.
 #define JOB_OF_TIMING(member) __typeof__(((struct job *)0)->member) member;
@@ -176,12 +176,12 @@ void job_versions_fini(struct job_versions *l); // Leaves it empty.
 struct job_span {
     const struct job_version *version;
     wall_ms until;           // WALL_NEVER: it is the present one.
-    const struct zone *zone; // Of its time zone. Set by the caller: finding one is I/O.
+    const struct zone *zone; // The zone of its timezone. Set by the caller: finding a zone is I/O.
     struct cron_schedule schedule;
 };
 
-// One span for each version, in the same order. The caller frees the array, before the list. What
-// cron_parse says of a schedule that it cannot read.
+// Makes a span for each version, in the same order. The caller frees the array, before the list.
+// What cron_parse says of a schedule that it cannot read.
 MUST_CHECK enum err job_spans_new(const struct job_versions *l, struct job_span **out);
 
 // The span's first occurrence after `after` that lies before `limit` or at it; else WALL_NEVER.
@@ -226,13 +226,13 @@ struct execution {
     wall_ms next_attempt_at;
     wall_ms missed_to;
     int64_t missed_count;
-    const char *error;        // Of the last failure, for people; NULL when none. Borrowed.
+    const char *error;        // The last failure, for people; NULL when none. Borrowed.
     const char *reason;       // Why MISSED or CANCELLED. Borrowed.
-    const char *request_body; // Of a trigger that brought its own body; NULL: the job's. Borrowed.
+    const char *request_body; // The body that a trigger brought; NULL: the job's. Borrowed.
     uint16_t attempts;        // Started so far, as numbered in Carillon-Attempt.
-    uint16_t retry_count;     // Of them, those made because the one before had failed.
+    uint16_t retry_count;     // Attempts made because the one before had failed.
     uint16_t recoveries;      // Times it was found unfinished at a start of the server.
-    uint16_t http_status;     // Of the last answer; 0 when there was none.
+    uint16_t http_status;     // The status of the last answer; 0 when there was none.
     uint8_t state;            // enum execution_state
     uint8_t trigger;          // enum execution_trigger
     bool request_body_is_json;
@@ -242,7 +242,7 @@ struct execution {
 // From when it was due to the first byte of its first attempt; only when it has started.
 dur_ms execution_lateness_ms(const struct execution *e);
 
-// One HTTP request: one row of table `job_attempts`, or, when it is the first of its execution,
+// An HTTP request: a row of table `job_attempts`, or, when it is the first of its execution,
 // some columns of the execution's row. Phases that did not happen are -1.
 struct attempt {
     int64_t execution_id; // struct execution.id
@@ -303,7 +303,7 @@ struct client_key {
     const char *text;                        // Borrowed.
     uint8_t digest[CLIENT_KEY_DIGEST_BYTES]; // SHA-256 of the request.
     job_id job;
-    struct execution_key execution; // Of a trigger; else zeroed.
+    struct execution_key execution; // The execution of a trigger; else zeroed.
     wall_ms created_at;
 };
 
@@ -358,7 +358,7 @@ enum change_kind {
 
 // What the core did to a job by itself.
 enum job_move {
-    JOB_MOVE_NONE,     // It only counted.
+    JOB_MOVE_NONE,     // The job only counted.
     JOB_MOVE_FINISHED, // The schedule can fire no more.
     JOB_MOVE_PAUSED,   // See paused_reason.
     JOB_MOVE_RESUMED,  // The end of the pause has come.

@@ -20,7 +20,7 @@ struct search {
     size_t count;
     size_t wanted;
     size_t looked_at;
-    job_id last_id; // Of those looked at.
+    job_id last_id; // The last job looked at.
 };
 
 // --- Which of two comes first --------------------------------------------------------------------

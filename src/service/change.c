@@ -54,7 +54,7 @@ static enum err enter(struct service_change *c, bool *begins, struct service_pro
     return err ? service__refuse_err(p, err, NULL) : ERR_OK;
 }
 
-// Whoever waits behind the change is begun on the service's thread.
+// A change that waits behind this one is begun on the service's thread.
 void service__change_end(struct service_change *c)
 {
     struct service *s = c->service;

@@ -29,8 +29,8 @@ static void answer_problem(struct service_change *c, const struct service_proble
     tell(c, &(struct service_result){.problem = p});
 }
 
-// That of the check, unless the core alone could know what its `H` stands for, or the change was
-// done before.
+// The schedule of the check, unless the core alone could know what its `H` stands for, or the
+// change was done before.
 static const struct service_schedule *schedule_of(struct service_change *c)
 {
     struct service_schedule *s = &c->reading.schedule;

@@ -26,7 +26,7 @@ static enum err check_text(const struct job_member *m, const struct job *j,
     return m->greatest ? check_length(m->name, text, m->greatest, p) : ERR_OK;
 }
 
-// Those that must be there come first.
+// Texts that must be there come first.
 static enum err check_texts(const struct job *j, bool required, struct service_problem *p)
 {
     enum err err = ERR_OK;

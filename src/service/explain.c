@@ -10,7 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define ROWS_MAX 8 // Of one instant: a generation each, and manual ones of the same millisecond.
+#define ROWS_MAX                                                                                   \
+    8 // Rows of one instant: a generation each, and manual ones of the same millisecond.
 
 // All that is read, until the explanation is made of it.
 struct known {
@@ -64,7 +65,7 @@ static bool tells(const struct known *k, const struct execution *e)
     return e->key.series >= 0 && (k->facts.at <= p->corrected_at || e->key.series == p->generation);
 }
 
-// Of several rows, that of the last correction of the clock.
+// When an instant has several rows, that of the last correction of the clock counts.
 static enum err keep_execution(void *context, const struct execution *e)
 {
     struct known *k = context;

@@ -12,7 +12,7 @@
 #include <string.h>
 #include <strings.h>
 
-// One line cut up; the pieces are copies.
+// A line cut up; the pieces are copies.
 struct line {
     char name[HEADER_NAME_BYTES_MAX + 1];
     char value[HEADER_VALUE_BYTES_MAX + 1];

@@ -14,7 +14,7 @@
 #include <string.h>
 
 #define HOLD_MS 10000        // The watermark is never so far ahead of a clock that has not stepped.
-#define RUNS_LOOKED_AT 10000 // Of a job that may run so often, further ones are taken on trust.
+#define RUNS_LOOKED_AT 10000 // When a job may run so often, further runs are taken on trust.
 
 static const char *const names[EXPLAIN_VERDICTS] = {
     [EXPLAIN_ACTIVE] = "active",

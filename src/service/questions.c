@@ -21,7 +21,8 @@
 static void *work(void *context)
 {
     struct questions *q = context;
-    int ignored = setpriority(PRIO_PROCESS, (id_t)gettid(), NICENESS); // Of this thread alone.
+    int ignored =
+        setpriority(PRIO_PROCESS, (id_t)gettid(), NICENESS); // The niceness of this thread alone.
     (void)ignored;
     pthread_mutex_lock(&q->lock);
     for (;;) {

@@ -28,13 +28,14 @@ enum err service_open(const struct service_options *o, struct store *store, stru
     pthread_mutex_init(&s->lock, NULL);
     pthread_cond_init(&s->left, NULL);
 
-    enum err err = service__readers_open(&s->readers, store, o->readers + 1, f); // One is ours.
+    enum err err = service__readers_open(&s->readers, store, o->readers + 1,
+                                         f); // The service has a reader of its own.
     if (err)
         goto fail;
     err = service__questions_open(&s->questions, o->readers, o->questions_max, f);
     if (err)
         goto fail_questions;
-    err = mailbox_open(o->changes_max + 1, &s->mailbox, f); // One more for the order to end.
+    err = mailbox_open(o->changes_max + 1, &s->mailbox, f); // A place more for the order to end.
     if (err)
         goto fail_mailbox;
     err = start_thread(s, f);

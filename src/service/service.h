@@ -59,7 +59,7 @@ enum problem_kind {
 // Why something was refused. Texts may be empty; none has a full stop at its end.
 struct service_problem {
     enum problem_kind kind;
-    const char *code;  // Of a schedule: cron_code_name. NULL for all else.
+    const char *code;  // For a schedule what cron_code_name says. NULL for all else.
     bool has_position; // `position` and `length` count bytes of the member's text.
     size_t position;
     size_t length;
@@ -116,9 +116,9 @@ MUST_CHECK enum err service_ask(struct service *s, service_question *ask, void *
 struct service_result {
     const struct service_problem *problem;   // NULL: it is done and durable.
     const struct job *job;                   // As it stands now; NULL for delete and trigger.
-    const struct service_schedule *schedule; // Of `job`; NULL: it cannot be read.
-    struct execution_key execution;          // Of a trigger.
-    bool replayed;                           // It was done before, for the same key.
+    const struct service_schedule *schedule; // The schedule of `job`; NULL: it cannot be read.
+    struct execution_key execution;          // The execution of a trigger.
+    bool replayed;                           // The change was done before, for the same key.
 };
 
 // Called exactly once, on the service's thread, if the change was accepted. Must not block.
@@ -248,7 +248,7 @@ MUST_CHECK enum err service_count_executions(struct service *s, wall_ms from, wa
 #define SERVICE_NEXT_RUNS 5
 
 enum explain_verdict {
-    EXPLAIN_ACTIVE, // Of the job itself, not of an occurrence.
+    EXPLAIN_ACTIVE, // The job itself, not an occurrence, is explained.
     EXPLAIN_NOT_SCHEDULED,
     EXPLAIN_RAN, // Or it is running: see the execution.
     EXPLAIN_SKIPPED,
@@ -272,13 +272,13 @@ const char *explain_verdict_name(enum explain_verdict v); // "not_scheduled"
 struct explanation {
     wall_ms at; // Floored to the second: no occurrence lies between seconds.
     enum explain_verdict verdict;
-    char detail[640];                // One sentence, without a full stop.
-    wall_ms previous;                // The job's last occurrence before `at`; 0: none is known.
-    wall_ms next;                    // Its first one after `at`; WALL_NEVER: none is known.
-    wall_ms since;                   // Of a pause, a missed range or a hold; 0: does not apply.
-    wall_ms until;                   // WALL_NEVER: does not apply, or not known.
-    char *reason;                    // Of a pause; NULL when nobody gave one.
-    struct execution execution;      // Of `at`. All zero: there is none.
+    char detail[640];           // A sentence without a full stop.
+    wall_ms previous;           // The job's last occurrence before `at`; 0: none is known.
+    wall_ms next;               // The job's first occurrence after `at`; WALL_NEVER: none is known.
+    wall_ms since;              // Where a pause, a missed range or a hold ends; 0: does not apply.
+    wall_ms until;              // WALL_NEVER: does not apply, or not known.
+    char *reason;               // Why the job is paused; NULL when nobody said.
+    struct execution execution; // The execution of `at`. All zero: there is none.
     wall_ms runs[SERVICE_NEXT_RUNS]; // The next ones from now on.
     size_t run_count;
 };

@@ -38,7 +38,7 @@ struct question {
 };
 
 struct questions {
-    pthread_mutex_t lock; // Of all that follows.
+    pthread_mutex_t lock; // Guards all that follows.
     pthread_cond_t came;  // A question, or the end.
     struct question *ring;
     size_t first;
@@ -70,7 +70,7 @@ struct service {
     size_t changes_max;
     const struct address_policy *targets;         // Borrowed; NULL: every address will do.
     struct service_change *turns[CHANGE_BUCKETS]; // Updates whose turn it is, by job.
-    struct service_change *keyed[CHANGE_BUCKETS]; // Those under way that have a key.
+    struct service_change *keyed[CHANGE_BUCKETS]; // Changes under way that have a key.
 };
 
 // --- change.c: one change on its way -------------------------------------------------------------
@@ -101,7 +101,7 @@ struct service_change {
     wall_ms until;         // Pause.
     struct client_key key; // Text (borrowed until `done` is called, NULL: no key) and digest.
 
-    // Its place among the changes under way (turns.c).
+    // The place among the changes under way (turns.c).
     bool has_key;                      // The change is in service.keyed.
     struct service_change *keyed_next; // In service.keyed.
     bool has_turn;                     // UPDATE: the change is in service.turns.
@@ -120,7 +120,7 @@ struct service_change {
 
     // What became of the change.
     unsigned tries;
-    bool replayed; // It was done before, for the same key.
+    bool replayed; // The change was done before, for the same key.
     bool replied;  // Else it is in the mailbox because it is its turn.
     struct reply reply;
 };
@@ -219,10 +219,10 @@ enum err service__check_can_fire(const struct cron_schedule *s, const struct zon
 struct explain_facts {
     wall_ms at;
     wall_ms now;
-    const struct job_span *spans; // Of all versions that are known; at least one.
+    const struct job_span *spans; // Spans of all versions that are known; at least one.
     size_t span_count;
-    uint32_t runs_left;                // Of a job with max_runs, from the watermark on.
-    const struct execution *execution; // Of `at`; NULL: there is none.
+    uint32_t runs_left;                // Runs that max_runs leaves from the watermark on.
+    const struct execution *execution; // The execution of `at`; NULL: there is none.
     const struct execution *missed;    // A MISSED range that reaches over `at`; NULL: none.
     struct store_progress progress;
     const struct host_down *down; // Nothing answers where the job calls; NULL: nothing is known.
