@@ -40,7 +40,7 @@ enum outcome_kind {
     OUTCOME_ANSWERED, // A complete response head came; see http_status.
     OUTCOME_NOT_SENT, // Failed before the first request byte: DNS, refused, TLS, policy.
     OUTCOME_LOST,     // Failed after it: reset, closed, malformed answer, timeout.
-    OUTCOME_HELD,     // Not sent for want of descriptors, ports or memory here: no attempt at all.
+    OUTCOME_HELD,     // Not sent, by this machine's want or its lease: no attempt at all.
     OUTCOME_KINDS
 };
 

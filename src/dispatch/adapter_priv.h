@@ -18,6 +18,11 @@ struct dispatch_adapter {
 
 struct dispatch {
     const struct dispatch_adapter *adapter;
+    bool has_lease; // It ends at `lease`; else never.
+    mono_ms lease;
 };
+
+// Whether no request may leave any more: asked just before its first byte would.
+bool dispatch_lease_is_over(const struct dispatch *d);
 
 #endif

@@ -42,6 +42,17 @@ void dispatch_cancel(struct dispatch *d, uint64_t ticket)
     d->adapter->cancel(d, ticket);
 }
 
+void dispatch_set_lease(struct dispatch *d, mono_ms until)
+{
+    d->has_lease = true;
+    d->lease = until;
+}
+
+bool dispatch_lease_is_over(const struct dispatch *d)
+{
+    return d->has_lease && d->lease != MONO_NEVER && clock_mono_ms() >= d->lease;
+}
+
 size_t dispatch_in_flight(const struct dispatch *d)
 {
     return d->adapter->in_flight(d);

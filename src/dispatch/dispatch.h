@@ -38,8 +38,8 @@
 // response_truncated, what broke the rules of HTTP is response_damaged. An attempt whose head does
 // not come whole is LOST, but its http_status is known from the end of the status line on.
 //
-// HELD is an attempt that was not made, since this machine lacked descriptors, ports or memory: the
-// target has nothing to do with it, and was not told of it.
+// HELD is an attempt that was not made, since this machine lacked descriptors, ports or memory, or
+// since its lease was over: the target has nothing to do with it, and was not told of it.
 //
 // In an outcome, attempt.started_at is when the request was begun, or the attempt if none was;
 // first_byte_ms counts from there to the first byte of the answer. attempt.error is NULL only for
@@ -103,6 +103,11 @@ void dispatch_close(struct dispatch *d);
 // Starts the attempt; what the request borrows is copied. Never fails: what cannot be started
 // (a malformed URL, no descriptors left) is an outcome like any other, reported in a later turn.
 void dispatch_send(struct dispatch *d, const struct send *s);
+
+// From `until` on no request leaves, whenever its attempt was started: somebody else may send by
+// then. It is asked right before the first byte; what comes too late ends HELD, and when it is to
+// follow a redirect, LOST. MONO_NEVER: it does not end, as before the first call.
+void dispatch_set_lease(struct dispatch *d, mono_ms until);
 
 // The attempt is no longer wanted: it ends as soon as may be, and its outcome (LOST or NOT_SENT,
 // "cancelled"; or what it was if it has ended already) comes as for every other. An unknown ticket

@@ -28,6 +28,7 @@ static const char *const trouble_words[TROUBLES] = {
     [TROUBLE_MALFORMED] = "malformed answer from {target}",
     [TROUBLE_HEAD_TOO_LONG] = "the head of the answer from {target} is longer than 256 KiB",
     [TROUBLE_NOT_STARTED] = "the attempt could not be started",
+    [TROUBLE_LEASE] = "this node's lease was over before the request could leave",
     [TROUBLE_CANCELLED] = "cancelled",
 };
 

@@ -24,6 +24,7 @@ enum trouble {
     TROUBLE_MALFORMED,
     TROUBLE_HEAD_TOO_LONG,
     TROUBLE_NOT_STARTED,
+    TROUBLE_LEASE,     // The request would have left too late.
     TROUBLE_CANCELLED, // By the caller, with dispatch_cancel.
     TROUBLES
 };

@@ -407,6 +407,7 @@ static enum err gain(struct engine *e, struct fault *f)
     enum err err = engine__take(e, f);
     if (err)
         return err;
+    dispatch_set_lease(e->dispatch, MONO_NEVER);
     step(e, &(struct event){.kind = EVENT_LEASE, .until = MONO_NEVER});
     step(e, &(struct event){.kind = EVENT_SHARD_GAINED, .shard = e->loaded});
     return engine__load(e, f);

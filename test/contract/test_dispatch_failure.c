@@ -463,6 +463,46 @@ static void cancelling_what_is_not_under_way_changes_nothing(void **state)
     assert_int_equal(h->seen_count, 2);
 }
 
+// --- The lease -----------------------------------------------------------------------------------
+
+static void assert_too_late(struct harness *h, size_t index)
+{
+    harness_wait(h, index + 1);
+    assert_int_equal(h->seen[index].kind, OUTCOME_HELD);
+    assert_string_equal(h->seen[index].error,
+                        "this node's lease was over before the request could leave");
+}
+
+// Whether the connection is kept or new. With a new lease it goes on.
+static void nothing_leaves_when_the_lease_is_over(void **state)
+{
+    struct harness *h = *state;
+    harness_post(h, "/ok");
+    dispatch_set_lease(h->dispatch, clock_mono_ms());
+    struct send s = harness_attempt(h, "/ok");
+    harness_send(h, &s);
+    assert_too_late(h, 1);
+    s = harness_attempt(h, "/ok");
+    s.request.fresh_connection = true;
+    harness_send(h, &s);
+    assert_too_late(h, 2);
+    assert_int_equal(scripted_target_requests(h->target), 1);
+    dispatch_set_lease(h->dispatch, MONO_NEVER);
+    assert_int_equal(harness_post(h, "/ok")->kind, OUTCOME_ANSWERED);
+}
+
+// It is asked when the request is about to leave, not when the attempt begins.
+static void a_lease_that_ends_while_connecting_is_over(void **state)
+{
+    struct harness *h = *state;
+    dispatch_set_lease(h->dispatch, MONO_NEVER);
+    struct send s = harness_attempt(h, "/ok");
+    harness_send(h, &s);
+    dispatch_set_lease(h->dispatch, clock_mono_ms());
+    assert_too_late(h, 0);
+    assert_int_equal(scripted_target_requests(h->target), 0);
+}
+
 // --- Closing -------------------------------------------------------------------------------------
 
 static void closing_ends_attempts_at_every_stage_without_an_outcome(void **state)
@@ -516,6 +556,8 @@ int main(void)
         TEST(a_target_that_hangs_does_not_hold_up_others),
         TEST(a_cancelled_attempt_ends_as_far_as_it_has_come),
         TEST(cancelling_what_is_not_under_way_changes_nothing),
+        TEST(nothing_leaves_when_the_lease_is_over),
+        TEST(a_lease_that_ends_while_connecting_is_over),
         TEST(closing_ends_attempts_at_every_stage_without_an_outcome),
     };
     return harness_run("dispatch failures", tests, COUNT_OF(tests));

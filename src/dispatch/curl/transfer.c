@@ -69,6 +69,10 @@ static int before_request(void *context, char *remote_ip, char *local_ip, int re
 {
     (void)remote_ip, (void)local_ip, (void)remote_port, (void)local_port;
     struct transfer *t = context;
+    if (!t->sent && dispatch_lease_is_over(&t->owner->dispatch)) {
+        t->is_too_late = true;
+        return CURL_PREREQFUNC_ABORT;
+    }
     if (t->sent) {
         t->repeated = true;
         return CURL_PREREQFUNC_ABORT;
@@ -221,6 +225,7 @@ static void list_headers(struct transfer *t)
 static void forget_last_request(struct transfer *t)
 {
     t->sent = t->forbidden = t->repeated = t->cancelled = t->unwatched = false;
+    t->is_too_late = false;
     response__init(&t->response, false);
     t->body_bytes = t->location.count = 0;
     t->message[0] = '\0';

@@ -130,6 +130,8 @@ static bool is_held(const struct transfer *t, CURLcode code)
 {
     if (t->forbidden || t->port_denied || t->cancelled)
         return false;
+    if (t->is_too_late)
+        return true;
     if (code == CURLE_COULDNT_CONNECT)
         return shortage_is(connect_error(t));
     return code == CURLE_FAILED_INIT || (code == CURLE_COULDNT_RESOLVE_HOST && shortage_now());
@@ -150,6 +152,8 @@ static void explain(char out[static ERROR_TEXT_MAX], CURLcode code, const struct
 {
     if (t->cancelled)
         words_trouble(out, TROUBLE_CANCELLED, t->origin);
+    else if (t->is_too_late)
+        words_trouble(out, TROUBLE_LEASE, t->origin);
     else if (code == CURLE_OPERATION_TIMEDOUT)
         say_timeout(out, t);
     else if (t->response.failure)

@@ -24,10 +24,9 @@ void call__connect(struct call *c)
     struct connection *n;
     while (!c->fresh && (n = pool__take(c->target))) {
         c->kept = true;
-        if (call__use(c, n)) {
-            call__bound_whole(c);
+        call__bound_whole(c);
+        if (call__use(c, n))
             return;
-        }
         call__let_go(c, false); // Nothing was sent: the next one.
     }
     call__dial(c, clock_mono_ms());

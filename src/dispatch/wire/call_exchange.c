@@ -175,6 +175,12 @@ static bool write_request(struct call *c)
     return true;
 }
 
+// The connection was there too late. Nothing of the request has left.
+static bool is_too_late(const struct call *c)
+{
+    return !c->sent && dispatch_lease_is_over(&c->owner->dispatch);
+}
+
 static void connection_ready(void *context, uint32_t events)
 {
     struct connection *n = context;
@@ -182,6 +188,11 @@ static void connection_ready(void *context, uint32_t events)
     struct call *c = n->call;
     assert(c && c->connection == n && c->stage == STAGE_ANSWER);
     bool writing = c->written < c->request.count;
+    if (writing && is_too_late(c)) {
+        call__trouble(c, TROUBLE_LEASE);
+        wire__report(w);
+        return;
+    }
     if (events & EPOLLOUT && writing)
         write_request(c);
     // A target that takes no more may have said why, so that is read before it is judged.
@@ -200,6 +211,10 @@ bool call__use(struct call *c, struct connection *n)
     c->stage = STAGE_ANSWER;
     c->write_failed = false;
     response__init(&c->response, c->to_head);
+    if (is_too_late(c)) {
+        call__trouble(c, TROUBLE_LEASE);
+        return true;
+    }
     return write_request(c);
 }
 
