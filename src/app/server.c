@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 // server.c: boot order, wiring, and an orderly stop.
 //
-// Boot: lock, port, store, engine (which loads what there is), service, observer, API, and last the
-// engine's threads, which recover and go on planning. Nothing is sent or written before everything
-// that can fail is there: a start that fails has done nothing, however often a supervisor tries it.
-// Clients that are early wait. The stop runs the other way, after the attempts under way had their
-// time to end.
+// Boot: lock, port, store, engine, service, observer, API, then the shards are taken, and last the
+// engine loads what they hold and goes on planning. Nothing is sent, and nothing but the epochs of
+// the shards is written, before everything that can fail is there: a start that fails has done
+// nothing, however often a supervisor tries it. Clients that are early wait. The stop runs the
+// other way, after the attempts under way had their time to end.
 
 #include "app/app_priv.h"
 #include "app/descriptors_priv.h"
@@ -174,11 +174,37 @@ static enum err open_rooms(struct carillon *c, struct fault *f)
     return err;
 }
 
+static void shard_gained(void *engine, const struct shard *row)
+{
+    engine_shard_gained(engine, row);
+}
+
+static void shard_lost(void *engine, uint32_t shard)
+{
+    engine_shard_lost(engine, shard);
+}
+
+static void lease_runs(void *engine, mono_ms until)
+{
+    engine_lease(engine, until);
+}
+
+// What the cluster says goes by mail to the engine. The epochs of the shards rise with this, and
+// nothing else is written before the engine starts.
+static enum err take_shards(struct carillon *c, struct fault *f)
+{
+    const struct cluster_events events = {
+        .gained = shard_gained, .lost = shard_lost, .lease = lease_runs, .context = c->engine};
+    return cluster_start(c->cluster, c->store, &events, f);
+}
+
 static enum err start_rooms(struct carillon *c, struct fault *f)
 {
     enum err err = open_rooms(c, f);
     if (!err)
         err = api_serve(c->api, c->service, c->observer, f);
+    if (!err)
+        err = take_shards(c, f);
     if (!err)
         err = engine_start(c->engine, f);
     if (err)

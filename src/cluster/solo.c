@@ -13,8 +13,10 @@
 #include "base/memory.h"
 #include "cluster/cluster.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -22,6 +24,7 @@
 
 struct cluster {
     int lock_fd;
+    _Atomic uint32_t shards; // Taken: the first so many, and so all.
 };
 
 static struct flock whole_file(void)
@@ -91,6 +94,30 @@ enum err cluster_solo_open(const char *db_path, struct cluster **out, struct fau
     c->lock_fd = fd;
     *out = c;
     return ERR_OK;
+}
+
+// All are taken before the first is told of: who cannot have them all has none.
+enum err cluster_start(struct cluster *c, struct store *s, const struct cluster_events *e,
+                       struct fault *f)
+{
+    struct shard rows[SHARDS_MAX];
+    uint32_t count = store_shard_count(s);
+    assert(c->shards == 0);
+    for (uint32_t i = 0; i < count; i++) {
+        enum err err = store_take_shard(s, i, &rows[i], f);
+        if (err)
+            return err;
+    }
+    atomic_store(&c->shards, count);
+    for (uint32_t i = 0; i < count; i++)
+        e->gained(e->context, &rows[i]);
+    e->lease(e->context, MONO_NEVER);
+    return ERR_OK;
+}
+
+bool cluster_owns(const struct cluster *c, uint32_t shard)
+{
+    return shard < atomic_load(&c->shards);
 }
 
 void cluster_close(struct cluster *c)

@@ -150,6 +150,13 @@ static void fenced(struct engine *e, const struct store_fencing *x)
     note_begun(e);
 }
 
+// The dispatcher first, since the core may send at once.
+static void set_lease(struct engine *e, mono_ms until)
+{
+    dispatch_set_lease(e->dispatch, until);
+    step(e, &(struct event){.kind = EVENT_LEASE, .until = until});
+}
+
 struct zone_list {
     const struct zone **zones;
     size_t count;
@@ -192,6 +199,12 @@ static void open_mail(struct engine *e, struct engine_mail *m)
         break;
     case MAIL_FENCED:
         fenced(e, &m->fencing);
+        break;
+    case MAIL_SHARD_LOST:
+        step(e, &(struct event){.kind = EVENT_SHARD_LOST, .shard_number = m->shard});
+        break;
+    case MAIL_LEASE:
+        set_lease(e, m->until);
         break;
     case MAIL_ZONES:
         swap_zones(e);
@@ -280,10 +293,11 @@ static void begin(struct engine *e)
 {
     e->now = (struct now){0};
     engine__log_start(e);
-    step(e, &(struct event){.kind = EVENT_SHARD_LOADED, .shard_number = e->loaded.number});
+    for (size_t i = 0; i < e->gained_count; i++)
+        step(e, &(struct event){.kind = EVENT_SHARD_LOADED, .shard_number = e->gained[i].number});
     pthread_mutex_lock(&e->lock);
     e->status.started_at = e->now.wall;
-    e->status.epoch = e->loaded.epoch;
+    e->status.epoch = e->gained[0].epoch;
     pthread_mutex_unlock(&e->lock);
     hand_over(e);
     publish(e);
@@ -401,22 +415,27 @@ static enum err start_writer(struct engine *e, struct fault *f)
     return ERR_OK;
 }
 
-// The single node has its only shard for ever.
-static enum err gain(struct engine *e, struct fault *f)
+void engine_shard_gained(struct engine *e, const struct shard *row)
 {
-    enum err err = engine__take(e, f);
-    if (err)
-        return err;
-    dispatch_set_lease(e->dispatch, MONO_NEVER);
-    step(e, &(struct event){.kind = EVENT_LEASE, .until = MONO_NEVER});
-    step(e, &(struct event){.kind = EVENT_SHARD_GAINED, .shard = e->loaded});
-    return engine__load(e, f);
+    assert(!e->writer && e->gained_count < SHARDS_MAX);
+    e->gained[e->gained_count++] = *row;
+}
+
+static enum err load_shards(struct engine *e, struct fault *f)
+{
+    enum err err = ERR_OK;
+    for (size_t i = 0; i < e->gained_count && !err; i++) {
+        err = engine__raise_ids(e, &e->gained[i], f);
+        if (!err)
+            step(e, &(struct event){.kind = EVENT_SHARD_GAINED, .shard = e->gained[i]});
+    }
+    return err ? err : engine__load(e, f);
 }
 
 enum err engine_start(struct engine *e, struct fault *f)
 {
     assert(!e->writer);
-    enum err err = gain(e, f);
+    enum err err = load_shards(e, f);
     if (!err)
         err = start_writer(e, f);
     if (err)

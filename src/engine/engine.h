@@ -30,11 +30,18 @@ struct engine_options {
 MUST_CHECK enum err engine_open(const struct engine_options *o, struct store *s,
                                 struct engine **out, struct fault *f);
 
-// Takes the shard, loads its jobs and unfinished executions, and starts the engine's and the
-// store's threads; what was owed is under way, and durable unless the disk is full or the database
-// held by others, when it returns. The last step of a start, since nothing can take it back. Once.
-// After an error the engine can only be stopped; nothing has been sent, and nothing written but the
-// shard's epoch.
+// What the cluster says, on any thread. `gained`: before engine_start, once for each shard, with
+// its row as it was taken. `lost`: its jobs, executions and attempts under way are dropped, and
+// what is asked of it is refused with ERR_AWAY. `lease`: requests leave before `until`, and not
+// then; none before the first one.
+void engine_shard_gained(struct engine *e, const struct shard *row);
+void engine_shard_lost(struct engine *e, uint32_t shard);
+void engine_lease(struct engine *e, mono_ms until);
+
+// Loads the jobs and unfinished executions of the shards that were gained, and starts the engine's
+// and the store's threads; what was owed is under way, and durable unless the disk is full or the
+// database held by others, when it returns. The last step of a start, since nothing can take it
+// back. Once. After an error the engine can only be stopped, and nothing has been sent or written.
 MUST_CHECK enum err engine_start(struct engine *e, struct fault *f);
 
 // Called on the engine's thread when the command's change is durable (or refused, with

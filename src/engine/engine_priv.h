@@ -22,6 +22,8 @@ enum mail_kind {
     MAIL_RECORDED,
     MAIL_STALLED,
     MAIL_FENCED,
+    MAIL_SHARD_LOST,
+    MAIL_LEASE,
     MAIL_ZONES,
     MAIL_DRAIN,
     MAIL_STOP
@@ -33,6 +35,8 @@ struct engine_mail {
     uint64_t sequence;            // RECORDED; STALLED: up to here it is in doubt.
     enum err cause;               // STALLED
     struct store_fencing fencing; // FENCED
+    uint32_t shard;               // SHARD_LOST
+    mono_ms until;                // LEASE
     struct command command;       // COMMAND: owns its job; what else it points to is borrowed.
     engine_reply *done;           // COMMAND
     void *context;                // COMMAND
@@ -88,7 +92,8 @@ void engine__timer_set(struct timer *t, int64_t at_ms);
 
 // Tells the core what the store has, before the start.
 MUST_CHECK enum err engine__load(struct engine *e, struct fault *f);
-MUST_CHECK enum err engine__take(struct engine *e, struct fault *f); // The shard, at the start.
+// The next ids that the shard gives lie above those that there are, whoever edited the row.
+MUST_CHECK enum err engine__raise_ids(struct engine *e, struct shard *row, struct fault *f);
 
 // --- What the log says (trace.c) ---
 
@@ -115,7 +120,8 @@ struct timespec engine__deadline(struct timespec now, dur_ms wait_ms);
 struct engine {
     struct store *store;
     struct store_writer_options store_options;
-    struct shard loaded;         // As it was taken.
+    struct shard gained[SHARDS_MAX]; // As they were taken, before the start.
+    size_t gained_count;
     struct store_writer *writer; // NULL before the start. Set under the lock.
     struct core *core;
     struct loop *loop;

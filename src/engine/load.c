@@ -47,9 +47,17 @@ static enum err add_sound_job(struct load *l, const struct job *j, const struct 
     return ERR_OK;
 }
 
+// Whether it is of a shard that was gained.
+static bool is_ours(const struct load *l, job_id job)
+{
+    return core_epoch(l->engine->core, shard_of(job, store_shard_count(l->engine->store))) > 0;
+}
+
 static enum err add_job(void *context, const struct job *j)
 {
     struct load *l = context;
+    if (!is_ours(l, j->id))
+        return ERR_OK;
     char reason[JOB_REASON_BYTES];
     if (j->damaged) {
         snprintf(reason, sizeof reason, "its row holds what no version writes: %s", j->damaged);
@@ -71,6 +79,8 @@ static enum err add_job(void *context, const struct job *j)
 static enum err add_execution(void *context, const struct execution *x)
 {
     const struct load *l = context;
+    if (!is_ours(l, x->key.job))
+        return ERR_OK;
     metric_add(METRIC_executions_recovered, 1);
     return core_add_execution(l->engine->core, x);
 }
@@ -83,19 +93,16 @@ static void raise(int64_t *next, int64_t last, int64_t max)
         *next = MAX(*next, last + 1);
 }
 
-enum err engine__take(struct engine *e, struct fault *f)
+enum err engine__raise_ids(struct engine *e, struct shard *row, struct fault *f)
 {
-    struct shard *p = &e->loaded;
     struct last_ids last;
-    enum err err = store_take_shard(e->store, 0, p, f);
-    if (!err)
-        err = store_get_last_ids(e->store, 0, &last, f);
+    enum err err = store_get_last_ids(e->store, row->number, &last, f);
     if (err)
         return err;
-    assert(p->number == 0 && p->epoch > 0 && p->tick == 0); // Nobody has written in this epoch.
-    raise(&p->job_next, last.job, JOB_ID_MAX - 1);
-    raise(&p->execution_next, last.execution, INT64_MAX / 4);
-    raise(&p->alert_next, last.alert, INT64_MAX / 4);
+    assert(row->epoch > 0 && row->tick == 0); // Nobody has written in this epoch.
+    raise(&row->job_next, last.job, JOB_ID_MAX - 1);
+    raise(&row->execution_next, last.execution, INT64_MAX / 4);
+    raise(&row->alert_next, last.alert, INT64_MAX / 4);
     return ERR_OK;
 }
 

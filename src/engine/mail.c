@@ -95,6 +95,20 @@ void engine__post_fenced(void *context, const struct store_fencing *x)
     post(context, m);
 }
 
+void engine_shard_lost(struct engine *e, uint32_t shard)
+{
+    struct engine_mail *m = engine__mail_new(MAIL_SHARD_LOST);
+    m->shard = shard;
+    post(e, m);
+}
+
+void engine_lease(struct engine *e, mono_ms until)
+{
+    struct engine_mail *m = engine__mail_new(MAIL_LEASE);
+    m->until = until;
+    post(e, m);
+}
+
 void engine__post(struct engine *e, enum mail_kind kind)
 {
     post(e, engine__mail_new(kind));

@@ -76,7 +76,7 @@ void engine__log_move(const struct job_state *s)
 
 void engine__log_start(struct engine *e)
 {
-    const struct shard *p = &e->loaded;
+    const struct shard *p = &e->gained[0]; // A server that is alone has one.
     struct core_status s = core_status(e->core);
     struct now now = clock_now();
     char at[RFC3339_BYTES] = "none";

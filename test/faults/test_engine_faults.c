@@ -148,6 +148,10 @@ static void start(void)
     disk_start();
     store_assert_ok(store_open(PATH, &scene.store, f));
     store_assert_ok(engine_open(&o, scene.store, &scene.engine, f));
+    struct shard row;
+    store_assert_ok(store_take_shard(scene.store, 0, &row, f));
+    engine_shard_gained(scene.engine, &row);
+    engine_lease(scene.engine, MONO_NEVER);
     store_assert_ok(engine_start(scene.engine, f));
 }
 

@@ -148,6 +148,59 @@ static void text_in_the_lock_file_names_nobody(void **state)
     end_owner(owner);
 }
 
+// --- Shards ---
+
+struct heard {
+    uint32_t gained;
+    int64_t epochs;
+    unsigned losses;
+    mono_ms until;
+};
+
+static void hear_gained(void *context, const struct shard *row)
+{
+    struct heard *h = context;
+    assert_int_equal(row->number, h->gained++);
+    assert_int_equal(row->tick, 0);
+    h->epochs += row->epoch;
+    assert_int_equal(h->until, 0); // The lease comes last.
+}
+
+static void hear_lost(void *context, uint32_t shard)
+{
+    (void)shard;
+    ((struct heard *)context)->losses++;
+}
+
+static void hear_lease(void *context, mono_ms until)
+{
+    ((struct heard *)context)->until = until;
+}
+
+// Every shard is taken in a new epoch, for ever.
+static void who_is_alone_owns_every_shard_for_ever(void **state)
+{
+    const struct place *p = *state;
+    struct cluster *c;
+    struct store *s;
+    assert_int_equal(store_memory_open(3, &s, NULL), ERR_OK);
+    for (int64_t start = 1; start <= 2; start++) {
+        struct heard h = {0};
+        const struct cluster_events e = {hear_gained, hear_lost, hear_lease, &h};
+        assert_int_equal(cluster_solo_open(p->db, &c, NULL), ERR_OK);
+        assert_false(cluster_owns(c, 0));
+        assert_int_equal(cluster_start(c, s, &e, NULL), ERR_OK);
+        assert_int_equal(h.gained, 3);
+        assert_int_equal(h.epochs, 3 * start);
+        assert_int_equal(h.losses, 0);
+        assert_int_equal(h.until, MONO_NEVER);
+        assert_true(cluster_owns(c, 2));
+        assert_false(cluster_owns(c, 3));
+        cluster_close(c);
+    }
+    store_close(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -157,6 +210,8 @@ int main(void)
                                         remove_place),
         cmocka_unit_test_setup_teardown(a_lock_of_flock_keeps_nobody_out, make_place, remove_place),
         cmocka_unit_test_setup_teardown(text_in_the_lock_file_names_nobody, make_place,
+                                        remove_place),
+        cmocka_unit_test_setup_teardown(who_is_alone_owns_every_shard_for_ever, make_place,
                                         remove_place),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -130,12 +130,20 @@ bool rig_open(void)
                                      .store.reserve_bytes = RESERVE_BYTES,
                                      .mails_max = RIG_MAILS_MAX,
                                      .store_lost = store_lost};
-    return engine_open(&o, &rig.store, &rig.engine, NULL) == ERR_OK;
+    struct shard row;
+    if (engine_open(&o, &rig.store, &rig.engine, NULL))
+        return false;
+    assert_int_equal(store_take_shard(&rig.store, 0, &row, NULL), ERR_OK);
+    engine_shard_gained(rig.engine, &row);
+    return true;
 }
 
 bool rig_start(void)
 {
-    return rig_open() && engine_start(rig.engine, NULL) == ERR_OK;
+    if (!rig_open())
+        return false;
+    engine_lease(rig.engine, MONO_NEVER);
+    return engine_start(rig.engine, NULL) == ERR_OK;
 }
 
 int rig_setup_store(void **state)

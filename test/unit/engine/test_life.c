@@ -343,6 +343,40 @@ static void the_attempt_of_a_job_that_is_deleted_goes_on(void **state)
     assert_int_equal(grown(METRIC_executions_succeeded), 1);
 }
 
+// Its attempt is cancelled, what comes of it counts for nobody, and what is asked is refused.
+static void a_shard_that_is_lost_takes_its_attempts_along(void **state)
+{
+    (void)state;
+    struct answer a;
+    begin_count();
+    job_id id = rig_create("@yearly");
+    rig_trigger(id);
+    rig_wait_for_sends(1);
+    engine_shard_lost(rig.engine, 0);
+    const struct command trigger = {.kind = COMMAND_TRIGGER, .id = id};
+    assert_int_equal(rig_submit(&trigger, &a), ERR_OK);
+    rig_wait_for(&a);
+    assert_int_equal(a.reply.err, ERR_AWAY);
+    rig_answer(1, 200);
+    rig_stop();
+    assert_int_equal(rig.cancels, 1);
+    assert_int_equal(grown(METRIC_executions_succeeded), 0);
+}
+
+static void nothing_is_sent_until_there_is_a_lease_again(void **state)
+{
+    (void)state;
+    job_id id = rig_create("@yearly");
+    engine_lease(rig.engine, clock_mono_ms());
+    rig_trigger(id); // Durable, so that it could have been sent.
+    pthread_mutex_lock(&rig.lock);
+    assert_int_equal(rig.sends, 0);
+    pthread_mutex_unlock(&rig.lock);
+    engine_lease(rig.engine, MONO_NEVER);
+    rig_wait_for_sends(1);
+    rig_answer(1, 200);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -358,6 +392,8 @@ int main(void)
         RIG_TEST(a_drain_without_time_counts_what_is_left),
         RIG_TEST(a_drain_waits_for_the_attempts_under_way),
         RIG_TEST(the_attempt_of_a_job_that_is_deleted_goes_on),
+        RIG_TEST(a_shard_that_is_lost_takes_its_attempts_along),
+        RIG_TEST(nothing_is_sent_until_there_is_a_lease_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
