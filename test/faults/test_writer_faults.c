@@ -6,10 +6,9 @@
 // the batches it keeps house, which fails in its turn, too.
 
 #include "../contract/store_fixture.h"
+#include "../contract/writer_witness.h"
 #include "disk.h"
 #include "hurry.h"
-
-#include <pthread.h>
 
 #define BATCHES 6
 #define ROWS 5          // In each batch,
@@ -21,20 +20,13 @@
 struct scene {
     struct store_fixture *fixture;
     struct store_writer *writer;
-    pthread_mutex_t lock;
-    pthread_cond_t changed;
-    uint64_t committed;
-    unsigned stalls;
-    bool failed;
+    struct writer_witness witness;
 };
 
 static void on_committed(void *context, uint64_t sequence)
 {
     struct scene *x = context;
-    pthread_mutex_lock(&x->lock);
-    x->committed = sequence;
-    pthread_cond_broadcast(&x->changed);
-    pthread_mutex_unlock(&x->lock);
+    witness_committed(&x->witness, sequence);
 }
 
 // Somebody makes room as soon as the disk is found full.
@@ -45,19 +37,14 @@ static void on_stalled(void *context, const struct fault *f, uint64_t doubtful)
     assert_int_equal(doubtful, 0);
     disk_plan(NULL);
     disk_limit(0);
-    pthread_mutex_lock(&x->lock);
-    x->stalls++;
-    pthread_mutex_unlock(&x->lock);
+    witness_count(&x->witness, &x->witness.stalls);
 }
 
 static void on_failed(void *context, const struct fault *f)
 {
     struct scene *x = context;
     assert_int_equal(f->code, ERR_STORE_IO);
-    pthread_mutex_lock(&x->lock);
-    x->failed = true;
-    pthread_cond_broadcast(&x->changed);
-    pthread_mutex_unlock(&x->lock);
+    witness_count(&x->witness, &x->witness.failures);
 }
 
 static void open_scene(struct scene *x)
@@ -67,8 +54,7 @@ static void open_scene(struct scene *x)
     const struct store_writer_options o = {.retention = {.executions_max = ROWS_KEPT_MAX}};
     disk_start();
     *x = (struct scene){.fixture = store_fixture_new(&store_adapters[1])};
-    pthread_mutex_init(&x->lock, NULL);
-    pthread_cond_init(&x->changed, NULL);
+    witness_init(&x->witness);
     store_assert_ok(store_writer_start(x->fixture->store, &o, &events, &x->writer, f));
 }
 
@@ -76,8 +62,7 @@ static void close_scene(struct scene *x)
 {
     store_fixture_free(x->fixture);
     disk_stop();
-    pthread_cond_destroy(&x->changed);
-    pthread_mutex_destroy(&x->lock);
+    witness_fini(&x->witness);
 }
 
 // Batch n ends executions ROWS * (n - 1) + 1 to ROWS * n of job 1.
@@ -99,12 +84,7 @@ static bool put_and_wait(struct scene *x, struct batch *b)
 {
     uint64_t n = b->sequence;
     store_writer_put(x->writer, b);
-    pthread_mutex_lock(&x->lock);
-    while (x->committed < n && !x->failed)
-        pthread_cond_wait(&x->changed, &x->lock);
-    bool is_there = x->committed >= n;
-    pthread_mutex_unlock(&x->lock);
-    return is_there;
+    return witness_wait(&x->witness, n) >= n;
 }
 
 // Batches one by one, with time to tidy up between them. True when all were confirmed.
@@ -133,7 +113,7 @@ static void check(struct scene *x)
     struct execution_query all = store_all_executions();
     store_assert_ok(store_get_shard(s->store, 0, &p, f));
     store_list_ids(s, &all, &ids);
-    assert_true((uint64_t)p.watermark >= x->committed);
+    assert_true((uint64_t)p.watermark >= x->witness.committed);
     assert_true(ids.count >= (size_t)MIN(ROWS_KEPT_MAX, ROWS * p.watermark));
     for (size_t i = 0; i < ids.count; i++)
         assert_int_equal(ids.ids[i], ROWS * p.watermark - (int64_t)i);
@@ -148,10 +128,10 @@ static bool fail_call(uint32_t calls, uint64_t nth, enum disk_failure failure)
     disk_plan(&plan);
     bool all = put_batches(&x);
     store_writer_stop(x.writer);
-    assert_true(all || x.failed);
+    assert_true(all || x.witness.failures);
     if (failure == DISK_FULL)
-        assert_true(all && !x.failed);
-    bool reached = x.stalls > 0 || disk_plan_was_reached();
+        assert_true(all && !x.witness.failures);
+    bool reached = x.witness.stalls > 0 || disk_plan_was_reached();
     check(&x);
     close_scene(&x);
     return reached;
@@ -198,7 +178,7 @@ static void a_log_that_fills_the_disk_makes_room_by_itself(void **state)
         store_add_job(b, 1);
         assert_true(put_and_wait(&x, b));
     }
-    assert_int_equal(x.stalls, 0);
+    assert_int_equal(x.witness.stalls, 0);
     store_writer_stop(x.writer);
     disk_limit(0);
     close_scene(&x);

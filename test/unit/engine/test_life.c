@@ -112,17 +112,24 @@ static void an_occurrence_is_counted_with_how_late_it_was(void **state)
     assert_int_equal(observed(HISTOGRAM_lateness), late + 1);
 }
 
-static void what_is_under_way_shows_in_the_gauges(void **state)
+// Two attempts are under way, and the status says so.
+static void send_two(void)
 {
-    (void)state;
+    struct engine *e = rig.engine;
     job_id id = rig_create("@yearly");
     rig_trigger(id);
     rig_trigger(id);
     rig_wait_for_sends(2);
-    pthread_mutex_lock(&rig.engine->lock);
-    while (rig.engine->status.core.in_flight < 2)
-        pthread_cond_wait(&rig.engine->turned, &rig.engine->lock);
-    pthread_mutex_unlock(&rig.engine->lock);
+    pthread_mutex_lock(&e->lock);
+    while (e->status.core.in_flight < 2)
+        pthread_cond_wait(&e->turned, &e->lock);
+    pthread_mutex_unlock(&e->lock);
+}
+
+static void what_is_under_way_shows_in_the_gauges(void **state)
+{
+    (void)state;
+    send_two();
     assert_int_equal(metric_get(METRIC_attempts_in_flight), 2);
     assert_int_equal(metric_get(METRIC_jobs), 1);
     assert_int_equal(metric_get(METRIC_jobs_active), 1);
@@ -289,14 +296,7 @@ static void zones_with_new_rules_are_told_and_others_are_not(void **state)
 static void a_drain_without_time_counts_what_is_left(void **state)
 {
     (void)state;
-    job_id id = rig_create("@yearly");
-    rig_trigger(id);
-    rig_trigger(id);
-    rig_wait_for_sends(2);
-    pthread_mutex_lock(&rig.engine->lock);
-    while (rig.engine->status.core.in_flight < 2)
-        pthread_cond_wait(&rig.engine->turned, &rig.engine->lock);
-    pthread_mutex_unlock(&rig.engine->lock);
+    send_two();
     assert_int_equal(engine_drain(rig.engine, 0), 2);
 }
 

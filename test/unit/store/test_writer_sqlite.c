@@ -2,6 +2,7 @@
 // test_writer_sqlite.c: the writing thread on a real database, with readers on other threads.
 
 #include "../../contract/shard_rows.h"
+#include "../../contract/writer_witness.h"
 #include "store/sqlite/sqlite_priv.h"
 
 #include <pthread.h>
@@ -21,20 +22,13 @@ struct scene {
     char path[96];
     struct sqlite_store *store;
     struct store_writer *writer;
-    pthread_mutex_t lock;
-    pthread_cond_t changed;
-    uint64_t committed;
-    unsigned stalls;
-    unsigned failures;
+    struct writer_witness witness;
 };
 
 static void on_committed(void *context, uint64_t sequence)
 {
     struct scene *x = context;
-    pthread_mutex_lock(&x->lock);
-    x->committed = sequence;
-    pthread_cond_broadcast(&x->changed);
-    pthread_mutex_unlock(&x->lock);
+    witness_committed(&x->witness, sequence);
 }
 
 // The disk gets room as soon as it is found full. Runs on the writing thread, whose connection this
@@ -46,19 +40,14 @@ static void on_stalled(void *context, const struct fault *f, uint64_t doubtful)
     assert_int_equal(doubtful, 0);
     int rc = sqlite3_exec(x->store->db, "PRAGMA max_page_count = 1000000", NULL, NULL, NULL);
     assert_int_equal(rc, SQLITE_OK);
-    pthread_mutex_lock(&x->lock);
-    x->stalls++;
-    pthread_mutex_unlock(&x->lock);
+    witness_count(&x->witness, &x->witness.stalls);
 }
 
 static void on_failed(void *context, const struct fault *f)
 {
     struct scene *x = context;
     print_error("%s\n", f->text);
-    pthread_mutex_lock(&x->lock);
-    x->failures++;
-    pthread_cond_broadcast(&x->changed);
-    pthread_mutex_unlock(&x->lock);
+    witness_count(&x->witness, &x->witness.failures);
 }
 
 static int setup(void **state)
@@ -66,8 +55,7 @@ static int setup(void **state)
     struct scene *x = xcalloc(1, sizeof *x);
     struct store *s = NULL;
     struct fault f = {0};
-    pthread_mutex_init(&x->lock, NULL);
-    pthread_cond_init(&x->changed, NULL);
+    witness_init(&x->witness);
     snprintf(x->folder, sizeof x->folder, "/tmp/carillon-writer-XXXXXX");
     assert_non_null(mkdtemp(x->folder));
     snprintf(x->path, sizeof x->path, "%s/carillon.db", x->folder);
@@ -83,8 +71,7 @@ static int teardown(void **state)
     store_close(&x->store->store);
     unlink(x->path);
     assert_int_equal(rmdir(x->folder), 0);
-    pthread_cond_destroy(&x->changed);
-    pthread_mutex_destroy(&x->lock);
+    witness_fini(&x->witness);
     free(x);
     return 0;
 }
@@ -131,12 +118,8 @@ static void put_batch(struct scene *x, uint64_t n)
 
 static uint64_t wait_for(struct scene *x, uint64_t sequence)
 {
-    pthread_mutex_lock(&x->lock);
-    while (x->committed < sequence && x->failures == 0)
-        pthread_cond_wait(&x->changed, &x->lock);
-    uint64_t committed = x->committed;
-    assert_int_equal(x->failures, 0);
-    pthread_mutex_unlock(&x->lock);
+    uint64_t committed = witness_wait(&x->witness, sequence);
+    assert_true(committed >= sequence); // Else the writer has failed.
     return committed;
 }
 
@@ -197,7 +180,7 @@ static void a_full_disk_that_gets_room_loses_nothing(void **state)
         put_batch(x, n);
     wait_for(x, 1000);
     store_writer_stop(x->writer);
-    assert_true(x->stalls >= 1);
+    assert_true(x->witness.stalls >= 1);
     assert_int_equal(count_rows(r), 10000);
     store_reader_close(r);
 }
