@@ -11,12 +11,12 @@
 
 // The program never leaves the locale "C", in which strcasestr looks at ASCII alone; it takes time
 // in proportion to both lengths together, whatever they hold.
-static bool contains(const char *text, const char *part)
+bool job_text_has_part(const char *text, const char *part)
 {
     return text && strcasestr(text, part);
 }
 
-static bool has_tag(const char *tags, const char *tag)
+bool job_tags_have(const char *tags, const char *tag)
 {
     json_t *array = tags ? json_loads(tags, 0, NULL) : NULL;
     bool found = false;
@@ -34,8 +34,8 @@ bool job_query_matches(const struct job_query *q, const struct job *j)
 {
     if (q->is_active >= 0 && (q->is_active != 0) != j->is_active)
         return false;
-    if (q->text && !contains(j->name, q->text) && !contains(j->api, q->text) &&
-        !contains(j->schedule, q->text))
+    if (q->text && !job_text_has_part(j->name, q->text) && !job_text_has_part(j->api, q->text) &&
+        !job_text_has_part(j->schedule, q->text))
         return false;
-    return !q->tag || has_tag(j->tags, q->tag);
+    return !q->tag || job_tags_have(j->tags, q->tag);
 }

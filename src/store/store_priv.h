@@ -76,9 +76,11 @@ enum err store_fence_cause(const struct shard_set *lost, struct commit_cause *ca
 // The outcome of a commit that ended with this error.
 enum commit_outcome commit_outcome_of(enum err err);
 
-// Whether a job that is not deleted belongs into the list that `q` asks for. The one place that
-// knows what "text" and "tag" mean, so that adapters cannot disagree; `after` and `limit` are the
-// adapter's.
+// Whether a job that is not deleted belongs into the list that `q` asks for; `after` and `limit`
+// are the adapter's. An adapter that asks its database row by row uses the two rules that it is
+// made of: adapters cannot disagree about what "text" and "tag" mean.
+bool job_text_has_part(const char *text, const char *part);
+bool job_tags_have(const char *tags, const char *tag);
 bool job_query_matches(const struct job_query *q, const struct job *j);
 
 #endif

@@ -73,6 +73,8 @@ static void job_lists_filter_by_text_tag_and_activity(void **state)
         {"rger", NULL, -1, {0, 5}, 2},
         {"", NULL, -1, {0, 1, 2, 3, 5}, 5},
         {"nowhere", NULL, -1, {0}, 1},
+        {"ärger", NULL, -1, {0}, 1}, // Only a to z in either case.
+        {"@HOURLY", "büro", 0, {0, 2}, 2},
         {NULL, "night", -1, {0, 1}, 2}, // The whole tag, not a part of one.
         {NULL, "büro", -1, {0, 2}, 2},  // However its text spells the letters.
         {NULL, "Night", -1, {0}, 1},

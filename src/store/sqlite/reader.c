@@ -21,6 +21,13 @@
     " scheduled_at BETWEEN ?1 AND ?2 AND (scheduled_at < ?3 OR id < ?4)"                           \
     " AND (?5 IS NULL OR instr(?5, status)) AND (?6 IS NULL OR trigger = ?6)"                      \
     " AND (?7 = 0 OR job_id = ?7) ORDER BY scheduled_at DESC, id DESC LIMIT ?8"
+// ?1 the cursor, ?2 whether active, ?3 text, ?4 tag. What is not asked for is NULL. The filters
+// come before the columns: of a row that they keep out no more is read than they need.
+#define JOBS                                                                                       \
+    "SELECT %s FROM jobs WHERE id > ?1 AND deleted_at IS NULL"                                     \
+    " AND (?2 IS NULL OR is_active = ?2)"                                                          \
+    " AND (?3 IS NULL OR has_part(name, ?3) OR has_part(api, ?3) OR has_part(schedule, ?3))"       \
+    " AND (?4 IS NULL OR has_tag(tags, ?4)) ORDER BY id"
 #define ALERTS                                                                                     \
     "SELECT %s,"                                                                                   \
     " (SELECT scheduled_at FROM job_executions WHERE id = alerts.execution_id),"                   \
@@ -28,10 +35,8 @@
 
 static const struct sql reader_sql[QUERIES] = {
     [JOB_GET] = {"SELECT %s FROM jobs WHERE id = ?1 AND deleted_at IS NULL", row_names, &job_rows},
-    [JOBS_LIST] = {"SELECT %s FROM jobs WHERE id > ?1 AND deleted_at IS NULL ORDER BY id",
-                   row_names, &job_rows},
-    [JOBS_FIND] = {"SELECT %s FROM jobs WHERE id > ?1 AND deleted_at IS NULL ORDER BY id",
-                   row_names, &job_brief_rows},
+    [JOBS_LIST] = {JOBS, row_names, &job_rows},
+    [JOBS_FIND] = {JOBS, row_names, &job_brief_rows},
     [JOB_LAST] = {"SELECT status, scheduled_at FROM job_executions INDEXED BY"
                   " idx_job_executions_job_id WHERE job_id = ?1 AND scheduled_at <= ?2"
                   " ORDER BY scheduled_at DESC, id DESC LIMIT 1",
@@ -128,7 +133,7 @@ static enum err list_jobs(struct store_reader *reader, const struct job_query *q
     struct sqlite_reader *r = self(reader);
     struct job_walk w = job_walk(q, each, context);
     w.walk.leaves_out = true;
-    sqlite3_bind_int64(r->queries[JOBS_LIST], 1, q->after);
+    sqlite_bind_job_query(r->queries[JOBS_LIST], q);
     return sqlite_walk_query(r, JOBS_LIST, &w.walk, f);
 }
 
@@ -392,6 +397,8 @@ enum err sqlite_reader_open(struct store *store, struct store_reader **out, stru
     r->reader.ops = &ops;
     r->time_ms = s->reader_time_ms;
     enum err err = sqlite_connect_reader(s->path, &r->db, f);
+    if (!err)
+        err = sqlite_add_filters(r->db, f);
     if (!err)
         err = sqlite_prepare_all(r->db, reader_sql, QUERIES, r->queries, f);
     if (err) {

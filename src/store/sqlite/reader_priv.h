@@ -43,6 +43,10 @@ struct sqlite_reader {
 MUST_CHECK enum err sqlite_walk_query(struct sqlite_reader *r, enum query which, struct walk *w,
                                       struct fault *f);
 
+// filter.c: the functions of SQL that a reader's connection has, and what they are asked.
+MUST_CHECK enum err sqlite_add_filters(sqlite3 *db, struct fault *f);
+void sqlite_bind_job_query(sqlite3_stmt *statement, const struct job_query *q);
+
 // search.c
 MUST_CHECK enum err sqlite_find_jobs(struct store_reader *reader, const struct job_query *q,
                                      store_each_found *each, void *context, struct fault *f);

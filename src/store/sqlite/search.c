@@ -42,7 +42,7 @@ static enum err visit_found(struct walk *walk, sqlite3_stmt *statement, struct f
     struct job j;
     struct job_found found = {.job = &j};
     char damaged[JOB_DAMAGED_BYTES];
-    if (!job_row_read(statement, &j, damaged) || !job_query_matches(w->query, &j))
+    if (!job_row_read(statement, &j, damaged))
         return ERR_OK;
     walk->is_done = --w->left == 0;
     enum err err = w->query->wants_last ? read_last(w, &found, f) : ERR_OK;
@@ -61,6 +61,6 @@ enum err sqlite_find_jobs(struct store_reader *reader, const struct job_query *q
         .each = each,
         .context = context,
     };
-    sqlite3_bind_int64(r->queries[JOBS_FIND], 1, q->after);
+    sqlite_bind_job_query(r->queries[JOBS_FIND], q);
     return sqlite_walk_query(r, JOBS_FIND, &w.walk, f);
 }

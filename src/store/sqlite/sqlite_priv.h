@@ -4,9 +4,9 @@
 // open.c opens and closes, schema.c migrates, versions.c finds edits, rows.c maps rows to structs,
 // job_row.c reads a job's row that may have been edited, statements.c has the SQL of the writing
 // side, commit.c writes, coalesce.c thins out what is to be written, maintain.c retains and
-// checkpoints, walk.c goes through results, reader.c queries, search.c searches. copy.c copies a
-// database, for backup.c and restore.c; inspect.c and inspect_rows.c look into one, both beside a
-// server that may be at work on it.
+// checkpoints, walk.c goes through results, reader.c queries, search.c searches, filter.c says
+// which jobs a list wants. copy.c copies a database, for backup.c and restore.c; inspect.c and
+// inspect_rows.c look into one, both beside a server that may be at work on it.
 
 #ifndef CARILLON_STORE_SQLITE_PRIV_H
 #define CARILLON_STORE_SQLITE_PRIV_H

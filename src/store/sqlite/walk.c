@@ -31,7 +31,7 @@ static enum err visit_job(struct walk *walk, sqlite3_stmt *statement, struct fau
     struct job j;
     char damaged[JOB_DAMAGED_BYTES];
     (void)f;
-    if (!job_row_read(statement, &j, damaged) || (w->query && !job_query_matches(w->query, &j)))
+    if (!job_row_read(statement, &j, damaged))
         return ERR_OK;
     if (w->query)
         walk->is_done = --w->left == 0;
