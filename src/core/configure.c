@@ -107,8 +107,9 @@ bool core__texts_fit(const struct core *c, const struct core_job *j, const struc
 // The texts of a request in one allocation, which api, the first of them, points to.
 static void set_request(struct core *c, struct core_job *j, const struct job *from)
 {
-    assert(!c->lent_texts);
-    c->lent_texts = (char *)j->api;
+    assert(!c->lent_texts || !j->api); // A job that is loaded between two steps has lent none.
+    if (j->api)
+        c->lent_texts = (char *)j->api;
     c->texts_bytes -= j->texts_bytes;
     j->texts_bytes = texts_bytes(from);
     c->texts_bytes += j->texts_bytes;
