@@ -170,7 +170,8 @@ struct open {
     struct agenda_node due; // In the agenda of its phase.
     uint64_t sequence;      // The batch that must be durable before it goes on.
     mono_ms sent_at;
-    uint32_t index; // In the pool; half of the ticket.
+    uint32_t index;  // In the pool; half of the ticket.
+    uint32_t flight; // The number of its last attempt among all; the other half.
     uint32_t plan_version;
     uint8_t phase; // enum phase; place.c alone sets it.
     uint8_t lane;
@@ -295,7 +296,8 @@ struct core {
     struct core_shard *touched;
     struct shard_list settled; // From the one whose row was written longest ago.
     uint32_t shards_ours;
-    mono_ms lease; // No attempt starts then, or later.
+    uint32_t flights; // So far.
+    mono_ms lease;    // No attempt starts then, or later.
     dur_ms
         wall_ahead; // Wall minus monotonic clock, when last looked at; moves when the clock steps.
     wall_ms seen;   // The latest wall time ever: what lies before may have ended already.

@@ -233,6 +233,7 @@ static void send(struct core *c, struct open *o)
     o->claimed = false;
     o->sent_at = c->now.mono;
     core__enter(c, o, PHASE_FLYING);
+    o->flight = ++c->flights;
     *core__send(c->out) = (struct send){
         .ticket = core__ticket(o),
         .shard = s->row.number,

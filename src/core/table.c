@@ -106,10 +106,12 @@ void core__open_free(struct core *c, struct open *o)
     c->pool.used--;
 }
 
-// The low half is the place in the pool, the high half of the row's id tells a later tenant apart.
+// The low half is the place in the pool, the high half tells the attempt from all others that were
+// made from there. The row's id would not do: when its shard was lost and has come back, it may be
+// in the same place while its last request is still being given up.
 uint64_t core__ticket(const struct open *o)
 {
-    return (uint64_t)o->record.id << 32 | o->index;
+    return (uint64_t)o->flight << 32 | o->index;
 }
 
 struct open *core__open_of(struct agenda_node *n)
