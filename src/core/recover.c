@@ -25,6 +25,13 @@ static bool was_waiting(const struct core *c, const struct open *o)
     return left > (o->job->policy->type == JOB_ATMOST_ONCE ? 0 : drift);
 }
 
+// Whether it waits since its last attempt could not be made, and was not made again after a
+// failure: then it has no more attempts than those that ended otherwise.
+static bool was_held(const struct execution *e)
+{
+    return e->attempts <= e->retry_count + e->recoveries;
+}
+
 static bool was_claimed(const struct execution *e)
 {
     return e->state == EXECUTION_RUNNING && e->next_attempt_at == 0;
@@ -138,7 +145,7 @@ static void resume(struct core *c, struct open *o)
     if ((pending || o->job->policy->overlap == OVERLAP_REPLACE) && !core__admit(c, o))
         return;
     o->lane = LANE_CATCH_UP;
-    o->retrying = o->record.next_attempt_at != 0 && o->record.attempts > 0; // 0: it was held.
+    o->retrying = o->record.next_attempt_at != 0 && !was_held(&o->record);
     bool queued =
         o->job->policy->overlap == OVERLAP_QUEUE; // The next ones would overtake one that waits.
     if (was_waiting(c, o) && !queued) {
