@@ -6,11 +6,11 @@
     tools/mutants.py --check
 
 A mutant is a build with one bug on purpose: its edits are applied to a copy of the files. Its test
-is the simulator, which must break a promise within so many seeds, or a contract test, of which one
-must fail. The same test of the same code without the bug must find nothing in the same seeds, else
-it is the test that is broken. Each is told with what caught it: the seed and the rule, or the name
-of the test. The last line is `N passed, N failed`, and the exit code says the same. --check only
-looks whether every edit still fits the code.
+is the simulator, which must break a promise within so many seeds (of the `world` that its arguments
+describe), or a contract test, of which one must fail. The same test of the same code without the
+bug must find nothing in the same seeds, else it is the test that is broken. Each is told with what
+caught it: the seed and the rule, or the name of the test. The last line is `N passed, N failed`,
+and the exit code says the same. --check only looks whether every edit still fits the code.
 """
 
 import argparse
@@ -93,9 +93,9 @@ def run(command):
     return done.returncode, done.stdout.decode(errors="replace")
 
 
-def simulate(program, seeds):
+def simulate(program, seeds, arguments):
     """(seed, rule) of the first promise that is broken; (None, None) if all hold."""
-    code, text = run([program, "--until-broken", "--seeds", str(seeds)])
+    code, text = run([program, "--until-broken", "--seeds", str(seeds), *arguments])
     if code == 0:
         return None, None
     broken = re.search(r"^seed=(\d+) .*BROKEN: (.*)$", text, re.M)
@@ -104,8 +104,13 @@ def simulate(program, seeds):
     return int(broken[1]), broken[2]
 
 
+def world_of(row):
+    """The simulator's arguments for this mutant, beside the seeds."""
+    return tuple(row.get("world", "").split())
+
+
 def catch_in_simulator(name, row, seeds):
-    seed, rule = simulate(build(name, row), seeds)
+    seed, rule = simulate(build(name, row), seeds, world_of(row))
     if seed is None:
         raise Survived(f"no promise was broken in {seeds} seeds")
     return seed, f"seed {seed}: {rule}"
@@ -141,13 +146,14 @@ def try_mutant(name, row, seeds):
     return good, seed
 
 
-def check_unmutated(seeds):
+def check_unmutated(world, seeds):
     """Whether the code as it is keeps its promises in the seeds that caught mutants."""
-    seed, rule = simulate(BUILD / "test" / SIMULATOR, seeds)
+    words = " ".join(("without any bug", *world))
+    seed, rule = simulate(BUILD / "test" / SIMULATOR, seeds, world)
     if seed is not None:
-        print(f"without any bug, seed {seed} breaks a promise too: {rule}")
+        print(f"{words}, seed {seed} breaks a promise too: {rule}")
     else:
-        print(f"without any bug, no promise is broken in the same {seeds} seeds")
+        print(f"{words}, no promise is broken in the same {seeds} seeds")
     return seed is None
 
 
@@ -182,8 +188,12 @@ def main():
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         results = list(pool.map(lambda name: try_mutant(name, table[name], seeds), names))
-    seeds_used = max((seed for _, seed in results if seed), default=1)
-    good = [caught for caught, _ in results] + [check_unmutated(seeds_used)]
+    seeds_used = {(): 1}
+    for name, (_, seed) in zip(names, results):
+        world = world_of(table[name])
+        seeds_used[world] = max(seeds_used.get(world, 1), seed or 1)
+    good = [caught for caught, _ in results]
+    good += [check_unmutated(world, seeds) for world, seeds in seeds_used.items()]
     print(f"{sum(good)} passed, {len(good) - sum(good)} failed")
     return 0 if all(good) else 1
 

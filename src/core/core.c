@@ -233,6 +233,17 @@ bool core_has_shard(const struct core *c, uint32_t number)
     return number < c->limits.shards && core__shard_is_settled(&c->shards[number]);
 }
 
+struct shard core_shard(const struct core *c, uint32_t number)
+{
+    assert(number < c->limits.shards);
+    const struct core_shard *s = &c->shards[number];
+    assert(s->front);
+    struct shard row = s->row;
+    row.watermark = s->front->watermark;
+    row.watermark_job = s->front->watermark_job;
+    return row;
+}
+
 int64_t core_epoch(const struct core *c, uint32_t shard)
 {
     return shard < c->limits.shards ? c->shards[shard].row.epoch : 0;

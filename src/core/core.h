@@ -217,6 +217,8 @@ void core_add_unusable(struct core *c, const struct job *j, const char *reason);
 
 // Whether the shard takes commands: it is ours, and what it holds goes on.
 bool core_has_shard(const struct core *c, uint32_t number);
+// The row of a shard that is ours as it stands: what changed last may not be written yet.
+struct shard core_shard(const struct core *c, uint32_t number);
 int64_t core_epoch(const struct core *c, uint32_t shard); // In which it is ours; 0: it is not.
 
 void core_step(struct core *c, const struct event *e, struct now now, struct actions *out);

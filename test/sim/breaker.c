@@ -45,7 +45,7 @@ static bool is_called(const struct node *n, char host)
     const struct world *w = n->world;
     for (job_id id = 1; id <= (job_id)w->history.job_count; id++) {
         const struct version *v = promise_last(n, id);
-        if (v && !v->deleted && v->host == host)
+        if (v && !v->deleted && v->host == host && node_tenure(n, id)->fed)
             return true;
     }
     return false;
@@ -57,6 +57,29 @@ void breaker_forget(struct node *n, char host)
         return;
     forget(host_of(n, host));
     host_of(n, host)->uncertain = true; // Perhaps something is under way to it.
+}
+
+// Which hosts a node knows that has lost shards without knowing that is not known here.
+void breaker_doubt(struct node *n)
+{
+    bool is_stale = false;
+    for (unsigned s = 0; s < n->world->ledger.shard_count; s++)
+        is_stale |= n->tenures[s].held && node_is_stale(n, s);
+    for (size_t i = 0; i < HOSTS && is_stale; i++)
+        n->hosts[i].uncertain = true;
+}
+
+void breaker_leave(struct node *n)
+{
+    for (char host = 'a'; host < 'a' + HOSTS; host++)
+        breaker_forget(n, host);
+}
+
+// Who loses the last shard has none in which the end of an outage could be written.
+void breaker_left(struct node *n)
+{
+    for (char host = 'a'; host < 'a' + HOSTS; host++)
+        host_of(n, host)->told &= is_called(n, host);
 }
 
 void breaker_learn(struct node *n, const struct flight *f)
@@ -85,7 +108,7 @@ static bool may_be_held_up(const struct node *n)
     const struct world *w = n->world;
     const struct core_limits *l = &w->limits;
     uint32_t shares = HOSTS * MAX(l->host_in_flight_max / 4, 1u);
-    return n->was_stalled || l->in_flight_max < HOSTS * l->host_in_flight_max ||
+    return n->was_stalled || n->was_late || l->in_flight_max < HOSTS * l->host_in_flight_max ||
            MAX(l->in_flight_max / 4, 1u) < shares;
 }
 
@@ -97,7 +120,7 @@ void breaker_check(struct node *n, char host)
         return;
     uint32_t in_flight = 0;
     for (size_t i = 0; i < n->flight_end; i++)
-        in_flight += n->flights[i].used && n->flights[i].host == host;
+        in_flight += n->flights[i].used && !n->flights[i].lost && n->flights[i].host == host;
     if (w->now.mono < h->closed_until)
         trace_fail(&w->trace,
                    "P10: a request leaves for host %c, %lld ms before the breaker closes", host,
@@ -116,7 +139,7 @@ void breaker_hear(struct node *n, const struct alert *a)
         return;
     }
     struct host *h = host_of(n, origin[0]);
-    if (h->told == down)
+    if (h->told == down && !h->uncertain)
         trace_fail(&w->trace, "P10: told twice: %s", origin);
     if (a->from <= 0 || (down && (a->attempts == 0 || !a->last_error)))
         trace_fail(&w->trace, "P10: an alert does not say what happened at %s", origin);
@@ -128,6 +151,6 @@ void breaker_check_told(struct node *n)
 {
     struct world *w = n->world;
     for (char host = 'a'; host < 'a' + HOSTS; host++)
-        if (is_open(w, host_of(n, host)) && !host_of(n, host)->told)
+        if (is_open(w, host_of(n, host)) && !host_of(n, host)->told && !host_of(n, host)->uncertain)
             trace_fail(&w->trace, "P10: nothing answers at host %c, and nobody is told", host);
 }

@@ -18,7 +18,7 @@ static void ask(struct node *n, struct command *c, const struct version *v, enum
     w->is_asking = true;
     w->asking = c->kind;
     w->asked_job = c->id;
-    w->asked_shard = ledger_shard_number(&w->ledger, c->id);
+    w->asked_shard = c->id ? ledger_shard_number(&w->ledger, c->id) : c->shard;
     trace_line(&w->trace, w->now.wall, "%s job %lld %s", happening_words(what), (long long)c->id,
                v ? v->schedule : "");
     node_step(n, &(struct event){.kind = EVENT_COMMAND, .command = c});
@@ -92,7 +92,8 @@ static bool can_never_run(const struct node *n)
     const struct world *w = n->world;
     const struct version *v = &w->asked, *last = promise_last(n, w->asked_job);
     int64_t one_s = slow_cron_instant(v->schedule);
-    wall_ms from = MAX(w->now.wall, MAX(n->tenures[w->asked_shard].seen, last ? last->at : 0));
+    wall_ms from =
+        MAX(w->now.wall, MAX(MAX(n->seen, n->tenures[w->asked_shard].seen), last ? last->at : 0));
     wall_ms until = one_s >= 0 ? MIN(v->end_at, one_s * 1000) : v->end_at;
     return until != WALL_NEVER && version_next(v, from, until) == WALL_NEVER;
 }
@@ -105,6 +106,8 @@ void client_hear(struct node *n, const struct reply *r)
         check_reply(n, r);
         return;
     }
+    if (node_is_stale(n, w->asked_shard))
+        return; // What it says will not reach anybody.
     trace_line(&w->trace, w->now.wall, "refused: %s", err_name(r->err));
     const struct version *v = promise_last(n, w->asked_job);
     bool is_gone = r->err == ERR_NOT_FOUND && v && v->deleted;
@@ -116,13 +119,13 @@ void client_hear(struct node *n, const struct reply *r)
         trace_fail(&w->trace, "a command is refused with %s", err_name(r->err));
 }
 
-static void ask_create(struct node *n)
+static void ask_create(struct node *n, unsigned shard)
 {
     struct world *w = n->world;
     struct version v;
     wish_job(w, &v);
     struct job *j = version_job(&v);
-    struct command c = {.kind = COMMAND_CREATE, .job = j, .zone = node_zone(j)};
+    struct command c = {.kind = COMMAND_CREATE, .shard = shard, .job = j, .zone = node_zone(j)};
     ask(n, &c, &v, HAPPENING_CREATE);
 }
 
@@ -169,9 +172,9 @@ static void ask_trigger(struct node *n, job_id id)
     ask(n, &c, NULL, HAPPENING_TRIGGER);
 }
 
-static void ask_clock(struct node *n)
+static void ask_clock(struct node *n, unsigned shard)
 {
-    struct command c = {.kind = COMMAND_ACCEPT_CLOCK};
+    struct command c = {.kind = COMMAND_ACCEPT_CLOCK, .shard = shard};
     ask(n, &c, NULL, HAPPENING_ACCEPT_CLOCK);
 }
 
@@ -199,25 +202,43 @@ static void choose_moment(struct world *w)
     w->command_at = w->now.mono + MAX(gap, 0);
 }
 
+// Where the client finds somebody who has the job's shard, or believes it has. NULL: nobody.
+static struct node *find_owner(struct world *w, unsigned shard)
+{
+    struct node *found = NULL;
+    for (size_t i = 0; i < w->node_count; i++) {
+        struct node *n = &w->nodes[i];
+        bool answers = n->life == LIFE_UP && node_goes_on(n) && !n->stalled && !n->disk_lost;
+        if (answers && n->tenures[shard].loaded && (!found || dice_chance(&w->dice, 500000)))
+            found = n;
+    }
+    return found;
+}
+
 void client_command(struct world *w)
 {
-    struct node *n = &w->nodes[0];
     size_t live;
     job_id id = choose_live(w, &live);
     int64_t number = dice_between(&w->dice, 0, 99);
+    bool creates = live < 2 || (number < 15 && live < JOBS_LIVE_MAX);
+    unsigned shards = w->ledger.shard_count;
+    unsigned drawn = shards == 1 ? 0 : (unsigned)dice_between(&w->dice, 0, shards - 1);
+    bool asks_of_clock = number >= 99 && w->clock_steps;
+    unsigned shard = creates || asks_of_clock ? drawn : ledger_shard_number(&w->ledger, id);
+    struct node *n = find_owner(w, shard);
     choose_moment(w);
-    if (n->life != LIFE_UP || n->stalled || n->disk_lost)
+    if (!n)
         return; // Nobody answers, or the answer is that the disk is full.
-    if (live < 2 || (number < 15 && live < JOBS_LIVE_MAX))
-        ask_create(n);
+    if (creates)
+        ask_create(n, shard);
     else if (number < 50)
         ask_update(n, id, false);
     else if (number < 80)
         ask_update(n, id, true);
     else if (number < 88)
         ask_delete(n, id);
-    else if (number < 99 || !w->clock_steps)
+    else if (!asks_of_clock)
         ask_trigger(n, id);
     else
-        ask_clock(n);
+        ask_clock(n, shard);
 }

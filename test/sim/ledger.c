@@ -250,6 +250,8 @@ wall_ms row_due_at(const struct row *r)
 
 static void add_alert(struct ledger *l, const struct alert *a)
 {
+    ledger_check_alert_id(l, a);
+    l->shards[ledger_shard_number(l, a->id)].alert_last = a->id;
     bool is_of_server = a->kind != ALERT_FAILURE && a->kind != ALERT_MISSED;
     if (is_of_server && a->execution_id == 0)
         return;
@@ -277,6 +279,8 @@ static void put_job(struct ledger *l, const struct job *j)
     }
     struct durable_job *d = &l->jobs[j->id - 1];
     ledger_check_put(l, d, j);
+    if (!d->job)
+        l->shards[ledger_shard_number(l, j->id)].job_last = j->id;
     job_free(d->job);
     d->job = job_copy(j);
     d->was_stopped |= !j->is_active;
@@ -355,15 +359,16 @@ static void apply_change(struct ledger *l, const struct change *c)
     }
 }
 
-static void set_shard(struct ledger *l, struct durable_shard *s, const struct shard *p)
+static void set_shard(struct ledger *l, const struct shard *row)
 {
-    ledger_check_shard(l, s, p);
-    while ((int64_t)s->ended_count < p->generation) {
+    struct durable_shard *s = &l->shards[row->number];
+    ledger_check_shard(l, s, row);
+    while ((int64_t)s->ended_count < row->generation) {
         s->ended = grow(s->ended, s->ended_count, &s->ended_capacity, sizeof *s->ended);
         bool current = (int64_t)s->ended_count == s->row.generation;
         s->ended[s->ended_count++] = current ? s->row.watermark : 0;
     }
-    s->row = *p;
+    s->row = *row;
 }
 
 void ledger_apply(struct ledger *l, const struct batch *b)
@@ -374,14 +379,17 @@ void ledger_apply(struct ledger *l, const struct batch *b)
     ledger_check_batch(l, b);
     for (size_t i = 0; i < b->count && !l->trace->failed; i++)
         if (b->changes[i].kind == CHANGE_SHARD)
-            set_shard(l, &l->shards[b->changes[i].shard], &b->changes[i].row);
+            set_shard(l, &b->changes[i].row);
 }
 
 // What was counted and not written is forgotten.
-void ledger_start(struct ledger *l)
+void ledger_take(struct ledger *l, const struct shard *row)
 {
-    for (size_t i = 0; i < l->job_count; i++) {
-        struct durable_job *d = &l->jobs[i];
-        d->failures = d->job ? d->job->failures : 0;
+    ledger_check_take(l, &l->shards[row->number], row);
+    l->shards[row->number].row = *row;
+    for (size_t i = row->number; i < l->job_count + 1; i += l->shard_count) {
+        struct durable_job *d = i > 0 ? &l->jobs[i - 1] : NULL;
+        if (d)
+            d->failures = d->job ? d->job->failures : 0;
     }
 }

@@ -70,8 +70,10 @@ struct durable_job {
 // One shard: its row, and what came before it.
 struct durable_shard {
     struct shard row;
-    int64_t execution_last; // The id that was given last.
-    wall_ms *ended;         // By generation: the last watermark of each one before the present one.
+    int64_t execution_last; // The ids that were given last.
+    int64_t job_last;
+    int64_t alert_last;
+    wall_ms *ended; // By generation: the last watermark of each one before the present one.
     size_t ended_count;
     size_t ended_capacity;
 };
@@ -98,7 +100,8 @@ void ledger_init(struct ledger *l, unsigned shard_count, struct trace *t);
 void ledger_fini(struct ledger *l);
 
 void ledger_apply(struct ledger *l, const struct batch *b);
-void ledger_start(struct ledger *l); // A new life reads its jobs.
+// Somebody takes the shard, and gets this row.
+void ledger_take(struct ledger *l, const struct shard *row);
 
 struct row *ledger_find(const struct ledger *l, const struct execution_key *key); // NULL: none.
 struct row *ledger_row(const struct ledger *l, int64_t id);      // NULL: there is none.
@@ -123,8 +126,11 @@ void ledger_check_alert(const struct ledger *l, const struct row *r, const struc
 void ledger_check_put(const struct ledger *l, const struct durable_job *d, const struct job *j);
 void ledger_check_state(const struct ledger *l, const struct durable_job *d,
                         const struct job_state *s);
+void ledger_check_alert_id(const struct ledger *l, const struct alert *a);
+void ledger_check_take(const struct ledger *l, const struct durable_shard *s,
+                       const struct shard *row);
 void ledger_check_shard(const struct ledger *l, const struct durable_shard *s,
-                        const struct shard *p);
+                        const struct shard *row);
 // After the batch.
 void ledger_check_batch(const struct ledger *l, const struct batch *b);
 

@@ -23,14 +23,18 @@ static void check_due(const struct ledger *l, const struct execution *e)
                    (long long)e->id, (long long)jitter, j->jitter_ms);
 }
 
+// The id that the shard of this job gives next; `last`: the one before it, or 0.
+static int64_t next_id(const struct ledger *l, job_id job, int64_t last)
+{
+    return (last ? last : (int64_t)ledger_shard_number(l, job)) + l->shard_count;
+}
+
 void ledger_check_insert(const struct ledger *l, const struct execution *e)
 {
     if (ledger_find(l, &e->key))
         trace_fail(l->trace, "I1: a second row for job %lld at %lld", (long long)e->key.job,
                    (long long)e->key.scheduled_at);
-    const struct durable_shard *s = ledger_shard(l, e->key.job);
-    int64_t first = ledger_shard_number(l, e->key.job), next = s->execution_last + l->shard_count;
-    if (e->id != (s->execution_last ? next : first + l->shard_count))
+    if (e->id != next_id(l, e->key.job, ledger_shard(l, e->key.job)->execution_last))
         trace_fail(l->trace, "row %lld is not the next one", (long long)e->id);
     if (e->state != EXECUTION_PENDING && e->state != EXECUTION_MISSED)
         trace_fail(l->trace, "row %lld begins as %s", (long long)e->id, state_name(e));
@@ -63,9 +67,16 @@ static void check_skipped(const struct ledger *l, const struct execution *e)
                (long long)e->id);
 }
 
-static void check_counts(const struct ledger *l, const struct execution *old,
-                         const struct execution *e)
+// An attempt that was claimed and could not be made gives back its number, and with it its retry.
+static bool gives_back(const struct row *r, const struct execution *e)
 {
+    return e->attempts + 1 == r->e.attempts && e->retry_count + 1 >= r->e.retry_count &&
+           e->attempts >= r->seen.attempt_last;
+}
+
+static void check_counts(const struct ledger *l, const struct row *r, const struct execution *e)
+{
+    const struct execution *old = &r->e;
     unsigned retries = l->jobs[e->key.job - 1].job->max_retries;
     if (e->attempts > 1 + retries + e->recoveries)
         trace_fail(l->trace, "I8: row %lld has %u attempts, of %u retries and %u recoveries",
@@ -76,8 +87,8 @@ static void check_counts(const struct ledger *l, const struct execution *old,
     if (e->recoveries > RECOVERIES_MAX)
         trace_fail(l->trace, "row %lld goes on, though the process died of it %u times",
                    (long long)e->id, e->recoveries);
-    if (e->attempts < old->attempts || e->recoveries < old->recoveries ||
-        e->retry_count < old->retry_count)
+    bool falls = e->attempts < old->attempts || e->retry_count < old->retry_count;
+    if ((falls && !gives_back(r, e)) || e->recoveries < old->recoveries)
         trace_fail(l->trace, "row %lld counts backwards", (long long)e->id);
 }
 
@@ -94,7 +105,7 @@ void ledger_check_update(const struct ledger *l, const struct row *r, const stru
         trace_fail(l->trace, "I4: row %lld was %s and changes", id, state_name(old));
     else if (old->state != e->state && !execution_may_move(old->state, e->state))
         trace_fail(l->trace, "row %lld moves from %s to %s", id, state_name(old), state_name(e));
-    check_counts(l, old, e);
+    check_counts(l, r, e);
     if (e->state == EXECUTION_SKIPPED)
         check_skipped(l, e);
 }
@@ -118,6 +129,14 @@ static bool says_what_was_missed(const struct alert *a, const struct execution *
 static bool tells_the_facts(const struct alert *a, const struct execution *e)
 {
     return a->kind == ALERT_MISSED ? says_what_was_missed(a, e) : says_how_it_failed(a, e);
+}
+
+void ledger_check_alert_id(const struct ledger *l, const struct alert *a)
+{
+    int64_t any = a->job ? a->job : a->id; // One about the server may be of any shard.
+    if (a->id != next_id(l, any, ledger_shard(l, any)->alert_last))
+        trace_fail(l->trace, "alert %lld is not the next one of shard %u", (long long)a->id,
+                   ledger_shard_number(l, any));
 }
 
 void ledger_check_alert(const struct ledger *l, const struct row *r, const struct alert *a)
@@ -167,6 +186,8 @@ void ledger_check_put(const struct ledger *l, const struct durable_job *d, const
     if (d->deleted || j->version != version)
         trace_fail(l->trace, "job %lld is put as version %lld", (long long)j->id,
                    (long long)j->version);
+    if (!d->job && j->id != next_id(l, j->id, ledger_shard(l, j->id)->job_last))
+        trace_fail(l->trace, "job %lld is not the next one of its shard", (long long)j->id);
     check_counters(l, d, j->id, j->runs, j->failures);
 }
 
@@ -184,21 +205,35 @@ void ledger_check_state(const struct ledger *l, const struct durable_job *d,
 // --- The batch ---
 
 void ledger_check_shard(const struct ledger *l, const struct durable_shard *s,
-                        const struct shard *p)
+                        const struct shard *row)
 {
     const struct shard *old = &s->row;
-    bool falls = p->watermark < old->watermark ||
-                 (p->watermark == old->watermark && p->watermark_job < old->watermark_job);
-    if (falls && p->generation == old->generation)
-        trace_fail(l->trace, "I3: the watermark falls from %lld to %lld", (long long)old->watermark,
-                   (long long)p->watermark);
-    if (p->epoch != old->epoch || p->tick != old->tick + 1)
-        trace_fail(l->trace, "batch %lld of epoch %lld follows batch %lld of epoch %lld",
-                   (long long)p->tick, (long long)p->epoch, (long long)old->tick,
+    bool falls = row->watermark < old->watermark ||
+                 (row->watermark == old->watermark && row->watermark_job < old->watermark_job);
+    if (falls && row->generation == old->generation)
+        trace_fail(l->trace, "I3: the watermark of shard %u falls from %lld to %lld", row->number,
+                   (long long)old->watermark, (long long)row->watermark);
+    if (row->epoch != old->epoch || row->tick != old->tick + 1)
+        trace_fail(l->trace,
+                   "I4: tick %lld of epoch %lld of shard %u is written after tick %lld of %lld",
+                   (long long)row->tick, (long long)row->epoch, row->number, (long long)old->tick,
                    (long long)old->epoch);
-    if (p->job_next < old->job_next || p->execution_next < old->execution_next ||
-        p->alert_next < old->alert_next || p->generation < old->generation)
-        trace_fail(l->trace, "an id or the generation falls");
+    if (row->job_next < old->job_next || row->execution_next < old->execution_next ||
+        row->alert_next < old->alert_next || row->generation < old->generation)
+        trace_fail(l->trace, "an id or the generation of shard %u falls", row->number);
+}
+
+// I1. Nothing but the epoch changes when a shard is taken.
+void ledger_check_take(const struct ledger *l, const struct durable_shard *s,
+                       const struct shard *row)
+{
+    const struct shard *old = &s->row;
+    bool same = row->watermark == old->watermark && row->watermark_job == old->watermark_job &&
+                row->job_next == old->job_next && row->execution_next == old->execution_next &&
+                row->alert_next == old->alert_next && row->generation == old->generation;
+    if (!same || row->epoch != old->epoch + 1 || row->tick != 0)
+        trace_fail(l->trace, "I1: shard %u is taken in epoch %lld, and was in epoch %lld",
+                   row->number, (long long)row->epoch, (long long)old->epoch);
 }
 
 // Where an alert asks for several failures in a row, a crash must not lose count.
@@ -215,10 +250,45 @@ static void check_failures(const struct ledger *l, const struct batch *b)
     }
 }
 
+static unsigned shard_of_change(const struct ledger *l, const struct change *c)
+{
+    switch (c->kind) {
+    case CHANGE_JOB_PUT:
+        return ledger_shard_number(l, c->job->id);
+    case CHANGE_JOB_STATE:
+        return ledger_shard_number(l, c->state.id);
+    case CHANGE_JOB_DELETE:
+        return ledger_shard_number(l, c->deleted.id);
+    case CHANGE_VERSION:
+        return ledger_shard_number(l, c->version.id);
+    case CHANGE_EXECUTION_INSERT:
+    case CHANGE_EXECUTION_UPDATE:
+        return ledger_shard_number(l, c->execution.key.job);
+    case CHANGE_ATTEMPT:
+        return ledger_shard_number(l, c->attempt.execution_id);
+    case CHANGE_ALERT:
+        return ledger_shard_number(l, c->alert.id);
+    case CHANGE_SHARD:
+        return c->row.number;
+    case CHANGE_CLIENT_KEY:
+        break;
+    }
+    return c->shard;
+}
+
+// Every change goes with the row of its shard, by which the store knows who writes it.
+static void check_rows_of_shards(const struct ledger *l, const struct batch *b)
+{
+    for (size_t i = 0; i < b->count && !l->trace->failed; i++) {
+        unsigned shard = shard_of_change(l, &b->changes[i]);
+        if (b->changes[i].shard != shard || !batch_shard(b, shard))
+            trace_fail(l->trace, "I4: a change of shard %u is written without its row", shard);
+    }
+}
+
 void ledger_check_batch(const struct ledger *l, const struct batch *b)
 {
-    if (b->count > 0 && !batch_shard(b, b->changes[0].shard))
-        trace_fail(l->trace, "a batch with rows has no watermark");
+    check_rows_of_shards(l, b);
     check_alerts(l, b);
     check_failures(l, b);
 }

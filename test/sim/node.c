@@ -23,9 +23,9 @@ const struct zone *node_zone(const struct job *j)
     return z;
 }
 
-const struct tenure *node_tenure(const struct node *n, job_id job)
+bool node_goes_on(const struct node *n)
 {
-    return &n->tenures[ledger_shard_number(&n->world->ledger, job)];
+    return n->life != LIFE_DOWN && n->world->now.mono >= n->stopped_until;
 }
 
 // --- Turns ---
@@ -69,17 +69,28 @@ static bool send_all(struct node *n)
     return true;
 }
 
+// Where lateness is measured, planning a row takes its time.
+static void spend(struct node *n, size_t from)
+{
+    struct world *w = n->world;
+    for (size_t i = from; w->calm && w->node_count > 1 && i < n->out.batch->count; i++)
+        if (n->out.batch->changes[i].kind == CHANGE_EXECUTION_INSERT)
+            w->spent_ms += CALM_ROW_MS;
+}
+
 void node_step(struct node *n, const struct event *e)
 {
     struct world *w = n->world;
     w->events++;
     n->doomed = w->faults && dice_chance(&w->dice, 1000);
     n->alarm_at = MONO_NEVER;
-    struct before before = observe_before(n, e);
+    breaker_doubt(n);
+    struct before before = observe_before(n);
     core_step(n->core, e, w->now, &n->out);
     if (w->events % CHECK_EVERY == 0)
         core_check(n->core);
     observe_step(n, e, &before);
+    spend(n, before.changes);
     for (size_t i = 0; i < n->out.reply_count; i++)
         client_hear(n, &n->out.replies[i]);
     if (dies_now(n) || !send_all(n)) {
@@ -92,6 +103,8 @@ void node_step(struct node *n, const struct event *e)
     actions_clear(&n->out);
     if (n->doomed)
         node_die(n);
+    else if (w->faults && w->node_count > 1 && dice_chance(&w->dice, 1000))
+        cluster_stop(n);
 }
 
 void node_tick(struct node *n)
@@ -148,62 +161,26 @@ void node_drained(struct node *n)
         return;
     writer_stop(n);
     trace_line(&w->trace, w->now.wall, "stopped");
+    cluster_leave(n);
     end_life(n);
     n->life_changes_at = w->now.mono + downtime(w);
-}
-
-static enum err load_job(void *context, const struct job *j)
-{
-    const struct node *n = context;
-    return core_add_job(n->core, j, node_zone(j));
-}
-
-static enum err load_execution(void *context, const struct execution *e)
-{
-    const struct node *n = context;
-    return core_add_execution(n->core, e);
-}
-
-static void load(struct node *n)
-{
-    struct store *s = n->world->store;
-    enum err err = store_load_jobs(s, load_job, n, NULL);
-    if (!err)
-        err = store_load_open(s, load_execution, n, NULL);
-    if (err)
-        trace_fail(&n->world->trace, "a start cannot load its rows: %s", err_name(err));
-}
-
-static void take(struct node *n, unsigned shard)
-{
-    struct world *w = n->world;
-    if (store_take_shard(w->store, shard, &w->ledger.shards[shard].row, NULL))
-        trace_fail(&w->trace, "shard %u cannot be taken", shard);
-    observe_gain(n, shard);
 }
 
 void node_start(struct node *n)
 {
     struct world *w = n->world;
-    trace_line(&w->trace, w->now.wall, "start %u", w->tenures + 1);
+    if (n->queued > 0)
+        writer_commit(n); // What its last process had sent arrives by now.
+    trace_line(&w->trace, w->now.wall, "node %u starts", n->number);
     count(w, HAPPENING_START);
     n->life = LIFE_UP;
     n->core = core_new(&w->limits);
     n->sequence = 1;
     n->out.batch = batch_new(n->sequence);
     n->life_changes_at = w->now.mono + dice_skewed(&w->dice, 1000, 1200000);
-    ledger_start(&w->ledger);
     observe_start(n);
-    for (unsigned s = 0; s < w->ledger.shard_count; s++)
-        take(n, s);
     breaker_start(n);
-    node_step(n, &(struct event){.kind = EVENT_LEASE, .until = MONO_NEVER});
-    if (n->life != LIFE_DOWN)
-        node_step(n, &(struct event){.kind = EVENT_SHARD_GAINED, .shard = w->ledger.shards[0].row});
-    if (n->life == LIFE_DOWN)
-        return;
-    load(n);
-    node_step(n, &(struct event){.kind = EVENT_SHARD_LOADED});
+    cluster_enter(n);
 }
 
 void node_fini(struct node *n)

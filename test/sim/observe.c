@@ -91,8 +91,7 @@ static wall_ms last_missed(const struct world *w, job_id job)
 static wall_ms begins_at(struct node *n, job_id job, wall_ms before, wall_ms claimed)
 {
     struct world *w = n->world;
-    wall_ms latest =
-        MAX(MAX(w->now.wall, node_tenure(n, job)->seen), MAX(last_missed(w, job), before));
+    wall_ms latest = MAX(MAX(w->now.wall, node_seen(n, job)), MAX(last_missed(w, job), before));
     if (claimed < w->now.wall || claimed > latest)
         trace_fail(&w->trace, "a change begins %lld ms from now, and may up to %lld ms",
                    (long long)(claimed - w->now.wall), (long long)(latest - w->now.wall));
@@ -139,7 +138,7 @@ static void see_delete(struct node *n, job_id id)
         return;
     }
     v.deleted = true;
-    v.at = MAX(MAX(v.at, last_missed(w, id)), MAX(w->now.wall, node_tenure(n, id)->seen));
+    v.at = MAX(MAX(v.at, last_missed(w, id)), MAX(w->now.wall, node_seen(n, id)));
     add_version(n, PROMISE_VERSION, id, &v);
     breaker_forget(n, v.host);
 }
@@ -200,26 +199,45 @@ static void see_correction(struct node *n, unsigned shard, const struct before *
     p->shard = shard;
     p->series = s->series = ++t->series;
     p->now = w->now.wall;
-    t->seen = s->latest = t->corrected_at = w->now.wall;
+    s->latest = t->corrected_at = w->now.wall;
     t->hold_told = 0;
+}
+
+// What the clock was in other shards stays so for them.
+static void see_corrections(struct node *n, const struct before *b)
+{
+    bool any = false;
+    for (unsigned s = 0; s < n->world->ledger.shard_count; s++) {
+        struct tenure *t = &n->tenures[s];
+        const struct shard *row =
+            t->held && !node_is_stale(n, s) ? batch_shard(n->out.batch, s) : NULL;
+        if (!row || row->generation <= t->series)
+            continue;
+        see_correction(n, s, b);
+        any = true;
+    }
+    for (unsigned s = 0; s < n->world->ledger.shard_count && any; s++) {
+        struct tenure *t = &n->tenures[s];
+        t->seen = t->series > b->series[s] ? 0 : MAX(t->seen, n->seen);
+    }
+    n->seen = any ? n->world->now.wall : n->seen;
 }
 
 static void see_alert(struct node *n, const struct alert *a, const struct before *b)
 {
     struct world *w = n->world;
-    unsigned shard = ledger_shard_number(&w->ledger, a->id);
     if (a->kind == ALERT_TARGET_DOWN || a->kind == ALERT_TARGET_UP)
         breaker_hear(n, a);
     if (a->kind != ALERT_CLOCK)
         return;
     if (!a->subject || strcmp(a->subject, "clock") != 0)
         trace_fail(&w->trace, "an alert about the clock is about something else");
-    if (a->from) {
-        see_correction(n, shard, b);
-    } else if (a->to == b->watermarks[shard]) {
-        count(w, HAPPENING_HOLD);
-        n->tenures[shard].hold_told = b->watermarks[shard];
-    }
+    if (a->from)
+        return; // A correction is seen by its generation.
+    count(w, HAPPENING_HOLD);
+    for (unsigned s = 0; s < w->ledger.shard_count; s++) // Which are at the same watermark.
+        if (n->tenures[s].held && b->watermarks[s] == a->to)
+            n->tenures[s].hold_told = a->to;
 }
 
 // Section 7 of the semantics: what a clock that went back asks for.
@@ -229,7 +247,8 @@ static void check_clock(struct node *n, unsigned shard, const struct before *b)
     const struct tenure *t = &n->tenures[shard];
     wall_ms watermark = b->watermarks[shard];
     dur_ms held = watermark - (w->now.wall + w->limits.lookahead_ms);
-    if (!b->stepped_back || held <= STEP_MS || t->series != b->series[shard])
+    bool is_looked_at = b->stepped_back ? b->loaded[shard] : t->loaded && !b->loaded[shard];
+    if (!is_looked_at || held <= STEP_MS || t->series != b->series[shard])
         return;
     if (held > HOLD_MS_MAX)
         trace_fail(&w->trace, "the clock is %lld ms back, and is not corrected", (long long)held);
@@ -251,10 +270,29 @@ static void tell(struct world *w, const struct execution *e, const char *what)
                           : "");
 }
 
+// The node has lost the shard and does not know it: what it writes comes to nothing. But if it
+// tells of the clock there, it does not tell of that again where it goes on.
+static void see_change_in_vain(struct node *n, const struct change *c, const struct before *b)
+{
+    if (c->kind == CHANGE_ALERT && c->alert.kind == ALERT_CLOCK)
+        see_alert(n, &c->alert, b);
+    if (c->kind == CHANGE_EXECUTION_INSERT || c->kind == CHANGE_EXECUTION_UPDATE)
+        set_state(n, &c->execution);
+}
+
 static void see_change(struct node *n, const struct event *e, const struct change *c,
                        const struct before *b)
 {
     struct world *w = n->world;
+    bool is_last = e->kind == EVENT_SHARD_LOST && e->shard_number == c->shard;
+    if (!n->tenures[c->shard].held && !is_last) {
+        trace_fail(&w->trace, "node %u writes for shard %u, which it has not", n->number, c->shard);
+        return;
+    }
+    if (is_last || node_is_stale(n, c->shard)) {
+        see_change_in_vain(n, c, b);
+        return;
+    }
     switch (c->kind) {
     case CHANGE_JOB_PUT:
         see_put(n, c->job);
@@ -287,38 +325,42 @@ static void see_change(struct node *n, const struct event *e, const struct chang
         break;
     case CHANGE_ATTEMPT:
     case CHANGE_VERSION:
-    case CHANGE_SHARD:
     case CHANGE_CLIENT_KEY:
+    case CHANGE_SHARD:
         break;
     }
 }
 
-static void see_time(struct node *n, unsigned shard, const struct event *e, struct before *b)
+static void see_time(struct node *n, unsigned shard, struct before *b)
 {
     struct world *w = n->world;
-    struct tenure *t = &n->tenures[shard];
-    bool starts = e->kind == EVENT_SHARD_LOADED && e->shard_number == shard;
-    wall_ms watermark =
-        starts ? w->ledger.shards[shard].row.watermark : core_status(n->core).watermark;
-    b->watermarks[shard] = watermark;
+    const struct tenure *t = &n->tenures[shard];
+    b->watermarks[shard] = t->fed ? core_shard(n->core, shard).watermark
+                                  : w->ledger.shards[shard].row.watermark; // Nobody moves it.
     b->series[shard] = t->series;
-    if (starts && watermark > w->now.wall + w->limits.lookahead_ms)
-        t->seen = watermark + 1;
-    t->seen = MAX(t->seen, w->now.wall);
-    w->shards[shard].latest = MAX(w->shards[shard].latest, w->now.wall);
+    b->loaded[shard] = t->loaded;
+    if (!node_is_stale(n, shard))
+        w->shards[shard].latest = MAX(w->shards[shard].latest, w->now.wall);
 }
 
-struct before observe_before(struct node *n, const struct event *e)
+struct before observe_before(struct node *n)
 {
     struct world *w = n->world;
     struct before b = {.changes = n->out.batch->count};
     dur_ms ahead = w->now.wall - w->now.mono;
-    b.stepped_back = e->kind == EVENT_SHARD_LOADED || ahead - n->wall_ahead < -STEP_MS;
+    b.stepped_back = ahead - n->wall_ahead < -STEP_MS;
     n->wall_ahead = ahead;
+    n->seen = MAX(n->seen, w->now.wall);
     for (unsigned s = 0; s < w->ledger.shard_count; s++)
         if (n->tenures[s].held)
-            see_time(n, s, e, &b);
+            see_time(n, s, &b);
     return b;
+}
+
+static void see_loaded(struct node *n)
+{
+    for (unsigned s = 0; s < n->world->ledger.shard_count; s++)
+        n->tenures[s].loaded = n->tenures[s].held && core_has_shard(n->core, s);
 }
 
 void observe_step(struct node *n, const struct event *e, const struct before *b)
@@ -327,10 +369,12 @@ void observe_step(struct node *n, const struct event *e, const struct before *b)
     bool changes = e->kind == EVENT_COMMAND && e->command->kind != COMMAND_ACCEPT_CLOCK;
     if (changes && !n->out.replies[0].err && n->out.batch->count == b->changes)
         trace_fail(&w->trace, "P5: a command is accepted, and nothing will be written");
+    see_loaded(n);
+    see_corrections(n, b);
     for (size_t i = b->changes; i < n->out.batch->count && !w->trace.failed; i++)
         see_change(n, e, &n->out.batch->changes[i], b);
     for (unsigned s = 0; s < w->ledger.shard_count; s++)
-        if (n->tenures[s].held)
+        if (n->tenures[s].held && !node_is_stale(n, s))
             check_clock(n, s, b);
     breaker_check_told(n);
     if (w->gone && !promise_last(n, w->gone)->finished)
@@ -343,6 +387,7 @@ void observe_start(struct node *n)
     struct world *w = n->world;
     n->state_count = 0;
     n->open = 0;
+    n->seen = 0;
     n->wall_ahead = w->now.wall - w->now.mono;
     n->alarm_at = MONO_NEVER;
     w->gone = 0;
@@ -360,5 +405,21 @@ void observe_gain(struct node *n, unsigned shard)
     if (seen->series > series) // A correction was not durable.
         seen->latest = MAX(seen->latest, seen->latest_before);
     seen->series = series;
-    n->tenures[shard] = (struct tenure){.held = true, .number = ++w->tenures, .series = series};
+    wall_ms watermark = l->shards[shard].row.watermark;
+    bool is_ahead = watermark > w->now.wall + w->limits.lookahead_ms;
+    n->tenures[shard] = (struct tenure){.held = true,
+                                        .seen = is_ahead ? watermark + 1 : 0,
+                                        .number = ++w->tenures,
+                                        .epoch = l->shards[shard].row.epoch,
+                                        .gained_at = w->now.mono,
+                                        .series = series};
+}
+
+void observe_lose(struct node *n, unsigned shard)
+{
+    const struct ledger *l = &n->world->ledger;
+    for (size_t id = shard; id < n->state_count; id += l->shard_count) {
+        n->open -= n->states[id] != STATE_NONE && !execution_state_is_terminal(n->states[id]);
+        n->states[id] = STATE_NONE;
+    }
 }

@@ -18,7 +18,7 @@ struct wish {
 };
 
 static const char usage_text[] =
-    "usage: test_sim [--seed N] [--seeds COUNT] [--hours H | --days D] [--calm]\n"
+    "usage: test_sim [--seed N] [--seeds COUNT] [--hours H | --days D] [--owners N] [--calm]\n"
     "                [--until-broken] [--verbose]\n"
     "Runs the seeds N, N + 1, ... through simulated hours of traffic and faults.\n";
 
@@ -31,17 +31,30 @@ static void print(const struct sim_options *o, const struct sim_report *r)
            n[HAPPENING_REQUEST], n[HAPPENING_REPEAT], r->failed ? "BROKEN: " : "ok", r->failure);
 }
 
+static void print_sum(const struct wish *wish, const struct tally *t)
+{
+    const uint64_t *n = t->of;
+    printf("%" PRIu64 " simulated hours: occurrences=%" PRIu64 " requests=%" PRIu64
+           " repeats=%" PRIu64 " crashes=%" PRIu64 " takeovers=%" PRIu64 " lost=0\n",
+           wish->seeds * (uint64_t)wish->first.length / HOUR_MS, n[HAPPENING_OCCURRENCE],
+           n[HAPPENING_REQUEST], n[HAPPENING_REPEAT], n[HAPPENING_CRASH], n[HAPPENING_TAKEN_OVER]);
+}
+
 static int run_all(const struct wish *wish)
 {
     bool good = true;
+    struct tally sum = {0};
     struct sim_options o = wish->first;
     for (uint64_t n = 0; n < wish->seeds && (good || !wish->until_broken); n++, o.seed++) {
         struct sim_report r;
         sim_run(&o, &r);
         good &= !r.failed;
+        tally_add(&sum, &r.happened);
         if (r.failed || !wish->until_broken)
             print(&o, &r);
     }
+    if (good && wish->seeds > 1 && !wish->until_broken)
+        print_sum(wish, &sum);
     if (good && wish->until_broken)
         printf("no promise is broken in %" PRIu64 " seeds\n", wish->seeds);
     return good ? 0 : 1;
@@ -56,7 +69,7 @@ static bool read_number(const char *text, uint64_t max, uint64_t *out)
 
 static bool read_option(struct wish *w, int option)
 {
-    uint64_t hours = 0;
+    uint64_t hours = 0, owners = 0;
     switch (option) {
     case 's':
         return read_number(optarg, UINT64_MAX, &w->first.seed);
@@ -67,6 +80,11 @@ static bool read_option(struct wish *w, int option)
         if (!read_number(optarg, 24 * 3660, &hours))
             return false;
         w->first.length = (dur_ms)hours * (option == 'd' ? 24 : 1) * HOUR_MS;
+        return true;
+    case 'o':
+        if (!read_number(optarg, SIM_OWNERS_MAX, &owners))
+            return false;
+        w->first.owners = (unsigned)owners;
         return true;
     case 'c':
         return w->first.calm = true;
@@ -82,11 +100,15 @@ static bool read_option(struct wish *w, int option)
 
 int sim_play(int argc, char **argv)
 {
-    static const struct option names[] = {
-        {"seed", required_argument, NULL, 's'},  {"seeds", required_argument, NULL, 'n'},
-        {"hours", required_argument, NULL, 'h'}, {"days", required_argument, NULL, 'd'},
-        {"calm", no_argument, NULL, 'c'},        {"until-broken", no_argument, NULL, 'u'},
-        {"verbose", no_argument, NULL, 'v'},     {0}};
+    static const struct option names[] = {{"seed", required_argument, NULL, 's'},
+                                          {"seeds", required_argument, NULL, 'n'},
+                                          {"hours", required_argument, NULL, 'h'},
+                                          {"days", required_argument, NULL, 'd'},
+                                          {"owners", required_argument, NULL, 'o'},
+                                          {"calm", no_argument, NULL, 'c'},
+                                          {"until-broken", no_argument, NULL, 'u'},
+                                          {"verbose", no_argument, NULL, 'v'},
+                                          {0}};
     struct wish w = {.first = {.seed = 1, .length = SIM_HOURS * HOUR_MS}, .seeds = 1};
     bool clear = true;
     for (int c; clear && (c = getopt_long(argc, argv, "", names, NULL)) != -1;)

@@ -89,6 +89,21 @@ void promise_keep(struct node *n, uint64_t sequence)
     n->promised -= kept;
 }
 
+static unsigned shard_of_promise(const struct node *n, const struct promise *p)
+{
+    return p->kind == PROMISE_CORRECTION ? p->shard
+                                         : ledger_shard_number(&n->world->ledger, p->job);
+}
+
+void promise_lose(struct node *n, unsigned shard)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < n->promised; i++)
+        if (shard_of_promise(n, &n->promises[i]) != shard)
+            n->promises[kept++] = n->promises[i];
+    n->promised = kept;
+}
+
 void promise_forget(struct node *n)
 {
     n->promised = 0;

@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#define CAUGHT_UP_MS 60000 // A shard that was just gained may be behind time for so long.
+
 // --- Limits ---
 
 // The highest limit that ever held, or is just asked for: what passed a limit before it was lowered
@@ -23,6 +25,7 @@ static uint32_t limit_of_job(const struct node *n, job_id id)
 
 struct load {
     uint32_t of_job;
+    uint32_t in_all;
     uint32_t of_host;
     uint32_t catch_up_of_host;
     uint32_t catch_up;
@@ -33,8 +36,9 @@ static struct load count_flights(const struct node *n, job_id job, char host)
     struct load l = {0};
     for (size_t i = 0; i < n->flight_end; i++) {
         const struct flight *f = &n->flights[i];
-        if (!f->used)
+        if (!f->used || f->lost)
             continue;
+        l.in_all++;
         l.of_job += f->key.job == job;
         l.of_host += f->host == host;
         l.catch_up += f->catch_up;
@@ -61,10 +65,25 @@ static void check_limits(struct node *n, const struct send *s, char host)
                    (long long)s->request.key.job, limit);
     if (l.of_host >= w->limits.host_in_flight_max)
         trace_fail(&w->trace, "I9: too many attempts in flight to host %c", host);
-    if (n->in_flight >= w->limits.in_flight_max)
+    if (l.in_all >= w->limits.in_flight_max)
         trace_fail(&w->trace, "I9: too many attempts in flight");
     if (s->request.trigger == TRIGGER_CATCH_UP)
         check_catch_up(w, &l);
+}
+
+// --- The sender ---
+
+// I8. Who sends owns the shard, and has been promised that nobody takes it meanwhile.
+static void check_owner(struct node *n, const struct row *r)
+{
+    struct world *w = n->world;
+    unsigned shard = ledger_shard_number(&w->ledger, r->e.key.job);
+    if (!n->tenures[shard].held || node_is_stale(n, shard))
+        trace_fail(&w->trace, "I8: row %lld is sent by node %u, which has lost shard %u",
+                   (long long)r->e.id, n->number, shard);
+    if (w->now.mono >= n->lease_until)
+        trace_fail(&w->trace, "I8: row %lld is sent %lld ms after the lease of node %u",
+                   (long long)r->e.id, (long long)(w->now.mono - n->lease_until), n->number);
 }
 
 // --- The attempt ---
@@ -151,7 +170,11 @@ static void check_punctual(struct node *n, const struct row *r)
     const struct version *v = promise_last(n, r->e.key.job);
     if (!w->calm || !known || v->overlap == OVERLAP_QUEUE || v->overlap_since >= due)
         return;
-    if (w->now.wall > due + 4 * COMMIT_MS_MAX) // Row and claim, each in turn.
+    if (due - w->now.wall + w->now.mono < node_tenure(n, r->e.key.job)->gained_at + CAUGHT_UP_MS)
+        return;
+    dur_ms planning =
+        w->node_count > 1 ? 3 * CALM_STEP_MAX * CALM_ROW_MS * (dur_ms)w->node_count : 0;
+    if (w->now.wall > due + 4 * COMMIT_MS_MAX + planning) // Row and claim, each in turn.
         trace_fail(&w->trace, "P6: row %lld is sent %lld ms late", (long long)r->e.id,
                    (long long)(w->now.wall - due));
 }
@@ -179,6 +202,7 @@ static void check_runs(struct world *w, const struct row *r)
 void send_check(struct node *n, const struct send *s, const struct row *r, char host)
 {
     struct world *w = n->world;
+    check_owner(n, r);
     check_attempt(n, &s->request, r);
     check_early(n, r);
     check_owed(n, r);

@@ -15,7 +15,7 @@
 
 // --- What comes next ---
 
-enum source { TICK, COMMIT, OUTCOME, COMMAND, MOOD, LIFE, CLOCK };
+enum source { TICK, COMMIT, OUTCOME, LOAD, RENEWAL, BALANCE, STOP, COMMAND, MOOD, LIFE, CLOCK };
 
 struct next {
     mono_ms at;
@@ -32,12 +32,19 @@ static void consider(struct next *next, mono_ms at, enum source source, struct n
 static void consider_node(struct next *next, struct node *n)
 {
     const struct flight *f = wire_next(n);
+    mono_ms goes_on_at = n->stopped_until;
     if (n->life != LIFE_DOWN)
-        consider(next, node_wakes_at(n), TICK, n);
-    if (n->committing > 0)
-        consider(next, n->commit_at, COMMIT, n);
+        consider(next, MAX(node_wakes_at(n), goes_on_at), TICK, n);
+    consider(next, writer_wakes_at(n), COMMIT, n);
+    if (n->life == LIFE_DOWN)
+        return;
     if (f)
-        consider(next, f->ends_at, OUTCOME, n);
+        consider(next, MAX(f->ends_at, goes_on_at), OUTCOME, n);
+    consider(next, MAX(node_loads_at(n), goes_on_at), LOAD, n);
+    consider(next, MAX(n->renews_at, goes_on_at), RENEWAL, n);
+    consider(next, MAX(n->balances_at, goes_on_at), BALANCE, n);
+    if (n->world->faults)
+        consider(next, n->stops_at, STOP, n);
 }
 
 static void consider_life(struct next *next, struct node *n)
@@ -67,7 +74,8 @@ static void change_life(struct node *n)
     struct world *w = n->world;
     if (n->life == LIFE_DOWN)
         node_start(n);
-    else if (n->life == LIFE_UP && !n->disk_lost && dice_chance(&w->dice, 300000))
+    else if (n->life == LIFE_UP && !n->disk_lost && node_goes_on(n) &&
+             dice_chance(&w->dice, 300000))
         node_drain(n);
     else
         node_die(n);
@@ -85,6 +93,18 @@ static void happen(struct world *w, const struct next *next)
         break;
     case OUTCOME:
         wire_end(n, wire_next(n));
+        break;
+    case LOAD:
+        node_load(n);
+        break;
+    case RENEWAL:
+        cluster_renew(n);
+        break;
+    case BALANCE:
+        cluster_balance(n);
+        break;
+    case STOP:
+        cluster_stop(n);
         break;
     case COMMAND:
         client_command(w);
@@ -104,13 +124,15 @@ static void happen(struct world *w, const struct next *next)
 static void flush(struct world *w)
 {
     for (size_t i = 0; i < w->node_count; i++)
-        node_flush(&w->nodes[i]);
+        if (node_goes_on(&w->nodes[i]))
+            node_flush(&w->nodes[i]);
 }
 
 static void end_drains(struct world *w)
 {
     for (size_t i = 0; i < w->node_count; i++)
-        if (w->nodes[i].life == LIFE_DRAINING && !w->nodes[i].disk_lost)
+        if (w->nodes[i].life == LIFE_DRAINING && !w->nodes[i].disk_lost &&
+            node_goes_on(&w->nodes[i]))
             node_drained(&w->nodes[i]);
 }
 
@@ -127,7 +149,8 @@ static void run_until(struct world *w, mono_ms end)
         }
         if (next.at > end)
             break;
-        dur_ms d = MAX(next.at - w->now.mono, 0) + clocks_lateness(w);
+        dur_ms d = MAX(next.at - w->now.mono, 0) + clocks_lateness(w) + w->spent_ms;
+        w->spent_ms = 0;
         turns = d > 0 ? 0 : turns + 1;
         if (turns > TURNS_MAX)
             trace_fail(&w->trace, "the core asks to be woken now, again and again");
@@ -163,25 +186,44 @@ static void choose_limits(struct world *w)
     static const uint32_t dues[] = {1, 3, 64};
     static const uint32_t losses[] = {0, 5, 50};
     w->limits = core_limits_default;
+    w->limits.shards = w->ledger.shard_count;
     w->limits.in_flight_max = FLIGHTS_MAX;
     w->limits.breaker_losses = 0; // A breaker makes late what a calm world expects on time.
     w->limits.lookahead_ms = DICE_PICK(&w->dice, lookaheads);
     w->limits.step_max = DICE_PICK(&w->dice, steps);
     w->limits.due_max = DICE_PICK(&w->dice, dues);
+    if (w->calm && w->node_count > 1) {
+        w->limits.lookahead_ms = lookaheads[0];
+        w->limits.step_max = MIN(w->limits.step_max, CALM_STEP_MAX);
+        w->limits.due_max = dues[COUNT_OF(dues) - 1]; // Or what is planned late queues up there.
+    }
     if (w->calm)
         return;
     w->limits.open_max = DICE_PICK(&w->dice, open);
+    if (w->node_count > 1 && w->clock_steps) // What others planned far ahead, by a clock that was
+        w->limits.open_max = 100000;         // ahead, would fill a node that gains it.
     w->limits.breaker_losses = DICE_PICK(&w->dice, losses);
     w->limits.in_flight_max = (uint32_t)dice_between(&w->dice, 2, 64);
     w->limits.host_in_flight_max = (uint32_t)dice_between(&w->dice, 1, 32);
     w->limits.late_ms = DICE_PICK(&w->dice, lates);
 }
 
+// Half of all worlds have one node with one shard, as a file has.
+static unsigned choose_shards(struct world *w, unsigned owners)
+{
+    static const unsigned shards[] = {4, 8, 16};
+    static const dur_ms leases[] = {20000, 30000, 60000};
+    unsigned drawn = dice_chance(&w->dice, 500000) ? 1 : (unsigned)dice_between(&w->dice, 2, 3);
+    w->node_count = owners ? owners : drawn;
+    w->lease_ms = DICE_PICK(&w->dice, leases);
+    return w->node_count == 1 ? 1 : DICE_PICK(&w->dice, shards);
+}
+
 static void begin(struct world *w, const struct sim_options *o)
 {
     dice_seed(&w->dice, o->seed);
     trace_init(&w->trace, o->trace);
-    ledger_init(&w->ledger, 1, &w->trace);
+    ledger_init(&w->ledger, choose_shards(w, o->owners), &w->trace);
     enum err err = store_memory_open(w->ledger.shard_count, &w->store, NULL);
     assert(err == ERR_OK);
     w->now = (struct now){.wall = choose_start(w), .mono = dice_between(&w->dice, 0, 1000000000)};
@@ -190,9 +232,9 @@ static void begin(struct world *w, const struct sim_options *o)
     w->command_at = w->now.mono;
     clocks_init(w);
     choose_limits(w);
-    w->node_count = 1;
     for (size_t i = 0; i < w->node_count; i++) {
         w->nodes[i].world = w;
+        w->nodes[i].number = (unsigned)i + 1;
         w->nodes[i].life = LIFE_DOWN;
         node_start(&w->nodes[i]);
     }
@@ -212,9 +254,15 @@ static void heal(struct world *w)
     trace_line(&w->trace, w->now.wall, "heal");
     w->faults = w->calm = false;
     wire_change_moods(w);
-    for (size_t i = 0; i < w->node_count; i++)
-        if (w->nodes[i].life == LIFE_DOWN)
-            w->nodes[i].life_changes_at = w->now.mono;
+    for (size_t i = 0; i < w->node_count; i++) {
+        struct node *n = &w->nodes[i];
+        n->cut_until = n->stopped_until = 0;
+        if (n->life == LIFE_DOWN)
+            n->life_changes_at = w->now.mono;
+    }
+    for (unsigned s = 0; s < w->ledger.shard_count; s++)
+        if (!w->shards[s].owner)
+            w->shards[s].free_at = 0;
 }
 
 // What became of an occurrence. Repeats are requests beyond those that a life without crashes

@@ -16,12 +16,14 @@
 #include <stdio.h>
 
 #define SIM_HOURS 3 // Of a run, if nobody says otherwise.
+#define SIM_OWNERS_MAX 3
 
 struct sim_options {
     uint64_t seed;
-    dur_ms length; // Before the faults stop.
-    bool calm;     // No crash, nothing late, no narrow limit; only clients and bad targets.
-    FILE *trace;   // Gets every line of what happens; NULL: nobody reads along.
+    dur_ms length;   // Before the faults stop.
+    unsigned owners; // Nodes, up to 3, which share the ledger; 0: as the seed has it.
+    bool calm;       // No crash, nothing late, no narrow limit; only clients and bad targets.
+    FILE *trace;     // Gets every line of what happens; NULL: nobody reads along.
 };
 
 struct sim_report {

@@ -67,6 +67,25 @@ static void without_faults_nothing_is_repeated(void **state)
         assert_int_equal(run(seed, HOUR_MS, true).happened.of[HAPPENING_REPEAT], 0);
 }
 
+// A shard lies fallow and is taken: its backlog makes nothing late that its owner had before.
+static void a_gained_backlog_delays_no_other_shard(void **state)
+{
+    (void)state;
+    struct sim_report sum = {0};
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        struct sim_options o = {
+            .seed = seed, .length = HOUR_MS, .calm = true, .owners = SIM_OWNERS_MAX};
+        struct sim_report r;
+        sim_run(&o, &r);
+        if (r.failed)
+            fail_msg("seed %" PRIu64 " breaks a promise: %s", seed, r.failure);
+        tally_add(&sum.happened, &r.happened);
+    }
+    assert_true(sum.happened.of[HAPPENING_GIVEN_BACK] > 20);
+    assert_true(sum.happened.of[HAPPENING_CAUGHT_UP] > 20);
+    assert_int_equal(sum.happened.of[HAPPENING_REPEAT], 0);
+}
+
 static void one_seed_gives_one_trace(void **state)
 {
     (void)state;
@@ -82,6 +101,7 @@ static int run_as_test(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_seed_breaks_a_promise),
         cmocka_unit_test(without_faults_nothing_is_repeated),
+        cmocka_unit_test(a_gained_backlog_delays_no_other_shard),
         cmocka_unit_test(one_seed_gives_one_trace),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

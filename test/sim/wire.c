@@ -93,7 +93,6 @@ static struct flight *free_flight(struct node *n)
         i++;
     assert(i < FLIGHTS_MAX);
     n->flight_end = MAX(n->flight_end, i + 1);
-    n->in_flight++;
     return &n->flights[i];
 }
 
@@ -119,6 +118,14 @@ static void count_send(struct node *n, struct row *r, const struct request *q)
     w->ledger.jobs[r->e.key.job - 1].begun += r->e.key.series >= 0;
 }
 
+static struct flight *find_ticket(struct node *n, uint64_t ticket)
+{
+    for (size_t i = 0; i < n->flight_end; i++)
+        if (n->flights[i].used && n->flights[i].ticket == ticket)
+            return &n->flights[i];
+    return NULL;
+}
+
 static void take_off(struct node *n, const struct send *s, char host)
 {
     struct world *w = n->world;
@@ -129,6 +136,8 @@ static void take_off(struct node *n, const struct send *s, char host)
                              .reaches = fate.reaches,
                              .delay = q->timeout_ms,
                              .as = HAPPENING_TIMEOUT};
+    if (find_ticket(n, s->ticket))
+        trace_fail(&w->trace, "ticket %llu is on the wire twice", (unsigned long long)s->ticket);
     *free_flight(n) = (struct flight){.used = true,
                                       .ticket = s->ticket,
                                       .shard = s->shard,
@@ -166,26 +175,25 @@ void wire_send(struct node *n, const struct send *s)
     take_off(n, s, host);
 }
 
-// The core gives it up; that, or what became of it just then, is its outcome.
+// The core gives it up; that, or what became of it just then, is its outcome. Of a shard that is
+// lost it may also come in its time.
 void wire_cancel(struct node *n, uint64_t ticket)
 {
     struct world *w = n->world;
-    for (size_t i = 0; i < n->flight_end; i++) {
-        struct flight *f = &n->flights[i];
-        if (!f->used || f->ticket != ticket)
-            continue;
-        f->cancelled = true;
-        if (f->ends_at <= w->now.mono + COMMIT_MS_MAX)
-            return;
-        f->ends_at = w->now.mono + dice_between(&w->dice, 0, COMMIT_MS_MAX);
-        f->kind = OUTCOME_LOST;
-        f->status = 0;
-        f->deadly = false;
-        f->as = HAPPENING_GIVEN_UP;
+    struct flight *f = find_ticket(n, ticket);
+    if (!f) {
+        trace_fail(&w->trace, "ticket %llu is given up, and is not on the wire",
+                   (unsigned long long)ticket);
         return;
     }
-    trace_fail(&w->trace, "ticket %llu is given up, and is not on the wire",
-               (unsigned long long)ticket);
+    f->cancelled = true;
+    if (f->ends_at <= w->now.mono + COMMIT_MS_MAX || (f->lost && dice_chance(&w->dice, 500000)))
+        return;
+    f->ends_at = w->now.mono + dice_between(&w->dice, 0, COMMIT_MS_MAX);
+    f->kind = OUTCOME_LOST;
+    f->status = 0;
+    f->deadly = false;
+    f->as = HAPPENING_GIVEN_UP;
 }
 
 struct flight *wire_find(struct node *n, const struct execution_key *key)
@@ -210,10 +218,37 @@ struct flight *wire_next(struct node *n)
     return first;
 }
 
+static bool is_of_shard(const struct node *n, const struct flight *f, unsigned shard)
+{
+    return f->used && ledger_shard_number(&n->world->ledger, f->key.job) == shard;
+}
+
+bool wire_has(const struct node *n, unsigned shard)
+{
+    for (size_t i = 0; i < n->flight_end; i++)
+        if (is_of_shard(n, &n->flights[i], shard))
+            return true;
+    return false;
+}
+
+// Nobody waits for what comes of these any more. The target may be told so at once, or never.
+void wire_lose(struct node *n, unsigned shard)
+{
+    for (size_t i = 0; i < n->flight_end; i++)
+        n->flights[i].lost |= is_of_shard(n, &n->flights[i], shard);
+}
+
+void wire_check_lost(struct node *n)
+{
+    for (size_t i = 0; i < n->flight_end; i++)
+        if (n->flights[i].used && n->flights[i].lost && !n->flights[i].cancelled)
+            trace_fail(&n->world->trace, "a request of shard %u goes on, which node %u has lost",
+                       n->flights[i].shard, n->number);
+}
+
 static void land(struct node *n, struct flight *f)
 {
     f->used = false;
-    n->in_flight--;
     while (n->flight_end > 0 && !n->flights[n->flight_end - 1].used)
         n->flight_end--;
 }
@@ -286,12 +321,23 @@ static void learn(struct node *n, const struct flight *f)
     struct row *r = ledger_find(&w->ledger, &f->key);
     w->asked_wait_ms = f->retry_after_ms;
     r->seen.reached += f->reaches;
+    if (node_is_stale(n, ledger_shard_number(&w->ledger, f->key.job))) {
+        breaker_learn(n, f);
+        return;
+    }
     r->seen.unsafe -= f->kind == OUTCOME_NOT_SENT;
     bool good = version_accepts(promise_last(n, f->key.job), f->status);
     r->seen.good += good;
     if (!good)
         learn_failure(n, r, f);
     breaker_learn(n, f);
+}
+
+// Of a shard that the node has lost, or has lost and got again: that must not alter anything.
+static void hear_late(struct world *w, const struct flight *f)
+{
+    count(w, HAPPENING_LATE_OUTCOME);
+    ledger_find(&w->ledger, &f->key)->seen.reached += f->reaches;
 }
 
 void wire_end(struct node *n, struct flight *f)
@@ -307,7 +353,10 @@ void wire_end(struct node *n, struct flight *f)
         return;
     }
     land(n, f);
-    learn(n, &was);
+    if (was.lost)
+        hear_late(w, &was);
+    else
+        learn(n, &was);
     const char *error = was.kind == OUTCOME_ANSWERED ? NULL : happening_words(was.as);
     struct outcome o = {.ticket = was.ticket,
                         .shard = was.shard,

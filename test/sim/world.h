@@ -14,15 +14,19 @@
 #include "happening.h"
 #include "history.h"
 #include "ledger.h"
+#include "sim.h"
 #include "trace.h"
 
 #include "core/core.h"
 #include "store/store.h"
 
-#define NODES_MAX 3
+#define NODES_MAX SIM_OWNERS_MAX
 #define HOSTS 3
 #define FLIGHTS_MAX 256
 #define QUEUE_MAX 4096
+// Where lateness is measured, so many rows at most are planned in a tick, and each takes so long.
+#define CALM_STEP_MAX 5
+#define CALM_ROW_MS 10
 #define COMMIT_MS_MAX 3 // Of a disk that is well.
 #define JITTERS 1024
 
@@ -44,6 +48,7 @@ struct flight {
     bool deadly;  // The process dies of it.
     bool catch_up;
     bool cancelled; // The core does not want it any more.
+    bool lost;      // Its shard is lost to its node: nobody learns what comes of it.
     enum happening as;
 };
 
@@ -97,15 +102,26 @@ enum life { LIFE_UP, LIFE_DRAINING, LIFE_DOWN };
 // What a node knows of a shard, from when it gains it until it loses it.
 struct tenure {
     bool held;
-    unsigned number;      // Of all tenures in this world, from 1.
-    wall_ms seen;         // The latest wall time of this generation that the node knows of.
+    bool fed;        // The core has all that the shard holds,
+    bool loaded;     // and has settled it.
+    bool given;      // Not held any more, but what is written for it is not durable yet.
+    unsigned number; // Of all tenures in this world, from 1.
+    int64_t epoch;
+    mono_ms gained_at;
+    mono_ms loads_at;     // Its next slice,
+    job_id jobs_to;       // after these jobs
+    int64_t rows_to;      // and these executions.
+    wall_ms seen;         // The latest wall time that it may have had before.
     int64_t series;       // The generation,
     wall_ms corrected_at; // which began then.
     wall_ms hold_told;    // The watermark of the hold that an alert told of.
 };
 
-// The same of a shard for all nodes.
+// A shard as it is, whatever the nodes know of that.
 struct shard_seen {
+    struct node *owner;    // Who took it, and has not given it back; NULL: nobody.
+    unsigned incarnation;  // Of the owner.
+    mono_ms free_at;       // Others may take it then.
     wall_ms latest;        // The latest wall time of this generation.
     wall_ms latest_before; // The same, before a correction that is not durable yet.
     int64_t series;        // This generation, durable or not.
@@ -114,6 +130,18 @@ struct shard_seen {
 // One machine: a process, which lives and dies, with its core, its writer and its requests.
 struct node {
     struct world *world;
+    unsigned number;
+
+    // Its place among the nodes.
+    unsigned incarnation; // Of all processes of this world: it is registered so.
+    bool is_buried;       // Others took it for dead; it does not know that yet.
+    mono_ms lease_until;  // It sends nothing from then on.
+    bool was_late;        // Before this step the lease was over.
+    mono_ms renews_at;
+    mono_ms balances_at;
+    mono_ms cut_until; // It does not reach the database.
+    mono_ms stops_at;
+    mono_ms stopped_until; // It stands still, and knows nothing of that.
 
     // The process.
     enum life life;
@@ -126,6 +154,7 @@ struct node {
 
     // What is to be expected of it.
     dur_ms wall_ahead; // Of the monotonic clock, at the last step.
+    wall_ms seen;      // The latest wall time of its generation that this life knows of.
     struct tenure tenures[SHARDS_PLAYED];
     uint8_t *states; // Of each execution of its shards, durable or not, by id.
     size_t state_count;
@@ -140,14 +169,16 @@ struct node {
     size_t queued;
     size_t committing;
     mono_ms commit_at;
+    bool is_applied;       // What is being written is durable,
+    bool is_answered;      // and the answer is there, though nobody may have heard it:
+    struct shard_set lost; // these have another owner.
     bool stalled;
     bool was_stalled; // Before this step.
     bool disk_lost;   // Nothing is written any more; the process is about to end.
 
     // Its requests.
     struct flight flights[FLIGHTS_MAX + 1]; // The last one is never used.
-    size_t in_flight;
-    size_t flight_end; // The places from here on are free.
+    size_t flight_end;                      // The places from here on are free.
 };
 
 struct world {
@@ -170,7 +201,9 @@ struct world {
 
     struct node nodes[NODES_MAX];
     size_t node_count;
-    unsigned tenures; // So far, of all nodes.
+    dur_ms lease_ms;
+    unsigned incarnations; // So far, of all nodes.
+    unsigned tenures;
 
     // What is to be expected of all lives.
     struct shard_seen shards[SHARDS_PLAYED];
@@ -187,6 +220,8 @@ struct world {
     struct version asked;     // and this is the version it makes.
     dur_ms asked_wait_ms;     // The target that answers asks for this one.
     job_id gone;              // The job whose target just said 410 for good; 0: none.
+
+    dur_ms spent_ms; // On what was planned, since time passed last.
 
     // For the report.
     uint64_t events;
@@ -218,32 +253,59 @@ void node_fini(struct node *n);
 
 // The node's own of this job's shard.
 const struct tenure *node_tenure(const struct node *n, job_id job);
+wall_ms node_seen(const struct node *n, job_id job); // The latest wall time that it knows of.
+
+// Whether another one has taken the shard, and the node does not know it.
+bool node_is_stale(const struct node *n, unsigned shard);
+bool node_goes_on(const struct node *n); // It lives, and does not stand still.
+void node_gain(struct node *n, unsigned shard);
+void node_load(struct node *n); // Another slice of what it has gained.
+mono_ms node_loads_at(const struct node *n);
+void node_lose(struct node *n, unsigned shard); // It hears that another one has taken it.
+void node_give(struct node *n, unsigned shard); // To whoever takes it.
+
+// cluster.c: which node owns which shard, and until when.
+void cluster_enter(struct node *n); // At its start.
+void cluster_leave(struct node *n); // In order.
+void cluster_renew(struct node *n);
+void cluster_balance(struct node *n);
+void cluster_stop(struct node *n);
+void cluster_release(struct node *n, unsigned shard);
 
 // writer.c: what a node has to write.
 void writer_put(struct node *n, struct batch *b); // Takes it.
 void writer_commit(struct node *n);               // The commit that is under way ends.
-void writer_die(struct node *n);                  // The process dies: some of it survives.
-void writer_stop(struct node *n);                 // In order: all of it does.
-void writer_drop(struct node *n);                 // None of it.
+mono_ms writer_wakes_at(const struct node *n);
+void writer_lose(struct node *n, unsigned shard); // Nothing of it is written any more.
+bool writer_has(const struct node *n, unsigned shard);
+void writer_hand_over(struct node *n); // What was given back and is written, others may take.
+void writer_die(struct node *n);       // The process dies: some of it survives.
+void writer_stop(struct node *n);      // In order: all of it does.
+void writer_drop(struct node *n);      // None of it.
 
 // observe.c: what a step wrote, against what was to be expected of it.
 struct before {
     size_t changes;
     bool stepped_back;
+    bool loaded[SHARDS_PLAYED];
     wall_ms watermarks[SHARDS_PLAYED];
     int64_t series[SHARDS_PLAYED];
 };
-struct before observe_before(struct node *n, const struct event *e);
+struct before observe_before(struct node *n);
 void observe_step(struct node *n, const struct event *e, const struct before *b);
 void observe_start(struct node *n); // A life begins.
 void observe_gain(struct node *n, unsigned shard);
+void observe_lose(struct node *n, unsigned shard);
 bool observe_is_over(const struct node *n, int64_t execution); // As the core now sees it.
 
 // wire.c: requests and targets.
 void wire_send(struct node *n, const struct send *s);
 void wire_cancel(struct node *n, uint64_t ticket);
 void wire_end(struct node *n, struct flight *f);
-void wire_cut(struct node *n); // The process died: nobody hears the answers.
+bool wire_has(const struct node *n, unsigned shard);
+void wire_lose(struct node *n, unsigned shard);
+void wire_check_lost(struct node *n); // What is lost is given up.
+void wire_cut(struct node *n);        // The process died: nobody hears the answers.
 void wire_change_moods(struct world *w);
 // A failed attempt was just heard of, and this is what the core makes of it.
 void wire_check_wait(struct node *n, const struct execution *e);
@@ -259,8 +321,11 @@ void overlap_check(struct node *n, const struct row *r);
 // breaker.c: a host that does not answer is left in peace.
 void breaker_learn(struct node *n, const struct flight *f);
 void breaker_check(struct node *n, char host);
+void breaker_doubt(struct node *n);             // Before a step.
 void breaker_forget(struct node *n, char host); // If no job calls it any more.
 void breaker_start(struct node *n);
+void breaker_leave(struct node *n); // A shard is being lost, and jobs with it.
+void breaker_left(struct node *n);  // It was.
 void breaker_hear(struct node *n, const struct alert *a); // Of the core.
 void breaker_check_told(struct node *n);
 
@@ -279,7 +344,8 @@ void client_hear(struct node *n, const struct reply *r);
 // promise.c: what was promised, and what of it is durable.
 struct promise *promise_add(struct node *n, enum promise_kind kind, job_id job);
 void promise_keep(struct node *n, uint64_t sequence); // Durable up to there.
-void promise_forget(struct node *n);                  // The rest never happened.
+void promise_lose(struct node *n, unsigned shard);
+void promise_forget(struct node *n); // The rest never happened.
 // The job as the core now has it, durable or not; NULL: unknown.
 const struct version *promise_last(const struct node *n, job_id id);
 

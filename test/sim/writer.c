@@ -9,6 +9,7 @@
 #include "world.h"
 
 #include <assert.h>
+#include <string.h>
 
 static void begin_commit(struct node *n)
 {
@@ -29,22 +30,89 @@ void writer_put(struct node *n, struct batch *b)
     begin_commit(n);
 }
 
-// --- Commits ---
+// --- The database ---
 
-// The first batches become durable, and with them what they promise.
+// Which of the shards in the first batches have another owner by now.
+static struct shard_set find_lost(const struct node *n)
+{
+    struct shard_set lost = {0};
+    for (size_t i = 0; i < n->committing; i++)
+        for (size_t k = 0; k < n->queue[i]->count; k++) {
+            const struct change *c = &n->queue[i]->changes[k];
+            if (c->kind == CHANGE_SHARD &&
+                c->row.epoch != n->world->ledger.shards[c->shard].row.epoch)
+                shard_set_add(&lost, c->shard);
+        }
+    return lost;
+}
+
+static bool is_empty(const struct shard_set *s)
+{
+    for (size_t i = 0; i < COUNT_OF(s->bits); i++)
+        if (s->bits[i])
+            return false;
+    return true;
+}
+
+// The first batches become durable, and with them what they promise; but not a second time.
 static void apply(struct node *n, size_t count)
 {
     struct world *w = n->world;
-    struct commit_cause cause = {0};
-    if (count > 0 && store_commit(w->store, n->queue, count, &cause) != COMMIT_DONE)
-        trace_fail(&w->trace, "the store refuses a commit: %s", cause.fault.text);
-    versions_check(w, n->queue, count);
-    for (size_t i = 0; i < count; i++)
+    if (!n->is_applied)
+        versions_check(w, n->queue, count);
+    for (size_t i = 0; i < count && !n->is_applied; i++)
         ledger_apply(&w->ledger, n->queue[i]);
-    if (count > 0)
+    if (count > 0 && !n->is_applied)
         promise_keep(n, n->queue[count - 1]->sequence);
+    n->is_applied = true;
     coverage_check(w);
 }
+
+static bool is_answer_right(const struct node *n, enum commit_outcome outcome,
+                            const struct commit_cause *cause)
+{
+    if (is_empty(&n->lost))
+        return outcome == COMMIT_DONE;
+    return outcome == COMMIT_FENCED && memcmp(&cause->fenced, &n->lost, sizeof n->lost) == 0;
+}
+
+// The commit arrives. What the store answers is what is true of its shards.
+static void ask(struct node *n)
+{
+    struct world *w = n->world;
+    struct commit_cause cause = {0};
+    n->lost = find_lost(n);
+    bool is_fenced = !is_empty(&n->lost);
+    if (n->committing == 0)
+        return;
+    enum commit_outcome outcome = store_commit(w->store, n->queue, n->committing, &cause);
+    w->happened.of[HAPPENING_FENCED] += is_fenced;
+    w->happened.of[HAPPENING_COMMIT_TWICE] += !is_fenced && n->is_applied;
+    if (!is_answer_right(n, outcome, &cause))
+        trace_fail(&w->trace, "I4: a commit %s ends otherwise: %s",
+                   is_fenced ? "by whom a shard was taken" : "by an owner", cause.fault.text);
+    else if (!is_fenced)
+        apply(n, n->committing);
+}
+
+// --- What is lost ---
+
+void writer_lose(struct node *n, unsigned shard)
+{
+    for (size_t i = 0; i < n->queued; i++)
+        batch_drop(n->queue[i], shard);
+    promise_lose(n, shard);
+}
+
+bool writer_has(const struct node *n, unsigned shard)
+{
+    for (size_t i = 0; i < n->queued; i++)
+        if (batch_shard(n->queue[i], shard))
+            return true;
+    return false;
+}
+
+// --- Commits ---
 
 // They need not be remembered any more. Returns the sequence of the last one.
 static uint64_t forget(struct node *n, size_t count)
@@ -56,6 +124,7 @@ static uint64_t forget(struct node *n, size_t count)
         n->queue[i - count] = n->queue[i];
     n->queued -= count;
     n->committing = 0;
+    n->is_applied = n->is_answered = false;
     return sequence;
 }
 
@@ -98,19 +167,80 @@ static bool fails(struct node *n)
     return true;
 }
 
-void writer_commit(struct node *n)
+// The answer does not come, and the commit arrives all the same, or does not. It is asked for
+// again.
+static bool is_in_doubt(struct node *n)
 {
     struct world *w = n->world;
-    if (fails(n))
+    bool is_cut_off = w->now.mono < n->cut_until;
+    if (!is_cut_off && (!w->faults || !dice_chance(&w->dice, 3000)))
+        return false;
+    count(w, HAPPENING_COMMIT_IN_DOUBT);
+    if (dice_chance(&w->dice, 500000))
+        ask(n);
+    n->commit_at = MAX(n->cut_until, w->now.mono) + dice_skewed(&w->dice, 1, 5000);
+    return true;
+}
+
+static void hear_of_loss(struct node *n)
+{
+    struct world *w = n->world;
+    n->is_answered = false;
+    n->commit_at = w->now.mono;
+    for (unsigned s = 0; s < w->ledger.shard_count && n->life != LIFE_DOWN; s++)
+        if (shard_set_has(&n->lost, s))
+            node_lose(n, s);
+}
+
+// What was given back is written.
+void writer_hand_over(struct node *n)
+{
+    for (unsigned s = 0; s < n->world->ledger.shard_count; s++) {
+        if (!n->tenures[s].given || writer_has(n, s))
+            continue;
+        n->tenures[s].given = false;
+        cluster_release(n, s);
+    }
+}
+
+static void hear(struct node *n)
+{
+    struct world *w = n->world;
+    if (!is_empty(&n->lost)) {
+        hear_of_loss(n);
         return;
-    apply(n, n->committing);
+    }
     uint64_t sequence = forget(n, n->committing);
     trace_line(&w->trace, w->now.wall, "commit %llu", (unsigned long long)sequence);
     begin_commit(n);
+    writer_hand_over(n);
     if (n->stalled)
         set_stalled(n, false);
     if (n->life != LIFE_DOWN)
         node_step(n, &(struct event){.kind = EVENT_RECORDED, .sequence = sequence});
+}
+
+void writer_commit(struct node *n)
+{
+    if (n->life == LIFE_DOWN) {
+        ask(n); // What a dead process had sent.
+        writer_drop(n);
+        return;
+    }
+    if (!n->is_answered && (fails(n) || is_in_doubt(n)))
+        return;
+    if (!n->is_answered)
+        ask(n);
+    n->is_answered = true;
+    if (n->world->now.mono >= n->stopped_until)
+        hear(n);
+}
+
+mono_ms writer_wakes_at(const struct node *n)
+{
+    if (n->committing == 0)
+        return MONO_NEVER;
+    return n->is_answered ? n->stopped_until : n->commit_at;
 }
 
 // --- The end ---
@@ -132,19 +262,54 @@ static size_t choose_survivors(struct node *n)
     return dice_chance(&w->dice, 500000) ? n->committing : 0;
 }
 
-void writer_die(struct node *n)
+// What was under way to the database arrives there, sooner or later, or never.
+static void die_in_cluster(struct node *n)
 {
     struct world *w = n->world;
+    bool is_under_way = n->committing > 0 && !n->is_answered && dice_chance(&w->dice, 700000);
+    if (!is_under_way) {
+        writer_drop(n);
+        return;
+    }
+    while (n->queued > n->committing)
+        batch_free(n->queue[--n->queued]);
+    n->commit_at = w->now.mono + dice_skewed(&w->dice, 1, 2 * w->lease_ms);
+    count(w, HAPPENING_COMMIT_OF_THE_DEAD);
+}
+
+// Of a node alone, whose store is a file.
+static void die_alone(struct node *n)
+{
+    struct world *w = n->world;
+    if (n->is_applied)
+        forget(n, n->committing);
     size_t kept = choose_survivors(n), writing = n->committing;
     w->happened.of[HAPPENING_COMMIT_TORN] += kept < writing;
     w->happened.of[HAPPENING_COMMIT_UNHEARD] += 0 < writing && writing <= kept;
     trace_line(&w->trace, w->now.wall, "CRASH: %zu of %zu batches survive", kept, n->queued);
-    apply(n, kept);
+    n->committing = kept;
+    ask(n);
     writer_drop(n);
+}
+
+void writer_die(struct node *n)
+{
+    if (n->world->node_count > 1)
+        die_in_cluster(n);
+    else
+        die_alone(n);
 }
 
 void writer_stop(struct node *n)
 {
-    apply(n, n->queued); // An orderly stop commits what waits.
+    if (n->is_applied)
+        forget(n, n->committing);
+    n->committing = n->queued;
+    ask(n); // An orderly stop commits what waits,
+    for (unsigned s = 0; s < n->world->ledger.shard_count; s++)
+        if (shard_set_has(&n->lost, s))
+            writer_lose(n, s);
+    if (!is_empty(&n->lost))
+        ask(n); // but for what is lost.
     writer_drop(n);
 }
