@@ -121,10 +121,16 @@ static bool walk(struct core *c, struct core_shard *s, size_t *left,
     return true;
 }
 
+// An older one of its job may be due by now and not be judged yet: its turn at the job comes first.
+static bool would_overtake(const struct core *c, const struct open *o)
+{
+    return o->job->policy->overlap != OVERLAP_ALLOW && agenda_next(c->instants) <= c->now.wall;
+}
+
 // In order of id, which is the order of planning: the oldest go first.
 static bool recover(struct core *c, struct core_shard *s, size_t *left)
 {
-    for (; s->loaded.first && *left > 0; --*left)
+    for (; s->loaded.first && *left > 0 && !would_overtake(c, s->loaded.first); --*left)
         core__recover(c, s->loaded.first);
     return !s->loaded.first;
 }
