@@ -102,6 +102,7 @@ enum err core_add_execution(struct core *c, const struct execution *e)
     o->record.error = o->error;
     o->record.request_body = o->body;
     o->record.reason = NULL;
+    core__linger_loaded(c, o);
     core__enter(c, o, PHASE_LOADED);
     return ERR_OK;
 }

@@ -167,8 +167,10 @@ struct open {
     struct queue *queue; // The one it is in, or NULL. place.c alone moves it.
     struct open *queue_next;
     struct open *queue_previous;
-    struct agenda_node due; // In the agenda of its phase.
-    uint64_t sequence;      // The batch that must be durable before it goes on.
+    struct agenda_node due;  // In the agenda of its phase.
+    struct open *fresh_next; // Of the shard's list, linger.c.
+    struct open *fresh_previous;
+    uint64_t sequence; // The batch that must be durable before it goes on.
     mono_ms sent_at;
     uint32_t index;  // In the pool; half of the ticket.
     uint32_t flight; // The number of its last attempt among all; the other half.
@@ -184,6 +186,7 @@ struct open {
     uint8_t holds; // In a row: attempts that this machine could not make.
     bool counted;  // It uses up one of the job's max_runs.
     bool claimed;  // The claim for the coming attempt is written.
+    bool is_fresh; // In the list of linger.c.
     char *error;   // Owned; record.error points here.
     char *body;    // Owned; record.request_body points here.
 };
@@ -244,14 +247,24 @@ enum settling { SETTLE_PAUSES, SETTLE_EXECUTIONS, SETTLE_PLAN, SETTLED };
 
 struct unusable;
 
+// The open executions of a shard that do not linger, in order of id; see linger.c.
+struct fresh {
+    struct open *first;
+    struct open *last;
+    int64_t older_to;   // An id.
+    wall_ms older_from; // The least instant of those up to that id,
+    wall_ms newer_from; // and of those behind it.
+};
+
 struct core_shard {
     struct shard row;    // Its watermark is that of the front, and set when it is written.
     struct front *front; // NULL: it is away.
     struct front own;
     enum shard_state state;
     enum settling settling;
-    job_id walked;             // Where the walk is.
-    struct queue loaded;       // Executions in order of id.
+    job_id walked;       // Where the walk is.
+    struct queue loaded; // Executions in order of id.
+    struct fresh fresh;
     struct unusable *unusable; // Jobs of which it has to tell when it settles.
     struct unusable *unusable_last;
     struct core_shard *next; // In the list of its state: `settling`, or `behind`.
@@ -356,6 +369,15 @@ void core__enter(struct core *c, struct open *o, enum phase to);
 void core__enter_until(struct core *c, struct open *o, enum phase to, int64_t at);
 void core__open_check(struct core *c, const struct open *o); // Asserts what its phase allows.
 
+// linger.c: before which instant nothing is open.
+void core__linger_loaded(struct core *c, struct open *o);
+void core__linger_insert(struct core *c, struct open *o); // Its row is about to be written.
+void core__linger_update(struct core *c, struct open *o); // The same.
+void core__linger_end(struct core *c, struct open *o);
+// Before the row of the shard is written: more changes of it, and what its mark is then.
+void core__linger_waiting(struct core *c, struct core_shard *s);
+wall_ms core__open_from(struct core_shard *s);
+
 // record.c: what goes into the batch.
 // A change of this shard, which must be ours; its row goes with it.
 struct change *core__change(struct core *c, struct core_shard *s, enum change_kind kind);
@@ -363,6 +385,7 @@ void core__touch(struct core *c, struct core_shard *s); // Its row alone.
 int64_t core__next_id(const struct core *c, const struct core_shard *s, int64_t *counter);
 void core__record_insert(struct core *c, struct open *o);
 void core__record_update(struct core *c, struct open *o);
+void core__record_lingering(struct core *c, const struct open *o); // No attempt waits for that.
 void core__record_attempt(struct core *c, const struct open *o, const struct attempt *a);
 // `facts`: the kind and what belongs to it; texts are copied.
 void core__record_alert(struct core *c, const struct execution *e, const struct alert *facts);

@@ -63,14 +63,22 @@ static void put_execution(struct core *c, enum change_kind kind, const struct ex
 
 void core__record_insert(struct core *c, struct open *o)
 {
+    if (!execution_state_is_terminal(o->record.state))
+        core__linger_insert(c, o);
     put_execution(c, CHANGE_EXECUTION_INSERT, &o->record);
     o->sequence = batch_of(c)->sequence;
 }
 
 void core__record_update(struct core *c, struct open *o)
 {
+    core__linger_update(c, o);
     put_execution(c, CHANGE_EXECUTION_UPDATE, &o->record);
     o->sequence = batch_of(c)->sequence;
+}
+
+void core__record_lingering(struct core *c, const struct open *o)
+{
+    put_execution(c, CHANGE_EXECUTION_UPDATE, &o->record);
 }
 
 void core__record_attempt(struct core *c, const struct open *o, const struct attempt *a)
@@ -195,6 +203,7 @@ static void write_row(struct core *c, struct core_shard *s)
 {
     s->row.watermark = s->front->watermark;
     s->row.watermark_job = s->front->watermark_job;
+    s->row.open_from = core__open_from(s);
     batch_of(c)->changes[s->place].row = s->row;
     s->written_at = c->now.wall;
     s->touched = false;
@@ -213,6 +222,7 @@ void core__record_shards(struct core *c)
         core__touch(c, s);
     }
     while ((s = c->touched)) {
+        core__linger_waiting(c, s);
         c->touched = s->touched_next;
         write_row(c, s);
     }

@@ -83,6 +83,7 @@ void core__shard_gain(struct core *c, const struct shard *row)
                             .watermark = row->watermark,
                             .watermark_job = row->watermark_job,
                             .shards = 1};
+    s->fresh = (struct fresh){.older_from = WALL_NEVER, .newer_from = WALL_NEVER};
     if (row->watermark > c->now.wall + c->limits.lookahead_ms)
         s->seen = row->watermark + 1; // The clock of the last owner was ahead of ours.
     c->shards_ours++;

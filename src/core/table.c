@@ -93,6 +93,7 @@ struct open *core__open_new(struct core *c, struct core_job *j)
 void core__open_free(struct core *c, struct open *o)
 {
     struct core_job *j = o->job;
+    core__linger_end(c, o);
     if (j->host)
         j->host->open--;
     *(o->job_previous ? &o->job_previous->job_next : &j->first_open) = o->job_next;

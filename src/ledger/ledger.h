@@ -236,6 +236,8 @@ struct execution {
     uint8_t state;            // enum execution_state
     uint8_t trigger;          // enum execution_trigger
     bool request_body_is_json;
+    bool lingers; // Open, or until this very change, though scheduled before its shard's open_from.
+                  // Readers do not tell.
     bool damaged; // Not a column: some hold what no version writes, which `error` then tells.
 };
 
@@ -328,6 +330,7 @@ struct shard {
     int64_t tick;       // Counts the batches that were written in this epoch.
     int64_t generation; // Counts corrections of a clock that was far ahead: the series of its keys.
     wall_ms corrected_at; // The last of them: later instants are those of this generation.
+    wall_ms open_from;    // No execution scheduled before is open, but for those that linger.
 };
 
 uint32_t shard_of(job_id job, uint32_t shards);

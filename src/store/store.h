@@ -96,8 +96,9 @@ MUST_CHECK enum err store_get_last_ids(struct store *s, uint32_t shard, struct l
                                        struct fault *f);
 
 // Calls back for each job that is not deleted, in order of id, then for each execution that is not
-// terminal. Both are borrowed for the call. An error returned by the callback ends the walk. Rows
-// that were edited by hand come as far as they can be read: see `damaged` of each.
+// terminal and lingers, or was scheduled at its shard's open_from or later. Both are borrowed for
+// the call. An error returned by the callback ends the walk. Rows that were edited by hand come as
+// far as they can be read: see `damaged` of each.
 typedef enum err store_each_job(void *context, const struct job *j);
 typedef enum err store_each_execution(void *context, const struct execution *e);
 MUST_CHECK enum err store_load_jobs(struct store *s, store_each_job *each, void *context,

@@ -777,6 +777,42 @@ static void a_start_loads_jobs_and_open_executions_in_order_of_id(void **state)
     store_assert_ids(&ids, 3, 4, 12);
 }
 
+// Of rows 1 to 3 before the mark, 1 lingers and the others are over; row 4 lies at the mark.
+static void what_lingers_is_found_before_the_mark(void **state)
+{
+    struct store_fixture *x = *state;
+    store_fill(x, 1, 3);
+    struct execution e = store_execution(1, 1, STORE_T0);
+    e.state = EXECUTION_RUNNING;
+    e.lingers = true;
+    struct batch *b = store_batch(x);
+    shard_row(b, 0)->open_from = x->shard.open_from = STORE_T0 + 10000;
+    store_add_update(b, e);
+    store_add_update(b, store_finished(store_execution(2, 1, STORE_T0), EXECUTION_SUCCESS));
+    store_add_update(b, store_finished(store_execution(3, 1, STORE_T0), EXECUTION_SUCCESS));
+    store_add_insert(b, store_execution(4, 1, STORE_T0 + 10000));
+    store_must(x, b);
+    store_reopen(x);
+
+    struct store_ids ids = {0};
+    struct execution_query open = store_all_executions();
+    open.states = EXECUTION_BIT(EXECUTION_PENDING) | EXECUTION_BIT(EXECUTION_RUNNING);
+    store_open_ids(x, &ids);
+    store_assert_ids(&ids, 1, 4);
+    store_list_ids(x, &open, &ids);
+    store_assert_ids(&ids, 4, 1);
+
+    e.state = EXECUTION_FAILED;
+    e.completed_at = STORE_T0 + 11000;
+    b = store_batch(x);
+    store_add_update(b, e);
+    store_must(x, b);
+    store_open_ids(x, &ids);
+    store_assert_ids(&ids, 4);
+    store_list_ids(x, &open, &ids);
+    store_assert_ids(&ids, 4);
+}
+
 static enum err stop_at_two(void *context, const struct job *j)
 {
     (void)j;
@@ -853,6 +889,7 @@ int main(void)
         TEST(a_deleted_job_is_gone_but_its_executions_stay),
         TEST(a_deleted_job_does_not_come_back),
         TEST(a_start_loads_jobs_and_open_executions_in_order_of_id),
+        TEST(what_lingers_is_found_before_the_mark),
         TEST(an_error_of_the_callback_ends_the_walk),
         TEST(a_reader_sees_every_commit_that_returned),
     };

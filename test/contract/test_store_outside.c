@@ -19,8 +19,11 @@ static const struct store_adapter *const sqlite = &store_adapters[1];
 static void fill(struct store_fixture *x)
 {
     struct batch *b = store_batch(x);
-    *shard_row(b, 0) = x->shard = (struct shard){
-        .watermark = STORE_T0 + 60000, .job_next = 3, .execution_next = 9, .alert_next = 9};
+    *shard_row(b, 0) = x->shard = (struct shard){.watermark = STORE_T0 + 60000,
+                                                 .job_next = 3,
+                                                 .execution_next = 9,
+                                                 .alert_next = 9,
+                                                 .open_from = STORE_T0 + 60000};
     struct execution done = store_execution(1, 1, STORE_T0 + 1000);
     struct execution failed = store_execution(2, 1, STORE_T0 + 2000);
     struct execution missed = store_execution(3, 1, STORE_T0 + 3000);
@@ -141,6 +144,8 @@ static const struct {
      "promises: a row is terminal without an end, or has an end and is not terminal: execution 1"},
     {"UPDATE job_executions SET status = 'RUNNING' WHERE id = 1",
      "promises: a row is terminal without an end, or has an end and is not terminal: execution 1"},
+    {"UPDATE job_executions SET completed_at = NULL, status = 'RUNNING' WHERE id = 1",
+     "promises: a start would not find an open row: execution 1 of job 1"},
     {"UPDATE job_executions SET missed_to = NULL WHERE id = 3",
      "promises: a missed range has no end, or no occurrences: execution 3"},
     {"DELETE FROM job_versions WHERE job_id = 1", "promises: a job has no version: job 1"},

@@ -219,8 +219,9 @@ def restore(database, table, rows):
         db.execute("PRAGMA ignore_check_constraints = 1")
         db.execute("BEGIN")
         db.execute(f"DELETE FROM {table}")
-        marks = ",".join("?" * len(rows[0])) if rows else ""
-        db.executemany(f"INSERT INTO {table} VALUES ({marks})", rows)
+        if rows:
+            marks = ",".join("?" * len(rows[0]))
+            db.executemany(f"INSERT INTO {table} VALUES ({marks})", rows)
         db.execute("COMMIT")
 
 

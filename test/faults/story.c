@@ -107,6 +107,11 @@ static enum err read_all(struct fault *f)
     return err;
 }
 
+// What is open, and no start would find it.
+static const char unfound[] = "SELECT count(*) FROM job_executions WHERE completed_at IS NULL"
+                              " AND scheduled_at < (SELECT open_from FROM progress) AND id NOT IN"
+                              " (SELECT execution_id FROM lingering_executions)";
+
 static void check_integrity(void)
 {
     struct sqlite_store *s = (struct sqlite_store *)story.store;
@@ -118,6 +123,8 @@ static void check_integrity(void)
     sqlite3_finalize(statement);
     store_assert_ok(sqlite_number(s->db, "SELECT count(*) FROM job_executions", &rows, f));
     assert_int_equal(s->progress.executions, rows);
+    store_assert_ok(sqlite_number(s->db, unfound, &rows, f));
+    assert_int_equal(rows, 0);
 }
 
 // --- A mishap --------------------------------------------------------------------------------

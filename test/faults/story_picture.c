@@ -99,18 +99,26 @@ static enum err draw_key(void *context, const struct client_key *k)
     return ERR_OK;
 }
 
+static enum err draw_open(void *context, const struct execution *e)
+{
+    struct picture *p = context;
+    say(p, e->lingers ? "open, lingers: " : "open: ");
+    return draw_execution(context, e);
+}
+
 // What a start loads.
 static enum err draw_start(struct picture *p, struct store *s, struct fault *f)
 {
     struct shard progress;
     enum err err = store_get_shard(s, 0, &progress, f);
     if (!err)
-        say(p, "progress %lld %lld %lld\n", (long long)progress.watermark,
-            (long long)progress.job_next, (long long)progress.execution_next);
+        say(p, "progress %lld %lld %lld open from %lld\n", (long long)progress.watermark,
+            (long long)progress.job_next, (long long)progress.execution_next,
+            (long long)progress.open_from);
     if (!err)
         err = store_load_jobs(s, draw_job, p, f);
     if (!err)
-        err = store_load_open(s, draw_execution, p, f);
+        err = store_load_open(s, draw_open, p, f);
     return err;
 }
 

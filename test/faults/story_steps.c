@@ -16,12 +16,14 @@ static const char *long_text(char letter)
     return text;
 }
 
+// From the second on, what was scheduled in the first five seconds is over or lingers.
 static struct batch *batch(uint64_t sequence)
 {
     struct batch *b = batch_new(sequence);
     *shard_row(b, 0) = (struct shard){.watermark = STORE_T0 + (int64_t)sequence,
                                       .job_next = (int64_t)sequence,
-                                      .execution_next = 1000};
+                                      .execution_next = 1000,
+                                      .open_from = sequence >= 2 ? STORE_T0 + 5000 : 0};
     return b;
 }
 
@@ -36,6 +38,12 @@ static enum err commit(struct store *s, struct batch **batches, size_t count, st
 static struct execution pending(int64_t id)
 {
     return store_execution(id, 1, STORE_T0 + id * 1000);
+}
+
+static struct execution lingering(struct execution e)
+{
+    e.lingers = true;
+    return e;
 }
 
 static void add_key(struct batch *b, const char *text, job_id job)
@@ -57,7 +65,8 @@ static enum err create_jobs(struct store *s, struct fault *f)
     return commit(s, &b, 1, f);
 }
 
-// Three batches in one commit: ends, with a failure and its alert; new rows; a job that changes.
+// Three batches in one commit: ends, with a failure and its alert; what lingers; new rows; a job
+// that changes.
 static enum err go_on(struct store *s, struct fault *f)
 {
     struct batch *b[] = {batch(2), batch(3), batch(4)};
@@ -68,6 +77,8 @@ static enum err go_on(struct store *s, struct fault *f)
     store_add_update(b[0], failed);
     store_add_attempt(b[0], 2, 1);
     store_add_alert(b[0], 1, &failed);
+    store_add_update(b[0], lingering(pending(3)));
+    store_add_update(b[0], lingering(pending(4)));
     for (int64_t id = 5; id <= 12; id++)
         store_add_insert(b[1], pending(id));
     store_add(b[2], CHANGE_JOB_STATE)->state = (struct job_state){
@@ -95,7 +106,7 @@ static enum err trigger_and_answer(struct store *s, struct fault *f)
     manual.request_body = long_text('b');
     store_add_insert(b, manual);
     add_key(b, "second", 1);
-    struct execution failed = store_finished(pending(3), EXECUTION_FAILED);
+    struct execution failed = lingering(store_finished(pending(3), EXECUTION_FAILED));
     failed.error = "answered 500";
     store_add_update(b, failed);
     store_add_attempt(b, 3, 1);
@@ -109,7 +120,7 @@ static enum err delete_job(struct store *s, struct fault *f)
     struct change *c = store_add(b, CHANGE_JOB_DELETE);
     c->deleted.id = 2;
     c->deleted.at = STORE_T0 + 5000;
-    store_add_update(b, store_finished(pending(4), EXECUTION_SUCCESS));
+    store_add_update(b, lingering(store_finished(pending(4), EXECUTION_SUCCESS)));
     return commit(s, &b, 1, f);
 }
 

@@ -143,9 +143,11 @@ enum err memory_load_open(struct store *store, store_each_execution *each, void 
     enum err err = ERR_OK;
     pthread_mutex_lock(&s->lock);
     for (size_t i = 0; i < s->executions.count && !err; i++) {
-        const struct memory_execution *e = s->executions.rows[i];
-        if (!e->row.completed_at)
-            err = each(context, &e->row);
+        const struct execution *e = &((const struct memory_execution *)s->executions.rows[i])->row;
+        const struct shard *shard = &s->shards[shard_of(e->key.job, s->store.shards)];
+        bool is_found = e->lingers || e->key.scheduled_at >= shard->open_from;
+        if (!e->completed_at && is_found)
+            err = each(context, e);
     }
     return leave(s, err);
 }

@@ -142,10 +142,24 @@ static enum err write_first(struct sqlite_store *s, const struct attempt *first,
 static enum err write_execution(struct sqlite_store *s, const struct execution_write *w,
                                 struct fault *f)
 {
+    enum err err = ERR_OK;
     if (w->has_row && w->first && !w->is_new)
         return write_row_with_first(s, w, f);
-    enum err err = w->has_row ? write_row(s, w, f) : ERR_OK;
+    if (w->has_row)
+        err = write_row(s, w, f);
     return err || !w->first ? err : write_first(s, w->first, f);
+}
+
+// Few executions linger: those that are open for long.
+static enum err write_lingering(struct sqlite_store *s, const struct execution_write *w,
+                                struct fault *f)
+{
+    if (!w->has_row || !w->row.lingers)
+        return ERR_OK;
+    bool is_over = execution_state_is_terminal(w->row.state);
+    enum statement which = is_over ? LINGER_DELETE : LINGER_PUT;
+    sqlite3_bind_int64(s->statements[which], 1, w->row.id);
+    return sqlite_run(s, which, f);
 }
 
 // Adds the number of new rows to *inserted.
@@ -159,6 +173,8 @@ static enum err write_executions(struct sqlite_store *s, struct batch *const *ba
         return err;
     for (size_t i = 0; i < write_count && !err; i++) {
         err = write_execution(s, &writes[i], f);
+        if (!err)
+            err = write_lingering(s, &writes[i], f);
         *inserted += writes[i].is_new;
     }
     free(writes);

@@ -124,6 +124,10 @@ static const struct {
     {"a row is terminal without an end, or has an end and is not terminal",
      "SELECT " EXECUTION " FROM job_executions"
      " WHERE (status IN ('PENDING', 'RUNNING')) != (completed_at IS NULL)"},
+    {"a start would not find an open row",
+     "SELECT " EXECUTION " FROM job_executions WHERE completed_at IS NULL"
+     " AND scheduled_at < (SELECT open_from FROM progress)"
+     " AND id NOT IN (SELECT execution_id FROM lingering_executions)"},
     {"a missed range has no end, or no occurrences",
      "SELECT " EXECUTION " FROM job_executions WHERE status = 'MISSED'"
      " AND (missed_to IS NULL OR missed_to < scheduled_at OR missed_count IS NULL"

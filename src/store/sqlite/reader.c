@@ -17,10 +17,12 @@
 #define EXECUTIONS "SELECT %s FROM job_executions INDEXED BY idx_job_executions_"
 // ?1 from, ?2 to, ?3 and ?4 the cursor, ?5 words of states (none is part of another), ?6 trigger,
 // ?7 job, ?8 limit.
-#define FILTER                                                                                     \
+#define MATCHES                                                                                    \
     " scheduled_at BETWEEN ?1 AND ?2 AND (scheduled_at < ?3 OR id < ?4)"                           \
     " AND (?5 IS NULL OR instr(?5, status)) AND (?6 IS NULL OR trigger = ?6)"                      \
-    " AND (?7 = 0 OR job_id = ?7) ORDER BY scheduled_at DESC, id DESC LIMIT ?8"
+    " AND (?7 = 0 OR job_id = ?7)"
+#define NEWEST_FIRST " ORDER BY scheduled_at DESC, id DESC LIMIT ?8"
+#define FILTER MATCHES NEWEST_FIRST
 // ?1 the cursor, ?2 whether active, ?3 text, ?4 tag. What is not asked for is NULL. The filters
 // come before the columns: of a row that they keep out no more is read than they need.
 #define JOBS                                                                                       \
@@ -50,8 +52,10 @@ static const struct sql reader_sql[QUERIES] = {
     [EXECUTIONS_OF_JOB] = {EXECUTIONS "job_id WHERE job_id = ?7 AND" FILTER, row_names,
                            &execution_rows},
     [EXECUTIONS_OF_ALL] = {EXECUTIONS "scheduled_at WHERE" FILTER, row_names, &execution_rows},
-    [EXECUTIONS_OPEN] = {EXECUTIONS "open WHERE completed_at IS NULL AND" FILTER, row_names,
-                         &execution_rows},
+    [EXECUTIONS_OPEN] = {"SELECT %s FROM job_executions" SQLITE_OPEN_SINCE_MARK " AND" MATCHES
+                         " UNION ALL SELECT %s FROM job_executions" SQLITE_OPEN_LINGERING
+                         " AND" MATCHES NEWEST_FIRST,
+                         row_names, &execution_rows},
     [EXECUTIONS_FAILED] = {EXECUTIONS "failed WHERE " SQLITE_FAILED " AND" FILTER, row_names,
                            &execution_rows},
     [EXECUTIONS_FAILED_OF_JOB] = {EXECUTIONS "failed_of_job WHERE job_id = ?7 AND " SQLITE_FAILED

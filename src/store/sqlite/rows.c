@@ -179,6 +179,7 @@ static const struct column progress_columns[] = {
     {COUNT(progress_row, "executions", executions)},
     {TIME(progress_row, "removed_to", removed_to)},
     {COUNT(progress_row, "tick", shard.tick)},
+    {TIME(progress_row, "open_from", shard.open_from)},
 };
 
 #define MAP(name, list) .table = (name), .columns = (list), .count = COUNT_OF(list)

@@ -7,8 +7,8 @@
 //
 // Few bytes and few index writes per execution matter more here than anywhere else, so:
 //   - keys are small integers given in order, which makes the tables grow at their right edge;
-//   - an execution is in the index of open rows only until it is terminal, and in those of failed
-//     and manual ones only if it is one;
+//   - the end of an execution changes no index, but for one that failed: what is open is found by
+//     the mark `open_from` and a small table of what lingers; see struct shard;
 //   - the duration is a column, since people and tools read these tables, but unknown times are
 //     NULL, which takes a byte.
 
@@ -264,10 +264,23 @@ static const char version_9[] = "DROP TRIGGER jobs_inserted;"
                                 "DROP TRIGGER clock_corrected;"
                                 "DROP VIEW job_versions_now;";
 
+// What is open is no longer in an index, which every end of an execution had to change. Nothing is
+// open before open_from but for what lingers. A table, since an index of some rows would have all
+// of them read to be made.
+static const char version_10[] =
+    "ALTER TABLE progress ADD COLUMN open_from INTEGER NOT NULL DEFAULT 0;"
+    "CREATE TABLE lingering_executions ("
+    "  execution_id INTEGER PRIMARY KEY REFERENCES job_executions (id) ON DELETE CASCADE"
+    ") STRICT;"
+    "INSERT INTO lingering_executions SELECT id FROM job_executions"
+    "  INDEXED BY idx_job_executions_open WHERE completed_at IS NULL;"
+    "UPDATE progress SET open_from = watermark;"
+    "DROP INDEX idx_job_executions_open;";
+
 // migrations[v] leads from version v to v + 1.
 static const char *const migrations[] = {
     version_1, version_2, version_3, version_4, version_5,
-    version_6, version_7, version_8, version_9,
+    version_6, version_7, version_8, version_9, version_10,
 };
 const int sqlite_schema_version = COUNT_OF(migrations);
 

@@ -60,6 +60,15 @@
 struct sqlite_store;
 MUST_CHECK enum err sqlite_note_edits(struct sqlite_store *s, struct fault *f);
 
+// Where open executions are found: those that do not linger, and those that do. Each is a WHERE, to
+// be gone on with by AND.
+#define SQLITE_OPEN_SINCE_MARK                                                                     \
+    " INDEXED BY idx_job_executions_scheduled_at WHERE completed_at IS NULL"                       \
+    " AND scheduled_at >= (SELECT open_from FROM progress)"                                        \
+    " AND id NOT IN (SELECT execution_id FROM lingering_executions)"
+#define SQLITE_OPEN_LINGERING                                                                      \
+    " WHERE completed_at IS NULL AND id IN (SELECT execution_id FROM lingering_executions)"
+
 // --- Rows (rows.c) ---------------------------------------------------------------------------
 
 // A table as a list of columns, each tied to a member of the struct. The order of the columns is
@@ -172,6 +181,8 @@ enum statement {
     PROGRESS_GET,
     PROGRESS_PUT,
     LOAD_JOBS,
+    LINGER_PUT,
+    LINGER_DELETE,
     LOAD_OPEN,
     RETAIN_FIND,
     RETAIN_ATTEMPTS,

@@ -9,8 +9,8 @@
 
 #define SQL_BYTES_MAX 4096
 
-// Statements of rows come from the maps in rows.c, with %s standing for what they make; the others
-// are as they are. I4, "a terminal row never changes", is the WHERE of EXECUTION_UPDATE.
+// Statements of rows come from the maps in rows.c, with each %s standing for what they make; the
+// others are as they are. I4, "a terminal row never changes", is the WHERE of EXECUTION_UPDATE.
 const struct sql writer_sql[STATEMENTS] = {
     [BEGIN] = {"BEGIN IMMEDIATE", NULL, NULL},
     [COMMIT] = {"COMMIT", NULL, NULL},
@@ -62,8 +62,11 @@ const struct sql writer_sql[STATEMENTS] = {
     [PROGRESS_PUT] = {"UPDATE progress SET %s WHERE id = ?1", row_assignments, &progress_rows},
     [LOAD_JOBS] = {"SELECT %s FROM jobs WHERE deleted_at IS NULL ORDER BY id", row_names,
                    &job_rows},
-    [LOAD_OPEN] = {"SELECT %s FROM job_executions INDEXED BY idx_job_executions_open"
-                   " WHERE completed_at IS NULL ORDER BY id",
+    [LINGER_PUT] = {"INSERT OR IGNORE INTO lingering_executions VALUES (?1)", NULL, NULL},
+    [LINGER_DELETE] = {"DELETE FROM lingering_executions WHERE execution_id = ?1", NULL, NULL},
+    [LOAD_OPEN] = {"SELECT %s, 0 AS lingers FROM job_executions" SQLITE_OPEN_SINCE_MARK
+                   " UNION ALL SELECT %s, 1 FROM job_executions" SQLITE_OPEN_LINGERING
+                   " ORDER BY id",
                    row_names, &execution_rows},
     [RETAIN_FIND] = {"SELECT id, coalesce(missed_to, scheduled_at) FROM job_executions"
                      " INDEXED BY idx_job_executions_scheduled_at"
@@ -99,12 +102,17 @@ static enum err prepare_made(sqlite3 *db, const struct sql *sql, sqlite3_stmt **
                              struct fault *f)
 {
     char made[SQL_BYTES_MAX];
-    char text[2 * SQL_BYTES_MAX];
-    const char *gap = sql->make ? strstr(sql->sql, "%s") : NULL;
-    if (!gap)
+    char text[3 * SQL_BYTES_MAX];
+    size_t used = 0;
+    if (!sql->make)
         return sqlite_prepare(db, sql->sql, out, f);
     sql->make(sql->map, made, sizeof made);
-    snprintf(text, sizeof text, "%.*s%s%s", (int)(gap - sql->sql), sql->sql, made, gap + 2);
+    const char *rest = sql->sql;
+    for (const char *gap; (gap = strstr(rest, "%s")); rest = gap + 2)
+        used += (size_t)snprintf(text + used, sizeof text - used, "%.*s%s", (int)(gap - rest), rest,
+                                 made);
+    used += (size_t)snprintf(text + used, sizeof text - used, "%s", rest);
+    assert(used < sizeof text);
     return sqlite_prepare(db, text, out, f);
 }
 

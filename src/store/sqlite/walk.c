@@ -83,7 +83,10 @@ static enum err visit_open(struct walk *walk, sqlite3_stmt *statement, struct fa
     struct execution e = {0};
     char words[JOB_DAMAGED_BYTES + 64];
     (void)f;
-    return read_execution(statement, &e, words, sizeof words) ? w->each(w->context, &e) : ERR_OK;
+    if (!read_execution(statement, &e, words, sizeof words))
+        return ERR_OK;
+    e.lingers = sqlite3_column_int(statement, (int)execution_rows.count);
+    return w->each(w->context, &e);
 }
 
 static enum err visit_version(struct walk *walk, sqlite3_stmt *statement, struct fault *f)

@@ -124,7 +124,7 @@ static void check_change(struct rig *r, size_t index)
     assert_false(execution_state_is_terminal(before.state));
 }
 
-static struct shard durable_shard(const struct rig *r)
+struct shard rig_shard(const struct rig *r)
 {
     const struct shard *row = NULL;
     for (size_t i = r->durable_count; i-- > 0 && !row;)
@@ -135,7 +135,7 @@ static struct shard durable_shard(const struct rig *r)
 // As a new owner finds it.
 static struct shard take_shard(struct rig *r)
 {
-    struct shard row = durable_shard(r);
+    struct shard row = rig_shard(r);
     row.epoch = ++r->epoch;
     row.tick = 0;
     return row;
@@ -276,7 +276,7 @@ static void load_job(struct rig *r, const struct job *j)
 
 static void load_jobs(struct rig *r)
 {
-    job_id end = durable_shard(r).job_next;
+    job_id end = rig_shard(r).job_next;
     for (job_id id = 1; id < end; id++) {
         struct job *j = rig_job(r, id);
         if (j)
@@ -297,8 +297,10 @@ static void load_executions(struct rig *r)
             e.request_body = c->execution.request_body; // Updates do not repeat it.
             e.damaged = r->damaged != NULL;
             e.error = r->damaged ? r->damaged : e.error;
-            if (!execution_state_is_terminal(e.state))
-                assert_int_equal(core_add_execution(r->core, &e), ERR_OK);
+            if (execution_state_is_terminal(e.state))
+                continue;
+            assert_true(e.lingers || e.key.scheduled_at >= rig_shard(r).open_from);
+            assert_int_equal(core_add_execution(r->core, &e), ERR_OK);
         }
     }
 }

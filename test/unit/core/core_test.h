@@ -112,6 +112,8 @@ void rig_hold(struct rig *r, size_t send, const char *error);   // For want of s
 
 // --- What the store knows ---
 
+struct shard rig_shard(const struct rig *r); // As last made durable.
+
 // Durable, then (when `all`) also what is only in the open batch. False when there is no such row.
 bool rig_find(const struct rig *r, job_id job, wall_ms at, bool all, struct execution *out);
 bool rig_find_manual(const struct rig *r, job_id job, int64_t number, struct execution *out);

@@ -247,6 +247,36 @@ static void a_retry_under_way_of_version_1_keeps_its_first_attempt(void **state)
     store_close(s);
 }
 
+static enum err see_open(void *context, const struct execution *e)
+{
+    int64_t *sum = context;
+    assert_true(e->lingers);
+    *sum += e->id;
+    return ERR_OK;
+}
+
+// Versions up to the eighth have an index of what is open, and no mark: all of that lingers.
+static void what_is_open_in_version_1_is_found(void **state)
+{
+    run_sql(*state,
+            "INSERT INTO job_executions (id, job_id, status, scheduled_at, completed_at, series,"
+            "  retry_count, trigger, attempts, recoveries, next_attempt_at) VALUES"
+            " (1, 7, 'PENDING', 5, NULL, 0, 0, 'schedule', 0, 0, NULL),"
+            " (2, 7, 'SUCCESS', 6, 7, 0, 0, 'schedule', 1, 0, NULL),"
+            " (4, 7, 'RUNNING', 7, NULL, 0, 0, 'schedule', 1, 0, 9000),"
+            " (8, 7, 'PENDING', 99, NULL, 0, 0, 'schedule', 0, 0, NULL);"
+            "UPDATE progress SET watermark = 50;");
+    struct store *s = open_ok(*state);
+    struct fault f = {0};
+    int64_t sum = 0;
+    assert_int_equal(store_load_open(s, see_open, &sum, &f), ERR_OK);
+    assert_int_equal(sum, 1 + 4 + 8);
+    struct shard row;
+    assert_int_equal(store_get_shard(s, 0, &row, &f), ERR_OK);
+    assert_int_equal(row.open_from, 50);
+    store_close(s);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
 int main(void)
@@ -257,6 +287,7 @@ int main(void)
         TEST(a_waiting_trigger_of_version_1_sends_json),
         TEST(an_alert_of_version_1_keeps_its_sentence),
         TEST(a_retry_under_way_of_version_1_keeps_its_first_attempt),
+        TEST(what_is_open_in_version_1_is_found),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
