@@ -46,8 +46,8 @@ uint16_t api_port(const struct api *a);
 // From now on changes are refused with 503 and /readyz says no; questions are answered as before.
 void api_drain(struct api *a);
 
-// Stops listening, waits until every request is answered, ends the threads. Whoever has to answer
-// must still be there, or have answered: the service is settled before. NULL is a no-op.
+// Stops listening, waits until every request is answered, ends the threads. The rooms that
+// answer must still be there, or have answered: the service is settled before. NULL is a no-op.
 void api_close(struct api *a);
 
 #endif

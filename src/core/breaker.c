@@ -7,7 +7,7 @@
 // waits is late, and what fails meanwhile fails by the job's own rules.
 //
 // From the first time it opens until it has been closed for a while is one outage, with one alert
-// at its begin and one at its end. It is forgotten with the process: a host that is still dead
+// when it begins and one when it ends. It is forgotten with the process: a host that is still dead
 // after a start is told of again.
 
 #include "core/core_priv.h"
@@ -35,7 +35,7 @@ bool core__breaker_holds(const struct core *c, const struct gate *g)
 static void tell_down(struct core *c, struct host *h, const char *lost)
 {
     if (h->down_since)
-        return; // It is the same outage.
+        return; // The outage is the same.
     h->down_since = h->lost_from;
     h->next_down = c->down;
     c->down = h;

@@ -54,7 +54,7 @@ static void check_hosts(const struct core *c, const struct tally *t)
         }
     }
     assert(in_flight == t->passed[GATE_HOST]);
-    assert(open <= t->open); // Those of jobs that are gone have no host.
+    assert(open <= t->open); // Executions of jobs that are gone have no host.
 }
 
 static void check_shards(const struct core *c)

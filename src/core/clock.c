@@ -15,7 +15,7 @@ static dur_ms held_for(const struct core *c, const struct front *f)
     return f->watermark - (c->now.wall + c->limits.lookahead_ms);
 }
 
-// Of several that share it, the first one tells.
+// When several shards share the front, the first one tells.
 static struct core_shard *shard_with(struct core *c, const struct front *f)
 {
     struct core_shard *s = c->shards;
@@ -49,7 +49,7 @@ static void give_up_planned(struct core *c, struct core_job *j)
 }
 
 // A job that was changed while the clock was ahead begins now, not when the clock gets there again.
-// It has its next instant before the last row is given up, lest it seem to be finished.
+// The job gets its next instant before the last row is given up, or it would seem to be finished.
 static void begin_again(struct core *c, struct core_job *j)
 {
     j->changed_at = MIN(j->changed_at, c->now.wall);
@@ -63,7 +63,7 @@ static void begin_again(struct core *c, struct core_job *j)
     if (j->active)
         core__plan_schedule(c, j, c->now.wall);
     give_up_planned(c, j);
-    core__job_settle_open(c, j); // Its last instant may lie behind now.
+    core__job_settle_open(c, j); // The job's last instant may lie behind now.
 }
 
 // What others have seen of the clock stays so for their shards.

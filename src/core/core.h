@@ -51,7 +51,7 @@ struct outcome {
     int64_t epoch;   // shard again.
     enum outcome_kind kind;
     dur_ms retry_after_ms;  // From the answer's Retry-After; 0 when there was none.
-    const char *location;   // Of an answer 3xx, to be shown: where it leads. NULL when none.
+    const char *location;   // Where an answer 3xx leads, to be shown. NULL when none.
     struct attempt attempt; // execution_id and number are filled in by the core.
 };
 
@@ -182,7 +182,7 @@ void actions_free(struct actions *a);
 // --- The machine -----------------------------------------------------------------------------
 
 struct core_limits {
-    uint32_t shards;             // Of the store.
+    uint32_t shards;             // How many the store has.
     dur_ms lookahead_ms;         // How far ahead of now rows are planned; default 1500.
     uint32_t in_flight_max;      // Attempts at once, in all; default 16384.
     uint32_t host_in_flight_max; // Per target host and port; default 1024.
@@ -241,7 +241,7 @@ struct host_down {
 
 // Gauges of the machine as it stands, for health and metrics.
 struct core_status {
-    uint32_t shards;   // That are ours.
+    uint32_t shards;   // How many are ours.
     wall_ms watermark; // The least of theirs.
     uint64_t jobs;
     uint64_t jobs_active;

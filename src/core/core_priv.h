@@ -75,7 +75,7 @@ struct gate {
     uint32_t in_flight_catch_up;
     bool is_host; // Embedded in a struct host, whose breaker counts too.
     struct queue waiting[LANES];
-    struct gate *next_free; // Of a job's that is not in use.
+    struct gate *next_free; // Links gates of jobs that are not in use.
 };
 
 enum gate_kind { GATE_JOB, GATE_HOST, GATE_ALL, GATES };
@@ -87,7 +87,7 @@ struct host {
     struct host *next_down;     // In core.down.
     struct agenda_node breaker; // At the end of the wait, or of the calm after it.
     mono_ms closed_until;       // No attempt starts before.
-    wall_ms down_since;         // Of the outage that an alert told of; 0: none.
+    wall_ms down_since;         // When the outage began that an alert told of; 0: none.
     wall_ms lost_from;          // The first loss in a row.
     dur_ms wait_ms;             // The last wait; doubles.
     uint32_t losses;            // Attempts in a row without an answer.
@@ -137,23 +137,23 @@ struct core_job {
     wall_ms effective_from;
     wall_ms changed_at; // What was due by then is owed by the rules of the version before.
     wall_ms paused_until;
-    const struct timing *timing; // Of `timings`.
-    const struct policy *policy; // Of `policies`.
+    const struct timing *timing; // Interned in `timings`.
+    const struct policy *policy; // Interned in `policies`.
     struct host *host;
     struct open *first_open;
     struct gate *gate; // From its first attempt on for as long as executions are open; else NULL.
     // The texts of the request, in one allocation, which api points to.
 #define JOB_OF_REQUEST(member) const char *member;
 #include "ledger/job.def"
-    uint32_t texts_bytes;      // Of that allocation.
+    uint32_t texts_bytes;      // The size of that allocation.
     struct agenda_node plan;   // At its next occurrence without a row.
     struct agenda_node resume; // At paused_until.
-    uint32_t runs;             // Of max_runs, used up by what is planned or was begun.
+    uint32_t runs;             // Runs of max_runs that are used up by what is planned or was begun.
     uint32_t plan_version;     // Counts changes of what decides its occurrences.
     uint16_t failures;
     bool active;
     bool deleted;
-    bool exhausted; // Its schedule has no further instant.
+    bool exhausted; // The schedule has no further instant.
     bool finished;
     bool unusable; // Neither its schedule nor its request can be believed; never active.
 };
@@ -184,7 +184,7 @@ struct open {
     bool retrying; // The coming attempt is made because the last one failed.
     bool retried;  // The same of the attempt under way.
     uint8_t holds; // In a row: attempts that this machine could not make.
-    bool counted;  // It uses up one of the job's max_runs.
+    bool counted;  // The execution uses up one of the job's max_runs.
     bool claimed;  // The claim for the coming attempt is written.
     bool is_fresh; // In the list of linger.c.
     char *error;   // Owned; record.error points here.
@@ -230,7 +230,7 @@ struct front {
     struct agenda *plan; // Jobs, on the wall clock.
     wall_ms watermark;   // See struct shard.
     job_id watermark_job;
-    wall_ms held_until; // Of the hold that was last announced.
+    wall_ms held_until; // The end of the hold that was last announced.
     uint32_t shards;    // Whose it is.
 };
 
@@ -238,7 +238,7 @@ enum shard_state {
     SHARD_AWAY,
     SHARD_LOADING,  // What it holds comes in.
     SHARD_SETTLING, // How that goes on is decided.
-    SHARD_BEHIND,   // It has a front of its own.
+    SHARD_BEHIND,   // The shard has a front of its own.
     SHARD_STEADY
 };
 
@@ -257,7 +257,7 @@ struct fresh {
 };
 
 struct core_shard {
-    struct shard row;    // Its watermark is that of the front, and set when it is written.
+    struct shard row; // The row's watermark is that of the front, and set when the row is written.
     struct front *front; // NULL: it is away.
     struct front own;
     enum shard_state state;
@@ -288,22 +288,22 @@ struct core {
     struct intern policies;
     struct rezoning rezoning;
     struct host *hosts[HOST_BUCKETS];
-    struct host *down; // Those of which an alert told, the latest first.
+    struct host *down; // Hosts of which an alert told, the latest first.
     struct pool pool;
     struct agenda *resumes;  // Paused jobs, on the wall clock.
     struct agenda *instants; // Open executions, on the wall clock.
-    struct agenda *judged;   // Those due of a job that is about to change; empty otherwise.
-    struct agenda *aside;    // Those of a job whose places at gates change; empty otherwise.
+    struct agenda *judged;   // What is due of a job that is about to change; empty otherwise.
+    struct agenda *aside;    // What is open of a job whose places at gates change; empty otherwise.
     struct agenda *retries;  // Open executions, on the monotonic clock.
     struct agenda *breakers; // Hosts, on the monotonic clock.
     struct queue unrecorded;
     struct queue flying;         // In order of sent_at, for less than RUNNING_WRITE_DELAY_MS.
-    struct queue long_flying;    // Those whose RUNNING has been written.
+    struct queue long_flying;    // Attempts whose RUNNING has been written.
     struct core_job nobody;      // The job of loaded executions whose own is deleted.
     struct gate gate;            // All attempts.
     struct gate *free_gates;     // What jobs gave back, for the next ones.
     struct core_shard *shards;   // By number, limits.shards of them.
-    struct front steady;         // Of those that have caught up.
+    struct front steady;         // The front of the shards that have caught up.
     struct core_shard *settling; // The first is at work.
     struct core_shard *behind;
     struct core_shard *touched;
@@ -314,16 +314,16 @@ struct core {
     dur_ms
         wall_ahead; // Wall minus monotonic clock, when last looked at; moves when the clock steps.
     wall_ms seen;   // The latest wall time ever: what lies before may have ended already.
-    char *lent_texts;  // Of the job that just changed: requests of that step borrow them.
+    char *lent_texts;  // The texts of the job that just changed: requests of that step borrow them.
     uint64_t recorded; // Batches up to this one are durable.
     uint64_t jobs_active;
-    uint64_t texts_bytes; // Of all jobs.
+    uint64_t texts_bytes; // The texts of all jobs.
     uint64_t waiting_count;
     enum err halted; // See struct core_status.
     bool draining;
     bool more; // This tick left work undone.
 
-    // Of the current step only.
+    // What follows holds for the current step only.
     struct now now;
     struct actions *out;
 };
@@ -354,7 +354,7 @@ void core__open_free(struct core *c, struct open *o);
 struct open *core__open_of_outcome(const struct core *c,
                                    const struct outcome *out); // NULL: it is to be dropped.
 uint64_t core__ticket(const struct open *o);
-struct open *core__open_of(struct agenda_node *n); // Of `due`.
+struct open *core__open_of(struct agenda_node *n); // `n` is the member `due`.
 void core__tables_free(struct core *c);
 
 // queue.c
@@ -381,7 +381,7 @@ wall_ms core__open_from(struct core_shard *s);
 // record.c: what goes into the batch.
 // A change of this shard, which must be ours; its row goes with it.
 struct change *core__change(struct core *c, struct core_shard *s, enum change_kind kind);
-void core__touch(struct core *c, struct core_shard *s); // Its row alone.
+void core__touch(struct core *c, struct core_shard *s); // Writes the shard's row alone.
 int64_t core__next_id(const struct core *c, const struct core_shard *s, int64_t *counter);
 void core__record_insert(struct core *c, struct open *o);
 void core__record_update(struct core *c, struct open *o);
@@ -399,7 +399,7 @@ void core__record_job_state(struct core *c, const struct core_job *j);
 void core__record_version(struct core *c, const struct core_job *j);
 // The core itself has paused, resumed or finished the job: its row, and the version that begins.
 void core__record_job_move(struct core *c, const struct core_job *j, enum job_move move,
-                           const char *reason); // Of a pause; copied. NULL for others.
+                           const char *reason); // The reason of a pause; copied. NULL for others.
 void core__record_client_key(struct core *c, const struct command *cmd, const struct reply *r);
 void core__record_shards(struct core *c); // At the end of a step.
 
@@ -435,8 +435,8 @@ void core__job_settle_open(struct core *c, struct core_job *j); // After an exec
 void core__job_drop_unowed(struct core *c, struct core_job *j, wall_ms until);
 // No attempt of the job starts any more, which is inactive or deleted.
 void core__job_stop(struct core *c, struct core_job *j, const char *reason);
-void core__job_watch_pause(struct core *c, struct core_job *j); // Its row has come in.
-void core__job_gone(struct core *c, struct core_job *j);        // Its target said so (HTTP 410).
+void core__job_watch_pause(struct core *c, struct core_job *j); // The job's row has come in.
+void core__job_gone(struct core *c, struct core_job *j);        // The target said so (HTTP 410).
 void core__job_plan_beyond_watermark(struct core *c, struct core_job *j);
 void core__resume_due(struct core *c);
 // From where on a change of the job holds.
@@ -448,8 +448,9 @@ void core__plan(struct core *c);
 void core__plan_schedule(struct core *c, struct core_job *j, wall_ms after);
 // The first occurrence after `after` of a job that has used up `runs`; WALL_NEVER: none.
 wall_ms core__timing_next(const struct timing *t, uint32_t runs, wall_ms after);
-bool core__is_begun(const struct open *o); // Its run counts, whatever becomes of the job.
-void core__give_back_run(struct core *c, struct open *o); // Of max_runs.
+bool core__is_begun(const struct open *o); // The run counts, whatever becomes of the job.
+void core__give_back_run(struct core *c,
+                         struct open *o); // The run counts no more towards max_runs.
 void core__plan_own(struct core *c, struct core_job *j, wall_ms until);
 wall_ms core__plan_wake(const struct core *c);
 
@@ -460,12 +461,13 @@ const struct zone *core__zone_now(const struct core *c, const struct zone *z); /
 
 // shard.c
 struct core_shard *core__shard_of(const struct core *c, job_id job);
-bool core__shard_is_settled(const struct core_shard *s); // It takes commands, and is planned.
+bool core__shard_is_settled(
+    const struct core_shard *s); // A settled shard takes commands, and is planned.
 void core__shard_gain(struct core *c, const struct shard *row);
 void core__shard_loaded(struct core *c, uint32_t number);
 void core__shard_lose(struct core *c, uint32_t number);
 void core__shards_settle(struct core *c); // At every tick, a bounded part.
-void core__shards_join(struct core *c);   // Those which have caught up, after planning.
+void core__shards_join(struct core *c);   // Shards which have caught up, after planning.
 wall_ms core__seen(const struct core *c, job_id job);
 // Calls back for every job that is not deleted and of this front, in order of id.
 void core__each_job(struct core *c, const struct front *f,
@@ -509,15 +511,16 @@ bool core__is_flying(const struct open *o);
 
 // outcome.c
 void core__outcome(struct core *c, const struct outcome *o);
-void core__hold(struct core *c, struct open *o, const char *error); // Its attempt was not made.
+void core__hold(struct core *c, struct open *o, const char *error); // The attempt was not made.
 
 // gate.c
 bool core__gates_pass(struct core *c, struct open *o); // False: it waits in a gate's queue.
-struct queue *core__gate_queue(struct core *c, const struct open *o);    // Of its next gate.
+struct queue *core__gate_queue(struct core *c, const struct open *o); // The queue of the next gate.
 void core__gates_release(struct core *c, struct open *o, unsigned keep); // Keeps the first `keep`.
 void core__gates_pump(struct core *c, struct gate *g);
-void core__gate_resize(struct core *c, struct core_job *j); // Its policy may have another limit.
-void core__gate_give(struct core *c, struct core_job *j);   // The job has no open execution.
+void core__gate_resize(struct core *c,
+                       struct core_job *j); // The job's policy may have another limit.
+void core__gate_give(struct core *c, struct core_job *j); // The job has no open execution.
 void core__gates_free(struct core *c);
 void core__gates_change_host(struct core *c, struct core_job *j);
 uint32_t core__lane_share(uint32_t limit, enum lane lane);

@@ -43,7 +43,7 @@ struct open *core__open_plan(struct core *c, struct core_job *j, const struct ex
     o->record.state = EXECUTION_PENDING;
     o->record.request_body = o->body;
     if (row->key.series < 0)
-        o->record.key.series = -o->record.id; // Its own number space: never a scheduled key.
+        o->record.key.series = -o->record.id; // A number space of its own: never a scheduled key.
     core__record_insert(c, o);
     return o;
 }
@@ -115,7 +115,7 @@ void core__cancel(struct core *c, struct open *o, const char *reason)
     assert(!core__is_flying(o));
     if (o->phase == PHASE_PLANNED || o->phase == PHASE_JUDGED)
         core__give_back_run(c, o);
-    char *error = xstrdup(o->error); // Of its last attempt, if it had one.
+    char *error = xstrdup(o->error); // The error of the last attempt, if there was one.
     core__finish(c, o, EXECUTION_CANCELLED, error, reason);
     free(error);
 }

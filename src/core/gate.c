@@ -164,14 +164,14 @@ static bool is_bound_elsewhere(const struct open *o)
 
 // The job calls another host now. What waits for the old one, or has a place there and has not
 // left, sets out anew for the new one, in the order in which it came; all leave the queues before
-// the first gives up its place, lest that go to the next.
+// the first gives up its place, so that the next does not get it.
 void core__gates_change_host(struct core *c, struct core_job *j)
 {
     for (struct open *o = j->first_open; o; o = o->job_next)
         if (o->phase == PHASE_WAITING && is_bound_elsewhere(o))
             core__enter_until(c, o, PHASE_ASIDE, o->record.id);
     for (struct open *o = j->first_open; o; o = o->job_next)
-        if (o->phase == PHASE_UNRECORDED && is_bound_elsewhere(o)) // Its claim is being written.
+        if (o->phase == PHASE_UNRECORDED && is_bound_elsewhere(o)) // The claim is being written.
             core__gates_release(c, o, GATE_HOST);
     struct agenda_node *n;
     while ((n = agenda_first(c->aside))) {

@@ -32,7 +32,7 @@ void core__job_plan_beyond_watermark(struct core *c, struct core_job *j)
         return;
     const struct front *f = core__shard_of(c, j->id)->front;
     wall_ms w = f->watermark;
-    bool next_too = j->id <= f->watermark_job; // Its occurrence at W + 1 has one.
+    bool next_too = j->id <= f->watermark_job; // The occurrence at W + 1 has a row.
     core__plan_schedule(c, j, MAX(j->effective_from, w));
     if (next_too && j->plan.position && agenda_when(f->plan, &j->plan) == w + 1)
         core__plan_schedule(c, j, w + 1);
@@ -101,7 +101,7 @@ static bool is_stoppable(const struct core *c, const struct core_job *j, const s
 
 // No attempt of a stopped job starts any more. What is only planned is left to its instant, since
 // the job may be resumed before; a deleted one cannot. All leave the gates' queues before the first
-// is cancelled, lest its place go to the next.
+// is cancelled, so that its place does not go to the next.
 void core__job_stop(struct core *c, struct core_job *j, const char *reason)
 {
     for (struct open *o = j->first_open; o; o = o->job_next)
@@ -128,7 +128,8 @@ void core__job_gone(struct core *c, struct core_job *j)
     if (!j->active)
         return;
     if (!core__shard_is_settled(core__shard_of(c, j->id)))
-        core__job_plan_beyond_watermark(c, j); // It goes on already, and has no place in the plan.
+        core__job_plan_beyond_watermark(
+            c, j);                     // The job goes on already, and has no place in the plan.
     core__plan_own(c, j, c->now.wall); // What is due has its row, and is stopped with the others.
     core__job_drop_unowed(c, j, core__seen(c, j->id));
     c->jobs_active--;

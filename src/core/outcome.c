@@ -121,7 +121,7 @@ void core__outcome(struct core *c, const struct outcome *out)
 {
     struct open *o = core__open_of_outcome(c, out);
     if (!o)
-        return; // Of a shard that was lost since.
+        return; // The shard was lost since.
     core__open_check(c, o);
     if (out->kind == OUTCOME_HELD) {
         core__hold(c, o, out->attempt.error);
@@ -144,7 +144,7 @@ void core__outcome(struct core *c, const struct outcome *out)
     }
     core__record_attempt(c, o, &a);
     if (!success && is_permanent(o->job, out) && a.http_status == 410)
-        core__job_gone(c, o->job); // First, lest the place of this one go to the next.
+        core__job_gone(c, o->job); // First, or the place would go to the next.
     if (!o->replaced)
         core__breaker_learn(c, o->host, lost_at_host(out));
     if (success)

@@ -69,7 +69,7 @@ bool core__is_begun(const struct open *o)
     return o->phase > PHASE_JUDGED;
 }
 
-// It is taken back before its instant, or a change of the job decides about it anew.
+// An execution is taken back before its instant, or a change of the job decides about it anew.
 void core__give_back_run(struct core *c, struct open *o)
 {
     if (core__is_begun(o) || !o->counted || o->job->deleted)

@@ -92,8 +92,8 @@ static void resume_at_least_once(struct core *c, struct open *o, bool queued)
         core__advance(c, o);
 }
 
-// It is longer than the job allows when the clock went back, or the job was changed. Then the row
-// must tell of the shorter one, lest the next life believe that nothing was sent after it.
+// The wait is longer than the job allows when the clock went back, or the job was changed. Then the
+// row must tell of the shorter one, or the next life believes that nothing was sent after it.
 static dur_ms rest_of_wait(struct core *c, struct open *o)
 {
     dur_ms wait = o->record.next_attempt_at - c->now.wall, longest = o->job->policy->retry_cap_ms;
@@ -162,7 +162,7 @@ void core__recover(struct core *c, struct open *o)
     assert(o->phase == PHASE_LOADED);
     o->counted = o->job->timing->bounds.max_runs > 0 && o->record.key.series >= 0;
     if (was_left_ahead(c, o))
-        o->plan_version = o->job->plan_version; // It was owed when it was begun.
+        o->plan_version = o->job->plan_version; // The execution was owed when it was begun.
     const char *reason = core__not_owed(o);
     if (reason && o->record.key.scheduled_at > o->job->effective_from)
         o->counted = false; // The change that took it back has returned its run.

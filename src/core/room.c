@@ -6,7 +6,8 @@
 // such host takes half of the room, two take a third each, and there is always as much left as the
 // worst of them has. What finds no room at its instant is MISSED, with its alert. What is planned
 // late, after downtime, gets a quarter of that and then waits for room, since a backlog shrinks;
-// but not when nothing answers at its host: then it is MISSED as well, lest all others wait too.
+// but not when nothing answers at its host: then it is MISSED as well, so that others need not
+// wait.
 
 #include "core/core_priv.h"
 

@@ -178,7 +178,7 @@ void core__shards_settle(struct core *c)
 
 // --- It has caught up ----------------------------------------------------------------------------
 
-// Its jobs go to the others' agenda. They are a small part of all, so that this is no longer than
+// A shard's jobs go to the others' agenda. They are a small part of all, so this is no longer than
 // the planning of a tick.
 static void join(struct core *c, struct core_shard *s)
 {
@@ -218,8 +218,8 @@ void core__shards_join(struct core *c)
 
 // --- It goes -------------------------------------------------------------------------------------
 
-// All leave their places before the first gives up what it holds at the gates, lest that go to the
-// next. Their rows are for the next owner.
+// All leave their places before the first gives up what it holds at the gates, so that
+// nothing of that goes to the next. Their rows are for the next owner.
 static void silence(struct core *c, struct core_job *j, const struct core_shard *s)
 {
     for (struct open *o = j->first_open; o; o = o->job_next) {
@@ -236,7 +236,7 @@ static void drop_executions(struct core *c, struct core_job *j)
     for (struct open *o = j->first_open, *next; o; o = next) {
         next = o->job_next;
         if (o->phase != PHASE_GONE)
-            continue; // Of another shard, and its job is nobody.
+            continue; // The execution is another shard's, and its job is nobody.
         core__gates_release(c, o, 0);
         core__open_free(c, o);
     }
@@ -273,7 +273,7 @@ void core__shard_lose(struct core *c, uint32_t number)
     if (s->state == SHARD_AWAY)
         return;
     if (s->touched)
-        core__record_shards(c); // Of this step.
+        core__record_shards(c); // What this step has touched.
     take_out(&c->settling, s);
     take_out(&c->behind, s);
     if (s->state >= SHARD_SETTLING)

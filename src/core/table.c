@@ -81,7 +81,7 @@ struct open *core__open_new(struct core *c, struct core_job *j)
     struct open *o = pool_take(&c->pool);
     o->job = j;
     o->plan_version = j->plan_version;
-    if (j->host) // Nobody's have none.
+    if (j->host) // An execution without a job has none.
         j->host->open++;
     o->job_next = j->first_open;
     if (o->job_next)

@@ -279,7 +279,7 @@ static void turn(struct engine *e, int timeout_ms)
     bool tracing = log_enabled(LOG_LEVEL_DEBUG);
     e->now = (struct now){0};
     if (tracing)
-        log_hold(); // One write for the lines of a turn.
+        log_hold(); // A single write for the lines of a turn.
     loop_turn(e->loop, timeout_ms);
     step(e, &(struct event){.kind = EVENT_TICK});
     flush(e);

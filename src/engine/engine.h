@@ -16,7 +16,7 @@ struct engine;
 
 struct engine_options {
     struct core_limits limits;
-    dispatch_opener *dispatch_open; // Of the adapter that carries the attempts.
+    dispatch_opener *dispatch_open; // Opens the adapter that carries the attempts.
     struct dispatch_options dispatch;
     struct store_writer_options store;
     size_t mails_max; // Commands that may wait; default 65536.

@@ -132,11 +132,11 @@ struct engine {
     struct timer mono_timer;
     struct batch *batch;  // Being filled.
     uint64_t recorded;    // Batches up to this one are durable.
-    uint64_t doubtful;    // Of those after it, up to this one, nobody knows; 0: of none.
+    uint64_t doubtful;    // Batches up to this one may be durable or not; 0: no doubt.
     mono_ms hand_over_at; // When it goes to the store at the latest; MONO_NEVER: it is empty.
     struct actions actions;
     struct held_list held;
-    struct now now;    // Of this turn; wall 0: not read yet.
+    struct now now;    // The time of this turn; wall 0: not read yet.
     struct now begun;  // The turn at which the planner began to catch up; wall 0: it has caught up.
     enum err stalled;  // ERR_OK, or why nothing is written.
     mono_ms held_told; // When the log said last that attempts are put off.

@@ -311,9 +311,9 @@ struct client_key {
 
 // --- Shards ----------------------------------------------------------------------------------
 //
-// A store has S shards, fixed when it is made, and a job belongs to one of them for ever. Whoever
-// owns a shard is the only one who writes its jobs, with their executions, attempts and alerts. One
-// node may own all; a store of which it is the only one has one shard.
+// A store has S shards, fixed when it is made, and a job belongs to one of them for ever. The
+// owner of a shard alone writes its jobs, with their executions, attempts and alerts. A node may
+// own all shards; the store of a single node has one shard.
 
 #define SHARDS_MAX 256
 

@@ -15,7 +15,7 @@
 struct span {
     int64_t first;
     int64_t count;
-    bool is_broken; // Of another epoch, or not one after the other.
+    bool is_broken; // Ticks of another epoch, or not one after the other.
 };
 
 static void add_row(struct span *spans, const struct shard *own, const struct shard *row)

@@ -162,7 +162,7 @@ struct store_writer_events {
 
 struct store_writer_options {
     struct store_retention retention;
-    int64_t reserve_bytes; // Of the disk; at most a tenth of it counts. 0: none.
+    int64_t reserve_bytes; // Kept free on the disk; at most a tenth of it counts. 0: none.
 };
 
 MUST_CHECK enum err store_writer_start(struct store *s, const struct store_writer_options *o,
@@ -185,7 +185,7 @@ struct store_writer_status {
     int64_t longest_commit_us;
     enum err stalled;   // ERR_OK, or why nothing is written.
     bool is_low;        // Less of the disk is left than the reserve.
-    int64_t free_bytes; // Of the disk; -1: not known.
+    int64_t free_bytes; // Free on the disk; -1: not known.
     int64_t reserve_bytes;
 };
 struct store_writer_status store_writer_status(struct store_writer *w); // Any thread.
@@ -211,11 +211,11 @@ MUST_CHECK enum err store_get_job(struct store_reader *r, job_id id, struct job 
 
 struct job_query {
     const char *text; // Part of name, api or schedule; a to z in either case. NULL: all.
-    const char *tag;  // One of the job's tags, exactly. NULL: all.
+    const char *tag;  // A tag of the job, exactly. NULL: all.
     int is_active;    // -1: all, 0, 1.
     job_id after;     // Jobs with a larger id, ascending; 0 for the first page.
     size_t limit;
-    bool wants_last; // Of store_find_jobs: with the last execution,
+    bool wants_last; // store_find_jobs: with the last execution,
     wall_ms now;     // which is the newest that is not after this instant.
 };
 MUST_CHECK enum err store_list_jobs(struct store_reader *r, const struct job_query *q,
@@ -224,7 +224,7 @@ MUST_CHECK enum err store_list_jobs(struct store_reader *r, const struct job_que
 // The same for a search among many jobs, of which few will be shown.
 struct job_found {
     const struct job *job; // Without what may be long: headers, body and tls_ca are NULL.
-    bool has_last;         // It has an execution, and the query wants to know.
+    bool has_last;         // The job has an execution, and the query wants to know.
     enum execution_state last_state;
     wall_ms last_at; // scheduled_at
 };
@@ -292,7 +292,7 @@ MUST_CHECK enum err store_list_versions(struct store_reader *r, job_id job,
                                         store_each_version *each, void *context, struct fault *f);
 
 struct store_progress {
-    struct shard shard; // Of the job, as last committed.
+    struct shard shard; // The job's shard, as last committed.
     wall_ms removed_to; // Executions up to this instant may have gone by retention; 0: none.
 };
 MUST_CHECK enum err store_read_progress(struct store_reader *r, job_id job,

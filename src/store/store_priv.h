@@ -65,8 +65,8 @@ struct store_reader {
 // number. FENCE_SHUT: nothing may be written, and *lost are the shards because of which.
 enum fence {
     FENCE_NONE,   // There is nothing to write.
-    FENCE_OPEN,   // It is to be written.
-    FENCE_REPLAY, // It was written before.
+    FENCE_OPEN,   // The batch is to be written.
+    FENCE_REPLAY, // The batch was written before.
     FENCE_SHUT
 };
 enum fence store_fence(const struct shard *rows, uint32_t count, struct batch *const *batches,

@@ -9,9 +9,9 @@
 // adapter that lost an answer finds out whether these very batches are durable. Only what others
 // own by now leaves it.
 //
-// Between commits it keeps house: it folds in the log and removes old rows, in steps no longer than
-// a commit. A step is taken when nothing waits; under constant load, one after every few commits,
-// since a store which never keeps house fills up.
+// Between commits the thread tidies up: it folds in the log and removes old rows, in steps no
+// longer than a commit. A step is taken when nothing waits; under constant load, one after every
+// few commits, since a store that is never tidied fills up.
 //
 //                         AGAIN
 //      WRITING ------------------------> STALLED     tries again every second

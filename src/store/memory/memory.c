@@ -40,7 +40,7 @@ static enum err take_shard(struct store *store, uint32_t number, struct shard *o
     return ERR_OK;
 }
 
-// Of those that the shard has given.
+// The greatest number that the shard has given.
 static int64_t last_number(const struct table *t, uint32_t shard, uint32_t shards)
 {
     for (size_t i = t->count; i-- > 0;)

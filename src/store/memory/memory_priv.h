@@ -61,7 +61,7 @@ struct memory_store {
 void *table_find(const struct table *t, int64_t id); // NULL when there is none.
 // The position of the first row with an id of at least `id`.
 size_t table_position(const struct table *t, int64_t id);
-void table_insert(struct table *t, void *row); // Its id must be new.
+void table_insert(struct table *t, void *row); // The id must be new.
 void *table_take(struct table *t, int64_t id); // Removes it and hands it over.
 
 struct memory_execution *key_set_find(const struct key_set *s, const struct execution_key *key);

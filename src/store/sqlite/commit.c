@@ -277,7 +277,7 @@ static enum err commit(struct sqlite_store *s, struct batch *const *batches, siz
     if (!err)
         err = try_commit(s, batches, count, cause);
     if (!err)
-        *cause = (struct commit_cause){0}; // It told of the first try.
+        *cause = (struct commit_cause){0}; // The cause told of the first try.
     return err;
 }
 

@@ -16,7 +16,7 @@
 
 struct copying {
     const struct sqlite_copy *what;
-    int fd; // Of the copy; -1: it is not ours to remove.
+    int fd; // The descriptor of the copy; -1: the copy is not ours to remove.
     sqlite3 *from;
     sqlite3 *to;
 };
@@ -50,7 +50,7 @@ static enum err open_source(struct copying *c, struct fault *f)
                           : sqlite_check_current(c->from, path, f);
 }
 
-// Its owner's alone, whatever the source is: it holds the credentials of all jobs.
+// Only the owner may read the copy, whatever the source is: it holds the credentials of all jobs.
 static enum err create_target(struct copying *c, struct fault *f)
 {
     const char *path = c->what->to;
@@ -75,7 +75,7 @@ static enum err copy_pages(struct copying *c, struct fault *f)
         return sqlite_fault(c->to, "beginning the copy", f);
     int rc = sqlite3_backup_step(copy, -1); // All of them, in one read transaction.
     if (sqlite3_backup_finish(copy) != SQLITE_OK)
-        return sqlite_fault(c->to, "copying", f); // It has the errors of both.
+        return sqlite_fault(c->to, "copying", f); // The target has the errors of source and target.
     return rc == SQLITE_DONE
                ? ERR_OK
                : fault_set(f, ERR_BUSY, "%s is locked by another program", c->what->from);

@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define FINDINGS_MAX 20 // Of one kind.
+#define FINDINGS_MAX 20 // Findings of one kind.
 
 struct store_inspection {
     sqlite3 *db;
@@ -51,7 +51,7 @@ void store_inspection_close(struct store_inspection *i)
     free(i);
 }
 
-// Whoever looks for faults, and whom to tell.
+// A search for faults, and whom to tell.
 struct look {
     struct store_inspection *inspection;
     store_finding *found;
@@ -361,7 +361,7 @@ static enum err read_job(struct ledger_walk *w, struct fault *f)
     return err ? err : v->job_end(v->context);
 }
 
-// One job, in one read transaction. w->job becomes 0 after the last.
+// A job, in one read transaction. w->job becomes 0 after the last.
 static enum err walk_job(struct ledger_walk *w, struct fault *f)
 {
     sqlite3_bind_int64(w->queries[JOB_NEXT], 1, w->job);

@@ -49,7 +49,7 @@ enum err sqlite_fault(sqlite3 *db, const char *what, struct fault *f)
         return fault_set(f, ERR_STORE_FULL, "the disk is full: %s cannot grow", path);
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
-    case SQLITE_PROTOCOL: // Of the log: others held it whenever it was looked at.
+    case SQLITE_PROTOCOL: // The log: others held it whenever SQLite looked.
         return fault_set(f, ERR_BUSY, "%s is locked by another program", path);
     case SQLITE_INTERRUPT:
         return fault_set(f, ERR_TIMEOUT, "the query took too long: ask for less");

@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define STEPS_PER_LOOK 20000 // Of SQLite's machine; well below a millisecond each.
+#define STEPS_PER_LOOK 20000 // Steps of SQLite's machine, together well below a millisecond.
 
 #define EXECUTIONS "SELECT %s FROM job_executions INDEXED BY idx_job_executions_"
 // ?1 from, ?2 to, ?3 and ?4 the cursor, ?5 words of states (none is part of another), ?6 trigger,

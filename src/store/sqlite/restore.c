@@ -258,7 +258,7 @@ static enum err make_copy(const struct restore *r, const char *backup, struct fa
                                .owner = find_owner(r->path, &st),
                                .older = true};
     give_lock(r, copy.owner);
-    unlink(r->partial); // Of a restore that was broken off: the caller has the lock.
+    unlink(r->partial); // Ends a restore that was broken off: the caller has the lock.
     enum err err = sqlite_copy(&copy, f);
     if (!err && rename(r->partial, r->copy) != 0) {
         err = sqlite_system_fault("create", r->copy, f);

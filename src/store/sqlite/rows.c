@@ -17,7 +17,7 @@ enum cell {
     CELL_INTEGER,
     CELL_TEXT,
     CELL_WORD,
-    CELL_DURATION // Of an execution: derived when written, ignored when read.
+    CELL_DURATION // Columns of an execution that are derived when written, ignored when read.
 };
 
 #define NOT_NULL INT64_MIN // No member has this value.
@@ -132,7 +132,7 @@ static const struct column attempt_columns[] = {
     {TEXT(attempt, "redirects", redirects)},
 };
 
-// Those of an attempt without its number, which is 1. All are NULL where there is no such attempt.
+// The columns of an attempt without its number, which is 1. All are NULL where there is none.
 static const struct column first_attempt_columns[] = {
     {COUNT(attempt, "id", execution_id), FIXED},
     {RANGE_UNKNOWN(attempt, "first_http_status", http_status, 0, 999, 0)},

@@ -67,7 +67,7 @@ static const char version_1[] =
     "  job_id INTEGER NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,"
     "  number INTEGER NOT NULL,"
     "  version INTEGER NOT NULL,"
-    "  from_at INTEGER NOT NULL," // It holds for the instants after this one.
+    "  from_at INTEGER NOT NULL," // The version holds for the instants after this one.
     "  phase TEXT NOT NULL,"
     "  schedule TEXT NOT NULL,"
     "  timezone TEXT NOT NULL,"
@@ -173,7 +173,7 @@ static const char version_1[] =
     "  key TEXT PRIMARY KEY,"
     "  digest BLOB NOT NULL," // SHA-256 of the request.
     "  job_id INTEGER NOT NULL,"
-    "  scheduled_at INTEGER NOT NULL," // Of the execution that a trigger made; else 0.
+    "  scheduled_at INTEGER NOT NULL," // The execution that a trigger made; else 0.
     "  series INTEGER NOT NULL,"
     "  created_at INTEGER NOT NULL"
     ") STRICT, WITHOUT ROWID;"

@@ -55,7 +55,7 @@
     "SELECT %s FROM (SELECT " SQLITE_VERSION_COLUMNS " FROM job_versions WHERE job_id = ?1"        \
     " UNION ALL " SQLITE_EDITED_VERSION " AND id = ?1) ORDER BY number"
 
-// One step of going through the jobs once after the start: gives each row that was edited by hand
+// A step of going through the jobs once after the start: gives each row that was edited by hand
 // its version, so that what comes later is not taken for what the edit decided.
 struct sqlite_store;
 MUST_CHECK enum err sqlite_note_edits(struct sqlite_store *s, struct fault *f);
@@ -120,7 +120,8 @@ void row_bind(const struct row_map *m, sqlite3_stmt *statement, const void *row)
 MUST_CHECK enum err row_read(const struct row_map *m, sqlite3_stmt *statement, void *row,
                              struct fault *f);
 
-// One column alone; false, and the member stays as it was, for what row_read has ERR_STORE_CORRUPT.
+// Reads a column alone; false, and the member stays as it was, for what row_read has
+// ERR_STORE_CORRUPT.
 MUST_CHECK bool row_read_cell(const struct row_map *m, size_t i, sqlite3_stmt *statement,
                               void *row);
 const char *row_column(const struct row_map *m, size_t i);
@@ -223,7 +224,7 @@ MUST_CHECK enum err sqlite_prepare_all(sqlite3 *db, const struct sql *sql, size_
 // Steps a statement that returns no rows, and resets it.
 MUST_CHECK enum err sqlite_run(struct sqlite_store *s, enum statement which, struct fault *f);
 
-// One number from a query without parameters, such as a PRAGMA.
+// Reads a number from a query without parameters, such as a PRAGMA.
 MUST_CHECK enum err sqlite_number(sqlite3 *db, const char *sql, int64_t *out, struct fault *f);
 
 // ERR_STORE_VERSION for a newer database, ERR_STORE_OPEN for one of another program.
@@ -255,7 +256,8 @@ MUST_CHECK enum err sqlite_copy(const struct sqlite_copy *what, struct fault *f)
 
 // "cannot WHAT PATH: ...", with errno.
 enum err sqlite_system_fault(const char *what, const char *path, struct fault *f);
-MUST_CHECK enum err sqlite_sync_folder(const char *path, struct fault *f); // Of the file `path`.
+MUST_CHECK enum err sqlite_sync_folder(const char *path,
+                                       struct fault *f); // The folder of the file `path`.
 
 // Goes on with a restore that was broken off, if one was. The caller has the database's lock.
 MUST_CHECK enum err sqlite_restore_finish(const char *path, struct fault *f);
@@ -277,10 +279,10 @@ MUST_CHECK enum err sqlite_read_client_key(sqlite3_stmt *row, struct client_key 
 
 #define ATTEMPT_IN_ROW 1 // The number of the attempt that lives in its execution's row.
 
-// One row of job_executions as a commit leaves it: the fruit of all its changes in that commit.
+// A row of job_executions as a commit leaves it: the fruit of all its changes in that commit.
 struct execution_write {
     struct execution row;
-    const struct attempt *first; // Its first attempt, if that is new; else NULL.
+    const struct attempt *first; // The first attempt, if that is new; else NULL.
     bool has_row;                // False: nothing but the first attempt is to be written.
     bool is_new;                 // INSERT, else UPDATE.
 };

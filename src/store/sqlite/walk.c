@@ -49,7 +49,7 @@ static enum err visit_execution(struct walk *walk, sqlite3_stmt *statement, stru
     return w->each(w->context, &e);
 }
 
-#define EXECUTION_KEYS 2 // Its own id and its job's are the first columns.
+#define EXECUTION_KEYS 2 // The row's own id and its job's are the first columns.
 
 // For a start, which has to end the execution: a column that holds what no version writes is read
 // as 0 or "", and the execution's error says so. False when the row names no execution of a job.

@@ -84,7 +84,8 @@ enum err rig_targets_open(struct loop *l, const struct dispatch_options *o, disp
         .in_flight = targets_in_flight,
     };
     (void)o;
-    targets = (struct targets){.dispatch = {&adapter}, .loop = l, .done = done, .context = context};
+    targets =
+        (struct targets){.dispatch.adapter = &adapter, .loop = l, .done = done, .context = context};
     enum err err = mailbox_open(SENDS_MAX, &targets.endings, f);
     if (err)
         return err;
