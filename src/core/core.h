@@ -93,9 +93,11 @@ enum event_kind {
     // A shard is ours from now on: its row as it was taken. What it holds comes next, from
     // core_add_job and core_add_execution, as fast as may be, and then EVENT_SHARD_LOADED.
     EVENT_SHARD_GAINED,
-    EVENT_SHARD_LOADED, // All was added: it goes on where the last owner ended, within some ticks.
-    EVENT_SHARD_LOST,   // Somebody else may have it. Its jobs are forgotten, its flights cancelled.
-    EVENT_LEASE,        // No attempt starts at `until` or later. Before the first one none does.
+    // All was added, and the shard was still ours after the last of it had been read: it goes on
+    // where the last owner ended, within some ticks.
+    EVENT_SHARD_LOADED,
+    EVENT_SHARD_LOST, // Somebody else may have it. Its jobs are forgotten, its flights cancelled.
+    EVENT_LEASE,      // No attempt starts at `until` or later. Before the first one none does.
     EVENT_ZONE // A zone was read again: jobs of `zone_old` use `zone_new`, all after some ticks.
 };
 

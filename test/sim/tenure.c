@@ -71,6 +71,14 @@ void node_gain(struct node *n, unsigned shard)
     node_step(n, &(struct event){.kind = EVENT_SHARD_GAINED, .shard = row});
 }
 
+// Else the slices may hold what the next owner has written meanwhile.
+static bool is_still_its_own(const struct node *n, unsigned shard)
+{
+    struct shard row;
+    enum err err = store_get_shard(n->world->store, shard, &row, NULL);
+    return !err && row.epoch == n->tenures[shard].epoch;
+}
+
 static void load_slice(struct node *n, unsigned shard)
 {
     struct world *w = n->world;
@@ -82,6 +90,10 @@ static void load_slice(struct node *n, unsigned shard)
     if (err && err != ERR_LIMIT)
         trace_fail(&w->trace, "shard %u cannot be loaded: %s", shard, err_name(err));
     t->loads_at = w->now.mono + dice_between(&w->dice, 0, COMMIT_MS_MAX);
+    if (!err && !is_still_its_own(n, shard)) {
+        node_lose(n, shard);
+        return;
+    }
     t->fed = !err;
     if (t->fed)
         node_step(n, &(struct event){.kind = EVENT_SHARD_LOADED, .shard_number = shard});
