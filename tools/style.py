@@ -5,7 +5,9 @@
 A file opens with its license and a comment that says what it is for. Lines end at 100 columns. A
 function's body has at most 70 lines, between its opening brace, which clang-format puts on a line
 of its own, and its closing one. Work that was left for later is not marked in the source: it is
-done, or it is an issue. Assertions are counted, and nothing is demanded of their number.
+done, or it is an issue. Assertions are counted, and nothing is demanded of their number. A comment
+names its subject: none begins with a word that only points to something (It, They, Those, One) nor
+with a genitive that lacks its noun (Of the thread.).
 """
 
 import re
@@ -38,6 +40,21 @@ def check_left_over(lines):
             yield number, "do it, or file it; do not mark it"
 
 
+def comment_on(line):
+    """The text of the comment on this line, and whether code stands before it; None, False."""
+    found = COMMENT.match(line)
+    return (found.group(2), bool(found.group(1).strip())) if found else (None, False)
+
+
+def check_comments(lines):
+    goes_on = False
+    for number, line in enumerate(lines, 1):
+        text, is_behind_code = comment_on(line)
+        if text is not None and (is_behind_code or not goes_on) and NO_SUBJECT.match(text):
+            yield number, f'a comment that begins with "{text.split()[0]}" names no subject'
+        goes_on = text is not None
+
+
 def check_bodies(lines):
     opened = None
     for number, line in enumerate(lines, 1):
@@ -50,7 +67,11 @@ def check_bodies(lines):
             opened = None
 
 
-C_CHECKS = (check_head, check_lines, check_left_over, check_bodies)
+# Up to a comment, strings are skipped: a URL in one is no comment.
+COMMENT = re.compile(r"""((?:[^"'/]|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|/(?!/))*)// ?(.*)""")
+NO_SUBJECT = re.compile(r"(Of|It|Its|They|Those|One|That|Both|Theirs|Whoever)\b")
+
+C_CHECKS = (check_head, check_lines, check_left_over, check_comments, check_bodies)
 CHECKS = {".c": C_CHECKS, ".h": C_CHECKS, ".def": C_CHECKS, ".py": (check_lines,)}
 
 
@@ -64,7 +85,7 @@ def check_file(path):
 def assertions(room):
     """How many assertions the .c files of a room have to the thousand lines."""
     text = "".join(path.read_text() for path in Path("src", room).rglob("*.c"))
-    return 1000 * len(re.findall(r"\bassert\(", text)) / text.count("\n")
+    return 1000 * len(re.findall(r"\bassert\(", text)) / max(text.count("\n"), 1)
 
 
 def main():

@@ -85,8 +85,8 @@ static char *put_digits(char *at, unsigned value, size_t digits, char after)
     return at + digits + 1;
 }
 
-// Of the years 1 to 9999. `out` gets no zone. By hand, since an answer about a job has a dozen
-// times in it.
+// Writes an instant of the years 1 to 9999. `out` gets no zone. By hand, since an answer about a
+// job has a dozen times in it.
 static void format(wall_ms at, char out[static RFC3339_BYTES])
 {
     int64_t days = at / 86400000 - (at % 86400000 < 0);

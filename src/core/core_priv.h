@@ -168,7 +168,7 @@ struct open {
     struct open *queue_next;
     struct open *queue_previous;
     struct agenda_node due;  // In the agenda of its phase.
-    struct open *fresh_next; // Of the shard's list, linger.c.
+    struct open *fresh_next; // In the shard's list, linger.c.
     struct open *fresh_previous;
     uint64_t sequence; // The batch that must be durable before it goes on.
     mono_ms sent_at;
@@ -371,7 +371,7 @@ void core__open_check(struct core *c, const struct open *o); // Asserts what its
 
 // linger.c: before which instant nothing is open.
 void core__linger_loaded(struct core *c, struct open *o);
-void core__linger_insert(struct core *c, struct open *o); // Its row is about to be written.
+void core__linger_insert(struct core *c, struct open *o); // The row is about to be written.
 void core__linger_update(struct core *c, struct open *o); // The same.
 void core__linger_end(struct core *c, struct open *o);
 // Before the row of the shard is written: more changes of it, and what its mark is then.

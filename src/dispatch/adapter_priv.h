@@ -18,7 +18,7 @@ struct dispatch_adapter {
 
 struct dispatch {
     const struct dispatch_adapter *adapter;
-    bool has_lease; // It ends at `lease`; else never.
+    bool has_lease; // The lease ends at `lease`; else never.
     mono_ms lease;
 };
 

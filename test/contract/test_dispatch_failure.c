@@ -491,7 +491,7 @@ static void nothing_leaves_when_the_lease_is_over(void **state)
     assert_int_equal(harness_post(h, "/ok")->kind, OUTCOME_ANSWERED);
 }
 
-// It is asked when the request is about to leave, not when the attempt begins.
+// The lease is asked for when the request is about to leave, not when the attempt begins.
 static void a_lease_that_ends_while_connecting_is_over(void **state)
 {
     struct harness *h = *state;

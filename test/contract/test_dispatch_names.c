@@ -127,7 +127,7 @@ static void addresses_of_both_families_alternate_and_none_is_lost(void **state)
 {
     (void)state;
     const struct addresses a = learn("both.test");
-    unsigned seen[2] = {0}; // Of each family, a bit for each address.
+    unsigned seen[2] = {0}; // For each family a bit for each address.
     assert_int_equal(a.count, 6);
     for (size_t i = 0; i < a.count; i++) {
         assert_int_equal(a.list[i].any.sa_family == a.list[0].any.sa_family, i % 2 == 0);
@@ -180,7 +180,7 @@ static void the_name_that_was_unused_the_longest_makes_room(void **state)
     ask_in_vain(NAMES_MAX - 2, NAMES_MAX - 1); // Here goes the second name.
     assert_true(ask(&a, "first.test"));
     assert_int_equal(a.addresses.count, 1);
-    assert_false(ask(&a, "second.test")); // It takes the room of the first.
+    assert_false(ask(&a, "second.test")); // The second name takes the room of the first.
     resolver__forget(&a.question);
     struct asking again;
     assert_true(ask(&again, "first.test"));

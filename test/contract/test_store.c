@@ -777,7 +777,7 @@ static void a_start_loads_jobs_and_open_executions_in_order_of_id(void **state)
     store_assert_ids(&ids, 3, 4, 12);
 }
 
-// Of rows 1 to 3 before the mark, 1 lingers and the others are over; row 4 lies at the mark.
+// Rows 1 to 3 are before the mark: 1 lingers and the others are over. Row 4 lies at the mark.
 static void what_lingers_is_found_before_the_mark(void **state)
 {
     struct store_fixture *x = *state;

@@ -246,7 +246,7 @@ static void small_steps_reach_every_deleted_job(void **state)
             c->deleted.at = STORE_T0;
         }
         store_must(x, b);
-        for (job_id step = 0; step < 3; step++) // Of two, two and one.
+        for (job_id step = 0; step < 3; step++) // Steps of two, two and one.
             assert_int_equal(retain(x, 0, 0, STORE_T0, 2), 0);
         b = store_batch(x);
         for (job_id id = first; id < first + count; id++)

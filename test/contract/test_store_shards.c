@@ -88,7 +88,8 @@ static void an_owner_of_before_writes_nothing(void **state)
     char *before = store_dump(x);
     assert_int_equal(commit(x->store, batch_of(x->store, 2, 1, 2)), ERR_FENCED);
     assert_int_equal(commit(x->store, batch_of(x->store, 2, 1, 1)), ERR_FENCED);
-    assert_int_equal(commit(x->store, batch_of(x->store, 2, 3, 1)), ERR_FENCED); // Of nobody.
+    assert_int_equal(commit(x->store, batch_of(x->store, 2, 3, 1)),
+                     ERR_FENCED); // An epoch that nobody has.
     char *after = store_dump(x);
     assert_string_equal(before, after);
     free(before);
@@ -114,7 +115,7 @@ static void what_is_written_already_is_not_written_twice(void **state)
     free(after);
 }
 
-// Whoever skips a tick, or goes back, has lost sight of what is there.
+// An owner that skips a tick, or goes back, has lost sight of what is there.
 static void ticks_come_one_after_the_other(void **state)
 {
     struct store_fixture *x = *state;
@@ -158,7 +159,7 @@ static void commit_fences(struct store *s, struct batch *const *batches, size_t 
         assert_int_equal(shard_set_has(&cause.fenced, n), n == shard);
 }
 
-// One lost shard is enough, and the others are not written either.
+// A single lost shard is enough: the others are not written either.
 static void a_commit_of_several_shards_is_whole(void **state)
 {
     (void)state;

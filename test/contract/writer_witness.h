@@ -39,7 +39,7 @@ static inline void witness_committed(struct writer_witness *w, uint64_t sequence
     pthread_mutex_unlock(&w->lock);
 }
 
-// Of `stalls` or `failures`.
+// Counts `stalls` or `failures`.
 static inline void witness_count(struct writer_witness *w, unsigned *counter)
 {
     pthread_mutex_lock(&w->lock);

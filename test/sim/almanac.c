@@ -66,7 +66,7 @@ static int64_t scan(const struct page *p, int64_t from)
     return HOUR_S;
 }
 
-// One instant needs no pages.
+// A single instant needs no pages.
 static int64_t next_of_one(int64_t at_s, int64_t after_s, int64_t until_s)
 {
     return after_s < at_s && at_s <= until_s ? at_s : -1;

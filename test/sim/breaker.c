@@ -87,7 +87,7 @@ void breaker_learn(struct node *n, const struct flight *f)
     struct world *w = n->world;
     struct host *h = host_of(n, f->host);
     if (f->cancelled || !is_called(n, f->host))
-        return; // It was us who gave up, or the core forgets the host with this one.
+        return; // The request was given up, or the core forgets the host with this job.
     if (f->kind == OUTCOME_ANSWERED) {
         h->uncertain = false;
         forget(h);

@@ -25,7 +25,7 @@ static bool may_be_missed(const struct account *a, const struct row *r, const st
                           const struct owed *last)
 {
     if (strstr(r->e.reason, "no room"))
-        return true; // That was judged when it was written.
+        return true; // The row was judged when it was written.
     wall_ms then = r->e.completed_at;
     wall_ms late = then - a->w->limits.late_ms;
     if (r->e.key.scheduled_at >= late)

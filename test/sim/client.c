@@ -112,7 +112,7 @@ void client_hear(struct node *n, const struct reply *r)
     const struct version *v = promise_last(n, w->asked_job);
     bool is_gone = r->err == ERR_NOT_FOUND && v && v->deleted;
     bool is_full = r->err == ERR_LIMIT && w->asking == COMMAND_TRIGGER &&
-                   2 * n->open >= w->limits.open_max; // One host may have half of the room.
+                   2 * n->open >= w->limits.open_max; // A single host may have half of the room.
     bool is_vain = r->err == ERR_RANGE && (can_never_run(n) || may_be_used_up(n));
     w->happened.of[HAPPENING_VAIN] += is_vain;
     if (!is_gone && !is_full && !is_vain)

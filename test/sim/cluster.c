@@ -157,8 +157,8 @@ static void take_up_to_share(struct node *n)
     }
 }
 
-// One that is too many, or, from time to time, any: shards go to and fro. In a calm world only one
-// of which nothing is under way, since the next owner could not know what came of that.
+// Gives back a shard too many, or, from time to time, any: shards go to and fro. In a calm world
+// only one of which nothing is under way, since the next owner could not know what came of that.
 static void give_back(struct node *n)
 {
     struct world *w = n->world;

@@ -12,7 +12,7 @@ struct dice {
 };
 
 void dice_seed(struct dice *d, uint64_t seed);
-int64_t dice_between(struct dice *d, int64_t low, int64_t high); // Both may come.
+int64_t dice_between(struct dice *d, int64_t low, int64_t high); // `low` and `high` may come, too.
 
 // Between the two, but as often between 10 and 100 as between 100 and 1000: short delays are
 // common, long ones happen. `low` is at least 1.

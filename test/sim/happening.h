@@ -20,6 +20,6 @@ struct tally {
 
 const char *happening_words(enum happening h);
 void tally_add(struct tally *sum, const struct tally *t);
-void tally_print(const struct tally *t, FILE *out); // One line.
+void tally_print(const struct tally *t, FILE *out); // Prints a line.
 
 #endif

@@ -43,7 +43,8 @@ void version_correct(struct version *v, int64_t series, wall_ms now)
 {
     v->series = series;
     v->at = v->asked_at = v->overlap_since = now;
-    v->active &= !v->finished; // It stays so, though some of its instants are to come again.
+    v->active &=
+        !v->finished; // A finished job stays so, though some of its instants are to come again.
 }
 
 void history_correct(struct history *h, job_id id, int64_t series, wall_ms now)
@@ -116,7 +117,7 @@ bool history_owes(const struct history *h, const struct execution_key *key)
 
 static const struct {
     const char *text;
-    unsigned statuses[6]; // Of those that targets answer with.
+    unsigned statuses[6]; // Statuses that targets answer with.
 } success_sets[SUCCESS_SETS] = {
     {NULL, {200, 202}},
     {"200-299,302", {200, 202, 302}},

@@ -21,13 +21,13 @@ struct version {
     wall_ms paused_until;
     wall_ms start_at;
     wall_ms end_at;
-    wall_ms overlap_since; // Its overlap policy holds for the instants after this one.
+    wall_ms overlap_since; // The overlap policy holds for the instants after this one.
     char schedule[SCHEDULE_BYTES];
     char host; // 'a', 'b' ...
     bool paris;
     bool active;
     bool deleted;
-    bool finished;   // It has said so itself.
+    bool finished;   // The job has said so itself.
     uint8_t success; // Which set of statuses counts as success; see version_accepts.
     uint32_t max_runs;
 #define JOB_TEXT(...)
@@ -41,7 +41,7 @@ struct job_history {
     struct version *versions;
     size_t count;
     size_t capacity;
-    // Of this generation, every occurrence up to here was found in the ledger (see coverage.c).
+    // Every occurrence of this generation up to here was found in the ledger (see coverage.c).
     int64_t covered_series;
     wall_ms covered_to;
     size_t covered_index; // The versions before this one ended there.

@@ -151,12 +151,13 @@ bool row_is_returned(const struct row *r)
 {
     const struct execution *e = &r->e;
     if (e->state == EXECUTION_MISSED)
-        return r->was_planned && !strstr(e->reason, "no room"); // That had its turn.
+        return r->was_planned && !strstr(e->reason, "no room"); // The execution had its turn.
     return e->state == EXECUTION_CANCELLED && e->attempts == 0 &&
            (strstr(e->reason, "schedule") || strstr(e->reason, "clock"));
 }
 
-// Of max_runs: it ended without an attempt, certainly before its turn, or perhaps.
+// A run that max_runs gets back: it ended without an attempt, certainly before its turn, or
+// perhaps.
 static void note_return(struct durable_job *d, const struct row *r)
 {
     if (!d->job->max_runs || r->e.key.series < 0 || r->e.attempts > 0)
@@ -168,7 +169,7 @@ static void note_return(struct durable_job *d, const struct row *r)
         d->begun -= r->seen.sends > 0; // By a life that did not write it down.
 }
 
-// It has become terminal: what its job is like just now decides what that asks for.
+// The row has become terminal: what its job is like just now decides what that asks for.
 static void note_end(struct ledger *l, struct row *r)
 {
     struct durable_job *d = &l->jobs[r->e.key.job - 1];
@@ -353,7 +354,7 @@ static void apply_change(struct ledger *l, const struct change *c)
     case CHANGE_VERSION:
         break; // See versions_check.
     case CHANGE_CLIENT_KEY:
-        break; // Its commands bring none.
+        break; // Commands of the simulator bring none.
     case CHANGE_SHARD:
         break; // When all others are in.
     }

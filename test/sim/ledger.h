@@ -22,7 +22,7 @@ struct deliveries {
     int64_t fence_last;
     unsigned unsafe;       // Sends of which a byte may have left.
     unsigned reached;      // Requests that a target took in.
-    unsigned good;         // Of them, those whose outcome was a success that was heard.
+    unsigned good;         // Requests whose outcome was a success that was heard.
     unsigned refused;      // Attempts that failed for good, by the job's own rule.
     unsigned failures;     // Attempts whose failure the last sender heard of.
     unsigned tenure_first; // The tenure in which the first one left.
@@ -32,7 +32,7 @@ struct deliveries {
 };
 
 struct row {
-    struct execution e; // Its strings are the row's own.
+    struct execution e; // The strings are the row's own.
     unsigned alerts;
     unsigned alerts_due; // As many as its end asks for.
     unsigned attempt_rows;
@@ -58,7 +58,7 @@ struct durable_job {
     uint32_t row_first; // Row number + 1.
     uint32_t row_last;
     uint32_t planned;  // Rows since it has max_runs.
-    uint32_t returned; // Of them, those taken back before their instant,
+    uint32_t returned; // Runs taken back before their instant,
     uint32_t perhaps;  // and those stopped before an attempt, perhaps also before it.
     uint32_t begun;    // And those sent.
     unsigned failures; // In a row.
@@ -67,7 +67,7 @@ struct durable_job {
     size_t missed_capacity;
 };
 
-// One shard: its row, and what came before it.
+// A shard: its row, and what came before it.
 struct durable_shard {
     struct shard row;
     int64_t execution_last; // The ids that were given last.
@@ -87,7 +87,7 @@ struct ledger {
     uint32_t *places; // By execution id: row number + 1, or 0.
     size_t place_count;
     size_t place_capacity;
-    uint32_t *slots; // Of a hash by key: row number + 1, or 0.
+    uint32_t *slots; // A hash by key: row number + 1, or 0.
     size_t slot_count;
     struct durable_job *jobs; // By job id - 1.
     size_t job_count;

@@ -133,7 +133,7 @@ static bool tells_the_facts(const struct alert *a, const struct execution *e)
 
 void ledger_check_alert_id(const struct ledger *l, const struct alert *a)
 {
-    int64_t any = a->job ? a->job : a->id; // One about the server may be of any shard.
+    int64_t any = a->job ? a->job : a->id; // An alert about the server may be of any shard.
     if (a->id != next_id(l, any, ledger_shard(l, any)->alert_last))
         trace_fail(l->trace, "alert %lld is not the next one of shard %u", (long long)a->id,
                    ledger_shard_number(l, any));

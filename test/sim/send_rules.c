@@ -103,7 +103,7 @@ static void check_attempt(struct node *n, const struct request *q, const struct 
     long long id = (long long)r->e.id;
     const struct deliveries *d = &r->seen;
     const struct tenure *t = node_tenure(n, q->key.job);
-    const char *body = r->e.request_body; // Its jobs have none of their own.
+    const char *body = r->e.request_body; // Jobs of the simulator have none of their own.
     if (!body != !q->body || (body && strcmp(body, q->body) != 0))
         trace_fail(&w->trace, "row %lld is sent with another body", id);
     bool at_least_once = w->history.jobs[r->e.key.job - 1].versions[0].type == JOB_ATLEAST_ONCE;

@@ -15,7 +15,7 @@
 
 struct share {
     pid_t pid;
-    int fd; // Its report comes here.
+    int fd; // The child's report comes here.
 };
 
 // The first failure that is met is kept.

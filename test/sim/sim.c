@@ -8,9 +8,9 @@
 #include <assert.h>
 #include <string.h>
 
-#define ROUNDS 3         // Of faults and healing, so that what gets stuck is seen before a restart.
-#define HEAL_MS 900000   // Between the end of the faults and the verdict.
-#define TURNS_MAX 100000 // Events at one instant.
+#define ROUNDS 3 // Rounds of faults and healing, so that what gets stuck is seen before a restart.
+#define HEAL_MS 900000    // Between the end of the faults and the verdict.
+#define TURNS_MAX 100000  // Events at one instant.
 #define SETTLED_MS 240000 // What was due that long before the verdict must be terminal.
 
 // --- What comes next ---

@@ -15,7 +15,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#define SIM_HOURS 3 // Of a run, if nobody says otherwise.
+#define SIM_HOURS 3 // How long a run is, if nobody says otherwise.
 #define SIM_OWNERS_MAX 3
 
 struct sim_options {

@@ -14,7 +14,7 @@
 #define VERDICT_BYTES 400
 
 struct trace {
-    uint64_t hash; // Of every line so far.
+    uint64_t hash; // A hash of every line so far.
     uint64_t lines;
     FILE *out; // NULL: nobody reads along.
     bool failed;

@@ -333,7 +333,7 @@ static void learn(struct node *n, const struct flight *f)
     breaker_learn(n, f);
 }
 
-// Of a shard that the node has lost, or has lost and got again: that must not alter anything.
+// An outcome for a shard that the node has lost, or has got again, must not alter anything.
 static void hear_late(struct world *w, const struct flight *f)
 {
     count(w, HAPPENING_LATE_OUTCOME);

@@ -23,7 +23,7 @@ static void choose_schedule(struct world *w, struct version *v)
     snprintf(v->schedule, sizeof v->schedule, "%s", DICE_PICK(&w->dice, schedules));
     if (!one_in(w, 16))
         return;
-    char text[RFC3339_BYTES]; // One instant, soon.
+    char text[RFC3339_BYTES]; // A single instant, soon.
     wall_format(w->now.wall / 1000 * 1000 + dice_between(&w->dice, 1, 120) * 1000, text);
     snprintf(v->schedule, sizeof v->schedule, "%.19sZ", text);
 }

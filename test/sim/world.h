@@ -27,7 +27,7 @@
 // Where lateness is measured, so many rows at most are planned in a tick, and each takes so long.
 #define CALM_STEP_MAX 5
 #define CALM_ROW_MS 10
-#define COMMIT_MS_MAX 3 // Of a disk that is well.
+#define COMMIT_MS_MAX 3 // A commit on a disk that is well.
 #define JITTERS 1024
 
 // A request on the wire.
@@ -48,7 +48,7 @@ struct flight {
     bool deadly;  // The process dies of it.
     bool catch_up;
     bool cancelled; // The core does not want it any more.
-    bool lost;      // Its shard is lost to its node: nobody learns what comes of it.
+    bool lost;      // The shard is lost to the node: nobody learns what comes of the request.
     enum happening as;
 };
 
@@ -105,10 +105,10 @@ struct tenure {
     bool fed;        // The core has all that the shard holds,
     bool loaded;     // and has settled it.
     bool given;      // Not held any more, but what is written for it is not durable yet.
-    unsigned number; // Of all tenures in this world, from 1.
+    unsigned number; // Counts all tenures in this world, from 1.
     int64_t epoch;
     mono_ms gained_at;
-    mono_ms loads_at;     // Its next slice,
+    mono_ms loads_at;     // When the next slice comes,
     job_id jobs_to;       // after these jobs
     int64_t rows_to;      // and these executions.
     wall_ms seen;         // The latest wall time that it may have had before.
@@ -120,28 +120,28 @@ struct tenure {
 // A shard as it is, whatever the nodes know of that.
 struct shard_seen {
     struct node *owner;    // Who took it, and has not given it back; NULL: nobody.
-    unsigned incarnation;  // Of the owner.
+    unsigned incarnation;  // The incarnation of the owner.
     mono_ms free_at;       // Others may take it then.
     wall_ms latest;        // The latest wall time of this generation.
     wall_ms latest_before; // The same, before a correction that is not durable yet.
     int64_t series;        // This generation, durable or not.
 };
 
-// One machine: a process, which lives and dies, with its core, its writer and its requests.
+// A machine: a process, which lives and dies, with its core, its writer and its requests.
 struct node {
     struct world *world;
     unsigned number;
 
-    // Its place among the nodes.
-    unsigned incarnation; // Of all processes of this world: it is registered so.
+    // The node's place among the nodes.
+    unsigned incarnation; // Counts all processes of this world: the node is registered so.
     bool is_buried;       // Others took it for dead; it does not know that yet.
-    mono_ms lease_until;  // It sends nothing from then on.
+    mono_ms lease_until;  // The node sends nothing from then on.
     bool was_late;        // Before this step the lease was over.
     mono_ms renews_at;
     mono_ms balances_at;
-    mono_ms cut_until; // It does not reach the database.
+    mono_ms cut_until; // The node does not reach the database.
     mono_ms stops_at;
-    mono_ms stopped_until; // It stands still, and knows nothing of that.
+    mono_ms stopped_until; // The node stands still, and knows nothing of that.
 
     // The process.
     enum life life;
@@ -153,18 +153,18 @@ struct node {
     bool doomed;             // Dies before the end of this step.
 
     // What is to be expected of it.
-    dur_ms wall_ahead; // Of the monotonic clock, at the last step.
+    dur_ms wall_ahead; // Wall minus monotonic clock, at the last step.
     wall_ms seen;      // The latest wall time of its generation that this life knows of.
     struct tenure tenures[SHARDS_PLAYED];
-    uint8_t *states; // Of each execution of its shards, durable or not, by id.
+    uint8_t *states; // The state of each execution of the node's shards, durable or not, by id.
     size_t state_count;
     size_t state_capacity;
-    uint32_t open; // Of them, those that are not terminal.
+    uint32_t open; // Executions that are not terminal.
     struct host hosts[HOSTS];
     struct promise promises[QUEUE_MAX];
     size_t promised;
 
-    // Its writer: batches in order, of which the first `committing` are being written.
+    // The writer: batches in order, of which the first `committing` are being written.
     struct batch *queue[QUEUE_MAX];
     size_t queued;
     size_t committing;
@@ -176,7 +176,7 @@ struct node {
     bool was_stalled; // Before this step.
     bool disk_lost;   // Nothing is written any more; the process is about to end.
 
-    // Its requests.
+    // The requests under way.
     struct flight flights[FLIGHTS_MAX + 1]; // The last one is never used.
     size_t flight_end;                      // The places from here on are free.
 };
@@ -192,7 +192,7 @@ struct world {
     bool calm;   // Bad targets and busy clients, but no other fault.
     struct core_limits limits;
 
-    // Its clocks: the wall clock drifts and steps, the monotonic one does not.
+    // The clocks: the wall clock drifts and steps, the monotonic one does not.
     bool clock_steps; // In this world at all.
     int64_t drift_ppm;
     int64_t drift_rest;
@@ -257,11 +257,12 @@ wall_ms node_seen(const struct node *n, job_id job); // The latest wall time tha
 
 // Whether another one has taken the shard, and the node does not know it.
 bool node_is_stale(const struct node *n, unsigned shard);
-bool node_goes_on(const struct node *n); // It lives, and does not stand still.
+bool node_goes_on(const struct node *n); // The node lives, and does not stand still.
 void node_gain(struct node *n, unsigned shard);
 void node_load(struct node *n); // Another slice of what it has gained.
 mono_ms node_loads_at(const struct node *n);
-void node_lose(struct node *n, unsigned shard); // It hears that another one has taken it.
+void node_lose(struct node *n,
+               unsigned shard); // The node hears that another one has taken the shard.
 void node_give(struct node *n, unsigned shard); // To whoever takes it.
 
 // cluster.c: which node owns which shard, and until when.
@@ -325,8 +326,8 @@ void breaker_doubt(struct node *n);             // Before a step.
 void breaker_forget(struct node *n, char host); // If no job calls it any more.
 void breaker_start(struct node *n);
 void breaker_leave(struct node *n); // A shard is being lost, and jobs with it.
-void breaker_left(struct node *n);  // It was.
-void breaker_hear(struct node *n, const struct alert *a); // Of the core.
+void breaker_left(struct node *n);  // The breaker was left.
+void breaker_hear(struct node *n, const struct alert *a); // An alert of the core.
 void breaker_check_told(struct node *n);
 
 // room_rules.c: an occurrence is given up since too much is open at its host.

@@ -114,7 +114,7 @@ bool writer_has(const struct node *n, unsigned shard)
 
 // --- Commits ---
 
-// They need not be remembered any more. Returns the sequence of the last one.
+// Batches that need not be remembered any more. Returns the sequence of the last one.
 static uint64_t forget(struct node *n, size_t count)
 {
     uint64_t sequence = count > 0 ? n->queue[count - 1]->sequence : 0;
@@ -277,7 +277,7 @@ static void die_in_cluster(struct node *n)
     count(w, HAPPENING_COMMIT_OF_THE_DEAD);
 }
 
-// Of a node alone, whose store is a file.
+// How a node alone dies, whose store is a file.
 static void die_alone(struct node *n)
 {
     struct world *w = n->world;

@@ -30,7 +30,7 @@ struct probe {
     struct loop_source source;
     struct loop *loop;
     unsigned calls;
-    uint32_t events;     // Of the last call.
+    uint32_t events;     // Events of the last call.
     struct probe *other; // What the call does something to.
 };
 
@@ -154,7 +154,7 @@ static void a_timer_is_a_source_like_any_other(void **state)
     assert_int_equal(loop_turn(loop, 0), 0); // Not set yet.
     assert_int_equal(timerfd_settime(fd, TFD_TIMER_ABSTIME, &past, NULL), 0);
     assert_int_equal(loop_turn(loop, -1), 1);
-    assert_int_equal(loop_turn(loop, 0), 0); // It rings once.
+    assert_int_equal(loop_turn(loop, 0), 0); // The timer rings once.
     assert_int_equal(p.calls, 1);
     end(&p);
 }
@@ -168,7 +168,7 @@ static void remove_other(void *context, uint32_t events)
     loop_remove(p->loop, &p->other->source);
 }
 
-// Both are ready. The first that is called removes the other, whose event has come already.
+// Two sources are ready. The first that is called removes the other, whose event has come already.
 static void a_source_that_was_removed_in_a_turn_is_not_called_in_it(void **state)
 {
     (void)state;

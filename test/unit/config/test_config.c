@@ -339,7 +339,7 @@ static void the_variable_of_a_setting_is_no_stray(void **state)
     (void)state;
     char name[64];
     size_t before = 0, strays = 0;
-    config_stray_variables(count_stray, &before); // Of whoever runs the test.
+    config_stray_variables(count_stray, &before); // Variables of the user who runs the test.
     for (size_t i = 0; i < COUNT_OF(rows); i++)
         setenv(variable_of(name, rows[i].name), "x", 1);
     config_stray_variables(count_stray, &strays);

@@ -46,7 +46,7 @@ static void a_long_flight_lingers_and_the_mark_goes_on(void **state)
     size_t sent = r->send_count;
     rig_crash(r, 10);
     rig_record(r);
-    assert_true(r->send_count > sent); // It was found.
+    assert_true(r->send_count > sent); // The execution was found.
     rig_free(r);
 }
 

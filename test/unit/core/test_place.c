@@ -8,7 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-// One execution that is planned for T0 + 1 s, in a core that is otherwise empty.
+// An execution that is planned for T0 + 1 s, in a core that is otherwise empty.
 static struct rig *with_planned(struct open **out)
 {
     struct rig *r = rig_started();

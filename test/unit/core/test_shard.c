@@ -265,7 +265,7 @@ static void commands_of_a_shard_that_is_not_here_are_refused(void **state)
     assert_int_equal(trigger(n, away), ERR_AWAY);
     assert_false(core_has_shard(n->core, 2));
     begin_to_gain(n, 2);
-    assert_int_equal(trigger(n, away), ERR_AWAY); // It may still come in.
+    assert_int_equal(trigger(n, away), ERR_AWAY); // The shard may still come in.
     step(n, &(struct event){.kind = EVENT_SHARD_LOADED, .shard_number = 2});
     tick(n);
     assert_true(core_has_shard(n->core, 2));
@@ -298,7 +298,7 @@ static void a_shard_goes_on_where_its_last_owner_ended(void **state)
     node_free(second);
 }
 
-// Its batch is of an epoch that is over; nothing of it is written.
+// A batch of an epoch that is over: nothing of it is written.
 static void an_owner_that_has_not_noticed_writes_nothing(void **state)
 {
     (void)state;
@@ -347,12 +347,12 @@ static void a_shard_that_catches_up_holds_nobody_up(void **state)
         assert_true(++turns < 1000);
     }
     assert_true(turns > 100);
-    run(n, 2 * SECOND); // They share one watermark now.
+    run(n, 2 * SECOND); // The shards share one watermark now.
     assert_int_equal(core_status(n->core).watermark, world.now.wall + 1500);
     node_free(n);
 }
 
-// Its jobs and executions are looked at a few in each tick.
+// A shard's jobs and executions are looked at a few in each tick.
 static void a_shard_is_settled_in_slices(void **state)
 {
     (void)state;
@@ -426,7 +426,8 @@ static void a_late_outcome_of_another_epoch_is_dropped(void **state)
     run(n, 2 * SECOND);
     assert_int_equal(n->send_count, 2);
     assert_int_equal(n->sends[1].request.fence, n->sends[0].request.fence + 1);
-    assert_true(n->sends[1].ticket != n->sends[0].ticket); // Both may be on the wire.
+    assert_true(n->sends[1].ticket !=
+                n->sends[0].ticket); // The old and the new request may be on the wire.
     answer(n, 0, 200);
     assert_int_equal(n->changes_of_step, 0);
     answer(n, 1, 200);
@@ -490,7 +491,7 @@ static void nothing_is_sent_past_the_lease(void **state)
     node_free(n);
 }
 
-// Its claim is on the way to the disk when the lease ends. It was not sent, so it is claimed anew.
+// A claim is on the way to the disk when the lease ends. Nothing was sent, so it is claimed anew.
 static void a_claim_outlives_the_lease_unsent(void **state)
 {
     (void)state;

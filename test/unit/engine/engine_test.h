@@ -35,12 +35,12 @@ struct rig {
     pthread_cond_t changed;
     bool gate_is_shut;       // Commits wait.
     enum err commit_answer;  // How each commit ends from now on; ERR_FENCED: the next one alone.
-    bool commit_is_doubtful; // Its answer is lost.
+    bool commit_is_doubtful; // The answer of a commit is lost.
     unsigned commits;        // Asked for so far.
     unsigned alerts;         // Raised so far.
-    int64_t free_bytes;      // Of the disk, of which half is the reserve. 0: that is not known.
-    unsigned sends;          // Attempts given to the targets so far.
-    unsigned cancels;        // Of them, those taken back.
+    int64_t free_bytes; // Free on the disk, of which half is the reserve. 0: that is not known.
+    unsigned sends;     // Attempts given to the targets so far.
+    unsigned cancels;   // Attempts taken back.
 };
 
 extern struct rig rig;

@@ -255,7 +255,7 @@ static void copy_zone(const char *folder, const char *name, const char *system)
     assert_int_equal(rename(temporary, to), 0);
 }
 
-// Of the zones that jobs use only one has new rules.
+// Only one of the zones that jobs use has new rules.
 static void zones_with_new_rules_are_told_and_others_are_not(void **state)
 {
     (void)state;
@@ -343,7 +343,7 @@ static void the_attempt_of_a_job_that_is_deleted_goes_on(void **state)
     assert_int_equal(grown(METRIC_executions_succeeded), 1);
 }
 
-// Its attempt is cancelled, what comes of it counts for nobody, and what is asked is refused.
+// The shard's attempt is cancelled, its outcome counts for nobody, and commands are refused.
 static void a_shard_that_is_lost_takes_its_attempts_along(void **state)
 {
     (void)state;

@@ -56,7 +56,7 @@ static enum err trigger(job_id id)
     return a.reply.err;
 }
 
-static char reasons[4][JOB_REASON_BYTES]; // Of the jobs, by their ids.
+static char reasons[4][JOB_REASON_BYTES]; // Reasons of the jobs, by their ids.
 
 static enum err note_reason(void *context, const struct job *j)
 {

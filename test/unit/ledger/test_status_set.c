@@ -19,7 +19,7 @@ static void a_list_holds_what_it_names_and_nothing_else(void **state)
     (void)state;
     static const struct {
         const char *text;
-        unsigned ranges[3][2]; // Both ends belong to it; zeros are none.
+        unsigned ranges[3][2]; // A range has both ends; zeros are none.
     } cases[] = {
         {"200", {{200, 200}}},
         {"100", {{100, 100}}},
@@ -53,7 +53,7 @@ static void a_malformed_list_is_refused_where_it_goes_wrong(void **state)
     static const struct {
         const char *text;
         enum err err;
-        const char *part; // Of what is said.
+        const char *part; // Part of what is said.
     } cases[] = {
         {"", ERR_SYNTAX, "from 100 to 599 at \"\""},
         {"20", ERR_SYNTAX, "at \"20\""},

@@ -115,7 +115,7 @@ static void a_job_of_version_1_has_the_defaults_of_what_came_later(void **state)
     struct job *j = job_after(*state);
     assert_string_equal(j->body, "{\"a\":1}");
     assert_true(j->body_is_json);
-    j->body_is_json = job_defaults.body_is_json; // It follows from the body.
+    j->body_is_json = job_defaults.body_is_json; // This member follows from the body.
     for (size_t i = 0; i < job_member_count; i++) {
         const struct job_member *m = &job_members[i];
         if (m->role == ROLE_POLICY && !job_same_member(m, j, &job_defaults))

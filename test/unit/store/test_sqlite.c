@@ -220,7 +220,7 @@ static void an_execution_of_one_attempt_is_two_writes(void **state)
     e.started_at = e.completed_at = 1700000000002;
     add(b, CHANGE_EXECUTION_UPDATE)->execution = e;
     assert_int_equal(commit(s, b, &f), ERR_OK);
-    assert_int_equal(sqlite3_total_changes(s->db) - before, 2); // Its row and the progress.
+    assert_int_equal(sqlite3_total_changes(s->db) - before, 2); // The job's row and the progress.
     assert_int_equal(number(s->db, "SELECT first_started_at FROM job_executions"), 1700000000002);
     store_close(&s->store);
 }
@@ -460,7 +460,7 @@ static void a_full_disk_writes_nothing_and_can_be_tried_again(void **state)
     shard_rows_stamp(&s->store, &b, 1);
     assert_int_equal(store_commit(&s->store, &b, 1, &cause), COMMIT_AGAIN);
     assert_int_equal(cause.fault.code, ERR_STORE_FULL);
-    assert_false(cause.is_doubtful); // It was rolled back.
+    assert_false(cause.is_doubtful); // The commit was rolled back.
     assert_non_null(strstr(cause.fault.text, "the disk is full"));
     assert_int_equal(number(s->db, "SELECT count(*) FROM job_executions"), 10);
     assert_int_equal(store_commit(&s->store, &b, 1, &cause), COMMIT_AGAIN);
@@ -782,7 +782,8 @@ static void an_edit_by_hand_is_a_version(void **state)
         assert_versions(s, 2, true);
         assert_int_equal(number(s->db, "SELECT count(*) FROM job_versions"), 2);
     }
-    run_sql(p->path, "UPDATE jobs SET paused_until = 6, api = 'http://b/'"); // Of an active job.
+    run_sql(p->path,
+            "UPDATE jobs SET paused_until = 6, api = 'http://b/'"); // The pause of an active job.
     assert_versions(s, 2, true);
     store_close(&s->store);
 }

@@ -394,8 +394,8 @@ static void a_fenced_shard_leaves_the_batches_and_the_others_go_on(void **state)
     set_gate(x, false);
     AWAIT(x, x->committed == 2);
     assert_int_equal(x->changes[0], 4);
-    assert_int_equal(x->changes[1], 2); // Of batch 1 again, without the shard.
-    assert_int_equal(x->changes[2], 2); // Of batch 2.
+    assert_int_equal(x->changes[1], 2); // Batch 1 again, without the shard.
+    assert_int_equal(x->changes[2], 2); // Batch 2.
     assert_int_equal(x->fencing_count, 2);
     assert_fencing(&x->fencings[0], 5, 1, 0);
     assert_fencing(&x->fencings[1], 5, 2, 0);
@@ -416,7 +416,7 @@ static void only_the_epoch_that_ended_is_dropped(void **state)
     struct store_writer *w = start(x);
     store_writer_put(w, batch_of_two(1, 5));
     AWAIT(x, x->stalls == 1);
-    store_writer_put(w, batch_of_two(2, 5)); // Both wait when the shard is fenced.
+    store_writer_put(w, batch_of_two(2, 5)); // The two batches wait when the shard is fenced.
     store_writer_put(w, batch_of_two(3, 7));
     AWAIT(x, x->committed == 3);
     store_writer_put(w, batch_of_two(4, 5));

@@ -163,7 +163,7 @@ static void readers_see_what_was_confirmed(void **state)
     struct store_writer_status s = store_writer_status(x->writer);
     store_writer_stop(x->writer);
     assert_int_equal(s.batches, 300);
-    assert_int_equal(s.changes, 3301); // One of each batch is the row of the shard.
+    assert_int_equal(s.changes, 3301); // A change of each batch is the row of the shard.
     assert_true(s.commits <= s.batches);
 }
 
