@@ -9,7 +9,7 @@ step of src/store/sqlite/schema.c, and a rule that uses the member. This says wh
 - a column that can hold no NULL though the member may be unset, or the other way round;
 - a POLICY member that no rule of src/core reads, or a REQUEST member that no request takes along;
 - a TIMING member without a column of `job_versions`, from which what was owed is computed again, or
-  without the row of src/store/sqlite/rows.c that reads and writes that column.
+  without the row of src/store/columns.c that reads and writes that column.
 
 The folder to look at is the argument, or the one where the check runs.
 """
@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 TABLE = "src/ledger/job.def"
 SCHEMA = "src/store/sqlite/schema.c"
-ROWS = "src/store/sqlite/rows.c"
+ROWS = "src/store/columns.c"
 NOT_MEMBERS = {"deleted_at"}  # The row stays until its last execution has gone.
 NOT_RULES = {"configure.c"}  # What only copies a member is no rule.
 

@@ -168,7 +168,7 @@ static enum err write_executions(struct sqlite_store *s, struct batch *const *ba
 {
     struct execution_write *writes;
     size_t write_count;
-    enum err err = sqlite_coalesce(batches, count, &writes, &write_count, f);
+    enum err err = store_coalesce(batches, count, &writes, &write_count, f);
     if (err)
         return err;
     for (size_t i = 0; i < write_count && !err; i++) {

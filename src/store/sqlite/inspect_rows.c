@@ -46,7 +46,7 @@ static enum err visit_job(struct walk *walk, sqlite3_stmt *statement, struct fau
     struct job ignored;
     char damaged[JOB_DAMAGED_BYTES];
     (void)f;
-    if (!job_row_read(statement, &ignored, damaged))
+    if (!job_row_read(row_read_cell, statement, &ignored, damaged))
         tell(w, statement, row_column(w->map, 0), 0);
     else if (*damaged)
         tell(w, statement, damaged, -1);

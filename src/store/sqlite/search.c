@@ -42,7 +42,7 @@ static enum err visit_found(struct walk *walk, sqlite3_stmt *statement, struct f
     struct job j;
     struct job_found found = {.job = &j};
     char damaged[JOB_DAMAGED_BYTES];
-    if (!job_row_read(statement, &j, damaged))
+    if (!job_row_read(row_read_cell, statement, &j, damaged))
         return ERR_OK;
     walk->is_done = --w->left == 0;
     enum err err = w->query->wants_last ? read_last(w, &found, f) : ERR_OK;

@@ -2,8 +2,8 @@
 // sqlite_priv.h: how the parts of the SQLite adapter see each other.
 //
 // open.c opens and closes, schema.c migrates, versions.c finds edits, rows.c maps rows to structs,
-// job_row.c reads a job's row that may have been edited, statements.c has the SQL of the writing
-// side, commit.c writes, coalesce.c thins out what is to be written, maintain.c retains and
+// statements.c has the SQL of the writing
+// side, commit.c writes, maintain.c retains and
 // checkpoints, walk.c goes through results, reader.c queries, search.c searches, filter.c says
 // which jobs a list wants. copy.c copies a database, for backup.c and restore.c; inspect.c and
 // inspect_rows.c look into one, both beside a server that may be at work on it.
@@ -11,6 +11,7 @@
 #ifndef CARILLON_STORE_SQLITE_PRIV_H
 #define CARILLON_STORE_SQLITE_PRIV_H
 
+#include "store/columns_priv.h"
 #include "store/sqlite.h"
 #include "store/store_priv.h"
 
@@ -71,27 +72,6 @@ MUST_CHECK enum err sqlite_note_edits(struct sqlite_store *s, struct fault *f);
 
 // --- Rows (rows.c) ---------------------------------------------------------------------------
 
-// A table as a list of columns, each tied to a member of the struct. The order of the columns is
-// the order of parameters in an INSERT and of results in a SELECT; the first is the key.
-struct column;
-struct row_map {
-    const char *table;
-    const struct column *columns;
-    size_t count;
-    bool is_brief;       // Without the columns that may be long; for reading only.
-    const char *present; // Rows of the table where this column is NULL have none of it; or NULL.
-    size_t bound_before; // So many parameters of a statement are bound by the map before this one.
-};
-
-extern const struct row_map job_rows;
-extern const struct row_map job_brief_rows;
-extern const struct row_map version_rows; // Written by VERSION_PUT and sqlite_note_edits alone.
-extern const struct row_map execution_rows;
-extern const struct row_map attempt_rows;
-// The first attempt of an execution, in columns of the execution's own row. A statement that writes
-// both has the parameters of execution_rows before these.
-extern const struct row_map first_attempt_rows;
-extern const struct row_map alert_rows; // Without the execution's key, which its row has.
 extern const struct row_map progress_rows;
 
 // The one row of table `progress`: that of the only shard, and what retention remembers.
@@ -101,9 +81,6 @@ struct progress_row {
     int64_t executions; // Rows of job_executions, so that retention by count need not count.
     wall_ms removed_to; // The latest instant of which retention has removed a row.
 };
-
-// Makers of SQL: they write to `out`, which must have room. "a, b, c" for a SELECT.
-void row_names(const struct row_map *m, char *out, size_t bytes);
 
 // Writes "INSERT INTO table (a, b) VALUES (?1, ?2)", and "a = ?1, b = ?2" for the columns that may
 // change.
@@ -122,15 +99,7 @@ MUST_CHECK enum err row_read(const struct row_map *m, sqlite3_stmt *statement, v
 
 // Reads a column alone; false, and the member stays as it was, for what row_read has
 // ERR_STORE_CORRUPT.
-MUST_CHECK bool row_read_cell(const struct row_map *m, size_t i, sqlite3_stmt *statement,
-                              void *row);
-const char *row_column(const struct row_map *m, size_t i);
-
-// A job's row, as far as it can be used (job_row.c). Its texts are borrowed, `damaged` too. False
-// when it has no id that a job can have: then it is no job.
-#define JOB_DAMAGED_BYTES 512 // For the names of all columns.
-MUST_CHECK bool job_row_read(sqlite3_stmt *statement, struct job *out,
-                             char damaged[static JOB_DAMAGED_BYTES]);
+MUST_CHECK bool row_read_cell(const struct row_map *m, size_t i, void *statement, void *row);
 
 // Calls back with a sentence for each row that holds what row_read would refuse, and job_row_read
 // reads as something else (inspect_rows.c).
@@ -276,23 +245,6 @@ MUST_CHECK enum err sqlite_read_client_key(sqlite3_stmt *row, struct client_key 
                                            struct fault *f);
 
 // --- Writing (commit.c, coalesce.c, maintain.c) ----------------------------------------------
-
-#define ATTEMPT_IN_ROW 1 // The number of the attempt that lives in its execution's row.
-
-// A row of job_executions as a commit leaves it: the fruit of all its changes in that commit.
-struct execution_write {
-    struct execution row;
-    const struct attempt *first; // The first attempt, if that is new; else NULL.
-    bool has_row;                // False: nothing but the first attempt is to be written.
-    bool is_new;                 // INSERT, else UPDATE.
-};
-
-// All of the batches' execution changes and first attempts, one entry per row, in order of id. The
-// caller frees *out. ERR_CONFLICT when a row is inserted twice or changes after it was terminal, or
-// when a first attempt comes twice.
-MUST_CHECK enum err sqlite_coalesce(struct batch *const *batches, size_t count,
-                                    struct execution_write **out, size_t *out_count,
-                                    struct fault *f);
 
 MUST_CHECK enum commit_outcome sqlite_commit(struct store *store, struct batch *const *batches,
                                              size_t count, struct commit_cause *cause);

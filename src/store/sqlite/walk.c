@@ -31,7 +31,7 @@ static enum err visit_job(struct walk *walk, sqlite3_stmt *statement, struct fau
     struct job j;
     char damaged[JOB_DAMAGED_BYTES];
     (void)f;
-    if (!job_row_read(statement, &j, damaged))
+    if (!job_row_read(row_read_cell, statement, &j, damaged))
         return ERR_OK;
     if (w->query)
         walk->is_done = --w->left == 0;
@@ -49,41 +49,13 @@ static enum err visit_execution(struct walk *walk, sqlite3_stmt *statement, stru
     return w->each(w->context, &e);
 }
 
-#define EXECUTION_KEYS 2 // The row's own id and its job's are the first columns.
-
-// For a start, which has to end the execution: a column that holds what no version writes is read
-// as 0 or "", and the execution's error says so. False when the row names no execution of a job.
-static bool read_execution(sqlite3_stmt *statement, struct execution *e, char *words, size_t bytes)
-{
-    size_t used = 0;
-    for (size_t i = 0; i < execution_rows.count; i++) {
-        if (row_read_cell(&execution_rows, i, statement, e))
-            continue;
-        if (i < EXECUTION_KEYS)
-            return false;
-        used += (size_t)snprintf(
-            words + used, bytes - used, "%s%s",
-            used ? ", " : "its row in the database is damaged: ", row_column(&execution_rows, i));
-        e->damaged = true;
-    }
-    if (!e->damaged && execution_state_is_terminal(e->state) && e->completed_at == 0) {
-        snprintf(words, bytes, "its row in the database is damaged: %s without an end",
-                 execution_state_name(e->state));
-        e->state = EXECUTION_RUNNING;
-        e->damaged = true;
-    }
-    if (e->damaged)
-        e->error = words;
-    return true;
-}
-
 static enum err visit_open(struct walk *walk, sqlite3_stmt *statement, struct fault *f)
 {
     struct execution_walk *w = (struct execution_walk *)walk;
     struct execution e = {0};
-    char words[JOB_DAMAGED_BYTES + 64];
+    char words[EXECUTION_DAMAGED_BYTES];
     (void)f;
-    if (!read_execution(statement, &e, words, sizeof words))
+    if (!execution_row_read(row_read_cell, statement, &e, words))
         return ERR_OK;
     e.lingers = sqlite3_column_int(statement, (int)execution_rows.count);
     return w->each(w->context, &e);

@@ -7,7 +7,7 @@
 // together. What the changes say is kept: a second INSERT, or a change after the end, is still
 // refused.
 
-#include "store/sqlite/sqlite_priv.h"
+#include "store/columns_priv.h"
 
 #include <assert.h>
 #include <string.h>
@@ -123,8 +123,8 @@ static enum err merge_steps(const struct step *steps, size_t count, struct execu
     return err;
 }
 
-enum err sqlite_coalesce(struct batch *const *batches, size_t count, struct execution_write **out,
-                         size_t *out_count, struct fault *f)
+enum err store_coalesce(struct batch *const *batches, size_t count, struct execution_write **out,
+                        size_t *out_count, struct fault *f)
 {
     size_t step_count = count_steps(batches, count);
     struct step *steps = xcalloc(step_count, sizeof *steps);

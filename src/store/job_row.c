@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// job_row.c: reads the row of a job as far as it can be used.
+// job_row.c: reads the row of a job or an open execution as far as it can be used.
 //
 // Operators edit this table by hand. What others assert of a job, or what would fail only when its
 // request is made, is judged here, so that one edited row harms nobody else: a column that holds
@@ -9,7 +9,7 @@
 #include "base/certificates.h"
 #include "base/header.h"
 #include "base/url.h"
-#include "store/sqlite/sqlite_priv.h"
+#include "store/columns_priv.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -88,12 +88,13 @@ static void judge_forms(struct job *j, char *damaged, size_t bytes)
     }
 }
 
-bool job_row_read(sqlite3_stmt *statement, struct job *out, char damaged[static JOB_DAMAGED_BYTES])
+bool job_row_read(read_cell *read, void *source, struct job *out,
+                  char damaged[static JOB_DAMAGED_BYTES])
 {
     *damaged = '\0';
     *out = job_defaults;
     for (size_t i = 0; i < job_rows.count; i++) {
-        if (row_read_cell(&job_rows, i, statement, out))
+        if (read(&job_rows, i, source, out))
             continue;
         if (i == 0)
             return false;
@@ -101,5 +102,33 @@ bool job_row_read(sqlite3_stmt *statement, struct job *out, char damaged[static 
     }
     judge_forms(out, damaged, JOB_DAMAGED_BYTES);
     out->damaged = *damaged ? damaged : NULL;
+    return true;
+}
+
+#define EXECUTION_KEYS 2 // Its own id and its job's are the first columns.
+
+bool execution_row_read(read_cell *read, void *source, struct execution *e,
+                        char words[static EXECUTION_DAMAGED_BYTES])
+{
+    size_t used = 0;
+    for (size_t i = 0; i < execution_rows.count; i++) {
+        if (read(&execution_rows, i, source, e))
+            continue;
+        if (i < EXECUTION_KEYS)
+            return false;
+        used += (size_t)snprintf(
+            words + used, EXECUTION_DAMAGED_BYTES - used, "%s%s",
+            used ? ", " : "its row in the database is damaged: ", row_column(&execution_rows, i));
+        e->damaged = true;
+    }
+    if (!e->damaged && execution_state_is_terminal(e->state) && e->completed_at == 0) {
+        snprintf(words, EXECUTION_DAMAGED_BYTES,
+                 "its row in the database is damaged: %s without an end",
+                 execution_state_name(e->state));
+        e->state = EXECUTION_RUNNING;
+        e->damaged = true;
+    }
+    if (e->damaged)
+        e->error = words;
     return true;
 }

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: MIT
+// columns.c: the columns of every table that the adapters of databases have in common.
+
+#include "store/columns_priv.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+// The columns of table `jobs` are named as the members of a job are.
+#define IS_LONG(form) ((form) == TEXT_LONG || (form) == TEXT_HEADERS || (form) == TEXT_PAYLOAD)
+static const struct column job_columns[] = {
+#define JOB_NUMBER(member, type, initial, least, greatest, role, access)                           \
+    {RANGE(job, #member, member, least, greatest)},
+#define JOB_OPTIONAL_NUMBER(member, type, initial, least, greatest, role, access)                  \
+    {RANGE_UNKNOWN(job, #member, member, least, greatest, initial)},
+#define JOB_FLAG(member, initial, role, access) {FLAG(job, #member, member)},
+#define JOB_WORD(member, tag, initial, role, access) {WORD(job, #member, member, tag##_words)},
+#define JOB_TIME(member, role, access) {TIME(job, #member, member)},
+#define JOB_OPTIONAL_TIME(member, initial, role, access)                                           \
+    {TIME_UNKNOWN(job, #member, member, initial)},
+#define JOB_COUNT(member, least, greatest, role, access)                                           \
+    {RANGE(job, #member, member, least, greatest), .is_fixed = ACCESS_##access == ACCESS_GIVEN},
+#define JOB_TEXT(member, form, greatest, role, access)                                             \
+    {TEXT(job, #member, member), .is_long = IS_LONG(TEXT_##form)},
+#include "ledger/job.def"
+};
+
+static const struct column version_columns[] = {
+    {JOB_KEY(job_version, "job_id", job)},
+    {COUNT(job_version, "number", number)},
+    {COUNT(job_version, "version", version)},
+    {TIME(job_version, "from_at", from_at)},
+    {WORD(job_version, "phase", phase, job_phase_words)},
+    {TEXT(job_version, "schedule", schedule)},
+    {TEXT(job_version, "timezone", timezone)},
+    {WORD(job_version, "dst_gap", dst_gap, cron_gap_words)},
+    {WORD(job_version, "dst_fold", dst_fold, cron_fold_words)},
+    {TIME_UNKNOWN(job_version, "start_at", start_at, 0)},
+    {TIME_UNKNOWN(job_version, "end_at", end_at, WALL_NEVER)},
+    {RANGE_UNKNOWN(job_version, "max_runs", max_runs, 0, JOB_MAX(runs), 0)},
+    {RANGE(job_version, "runs", runs, 0, JOB_MAX(runs))},
+    {TIME_UNKNOWN(job_version, "paused_until", paused_until, WALL_NEVER)},
+    {TEXT(job_version, "reason", reason)},
+};
+
+static const struct column execution_columns[] = {
+    {COUNT(execution, "id", id), FIXED},
+    {JOB_KEY(execution, "job_id", key.job), FIXED},
+    {WORD(execution, "status", state, execution_state_words)},
+    {TIME(execution, "scheduled_at", key.scheduled_at), FIXED},
+    {TIME_UNKNOWN(execution, "due_at", due_at, 0), FIXED},
+    {TIME_UNKNOWN(execution, "started_at", started_at, 0)},
+    {TIME_UNKNOWN(execution, "completed_at", completed_at, 0)},
+    {.name = "duration", .cell = CELL_DURATION},
+    {RANGE_UNKNOWN(execution, "http_status", http_status, 0, 999, 0)},
+    {TEXT(execution, "error", error)},
+    {RANGE(execution, "retry_count", retry_count, 0, UINT16_MAX)},
+    {RANGE(execution, "series", key.series, -COUNT_MAX, COUNT_MAX), FIXED},
+    {WORD(execution, "trigger", trigger, execution_trigger_words), FIXED},
+    {RANGE(execution, "attempts", attempts, 0, UINT16_MAX)},
+    {RANGE(execution, "recoveries", recoveries, 0, UINT16_MAX)},
+    {TIME_UNKNOWN(execution, "next_attempt_at", next_attempt_at, 0)},
+    {TIME_UNKNOWN(execution, "missed_to", missed_to, 0)},
+    {RANGE_UNKNOWN(execution, "missed_count", missed_count, 0, COUNT_MAX, 0)},
+    {TEXT(execution, "reason", reason)},
+    {TEXT(execution, "request_body", request_body), FIXED},
+    {RANGE_UNKNOWN(execution, "request_body_is_json", request_body_is_json, 0, 1, 0), FIXED},
+};
+
+static const struct column attempt_columns[] = {
+    {COUNT(attempt, "execution_id", execution_id)},
+    {RANGE(attempt, "number", number, 0, UINT16_MAX)},
+    {RANGE_UNKNOWN(attempt, "http_status", http_status, 0, 999, 0)},
+    {TIME(attempt, "started_at", started_at)},
+    {COUNT(attempt, "duration_ms", duration_ms)},
+    {RANGE_UNKNOWN(attempt, "dns_ms", dns_ms, 0, INT32_MAX, -1)},
+    {RANGE_UNKNOWN(attempt, "connect_ms", connect_ms, 0, INT32_MAX, -1)},
+    {RANGE_UNKNOWN(attempt, "tls_ms", tls_ms, 0, INT32_MAX, -1)},
+    {RANGE_UNKNOWN(attempt, "first_byte_ms", first_byte_ms, 0, INT32_MAX, -1)},
+    {TEXT(attempt, "error", error)},
+    {TEXT(attempt, "response", response)},
+    {FLAG(attempt, "response_truncated", response_truncated)},
+    {FLAG(attempt, "response_damaged", response_damaged)},
+    {TEXT(attempt, "redirects", redirects)},
+};
+
+// The columns of an attempt without its number, which is 1. All are NULL where there is none.
+static const struct column first_attempt_columns[] = {
+    {COUNT(attempt, "id", execution_id), FIXED},
+    {RANGE_UNKNOWN(attempt, "first_http_status", http_status, 0, 999, 0)},
+    {TIME(attempt, "first_started_at", started_at)},
+    {COUNT(attempt, "first_duration_ms", duration_ms)},
+    {RANGE_UNKNOWN(attempt, "first_dns_ms", dns_ms, 0, INT32_MAX, -1)},
+    {RANGE_UNKNOWN(attempt, "first_connect_ms", connect_ms, 0, INT32_MAX, -1)},
+    {RANGE_UNKNOWN(attempt, "first_tls_ms", tls_ms, 0, INT32_MAX, -1)},
+    {RANGE_UNKNOWN(attempt, "first_first_byte_ms", first_byte_ms, 0, INT32_MAX, -1)},
+    {TEXT(attempt, "first_error", error)},
+    {TEXT(attempt, "first_response", response)},
+    {FLAG(attempt, "first_truncated", response_truncated)},
+    {FLAG(attempt, "first_damaged", response_damaged)},
+    {TEXT(attempt, "first_redirects", redirects)},
+};
+_Static_assert(COUNT_OF(first_attempt_columns) + 1 == COUNT_OF(attempt_columns),
+               "an attempt has the same columns wherever it is");
+
+static const struct column alert_columns[] = {
+    {COUNT(alert, "id", id)},
+    {RANGE_UNKNOWN(alert, "job_id", job, 1, JOB_ID_MAX, 0)},
+    {RANGE_UNKNOWN(alert, "execution_id", execution_id, 0, COUNT_MAX, 0)},
+    {WORD(alert, "kind", kind, alert_kind_words)},
+    {TIME(alert, "created_at", created_at)},
+    {TEXT(alert, "message", message)},
+    {TEXT(alert, "subject", subject)},
+    {RANGE(alert, "attempts", attempts, 0, UINT32_MAX)},
+    {TIME(alert, "from_at", from)},
+    {TIME(alert, "to_at", to)},
+    {COUNT(alert, "count", count)},
+    {TEXT(alert, "last_error", last_error)},
+};
+
+const struct row_map job_rows = {MAP("jobs", job_columns)};
+const struct row_map job_brief_rows = {MAP("jobs", job_columns), .is_brief = true};
+const struct row_map version_rows = {MAP("job_versions", version_columns)};
+const struct row_map execution_rows = {MAP("job_executions", execution_columns)};
+const struct row_map attempt_rows = {MAP("job_attempts", attempt_columns)};
+const struct row_map first_attempt_rows = {MAP("job_executions", first_attempt_columns),
+                                           .present = "first_started_at",
+                                           .bound_before = COUNT_OF(execution_columns)};
+const struct row_map alert_rows = {MAP("alerts", alert_columns)};
+
+const char *row_column(const struct row_map *m, size_t i)
+{
+    assert(i < m->count);
+    return m->columns[i].name;
+}
+
+void row_append(char *out, size_t bytes, const char *format, ...)
+{
+    size_t used = strlen(out);
+    va_list arguments;
+    va_start(arguments, format);
+    int n = vsnprintf(out + used, bytes - used, format, arguments);
+    va_end(arguments);
+    assert(n >= 0 && (size_t)n < bytes - used);
+}
+
+void row_names(const struct row_map *m, char *out, size_t bytes)
+{
+    *out = '\0';
+    for (size_t i = 0; i < m->count; i++)
+        row_append(out, bytes, "%s%s", i ? ", " : "",
+                   m->is_brief && m->columns[i].is_long ? "NULL" : m->columns[i].name);
+}
+
+int64_t column_integer(const struct column *c, const void *row)
+{
+    return integer_load((const char *)row + c->offset, c->bytes);
+}
+
+const char *column_text(const struct column *c, const void *row)
+{
+    const char *text;
+    memcpy(&text, (const char *)row + c->offset, sizeof text);
+    return text;
+}
+
+bool column_set_integer(const struct column *c, void *row, bool is_null, int64_t value)
+{
+    bool is_fine = is_null ? c->null != NOT_NULL : c->min <= value && value <= c->max;
+    if (is_fine)
+        integer_store((char *)row + c->offset, c->bytes, is_null ? c->null : value);
+    return is_fine;
+}
+
+bool column_set_word(const struct column *c, void *row, const char *word)
+{
+    int value;
+    if (!word || !enum_find(c->words, word, &value))
+        return false;
+    integer_store((char *)row + c->offset, c->bytes, value);
+    return true;
+}
+
+void column_set_text(const struct column *c, void *row, const char *text)
+{
+    memcpy((char *)row + c->offset, &text, sizeof text);
+}
+
+bool execution_duration(const struct execution *e, int64_t *out)
+{
+    if (!e->started_at || !e->completed_at)
+        return false;
+    *out = e->completed_at - e->started_at;
+    return true;
+}
