@@ -18,7 +18,7 @@ endif
 
 BUILD   := build/$(PROFILE)
 VERSION := $(shell cat VERSION)
-PKGS    := libcurl libcares jansson sqlite3 openssl
+PKGS    := libcurl libcares jansson sqlite3 openssl libpq
 PYTHON  ?= python3
 PREFIX  ?= /usr/local
 

@@ -137,10 +137,24 @@ static void log_listening(const struct carillon *c)
              LOG_INT("pid", getpid()));
 }
 
+// The store can be there, but nothing says yet which server owns what in a database that several
+// can reach. The rest of the URL may hold a password.
+static enum err check_database(const char *db, struct fault *f)
+{
+    const char *scheme = strstr(db, "://");
+    if (!scheme || strchr(db, '/') != scheme + 1)
+        return ERR_OK;
+    return fault_set(f, ERR_UNSUPPORTED,
+                     "--db %.*s://...: the server works on a file only: give the path of one",
+                     (int)MIN(scheme - db, 32), db);
+}
+
 enum err app__check_settings(struct carillon *c, struct fault *f)
 {
     const struct settings *s = &c->settings;
-    enum err err = app__address_parse(s->listen, c->host, sizeof c->host, &c->port, f);
+    enum err err = check_database(s->db, f);
+    if (!err)
+        err = app__address_parse(s->listen, c->host, sizeof c->host, &c->port, f);
     if (err)
         return err;
     if (!is_loopback(c->host) && !s->insecure_no_auth)

@@ -14,7 +14,7 @@ static const struct column job_columns[] = {
     {RANGE(job, #member, member, least, greatest)},
 #define JOB_OPTIONAL_NUMBER(member, type, initial, least, greatest, role, access)                  \
     {RANGE_UNKNOWN(job, #member, member, least, greatest, initial)},
-#define JOB_FLAG(member, initial, role, access) {FLAG(job, #member, member)},
+#define JOB_FLAG(member, initial, role, access) {YES_OR_NO(job, #member, member)},
 #define JOB_WORD(member, tag, initial, role, access) {WORD(job, #member, member, tag##_words)},
 #define JOB_TIME(member, role, access) {TIME(job, #member, member)},
 #define JOB_OPTIONAL_TIME(member, initial, role, access)                                           \
@@ -22,7 +22,7 @@ static const struct column job_columns[] = {
 #define JOB_COUNT(member, least, greatest, role, access)                                           \
     {RANGE(job, #member, member, least, greatest), .is_fixed = ACCESS_##access == ACCESS_GIVEN},
 #define JOB_TEXT(member, form, greatest, role, access)                                             \
-    {TEXT(job, #member, member), .is_long = IS_LONG(TEXT_##form)},
+    {TEXT_CELL(job, #member, member), .is_long = IS_LONG(TEXT_##form)},
 #include "ledger/job.def"
 };
 
@@ -32,8 +32,8 @@ static const struct column version_columns[] = {
     {COUNT(job_version, "version", version)},
     {TIME(job_version, "from_at", from_at)},
     {WORD(job_version, "phase", phase, job_phase_words)},
-    {TEXT(job_version, "schedule", schedule)},
-    {TEXT(job_version, "timezone", timezone)},
+    {TEXT_CELL(job_version, "schedule", schedule)},
+    {TEXT_CELL(job_version, "timezone", timezone)},
     {WORD(job_version, "dst_gap", dst_gap, cron_gap_words)},
     {WORD(job_version, "dst_fold", dst_fold, cron_fold_words)},
     {TIME_UNKNOWN(job_version, "start_at", start_at, 0)},
@@ -41,7 +41,7 @@ static const struct column version_columns[] = {
     {RANGE_UNKNOWN(job_version, "max_runs", max_runs, 0, JOB_MAX(runs), 0)},
     {RANGE(job_version, "runs", runs, 0, JOB_MAX(runs))},
     {TIME_UNKNOWN(job_version, "paused_until", paused_until, WALL_NEVER)},
-    {TEXT(job_version, "reason", reason)},
+    {TEXT_CELL(job_version, "reason", reason)},
 };
 
 static const struct column execution_columns[] = {
@@ -54,7 +54,7 @@ static const struct column execution_columns[] = {
     {TIME_UNKNOWN(execution, "completed_at", completed_at, 0)},
     {.name = "duration", .cell = CELL_DURATION},
     {RANGE_UNKNOWN(execution, "http_status", http_status, 0, 999, 0)},
-    {TEXT(execution, "error", error)},
+    {TEXT_CELL(execution, "error", error)},
     {RANGE(execution, "retry_count", retry_count, 0, UINT16_MAX)},
     {RANGE(execution, "series", key.series, -COUNT_MAX, COUNT_MAX), FIXED},
     {WORD(execution, "trigger", trigger, execution_trigger_words), FIXED},
@@ -63,8 +63,8 @@ static const struct column execution_columns[] = {
     {TIME_UNKNOWN(execution, "next_attempt_at", next_attempt_at, 0)},
     {TIME_UNKNOWN(execution, "missed_to", missed_to, 0)},
     {RANGE_UNKNOWN(execution, "missed_count", missed_count, 0, COUNT_MAX, 0)},
-    {TEXT(execution, "reason", reason)},
-    {TEXT(execution, "request_body", request_body), FIXED},
+    {TEXT_CELL(execution, "reason", reason)},
+    {TEXT_CELL(execution, "request_body", request_body), FIXED},
     {RANGE_UNKNOWN(execution, "request_body_is_json", request_body_is_json, 0, 1, 0), FIXED},
 };
 
@@ -78,11 +78,11 @@ static const struct column attempt_columns[] = {
     {RANGE_UNKNOWN(attempt, "connect_ms", connect_ms, 0, INT32_MAX, -1)},
     {RANGE_UNKNOWN(attempt, "tls_ms", tls_ms, 0, INT32_MAX, -1)},
     {RANGE_UNKNOWN(attempt, "first_byte_ms", first_byte_ms, 0, INT32_MAX, -1)},
-    {TEXT(attempt, "error", error)},
-    {TEXT(attempt, "response", response)},
-    {FLAG(attempt, "response_truncated", response_truncated)},
-    {FLAG(attempt, "response_damaged", response_damaged)},
-    {TEXT(attempt, "redirects", redirects)},
+    {TEXT_CELL(attempt, "error", error)},
+    {TEXT_CELL(attempt, "response", response)},
+    {YES_OR_NO(attempt, "response_truncated", response_truncated)},
+    {YES_OR_NO(attempt, "response_damaged", response_damaged)},
+    {TEXT_CELL(attempt, "redirects", redirects)},
 };
 
 // The columns of an attempt without its number, which is 1. All are NULL where there is none.
@@ -95,11 +95,11 @@ static const struct column first_attempt_columns[] = {
     {RANGE_UNKNOWN(attempt, "first_connect_ms", connect_ms, 0, INT32_MAX, -1)},
     {RANGE_UNKNOWN(attempt, "first_tls_ms", tls_ms, 0, INT32_MAX, -1)},
     {RANGE_UNKNOWN(attempt, "first_first_byte_ms", first_byte_ms, 0, INT32_MAX, -1)},
-    {TEXT(attempt, "first_error", error)},
-    {TEXT(attempt, "first_response", response)},
-    {FLAG(attempt, "first_truncated", response_truncated)},
-    {FLAG(attempt, "first_damaged", response_damaged)},
-    {TEXT(attempt, "first_redirects", redirects)},
+    {TEXT_CELL(attempt, "first_error", error)},
+    {TEXT_CELL(attempt, "first_response", response)},
+    {YES_OR_NO(attempt, "first_truncated", response_truncated)},
+    {YES_OR_NO(attempt, "first_damaged", response_damaged)},
+    {TEXT_CELL(attempt, "first_redirects", redirects)},
 };
 _Static_assert(COUNT_OF(first_attempt_columns) + 1 == COUNT_OF(attempt_columns),
                "an attempt has the same columns wherever it is");
@@ -110,13 +110,13 @@ static const struct column alert_columns[] = {
     {RANGE_UNKNOWN(alert, "execution_id", execution_id, 0, COUNT_MAX, 0)},
     {WORD(alert, "kind", kind, alert_kind_words)},
     {TIME(alert, "created_at", created_at)},
-    {TEXT(alert, "message", message)},
-    {TEXT(alert, "subject", subject)},
+    {TEXT_CELL(alert, "message", message)},
+    {TEXT_CELL(alert, "subject", subject)},
     {RANGE(alert, "attempts", attempts, 0, UINT32_MAX)},
     {TIME(alert, "from_at", from)},
     {TIME(alert, "to_at", to)},
     {COUNT(alert, "count", count)},
-    {TEXT(alert, "last_error", last_error)},
+    {TEXT_CELL(alert, "last_error", last_error)},
 };
 
 const struct row_map job_rows = {MAP("jobs", job_columns)};
@@ -163,6 +163,11 @@ const char *column_text(const struct column *c, const void *row)
     const char *text;
     memcpy(&text, (const char *)row + c->offset, sizeof text);
     return text;
+}
+
+bool column_is_text(const struct column *c)
+{
+    return c->cell == CELL_TEXT || c->cell == CELL_WORD;
 }
 
 bool column_set_integer(const struct column *c, void *row, bool is_null, int64_t value)

@@ -49,9 +49,9 @@ struct column {
 #define TIME(type, column, member) RANGE(type, column, member, 0, WALL_LAST)
 #define TIME_UNKNOWN(type, column, member, value)                                                  \
     RANGE_UNKNOWN(type, column, member, 0, WALL_LAST, value)
-#define FLAG(type, column, member) RANGE(type, column, member, 0, 1)
+#define YES_OR_NO(type, column, member) RANGE(type, column, member, 0, 1)
 #define JOB_KEY(type, column, member) RANGE(type, column, member, 1, JOB_ID_MAX)
-#define TEXT(type, column, member) CELL(CELL_TEXT, type, member, column)
+#define TEXT_CELL(type, column, member) CELL(CELL_TEXT, type, member, column)
 #define WORD(type, column, member, table) CELL(CELL_WORD, type, member, column), .words = &(table)
 #define FIXED .is_fixed = true
 
@@ -90,6 +90,7 @@ void row_names(const struct row_map *m, char *out, size_t bytes);
 
 int64_t column_integer(const struct column *c, const void *row);  // INTEGER, WORD
 const char *column_text(const struct column *c, const void *row); // TEXT
+bool column_is_text(const struct column *c);                      // In the table: TEXT, WORD
 // The columns from a value of the table; false, and the member stays as it was, for what no
 // version writes.
 MUST_CHECK bool column_set_integer(const struct column *c, void *row, bool is_null, int64_t value);
@@ -121,10 +122,10 @@ MUST_CHECK bool execution_row_read(read_cell *read, void *source, struct executi
 
 #define ATTEMPT_IN_ROW 1 // The number of the attempt that lives in its execution's row.
 
-// One row of job_executions as a commit leaves it: the fruit of all its changes in that commit.
+// A row of job_executions as a commit leaves it: the fruit of all its changes in that commit.
 struct execution_write {
     struct execution row;
-    const struct attempt *first; // Its first attempt, if that is new; else NULL.
+    const struct attempt *first; // The first attempt, if that is new; else NULL.
     bool has_row;                // False: nothing but the first attempt is to be written.
     bool is_new;                 // INSERT, else UPDATE.
 };

@@ -105,7 +105,7 @@ bool job_row_read(read_cell *read, void *source, struct job *out,
     return true;
 }
 
-#define EXECUTION_KEYS 2 // Its own id and its job's are the first columns.
+#define EXECUTION_KEYS 2 // The id of the execution and that of its job are the first columns.
 
 bool execution_row_read(read_cell *read, void *source, struct execution *e,
                         char words[static EXECUTION_DAMAGED_BYTES])

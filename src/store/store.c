@@ -10,6 +10,8 @@
 enum err store_open(const char *place, struct store **out, struct fault *f)
 {
     const char *scheme = strstr(place, "://");
+    if (strncmp(place, "postgresql://", 13) == 0 || strncmp(place, "postgres://", 11) == 0)
+        return store_postgres_open(place, SHARDS_MAX, out, f);
     if (scheme && strchr(place, '/') == scheme + 1)
         return fault_set(f, ERR_UNSUPPORTED,
                          "no database can be opened as \"%.*s://\": give the path of a file",

@@ -6,9 +6,9 @@
 // connections of its own; a reader belongs to one thread at a time and sees every commit that
 // returned before the query began.
 //
-// Adapters: memory (store_memory_open, for tests and the simulator) and sqlite. Both pass one
-// contract suite. What only a file of SQLite has, such as a backup, is behind a door of its own,
-// store/sqlite.h.
+// Adapters: memory (store_memory_open, for tests and the simulator), sqlite and postgres. All pass
+// one contract suite. What only a file of SQLite has, such as a backup, is behind a door of its
+// own, store/sqlite.h.
 
 #ifndef CARILLON_STORE_STORE_H
 #define CARILLON_STORE_STORE_H
@@ -23,13 +23,22 @@ struct store_retention {
     int64_t executions_max; // The oldest beyond this many go; 0: no bound.
 };
 
-// Opens the database at `place` by the adapter that its text asks for: a path is a file of SQLite.
+// Opens the database at `place` by the adapter that its text asks for: "postgresql://" and
+// "postgres://" are URLs of PostgreSQL, with SHARDS_MAX shards; a path is a file of SQLite.
 // Creates the database when there is none and migrates an older one. Errors: ERR_UNSUPPORTED
 // ("x://" with an `x` that no adapter is for), ERR_STORE_OPEN (unwritable path, database of another
 // program), ERR_STORE_CORRUPT (damaged, or not a database), ERR_STORE_VERSION, ERR_BUSY (another
 // program holds it), ERR_STORE_FULL, ERR_STORE_IO.
 MUST_CHECK enum err store_open(const char *place, struct store **out, struct fault *f);
 MUST_CHECK enum err store_memory_open(uint32_t shards, struct store **out, struct fault *f);
+
+// Opens the database that a URL (or another connection string of libpq) names, and makes the tables
+// with this number of shards when the database is empty. Several nodes may have one database open:
+// each commits to the shards that it has taken. ERR_STORE_AWAY: the server cannot be reached.
+// ERR_STORE_OPEN: PostgreSQL is older than 13, or the database is of another program, read-only,
+// not in UTF-8, or has another number of shards. ERR_STORE_VERSION.
+MUST_CHECK enum err store_postgres_open(const char *url, uint32_t shards, struct store **out,
+                                        struct fault *f);
 
 // A second store with the same rows, for a simulator that goes back to an earlier moment. Only of a
 // store from store_memory_open or this; the caller closes both.
@@ -194,7 +203,7 @@ struct store_writer_status store_writer_status(struct store_writer *w); // Any t
 //
 // What callbacks get is borrowed for the call. They must not call the store or the reader. An error
 // that a callback returns ends the list and is returned. ERR_TIMEOUT: it took longer than a query
-// may, 10 s.
+// may, 10 s. ERR_STORE_AWAY: a server of a database cannot be reached, or gave no answer in 5 s.
 //
 // A row that no server has written, because somebody edited it by hand, is ERR_STORE_CORRUPT where
 // it was asked for. A list of executions, attempts or alerts leaves such rows out and returns

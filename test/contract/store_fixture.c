@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
-// store_fixture.c: a store of either adapter for one test, and short ways to fill and read it.
+// store_fixture.c: a store of any adapter for one test, and short ways to fill and read it.
 
 #include "store_fixture.h"
 
+#include "postgres_server.h"
 #include "store/sqlite.h"
 
 #include <stdio.h>
@@ -15,9 +16,15 @@ static enum err open_memory(const char *path, struct store **out, struct fault *
     return store_memory_open(1, out, f);
 }
 
+static enum err open_postgres(const char *url, struct store **out, struct fault *f)
+{
+    return store_postgres_open(url, 1, out, f);
+}
+
 const struct store_adapter store_adapters[] = {
-    {"memory", open_memory, false},
-    {"sqlite", store_sqlite_open, true},
+    [STORE_MEMORY] = {"memory", open_memory, false, false},
+    [STORE_SQLITE] = {"sqlite", store_sqlite_open, true, false},
+    [STORE_POSTGRES] = {"postgres", open_postgres, true, true},
 };
 const size_t store_adapter_count = COUNT_OF(store_adapters);
 
@@ -33,21 +40,32 @@ struct store_fixture *store_fixture_new(const struct store_adapter *adapter)
     x->adapter = adapter;
     snprintf(x->folder, sizeof x->folder, "/tmp/carillon-store-XXXXXX");
     assert_non_null(mkdtemp(x->folder));
-    snprintf(x->path, sizeof x->path, "%s/carillon.db", x->folder);
+    if (adapter->is_server)
+        postgres_database_new(x->path);
+    else
+        snprintf(x->path, sizeof x->path, "%s/carillon.db", x->folder);
     open_both(x);
     return x;
 }
 
-void store_fixture_free(struct store_fixture *x)
+static void remove_files(const struct store_fixture *x)
 {
     char log[112];
-    store_reader_close(x->reader);
-    store_close(x->store);
     unlink(x->path);
     snprintf(log, sizeof log, "%s-wal", x->path);
     unlink(log);
     snprintf(log, sizeof log, "%s-shm", x->path);
     unlink(log);
+}
+
+void store_fixture_free(struct store_fixture *x)
+{
+    store_reader_close(x->reader);
+    store_close(x->store);
+    if (x->adapter->is_server)
+        postgres_database_drop(x->path);
+    else
+        remove_files(x);
     assert_int_equal(rmdir(x->folder), 0);
     free(x);
 }

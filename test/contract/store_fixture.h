@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// store_fixture.h: a store of either adapter for one test, and short ways to fill and read it.
+// store_fixture.h: a store of any adapter for one test, and short ways to fill and read it.
 
 #ifndef CARILLON_TEST_STORE_FIXTURE_H
 #define CARILLON_TEST_STORE_FIXTURE_H
@@ -22,7 +22,10 @@ struct store_adapter {
     const char *name;
     enum err (*open)(const char *path, struct store **out, struct fault *f);
     bool is_durable; // Opening the same path again finds what was there.
+    bool is_server;  // The path is a URL.
 };
+
+enum { STORE_MEMORY, STORE_SQLITE, STORE_POSTGRES }; // Their places in store_adapters.
 
 extern const struct store_adapter store_adapters[];
 extern const size_t store_adapter_count;

@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const struct store_adapter *const sqlite = &store_adapters[1];
+static const struct store_adapter *const sqlite = &store_adapters[STORE_SQLITE];
 
 // Job 1 with three rows: one that succeeded, one that failed, and a missed range; job 2 deleted.
 static void fill(struct store_fixture *x)

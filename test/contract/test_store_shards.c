@@ -2,11 +2,10 @@
 // test_store_shards.c: what every store promises the owner of a shard: nobody else writes there,
 // and what is written twice, since an answer was lost, is there once.
 
+#include "postgres_server.h"
 #include "store_fixture.h"
 
 #include <string.h>
-
-#define SHARDS 4
 
 static const struct store_adapter *adapter;
 
@@ -130,24 +129,49 @@ static void ticks_come_one_after_the_other(void **state)
     check_jobs(x, 2);
 }
 
-// --- Several shards, which only the store in memory can have -----------------------------------
+// --- Several shards, which a database of SQLite cannot have --------------------------------------
+
+static uint32_t shards; // So many do the next stores have.
+
+struct many {
+    struct store *store;
+    char url[POSTGRES_URL_BYTES];
+};
+
+static int setup_many(void **state)
+{
+    struct many *m = xcalloc(1, sizeof *m);
+    *state = m;
+    if (adapter->is_server)
+        postgres_database_new(m->url);
+    store_assert_ok(adapter->is_server ? store_postgres_open(m->url, shards, &m->store, f)
+                                       : store_memory_open(shards, &m->store, f));
+    return 0;
+}
+
+static int teardown_many(void **state)
+{
+    struct many *m = *state;
+    store_close(m->store);
+    if (adapter->is_server)
+        postgres_database_drop(m->url);
+    free(m);
+    return 0;
+}
 
 static void each_shard_has_its_own_owner(void **state)
 {
-    (void)state;
-    struct store *s;
+    struct store *s = ((struct many *)*state)->store;
     struct shard taken;
-    store_assert_ok(store_memory_open(SHARDS, &s, f));
-    assert_int_equal(store_shard_count(s), SHARDS);
+    assert_int_equal(store_shard_count(s), shards);
     store_assert_ok(store_take_shard(s, 1, &taken, f));
     assert_int_equal(taken.number, 1);
-    assert_int_equal(commit(s, batch_of(s, shard_id(1, 1, SHARDS), 1, 1)), ERR_OK);
-    assert_int_equal(commit(s, batch_of(s, shard_id(2, 1, SHARDS), 0, 1)), ERR_OK);
-    assert_int_equal(commit(s, batch_of(s, shard_id(1, 2, SHARDS), 0, 1)), ERR_FENCED);
+    assert_int_equal(commit(s, batch_of(s, shard_id(1, 1, shards), 1, 1)), ERR_OK);
+    assert_int_equal(commit(s, batch_of(s, shard_id(2, 1, shards), 0, 1)), ERR_OK);
+    assert_int_equal(commit(s, batch_of(s, shard_id(1, 2, shards), 0, 1)), ERR_FENCED);
     assert_int_equal(row_now(s, 1).tick, 1);
     assert_int_equal(row_now(s, 2).epoch, 0);
     assert_int_equal(row_now(s, 3).tick, 0);
-    store_close(s);
 }
 
 static void commit_fences(struct store *s, struct batch *const *batches, size_t count,
@@ -155,20 +179,18 @@ static void commit_fences(struct store *s, struct batch *const *batches, size_t 
 {
     struct commit_cause cause = {0};
     assert_int_equal(store_commit(s, batches, count, &cause), COMMIT_FENCED);
-    for (uint32_t n = 0; n < SHARDS; n++)
+    for (uint32_t n = 0; n < shards; n++)
         assert_int_equal(shard_set_has(&cause.fenced, n), n == shard);
 }
 
 // A single lost shard is enough: the others are not written either.
 static void a_commit_of_several_shards_is_whole(void **state)
 {
-    (void)state;
-    struct store *s;
+    struct store *s = ((struct many *)*state)->store;
     struct shard taken;
-    store_assert_ok(store_memory_open(SHARDS, &s, f));
     store_assert_ok(store_take_shard(s, 3, &taken, f));
-    struct batch *batches[] = {batch_of(s, shard_id(2, 1, SHARDS), 0, 1),
-                               batch_of(s, shard_id(3, 1, SHARDS), 0, 1)};
+    struct batch *batches[] = {batch_of(s, shard_id(2, 1, shards), 0, 1),
+                               batch_of(s, shard_id(3, 1, shards), 0, 1)};
     struct fault fault = {0};
     assert_int_equal(store_commit_all(s, batches, 2, &fault), ERR_FENCED);
     assert_non_null(strstr(fault.text, "shard 3"));
@@ -178,7 +200,6 @@ static void a_commit_of_several_shards_is_whole(void **state)
     assert_int_equal(row_now(s, 2).tick, 1);
     for (size_t i = 0; i < COUNT_OF(batches); i++)
         batch_free(batches[i]);
-    store_close(s);
 }
 
 // The answer of a commit was lost, and before it is asked for again somebody else takes one of its
@@ -186,12 +207,10 @@ static void a_commit_of_several_shards_is_whole(void **state)
 // old owner is told nothing.
 static void a_commit_in_doubt_is_asked_for_without_the_shard_that_was_lost(void **state)
 {
-    (void)state;
-    struct store *s;
+    struct store *s = ((struct many *)*state)->store;
     struct shard taken;
-    store_assert_ok(store_memory_open(SHARDS, &s, f));
-    struct batch *batches[] = {batch_of(s, shard_id(2, 1, SHARDS), 0, 1),
-                               batch_of(s, shard_id(3, 1, SHARDS), 0, 1)};
+    struct batch *batches[] = {batch_of(s, shard_id(2, 1, shards), 0, 1),
+                               batch_of(s, shard_id(3, 1, shards), 0, 1)};
     store_assert_ok(store_commit_all(s, batches, 2, f));
     store_assert_ok(store_take_shard(s, 3, &taken, f));
     commit_fences(s, batches, 2, 3);
@@ -204,28 +223,26 @@ static void a_commit_in_doubt_is_asked_for_without_the_shard_that_was_lost(void 
     assert_int_equal(row_now(s, 3).tick, 0);
     for (size_t i = 0; i < COUNT_OF(batches); i++)
         batch_free(batches[i]);
-    store_close(s);
 }
 
 static void each_shard_counts_its_own_ids(void **state)
 {
-    (void)state;
-    struct store *s;
+    struct store *s = ((struct many *)*state)->store;
     struct last_ids last;
-    store_assert_ok(store_memory_open(SHARDS, &s, f));
     for (int64_t n = 1; n <= 3; n++)
-        assert_int_equal(commit(s, batch_of(s, shard_id(1, n, SHARDS), 0, n)), ERR_OK);
-    assert_int_equal(commit(s, batch_of(s, shard_id(2, 1, SHARDS), 0, 1)), ERR_OK);
+        assert_int_equal(commit(s, batch_of(s, shard_id(1, n, shards), 0, n)), ERR_OK);
+    assert_int_equal(commit(s, batch_of(s, shard_id(2, 1, shards), 0, 1)), ERR_OK);
     store_assert_ok(store_get_last_ids(s, 1, &last, f));
     assert_int_equal(last.job, 3);
     store_assert_ok(store_get_last_ids(s, 2, &last, f));
     assert_int_equal(last.job, 1);
     store_assert_ok(store_get_last_ids(s, 0, &last, f));
     assert_int_equal(last.job, 0);
-    store_close(s);
 }
 
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
+
+#define MANY(function) cmocka_unit_test_setup_teardown(function, setup_many, teardown_many)
 
 int main(void)
 {
@@ -236,15 +253,20 @@ int main(void)
         TEST(ticks_come_one_after_the_other),
     };
     const struct CMUnitTest many[] = {
-        cmocka_unit_test(each_shard_has_its_own_owner),
-        cmocka_unit_test(a_commit_of_several_shards_is_whole),
-        cmocka_unit_test(a_commit_in_doubt_is_asked_for_without_the_shard_that_was_lost),
-        cmocka_unit_test(each_shard_counts_its_own_ids),
+        MANY(each_shard_has_its_own_owner),
+        MANY(a_commit_of_several_shards_is_whole),
+        MANY(a_commit_in_doubt_is_asked_for_without_the_shard_that_was_lost),
+        MANY(each_shard_counts_its_own_ids),
     };
+    static const uint32_t numbers[] = {4, SHARDS_MAX};
     int failed = 0;
     for (size_t i = 0; i < store_adapter_count; i++) {
         adapter = &store_adapters[i];
         failed += cmocka_run_group_tests_name(adapter->name, tests, NULL, NULL);
+        for (size_t k = 0; k < COUNT_OF(numbers) && i != STORE_SQLITE; k++) {
+            shards = numbers[k];
+            failed += cmocka_run_group_tests_name("several shards", many, NULL, NULL);
+        }
     }
-    return failed + cmocka_run_group_tests_name("several shards", many, NULL, NULL);
+    return failed;
 }

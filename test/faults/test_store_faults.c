@@ -64,7 +64,7 @@ static void a_broken_disk_is_not_taken_for_a_full_one(void **state)
     const struct disk_plan broken = {DISK_ON(DISK_SYNC), 1, false, DISK_BROKEN};
     struct fault f = {0};
     disk_start();
-    struct store_fixture *x = store_fixture_new(&store_adapters[1]);
+    struct store_fixture *x = store_fixture_new(&store_adapters[STORE_SQLITE]);
     store_fill(x, 1, 1);
     disk_plan(&full);
     ((struct sqlite_store *)x->store)->log_pages = 1 << 20; // So long that it is folded in.
@@ -99,7 +99,7 @@ static bool commit_fails_as_told(size_t i, uint64_t nth)
     const struct disk_plan plan = {outcomes[i].calls, nth, true, outcomes[i].failure};
     struct commit_cause cause = {0};
     disk_start();
-    struct store_fixture *x = store_fixture_new(&store_adapters[1]);
+    struct store_fixture *x = store_fixture_new(&store_adapters[STORE_SQLITE]);
     store_fill(x, 1, 1);
     struct batch *b = store_batch(x);
     store_add_insert(b, store_execution(2, 1, STORE_T0));

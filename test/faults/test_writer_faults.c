@@ -53,7 +53,7 @@ static void open_scene(struct scene *x)
         .committed = on_committed, .stalled = on_stalled, .failed = on_failed, .context = x};
     const struct store_writer_options o = {.retention = {.executions_max = ROWS_KEPT_MAX}};
     disk_start();
-    *x = (struct scene){.fixture = store_fixture_new(&store_adapters[1])};
+    *x = (struct scene){.fixture = store_fixture_new(&store_adapters[STORE_SQLITE])};
     witness_init(&x->witness);
     store_assert_ok(store_writer_start(x->fixture->store, &o, &events, &x->writer, f));
 }

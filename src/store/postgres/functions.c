@@ -1,0 +1,357 @@
+// SPDX-License-Identifier: MIT
+// functions.c: what runs inside the server.
+//
+// A commit is one message: a SELECT that calls the fence and, when that is open, one function for
+// each table that the commit writes. A transaction of several messages would keep the rows of its
+// shards locked while its client stands still between two of them, and nobody could take them over.
+//
+// Rows come as arrays, one for each column. The plan of a function does not depend on statistics,
+// which a table that has just been made does not have: only loops over indexes are allowed. There
+// are no foreign keys, since checking one writes into the row that it refers to; the functions
+// look instead, and nobody removes a row under them: a shard has one owner, and retention leaves a
+// job that has executions.
+//
+// The texts are made from the lists of columns, so a change of a list needs a new version of the
+// functions' names: nodes of the version before go on with theirs.
+
+#include "store/postgres/postgres_priv.h"
+
+#include <stdio.h>
+
+#define TEXT_BYTES 65536
+#define NAMES_BYTES 4096
+
+// The types of the arguments, an array for each column: "bigint[], text[]".
+static void add_types(char *out, const struct row_map *m, size_t first)
+{
+    for (size_t i = first; i < m->count; i++)
+        row_append(out, TEXT_BYTES, "%s%s[]", i > first ? ", " : "",
+                   column_is_text(&m->columns[i]) ? "text" : "bigint");
+}
+
+static void add_parameters(char *out, size_t first, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        row_append(out, TEXT_BYTES, "%s$%zu", i ? ", " : "", first + i);
+}
+
+// "a, b", or with a prefix "r.a, r.b".
+static void add_columns(char *out, const struct row_map *m, size_t first, const char *prefix)
+{
+    for (size_t i = first; i < m->count; i++)
+        row_append(out, TEXT_BYTES, "%s%s%s", i > first ? ", " : "", prefix, m->columns[i].name);
+}
+
+static void add_assignments(char *out, const struct row_map *m, const char *prefix)
+{
+    const char *comma = "";
+    for (size_t i = 1; i < m->count; i++) {
+        if (m->columns[i].is_fixed)
+            continue;
+        row_append(out, TEXT_BYTES, "%s%s = %s%s", comma, m->columns[i].name, prefix,
+                   m->columns[i].name);
+        comma = ", ";
+    }
+}
+
+#define BY_INDEXES " SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off"
+#define BEGIN_BODY(more) ") RETURNS bigint LANGUAGE plpgsql" more " AS $body$ "
+#define END_BODY " RETURN 0; END $body$;\n"
+#define REFUSE_UNLESS(condition, message)                                                          \
+    " IF NOT (" condition ") THEN RAISE EXCEPTION USING ERRCODE = 'CA001', MESSAGE = " message     \
+    "; END IF;"
+
+// --- The fence -------------------------------------------------------------------------------
+
+// The rows of the shards are locked in order, then looked at: a row that was read without its lock
+// may be that of an owner of before. For each shard: its epoch, the first and the last tick. The
+// verdict: 0, some shards are `lost`; 1, all is to be written; 2, all was written before, and is
+// touched, so that this transaction has something to wait for the replica with.
+static const char fence[] =
+    "CREATE OR REPLACE FUNCTION carillon_fence_1(bigint[], bigint[], bigint[], bigint[], bigint[],"
+    " bigint[], bigint[], bigint[], bigint[], bigint[], bigint[], bigint[], bigint[],"
+    " OUT verdict bigint, OUT lost bigint[], OUT raised bigint[]) LANGUAGE plpgsql AS $body$"
+    " DECLARE replays bigint; BEGIN"
+    " PERFORM set_config('lock_timeout', '2s', true);"
+    " IF current_setting('synchronous_commit') IN ('off', 'local') THEN"
+    "  PERFORM set_config('synchronous_commit', 'on', true); END IF;"
+    " PERFORM 1 FROM shards WHERE id = ANY ($1) ORDER BY id FOR UPDATE;"
+    " SELECT array_agg(n.id ORDER BY n.id) FILTER (WHERE s.epoch <> n.epoch"
+    "   OR NOT (n.first = s.tick + 1 OR (n.first > 0 AND n.last = s.tick))),"
+    "  count(*) FILTER (WHERE n.last = s.tick),"
+    "  array_agg(n.id) FILTER (WHERE n.generation > s.generation)"
+    "  INTO lost, replays, raised"
+    "  FROM unnest($1, $2, $3, $4, $10) AS n(id, epoch, first, last, generation)"
+    "  JOIN shards s ON s.id = n.id;"
+    " IF lost IS NOT NULL THEN verdict := 0; RETURN; END IF;"
+    " IF replays = cardinality($1) THEN"
+    "  UPDATE shards SET tick = tick WHERE id = ANY ($1); verdict := 2; RETURN; END IF;"
+    " IF replays > 0 THEN RAISE EXCEPTION 'a part of a commit was written before'; END IF;"
+    " UPDATE shards s SET tick = n.last, watermark = n.watermark,"
+    "  watermark_job = n.watermark_job, job_next = n.job_next,"
+    "  execution_next = n.execution_next, alert_next = n.alert_next,"
+    "  generation = n.generation, corrected_at = n.corrected_at, open_from = n.open_from,"
+    "  inserted = s.inserted + n.inserted"
+    "  FROM unnest($1, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) AS n(id, last, watermark,"
+    "   watermark_job, job_next, execution_next, alert_next, generation, corrected_at, open_from,"
+    "   inserted)"
+    "  WHERE s.id = n.id;"
+    " verdict := 1; END $body$;\n";
+
+// A clock that was far ahead is set right: what was to begin later in these shards has begun.
+static const char correct[] =
+    "CREATE OR REPLACE FUNCTION carillon_correct_1(bigint[]) RETURNS bigint LANGUAGE plpgsql"
+    " AS $body$ BEGIN IF $1 IS NOT NULL THEN"
+    "  UPDATE job_versions v SET from_at = s.corrected_at FROM shards s, carillon c"
+    "  WHERE s.id = ANY ($1) AND v.job_id % c.shards = s.id AND v.from_at > s.corrected_at;"
+    " END IF; RETURN 0; END $body$;\n";
+
+// --- Jobs ------------------------------------------------------------------------------------
+
+// Changes of jobs are rare, and of one job they must come in order: they are made one by one.
+#define CHANGE_COLUMNS 3 // kind, change_at, change_phase
+#define DECIDES_OF                                                                                 \
+    "schedule, timezone, dst_gap, dst_fold, start_at, end_at, max_runs" // As in job_versions.
+
+static const char change_state[] =
+    " UPDATE jobs SET version = r.version, updated_at = r.updated_at,"
+    "  effective_from = r.effective_from, paused_until = r.paused_until,"
+    "  is_active = r.is_active, finished = r.finished, runs = r.runs, failures = r.failures,"
+    "  paused_reason = CASE WHEN r.is_active = 1 THEN NULL"
+    "   ELSE coalesce(r.paused_reason, jobs.paused_reason) END"
+    "  WHERE id = r.id AND deleted_at IS NULL;";
+
+// What retention has passed goes with the next version.
+static const char change_version[] =
+    " INSERT INTO job_versions (job_id, number, version, from_at, phase, " DECIDES_OF ","
+    "   runs, paused_until, reason)"
+    "  SELECT id, 1 + coalesce((SELECT max(number) FROM job_versions WHERE job_id = r.id), 0),"
+    "   version, r.change_at, r.change_phase, " DECIDES_OF ", runs,"
+    "   CASE WHEN r.change_phase = 'paused' THEN paused_until END,"
+    "   CASE WHEN r.change_phase = 'paused' THEN paused_reason END FROM jobs WHERE id = r.id;"
+    " GET DIAGNOSTICS changed = ROW_COUNT;"
+    " DELETE FROM job_versions WHERE job_id = r.id AND number < (SELECT max(number)"
+    "  FROM job_versions WHERE job_id = r.id AND from_at <="
+    "   (SELECT nullif(removed_to, 0) FROM carillon));";
+
+static void add_put_job(char *out)
+{
+    row_append(out, TEXT_BYTES, " INSERT INTO jobs (");
+    add_columns(out, &job_rows, 0, "");
+    row_append(out, TEXT_BYTES, ") VALUES (");
+    add_columns(out, &job_rows, 0, "r.");
+    row_append(out, TEXT_BYTES, ") ON CONFLICT (id) DO UPDATE SET ");
+    add_assignments(out, &job_rows, "excluded.");
+    row_append(out, TEXT_BYTES, " WHERE jobs.deleted_at IS NULL;");
+}
+
+static void add_change_jobs(char *out)
+{
+    row_append(out, TEXT_BYTES,
+               "CREATE OR REPLACE FUNCTION carillon_jobs_1(bigint[], bigint[], text[], ");
+    add_types(out, &job_rows, 0);
+    row_append(out, TEXT_BYTES,
+               BEGIN_BODY("") "DECLARE r record; changed bigint; BEGIN"
+                              " FOR r IN SELECT * FROM unnest(");
+    add_parameters(out, 1, CHANGE_COLUMNS + job_rows.count);
+    row_append(out, TEXT_BYTES, ") AS t(kind, change_at, change_phase, ");
+    add_columns(out, &job_rows, 0, "");
+    row_append(out, TEXT_BYTES, ") LOOP IF r.kind = %d THEN", CHANGE_JOB_PUT);
+    add_put_job(out);
+    row_append(out, TEXT_BYTES, " GET DIAGNOSTICS changed = ROW_COUNT; ELSIF r.kind = %d THEN%s",
+               CHANGE_JOB_STATE, change_state);
+    row_append(out, TEXT_BYTES, " GET DIAGNOSTICS changed = ROW_COUNT; ELSIF r.kind = %d THEN%s",
+               CHANGE_VERSION, change_version);
+    row_append(
+        out, TEXT_BYTES,
+        " ELSE UPDATE jobs SET deleted_at = r.change_at, is_active = 0 WHERE id = r.id"
+        "  AND deleted_at IS NULL; GET DIAGNOSTICS changed = ROW_COUNT; END IF;" REFUSE_UNLESS(
+            "changed = 1", "'job ' || r.id || ': is not there, or deleted'") " END LOOP;" END_BODY);
+}
+
+// --- Executions ------------------------------------------------------------------------------
+
+static void add_insert(char *out, const char *name, const struct row_map *m, const char *check)
+{
+    row_append(out, TEXT_BYTES, "CREATE OR REPLACE FUNCTION %s(", name);
+    add_types(out, m, 0);
+    row_append(out, TEXT_BYTES, BEGIN_BODY(BY_INDEXES) "BEGIN%s INSERT INTO %s (", check, m->table);
+    add_columns(out, m, 0, "");
+    row_append(out, TEXT_BYTES, ") SELECT * FROM unnest(");
+    add_parameters(out, 1, m->count);
+    row_append(out, TEXT_BYTES, ");" END_BODY);
+}
+
+#define ALL_THERE(array, table)                                                                    \
+    "NOT EXISTS (SELECT FROM (SELECT DISTINCT w.id FROM unnest(" array                             \
+    ") AS w(id)) AS d WHERE d.id IS NOT NULL AND NOT EXISTS (SELECT FROM " table                   \
+    " AS t WHERE t.id = d.id))"
+
+static const char check_jobs[] =
+    REFUSE_UNLESS(ALL_THERE("$2", "jobs"), "'an execution of a job that is not there'");
+static const char check_executions[] = REFUSE_UNLESS(
+    ALL_THERE("$1", "job_executions"), "'an attempt of an execution that is not there'");
+static const char check_both[] =
+    REFUSE_UNLESS(ALL_THERE("$2", "jobs") " AND " ALL_THERE("$3", "job_executions"),
+                  "'an alert about a job or an execution that is not there'");
+
+#define COUNT_CHANGED(message)                                                                     \
+    " GET DIAGNOSTICS changed = ROW_COUNT;" REFUSE_UNLESS("changed = cardinality($1)", message)
+
+// A row that has a first attempt keeps it when the change brings none.
+static void add_update(char *out)
+{
+    const struct row_map *first = &first_attempt_rows;
+    row_append(out, TEXT_BYTES, "CREATE OR REPLACE FUNCTION carillon_update_executions_1(");
+    add_types(out, &execution_rows, 0);
+    row_append(out, TEXT_BYTES, ", ");
+    add_types(out, first, 1);
+    row_append(out, TEXT_BYTES,
+               BEGIN_BODY(BY_INDEXES) "DECLARE changed bigint; BEGIN UPDATE job_executions e SET ");
+    add_assignments(out, &execution_rows, "n.");
+    for (size_t i = 1; i < first->count; i++)
+        row_append(out, TEXT_BYTES,
+                   ", %s = CASE WHEN n.first_started_at IS NULL THEN e.%s ELSE n.%s END",
+                   first->columns[i].name, first->columns[i].name, first->columns[i].name);
+    row_append(out, TEXT_BYTES, " FROM unnest(");
+    add_parameters(out, 1, execution_rows.count + first->count - 1);
+    row_append(out, TEXT_BYTES, ") AS n(");
+    add_columns(out, &execution_rows, 0, "");
+    row_append(out, TEXT_BYTES, ", ");
+    add_columns(out, first, 1, "");
+    row_append(out, TEXT_BYTES,
+               ") WHERE e.id = n.id AND e.completed_at IS NULL"
+               " AND (n.first_started_at IS NULL OR e.first_started_at IS NULL);" COUNT_CHANGED(
+                   "'an execution is not there, or terminal, or has its first attempt'") END_BODY);
+}
+
+static void add_first(char *out)
+{
+    const struct row_map *first = &first_attempt_rows;
+    row_append(out, TEXT_BYTES, "CREATE OR REPLACE FUNCTION carillon_first_attempts_1(");
+    add_types(out, first, 0);
+    row_append(out, TEXT_BYTES,
+               BEGIN_BODY(BY_INDEXES) "DECLARE changed bigint; BEGIN UPDATE job_executions e SET ");
+    add_assignments(out, first, "n.");
+    row_append(out, TEXT_BYTES, " FROM unnest(");
+    add_parameters(out, 1, first->count);
+    row_append(out, TEXT_BYTES, ") AS n(");
+    add_columns(out, first, 0, "");
+    row_append(out, TEXT_BYTES,
+               ") WHERE e.id = n.id AND e.first_started_at IS NULL;" COUNT_CHANGED(
+                   "'an execution is not there, or has its first attempt'") END_BODY);
+}
+
+// Few executions linger: those that are open for long.
+static const char linger[] =
+    "CREATE OR REPLACE FUNCTION carillon_linger_1(bigint[], bigint[]) RETURNS bigint"
+    " LANGUAGE plpgsql AS $body$ BEGIN"
+    " INSERT INTO lingering_executions SELECT id FROM unnest($1) AS n(id) ON CONFLICT DO NOTHING;"
+    " DELETE FROM lingering_executions WHERE execution_id = ANY ($2);"
+    " RETURN 0; END $body$;\n";
+
+// The same key may come twice in a commit; the last one counts.
+static const char client_keys[] =
+    "CREATE OR REPLACE FUNCTION carillon_client_keys_1(text[], text[], bigint[], bigint[],"
+    " bigint[], bigint[]) RETURNS bigint LANGUAGE plpgsql AS $body$ DECLARE r record; BEGIN"
+    " FOR r IN SELECT * FROM unnest($1, $2, $3, $4, $5, $6)"
+    "  AS t(key, digest, job_id, scheduled_at, series, created_at) LOOP"
+    "  INSERT INTO client_keys VALUES (r.key, decode(r.digest, 'hex'), r.job_id, r.scheduled_at,"
+    "   r.series, r.created_at) ON CONFLICT (key) DO UPDATE SET digest = excluded.digest,"
+    "   job_id = excluded.job_id, scheduled_at = excluded.scheduled_at,"
+    "   series = excluded.series, created_at = excluded.created_at;"
+    " END LOOP; RETURN 0; END $body$;\n";
+
+// --- Taking a shard --------------------------------------------------------------------------
+
+// The number in the name of the log file rises with each promotion; where a managed service does
+// not tell it, the moment at which the server started stands for it. An owner that lives through a
+// promotion which lost its last commits has an epoch that is given to nobody else: the high half
+// counts changes of the timeline. What was lost may have been answered or sent: its ids are
+// skipped.
+static const char take[] =
+    "CREATE OR REPLACE FUNCTION carillon_timeline_1() RETURNS bigint LANGUAGE plpgsql AS $body$"
+    " BEGIN RETURN ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::bigint;"
+    " EXCEPTION WHEN insufficient_privilege OR undefined_function OR feature_not_supported THEN"
+    "  RETURN floor(extract(epoch FROM pg_postmaster_start_time())); END $body$;\n"
+    "CREATE OR REPLACE FUNCTION carillon_take_1(bigint) RETURNS SETOF shards"
+    " LANGUAGE plpgsql AS $body$"
+    " DECLARE now_on bigint := carillon_timeline_1(); BEGIN"
+    " PERFORM set_config('lock_timeout', '2s', true);"
+    " IF current_setting('synchronous_commit') IN ('off', 'local') THEN"
+    "  PERFORM set_config('synchronous_commit', 'on', true); END IF;"
+    " RETURN QUERY UPDATE shards SET tick = 0, timeline = now_on,"
+    "  epoch = CASE WHEN timeline = now_on THEN epoch + 1"
+    "   ELSE (((epoch >> 32) + 1) << 32) | 1 END,"
+    "  job_next = job_next + CASE WHEN timeline = now_on THEN 0 ELSE 1048576 END,"
+    "  execution_next = execution_next + CASE WHEN timeline = now_on THEN 0 ELSE 1048576 END,"
+    "  alert_next = alert_next + CASE WHEN timeline = now_on THEN 0 ELSE 1048576 END"
+    "  WHERE id = $1 RETURNING *; END $body$;\n";
+
+// --- Retention -------------------------------------------------------------------------------
+
+// Removes at most $2 of the oldest terminal rows which lie before $1.
+static const char remove_old[] =
+    "CREATE OR REPLACE FUNCTION carillon_remove_1(bigint, bigint) RETURNS bigint"
+    " LANGUAGE plpgsql AS $body$ DECLARE ids bigint[]; latest bigint; BEGIN"
+    " SELECT array_agg(o.id), max(o.upto) INTO ids, latest FROM (SELECT id,"
+    "   coalesce(missed_to, scheduled_at) AS upto FROM job_executions WHERE scheduled_at < $1"
+    "   AND completed_at < $1 ORDER BY scheduled_at, id LIMIT $2) AS o;"
+    " IF ids IS NULL THEN RETURN 0; END IF;"
+    " DELETE FROM job_attempts WHERE execution_id = ANY (ids);"
+    " DELETE FROM alerts WHERE execution_id = ANY (ids);"
+    " DELETE FROM lingering_executions WHERE execution_id = ANY (ids);"
+    " DELETE FROM job_executions WHERE id = ANY (ids);"
+    " UPDATE carillon SET removed = removed + cardinality(ids),"
+    "  removed_to = greatest(removed_to, latest);"
+    " RETURN cardinality(ids); END $body$;\n";
+
+// $1: what ended before this is too old (NULL: nothing), $2: so many executions may stay (0: any
+// number), $3: rows, $4: client keys from before this go, $5: deleted jobs after this are looked
+// at.
+static const char retain[] =
+    "CREATE OR REPLACE FUNCTION carillon_retain_1(bigint, bigint, bigint, bigint, bigint,"
+    " OUT gone bigint, OUT swept bigint) LANGUAGE plpgsql AS $body$"
+    " DECLARE excess bigint; BEGIN"
+    " PERFORM set_config('lock_timeout', '2s', true);"
+    " PERFORM 1 FROM carillon FOR UPDATE;"
+    " gone := 0; swept := $5;"
+    " IF $1 IS NOT NULL THEN gone := carillon_remove_1($1, $3);"
+    "  DELETE FROM alerts WHERE id IN (SELECT id FROM alerts WHERE execution_id IS NULL"
+    "   AND created_at < $1 LIMIT $3); END IF;"
+    " excess := (SELECT sum(inserted) FROM shards) - (SELECT removed FROM carillon) - $2;"
+    " IF $2 > 0 AND excess > 0 THEN"
+    "  gone := gone + carillon_remove_1(9223372036854775807, least(excess, $3 - gone)); END IF;"
+    " DELETE FROM client_keys WHERE key IN (SELECT key FROM client_keys WHERE created_at < $4"
+    "  LIMIT $3);"
+    " IF gone < $3 THEN swept := carillon_sweep_1($5, $3); END IF; END $body$;\n";
+
+// Looks at the next few deleted jobs, and lets those go which have no execution left.
+static const char sweep[] =
+    "CREATE OR REPLACE FUNCTION carillon_sweep_1(bigint, bigint) RETURNS bigint"
+    " LANGUAGE plpgsql AS $body$ DECLARE ids bigint[]; bare bigint[]; BEGIN"
+    " SELECT array_agg(d.id ORDER BY d.id) INTO ids FROM (SELECT id FROM jobs"
+    "  WHERE deleted_at IS NOT NULL AND id > $1 ORDER BY id LIMIT $2) AS d;"
+    " SELECT array_agg(d.id) INTO bare FROM unnest(ids) AS d(id)"
+    "  WHERE NOT EXISTS (SELECT FROM job_executions WHERE job_id = d.id);"
+    " DELETE FROM alerts WHERE job_id = ANY (bare);"
+    " DELETE FROM job_versions WHERE job_id = ANY (bare);"
+    " DELETE FROM jobs WHERE id = ANY (bare);"
+    " RETURN CASE WHEN cardinality(ids) = $2 THEN ids[$2] ELSE 0 END; END $body$;\n";
+
+char *postgres_functions(void)
+{
+    static const char *const fixed[] = {fence, correct,    linger, client_keys,
+                                        take,  remove_old, sweep,  retain};
+    char *out = xmalloc(TEXT_BYTES);
+    *out = '\0';
+    for (size_t i = 0; i < COUNT_OF(fixed); i++)
+        row_append(out, TEXT_BYTES, "%s", fixed[i]);
+    add_change_jobs(out);
+    add_insert(out, "carillon_insert_executions_1", &execution_rows, check_jobs);
+    add_update(out);
+    add_first(out);
+    add_insert(out, "carillon_insert_attempts_1", &attempt_rows, check_executions);
+    add_insert(out, "carillon_insert_alerts_1", &alert_rows, check_both);
+    return out;
+}

@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: MIT
+// link.c: a connection to PostgreSQL of which every call ends within a time.
+//
+// A server that waits for its replica does not heed its own time limits, and a connection that
+// leads nowhere says nothing at all. So the time is kept here: the connection never blocks, and
+// when the time is over the socket is closed. What the call asked for may have happened all the
+// same; is_doubtful says so.
+
+#include "store/postgres/postgres_priv.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <poll.h>
+
+void link_init(struct link *l, const char *url)
+{
+    *l = (struct link){.url = xstrdup(url)};
+}
+
+void link_cut(struct link *l)
+{
+    PQfinish(l->connection);
+    l->connection = NULL;
+}
+
+void link_fini(struct link *l)
+{
+    link_cut(l);
+    free(l->url);
+    l->url = NULL;
+}
+
+// False: the time is over.
+static bool wait_for(PGconn *c, short events, mono_ms deadline)
+{
+    struct pollfd at = {.fd = PQsocket(c), .events = events};
+    int ready;
+    do {
+        mono_ms left = deadline - clock_mono_ms();
+        if (left <= 0 || at.fd < 0)
+            return false;
+        ready = poll(&at, 1, (int)left);
+    } while (ready < 0 && errno == EINTR);
+    return ready > 0;
+}
+
+// --- Faults ----------------------------------------------------------------------------------
+
+// A code of five characters, or the class of its first two.
+static const struct {
+    const char *state;
+    enum err err;
+} states[] = {
+    {"CA001", ERR_CONFLICT},      // Raised by functions.c.
+    {"23", ERR_CONFLICT},         // A row that is there already, or refers to what is not there.
+    {"53100", ERR_STORE_FULL},    // The disk.
+    {"53", ERR_STORE_AWAY},       // Connections or memory of the server.
+    {"08", ERR_STORE_AWAY},       // The connection.
+    {"57P", ERR_STORE_AWAY},      // The server is shutting down, or starting.
+    {"25006", ERR_STORE_AWAY},    // The server is a replica now.
+    {"55P03", ERR_BUSY},          // A lock did not come in time.
+    {"40", ERR_BUSY},             // Deadlocks.
+    {"57014", ERR_BUSY},          // Somebody cancelled the statement.
+    {"XX001", ERR_STORE_CORRUPT}, // A page.
+    {"XX002", ERR_STORE_CORRUPT}, // An index.
+};
+
+static enum err find_state(const char *state)
+{
+    for (size_t i = 0; state && i < COUNT_OF(states); i++)
+        if (strncmp(state, states[i].state, strlen(states[i].state)) == 0)
+            return states[i].err;
+    return ERR_STORE_IO;
+}
+
+// The first line, without what libpq puts before it.
+static enum err set_fault(struct fault *f, enum err err, const char *message)
+{
+    if (strncmp(message, "ERROR:  ", 8) == 0)
+        message += 8;
+    int length = (int)strcspn(message, "\n");
+    return fault_set(f, err, "%.*s", length, length ? message : err_text(err));
+}
+
+static enum err away(struct link *l, struct fault *f)
+{
+    const char *message = l->connection ? PQerrorMessage(l->connection) : "";
+    enum err err = set_fault(f, ERR_STORE_AWAY, message);
+    link_cut(l);
+    return err;
+}
+
+static enum err too_late(struct link *l, struct fault *f)
+{
+    link_cut(l);
+    return fault_set(f, ERR_STORE_AWAY, "PostgreSQL did not answer in time");
+}
+
+// --- Connecting ------------------------------------------------------------------------------
+
+// A cancelled wait for the replica is a warning, and nothing else.
+static void note_notice(void *link, const PGresult *notice)
+{
+    const char *severity = PQresultErrorField(notice, PG_DIAG_SEVERITY_NONLOCALIZED);
+    if (severity && strcmp(severity, "WARNING") == 0)
+        ((struct link *)link)->has_warned = true;
+}
+
+static PGconn *start(const char *url)
+{
+    // What the URL says counts more than what stands before it.
+    static const char *const names[] = {
+        "target_session_attrs",      "keepalives_idle",  "keepalives_interval",
+        "keepalives_count",          "tcp_user_timeout", "dbname",
+        "fallback_application_name", "client_encoding",  NULL,
+    };
+    const char *values[] = {"read-write", "2", "1", "3", "5000", url, "carillon", "UTF8", NULL};
+    return PQconnectStartParams(names, values, 1);
+}
+
+static enum err refuse_connection(struct link *l, struct fault *f)
+{
+    if (!strstr(PQerrorMessage(l->connection), "session is read-only"))
+        return away(l, f);
+    link_cut(l);
+    return fault_set(f, ERR_STORE_OPEN, "the database is read-only: it is a replica, or set so");
+}
+
+enum err link_connect(struct link *l, struct fault *f)
+{
+    mono_ms deadline = clock_mono_ms() + POSTGRES_CALL_MS;
+    link_cut(l);
+    l->connection = start(l->url);
+    PostgresPollingStatusType next = PGRES_POLLING_WRITING;
+    if (!l->connection || PQstatus(l->connection) == CONNECTION_BAD)
+        next = PGRES_POLLING_FAILED;
+    while (next == PGRES_POLLING_READING || next == PGRES_POLLING_WRITING) {
+        short events = next == PGRES_POLLING_READING ? POLLIN : POLLOUT;
+        if (!wait_for(l->connection, events, deadline))
+            return too_late(l, f);
+        next = PQconnectPoll(l->connection);
+    }
+    if (next == PGRES_POLLING_FAILED)
+        return refuse_connection(l, f);
+    PQsetnonblocking(l->connection, 1);
+    PQsetNoticeReceiver(l->connection, note_notice, l);
+    return ERR_OK;
+}
+
+// --- Calls -----------------------------------------------------------------------------------
+
+static bool flush(PGconn *c, mono_ms deadline)
+{
+    int left;
+    while ((left = PQflush(c)) > 0) {
+        if (!wait_for(c, POLLIN | POLLOUT, deadline) || !PQconsumeInput(c))
+            return false;
+    }
+    return left == 0;
+}
+
+// The next result; NULL after the last one. False: the connection is lost, or the time is over.
+static bool next_result(PGconn *c, mono_ms deadline, PGresult **out)
+{
+    while (PQisBusy(c))
+        if (!wait_for(c, POLLIN, deadline) || !PQconsumeInput(c))
+            return false;
+    *out = PQgetResult(c);
+    return true;
+}
+
+// The first result that is an error, else the last one.
+static enum err receive(struct link *l, mono_ms deadline, PGresult **out, struct fault *f)
+{
+    PGresult *kept = NULL, *next = NULL;
+    bool is_there;
+    while ((is_there = next_result(l->connection, deadline, &next)) && next) {
+        bool has_failed = kept && PQresultStatus(kept) == PGRES_FATAL_ERROR;
+        PQclear(has_failed ? next : kept);
+        kept = has_failed ? kept : next;
+    }
+    *out = kept;
+    if (is_there && PQstatus(l->connection) == CONNECTION_OK)
+        return ERR_OK;
+    PQclear(kept);
+    l->is_doubtful = true;
+    return clock_mono_ms() >= deadline ? too_late(l, f) : away(l, f);
+}
+
+static enum err judge(struct link *l, PGresult *result, struct fault *f)
+{
+    ExecStatusType status = PQresultStatus(result);
+    if (status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK)
+        return ERR_OK;
+    enum err err = find_state(PQresultErrorField(result, PG_DIAG_SQLSTATE));
+    const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+    set_fault(f, err, message ? message : "");
+    if (err == ERR_STORE_AWAY) {
+        l->is_doubtful = true; // A server that shuts down gives up waiting for its replica.
+        link_cut(l);
+    }
+    return err;
+}
+
+static enum err finish(struct link *l, bool was_sent, mono_ms deadline, PGresult **out,
+                       struct fault *f)
+{
+    PGresult *result = NULL;
+    if (!was_sent) {
+        l->is_doubtful = true;
+        return clock_mono_ms() >= deadline ? too_late(l, f) : away(l, f);
+    }
+    enum err err = receive(l, deadline, &result, f);
+    if (err)
+        return err;
+    err = judge(l, result, f);
+    if (err)
+        PQclear(result);
+    else
+        *out = result;
+    return err;
+}
+
+static enum err begin(struct link *l, struct fault *f)
+{
+    l->has_warned = l->is_doubtful = false;
+    if (l->connection && PQstatus(l->connection) == CONNECTION_OK)
+        return ERR_OK;
+    return link_connect(l, f);
+}
+
+enum err link_run(struct link *l, const char *sql, const struct parameters *p, PGresult **out,
+                  struct fault *f)
+{
+    static const struct parameters none;
+    const char *values[PARAMETERS_MAX];
+    int lengths[PARAMETERS_MAX];
+    int formats[PARAMETERS_MAX];
+    p = p ? p : &none;
+    for (int i = 0; i < p->used; i++) {
+        values[i] = p->is_null[i] ? NULL : p->bytes + p->begins[i];
+        lengths[i] = (int)p->lengths[i];
+        formats[i] = 1;
+    }
+    enum err err = begin(l, f);
+    if (err)
+        return err;
+    mono_ms deadline = clock_mono_ms() + POSTGRES_CALL_MS;
+    bool was_sent =
+        PQsendQueryParams(l->connection, sql, p->used, p->types, values, lengths, formats, 1) &&
+        flush(l->connection, deadline);
+    return finish(l, was_sent, deadline, out, f);
+}
+
+enum err link_script(struct link *l, const char *sql, struct fault *f)
+{
+    PGresult *result = NULL;
+    enum err err = begin(l, f);
+    if (err)
+        return err;
+    mono_ms deadline = clock_mono_ms() + POSTGRES_MIGRATE_MS;
+    bool was_sent = PQsendQuery(l->connection, sql) && flush(l->connection, deadline);
+    err = finish(l, was_sent, deadline, &result, f);
+    PQclear(result);
+    return err;
+}

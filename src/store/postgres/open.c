@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: MIT
+// open.c: opens and closes, and what the owner of shards asks of them.
+
+#include "store/postgres/postgres_priv.h"
+
+#include <assert.h>
+
+static void close_store(struct store *store)
+{
+    struct postgres_store *s = (struct postgres_store *)store;
+    link_fini(&s->link);
+    free(s);
+}
+
+// Runs a statement that returns the row of one shard.
+static enum err read_shard(struct postgres_store *s, const char *sql, uint32_t number,
+                           struct shard *out, struct fault *f)
+{
+    struct parameters p = {0};
+    PGresult *result;
+    parameter_integer(&p, number);
+    enum err err = link_run(&s->link, sql, &p, &result, f);
+    parameters_fini(&p);
+    if (err)
+        return err;
+    struct result_row r = {result, 0};
+    if (PQntuples(result) == 1)
+        result_shard(&r, out);
+    else
+        err = fault_set(f, ERR_STORE_CORRUPT, "table shards has no row %u", number);
+    PQclear(result);
+    return err;
+}
+
+static enum err get_shard(struct store *store, uint32_t number, struct shard *out, struct fault *f)
+{
+    return read_shard((struct postgres_store *)store,
+                      "SELECT " SHARD_COLUMNS " FROM shards WHERE id = $1", number, out, f);
+}
+
+// When the answer is lost, the shard may be in an epoch that nobody knows of, and is taken again.
+static enum err take_shard(struct store *store, uint32_t number, struct shard *out, struct fault *f)
+{
+    struct postgres_store *s = (struct postgres_store *)store;
+    struct shard taken;
+    enum err err =
+        read_shard(s, "SELECT " SHARD_COLUMNS " FROM carillon_take_1($1)", number, &taken, f);
+    if (!err && s->link.has_warned)
+        err = fault_set(f, ERR_STORE_AWAY, "the server gave up waiting for its replica");
+    if (!err)
+        *out = taken;
+    return err;
+}
+
+// Executions and alerts of the shard are looked for among the newest of all shards only.
+static enum err get_last_ids(struct store *store, uint32_t shard, struct last_ids *out,
+                             struct fault *f)
+{
+    static const char sql[] =
+        "SELECT coalesce((SELECT max(id) FROM jobs WHERE id % $2 = $1), $1),"
+        " coalesce((SELECT max(id) FROM (SELECT id FROM job_executions ORDER BY id DESC"
+        "  LIMIT 100000) AS e WHERE id % $2 = $1), $1),"
+        " coalesce((SELECT max(id) FROM (SELECT id FROM alerts ORDER BY id DESC"
+        "  LIMIT 100000) AS a WHERE id % $2 = $1), $1)";
+    struct postgres_store *s = (struct postgres_store *)store;
+    int64_t shards = store->shards;
+    struct parameters p = {0};
+    PGresult *result;
+    parameter_integer(&p, shard);
+    parameter_integer(&p, shards);
+    enum err err = link_run(&s->link, sql, &p, &result, f);
+    parameters_fini(&p);
+    if (err)
+        return err;
+    struct result_row r = {result, 0};
+    *out = (struct last_ids){(result_integer(&r, 0) - shard) / shards,
+                             (result_integer(&r, 1) - shard) / shards,
+                             (result_integer(&r, 2) - shard) / shards};
+    PQclear(result);
+    return ERR_OK;
+}
+
+// The server keeps house by itself.
+static enum err tidy(struct store *store, struct fault *f)
+{
+    (void)store;
+    (void)f;
+    return ERR_OK;
+}
+
+static const struct store_ops ops = {
+    .close = close_store,
+    .commit = postgres_commit,
+    .get_shard = get_shard,
+    .take_shard = take_shard,
+    .get_last_ids = get_last_ids,
+    .load_jobs = postgres_load_jobs,
+    .load_open = postgres_load_open,
+    .retain = postgres_retain,
+    .tidy = tidy,
+    .reader_open = postgres_reader_open,
+};
+
+enum err store_postgres_open(const char *url, uint32_t shards, struct store **out, struct fault *f)
+{
+    assert(shards > 0 && shards <= SHARDS_MAX);
+    struct postgres_store *s = xcalloc(1, sizeof *s);
+    s->store.ops = &ops;
+    s->store.shards = shards;
+    link_init(&s->link, url);
+    enum err err = link_connect(&s->link, f);
+    if (!err)
+        err = postgres_prepare(&s->link, shards, f);
+    if (err) {
+        close_store(&s->store);
+        return err;
+    }
+    *out = &s->store;
+    return ERR_OK;
+}

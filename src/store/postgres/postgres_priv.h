@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: MIT
+// postgres_priv.h: how the parts of the PostgreSQL adapter see each other.
+//
+// link.c talks to the server within a time, parameters.c and rows.c make and read what goes over
+// the connection, schema.c has the tables, functions.c what runs inside the server, open.c opens
+// and closes, commit.c writes, load.c loads, retain.c removes old rows, reader.c answers queries.
+
+#ifndef CARILLON_STORE_POSTGRES_PRIV_H
+#define CARILLON_STORE_POSTGRES_PRIV_H
+
+#include "store/columns_priv.h"
+
+#include <libpq-fe.h>
+
+#define POSTGRES_CALL_MS 5000     // A call of the server may take so long.
+#define POSTGRES_MIGRATE_MS 60000 // A change of the tables may take so long.
+#define POSTGRES_OLDEST 130000    // PostgreSQL 13
+
+// --- Parameters (parameters.c) ---------------------------------------------------------------
+
+#define PARAMETERS_MAX 256
+
+// The parameters of one statement, all in binary. Zeroed is empty.
+struct parameters {
+    char *bytes; // All values, one after the other.
+    size_t count;
+    size_t capacity;
+    int used;
+    Oid types[PARAMETERS_MAX];
+    size_t begins[PARAMETERS_MAX];
+    size_t lengths[PARAMETERS_MAX];
+    bool is_null[PARAMETERS_MAX];
+};
+
+void parameters_fini(struct parameters *p);
+void parameter_integer(struct parameters *p, int64_t value);
+void parameter_text(struct parameters *p, const char *text); // NULL is NULL.
+// An array of `count` elements, each of which is put with one of the next three.
+void parameter_array(struct parameters *p, bool of_texts, size_t count);
+void parameter_put_null(struct parameters *p);
+void parameter_put_integer(struct parameters *p, int64_t value);
+void parameter_put_text(struct parameters *p, const char *text); // NULL is NULL.
+void parameter_array_end(struct parameters *p);
+// An array for each column of the map from `first` on. A row that is NULL has only NULLs.
+void parameter_rows(struct parameters *p, const struct row_map *m, size_t first,
+                    const void *const *rows, size_t count);
+
+// --- The connection (link.c) -----------------------------------------------------------------
+
+struct link {
+    char *url;
+    PGconn *connection; // NULL: there is none; the next call makes one.
+    bool has_warned;    // The server sent a warning during the last call.
+    bool is_doubtful;   // The last call was sent, and its answer was lost.
+};
+
+void link_init(struct link *l, const char *url);
+void link_fini(struct link *l);
+void link_cut(struct link *l);
+// ERR_STORE_AWAY, ERR_STORE_OPEN (read-only).
+MUST_CHECK enum err link_connect(struct link *l, struct fault *f);
+// Runs one statement. Rows come in binary; the caller clears *out. Any ERR_STORE_AWAY has closed
+// the connection. `p` may be NULL.
+MUST_CHECK enum err link_run(struct link *l, const char *sql, const struct parameters *p,
+                             PGresult **out, struct fault *f);
+// Several statements without parameters or rows, as one transaction.
+MUST_CHECK enum err link_script(struct link *l, const char *sql, struct fault *f);
+
+// --- Rows (rows.c) ---------------------------------------------------------------------------
+
+// A row of a result.
+struct result_row {
+    const PGresult *result;
+    int row;
+};
+
+int64_t result_integer(const struct result_row *r, int column);  // NULL is 0.
+const char *result_text(const struct result_row *r, int column); // NULL is NULL.
+read_cell result_cell;
+MUST_CHECK enum err result_read(const struct row_map *m, const struct result_row *r, void *row,
+                                struct fault *f);
+// The row of a shard: its columns are those of SHARD_COLUMNS.
+#define SHARD_COLUMNS                                                                              \
+    "id, watermark, watermark_job, job_next, execution_next, alert_next, epoch, tick, generation," \
+    " corrected_at, open_from"
+#define SHARD_COLUMN_COUNT 11
+void result_shard(const struct result_row *r, struct shard *out);
+
+// --- The schema (schema.c, functions.c) ------------------------------------------------------
+
+// Makes or migrates the tables and checks that they are this program's. A new database gets so many
+// shards, and one that is there must have as many.
+MUST_CHECK enum err postgres_prepare(struct link *l, uint32_t shards, struct fault *f);
+// The text that creates the functions; the caller frees it.
+char *postgres_functions(void);
+
+// --- The store -------------------------------------------------------------------------------
+
+struct postgres_store {
+    struct store store;
+    struct link link;
+    job_id sweep_after; // Where the search for jobs without rows goes on.
+};
+
+MUST_CHECK enum commit_outcome postgres_commit(struct store *store, struct batch *const *batches,
+                                               size_t count, struct commit_cause *cause);
+MUST_CHECK enum err postgres_load_jobs(struct store *store, store_each_job *each, void *context,
+                                       struct fault *f);
+MUST_CHECK enum err postgres_load_open(struct store *store, store_each_execution *each,
+                                       void *context, struct fault *f);
+MUST_CHECK enum err postgres_retain(struct store *store, const struct store_retention *r,
+                                    wall_ms now, size_t rows_max, size_t *removed, struct fault *f);
+MUST_CHECK enum err postgres_reader_open(struct store *store, struct store_reader **out,
+                                         struct fault *f);
+
+#endif

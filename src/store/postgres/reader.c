@@ -1,0 +1,527 @@
+// SPDX-License-Identifier: MIT
+// reader.c: the queries of the API, each reader on a connection of its own.
+//
+// A query that takes too long ends with its connection; the next one makes another. Jobs come in
+// slices, since what a list lets through is judged here (store/query.c). Lists of executions and
+// alerts run from the newest to the oldest by (time, id): ids alone are in no order of time, since
+// each shard counts its own.
+
+#include "store/postgres/postgres_priv.h"
+
+#include <assert.h>
+#include <stdio.h>
+
+#define SLICE_JOBS 500
+#define SQL_BYTES 8192
+
+struct reader {
+    struct store_reader reader;
+    struct link link;
+    uint32_t shards;
+};
+
+// Goes through the rows of a result. `visit` may set is_done to end early.
+struct walk {
+    enum err (*visit)(struct walk *w, struct result_row *r, struct fault *f);
+    bool is_done;
+};
+
+static struct reader *self(struct store_reader *r)
+{
+    return (struct reader *)r;
+}
+
+// Frees the parameters.
+static enum err ask(struct reader *r, const char *sql, struct parameters *p, struct walk *w,
+                    struct fault *f)
+{
+    PGresult *result = NULL;
+    enum err err = link_run(&r->link, sql, p, &result, f);
+    parameters_fini(p);
+    for (int i = 0; !err && !w->is_done && i < PQntuples(result); i++) {
+        struct result_row row = {result, i};
+        err = w->visit(w, &row, f);
+    }
+    PQclear(result);
+    return err;
+}
+
+// "SELECT a, b FROM table" with the rest; "%s" in the rest is no place for anything.
+static void select_rows(char *out, const struct row_map *m, const char *rest)
+{
+    snprintf(out, SQL_BYTES, "SELECT ");
+    row_names(m, out + strlen(out), SQL_BYTES - strlen(out));
+    row_append(out, SQL_BYTES, " FROM %s%s", m->table, rest);
+}
+
+// False: the row is left out of a list, and *f tells of it.
+static bool read_row(const struct row_map *m, const struct result_row *r, void *row,
+                     struct fault *f)
+{
+    return result_read(m, r, row, f) == ERR_OK;
+}
+
+static void close_reader(struct store_reader *reader)
+{
+    link_fini(&self(reader)->link);
+    free(reader);
+}
+
+// --- Jobs ------------------------------------------------------------------------------------
+
+struct job_walk {
+    struct walk walk;
+    const struct job_query *query; // NULL: the job with that id.
+    struct job **out;
+    store_each_job *each;
+    store_each_found *each_found;
+    void *context;
+    size_t left;
+    job_id last;
+};
+
+static enum err visit_one(struct walk *walk, struct result_row *r, struct fault *f)
+{
+    struct job_walk *w = (struct job_walk *)walk;
+    struct job j;
+    char damaged[JOB_DAMAGED_BYTES];
+    (void)f;
+    if (job_row_read(result_cell, r, &j, damaged))
+        *w->out = job_copy(&j);
+    return ERR_OK;
+}
+
+static enum err get_job(struct store_reader *reader, job_id id, struct job **out, struct fault *f)
+{
+    char sql[SQL_BYTES];
+    struct job *found = NULL;
+    struct job_walk w = {.walk = {.visit = visit_one}, .out = &found};
+    struct parameters p = {0};
+    select_rows(sql, &job_rows, " WHERE id = $1 AND deleted_at IS NULL");
+    parameter_integer(&p, id);
+    enum err err = ask(self(reader), sql, &p, &w.walk, f);
+    if (err)
+        return err;
+    if (!found)
+        return fault_set(f, ERR_NOT_FOUND, "there is no job %lld", (long long)id);
+    *out = found;
+    return ERR_OK;
+}
+
+// The two columns after the job's own are the state and the time of its last execution.
+static enum err tell_found(struct job_walk *w, struct result_row *r, const struct job *j)
+{
+    int own = (int)job_rows.count;
+    struct job_found found = {.job = j};
+    int state = 0;
+    const char *word = w->query->wants_last ? result_text(r, own) : NULL;
+    found.has_last = word && enum_find(&execution_state_words, word, &state);
+    found.last_state = (enum execution_state)state;
+    found.last_at = found.has_last ? result_integer(r, own + 1) : 0;
+    return w->each_found(w->context, &found);
+}
+
+static enum err visit_job(struct walk *walk, struct result_row *r, struct fault *f)
+{
+    struct job_walk *w = (struct job_walk *)walk;
+    struct job j;
+    char damaged[JOB_DAMAGED_BYTES];
+    (void)f;
+    w->last = result_integer(r, 0);
+    if (!job_row_read(result_cell, r, &j, damaged) || !job_query_matches(w->query, &j))
+        return ERR_OK;
+    walk->is_done = --w->left == 0;
+    return w->each ? w->each(w->context, &j) : tell_found(w, r, &j);
+}
+
+static enum err ask_slice(struct reader *r, const char *sql, struct job_walk *w, job_id *after,
+                          struct fault *f)
+{
+    struct parameters p = {0};
+    parameter_integer(&p, w->last);
+    parameter_integer(&p, SLICE_JOBS);
+    if (w->query->wants_last && w->each_found)
+        parameter_integer(&p, w->query->now);
+    *after = w->last;
+    return ask(r, sql, &p, &w->walk, f);
+}
+
+// Until a slice has no rows, or enough was let through.
+static enum err walk_jobs(struct reader *r, const char *sql, struct job_walk *w, struct fault *f)
+{
+    job_id after = w->last - 1;
+    enum err err = ERR_OK;
+    w->walk.is_done = w->left == 0;
+    while (!err && !w->walk.is_done && w->last > after)
+        err = ask_slice(r, sql, w, &after, f);
+    return err;
+}
+
+#define JOBS_AFTER " WHERE id > $1 AND deleted_at IS NULL ORDER BY id LIMIT $2"
+
+static enum err list_jobs(struct store_reader *reader, const struct job_query *q,
+                          store_each_job *each, void *context, struct fault *f)
+{
+    char sql[SQL_BYTES];
+    struct job_walk w = {.walk = {.visit = visit_job},
+                         .query = q,
+                         .each = each,
+                         .context = context,
+                         .left = q->limit,
+                         .last = q->after};
+    select_rows(sql, &job_rows, JOBS_AFTER);
+    return walk_jobs(self(reader), sql, &w, f);
+}
+
+static enum err find_jobs(struct store_reader *reader, const struct job_query *q,
+                          store_each_found *each, void *context, struct fault *f)
+{
+    char names[SQL_BYTES / 2], sql[SQL_BYTES];
+    struct job_walk w = {.walk = {.visit = visit_job},
+                         .query = q,
+                         .each_found = each,
+                         .context = context,
+                         .left = q->limit,
+                         .last = q->after};
+    row_names(&job_brief_rows, names, sizeof names);
+    if (q->wants_last)
+        snprintf(sql, sizeof sql,
+                 "SELECT %s, e.last_status, e.last_at FROM (SELECT * FROM jobs" JOBS_AFTER
+                 ") AS jobs LEFT JOIN LATERAL (SELECT status AS last_status, scheduled_at AS"
+                 " last_at FROM job_executions WHERE job_id = jobs.id AND scheduled_at <= $3"
+                 " ORDER BY scheduled_at DESC, id DESC LIMIT 1) AS e ON true ORDER BY jobs.id",
+                 names);
+    else
+        snprintf(sql, sizeof sql, "SELECT %s FROM jobs" JOBS_AFTER, names);
+    return walk_jobs(self(reader), sql, &w, f);
+}
+
+struct version_walk {
+    struct walk walk;
+    store_each_version *each;
+    void *context;
+};
+
+static enum err visit_version(struct walk *walk, struct result_row *r, struct fault *f)
+{
+    struct version_walk *w = (struct version_walk *)walk;
+    struct job_version v = {0};
+    enum err err = result_read(&version_rows, r, &v, f);
+    return err ? err : w->each(w->context, &v);
+}
+
+static enum err list_versions(struct store_reader *reader, job_id job, store_each_version *each,
+                              void *context, struct fault *f)
+{
+    char sql[SQL_BYTES];
+    struct version_walk w = {{.visit = visit_version}, each, context};
+    struct parameters p = {0};
+    select_rows(sql, &version_rows, " WHERE job_id = $1 ORDER BY number");
+    parameter_integer(&p, job);
+    return ask(self(reader), sql, &p, &w.walk, f);
+}
+
+// --- Executions ------------------------------------------------------------------------------
+
+struct execution_walk {
+    struct walk walk;
+    store_each_execution *each;
+    void *context;
+    bool is_list;
+    bool found;
+};
+
+static enum err visit_execution(struct walk *walk, struct result_row *r, struct fault *f)
+{
+    struct execution_walk *w = (struct execution_walk *)walk;
+    struct execution e = {0};
+    if (!read_row(&execution_rows, r, &e, f))
+        return w->is_list ? ERR_OK : ERR_STORE_CORRUPT;
+    w->found = true;
+    return w->each(w->context, &e);
+}
+
+// Without NULLs in the conditions the planner sees which index serves.
+static void filter_executions(char *sql, struct parameters *p, const struct execution_query *q)
+{
+    unsigned open = EXECUTION_BIT(EXECUTION_PENDING) | EXECUTION_BIT(EXECUTION_RUNNING);
+    if (q->states && !(q->states & ~open))
+        row_append(sql, SQL_BYTES,
+                   " AND completed_at IS NULL AND (scheduled_at >= (SELECT min(open_from)"
+                   " FROM shards WHERE inserted > 0) OR id = ANY (ARRAY(SELECT execution_id FROM"
+                   " lingering_executions)))");
+    if (q->states) {
+        parameter_array(p, true, (size_t)__builtin_popcount(q->states));
+        for (unsigned s = 0; s < EXECUTION_STATES; s++)
+            if (q->states & EXECUTION_BIT(s))
+                parameter_put_text(p, execution_state_name((enum execution_state)s));
+        parameter_array_end(p);
+        row_append(sql, SQL_BYTES, " AND status = ANY ($%d)", p->used);
+    }
+    if (q->trigger >= 0) {
+        parameter_text(p, execution_trigger_name((enum execution_trigger)q->trigger));
+        row_append(sql, SQL_BYTES, " AND trigger = $%d", p->used);
+    }
+    if (q->trigger == TRIGGER_MANUAL)
+        row_append(sql, SQL_BYTES, " AND series < 0");
+    if (q->job) {
+        parameter_integer(p, q->job);
+        row_append(sql, SQL_BYTES, " AND job_id = $%d", p->used);
+    }
+}
+
+static enum err list_executions(struct store_reader *reader, const struct execution_query *q,
+                                store_each_execution *each, void *context, struct fault *f)
+{
+    char sql[SQL_BYTES];
+    struct execution_walk w = {{.visit = visit_execution}, each, context, true, false};
+    struct parameters p = {0};
+    select_rows(sql, &execution_rows,
+                " WHERE scheduled_at BETWEEN $1 AND $2 AND (scheduled_at < $3 OR id < $4)");
+    parameter_integer(&p, q->from);
+    parameter_integer(&p, MIN(q->to, q->before.scheduled_at));
+    parameter_integer(&p, q->before.scheduled_at);
+    parameter_integer(&p, q->before.id);
+    filter_executions(sql, &p, q);
+    parameter_integer(&p, (int64_t)MIN(q->limit, (size_t)INT32_MAX));
+    row_append(sql, SQL_BYTES, " ORDER BY scheduled_at DESC, id DESC LIMIT $%d", p.used);
+    return ask(self(reader), sql, &p, &w.walk, f);
+}
+
+static enum err get_execution(struct store_reader *reader, const struct execution_key *key,
+                              store_each_execution *each, void *context, struct fault *f)
+{
+    char sql[SQL_BYTES];
+    struct execution_walk w = {{.visit = visit_execution}, each, context, false, false};
+    struct parameters p = {0};
+    parameter_integer(&p, key->job);
+    parameter_integer(&p, key->series);
+    if (key->series >= 0)
+        parameter_integer(&p, key->scheduled_at);
+    select_rows(sql, &execution_rows,
+                key->series < 0 ? " WHERE job_id = $1 AND series = $2 AND series < 0"
+                                : " WHERE job_id = $1 AND series = $2 AND scheduled_at = $3");
+    enum err err = ask(self(reader), sql, &p, &w.walk, f);
+    if (!err && !w.found)
+        err = fault_set(f, ERR_NOT_FOUND, "job %lld has no such execution", (long long)key->job);
+    return err;
+}
+
+struct attempt_walk {
+    struct walk walk;
+    const struct row_map *map;
+    store_each_attempt *each;
+    void *context;
+};
+
+static enum err visit_attempt(struct walk *walk, struct result_row *r, struct fault *f)
+{
+    struct attempt_walk *w = (struct attempt_walk *)walk;
+    struct attempt a = {.number = ATTEMPT_IN_ROW};
+    return read_row(w->map, r, &a, f) ? w->each(w->context, &a) : ERR_OK;
+}
+
+static enum err list_attempts(struct store_reader *reader, int64_t execution_id,
+                              store_each_attempt *each, void *context, struct fault *f)
+{
+    char sql[SQL_BYTES];
+    struct attempt_walk w = {{.visit = visit_attempt}, &first_attempt_rows, each, context};
+    struct parameters p = {0};
+    select_rows(sql, w.map, " WHERE id = $1 AND first_started_at IS NOT NULL");
+    parameter_integer(&p, execution_id);
+    enum err err = ask(self(reader), sql, &p, &w.walk, f);
+    if (err)
+        return err;
+    w.map = &attempt_rows;
+    select_rows(sql, w.map, " WHERE execution_id = $1 ORDER BY number");
+    parameter_integer(&p, execution_id);
+    return ask(self(reader), sql, &p, &w.walk, f);
+}
+
+struct count_walk {
+    struct walk walk;
+    int64_t counts[EXECUTION_STATES];
+};
+
+static enum err visit_count(struct walk *walk, struct result_row *r, struct fault *f)
+{
+    struct count_walk *w = (struct count_walk *)walk;
+    const char *word = result_text(r, 0);
+    int state;
+    if (enum_find(&execution_state_words, word, &state))
+        w->counts[state] = result_integer(r, 1);
+    else
+        fault_set(f, ERR_STORE_CORRUPT, "table job_executions holds the status '%s'", word);
+    return ERR_OK;
+}
+
+static enum err count_executions(struct store_reader *reader, wall_ms from, wall_ms to,
+                                 int64_t *counts, struct fault *f)
+{
+    struct count_walk w = {.walk = {.visit = visit_count}};
+    struct parameters p = {0};
+    parameter_integer(&p, from);
+    parameter_integer(&p, to);
+    enum err err = ask(self(reader),
+                       "SELECT status, count(*) FROM job_executions"
+                       " WHERE scheduled_at BETWEEN $1 AND $2 GROUP BY status",
+                       &p, &w.walk, f);
+    for (size_t i = 0; i < EXECUTION_STATES && !err; i++)
+        counts[i] = w.counts[i];
+    return err;
+}
+
+// --- Alerts, keys of clients, progress -------------------------------------------------------
+
+struct alert_walk {
+    struct walk walk;
+    store_each_alert *each;
+    void *context;
+};
+
+// The two columns after the alert's own are from its execution.
+static enum err visit_alert(struct walk *walk, struct result_row *r, struct fault *f)
+{
+    struct alert_walk *w = (struct alert_walk *)walk;
+    struct alert a = {0};
+    if (!read_row(&alert_rows, r, &a, f))
+        return ERR_OK;
+    int own = (int)alert_rows.count;
+    a.key.job = a.job;
+    a.key.scheduled_at = result_integer(r, own);
+    a.key.series = result_integer(r, own + 1);
+    if (!a.job || a.key.scheduled_at < 0 || a.key.scheduled_at > WALL_LAST)
+        a.execution_id = 0; // The row of the execution was edited: it has no name.
+    return w->each(w->context, &a);
+}
+
+// `before` stands for the place of that alert in the list.
+static enum err list_alerts(struct store_reader *reader, job_id job, int64_t before, size_t limit,
+                            store_each_alert *each, void *context, struct fault *f)
+{
+    char names[SQL_BYTES / 2], sql[SQL_BYTES];
+    struct alert_walk w = {{.visit = visit_alert}, each, context};
+    struct parameters p = {0};
+    row_names(&alert_rows, names, sizeof names);
+    snprintf(sql, sizeof sql,
+             "SELECT %s, (SELECT scheduled_at FROM job_executions WHERE id = alerts.execution_id),"
+             " (SELECT series FROM job_executions WHERE id = alerts.execution_id) FROM alerts"
+             " WHERE true",
+             names);
+    if (before != INT64_MAX) {
+        parameter_integer(&p, before);
+        row_append(sql, SQL_BYTES,
+                   " AND (created_at, id) < (SELECT created_at, id FROM alerts WHERE id = $1)");
+    }
+    if (job) {
+        parameter_integer(&p, job);
+        row_append(sql, SQL_BYTES, " AND job_id = $%d", p.used);
+    }
+    parameter_integer(&p, (int64_t)MIN(limit, (size_t)INT32_MAX));
+    row_append(sql, SQL_BYTES, " ORDER BY created_at DESC, id DESC LIMIT $%d", p.used);
+    return ask(self(reader), sql, &p, &w.walk, f);
+}
+
+struct client_key_walk {
+    struct walk walk;
+    store_each_client_key *each;
+    void *context;
+    bool found;
+};
+
+enum client_key_column { KEY, DIGEST, JOB_ID, SCHEDULED_AT, SERIES, CREATED_AT };
+
+static enum err visit_client_key(struct walk *walk, struct result_row *r, struct fault *f)
+{
+    struct client_key_walk *w = (struct client_key_walk *)walk;
+    struct client_key k = {.text = result_text(r, KEY),
+                           .job = result_integer(r, JOB_ID),
+                           .execution = {.job = result_integer(r, JOB_ID),
+                                         .scheduled_at = result_integer(r, SCHEDULED_AT),
+                                         .series = result_integer(r, SERIES)},
+                           .created_at = result_integer(r, CREATED_AT)};
+    if (k.job < 1 || k.job > JOB_ID_MAX || k.execution.scheduled_at < 0 ||
+        k.execution.scheduled_at > WALL_LAST)
+        return fault_set(f, ERR_STORE_CORRUPT, "table client_keys holds a key of nothing");
+    if (PQgetlength(r->result, r->row, DIGEST) != CLIENT_KEY_DIGEST_BYTES)
+        return fault_set(f, ERR_STORE_CORRUPT, "table client_keys holds a digest of another size");
+    memcpy(k.digest, PQgetvalue(r->result, r->row, DIGEST), CLIENT_KEY_DIGEST_BYTES);
+    w->found = true;
+    return w->each(w->context, &k);
+}
+
+static enum err get_client_key(struct store_reader *reader, const char *text, wall_ms now,
+                               store_each_client_key *each, void *context, struct fault *f)
+{
+    struct client_key_walk w = {{.visit = visit_client_key}, each, context, false};
+    struct parameters p = {0};
+    parameter_text(&p, text);
+    parameter_integer(&p, now - CLIENT_KEY_AGE_MS);
+    enum err err = ask(self(reader),
+                       "SELECT key, digest, job_id, scheduled_at, series, created_at"
+                       " FROM client_keys WHERE key = $1 AND created_at >= $2",
+                       &p, &w.walk, f);
+    if (!err && !w.found)
+        err = fault_set(f, ERR_NOT_FOUND, "there is no such key");
+    return err;
+}
+
+struct progress_walk {
+    struct walk walk;
+    struct store_progress out;
+};
+
+static enum err visit_progress(struct walk *walk, struct result_row *r, struct fault *f)
+{
+    (void)f;
+    struct store_progress *out = &((struct progress_walk *)walk)->out;
+    result_shard(r, &out->shard);
+    out->removed_to = result_integer(r, SHARD_COLUMN_COUNT);
+    return ERR_OK;
+}
+
+static enum err read_progress(struct store_reader *reader, job_id job, struct store_progress *out,
+                              struct fault *f)
+{
+    struct progress_walk w = {.walk = {.visit = visit_progress}};
+    struct parameters p = {0};
+    parameter_integer(&p, shard_of(job, self(reader)->shards));
+    enum err err = ask(self(reader),
+                       "SELECT " SHARD_COLUMNS ", (SELECT removed_to FROM carillon) FROM shards"
+                       " WHERE id = $1",
+                       &p, &w.walk, f);
+    if (!err)
+        *out = w.out;
+    return err;
+}
+
+static const struct store_reader_ops ops = {
+    .close = close_reader,
+    .get_job = get_job,
+    .list_jobs = list_jobs,
+    .find_jobs = find_jobs,
+    .list_versions = list_versions,
+    .list_executions = list_executions,
+    .get_execution = get_execution,
+    .list_attempts = list_attempts,
+    .list_alerts = list_alerts,
+    .get_client_key = get_client_key,
+    .count_executions = count_executions,
+    .read_progress = read_progress,
+};
+
+enum err postgres_reader_open(struct store *store, struct store_reader **out, struct fault *f)
+{
+    const struct postgres_store *s = (const struct postgres_store *)store;
+    struct reader *r = xcalloc(1, sizeof *r);
+    r->reader.ops = &ops;
+    r->shards = store->shards;
+    link_init(&r->link, s->link.url);
+    enum err err = link_connect(&r->link, f);
+    if (err) {
+        close_reader(&r->reader);
+        return err;
+    }
+    *out = &r->reader;
+    return ERR_OK;
+}

@@ -1,0 +1,331 @@
+// SPDX-License-Identifier: MIT
+// schema.c: the tables, and the steps from each version of them to the next.
+//
+// Table `carillon` has one row, with the version of the tables and the number of shards; it also
+// tells a database of this program from all others. Each step runs in one transaction together with
+// its number. Steps are never edited once released, and only add while older nodes may be at work.
+//
+// The columns are those of SQLite's tables (store/columns.c). Three things differ:
+//   - there are no foreign keys (functions.c says why);
+//   - the end of an execution changes no column that an index has, in its predicate neither, so
+//   that
+//     the row stays on its page: what is open is found as in SQLite, what failed by its time;
+//   - the rows of the shards are rewritten with every commit: fillfactor leaves room for that on
+//     their own pages, and autovacuum comes early.
+// TEXT holds no NUL, and nothing here has one.
+
+#include "store/postgres/postgres_priv.h"
+
+#include <assert.h>
+#include <stdio.h>
+
+#define SCRIPT_BYTES 131072
+
+// "%d" is the number of shards.
+static const char version_1[] =
+    "CREATE TABLE carillon ("
+    "  id smallint PRIMARY KEY CHECK (id = 1),"
+    "  version integer NOT NULL,"
+    "  shards bigint NOT NULL,"
+    "  removed bigint NOT NULL DEFAULT 0,"     // Executions that retention has removed so far.
+    "  removed_to bigint NOT NULL DEFAULT 0);" // Rows up to this instant may have gone.
+    "INSERT INTO carillon (id, version, shards) VALUES (1, 0, %1$d);"
+
+    "CREATE TABLE shards ("
+    "  id bigint PRIMARY KEY,"
+    "  owner uuid,"
+    "  epoch bigint NOT NULL DEFAULT 0,"
+    "  timeline bigint NOT NULL DEFAULT 0,"
+    "  tick bigint NOT NULL DEFAULT 0,"
+    "  watermark bigint NOT NULL DEFAULT 0,"
+    "  watermark_job bigint NOT NULL DEFAULT 0,"
+    "  job_next bigint NOT NULL DEFAULT 0,"
+    "  execution_next bigint NOT NULL DEFAULT 0,"
+    "  alert_next bigint NOT NULL DEFAULT 0,"
+    "  generation bigint NOT NULL DEFAULT 0,"
+    "  corrected_at bigint NOT NULL DEFAULT 0,"
+    "  open_from bigint NOT NULL DEFAULT 0,"
+    "  inserted bigint NOT NULL DEFAULT 0" // Executions that were ever inserted.
+    ") WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0,"
+    "  autovacuum_vacuum_threshold = 500);"
+
+    "CREATE TABLE jobs ("
+    "  id bigint PRIMARY KEY,"
+    "  schedule text NOT NULL,"
+    "  api text NOT NULL,"
+    "  type text NOT NULL,"
+    "  is_active smallint NOT NULL CHECK (is_active IN (0, 1)),"
+    "  created_at bigint NOT NULL,"
+    "  updated_at bigint NOT NULL,"
+    "  name text,"
+    "  timezone text NOT NULL,"
+    "  dst_gap text NOT NULL,"
+    "  dst_fold text NOT NULL,"
+    "  method text NOT NULL,"
+    "  headers text,"
+    "  body text,"
+    "  body_is_json smallint NOT NULL CHECK (body_is_json IN (0, 1)),"
+    "  tags text,"
+    "  timeout_ms bigint NOT NULL,"
+    "  max_retries bigint NOT NULL,"
+    "  retry_strategy text NOT NULL,"
+    "  retry_base_ms bigint NOT NULL,"
+    "  retry_cap_ms bigint NOT NULL,"
+    "  catch_up text NOT NULL,"
+    "  catch_up_window_s bigint NOT NULL,"
+    "  max_in_flight bigint NOT NULL,"
+    "  overlap text NOT NULL,"
+    "  jitter_ms bigint NOT NULL,"
+    "  start_at bigint,"
+    "  end_at bigint,"
+    "  max_runs bigint,"
+    "  runs bigint NOT NULL,"
+    "  alert_after bigint NOT NULL,"
+    "  failures bigint NOT NULL,"
+    "  permanent_4xx smallint NOT NULL CHECK (permanent_4xx IN (0, 1)),"
+    "  success_status text,"
+    "  redirects bigint NOT NULL,"
+    "  tls_verify smallint NOT NULL CHECK (tls_verify IN (0, 1)),"
+    "  tls_ca text,"
+    "  fresh_connection smallint NOT NULL CHECK (fresh_connection IN (0, 1)),"
+    "  response_excerpt_bytes bigint NOT NULL,"
+    "  finished smallint NOT NULL CHECK (finished IN (0, 1)),"
+    "  paused_reason text,"
+    "  paused_until bigint,"
+    "  effective_from bigint NOT NULL,"
+    "  version bigint NOT NULL,"
+    "  deleted_at bigint);" // Set by DELETE; the row goes with its last execution.
+    "CREATE INDEX idx_jobs_is_active ON jobs (is_active);"
+    "CREATE INDEX idx_jobs_deleted ON jobs (id) WHERE deleted_at IS NOT NULL;"
+    "CREATE INDEX idx_jobs_shard ON jobs ((id %% %1$d), id);"
+
+    "CREATE TABLE job_versions ("
+    "  job_id bigint NOT NULL,"
+    "  number bigint NOT NULL,"
+    "  version bigint NOT NULL,"
+    "  from_at bigint NOT NULL," // The version holds for the instants after this one.
+    "  phase text NOT NULL,"
+    "  schedule text NOT NULL,"
+    "  timezone text NOT NULL,"
+    "  dst_gap text NOT NULL,"
+    "  dst_fold text NOT NULL,"
+    "  start_at bigint,"
+    "  end_at bigint,"
+    "  max_runs bigint,"
+    "  runs bigint NOT NULL," // When it began.
+    "  paused_until bigint,"
+    "  reason text,"
+    "  PRIMARY KEY (job_id, number));"
+
+    "CREATE TABLE job_executions ("
+    "  id bigint PRIMARY KEY,"
+    "  job_id bigint NOT NULL,"
+    "  status text NOT NULL,"
+    "  scheduled_at bigint NOT NULL,"
+    "  due_at bigint,"
+    "  started_at bigint,"
+    "  completed_at bigint," // Set exactly when the status is a terminal one.
+    "  duration bigint,"     // completed_at - started_at
+    "  http_status smallint,"
+    "  error text,"
+    "  retry_count integer NOT NULL,"
+    "  series bigint NOT NULL,"
+    "  trigger text NOT NULL,"
+    "  attempts integer NOT NULL,"
+    "  recoveries integer NOT NULL,"
+    "  next_attempt_at bigint,"
+    "  missed_to bigint,"
+    "  missed_count bigint,"
+    "  reason text,"
+    "  request_body text,"
+    "  request_body_is_json smallint,"
+    "  first_http_status smallint,"
+    "  first_started_at bigint,"
+    "  first_duration_ms bigint,"
+    "  first_dns_ms integer,"
+    "  first_connect_ms integer,"
+    "  first_tls_ms integer,"
+    "  first_first_byte_ms integer,"
+    "  first_truncated smallint,"
+    "  first_damaged smallint,"
+    "  first_error text,"
+    "  first_redirects text,"
+    "  first_response text) WITH (fillfactor = 70);"
+    "CREATE UNIQUE INDEX idx_job_executions_job_id"
+    "  ON job_executions (job_id, scheduled_at, series);"
+    "CREATE INDEX idx_job_executions_scheduled_at ON job_executions (scheduled_at);"
+    "CREATE UNIQUE INDEX idx_job_executions_manual ON job_executions (job_id, series)"
+    "  WHERE series < 0;"
+    // Executions that are open though scheduled before the mark `open_from` of their shard.
+    "CREATE TABLE lingering_executions (execution_id bigint PRIMARY KEY);"
+
+    "CREATE TABLE job_attempts ("
+    "  execution_id bigint NOT NULL,"
+    "  number integer NOT NULL,"
+    "  http_status smallint,"
+    "  started_at bigint NOT NULL,"
+    "  duration_ms bigint NOT NULL,"
+    "  dns_ms integer,"
+    "  connect_ms integer,"
+    "  tls_ms integer,"
+    "  first_byte_ms integer,"
+    "  error text,"
+    "  response text,"
+    "  response_truncated smallint NOT NULL,"
+    "  response_damaged smallint NOT NULL,"
+    "  redirects text,"
+    "  PRIMARY KEY (execution_id, number));"
+
+    "CREATE TABLE alerts ("
+    "  id bigint PRIMARY KEY,"
+    "  job_id bigint,"       // NULL: about the server.
+    "  execution_id bigint," // NULL: about no execution.
+    "  kind text NOT NULL,"
+    "  created_at bigint NOT NULL,"
+    "  message text NOT NULL,"
+    "  subject text,"
+    "  attempts bigint NOT NULL,"
+    "  from_at bigint NOT NULL,"
+    "  to_at bigint NOT NULL,"
+    "  count bigint NOT NULL,"
+    "  last_error text);"
+    "CREATE INDEX idx_alerts_created_at ON alerts (created_at, id);"
+    "CREATE INDEX idx_alerts_job_id ON alerts (job_id, created_at, id);"
+    "CREATE INDEX idx_alerts_execution_id ON alerts (execution_id);"
+
+    "CREATE TABLE client_keys (" // Idempotency-Key of POST /jobs and of triggers, for a day.
+    "  key text PRIMARY KEY,"
+    "  digest bytea NOT NULL," // SHA-256 of the request.
+    "  job_id bigint NOT NULL,"
+    "  scheduled_at bigint NOT NULL," // The execution that a trigger made; else 0.
+    "  series bigint NOT NULL,"
+    "  created_at bigint NOT NULL);"
+    "CREATE INDEX idx_client_keys_created_at ON client_keys (created_at);";
+
+static const char *const steps[] = {version_1};
+
+// Held to the end of a step's transaction, so that of two nodes one makes the tables.
+#define LOCK "SELECT pg_advisory_xact_lock(4837041265);"
+
+// What the server says of itself.
+struct standing {
+    int64_t is_replica;
+    int64_t is_utf8;
+    int64_t relations; // In the schema where the tables are made.
+    int64_t is_ours;
+    int64_t version;
+    int64_t shards;
+};
+
+static enum err ask(struct link *l, const char *sql, int64_t *out, int count, struct fault *f)
+{
+    PGresult *result;
+    enum err err = link_run(l, sql, NULL, &result, f);
+    if (err)
+        return err;
+    struct result_row r = {result, 0};
+    assert(PQntuples(result) == 1 && PQnfields(result) == count);
+    for (int i = 0; i < count; i++)
+        out[i] = result_integer(&r, i);
+    PQclear(result);
+    return ERR_OK;
+}
+
+static enum err look(struct link *l, struct standing *s, struct fault *f)
+{
+    static const char about[] =
+        "SELECT pg_is_in_recovery()::int, (current_setting('server_encoding') = 'UTF8')::int,"
+        " (SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+        "   WHERE n.nspname = current_schema() AND c.relkind IN ('r', 'p', 'v', 'm', 'f')),"
+        " (to_regclass(quote_ident(current_schema()) || '.carillon') IS NOT NULL"
+        "   AND to_regclass(quote_ident(current_schema()) || '.shards') IS NOT NULL)::int";
+    int64_t found[4] = {0};
+    int64_t own[2] = {0};
+    enum err err = ask(l, about, found, 4, f);
+    if (!err && found[3])
+        err = ask(l, "SELECT version, shards FROM carillon WHERE id = 1", own, 2, f);
+    *s = (struct standing){found[0], found[1], found[2], found[3], own[0], own[1]};
+    return err;
+}
+
+static enum err check_server(struct link *l, const struct standing *s, struct fault *f)
+{
+    int version = PQserverVersion(l->connection);
+    if (version < POSTGRES_OLDEST)
+        return fault_set(f, ERR_STORE_OPEN,
+                         "the server is PostgreSQL %d: version 13 or newer is needed",
+                         version / 10000);
+    if (s->is_replica)
+        return fault_set(f, ERR_STORE_OPEN, "the database is read-only: it is a replica");
+    if (!s->is_utf8)
+        return fault_set(f, ERR_STORE_OPEN,
+                         "the database is not in UTF-8: make one with ENCODING 'UTF8'");
+    return ERR_OK;
+}
+
+static enum err check_tables(const struct standing *s, uint32_t shards, struct fault *f)
+{
+    if (!s->is_ours && s->relations > 0)
+        return fault_set(f, ERR_STORE_OPEN,
+                         "the database is one of another program: make an empty one");
+    if (s->version > (int64_t)COUNT_OF(steps))
+        return fault_set(f, ERR_STORE_VERSION,
+                         "the database was written by a newer version of Carillon (schema %lld; "
+                         "this one knows up to %d): use that version, or another database",
+                         (long long)s->version, (int)COUNT_OF(steps));
+    if (s->is_ours && s->shards != shards)
+        return fault_set(f, ERR_STORE_OPEN,
+                         "the database has %lld shards, and %u are wanted: their number is fixed "
+                         "when it is made",
+                         (long long)s->shards, shards);
+    return ERR_OK;
+}
+
+// A step with its number; the functions are those of this program.
+static enum err run_step(struct link *l, int64_t from, uint32_t shards, struct fault *f)
+{
+    char *script = xmalloc(SCRIPT_BYTES);
+    char *functions = postgres_functions();
+    int used = snprintf(script, SCRIPT_BYTES, "%s", LOCK);
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral" // The texts of the table above.
+    used += snprintf(script + used, SCRIPT_BYTES - (size_t)used, steps[from], (int)shards);
+#pragma GCC diagnostic pop
+    used += snprintf(script + used, SCRIPT_BYTES - (size_t)used,
+                     "%s INSERT INTO shards (id, timeline) SELECT n, carillon_timeline_1()"
+                     " FROM generate_series(0, %d) AS n ON CONFLICT DO NOTHING;"
+                     " UPDATE carillon SET version = %d;",
+                     functions, (int)shards - 1, (int)from + 1);
+    assert(used > 0 && used < SCRIPT_BYTES);
+    enum err err = link_script(l, script, f);
+    free(functions);
+    free(script);
+    return err;
+}
+
+// Another node may have made the same step meanwhile, which refuses this one.
+static enum err migrate(struct link *l, uint32_t shards, struct standing *s, struct fault *f)
+{
+    enum err err = ERR_OK;
+    while (!err && s->version < (int64_t)COUNT_OF(steps)) {
+        int64_t from = s->version;
+        enum err refused = run_step(l, from, shards, f);
+        err = look(l, s, refused ? NULL : f);
+        if (err || (refused && s->version == from))
+            return refused ? refused : err;
+    }
+    return err;
+}
+
+enum err postgres_prepare(struct link *l, uint32_t shards, struct fault *f)
+{
+    struct standing s;
+    enum err err = look(l, &s, f);
+    if (!err)
+        err = check_server(l, &s, f);
+    if (!err)
+        err = check_tables(&s, shards, f);
+    if (!err)
+        err = migrate(l, shards, &s, f);
+    return err ? err : check_tables(&s, shards, f);
+}

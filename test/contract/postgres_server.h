@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: MIT
+// postgres_server.h: a server of PostgreSQL for one test program, in a folder of its own.
+//
+// It listens on a socket in that folder alone, starts when the first database is made, and is
+// stopped by its process id when the program ends. It runs as another user when the program runs
+// as root, whom PostgreSQL refuses.
+
+#ifndef CARILLON_TEST_POSTGRES_SERVER_H
+#define CARILLON_TEST_POSTGRES_SERVER_H
+
+#include <stddef.h>
+
+#define POSTGRES_URL_BYTES 96
+
+// Makes an empty database, and drops it; nobody may be connected to it then.
+void postgres_database_new(char url[static POSTGRES_URL_BYTES]);
+void postgres_database_drop(const char *url);
+
+// Runs statements in the database, as somebody beside the program. The first column of the first
+// row goes to `out`, if that is not NULL.
+void postgres_meddle(const char *url, const char *sql, char *out, size_t bytes);
+
+#endif

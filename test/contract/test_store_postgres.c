@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: MIT
+// test_store_postgres.c: what a database of PostgreSQL asks for beside what every store promises:
+// what it refuses to open, and what becomes of a commit when the server goes away, stands still,
+// or is another one after a promotion.
+
+#include "postgres_server.h"
+#include "store_fixture.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+static const struct store_adapter *const postgres = &store_adapters[STORE_POSTGRES];
+
+static int setup(void **state)
+{
+    *state = store_fixture_new(postgres);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    store_fixture_free(*state);
+    return 0;
+}
+
+// --- Opening ---------------------------------------------------------------------------------
+
+static void refuses(const char *url, uint32_t shards, enum err expected, const char *words)
+{
+    struct store *s = NULL;
+    struct fault f = {0};
+    assert_int_equal(store_postgres_open(url, shards, &s, &f), expected);
+    if (!strstr(f.text, words))
+        fail_msg("'%s' does not say '%s'", f.text, words);
+    assert_null(s);
+}
+
+static void server_that_is_not_there_is_told_of(void **state)
+{
+    (void)state;
+    refuses("postgresql://a@/b?host=/tmp/carillon-nowhere", 1, ERR_STORE_AWAY, "No such file");
+    refuses("postgresql://a@127.0.0.1:1/b", 1, ERR_STORE_AWAY, "refused");
+}
+
+static void database_that_does_not_fit_is_refused_and_left_alone(void **state)
+{
+    struct store_fixture *x = *state;
+    char tables[16];
+    char url[POSTGRES_URL_BYTES];
+    refuses(x->path, 4, ERR_STORE_OPEN, "has 1 shards, and 4 are wanted");
+    postgres_meddle(x->path, "UPDATE carillon SET version = 999", NULL, 0);
+    refuses(x->path, 1, ERR_STORE_VERSION, "newer version of Carillon (schema 999");
+    postgres_database_new(url);
+    postgres_meddle(url, "CREATE TABLE orders (id int)", NULL, 0);
+    refuses(url, 1, ERR_STORE_OPEN, "one of another program");
+    postgres_meddle(url, "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'", tables,
+                    sizeof tables);
+    assert_string_equal(tables, "1");
+    postgres_database_drop(url);
+}
+
+static void database_that_is_read_only_is_refused(void **state)
+{
+    struct store_fixture *x = *state;
+    char sql[96];
+    char name[32];
+    postgres_meddle(x->path, "SELECT current_database()", name, sizeof name);
+    snprintf(sql, sizeof sql, "ALTER DATABASE %s SET default_transaction_read_only = on", name);
+    postgres_meddle(x->path, sql, NULL, 0);
+    refuses(x->path, 1, ERR_STORE_OPEN, "read-only");
+}
+
+static void url_chooses_the_adapter_with_all_shards(void **state)
+{
+    (void)state;
+    char url[POSTGRES_URL_BYTES];
+    struct store *s;
+    postgres_database_new(url);
+    store_assert_ok(store_open(url, &s, f));
+    assert_int_equal(store_shard_count(s), SHARDS_MAX);
+    store_close(s);
+    postgres_database_drop(url);
+}
+
+static void names_of_tables_and_indexes_are_those_of_the_original(void **state)
+{
+    struct store_fixture *x = *state;
+    char found[16];
+    postgres_meddle(x->path,
+                    "SELECT count(*) FROM pg_class WHERE relname IN ('jobs', 'job_executions',"
+                    " 'idx_job_executions_job_id', 'idx_job_executions_scheduled_at',"
+                    " 'idx_jobs_is_active', 'job_versions', 'job_attempts', 'alerts',"
+                    " 'client_keys')",
+                    found, sizeof found);
+    assert_string_equal(found, "9");
+}
+
+// --- A server that goes away -----------------------------------------------------------------
+
+// The process in the server that works for the writer, whose connection came first.
+static pid_t process_of_writer(const struct store_fixture *x)
+{
+    char pid[16];
+    postgres_meddle(x->path,
+                    "SELECT pid FROM pg_stat_activity WHERE application_name = 'carillon'"
+                    " AND datname = current_database() ORDER BY backend_start LIMIT 1",
+                    pid, sizeof pid);
+    return (pid_t)strtol(pid, NULL, 10);
+}
+
+static void end_connections(const struct store_fixture *x)
+{
+    postgres_meddle(x->path,
+                    "SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity"
+                    " WHERE application_name = 'carillon' AND datname = current_database()",
+                    NULL, 0);
+}
+
+static void connection_that_ended_is_made_anew(void **state)
+{
+    struct store_fixture *x = *state;
+    store_fill(x, 1, 3);
+    end_connections(x);
+    struct batch *b = store_batch(x);
+    struct commit_cause cause = {0};
+    shard_row(b, 0)->epoch = 0;
+    shard_row(b, 0)->tick = 2;
+    store_add_insert(b, store_execution(4, 1, STORE_T0 + 4000));
+    enum commit_outcome outcome = store_commit(x->store, &b, 1, &cause);
+    assert_int_equal(outcome, COMMIT_AGAIN);
+    assert_int_equal(cause.fault.code, ERR_STORE_AWAY);
+    cause = (struct commit_cause){0};
+    assert_int_equal(store_commit(x->store, &b, 1, &cause), COMMIT_DONE);
+    batch_free(b);
+
+    struct execution_query all = store_all_executions();
+    struct store_ids ids = {0};
+    struct fault f = {0};
+    // The reader finds out by its first query.
+    assert_int_equal(store_list_executions(x->reader, &all, NULL, NULL, &f), ERR_STORE_AWAY);
+    store_list_ids(x, &all, &ids);
+    assert_int_equal(ids.count, 4);
+}
+
+// Stopped in the middle, the server answers nothing: the call ends by itself, and nobody knows
+// whether it was written. It was, once.
+static void commit_without_an_answer_ends_in_time_and_is_written_once(void **state)
+{
+    struct store_fixture *x = *state;
+    store_fill(x, 1, 1);
+    pid_t stopped = process_of_writer(x);
+    struct batch *b = store_batch(x);
+    struct commit_cause cause = {0};
+    shard_row(b, 0)->tick = 2;
+    store_add_insert(b, store_execution(2, 1, STORE_T0 + 2000));
+    assert_int_equal(kill(stopped, SIGSTOP), 0);
+    assert_int_equal(store_commit(x->store, &b, 1, &cause), COMMIT_AGAIN);
+    assert_int_equal(cause.fault.code, ERR_STORE_AWAY);
+    assert_true(cause.is_doubtful);
+    assert_int_equal(kill(stopped, SIGCONT), 0);
+    cause = (struct commit_cause){0};
+    assert_int_equal(store_commit(x->store, &b, 1, &cause), COMMIT_DONE);
+    batch_free(b);
+    struct shard row;
+    store_assert_ok(store_get_shard(x->store, 0, &row, f));
+    assert_int_equal(row.tick, 2);
+}
+
+// --- Two owners, and a promotion -------------------------------------------------------------
+
+static void shard_taken_by_another_node_fences_the_first(void **state)
+{
+    struct store_fixture *x = *state;
+    struct store *other;
+    struct shard row;
+    store_fill(x, 1, 1);
+    store_assert_ok(postgres->open(x->path, &other, f));
+    store_assert_ok(store_take_shard(other, 0, &row, f));
+    struct batch *b = store_batch(x);
+    struct commit_cause cause = {0};
+    shard_row(b, 0)->tick = 2;
+    store_add_insert(b, store_execution(2, 1, STORE_T0 + 2000));
+    assert_int_equal(store_commit(x->store, &b, 1, &cause), COMMIT_FENCED);
+    assert_true(shard_set_has(&cause.fenced, 0));
+    batch_free(b);
+    store_close(other);
+}
+
+// What the old primary had given out may be lost: its epochs and its ids do not come again.
+static void epoch_and_ids_jump_on_another_timeline(void **state)
+{
+    struct store_fixture *x = *state;
+    struct shard row;
+    store_assert_ok(store_take_shard(x->store, 0, &row, f));
+    assert_int_equal(row.epoch, 1);
+    postgres_meddle(x->path, "UPDATE shards SET timeline = timeline + 1, job_next = 7", NULL, 0);
+    store_assert_ok(store_take_shard(x->store, 0, &row, f));
+    assert_int_equal(row.epoch, ((int64_t)1 << 32) + 1);
+    assert_int_equal(row.job_next, 7 + (1 << 20));
+    store_assert_ok(store_take_shard(x->store, 0, &row, f));
+    assert_int_equal(row.epoch, ((int64_t)1 << 32) + 2);
+    assert_int_equal(row.job_next, 7 + (1 << 20));
+}
+
+// --- Texts -----------------------------------------------------------------------------------
+
+// A commit must not fail because a target answered in another encoding.
+static void text_that_is_no_utf8_is_written_all_the_same(void **state)
+{
+    struct store_fixture *x = *state;
+    store_fill(x, 1, 1);
+    struct execution e = store_execution(1, 1, STORE_T0 + 1000);
+    struct execution done = store_finished(e, EXECUTION_FAILED);
+    done.error = "gr\xfc\xdf from \xc3\xa4";
+    struct batch *b = store_batch(x);
+    store_add_update(b, done);
+    store_must(x, b);
+    struct execution *found = store_read_execution(x, e.key);
+    assert_string_equal(found->error, "gr?? from \xc3\xa4");
+    store_free_execution(found);
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(server_that_is_not_there_is_told_of),
+        TEST(database_that_does_not_fit_is_refused_and_left_alone),
+        TEST(database_that_is_read_only_is_refused),
+        cmocka_unit_test(url_chooses_the_adapter_with_all_shards),
+        TEST(names_of_tables_and_indexes_are_those_of_the_original),
+        TEST(connection_that_ended_is_made_anew),
+        TEST(commit_without_an_answer_ends_in_time_and_is_written_once),
+        TEST(shard_taken_by_another_node_fences_the_first),
+        TEST(epoch_and_ids_jump_on_another_timeline),
+        TEST(text_that_is_no_utf8_is_written_all_the_same),
+    };
+    return cmocka_run_group_tests_name("postgres", tests, NULL, NULL);
+}
