@@ -67,7 +67,7 @@ def append(path, text):
 @pytest.mark.parametrize("name", CASES)
 def test_the_edit_that_is_missing_is_named(tmp_path, name):
     row, column, rule, said = CASES[name]
-    for folder in ("src/ledger", "src/store/sqlite", "src/core"):
+    for folder in ("src/ledger", "src/store", "src/core"):
         shutil.copytree(ROOT / folder, tmp_path / folder)
     append(tmp_path / "src/ledger/job.def", row + "\n")
     append(tmp_path / "src/store/sqlite/schema.c", f'static const char step[] = "{column}";\n')
