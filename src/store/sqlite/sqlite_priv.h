@@ -18,6 +18,7 @@
 #include <sqlite3.h>
 
 #define SQLITE_WRITER_CACHE "PRAGMA cache_size = -65536;" // In KiB.
+#define SQLITE_WALK_CACHE "PRAGMA cache_size = -1024;"    // While each row is read once.
 #define SQLITE_LOCK_WAIT_MS 5000 // For other programs that look into the database.
 
 #define SQLITE_READER_TIME_MS 10000

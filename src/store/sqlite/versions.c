@@ -36,8 +36,12 @@ enum err sqlite_note_edits(struct sqlite_store *s, struct fault *f)
     int64_t last = 0, edited = 0; // Found first: a step that has nothing to write needs no lock.
     if (s->edits_after == JOB_ID_MAX)
         return ERR_OK;
+    enum err err = ERR_OK;
+    if (s->edits_after == 0) // Each row is read once: pages kept would only take memory.
+        err = sqlite_execute(s->db, SQLITE_WALK_CACHE, f);
     bind(s, EDITS_STEP, s->edits_after, EDITS_STEP_JOBS);
-    enum err err = read_number(s, EDITS_STEP, &last, f);
+    if (!err)
+        err = read_number(s, EDITS_STEP, &last, f);
     bind(s, EDITS_FIND, s->edits_after, last);
     if (!err)
         err = read_number(s, EDITS_FIND, &edited, f);
@@ -46,5 +50,7 @@ enum err sqlite_note_edits(struct sqlite_store *s, struct fault *f)
         err = sqlite_run(s, EDITS_PUT, f);
     if (!err)
         s->edits_after = last ? last : JOB_ID_MAX;
+    if (!err && !last)
+        err = sqlite_execute(s->db, SQLITE_WRITER_CACHE, f);
     return err;
 }

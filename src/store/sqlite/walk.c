@@ -96,7 +96,7 @@ struct execution_walk execution_walk(store_each_execution *each, void *context)
 // what they took could not be given back later, since it lies between what is made of the rows.
 static enum err load(struct sqlite_store *s, enum statement which, struct walk *w, struct fault *f)
 {
-    enum err err = sqlite_execute(s->db, "PRAGMA cache_size = -1024;", f);
+    enum err err = sqlite_execute(s->db, SQLITE_WALK_CACHE, f);
     if (!err)
         err = sqlite_walk(s->db, s->statements[which], w, f);
     return err ? err : sqlite_execute(s->db, SQLITE_WRITER_CACHE, f);
