@@ -107,7 +107,7 @@ static void send_one(struct run *r)
                                  .key = {.job = 7, .scheduled_at = 1700000000000},
                                  .attempt = 1,
                                  .timeout_ms = 30000,
-                                 .fence = 3,
+                                 .epoch = 3,
                                  .repeatable = true,
                                  .tls_verify = true,
                                  .response_excerpt_bytes = 4096}};

@@ -131,7 +131,7 @@ struct request {
     enum execution_trigger trigger;
     unsigned attempt;
     dur_ms timeout_ms;
-    int64_t fence;
+    int64_t epoch;   // The shard's: tells a receiver which of two senders is the later one.
     bool repeatable; // The job runs at least once: what is known not to have arrived is sent again.
     bool body_is_json;
     bool tls_verify;

@@ -246,7 +246,7 @@ static void send(struct core *c, struct open *o)
                     .trigger = o->record.trigger,
                     .attempt = o->record.attempts,
                     .timeout_ms = j->policy->timeout_ms,
-                    .fence = s->row.epoch,
+                    .epoch = s->row.epoch,
                     .repeatable = j->policy->type == JOB_ATLEAST_ONCE,
                     .body_is_json =
                         o->body ? o->record.request_body_is_json : j->policy->body_is_json,

@@ -117,7 +117,7 @@ static void add_identity(struct request_text *t, const struct request *r,
     add_number_line(t, "Carillon-Job: ", r->key.job);
     add_line(t, "Carillon-Scheduled-At: ", who->scheduled_at);
     add_number_line(t, "Carillon-Attempt: ", r->attempt);
-    add_number_line(t, "Carillon-Fence: ", r->fence);
+    add_number_line(t, "Carillon-Fence: ", r->epoch);
     add_traceparent(t, r);
 }
 

@@ -113,7 +113,7 @@ struct send harness_attempt(struct harness *h, const char *path)
                                      .key = {.job = 7, .scheduled_at = 1700000000000},
                                      .attempt = 1,
                                      .timeout_ms = 60000,
-                                     .fence = 3,
+                                     .epoch = 3,
                                      .tls_verify = true,
                                      .response_excerpt_bytes = HARNESS_EXCERPT_BYTES}};
 }

@@ -57,7 +57,7 @@ static void targets_answer(void *context, uint32_t events)
         const struct send *s = &targets.waiting[--targets.waiting_count];
         struct outcome o = {.ticket = s->ticket,
                             .shard = s->shard,
-                            .epoch = s->request.fence,
+                            .epoch = s->request.epoch,
                             .kind = OUTCOME_ANSWERED,
                             .attempt = {.http_status = 200, .started_at = clock_wall_ms()}};
         targets.done(targets.context, &o);

@@ -19,7 +19,7 @@
 struct deliveries {
     unsigned sends;
     unsigned attempt_last;
-    int64_t fence_last;
+    int64_t epoch_last;
     unsigned unsafe;       // Sends of which a byte may have left.
     unsigned reached;      // Requests that a target took in.
     unsigned good;         // Requests whose outcome was a success that was heard.

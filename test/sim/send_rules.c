@@ -89,12 +89,12 @@ static void check_owner(struct node *n, const struct row *r)
 // --- The attempt ---
 
 // A row whose request left before the clock went back, and then the process died, may be due again:
-// the same attempt, but under a higher fence.
+// the same attempt, but under a higher epoch.
 static bool is_later(const struct world *w, const struct request *q, const struct deliveries *d)
 {
     if (q->attempt > d->attempt_last)
         return true;
-    return w->went_back && q->attempt == d->attempt_last && q->fence > d->fence_last;
+    return w->went_back && q->attempt == d->attempt_last && q->epoch > d->epoch_last;
 }
 
 static void check_attempt(struct node *n, const struct request *q, const struct row *r)
@@ -119,9 +119,9 @@ static void check_attempt(struct node *n, const struct request *q, const struct 
                    execution_state_name(r->e.state));
     if (d->sends > 0 && !is_later(w, q, d))
         trace_fail(&w->trace, "P3: row %lld is sent as attempt %u of %lld after attempt %u of %lld",
-                   id, q->attempt, (long long)q->fence, d->attempt_last, (long long)d->fence_last);
-    if (q->fence != ledger_shard(&w->ledger, q->key.job)->row.epoch)
-        trace_fail(&w->trace, "row %lld is sent with fence %lld", id, (long long)q->fence);
+                   id, q->attempt, (long long)q->epoch, d->attempt_last, (long long)d->epoch_last);
+    if (q->epoch != ledger_shard(&w->ledger, q->key.job)->row.epoch)
+        trace_fail(&w->trace, "row %lld is sent in epoch %lld", id, (long long)q->epoch);
     if (d->tenure_last == t->number && d->refused > 0)
         trace_fail(&w->trace, "P2: row %lld is sent again, though refused for good", id);
     if (d->tenure_last == t->number && w->now.mono < d->again_from)

@@ -106,7 +106,7 @@ static void count_send(struct node *n, struct row *r, const struct request *q)
     d->sends++;
     d->unsafe++;
     d->attempt_last = q->attempt;
-    d->fence_last = q->fence;
+    d->epoch_last = q->epoch;
     if (d->tenure_last != tenure)
         d->failures = d->refused = 0;
     d->tenure_last = tenure;
@@ -141,7 +141,7 @@ static void take_off(struct node *n, const struct send *s, char host)
     *free_flight(n) = (struct flight){.used = true,
                                       .ticket = s->ticket,
                                       .shard = s->shard,
-                                      .epoch = q->fence,
+                                      .epoch = q->epoch,
                                       .key = q->key,
                                       .attempt = q->attempt,
                                       .host = host,

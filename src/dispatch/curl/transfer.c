@@ -315,7 +315,7 @@ CURLcode curl__transfer_prepare(struct transfer *t, const struct send *s)
 {
     t->ticket = s->ticket;
     t->shard = s->shard;
-    t->epoch = s->request.fence;
+    t->epoch = s->request.epoch;
     t->hops = hops_new(&s->request);
     t->turned_back = false;
     t->fresh = s->request.fresh_connection;

@@ -168,7 +168,7 @@ void call__start(struct call *c, const struct send *s)
     assert(!c->connection && !c->in_line && !c->hops); // As new, also when used again.
     c->ticket = s->ticket;
     c->shard = s->shard;
-    c->epoch = s->request.fence;
+    c->epoch = s->request.epoch;
     c->hops = hops_new(&s->request);
     c->excerpt = NULL;
     c->turned_back = false;

@@ -148,7 +148,7 @@ static void keep_send(struct rig *r, const struct send *s)
     if (!find_key(r, &q->key, false, &row))
         fail_msg("a request of job %d left before its row was durable", (int)q->key.job);
     assert_false(execution_state_is_terminal(row.state));
-    assert_int_equal(q->fence, r->epoch);
+    assert_int_equal(q->epoch, r->epoch);
     if (q->key.series >= 0 && q->attempt == 1)
         assert_true(q->key.scheduled_at <= r->now.wall);
     assert_true(r->send_count < RIG_SENDS_MAX);
@@ -158,7 +158,7 @@ static void keep_send(struct rig *r, const struct send *s)
                        .key = q->key,
                        .at = r->now.wall,
                        .timeout_ms = q->timeout_ms,
-                       .fence = q->fence,
+                       .epoch = q->epoch,
                        .attempt = q->attempt,
                        .trigger = q->trigger,
                        .method = q->method,
@@ -450,7 +450,7 @@ static void end_attempt(struct rig *r, size_t send, struct outcome *o)
     s->answered = true;
     o->ticket = s->ticket;
     o->shard = s->shard;
-    o->epoch = s->fence;
+    o->epoch = s->epoch;
     o->attempt.started_at = s->at;
     o->attempt.duration_ms = r->now.wall - s->at;
     rig_step(r, &(struct event){.kind = EVENT_OUTCOME, .outcome = o});

@@ -5,7 +5,7 @@
 // becomes durable by itself: rig_record() does it, so a test decides what a crash would have lost.
 // Every request and reply that the core hands out is kept, with the time of its step. The rig
 // itself fails the test when a second row is inserted for one key, when a terminal row changes, or
-// when a request leaves before its row and its fence are durable, or the first one early.
+// when a request leaves before its row and its epoch are durable, or the first one early.
 
 #ifndef CARILLON_TEST_CORE_TEST_H
 #define CARILLON_TEST_CORE_TEST_H
@@ -35,7 +35,7 @@ struct sent {
     struct execution_key key;
     wall_ms at;
     dur_ms timeout_ms;
-    int64_t fence;
+    int64_t epoch;
     unsigned attempt;
     enum execution_trigger trigger;
     enum job_method method;

@@ -36,7 +36,7 @@ static void a_request_that_was_under_way_is_sent_again_under_its_key(void **stat
     assert_int_equal(r->send_count, 2);
     assert_int_equal(r->sends[1].key.scheduled_at, AT);
     assert_int_equal(r->sends[1].attempt, 2); // The number rises: the first one may have arrived.
-    assert_int_equal(r->sends[1].fence, 2);
+    assert_int_equal(r->sends[1].epoch, 2);
     rig_answer(r, 1, 200);
     struct execution e = rig_row(r, id, AT);
     assert_int_equal(e.state, EXECUTION_SUCCESS);
@@ -121,7 +121,7 @@ static void a_loaded_execution_leaves_at_its_time(void **state)
         rig_pass(r, 900);
         rig_tick(r);
         assert_int_equal(r->send_count, before + 1);
-        assert_int_equal(r->sends[before].fence, 2);
+        assert_int_equal(r->sends[before].epoch, 2);
         rig_free(r);
     }
 }

@@ -54,7 +54,7 @@ static void the_request_says_what_the_job_says(void **state)
     assert_int_equal(s->key.scheduled_at, AT);
     assert_int_equal(s->key.series, 0);
     assert_int_equal(s->trigger, TRIGGER_SCHEDULE);
-    assert_int_equal(s->fence, 1); // The first start of this store.
+    assert_int_equal(s->epoch, 1); // The first start of this store.
     rig_free(r);
 }
 
@@ -441,7 +441,7 @@ static void assert_kept(unsigned status, const char *response)
     job_id id;
     struct rig *r = rig_sent(job_of(ONCE), &id);
     struct outcome o = {.ticket = r->sends[0].ticket,
-                        .epoch = r->sends[0].fence,
+                        .epoch = r->sends[0].epoch,
                         .kind = OUTCOME_ANSWERED,
                         .attempt = {.http_status = (uint16_t)status, .response = response}};
     rig_step(r, &(struct event){.kind = EVENT_OUTCOME, .outcome = &o});

@@ -219,7 +219,7 @@ static void answer(struct node *n, size_t send, uint16_t status)
     const struct send *s = &n->sends[send];
     struct outcome o = {.ticket = s->ticket,
                         .shard = s->shard,
-                        .epoch = s->request.fence,
+                        .epoch = s->request.epoch,
                         .kind = OUTCOME_ANSWERED,
                         .attempt = {.http_status = status, .started_at = world.now.wall}};
     step(n, &(struct event){.kind = EVENT_OUTCOME, .outcome = &o});
@@ -425,7 +425,7 @@ static void a_late_outcome_of_another_epoch_is_dropped(void **state)
     gain(n, 2);
     run(n, 2 * SECOND);
     assert_int_equal(n->send_count, 2);
-    assert_int_equal(n->sends[1].request.fence, n->sends[0].request.fence + 1);
+    assert_int_equal(n->sends[1].request.epoch, n->sends[0].request.epoch + 1);
     assert_true(n->sends[1].ticket !=
                 n->sends[0].ticket); // The old and the new request may be on the wire.
     answer(n, 0, 200);

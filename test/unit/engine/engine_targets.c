@@ -110,7 +110,7 @@ void rig_end_attempt(unsigned number, enum outcome_kind kind, int status, const 
     const struct send *s = &targets.sends[number - 1];
     e->outcome = (struct outcome){.ticket = s->ticket,
                                   .shard = s->shard,
-                                  .epoch = s->request.fence,
+                                  .epoch = s->request.epoch,
                                   .kind = kind,
                                   .attempt = {.started_at = clock_wall_ms(),
                                               .duration_ms = 17,
