@@ -3,7 +3,8 @@
 //
 // link.c talks to the server within a time, parameters.c and rows.c make and read what goes over
 // the connection, schema.c has the tables, functions.c what runs inside the server, open.c opens
-// and closes, commit.c writes, load.c loads, retain.c removes old rows, reader.c answers queries.
+// and closes, commit.c writes, load.c loads, retain.c removes old rows, reader.c and
+// reader_jobs.c answer queries.
 
 #ifndef CARILLON_STORE_POSTGRES_PRIV_H
 #define CARILLON_STORE_POSTGRES_PRIV_H

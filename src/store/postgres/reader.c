@@ -1,38 +1,16 @@
 // SPDX-License-Identifier: MIT
 // reader.c: the queries of the API, each reader on a connection of its own.
 //
-// A query that takes too long ends with its connection; the next one makes another. Jobs come in
-// slices, since what a list lets through is judged here (store/query.c). Lists of executions and
-// alerts run from the newest to the oldest by (time, id): ids alone are in no order of time, since
-// each shard counts its own.
+// A query that takes too long ends with its connection; the next one makes another. Lists of
+// executions and alerts run from the newest to the oldest by (time, id): ids alone are in no order
+// of time, since each shard counts its own.
 
-#include "store/postgres/postgres_priv.h"
+#include "store/postgres/reader_priv.h"
 
 #include <assert.h>
 #include <stdio.h>
 
-#define SLICE_JOBS 500
-#define SQL_BYTES 8192
-
-struct reader {
-    struct store_reader reader;
-    struct link link;
-    uint32_t shards;
-};
-
-// Goes through the rows of a result. `visit` may set is_done to end early.
-struct walk {
-    enum err (*visit)(struct walk *w, struct result_row *r, struct fault *f);
-    bool is_done;
-};
-
-static struct reader *self(struct store_reader *r)
-{
-    return (struct reader *)r;
-}
-
-// Frees the parameters.
-static enum err ask(struct reader *r, const char *sql, struct parameters *p, struct walk *w,
+enum err reader_ask(struct reader *r, const char *sql, struct parameters *p, struct walk *w,
                     struct fault *f)
 {
     PGresult *result = NULL;
@@ -46,8 +24,7 @@ static enum err ask(struct reader *r, const char *sql, struct parameters *p, str
     return err;
 }
 
-// "SELECT a, b FROM table" with the rest; "%s" in the rest is no place for anything.
-static void select_rows(char *out, const struct row_map *m, const char *rest)
+void reader_select(char *out, const struct row_map *m, const char *rest)
 {
     snprintf(out, SQL_BYTES, "SELECT ");
     row_names(m, out + strlen(out), SQL_BYTES - strlen(out));
@@ -65,160 +42,6 @@ static void close_reader(struct store_reader *reader)
 {
     link_fini(&self(reader)->link);
     free(reader);
-}
-
-// --- Jobs ------------------------------------------------------------------------------------
-
-struct job_walk {
-    struct walk walk;
-    const struct job_query *query; // NULL: the job with that id.
-    struct job **out;
-    store_each_job *each;
-    store_each_found *each_found;
-    void *context;
-    size_t left;
-    job_id last;
-};
-
-static enum err visit_one(struct walk *walk, struct result_row *r, struct fault *f)
-{
-    struct job_walk *w = (struct job_walk *)walk;
-    struct job j;
-    char damaged[JOB_DAMAGED_BYTES];
-    (void)f;
-    if (job_row_read(result_cell, r, &j, damaged))
-        *w->out = job_copy(&j);
-    return ERR_OK;
-}
-
-static enum err get_job(struct store_reader *reader, job_id id, struct job **out, struct fault *f)
-{
-    char sql[SQL_BYTES];
-    struct job *found = NULL;
-    struct job_walk w = {.walk = {.visit = visit_one}, .out = &found};
-    struct parameters p = {0};
-    select_rows(sql, &job_rows, " WHERE id = $1 AND deleted_at IS NULL");
-    parameter_integer(&p, id);
-    enum err err = ask(self(reader), sql, &p, &w.walk, f);
-    if (err)
-        return err;
-    if (!found)
-        return fault_set(f, ERR_NOT_FOUND, "there is no job %lld", (long long)id);
-    *out = found;
-    return ERR_OK;
-}
-
-// The two columns after the job's own are the state and the time of its last execution.
-static enum err tell_found(struct job_walk *w, struct result_row *r, const struct job *j)
-{
-    int own = (int)job_rows.count;
-    struct job_found found = {.job = j};
-    int state = 0;
-    const char *word = w->query->wants_last ? result_text(r, own) : NULL;
-    found.has_last = word && enum_find(&execution_state_words, word, &state);
-    found.last_state = (enum execution_state)state;
-    found.last_at = found.has_last ? result_integer(r, own + 1) : 0;
-    return w->each_found(w->context, &found);
-}
-
-static enum err visit_job(struct walk *walk, struct result_row *r, struct fault *f)
-{
-    struct job_walk *w = (struct job_walk *)walk;
-    struct job j;
-    char damaged[JOB_DAMAGED_BYTES];
-    (void)f;
-    w->last = result_integer(r, 0);
-    if (!job_row_read(result_cell, r, &j, damaged) || !job_query_matches(w->query, &j))
-        return ERR_OK;
-    walk->is_done = --w->left == 0;
-    return w->each ? w->each(w->context, &j) : tell_found(w, r, &j);
-}
-
-static enum err ask_slice(struct reader *r, const char *sql, struct job_walk *w, job_id *after,
-                          struct fault *f)
-{
-    struct parameters p = {0};
-    parameter_integer(&p, w->last);
-    parameter_integer(&p, SLICE_JOBS);
-    if (w->query->wants_last && w->each_found)
-        parameter_integer(&p, w->query->now);
-    *after = w->last;
-    return ask(r, sql, &p, &w->walk, f);
-}
-
-// Until a slice has no rows, or enough was let through.
-static enum err walk_jobs(struct reader *r, const char *sql, struct job_walk *w, struct fault *f)
-{
-    job_id after = w->last - 1;
-    enum err err = ERR_OK;
-    w->walk.is_done = w->left == 0;
-    while (!err && !w->walk.is_done && w->last > after)
-        err = ask_slice(r, sql, w, &after, f);
-    return err;
-}
-
-#define JOBS_AFTER " WHERE id > $1 AND deleted_at IS NULL ORDER BY id LIMIT $2"
-
-static enum err list_jobs(struct store_reader *reader, const struct job_query *q,
-                          store_each_job *each, void *context, struct fault *f)
-{
-    char sql[SQL_BYTES];
-    struct job_walk w = {.walk = {.visit = visit_job},
-                         .query = q,
-                         .each = each,
-                         .context = context,
-                         .left = q->limit,
-                         .last = q->after};
-    select_rows(sql, &job_rows, JOBS_AFTER);
-    return walk_jobs(self(reader), sql, &w, f);
-}
-
-static enum err find_jobs(struct store_reader *reader, const struct job_query *q,
-                          store_each_found *each, void *context, struct fault *f)
-{
-    char names[SQL_BYTES / 2], sql[SQL_BYTES];
-    struct job_walk w = {.walk = {.visit = visit_job},
-                         .query = q,
-                         .each_found = each,
-                         .context = context,
-                         .left = q->limit,
-                         .last = q->after};
-    row_names(&job_brief_rows, names, sizeof names);
-    if (q->wants_last)
-        snprintf(sql, sizeof sql,
-                 "SELECT %s, e.last_status, e.last_at FROM (SELECT * FROM jobs" JOBS_AFTER
-                 ") AS jobs LEFT JOIN LATERAL (SELECT status AS last_status, scheduled_at AS"
-                 " last_at FROM job_executions WHERE job_id = jobs.id AND scheduled_at <= $3"
-                 " ORDER BY scheduled_at DESC, id DESC LIMIT 1) AS e ON true ORDER BY jobs.id",
-                 names);
-    else
-        snprintf(sql, sizeof sql, "SELECT %s FROM jobs" JOBS_AFTER, names);
-    return walk_jobs(self(reader), sql, &w, f);
-}
-
-struct version_walk {
-    struct walk walk;
-    store_each_version *each;
-    void *context;
-};
-
-static enum err visit_version(struct walk *walk, struct result_row *r, struct fault *f)
-{
-    struct version_walk *w = (struct version_walk *)walk;
-    struct job_version v = {0};
-    enum err err = result_read(&version_rows, r, &v, f);
-    return err ? err : w->each(w->context, &v);
-}
-
-static enum err list_versions(struct store_reader *reader, job_id job, store_each_version *each,
-                              void *context, struct fault *f)
-{
-    char sql[SQL_BYTES];
-    struct version_walk w = {{.visit = visit_version}, each, context};
-    struct parameters p = {0};
-    select_rows(sql, &version_rows, " WHERE job_id = $1 ORDER BY number");
-    parameter_integer(&p, job);
-    return ask(self(reader), sql, &p, &w.walk, f);
 }
 
 // --- Executions ------------------------------------------------------------------------------
@@ -276,8 +99,8 @@ static enum err list_executions(struct store_reader *reader, const struct execut
     char sql[SQL_BYTES];
     struct execution_walk w = {{.visit = visit_execution}, each, context, true, false};
     struct parameters p = {0};
-    select_rows(sql, &execution_rows,
-                " WHERE scheduled_at BETWEEN $1 AND $2 AND (scheduled_at < $3 OR id < $4)");
+    reader_select(sql, &execution_rows,
+                  " WHERE scheduled_at BETWEEN $1 AND $2 AND (scheduled_at < $3 OR id < $4)");
     parameter_integer(&p, q->from);
     parameter_integer(&p, MIN(q->to, q->before.scheduled_at));
     parameter_integer(&p, q->before.scheduled_at);
@@ -285,7 +108,7 @@ static enum err list_executions(struct store_reader *reader, const struct execut
     filter_executions(sql, &p, q);
     parameter_integer(&p, (int64_t)MIN(q->limit, (size_t)INT32_MAX));
     row_append(sql, SQL_BYTES, " ORDER BY scheduled_at DESC, id DESC LIMIT $%d", p.used);
-    return ask(self(reader), sql, &p, &w.walk, f);
+    return reader_ask(self(reader), sql, &p, &w.walk, f);
 }
 
 static enum err get_execution(struct store_reader *reader, const struct execution_key *key,
@@ -298,10 +121,10 @@ static enum err get_execution(struct store_reader *reader, const struct executio
     parameter_integer(&p, key->series);
     if (key->series >= 0)
         parameter_integer(&p, key->scheduled_at);
-    select_rows(sql, &execution_rows,
-                key->series < 0 ? " WHERE job_id = $1 AND series = $2 AND series < 0"
-                                : " WHERE job_id = $1 AND series = $2 AND scheduled_at = $3");
-    enum err err = ask(self(reader), sql, &p, &w.walk, f);
+    reader_select(sql, &execution_rows,
+                  key->series < 0 ? " WHERE job_id = $1 AND series = $2 AND series < 0"
+                                  : " WHERE job_id = $1 AND series = $2 AND scheduled_at = $3");
+    enum err err = reader_ask(self(reader), sql, &p, &w.walk, f);
     if (!err && !w.found)
         err = fault_set(f, ERR_NOT_FOUND, "job %lld has no such execution", (long long)key->job);
     return err;
@@ -327,15 +150,15 @@ static enum err list_attempts(struct store_reader *reader, int64_t execution_id,
     char sql[SQL_BYTES];
     struct attempt_walk w = {{.visit = visit_attempt}, &first_attempt_rows, each, context};
     struct parameters p = {0};
-    select_rows(sql, w.map, " WHERE id = $1 AND first_started_at IS NOT NULL");
+    reader_select(sql, w.map, " WHERE id = $1 AND first_started_at IS NOT NULL");
     parameter_integer(&p, execution_id);
-    enum err err = ask(self(reader), sql, &p, &w.walk, f);
+    enum err err = reader_ask(self(reader), sql, &p, &w.walk, f);
     if (err)
         return err;
     w.map = &attempt_rows;
-    select_rows(sql, w.map, " WHERE execution_id = $1 ORDER BY number");
+    reader_select(sql, w.map, " WHERE execution_id = $1 ORDER BY number");
     parameter_integer(&p, execution_id);
-    return ask(self(reader), sql, &p, &w.walk, f);
+    return reader_ask(self(reader), sql, &p, &w.walk, f);
 }
 
 struct count_walk {
@@ -362,10 +185,10 @@ static enum err count_executions(struct store_reader *reader, wall_ms from, wall
     struct parameters p = {0};
     parameter_integer(&p, from);
     parameter_integer(&p, to);
-    enum err err = ask(self(reader),
-                       "SELECT status, count(*) FROM job_executions"
-                       " WHERE scheduled_at BETWEEN $1 AND $2 GROUP BY status",
-                       &p, &w.walk, f);
+    enum err err = reader_ask(self(reader),
+                              "SELECT status, count(*) FROM job_executions"
+                              " WHERE scheduled_at BETWEEN $1 AND $2 GROUP BY status",
+                              &p, &w.walk, f);
     for (size_t i = 0; i < EXECUTION_STATES && !err; i++)
         counts[i] = w.counts[i];
     return err;
@@ -419,7 +242,7 @@ static enum err list_alerts(struct store_reader *reader, job_id job, int64_t bef
     }
     parameter_integer(&p, (int64_t)MIN(limit, (size_t)INT32_MAX));
     row_append(sql, SQL_BYTES, " ORDER BY created_at DESC, id DESC LIMIT $%d", p.used);
-    return ask(self(reader), sql, &p, &w.walk, f);
+    return reader_ask(self(reader), sql, &p, &w.walk, f);
 }
 
 struct client_key_walk {
@@ -457,10 +280,10 @@ static enum err get_client_key(struct store_reader *reader, const char *text, wa
     struct parameters p = {0};
     parameter_text(&p, text);
     parameter_integer(&p, now - CLIENT_KEY_AGE_MS);
-    enum err err = ask(self(reader),
-                       "SELECT key, digest, job_id, scheduled_at, series, created_at"
-                       " FROM client_keys WHERE key = $1 AND created_at >= $2",
-                       &p, &w.walk, f);
+    enum err err = reader_ask(self(reader),
+                              "SELECT key, digest, job_id, scheduled_at, series, created_at"
+                              " FROM client_keys WHERE key = $1 AND created_at >= $2",
+                              &p, &w.walk, f);
     if (!err && !w.found)
         err = fault_set(f, ERR_NOT_FOUND, "there is no such key");
     return err;
@@ -486,10 +309,11 @@ static enum err read_progress(struct store_reader *reader, job_id job, struct st
     struct progress_walk w = {.walk = {.visit = visit_progress}};
     struct parameters p = {0};
     parameter_integer(&p, shard_of(job, self(reader)->shards));
-    enum err err = ask(self(reader),
-                       "SELECT " SHARD_COLUMNS ", (SELECT removed_to FROM carillon) FROM shards"
-                       " WHERE id = $1",
-                       &p, &w.walk, f);
+    enum err err =
+        reader_ask(self(reader),
+                   "SELECT " SHARD_COLUMNS ", (SELECT removed_to FROM carillon) FROM shards"
+                   " WHERE id = $1",
+                   &p, &w.walk, f);
     if (!err)
         *out = w.out;
     return err;
@@ -497,10 +321,10 @@ static enum err read_progress(struct store_reader *reader, job_id job, struct st
 
 static const struct store_reader_ops ops = {
     .close = close_reader,
-    .get_job = get_job,
-    .list_jobs = list_jobs,
-    .find_jobs = find_jobs,
-    .list_versions = list_versions,
+    .get_job = postgres_get_job,
+    .list_jobs = postgres_list_jobs,
+    .find_jobs = postgres_find_jobs,
+    .list_versions = postgres_list_versions,
     .list_executions = list_executions,
     .get_execution = get_execution,
     .list_attempts = list_attempts,
