@@ -100,7 +100,8 @@ static void free_first(struct store_writer *w, size_t count)
     for (size_t i = 0; i < count; i++)
         batch_free(w->waiting[i]);
     w->waiting_count -= count;
-    memmove(w->waiting, w->waiting + count, w->waiting_count * sizeof(struct batch *));
+    if (w->waiting_count > 0)
+        memmove(w->waiting, w->waiting + count, w->waiting_count * sizeof(struct batch *));
     w->frozen = 0;
 }
 

@@ -166,8 +166,9 @@ static void start_server(void)
     pthread_mutex_lock(&server.lock);
     while (!server.is_ready && !server.is_over)
         pthread_cond_wait(&server.change, &server.lock);
+    bool is_ready = server.is_ready;
     pthread_mutex_unlock(&server.lock);
-    if (!server.is_ready)
+    if (!is_ready)
         fail_msg("PostgreSQL did not start: %s", server.last_words);
 }
 
