@@ -421,15 +421,21 @@ void engine_shard_gained(struct engine *e, const struct shard *row)
     e->gained[e->gained_count++] = *row;
 }
 
+static enum err load_shard(struct engine *e, struct shard *row, struct fault *f)
+{
+    enum err err = engine__raise_ids(e, row, f);
+    if (err)
+        return err;
+    step(e, &(struct event){.kind = EVENT_SHARD_GAINED, .shard = *row});
+    return engine__load(e, row->number, f);
+}
+
 static enum err load_shards(struct engine *e, struct fault *f)
 {
     enum err err = ERR_OK;
-    for (size_t i = 0; i < e->gained_count && !err; i++) {
-        err = engine__raise_ids(e, &e->gained[i], f);
-        if (!err)
-            step(e, &(struct event){.kind = EVENT_SHARD_GAINED, .shard = e->gained[i]});
-    }
-    return err ? err : engine__load(e, f);
+    for (size_t i = 0; i < e->gained_count && !err; i++)
+        err = load_shard(e, &e->gained[i], f);
+    return err;
 }
 
 enum err engine_start(struct engine *e, struct fault *f)

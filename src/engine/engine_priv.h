@@ -90,8 +90,8 @@ void engine__timer_set(struct timer *t, int64_t at_ms);
 
 // --- Loading (load.c) ---
 
-// Tells the core what the store has, before the start.
-MUST_CHECK enum err engine__load(struct engine *e, struct fault *f);
+// Tells the core what the shard holds, in slices.
+MUST_CHECK enum err engine__load(struct engine *e, uint32_t shard, struct fault *f);
 // The next ids that the shard gives lie above those that there are, whoever edited the row.
 MUST_CHECK enum err engine__raise_ids(struct engine *e, struct shard *row, struct fault *f);
 

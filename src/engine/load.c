@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// load.c: from the rows of the store to the core, when the engine is opened.
+// load.c: from the rows of the store to the core, when a shard was gained.
 //
 // A job that cannot be used is told to the core as such, with the reason, and all others go on.
 // Only what is no fault of the job ends the start: the store cannot be read, or this machine's time
@@ -13,8 +13,13 @@
 #include <stdio.h>
 #include <string.h>
 
+#define SLICE_ROWS 65536
+
 struct load {
     struct engine *engine;
+    struct store_reader *reader;
+    struct store_slice slice;
+    size_t count; // Rows of the slice at hand.
     struct fault *fault;
 };
 
@@ -47,17 +52,11 @@ static enum err add_sound_job(struct load *l, const struct job *j, const struct 
     return ERR_OK;
 }
 
-// Whether it is of a shard that was gained.
-static bool is_ours(const struct load *l, job_id job)
-{
-    return core_epoch(l->engine->core, shard_of(job, store_shard_count(l->engine->store))) > 0;
-}
-
 static enum err add_job(void *context, const struct job *j)
 {
     struct load *l = context;
-    if (!is_ours(l, j->id))
-        return ERR_OK;
+    l->slice.after = j->id;
+    l->count++;
     char reason[JOB_REASON_BYTES];
     if (j->damaged) {
         snprintf(reason, sizeof reason, "its row holds what no version writes: %s", j->damaged);
@@ -78,9 +77,9 @@ static enum err add_job(void *context, const struct job *j)
 
 static enum err add_execution(void *context, const struct execution *x)
 {
-    const struct load *l = context;
-    if (!is_ours(l, x->key.job))
-        return ERR_OK;
+    struct load *l = context;
+    l->slice.after = x->id;
+    l->count++;
     metric_add(METRIC_executions_recovered, 1);
     return core_add_execution(l->engine->core, x);
 }
@@ -106,11 +105,37 @@ enum err engine__raise_ids(struct engine *e, struct shard *row, struct fault *f)
     return ERR_OK;
 }
 
-enum err engine__load(struct engine *e, struct fault *f)
+static enum err load_jobs(struct load *l)
 {
-    struct load l = {e, f};
-    enum err err = store_load_jobs(e->store, add_job, &l, f);
+    enum err err = ERR_OK;
+    l->slice.after = 0;
+    do {
+        l->count = 0;
+        err = store_load_jobs(l->reader, &l->slice, add_job, l, l->fault);
+    } while (!err && l->count == l->slice.limit);
+    return err;
+}
+
+static enum err load_open(struct load *l)
+{
+    enum err err = ERR_OK;
+    l->slice.after = 0;
+    do {
+        l->count = 0;
+        err = store_load_open(l->reader, &l->slice, add_execution, l, l->fault);
+    } while (!err && l->count == l->slice.limit);
+    return err;
+}
+
+enum err engine__load(struct engine *e, uint32_t shard, struct fault *f)
+{
+    struct load l = {.engine = e, .slice = {.shard = shard, .limit = SLICE_ROWS}, .fault = f};
+    enum err err = store_reader_open(e->store, &l.reader, f);
+    if (err)
+        return err;
+    err = load_jobs(&l);
     if (!err)
-        err = store_load_open(e->store, add_execution, &l, f);
+        err = load_open(&l);
+    store_reader_close(l.reader);
     return err;
 }

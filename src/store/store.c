@@ -136,17 +136,6 @@ enum err store_get_last_ids(struct store *s, uint32_t shard, struct last_ids *ou
     return s->ops->get_last_ids(s, shard, out, f);
 }
 
-enum err store_load_jobs(struct store *s, store_each_job *each, void *context, struct fault *f)
-{
-    return s->ops->load_jobs(s, each, context, f);
-}
-
-enum err store_load_open(struct store *s, store_each_execution *each, void *context,
-                         struct fault *f)
-{
-    return s->ops->load_open(s, each, context, f);
-}
-
 enum err store_retain(struct store *s, const struct store_retention *r, wall_ms now,
                       size_t rows_max, size_t *removed, struct fault *f)
 {
@@ -173,6 +162,20 @@ void store_reader_close(struct store_reader *r)
 {
     if (r)
         r->ops->close(r);
+}
+
+enum err store_load_jobs(struct store_reader *r, const struct store_slice *s, store_each_job *each,
+                         void *context, struct fault *f)
+{
+    assert(s->limit > 0 && s->after >= 0);
+    return r->ops->load_jobs(r, s, each, context, f);
+}
+
+enum err store_load_open(struct store_reader *r, const struct store_slice *s,
+                         store_each_execution *each, void *context, struct fault *f)
+{
+    assert(s->limit > 0 && s->after >= 0);
+    return r->ops->load_open(r, s, each, context, f);
 }
 
 enum err store_get_job(struct store_reader *r, job_id id, struct job **out, struct fault *f)

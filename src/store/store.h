@@ -104,17 +104,6 @@ struct last_ids {
 MUST_CHECK enum err store_get_last_ids(struct store *s, uint32_t shard, struct last_ids *out,
                                        struct fault *f);
 
-// Calls back for each job that is not deleted, in order of id, then for each execution that is not
-// terminal and lingers, or was scheduled at its shard's open_from or later. Both are borrowed for
-// the call. An error returned by the callback ends the walk. Rows that were edited by hand come as
-// far as they can be read: see `damaged` of each.
-typedef enum err store_each_job(void *context, const struct job *j);
-typedef enum err store_each_execution(void *context, const struct execution *e);
-MUST_CHECK enum err store_load_jobs(struct store *s, store_each_job *each, void *context,
-                                    struct fault *f);
-MUST_CHECK enum err store_load_open(struct store *s, store_each_execution *each, void *context,
-                                    struct fault *f);
-
 // Removes at most `rows_max` of the oldest terminal executions that the retention lets go, with
 // their attempts and alerts, in a transaction of its own. Age counts from the end of an execution,
 // order is that of the occurrences. The row of a deleted job goes after its last execution.
@@ -210,9 +199,30 @@ struct store_writer_status store_writer_status(struct store_writer *w); // Any t
 // ERR_OK; f->code and f->text then tell of one of them, so *f must be zeroed before. A job comes as
 // far as its row can be read, and its `damaged` tells the rest.
 
+// What callbacks of jobs and executions get.
+typedef enum err store_each_job(void *context, const struct job *j);
+typedef enum err store_each_execution(void *context, const struct execution *e);
+
 MUST_CHECK enum err store_reader_open(struct store *s, struct store_reader **out,
                                       struct fault *f); // Any thread.
 void store_reader_close(struct store_reader *r);        // NULL is a no-op.
+
+// A part of what a shard holds, for whoever has taken it: rows with ids above `after`, in order of
+// id, at most `limit`; when fewer come, these were the last. So it can be loaded in slices, on any
+// thread, while others of the shards are at work.
+struct store_slice {
+    uint32_t shard;
+    int64_t after;
+    size_t limit;
+};
+
+// Calls back for each job that is not deleted, and for each execution that is not terminal and
+// lingers, or was scheduled at its shard's open_from or later. Rows that were edited by hand come
+// as far as they can be read: see `damaged` of each.
+MUST_CHECK enum err store_load_jobs(struct store_reader *r, const struct store_slice *s,
+                                    store_each_job *each, void *context, struct fault *f);
+MUST_CHECK enum err store_load_open(struct store_reader *r, const struct store_slice *s,
+                                    store_each_execution *each, void *context, struct fault *f);
 
 // The caller owns *out (job_free). ERR_NOT_FOUND for an unknown or deleted job.
 MUST_CHECK enum err store_get_job(struct store_reader *r, job_id id, struct job **out,

@@ -256,7 +256,8 @@ void store_alert_ids(struct store_fixture *x, job_id job, int64_t before, size_t
 void store_open_ids(struct store_fixture *x, struct store_ids *out)
 {
     out->count = 0;
-    store_assert_ok(store_load_open(x->store, add_execution_id, out, f));
+    store_assert_ok(store_load_open(x->reader, &(struct store_slice){.limit = SIZE_MAX},
+                                    add_execution_id, out, f));
 }
 
 static enum err count_attempt(void *context, const struct attempt *a)

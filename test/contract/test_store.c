@@ -722,7 +722,8 @@ static void a_deleted_job_is_gone_but_its_executions_stay(void **state)
     store_list_job_ids(x, &(struct job_query){.is_active = -1, .limit = 10}, &ids);
     store_assert_ids(&ids, 2);
     ids.count = 0;
-    store_assert_ok(store_load_jobs(x->store, add_job_id, &ids, f));
+    store_assert_ok(
+        store_load_jobs(x->reader, &(struct store_slice){.limit = SIZE_MAX}, add_job_id, &ids, f));
     store_assert_ids(&ids, 2);
 
     struct execution_query of_job = store_all_executions();
@@ -771,7 +772,8 @@ static void a_start_loads_jobs_and_open_executions_in_order_of_id(void **state)
     store_reopen(x);
 
     struct store_ids ids = {0};
-    store_assert_ok(store_load_jobs(x->store, add_job_id, &ids, f));
+    store_assert_ok(
+        store_load_jobs(x->reader, &(struct store_slice){.limit = SIZE_MAX}, add_job_id, &ids, f));
     store_assert_ids(&ids, 2, 7, 30);
     store_open_ids(x, &ids);
     store_assert_ids(&ids, 3, 4, 12);
@@ -828,7 +830,9 @@ static void an_error_of_the_callback_ends_the_walk(void **state)
     store_must(x, b);
     int calls = 0;
     struct fault fault = {0};
-    assert_int_equal(store_load_jobs(x->store, stop_at_two, &calls, &fault), ERR_TIMEOUT);
+    assert_int_equal(store_load_jobs(x->reader, &(struct store_slice){.limit = SIZE_MAX},
+                                     stop_at_two, &calls, &fault),
+                     ERR_TIMEOUT);
     assert_int_equal(calls, 2);
     calls = 0;
     struct job_query q = {.is_active = -1, .limit = 10};

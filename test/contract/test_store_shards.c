@@ -129,6 +129,45 @@ static void ticks_come_one_after_the_other(void **state)
     check_jobs(x, 2);
 }
 
+static enum err add_job_id(void *context, const struct job *j)
+{
+    struct store_ids *ids = context;
+    ids->ids[ids->count++] = j->id;
+    return ERR_OK;
+}
+
+static enum err add_execution_id(void *context, const struct execution *e)
+{
+    struct store_ids *ids = context;
+    ids->ids[ids->count++] = e->id;
+    return ERR_OK;
+}
+
+// Each slice goes on behind the last row of the one before; one that is not full is the last.
+static void a_shard_is_loaded_in_slices(void **state)
+{
+    struct store_fixture *x = *state;
+    struct batch *b = store_batch(x);
+    for (job_id id = 1; id <= 5; id++) {
+        store_add_job(b, id);
+        store_add_insert(b, store_execution(10 * id, id, STORE_T0 - id)); // Due in reverse.
+    }
+    store_add_insert(b, store_finished(store_execution(25, 2, STORE_T0), EXECUTION_FAILED));
+    store_must(x, b);
+    for (int64_t last = 0; last < 5; last += 2) {
+        struct store_slice jobs = {.after = last, .limit = 2};
+        struct store_slice executions = {.after = 10 * last, .limit = 2};
+        struct store_ids ids = {0};
+        store_assert_ok(store_load_jobs(x->reader, &jobs, add_job_id, &ids, f));
+        assert_int_equal(ids.count, MIN(2, 5 - last));
+        assert_int_equal(ids.ids[0], last + 1);
+        ids.count = 0;
+        store_assert_ok(store_load_open(x->reader, &executions, add_execution_id, &ids, f));
+        assert_int_equal(ids.count, MIN(2, 5 - last));
+        assert_int_equal(ids.ids[0], 10 * (last + 1));
+    }
+}
+
 // --- Several shards, which a database of SQLite cannot have --------------------------------------
 
 static uint32_t shards; // So many do the next stores have.
@@ -251,6 +290,7 @@ int main(void)
         TEST(an_owner_of_before_writes_nothing),
         TEST(what_is_written_already_is_not_written_twice),
         TEST(ticks_come_one_after_the_other),
+        TEST(a_shard_is_loaded_in_slices),
     };
     const struct CMUnitTest many[] = {
         MANY(each_shard_has_its_own_owner),

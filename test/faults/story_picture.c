@@ -115,10 +115,16 @@ static enum err draw_start(struct picture *p, struct store *s, struct fault *f)
         say(p, "progress %lld %lld %lld open from %lld\n", (long long)progress.watermark,
             (long long)progress.job_next, (long long)progress.execution_next,
             (long long)progress.open_from);
+    struct store_reader *r;
     if (!err)
-        err = store_load_jobs(s, draw_job, p, f);
+        err = store_reader_open(s, &r, f);
+    if (err)
+        return err;
+    const struct store_slice all = {.limit = SIZE_MAX};
+    err = store_load_jobs(r, &all, draw_job, p, f);
     if (!err)
-        err = store_load_open(s, draw_open, p, f);
+        err = store_load_open(r, &all, draw_open, p, f);
+    store_reader_close(r);
     return err;
 }
 

@@ -152,7 +152,11 @@ static unsigned jobs_in(const char *path)
     struct store *s;
     unsigned count = 0;
     store_assert_ok(store_sqlite_open(path, &s, f));
-    store_assert_ok(store_load_jobs(s, count_job, &count, f));
+    struct store_reader *r;
+    const struct store_slice all = {.limit = SIZE_MAX};
+    store_assert_ok(store_reader_open(s, &r, f));
+    store_assert_ok(store_load_jobs(r, &all, count_job, &count, f));
+    store_reader_close(r);
     store_close(s);
     return count;
 }

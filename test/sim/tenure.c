@@ -3,6 +3,8 @@
 
 #include "world.h"
 
+#include <assert.h>
+
 #include <limits.h>
 
 #define SLICE 8 // Rows.
@@ -84,9 +86,14 @@ static void load_slice(struct node *n, unsigned shard)
     struct world *w = n->world;
     struct tenure *t = &n->tenures[shard];
     struct slice slice = {n, shard, w->node_count == 1 ? UINT_MAX : SLICE};
-    enum err err = store_load_jobs(w->store, load_job, &slice, NULL);
+    const struct store_slice all = {.shard = shard, .limit = SIZE_MAX};
+    struct store_reader *r;
+    enum err err = store_reader_open(w->store, &r, NULL);
+    assert(err == ERR_OK); // A store in memory has always one more.
+    err = store_load_jobs(r, &all, load_job, &slice, NULL);
     if (!err)
-        err = store_load_open(w->store, load_execution, &slice, NULL);
+        err = store_load_open(r, &all, load_execution, &slice, NULL);
+    store_reader_close(r);
     if (err && err != ERR_LIMIT)
         trace_fail(&w->trace, "shard %u cannot be loaded: %s", shard, err_name(err));
     t->loads_at = w->now.mono + dice_between(&w->dice, 0, COMMIT_MS_MAX);

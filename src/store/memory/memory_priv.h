@@ -94,10 +94,6 @@ MUST_CHECK enum commit_outcome memory_commit(struct store *store, struct batch *
                                              size_t count, struct commit_cause *cause);
 MUST_CHECK enum err memory_retain(struct store *store, const struct store_retention *r, wall_ms now,
                                   size_t rows_max, size_t *removed, struct fault *f);
-MUST_CHECK enum err memory_load_jobs(struct store *store, store_each_job *each, void *context,
-                                     struct fault *f);
-MUST_CHECK enum err memory_load_open(struct store *store, store_each_execution *each, void *context,
-                                     struct fault *f);
 MUST_CHECK enum err memory_reader_open(struct store *store, struct store_reader **out,
                                        struct fault *f);
 

@@ -23,16 +23,24 @@ static enum err leave(struct memory_store *s, enum err err)
 
 // --- Jobs ------------------------------------------------------------------------------------
 
-enum err memory_load_jobs(struct store *store, store_each_job *each, void *context, struct fault *f)
+static size_t slice_begins(const struct table *t, const struct store_slice *slice)
+{
+    return slice->after < INT64_MAX ? table_position(t, slice->after + 1) : t->count;
+}
+
+static enum err load_jobs(struct store_reader *r, const struct store_slice *slice,
+                          store_each_job *each, void *context, struct fault *f)
 {
     (void)f;
-    struct memory_store *s = (struct memory_store *)store;
+    struct memory_store *s = enter(r);
     enum err err = ERR_OK;
-    pthread_mutex_lock(&s->lock);
-    for (size_t i = 0; i < s->jobs.count && !err; i++) {
+    size_t left = slice->limit;
+    for (size_t i = slice_begins(&s->jobs, slice); i < s->jobs.count && left > 0 && !err; i++) {
         const struct memory_job *j = s->jobs.rows[i];
-        if (!j->deleted_at)
-            err = each(context, j->job);
+        if (j->deleted_at || shard_of(j->job->id, s->store.shards) != slice->shard)
+            continue;
+        err = each(context, j->job);
+        left--;
     }
     return leave(s, err);
 }
@@ -135,19 +143,23 @@ static enum err find_jobs(struct store_reader *r, const struct job_query *q, sto
 
 // --- Executions ------------------------------------------------------------------------------
 
-enum err memory_load_open(struct store *store, store_each_execution *each, void *context,
-                          struct fault *f)
+static enum err load_open(struct store_reader *r, const struct store_slice *slice,
+                          store_each_execution *each, void *context, struct fault *f)
 {
     (void)f;
-    struct memory_store *s = (struct memory_store *)store;
+    struct memory_store *s = enter(r);
+    const struct table *t = &s->executions;
     enum err err = ERR_OK;
-    pthread_mutex_lock(&s->lock);
-    for (size_t i = 0; i < s->executions.count && !err; i++) {
-        const struct execution *e = &((const struct memory_execution *)s->executions.rows[i])->row;
-        const struct shard *shard = &s->shards[shard_of(e->key.job, s->store.shards)];
+    const struct shard *shard = &s->shards[slice->shard];
+    size_t left = slice->limit;
+    for (size_t i = slice_begins(t, slice); i < t->count && left > 0 && !err; i++) {
+        const struct execution *e = &((const struct memory_execution *)t->rows[i])->row;
+        bool is_ours = shard_of(e->key.job, s->store.shards) == slice->shard;
         bool is_found = e->lingers || e->key.scheduled_at >= shard->open_from;
-        if (!e->completed_at && is_found)
-            err = each(context, e);
+        if (!is_ours || e->completed_at || !is_found)
+            continue;
+        err = each(context, e);
+        left--;
     }
     return leave(s, err);
 }
@@ -270,6 +282,8 @@ static void close_reader(struct store_reader *r)
 
 static const struct store_reader_ops ops = {
     .close = close_reader,
+    .load_jobs = load_jobs,
+    .load_open = load_open,
     .get_client_key = get_client_key,
     .get_job = get_job,
     .list_jobs = list_jobs,

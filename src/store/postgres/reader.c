@@ -44,6 +44,20 @@ static void close_reader(struct store_reader *reader)
     free(reader);
 }
 
+static enum err load_jobs(struct store_reader *reader, const struct store_slice *s,
+                          store_each_job *each, void *context, struct fault *f)
+{
+    struct reader *r = self(reader);
+    return postgres_load_jobs(&r->link, r->shards, s, each, context, f);
+}
+
+static enum err load_open(struct store_reader *reader, const struct store_slice *s,
+                          store_each_execution *each, void *context, struct fault *f)
+{
+    struct reader *r = self(reader);
+    return postgres_load_open(&r->link, r->shards, s, each, context, f);
+}
+
 // --- Executions ------------------------------------------------------------------------------
 
 struct execution_walk {
@@ -321,6 +335,8 @@ static enum err read_progress(struct store_reader *reader, job_id job, struct st
 
 static const struct store_reader_ops ops = {
     .close = close_reader,
+    .load_jobs = load_jobs,
+    .load_open = load_open,
     .get_job = postgres_get_job,
     .list_jobs = postgres_list_jobs,
     .find_jobs = postgres_find_jobs,

@@ -36,6 +36,20 @@
     " (SELECT series FROM job_executions WHERE id = alerts.execution_id) FROM alerts"
 
 static const struct sql reader_sql[QUERIES] = {
+    [LOAD_JOBS] = {"SELECT %s FROM jobs WHERE deleted_at IS NULL AND id > ?1 ORDER BY id",
+                   row_names, &job_rows},
+    // The two parts come in order of id, so no slice is sorted. The first is read from the least
+    // id on that was scheduled since the mark.
+    [LOAD_OPEN] = {"SELECT %s, 0 AS lingers FROM job_executions NOT INDEXED"
+                   " WHERE id > max(?1, (SELECT min(id) - 1 FROM job_executions"
+                   " INDEXED BY idx_job_executions_scheduled_at"
+                   " WHERE scheduled_at >= (SELECT open_from FROM progress)))"
+                   " AND completed_at IS NULL"
+                   " AND scheduled_at >= (SELECT open_from FROM progress)"
+                   " AND id NOT IN (SELECT execution_id FROM lingering_executions)"
+                   " UNION ALL SELECT %s, 1 FROM job_executions" SQLITE_OPEN_LINGERING
+                   " AND id > ?1 ORDER BY id",
+                   row_names, &execution_rows},
     [JOB_GET] = {"SELECT %s FROM jobs WHERE id = ?1 AND deleted_at IS NULL", row_names, &job_rows},
     [JOBS_LIST] = {JOBS, row_names, &job_rows},
     [JOBS_FIND] = {JOBS, row_names, &job_brief_rows},
@@ -108,6 +122,34 @@ static void close_reader(struct store_reader *reader)
     int rc = sqlite3_close(r->db);
     assert(rc == SQLITE_OK);
     free(r);
+}
+
+// Each row is read once, so the pages that were read are kept only as far as reading needs them:
+// what they took could not be given back later, since it lies between what is made of the rows.
+static enum err load(struct sqlite_reader *r, enum query which, const struct store_slice *s,
+                     struct walk *w, struct fault *f)
+{
+    enum err err = sqlite_execute(r->db, SQLITE_WALK_CACHE, f);
+    if (err)
+        return err;
+    sqlite3_bind_int64(r->queries[which], 1, s->after); // There is one shard.
+    r->deadline = MONO_NEVER;                           // A start may take long.
+    return sqlite_walk(r->db, r->queries[which], w, f);
+}
+
+static enum err load_jobs(struct store_reader *reader, const struct store_slice *s,
+                          store_each_job *each, void *context, struct fault *f)
+{
+    struct job_walk w = job_walk(NULL, each, context);
+    w.left = s->limit;
+    return load(self(reader), LOAD_JOBS, s, &w.walk, f);
+}
+
+static enum err load_open(struct store_reader *reader, const struct store_slice *s,
+                          store_each_execution *each, void *context, struct fault *f)
+{
+    struct execution_walk w = open_walk(s->limit, each, context);
+    return load(self(reader), LOAD_OPEN, s, &w.walk, f);
 }
 
 static enum err copy_job(void *context, const struct job *j)
@@ -381,6 +423,8 @@ static enum err read_progress(struct store_reader *reader, job_id job, struct st
 
 static const struct store_reader_ops ops = {
     .close = close_reader,
+    .load_jobs = load_jobs,
+    .load_open = load_open,
     .get_job = get_job,
     .list_jobs = list_jobs,
     .find_jobs = sqlite_find_jobs,

@@ -7,6 +7,8 @@
 #include "store/sqlite/sqlite_priv.h"
 
 enum query {
+    LOAD_JOBS,
+    LOAD_OPEN,
     JOB_GET,
     JOBS_LIST,
     JOBS_FIND,

@@ -151,10 +151,8 @@ enum statement {
     CLIENT_KEYS_SWEEP,
     PROGRESS_GET,
     PROGRESS_PUT,
-    LOAD_JOBS,
     LINGER_PUT,
     LINGER_DELETE,
-    LOAD_OPEN,
     RETAIN_FIND,
     RETAIN_ATTEMPTS,
     RETAIN_ALERTS,
@@ -285,13 +283,14 @@ MUST_CHECK enum err sqlite_walk(sqlite3 *db, sqlite3_stmt *statement, struct wal
 struct job_walk {
     struct walk walk;
     const struct job_query *query; // NULL: every job.
-    size_t left;                   // With a query: how many more are wanted.
+    size_t left;                   // How many more are wanted; 0 without a query: all.
     store_each_job *each;
     void *context;
 };
 struct execution_walk {
     struct walk walk;
     bool found;
+    size_t left; // How many more are wanted; 0: all.
     store_each_execution *each;
     void *context;
 };
@@ -304,10 +303,9 @@ struct version_walk version_walk(store_each_version *each, void *context);
 struct job_walk job_walk(const struct job_query *q, store_each_job *each, void *context);
 struct execution_walk execution_walk(store_each_execution *each, void *context);
 
-MUST_CHECK enum err sqlite_load_jobs(struct store *store, store_each_job *each, void *context,
-                                     struct fault *f);
-MUST_CHECK enum err sqlite_load_open(struct store *store, store_each_execution *each, void *context,
-                                     struct fault *f);
+// As a start reads it: a row that is damaged comes as far as it can be read. At most `left` of
+// them.
+struct execution_walk open_walk(size_t left, store_each_execution *each, void *context);
 MUST_CHECK enum err sqlite_reader_open(struct store *store, struct store_reader **out,
                                        struct fault *f);
 

@@ -60,14 +60,8 @@ const struct sql writer_sql[STATEMENTS] = {
                            NULL, NULL},
     [PROGRESS_GET] = {"SELECT %s FROM progress WHERE id = 1", row_names, &progress_rows},
     [PROGRESS_PUT] = {"UPDATE progress SET %s WHERE id = ?1", row_assignments, &progress_rows},
-    [LOAD_JOBS] = {"SELECT %s FROM jobs WHERE deleted_at IS NULL ORDER BY id", row_names,
-                   &job_rows},
     [LINGER_PUT] = {"INSERT OR IGNORE INTO lingering_executions VALUES (?1)", NULL, NULL},
     [LINGER_DELETE] = {"DELETE FROM lingering_executions WHERE execution_id = ?1", NULL, NULL},
-    [LOAD_OPEN] = {"SELECT %s, 0 AS lingers FROM job_executions" SQLITE_OPEN_SINCE_MARK
-                   " UNION ALL SELECT %s, 1 FROM job_executions" SQLITE_OPEN_LINGERING
-                   " ORDER BY id",
-                   row_names, &execution_rows},
     [RETAIN_FIND] = {"SELECT id, coalesce(missed_to, scheduled_at) FROM job_executions"
                      " INDEXED BY idx_job_executions_scheduled_at"
                      " WHERE scheduled_at < ?1 AND completed_at < ?1"

@@ -33,7 +33,7 @@ static enum err visit_job(struct walk *walk, sqlite3_stmt *statement, struct fau
     (void)f;
     if (!job_row_read(row_read_cell, statement, &j, damaged))
         return ERR_OK;
-    if (w->query)
+    if (w->left > 0)
         walk->is_done = --w->left == 0;
     return w->each(w->context, &j);
 }
@@ -58,6 +58,8 @@ static enum err visit_open(struct walk *walk, sqlite3_stmt *statement, struct fa
     if (!execution_row_read(row_read_cell, statement, &e, words))
         return ERR_OK;
     e.lingers = sqlite3_column_int(statement, (int)execution_rows.count);
+    if (w->left > 0)
+        walk->is_done = --w->left == 0;
     return w->each(w->context, &e);
 }
 
@@ -92,25 +94,8 @@ struct execution_walk execution_walk(store_each_execution *each, void *context)
         .walk = {.visit = visit_execution}, .each = each, .context = context};
 }
 
-// Each row is read once, so the pages that were read are kept only as far as reading needs them:
-// what they took could not be given back later, since it lies between what is made of the rows.
-static enum err load(struct sqlite_store *s, enum statement which, struct walk *w, struct fault *f)
+struct execution_walk open_walk(size_t left, store_each_execution *each, void *context)
 {
-    enum err err = sqlite_execute(s->db, SQLITE_WALK_CACHE, f);
-    if (!err)
-        err = sqlite_walk(s->db, s->statements[which], w, f);
-    return err ? err : sqlite_execute(s->db, SQLITE_WRITER_CACHE, f);
-}
-
-enum err sqlite_load_jobs(struct store *store, store_each_job *each, void *context, struct fault *f)
-{
-    struct job_walk w = job_walk(NULL, each, context);
-    return load((struct sqlite_store *)store, LOAD_JOBS, &w.walk, f);
-}
-
-enum err sqlite_load_open(struct store *store, store_each_execution *each, void *context,
-                          struct fault *f)
-{
-    struct execution_walk w = {.walk = {.visit = visit_open}, .each = each, .context = context};
-    return load((struct sqlite_store *)store, LOAD_OPEN, &w.walk, f);
+    return (struct execution_walk){
+        .walk = {.visit = visit_open}, .left = left, .each = each, .context = context};
 }

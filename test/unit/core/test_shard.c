@@ -136,35 +136,31 @@ static void run(struct node *n, dur_ms ms)
     }
 }
 
-struct load {
-    struct node *node;
-    uint32_t shard;
-};
-
 static enum err load_job(void *context, const struct job *j)
 {
-    const struct load *l = context;
-    if (shard_of(j->id, SHARDS) == l->shard)
-        assert_int_equal(core_add_job(l->node->core, j, zone_utc()), ERR_OK);
+    const struct node *n = context;
+    assert_int_equal(core_add_job(n->core, j, zone_utc()), ERR_OK);
     return ERR_OK;
 }
 
 static enum err load_execution(void *context, const struct execution *e)
 {
-    const struct load *l = context;
-    if (shard_of(e->key.job, SHARDS) == l->shard)
-        assert_int_equal(core_add_execution(l->node->core, e), ERR_OK);
+    const struct node *n = context;
+    assert_int_equal(core_add_execution(n->core, e), ERR_OK);
     return ERR_OK;
 }
 
 static void begin_to_gain(struct node *n, uint32_t shard)
 {
-    struct load l = {n, shard};
+    const struct store_slice all = {.shard = shard, .limit = SIZE_MAX};
+    struct store_reader *r;
     struct event gained = {.kind = EVENT_SHARD_GAINED};
     assert_int_equal(store_take_shard(world.store, shard, &gained.shard, NULL), ERR_OK);
     step(n, &gained);
-    assert_int_equal(store_load_jobs(world.store, load_job, &l, NULL), ERR_OK);
-    assert_int_equal(store_load_open(world.store, load_execution, &l, NULL), ERR_OK);
+    assert_int_equal(store_reader_open(world.store, &r, NULL), ERR_OK);
+    assert_int_equal(store_load_jobs(r, &all, load_job, n, NULL), ERR_OK);
+    assert_int_equal(store_load_open(r, &all, load_execution, n, NULL), ERR_OK);
+    store_reader_close(r);
 }
 
 static void gain(struct node *n, uint32_t shard)

@@ -68,18 +68,10 @@ static enum err played_get_last_ids(struct store *s, uint32_t shard, struct last
     return store_get_last_ids(rig.inner, shard, out, f);
 }
 
-static enum err played_load_jobs(struct store *s, store_each_job *each, void *context,
-                                 struct fault *f)
+static enum err played_reader_open(struct store *s, struct store_reader **out, struct fault *f)
 {
     (void)s;
-    return store_load_jobs(rig.inner, each, context, f);
-}
-
-static enum err played_load_open(struct store *s, store_each_execution *each, void *context,
-                                 struct fault *f)
-{
-    (void)s;
-    return store_load_open(rig.inner, each, context, f);
+    return store_reader_open(rig.inner, out, f);
 }
 
 static enum err played_retain(struct store *s, const struct store_retention *r, wall_ms now,
@@ -109,8 +101,7 @@ static const struct store_ops played_ops = {
     .commit = played_commit,
     .take_shard = played_take_shard,
     .get_last_ids = played_get_last_ids,
-    .load_jobs = played_load_jobs,
-    .load_open = played_load_open,
+    .reader_open = played_reader_open,
     .retain = played_retain,
     .measure_room = played_measure_room,
     .tidy = played_tidy,

@@ -80,7 +80,11 @@ static void jobs_that_cannot_be_used_are_paused_with_the_reason(void **state)
     assert_int_equal(trigger(3), ERR_UNUSABLE);
     assert_int_equal(engine_status(rig.engine).core.jobs, 3);
     rig_stop();
-    assert_int_equal(store_load_jobs(rig.inner, note_reason, NULL, NULL), ERR_OK);
+    const struct store_slice all = {.limit = SIZE_MAX};
+    struct store_reader *r;
+    assert_int_equal(store_reader_open(rig.inner, &r, NULL), ERR_OK);
+    assert_int_equal(store_load_jobs(r, &all, note_reason, NULL, NULL), ERR_OK);
+    store_reader_close(r);
     assert_string_equal(reasons[1], "");
     assert_non_null(strstr(reasons[2], "its schedule cannot be used: "));
     assert_non_null(strstr(reasons[3], "its time zone cannot be used: "));

@@ -269,7 +269,11 @@ static void what_is_open_in_version_1_is_found(void **state)
     struct store *s = open_ok(*state);
     struct fault f = {0};
     int64_t sum = 0;
-    assert_int_equal(store_load_open(s, see_open, &sum, &f), ERR_OK);
+    const struct store_slice all = {.limit = SIZE_MAX};
+    struct store_reader *r;
+    assert_int_equal(store_reader_open(s, &r, &f), ERR_OK);
+    assert_int_equal(store_load_open(r, &all, see_open, &sum, &f), ERR_OK);
+    store_reader_close(r);
     assert_int_equal(sum, 1 + 4 + 8);
     struct shard row;
     assert_int_equal(store_get_shard(s, 0, &row, &f), ERR_OK);

@@ -507,6 +507,26 @@ static void a_progress_that_cannot_be_is_told_with_its_place(void **state)
     assert_string_equal(f.text, "column watermark of table progress holds '-5' in row 1");
 }
 
+static enum err load_jobs(struct sqlite_store *s, store_each_job *each, void *context)
+{
+    const struct store_slice all = {.limit = SIZE_MAX};
+    struct store_reader *r;
+    assert_int_equal(store_reader_open(&s->store, &r, NULL), ERR_OK);
+    enum err err = store_load_jobs(r, &all, each, context, NULL);
+    store_reader_close(r);
+    return err;
+}
+
+static enum err load_open(struct sqlite_store *s, store_each_execution *each, void *context)
+{
+    const struct store_slice all = {.limit = SIZE_MAX};
+    struct store_reader *r;
+    assert_int_equal(store_reader_open(&s->store, &r, NULL), ERR_OK);
+    enum err err = store_load_open(r, &all, each, context, NULL);
+    store_reader_close(r);
+    return err;
+}
+
 static enum err see_execution(void *context, const struct execution *e)
 {
     char *seen = context;
@@ -539,7 +559,7 @@ static void an_edited_execution_comes_with_its_damage(void **state)
                          " attempts = 0, completed_at = NULL");
         run_sql(p->path, cases[i].sql);
         s = open_ok(p);
-        assert_int_equal(store_load_open(&s->store, see_execution, seen, NULL), ERR_OK);
+        assert_int_equal(load_open(s, see_execution, seen), ERR_OK);
         assert_string_equal(seen, cases[i].error);
         store_close(&s->store);
     }
@@ -592,7 +612,7 @@ static void an_edited_job_comes_with_its_damage(void **state)
         snprintf(sql, sizeof sql, "UPDATE jobs SET %s", cases[i].sql);
         run_sql(p->path, sql);
         s = open_ok(p);
-        assert_int_equal(store_load_jobs(&s->store, see_job, &j, NULL), ERR_OK);
+        assert_int_equal(load_jobs(s, see_job, &j), ERR_OK);
         assert_non_null(j);
         if (!cases[i].damaged)
             assert_null(j->damaged);
@@ -613,7 +633,7 @@ static void a_row_without_a_possible_id_is_no_job(void **state)
     store_close(&s->store);
     run_sql(p->path, "PRAGMA foreign_keys = OFF; UPDATE jobs SET id = -1");
     s = open_ok(p);
-    assert_int_equal(store_load_jobs(&s->store, see_job, &j, NULL), ERR_OK);
+    assert_int_equal(load_jobs(s, see_job, &j), ERR_OK);
     assert_null(j);
     store_close(&s->store);
 }
