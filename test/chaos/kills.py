@@ -99,7 +99,7 @@ def killing_target(world, options):
     world.create("kill/50", schedule="*/2 * * * * *")
     world.target.is_armed = True
     while world.target.kills < count:
-        assert world.wait_for_death(20) == -9, world.last_words()
+        assert world.wait_for_death(60) == -9, world.last_words()
         world.launch()
         while not world.lives_to_listen():
             assert world.wait_for_death(0) == -9, world.last_words()
