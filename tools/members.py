@@ -3,9 +3,9 @@
 """The check of a job's members: has each row of src/ledger/job.def what the row alone cannot make?
 
 A member of a job is one row of that table and, by hand, a column of the table `jobs`, made by a
-step of src/store/sqlite/schema.c, and a rule that uses the member. This says which is missing:
+step of each database's schema.c, and a rule that uses the member. This says which is missing:
 
-- a row without a column in the newest schema, and a column without a row;
+- a row without a column in the newest schema of a database, and a column without a row;
 - a column that can hold no NULL though the member may be unset, or the other way round;
 - a POLICY member that no rule of src/core reads, or a REQUEST member that no request takes along;
 - a TIMING member without a column of `job_versions`, from which what was owed is computed again, or
@@ -20,14 +20,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 TABLE = "src/ledger/job.def"
-SCHEMA = "src/store/sqlite/schema.c"
+SCHEMAS = ("src/store/sqlite/schema.c", "src/store/postgres/schema.c")
 ROWS = "src/store/columns.c"
 NOT_MEMBERS = {"deleted_at"}  # The row stays until its last execution has gone.
 NOT_RULES = {"configure.c"}  # What only copies a member is no rule.
 
 ROW = re.compile(r"^JOB_(?!COMPUTED)(\w+)\((\w+),.*?(\w+), \w+\)", re.M)
 LITERAL = re.compile(r'"((?:\\.|[^"\\])*)"')
-CREATED = r"CREATE TABLE %s \((.*?)\) STRICT"
+CREATED = r"CREATE TABLE %s \((.*?)\)(?: STRICT)?;"
 ADDED = r"ALTER TABLE %s ADD COLUMN (\w+)([^;]*);"
 DROPPED = r"ALTER TABLE %s DROP COLUMN (\w+);"
 UNSET = {"OPTIONAL_NUMBER", "OPTIONAL_TIME"}  # Kinds whose unset value is NULL in the table.
@@ -47,9 +47,9 @@ def members(root):
     return [Member(*found) for found in ROW.findall((root / TABLE).read_text())]
 
 
-def sql_of(root):
-    """The text of all steps, one after the other."""
-    return "".join(LITERAL.findall(without_comments((root / SCHEMA).read_text())))
+def sql_of(root, schema):
+    """The text of all steps of a database, one after the other."""
+    return "".join(LITERAL.findall(without_comments((root / schema).read_text())))
 
 
 def split_columns(text):
@@ -77,23 +77,27 @@ def columns(sql, table):
     return found
 
 
-def check_columns(rows, found):
+def check_columns(schema, rows, found):
     for m in rows:
         if m.name not in found:
-            yield f"{SCHEMA}: no step makes the column {m.name} of jobs, which {TABLE} names"
+            yield f"{schema}: no step makes the column {m.name} of jobs, which {TABLE} names"
             continue
         is_bound = "NOT NULL" in found[m.name] or "PRIMARY KEY" in found[m.name]
         if m.kind != "TEXT" and is_bound == (m.kind in UNSET):
             how = "may be NULL" if m.kind in UNSET else "must be NOT NULL"
-            yield f"{SCHEMA}: the column {m.name} of jobs {how}: it is a JOB_{m.kind}"
+            yield f"{schema}: the column {m.name} of jobs {how}: it is a JOB_{m.kind}"
     for name in sorted(set(found) - {m.name for m in rows} - NOT_MEMBERS):
-        yield f"{TABLE}: no row is the member for the column {name} of jobs"
+        yield f"{TABLE}: no row is the member for the column {name} of jobs in {schema}"
 
 
-def check_versions(rows, found, code):
+def check_versions(schema, rows, found):
     for name in (m.name for m in rows if m.role == "TIMING"):
         if name not in found:
-            yield f"{SCHEMA}: job_versions has no column {name}, which is a TIMING member"
+            yield f"{schema}: job_versions has no column {name}, which is a TIMING member"
+
+
+def check_version_rows(rows, code):
+    for name in (m.name for m in rows if m.role == "TIMING"):
         if f'(job_version, "{name}", {name}' not in code:
             yield f"{ROWS}: no row for the column {name} of job_versions, which is a TIMING member"
 
@@ -108,13 +112,15 @@ def check_rules(rows, code):
 
 def problems(root):
     rows = members(root)
-    sql = sql_of(root)
     files = sorted((root / "src/core").glob("*.c"))
     code = "".join(without_comments(f.read_text()) for f in files if f.name not in NOT_RULES)
     if not rows:
         yield f"{TABLE}: no member is found there; see tools/members.py"
-    yield from check_columns(rows, columns(sql, "jobs"))
-    yield from check_versions(rows, columns(sql, "job_versions"), (root / ROWS).read_text())
+    for schema in SCHEMAS:
+        sql = sql_of(root, schema)
+        yield from check_columns(schema, rows, columns(sql, "jobs"))
+        yield from check_versions(schema, rows, columns(sql, "job_versions"))
+    yield from check_version_rows(rows, (root / ROWS).read_text())
     yield from check_rules(rows, code)
 
 
