@@ -145,7 +145,7 @@ enum err store_retain(struct store *s, const struct store_retention *r, wall_ms 
 
 enum err store_tidy(struct store *s, struct fault *f)
 {
-    return s->ops->tidy(s, f);
+    return s->ops->tidy ? s->ops->tidy(s, f) : ERR_OK;
 }
 
 bool store_measure_room(struct store *s, struct store_room *out)

@@ -19,7 +19,7 @@ struct store_ops {
                              struct fault *f);
     enum err (*retain)(struct store *s, const struct store_retention *r, wall_ms now,
                        size_t rows_max, size_t *removed, struct fault *f);
-    enum err (*tidy)(struct store *s, struct fault *f);
+    enum err (*tidy)(struct store *s, struct fault *f);            // NULL: nothing to do.
     bool (*measure_room)(struct store *s, struct store_room *out); // NULL: it is not known.
     enum err (*reader_open)(struct store *s, struct store_reader **out, struct fault *f);
 };

@@ -63,13 +63,6 @@ static enum err get_last_ids(struct store *store, uint32_t shard, struct last_id
     return ERR_OK;
 }
 
-static enum err tidy(struct store *store, struct fault *f)
-{
-    (void)store;
-    (void)f;
-    return ERR_OK;
-}
-
 static const struct store_ops ops = {
     .close = close_store,
     .commit = memory_commit,
@@ -77,7 +70,6 @@ static const struct store_ops ops = {
     .take_shard = take_shard,
     .get_last_ids = get_last_ids,
     .retain = memory_retain,
-    .tidy = tidy,
     .reader_open = memory_reader_open,
 };
 

@@ -82,12 +82,6 @@ static enum err played_retain(struct store *s, const struct store_retention *r, 
     return ERR_OK;
 }
 
-static enum err played_tidy(struct store *s, struct fault *f)
-{
-    (void)s, (void)f;
-    return ERR_OK;
-}
-
 static bool played_measure_room(struct store *s, struct store_room *out)
 {
     (void)s;
@@ -104,7 +98,6 @@ static const struct store_ops played_ops = {
     .reader_open = played_reader_open,
     .retain = played_retain,
     .measure_room = played_measure_room,
-    .tidy = played_tidy,
 };
 
 // --- Start and end -------------------------------------------------------------------------------
