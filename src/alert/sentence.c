@@ -31,7 +31,7 @@ static void write_failure(FILE *out, const struct alert *a)
     char id[EXECUTION_ID_BYTES] = "";
     if (a->execution_id)
         execution_id_format(&a->key, id);
-    fprintf(out, "%s%s of job %" PRId64 " failed after %u attempt%s: %s",
+    fprintf(out, "%s%s of job %" PRId64 " failed after %" PRId64 " attempt%s: %s",
             a->execution_id ? "execution " : "an execution", id, a->job, a->attempts,
             plural(a->attempts), shown(a->last_error));
 }
@@ -67,7 +67,8 @@ static void write_clock(FILE *out, const struct alert *a)
 static void write_target_down(FILE *out, const struct alert *a)
 {
     fprintf(out,
-            "nothing answers at %s: %u attempts in a row got no answer, the last one: %s; its "
+            "nothing answers at %s: %" PRId64
+            " attempts in a row got no answer, the last one: %s; its "
             "%" PRId64 " open executions wait until one is answered",
             subject_of(a), a->attempts, shown(a->last_error), a->count);
 }

@@ -284,7 +284,7 @@ struct alert {
     int64_t execution_id; // struct execution.id; 0: the alert is about no execution.
     struct execution_key key;
     enum alert_kind kind;
-    uint32_t attempts;
+    int64_t attempts;
     wall_ms created_at;
     wall_ms from;
     wall_ms to;

@@ -155,6 +155,7 @@ void row_names(const struct row_map *m, char *out, size_t bytes)
 
 int64_t column_integer(const struct column *c, const void *row)
 {
+    assert(c->bytes != sizeof(int32_t) || c->max <= INT32_MAX); // See base/integer.h.
     return integer_load((const char *)row + c->offset, c->bytes);
 }
 

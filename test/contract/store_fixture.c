@@ -413,7 +413,7 @@ static enum err dump_alert(void *context, const struct alert *a)
     fprintf(context, "alert %lld job %lld execution %lld at %lld/%lld %s %s", (long long)a->id,
             (long long)a->job, (long long)a->execution_id, (long long)a->key.scheduled_at,
             (long long)a->key.series, a->message, shown(a->subject));
-    fprintf(context, " %u %lld %lld-%lld %s\n", a->attempts, (long long)a->count,
+    fprintf(context, " %lld %lld %lld-%lld %s\n", (long long)a->attempts, (long long)a->count,
             (long long)a->from, (long long)a->to, shown(a->last_error));
     return ERR_OK;
 }

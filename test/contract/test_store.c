@@ -328,9 +328,16 @@ static void assert_text(const char *text, const char *expected)
         assert_string_equal(text, expected);
 }
 
+struct alert_check {
+    const struct alert *expected;
+    size_t seen;
+};
+
 static enum err check_alert(void *context, const struct alert *a)
 {
-    const struct alert *expected = context;
+    struct alert_check *check = context;
+    const struct alert *expected = check->expected;
+    check->seen++;
     assert_int_equal(a->id, expected->id);
     assert_int_equal(a->job, expected->job);
     assert_int_equal(a->execution_id, expected->execution_id);
@@ -345,6 +352,15 @@ static enum err check_alert(void *context, const struct alert *a)
     assert_text(a->last_error, expected->last_error);
     assert_string_equal(a->message, expected->message);
     return ERR_OK;
+}
+
+// The alert is the only one of the job (0: of any), and nothing of it was lost.
+static void assert_alert(struct store_fixture *x, job_id job, const struct alert *expected)
+{
+    struct alert_check check = {.expected = expected};
+    store_reopen(x);
+    store_assert_ok(store_list_alerts(x->reader, job, INT64_MAX, 10, check_alert, &check, f));
+    assert_int_equal(check.seen, 1);
 }
 
 static void an_alert_comes_back_with_its_facts_and_the_key_of_its_execution(void **state)
@@ -367,8 +383,7 @@ static void an_alert_comes_back_with_its_facts_and_the_key_of_its_execution(void
     store_add_insert(b, e);
     store_add(b, CHANGE_ALERT)->alert = a;
     store_must(x, b);
-    store_reopen(x);
-    store_assert_ok(store_list_alerts(x->reader, 1, INT64_MAX, 10, check_alert, &a, f));
+    assert_alert(x, 1, &a);
 }
 
 static void an_alert_about_a_target_comes_back_with_its_facts(void **state)
@@ -386,8 +401,7 @@ static void an_alert_about_a_target_comes_back_with_its_facts(void **state)
     struct batch *b = store_batch(x);
     store_add(b, CHANGE_ALERT)->alert = a;
     store_must(x, b);
-    store_reopen(x);
-    store_assert_ok(store_list_alerts(x->reader, 0, INT64_MAX, 10, check_alert, &a, f));
+    assert_alert(x, 0, &a);
 }
 
 // --- Whole or nothing ------------------------------------------------------------------------

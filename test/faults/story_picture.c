@@ -88,7 +88,7 @@ static enum err draw_alert(void *context, const struct alert *a)
     say(p, "alert %lld job %lld execution %lld at %lld", (long long)a->id, (long long)a->job,
         (long long)a->execution_id, (long long)a->key.scheduled_at);
     draw_text(p, a->last_error);
-    say(p, " %u\n", a->attempts);
+    say(p, " %lld\n", (long long)a->attempts);
     return ERR_OK;
 }
 
