@@ -7,9 +7,8 @@
 //
 // The columns are those of SQLite's tables (store/columns.c). Three things differ:
 //   - there are no foreign keys (functions.c says why);
-//   - the end of an execution changes no column that an index has, in its predicate neither, so
-//   that
-//     the row stays on its page: what is open is found as in SQLite, what failed by its time;
+//   - the end of an execution changes no column that an index or its predicate has, and so the row
+//     stays on its page: what is open is found as in SQLite, what failed by its time;
 //   - the rows of the shards are rewritten with every commit: fillfactor leaves room for that on
 //     their own pages, and autovacuum comes early.
 // TEXT holds no NUL, and nothing here has one.
