@@ -11,7 +11,7 @@
 // of one name.
 
 #include "base/memory.h"
-#include "cluster/cluster.h"
+#include "cluster/cluster_priv.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -22,7 +22,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-struct cluster {
+struct solo {
+    struct cluster cluster;
     int lock_fd;
     _Atomic uint32_t shards; // Taken: the first so many, and so all.
 };
@@ -73,6 +74,88 @@ static enum err take_lock(int fd, const char *path, const char *db_path, struct 
     return fault_set(f, ERR_SYSTEM, "cannot lock %s: %s", path, strerror(errno));
 }
 
+// All are taken before the first is told of: who cannot have them all has none.
+static enum err start(struct cluster *c, struct store *s, const struct cluster_events *e,
+                      struct fault *f)
+{
+    struct solo *o = (struct solo *)c;
+    struct shard rows[SHARDS_MAX];
+    uint32_t count = store_shard_count(s);
+    assert(o->shards == 0);
+    for (uint32_t i = 0; i < count; i++) {
+        enum err err = store_take_shard(s, i, &rows[i], f);
+        if (err)
+            return err;
+    }
+    atomic_store(&o->shards, count);
+    for (uint32_t i = 0; i < count; i++)
+        e->gained(e->context, &rows[i]);
+    e->lease(e->context, MONO_NEVER);
+    if (e->leader)
+        e->leader(e->context, true);
+    return ERR_OK;
+}
+
+static bool owns(const struct cluster *c, uint32_t shard)
+{
+    return shard < atomic_load(&((const struct solo *)c)->shards);
+}
+
+// Nobody wants a shard of a single node.
+static void given_back(struct cluster *c, uint32_t shard, int64_t epoch)
+{
+    (void)c, (void)shard, (void)epoch;
+    assert(false);
+}
+
+// A program that writes into the file beside this process does not follow the lock.
+static void fenced(struct cluster *c, uint32_t shard, int64_t epoch)
+{
+    (void)c, (void)shard, (void)epoch;
+}
+
+// The shards end with the process, and nobody waits for them.
+static size_t drain(struct cluster *c, dur_ms timeout_ms)
+{
+    (void)c, (void)timeout_ms;
+    return 0;
+}
+
+static void status(struct cluster *c, struct cluster_status *out)
+{
+    uint32_t shards = atomic_load(&((struct solo *)c)->shards);
+    bool has_begun = shards > 0;
+    struct cluster_node *n = xcalloc(1, sizeof *n);
+    *n = (struct cluster_node){.role = "all",
+                               .version = CARILLON_VERSION,
+                               .shards = shards,
+                               .works = true,
+                               .is_leader = has_begun,
+                               .is_self = true};
+    *out = (struct cluster_status){.nodes = n,
+                                   .node_count = 1,
+                                   .shards = shards,
+                                   .owned = shards,
+                                   .lease_until = has_begun ? MONO_NEVER : 0,
+                                   .is_leader = has_begun};
+}
+
+static void close_solo(struct cluster *c)
+{
+    close(((struct solo *)c)->lock_fd); // Closing any descriptor of the file releases the lock.
+    free(c);
+}
+
+static const struct cluster_ops ops = {
+    .start = start,
+    .owns = owns,
+    .given_back = given_back,
+    .fenced = fenced,
+    .drain = drain,
+    .status = status,
+    .close = close_solo,
+};
+
 enum err cluster_solo_open(const char *db_path, struct cluster **out, struct fault *f)
 {
     char path[4096];
@@ -90,40 +173,9 @@ enum err cluster_solo_open(const char *db_path, struct cluster **out, struct fau
         close(fd);
         return err;
     }
-    struct cluster *c = xcalloc(1, sizeof *c);
-    c->lock_fd = fd;
-    *out = c;
+    struct solo *o = xcalloc(1, sizeof *o);
+    o->cluster.ops = &ops;
+    o->lock_fd = fd;
+    *out = &o->cluster;
     return ERR_OK;
-}
-
-// All are taken before the first is told of: who cannot have them all has none.
-enum err cluster_start(struct cluster *c, struct store *s, const struct cluster_events *e,
-                       struct fault *f)
-{
-    struct shard rows[SHARDS_MAX];
-    uint32_t count = store_shard_count(s);
-    assert(c->shards == 0);
-    for (uint32_t i = 0; i < count; i++) {
-        enum err err = store_take_shard(s, i, &rows[i], f);
-        if (err)
-            return err;
-    }
-    atomic_store(&c->shards, count);
-    for (uint32_t i = 0; i < count; i++)
-        e->gained(e->context, &rows[i]);
-    e->lease(e->context, MONO_NEVER);
-    return ERR_OK;
-}
-
-bool cluster_owns(const struct cluster *c, uint32_t shard)
-{
-    return shard < atomic_load(&c->shards);
-}
-
-void cluster_close(struct cluster *c)
-{
-    if (!c)
-        return;
-    close(c->lock_fd); // Closing any descriptor of the file releases the lock.
-    free(c);
 }

@@ -155,6 +155,7 @@ struct heard {
     int64_t epochs;
     unsigned losses;
     mono_ms until;
+    bool is_leader;
 };
 
 static void hear_gained(void *context, const struct shard *row)
@@ -177,6 +178,25 @@ static void hear_lease(void *context, mono_ms until)
     ((struct heard *)context)->until = until;
 }
 
+static void hear_leader(void *context, bool is_leader)
+{
+    ((struct heard *)context)->is_leader = is_leader;
+}
+
+// A status of one node that owns so many shards.
+static void expect_status(struct cluster *c, uint32_t shards)
+{
+    struct cluster_status s;
+    cluster_status(c, &s);
+    assert_int_equal(s.node_count, 1);
+    assert_true(s.nodes[0].is_self);
+    assert_int_equal(s.nodes[0].shards, shards);
+    assert_int_equal(s.owned, shards);
+    assert_int_equal(s.is_leader, shards > 0);
+    assert_int_equal(s.lease_until, shards ? MONO_NEVER : 0);
+    cluster_status_fini(&s);
+}
+
 // Every shard is taken in a new epoch, for ever.
 static void who_is_alone_owns_every_shard_for_ever(void **state)
 {
@@ -186,15 +206,23 @@ static void who_is_alone_owns_every_shard_for_ever(void **state)
     assert_int_equal(store_memory_open(3, &s, NULL), ERR_OK);
     for (int64_t start = 1; start <= 2; start++) {
         struct heard h = {0};
-        const struct cluster_events e = {hear_gained, hear_lost, hear_lease, &h};
+        const struct cluster_events e = {.gained = hear_gained,
+                                         .lost = hear_lost,
+                                         .lease = hear_lease,
+                                         .leader = hear_leader,
+                                         .context = &h};
         assert_int_equal(cluster_solo_open(p->db, &c, NULL), ERR_OK);
         assert_false(cluster_owns(c, 0));
+        expect_status(c, 0);
         assert_int_equal(cluster_start(c, s, &e, NULL), ERR_OK);
         assert_int_equal(h.gained, 3);
         assert_int_equal(h.epochs, 3 * start);
         assert_int_equal(h.losses, 0);
         assert_int_equal(h.until, MONO_NEVER);
+        assert_true(h.is_leader);
         assert_true(cluster_owns(c, 2));
+        expect_status(c, 3);
+        assert_int_equal(cluster_drain(c, 0), 0); // Nobody is there who could take them.
         assert_false(cluster_owns(c, 3));
         cluster_close(c);
     }
