@@ -28,7 +28,7 @@ const char *server_thread__date(struct server_thread *t)
     static const char days[][4] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
     static const char months[][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
                                      "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
-    time_t now = time(NULL);
+    time_t now = (time_t)(clock_wall_ms() / 1000);
     if (now == t->date_at)
         return t->date;
     struct tm utc;

@@ -4,6 +4,7 @@
 #include "base/time.h"
 
 #include <assert.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -17,9 +18,29 @@ static int64_t clock_read(clockid_t id, int64_t per_second)
     return (int64_t)t.tv_sec * per_second + (int64_t)t.tv_nsec / (1000000000 / per_second);
 }
 
-wall_ms clock_wall_ms(void)
+// Microseconds from CLOCK_BOOTTIME to the clock that is followed; NOT_FOLLOWED: none is.
+#define NOT_FOLLOWED INT64_MIN
+static _Atomic int64_t followed_us = NOT_FOLLOWED;
+
+void clock_follow(int64_t offset_us)
 {
-    return clock_read(CLOCK_REALTIME, 1000);
+    assert(offset_us != NOT_FOLLOWED);
+    atomic_store_explicit(&followed_us, offset_us, memory_order_relaxed);
+}
+
+bool clock_is_followed(void)
+{
+    return atomic_load_explicit(&followed_us, memory_order_relaxed) != NOT_FOLLOWED;
+}
+
+int64_t clock_machine_us(void)
+{
+    return clock_read(CLOCK_REALTIME, 1000000);
+}
+
+int64_t clock_mono_us(void)
+{
+    return clock_read(CLOCK_BOOTTIME, 1000000);
 }
 
 mono_ms clock_mono_ms(void)
@@ -27,14 +48,35 @@ mono_ms clock_mono_ms(void)
     return clock_read(CLOCK_BOOTTIME, 1000);
 }
 
+static int64_t floor_ms(int64_t us)
+{
+    return us / 1000 - (us % 1000 < 0);
+}
+
 int64_t clock_wall_us(void)
 {
-    return clock_read(CLOCK_REALTIME, 1000000);
+    int64_t offset = atomic_load_explicit(&followed_us, memory_order_relaxed);
+    return offset == NOT_FOLLOWED ? clock_machine_us() : clock_mono_us() + offset;
+}
+
+wall_ms clock_wall_ms(void)
+{
+    return floor_ms(clock_wall_us());
 }
 
 struct now clock_now(void)
 {
     return (struct now){.wall = clock_wall_ms(), .mono = clock_mono_ms()};
+}
+
+// Rounded up, so that the instant has come then.
+mono_ms clock_mono_at(wall_ms at)
+{
+    int64_t offset = atomic_load_explicit(&followed_us, memory_order_relaxed);
+    assert(offset != NOT_FOLLOWED);
+    if (at == WALL_NEVER || at > WALL_LAST)
+        return MONO_NEVER;
+    return -floor_ms(offset - at * 1000);
 }
 
 // Years begin in March here, so that the leap day is the last of a year; 400 years are an era.

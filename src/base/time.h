@@ -3,8 +3,10 @@
 //
 // `wall_ms` counts milliseconds since the Unix epoch on CLOCK_REALTIME: it says what is due, and it
 // can step. `mono_ms` counts on CLOCK_BOOTTIME: timeouts and back-off, it never steps and goes on
-// during suspend. `dur_ms` is a length. Reading a clock floors, so what is due at t is never seen
-// as due before t. Only the outer rooms read clocks; the inner ones are told the time.
+// during suspend. `dur_ms` is a length. Several nodes on one database follow the database's clock
+// instead of their own (clock_follow): `wall_ms` is then CLOCK_BOOTTIME and an offset. Reading a
+// clock floors, so what is due at t is never seen as due before t. Only the outer rooms read
+// clocks; the inner ones are told the time.
 
 #ifndef CARILLON_BASE_TIME_H
 #define CARILLON_BASE_TIME_H
@@ -31,6 +33,18 @@ struct now clock_now(void);
 wall_ms clock_wall_ms(void);
 mono_ms clock_mono_ms(void);
 int64_t clock_wall_us(void); // Microseconds, for measuring lateness only.
+int64_t clock_mono_us(void);
+
+// From now on the wall clock of this process is clock_mono_us() + offset_us, whatever the machine's
+// clock says. Any thread, and again whenever the offset has moved.
+void clock_follow(int64_t offset_us);
+bool clock_is_followed(void); // Whether clock_follow was ever called.
+
+// When clock_mono_ms will have reached the instant, by the clock that is followed. WALL_NEVER gives
+// MONO_NEVER. Only when a clock is followed.
+mono_ms clock_mono_at(wall_ms at);
+
+int64_t clock_machine_us(void); // CLOCK_REALTIME of this machine, also when another is followed.
 
 #define RFC3339_BYTES 25 // "2026-11-24T05:27:00.000Z" and the terminating NUL.
 

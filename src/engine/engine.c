@@ -303,16 +303,28 @@ static void begin(struct engine *e)
     publish(e);
 }
 
+// A wall clock that is followed moves with its offset only, which is looked at with each turn; a
+// lease that was renewed makes one.
+static void set_timers(struct engine *e)
+{
+    wall_ms wall = e->actions.wake_wall;
+    mono_ms mono = MIN(e->actions.wake_mono, e->hand_over_at);
+    if (clock_is_followed()) {
+        mono = MIN(mono, clock_mono_at(wall));
+        wall = WALL_NEVER;
+    }
+    engine__timer_set(&e->wall_timer, wall);
+    engine__timer_set(&e->mono_timer, mono);
+}
+
 static void *run(void *context)
 {
     struct engine *e = context;
     begin(e);
     while (!e->stopping) {
         bool busy = e->actions.wake_wall <= e->now.wall || e->actions.wake_mono <= e->now.mono;
-        if (!busy) {
-            engine__timer_set(&e->wall_timer, e->actions.wake_wall);
-            engine__timer_set(&e->mono_timer, MIN(e->actions.wake_mono, e->hand_over_at));
-        }
+        if (!busy)
+            set_timers(e);
         turn(e, busy ? 0 : -1);
     }
     return NULL;

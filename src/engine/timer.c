@@ -2,7 +2,8 @@
 // timer.c: two timers wake the engine: one on the wall clock, one on the monotonic clock.
 //
 // The wall timer is absolute and is cancelled by a clock that steps (TFD_TIMER_CANCEL_ON_SET), so a
-// step wakes the engine at once; either way the engine only looks at the time again.
+// step wakes the engine at once; either way the engine only looks at the time again. Where the
+// clock of a database is followed, the monotonic timer serves both.
 
 #include "engine/engine_priv.h"
 

@@ -208,6 +208,30 @@ static void a_text_is_read_to_its_length_and_no_further(void **state)
     assert_true(wall_parse("2025-11-24T05:27:00Zjunk", 20, &at));
 }
 
+// A clock that is followed counts for the whole process, and the machine's is still to be had. The
+// instant t is reached at clock_mono_at(t) and not before. The last test: nobody stops following.
+static void followed_clock_is_the_wall_clock(void **state)
+{
+    (void)state;
+    static const int64_t offsets[] = {1000000000000000, 1000000000000999, 1700000000000001, -1};
+    assert_false(clock_is_followed());
+    for (size_t i = 0; i < COUNT_OF(offsets); i++) {
+        int64_t before = clock_mono_us();
+        clock_follow(offsets[i]);
+        assert_true(clock_is_followed());
+        assert_in_range(clock_wall_us() - offsets[i], before, clock_mono_us());
+        assert_in_range(clock_now().wall, (before + offsets[i]) / 1000,
+                        (clock_mono_us() + offsets[i]) / 1000);
+        for (wall_ms at = 1000000000; at < 1000000003; at++) {
+            mono_ms reached = clock_mono_at(at);
+            assert_true(reached * 1000 + offsets[i] >= at * 1000);
+            assert_true((reached - 1) * 1000 + offsets[i] < at * 1000);
+        }
+    }
+    assert_int_equal(clock_mono_at(WALL_NEVER), MONO_NEVER);
+    assert_in_range(clock_machine_us() / 1000000, time(NULL) - 1, time(NULL) + 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -219,6 +243,7 @@ int main(void)
         cmocka_unit_test(texts_of_an_instant_may_differ),
         cmocka_unit_test(what_is_no_instant_is_refused_and_changes_nothing),
         cmocka_unit_test(a_text_is_read_to_its_length_and_no_further),
+        cmocka_unit_test(followed_clock_is_the_wall_clock),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
