@@ -10,14 +10,14 @@
 static enum err list_alert(void *context, const struct alert *a)
 {
     struct page *page = context;
-    return page_has_room(page) ? page_add(page, json_alert(a), (struct cursor){.id = a->id})
-                               : ERR_LIMIT;
+    const struct cursor own = {.at = a->created_at, .id = a->id};
+    return page_has_room(page) ? page_add(page, json_alert(a), own) : ERR_LIMIT;
 }
 
 static enum err answer_list(struct api_request *r, job_id job, struct problem *p)
 {
     size_t limit = ALERTS_LIMIT_DEFAULT;
-    struct cursor before = {.id = INT64_MAX};
+    struct cursor before = {.at = WALL_NEVER, .id = INT64_MAX};
     enum err err = query_limit(r, &limit, p);
     if (!err)
         err = query_cursor(r, CURSOR_ALERTS, &before, p);
@@ -25,9 +25,9 @@ static enum err answer_list(struct api_request *r, job_id job, struct problem *p
         return err;
 
     struct page page;
+    const struct alert_cursor from = {.created_at = before.at, .id = before.id};
     page_begin(&page, CURSOR_ALERTS, "alerts", limit);
-    err = service_list_alerts(r->api->service, job, before.id, limit + 1, list_alert, &page,
-                              &p->what);
+    err = service_list_alerts(r->api->service, job, &from, limit + 1, list_alert, &page, &p->what);
     return page_end(r, &page, err);
 }
 

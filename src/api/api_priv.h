@@ -255,13 +255,15 @@ json_t *json_job_writable(const struct job *j);
 enum cursor_kind {
     CURSOR_JOBS = 1,
     CURSOR_EXECUTIONS,
-    CURSOR_ALERTS,
+    CURSOR_ALERTS_BY_ID, // Older versions gave these; they are refused.
     CURSOR_JOBS_BY_NEXT_RUN,
-    CURSOR_JOBS_BY_LAST_RUN
+    CURSOR_JOBS_BY_LAST_RUN,
+    CURSOR_ALERTS
 };
 
 struct cursor {
-    int64_t at; // For executions scheduled_at, for jobs in another order the instant, else 0.
+    int64_t at; // For executions scheduled_at, for alerts created_at, for jobs in another order the
+                // instant, else 0.
     int64_t id;
 };
 

@@ -87,6 +87,7 @@ void core__record_attempt(struct core *c, const struct open *o, const struct att
     struct core_shard *s = core__shard_of(c, o->record.key.job);
     struct change *change = core__change(c, s, CHANGE_ATTEMPT);
     change->attempt = *a;
+    change->attempt.scheduled_at = o->record.key.scheduled_at;
     change->attempt.error = arena_text(&b->arena, a->error);
     change->attempt.redirects = arena_text(&b->arena, a->redirects);
     change->attempt.response = arena_text(&b->arena, a->response);

@@ -248,6 +248,8 @@ dur_ms execution_lateness_ms(const struct execution *e);
 // some columns of the execution's row. Phases that did not happen are -1.
 struct attempt {
     int64_t execution_id; // struct execution.id
+    wall_ms scheduled_at; // When the execution was scheduled, which tells where the row is. Readers
+                          // do not.
     uint16_t number;
     uint16_t http_status; // From the first line of an answer, whatever came after; 0: none.
     wall_ms started_at;

@@ -55,8 +55,9 @@ enum err service_list_executions(struct service *s, const struct execution_query
     ASK(s, p, store_list_executions(reader, q, each, context, &f));
 }
 
-enum err service_list_alerts(struct service *s, job_id job, int64_t before, size_t limit,
-                             store_each_alert *each, void *context, struct service_problem *p)
+enum err service_list_alerts(struct service *s, job_id job, const struct alert_cursor *before,
+                             size_t limit, store_each_alert *each, void *context,
+                             struct service_problem *p)
 {
     ASK(s, p, store_list_alerts(reader, job, before, limit, each, context, &f));
 }
@@ -70,17 +71,17 @@ enum err service_count_executions(struct service *s, wall_ms from, wall_ms to,
 
 // --- An execution with its attempts --------------------------------------------------------------
 
-// Passes the execution on and remembers its row number, by which its attempts are found.
+// Passes the execution on and remembers its place, by which its attempts are found.
 struct found {
     store_each_execution *each;
     void *context;
-    int64_t id;
+    struct execution_place place;
 };
 
 static enum err found_execution(void *context, const struct execution *e)
 {
     struct found *found = context;
-    found->id = e->id;
+    found->place = (struct execution_place){e->id, e->key.scheduled_at};
     return found->each(found->context, e);
 }
 
@@ -91,7 +92,7 @@ static enum err read_execution(struct store_reader *reader, const struct executi
     enum err err = store_get_execution(reader, key, found_execution, found, f);
     if (err)
         return err;
-    return store_list_attempts(reader, found->id, each_attempt, found->context, f);
+    return store_list_attempts(reader, &found->place, each_attempt, found->context, f);
 }
 
 enum err service_get_execution(struct service *s, const struct execution_key *key,

@@ -235,8 +235,9 @@ MUST_CHECK enum err service_get_execution(struct service *s, const struct execut
                                           store_each_attempt *each_attempt, void *context,
                                           struct service_problem *p);
 
-// `job` 0: of every job. `before` INT64_MAX: the newest.
-MUST_CHECK enum err service_list_alerts(struct service *s, job_id job, int64_t before, size_t limit,
+// As store_list_alerts.
+MUST_CHECK enum err service_list_alerts(struct service *s, job_id job,
+                                        const struct alert_cursor *before, size_t limit,
                                         store_each_alert *each, void *context,
                                         struct service_problem *p);
 MUST_CHECK enum err service_count_executions(struct service *s, wall_ms from, wall_ms to,

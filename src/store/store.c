@@ -29,7 +29,7 @@ void store_close(struct store *s)
 // users, and would poison the ledger: "terminal" is read off completed_at by every adapter.
 static void check_execution(const struct execution *e, uint32_t shard, uint32_t shards)
 {
-    assert(e->id > 0 && shard_of(e->key.job, shards) == shard);
+    assert(e->id > 0 && e->key.scheduled_at > 0 && shard_of(e->key.job, shards) == shard);
     assert(e->state < EXECUTION_STATES && e->trigger < EXECUTION_TRIGGERS);
     assert(execution_state_is_terminal(e->state) == (e->completed_at > 0));
 }
@@ -56,7 +56,7 @@ static void check_change(const struct change *c, uint32_t shards)
     if (c->kind == CHANGE_ALERT)
         check_alert(&c->alert);
     if (c->kind == CHANGE_ATTEMPT)
-        assert(c->attempt.execution_id > 0);
+        assert(c->attempt.execution_id > 0 && c->attempt.scheduled_at > 0);
     if (c->kind == CHANGE_JOB_STATE)
         assert(shard_of(c->state.id, shards) == c->shard);
 }
@@ -208,14 +208,14 @@ enum err store_get_execution(struct store_reader *r, const struct execution_key 
     return r->ops->get_execution(r, key, each, context, f);
 }
 
-enum err store_list_attempts(struct store_reader *r, int64_t execution_id, store_each_attempt *each,
-                             void *context, struct fault *f)
+enum err store_list_attempts(struct store_reader *r, const struct execution_place *of,
+                             store_each_attempt *each, void *context, struct fault *f)
 {
-    return r->ops->list_attempts(r, execution_id, each, context, f);
+    return r->ops->list_attempts(r, of, each, context, f);
 }
 
-enum err store_list_alerts(struct store_reader *r, job_id job, int64_t before, size_t limit,
-                           store_each_alert *each, void *context, struct fault *f)
+enum err store_list_alerts(struct store_reader *r, job_id job, const struct alert_cursor *before,
+                           size_t limit, store_each_alert *each, void *context, struct fault *f)
 {
     return r->ops->list_alerts(r, job, before, limit, each, context, f);
 }

@@ -276,16 +276,29 @@ MUST_CHECK enum err store_list_executions(struct store_reader *r, const struct e
 MUST_CHECK enum err store_get_execution(struct store_reader *r, const struct execution_key *key,
                                         store_each_execution *each, void *context, struct fault *f);
 
+// Where the rows of an execution are: a database may keep each day by itself.
+struct execution_place {
+    int64_t id; // struct execution.id
+    wall_ms scheduled_at;
+};
+
 // In order of their number.
 typedef enum err store_each_attempt(void *context, const struct attempt *a);
-MUST_CHECK enum err store_list_attempts(struct store_reader *r, int64_t execution_id,
+MUST_CHECK enum err store_list_attempts(struct store_reader *r, const struct execution_place *of,
                                         store_each_attempt *each, void *context, struct fault *f);
 
-// Newest first; `job` 0: of every job; `before`: ids below it, INT64_MAX for the first page.
+// A position in a list of alerts. The alert that was there may have gone since.
+struct alert_cursor {
+    wall_ms created_at; // WALL_NEVER for the first page.
+    int64_t id;         // INT64_MAX for the first page.
+};
+
+// Newest first by (created_at, id): shards count their own ids, which are in no order of time.
+// `job` 0: of every job.
 typedef enum err store_each_alert(void *context, const struct alert *a);
-MUST_CHECK enum err store_list_alerts(struct store_reader *r, job_id job, int64_t before,
-                                      size_t limit, store_each_alert *each, void *context,
-                                      struct fault *f);
+MUST_CHECK enum err store_list_alerts(struct store_reader *r, job_id job,
+                                      const struct alert_cursor *before, size_t limit,
+                                      store_each_alert *each, void *context, struct fault *f);
 
 // What the key stood for; its text is borrowed for the call of `each`, which is called once.
 // ERR_NOT_FOUND for an unknown one, and for one older than CLIENT_KEY_AGE_MS at `now`.

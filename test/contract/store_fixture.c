@@ -145,10 +145,23 @@ void store_add_update(struct batch *b, struct execution e)
     store_add(b, CHANGE_EXECUTION_UPDATE)->execution = e;
 }
 
+static wall_ms scheduled_in(const struct batch *b, int64_t execution_id)
+{
+    for (size_t i = 0; i < b->count; i++) {
+        const struct change *c = &b->changes[i];
+        bool is_row = c->kind == CHANGE_EXECUTION_INSERT || c->kind == CHANGE_EXECUTION_UPDATE;
+        if (is_row && c->execution.id == execution_id)
+            return c->execution.key.scheduled_at;
+    }
+    return STORE_T0 + execution_id * 1000;
+}
+
 void store_add_attempt(struct batch *b, int64_t execution_id, uint16_t number)
 {
+    wall_ms scheduled_at = scheduled_in(b, execution_id);
     store_add(b, CHANGE_ATTEMPT)->attempt = (struct attempt){
         .execution_id = execution_id,
+        .scheduled_at = scheduled_at,
         .number = number,
         .http_status = 200,
         .started_at = STORE_T0 + execution_id * 1000,
@@ -246,11 +259,16 @@ void store_list_job_ids(struct store_fixture *x, const struct job_query *q, stru
     store_assert_ok(store_list_jobs(x->reader, q, add_job_id, out, f));
 }
 
+const struct alert_cursor store_newest_alerts = {WALL_NEVER, INT64_MAX};
+
 void store_alert_ids(struct store_fixture *x, job_id job, int64_t before, size_t limit,
                      struct store_ids *out)
 {
+    struct alert_cursor from = {STORE_T0 + before, before};
     out->count = 0;
-    store_assert_ok(store_list_alerts(x->reader, job, before, limit, add_alert_id, out, f));
+    store_assert_ok(store_list_alerts(x->reader, job,
+                                      before == INT64_MAX ? &store_newest_alerts : &from, limit,
+                                      add_alert_id, out, f));
 }
 
 void store_open_ids(struct store_fixture *x, struct store_ids *out)
@@ -267,10 +285,27 @@ static enum err count_attempt(void *context, const struct attempt *a)
     return ERR_OK;
 }
 
+static enum err find_place(void *context, const struct execution *e)
+{
+    struct execution_place *place = context;
+    if (e->id == place->id)
+        place->scheduled_at = e->key.scheduled_at;
+    return ERR_OK;
+}
+
+struct execution_place store_place_of(struct store_fixture *x, int64_t execution_id)
+{
+    struct execution_query all = store_all_executions();
+    struct execution_place place = {.id = execution_id};
+    store_assert_ok(store_list_executions(x->reader, &all, find_place, &place, f));
+    return place;
+}
+
 size_t store_attempt_count(struct store_fixture *x, int64_t execution_id)
 {
     size_t count = 0;
-    store_assert_ok(store_list_attempts(x->reader, execution_id, count_attempt, &count, f));
+    struct execution_place place = store_place_of(x, execution_id);
+    store_assert_ok(store_list_attempts(x->reader, &place, count_attempt, &count, f));
     return count;
 }
 
@@ -428,7 +463,8 @@ static void dump_executions(struct store_fixture *x, FILE *out)
     store_list_ids(x, &q, ids);
     for (size_t i = 0; i < ids->count; i++) {
         fprintf(out, "of execution %lld:\n", (long long)ids->ids[i]);
-        store_assert_ok(store_list_attempts(x->reader, ids->ids[i], dump_attempt, out, f));
+        struct execution_place place = store_place_of(x, ids->ids[i]);
+        store_assert_ok(store_list_attempts(x->reader, &place, dump_attempt, out, f));
     }
     free(ids);
 }
@@ -459,7 +495,8 @@ char *store_dump(struct store_fixture *x)
     FILE *out = open_memstream(&text, &bytes);
     store_assert_ok(store_list_jobs(x->reader, &jobs, dump_job, out, f));
     dump_executions(x, out);
-    store_assert_ok(store_list_alerts(x->reader, 0, INT64_MAX, STORE_IDS_MAX, dump_alert, out, f));
+    store_assert_ok(
+        store_list_alerts(x->reader, 0, &store_newest_alerts, STORE_IDS_MAX, dump_alert, out, f));
     dump_versions(x, out);
     store_assert_ok(store_read_progress(x->reader, 1, &whole, f));
     fprintf(out, "removed to %lld\n", (long long)whole.removed_to);

@@ -66,6 +66,7 @@ struct execution store_execution(int64_t id, job_id job, wall_ms scheduled_at); 
 struct execution store_finished(struct execution e, enum execution_state state);
 void store_add_insert(struct batch *b, struct execution e);
 void store_add_update(struct batch *b, struct execution e);
+// An attempt of an execution of store_fill, or one that has a change in the batch.
 void store_add_attempt(struct batch *b, int64_t execution_id, uint16_t number);
 void store_add_alert(struct batch *b, int64_t id, const struct execution *e);
 
@@ -90,9 +91,12 @@ struct execution_query store_all_executions(void);
 void store_list_ids(struct store_fixture *x, const struct execution_query *q,
                     struct store_ids *out);
 void store_list_job_ids(struct store_fixture *x, const struct job_query *q, struct store_ids *out);
+// `before`: the id of an alert of store_add_alert, or INT64_MAX.
 void store_alert_ids(struct store_fixture *x, job_id job, int64_t before, size_t limit,
                      struct store_ids *out);
+extern const struct alert_cursor store_newest_alerts;
 void store_open_ids(struct store_fixture *x, struct store_ids *out);
+struct execution_place store_place_of(struct store_fixture *x, int64_t execution_id);
 size_t store_attempt_count(struct store_fixture *x, int64_t execution_id);
 // The execution with this key, with strings of its own; freed by the second.
 struct execution *store_read_execution(struct store_fixture *x, struct execution_key key);

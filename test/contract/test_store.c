@@ -286,6 +286,7 @@ static void attempts_come_back_in_order_of_number(void **state)
     store_fill(x, 1, 2);
     const struct attempt attempts[] = {
         {.execution_id = 2,
+         .scheduled_at = STORE_T0 + 2000,
          .number = 1,
          .started_at = STORE_T0,
          .duration_ms = 0,
@@ -296,6 +297,7 @@ static void attempts_come_back_in_order_of_number(void **state)
          .response_damaged = true,
          .error = "connection refused"},
         {.execution_id = 2,
+         .scheduled_at = STORE_T0 + 2000,
          .number = 2,
          .http_status = 200,
          .started_at = STORE_T0 + 1000,
@@ -315,7 +317,8 @@ static void attempts_come_back_in_order_of_number(void **state)
     store_must(x, b);
 
     const struct attempt *next = attempts;
-    store_assert_ok(store_list_attempts(x->reader, 2, check_attempt, &next, f));
+    const struct execution_place place = {2, STORE_T0 + 2000};
+    store_assert_ok(store_list_attempts(x->reader, &place, check_attempt, &next, f));
     assert_ptr_equal(next, attempts + 2);
     assert_int_equal(store_attempt_count(x, 1), 1);
     assert_int_equal(store_attempt_count(x, 77), 0);
@@ -359,7 +362,8 @@ static void assert_alert(struct store_fixture *x, job_id job, const struct alert
 {
     struct alert_check check = {.expected = expected};
     store_reopen(x);
-    store_assert_ok(store_list_alerts(x->reader, job, INT64_MAX, 10, check_alert, &check, f));
+    store_assert_ok(
+        store_list_alerts(x->reader, job, &store_newest_alerts, 10, check_alert, &check, f));
     assert_int_equal(check.seen, 1);
 }
 

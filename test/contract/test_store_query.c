@@ -444,6 +444,20 @@ static void an_execution_is_found_by_its_public_id(void **state)
 
 // --- Alerts and counts -----------------------------------------------------------------------
 
+struct found_alerts {
+    size_t count;
+    int64_t ids[8];
+    struct alert_cursor last;
+};
+
+static enum err note_alert(void *context, const struct alert *a)
+{
+    struct found_alerts *found = context;
+    found->ids[found->count++] = a->id;
+    found->last = (struct alert_cursor){a->created_at, a->id};
+    return ERR_OK;
+}
+
 static void alerts_run_from_the_newest_in_pages(void **state)
 {
     struct store_fixture *x = *state;
@@ -469,6 +483,47 @@ static void alerts_run_from_the_newest_in_pages(void **state)
     store_assert_ids(&ids);
     store_alert_ids(x, 0, INT64_MAX, 0, &ids);
     store_assert_ids(&ids);
+}
+
+static struct alert_cursor list_alerts_from(struct store_fixture *x, struct alert_cursor from,
+                                            int64_t first, int64_t second)
+{
+    struct found_alerts found = {0};
+    store_assert_ok(store_list_alerts(x->reader, 1, &from, 2, note_alert, &found, f));
+    assert_int_equal(found.ids[0], first);
+    assert_int_equal(found.ids[1], second);
+    return found.last;
+}
+
+// A shard that has given few ids has young alerts with small ones. Retention may remove the alert
+// at which a page ended: the next page goes on from its place all the same.
+static void alerts_are_in_order_of_time_and_go_on_where_one_was_removed(void **state)
+{
+    static const int64_t seconds[] = {1, 5, 3, 3, 2, 4}; // When alerts 1 to 6 came.
+    struct store_fixture *x = *state;
+    struct batch *b = store_batch(x);
+    struct execution old = store_execution(1, 1, STORE_T0 - 9000);
+    store_add_job(b, 1);
+    store_add_insert(b, store_finished(old, EXECUTION_FAILED));
+    for (int64_t id = 1; id <= 6; id++)
+        store_add(b, CHANGE_ALERT)->alert =
+            (struct alert){.id = id,
+                           .job = 1,
+                           .kind = ALERT_CLOCK,
+                           .created_at = STORE_T0 + seconds[id - 1] * 1000,
+                           .message = ""};
+    b->changes[b->count - 1].alert.execution_id = 1; // Alert 6 goes with an old execution.
+    b->changes[b->count - 1].alert.key = old.key;
+    store_must(x, b);
+    struct alert_cursor end = list_alerts_from(x, store_newest_alerts, 2, 6);
+    struct alert_cursor next = list_alerts_from(x, end, 4, 3);
+    list_alerts_from(x, next, 5, 1);
+    struct store_retention r = {.age_ms = 1000};
+    size_t removed;
+    store_assert_ok(store_retain(x->store, &r, STORE_T0 + 1000, 100, &removed, f));
+    assert_int_equal(removed, 1);
+    list_alerts_from(x, store_newest_alerts, 2, 4);
+    list_alerts_from(x, end, 4, 3);
 }
 
 static void executions_are_counted_by_state(void **state)
@@ -509,6 +564,7 @@ int main(void)
         TEST(thousands_of_rows_are_listed_whole),
         TEST(an_execution_is_found_by_its_public_id),
         TEST(alerts_run_from_the_newest_in_pages),
+        TEST(alerts_are_in_order_of_time_and_go_on_where_one_was_removed),
         TEST(executions_are_counted_by_state),
     };
     int failed = 0;

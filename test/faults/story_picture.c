@@ -12,7 +12,7 @@
 struct picture {
     char *out;
     size_t used;
-    int64_t ids[IDS_MAX]; // Executions, for the queries about each.
+    struct execution_place places[IDS_MAX]; // Executions, for the queries about each.
     struct execution_key keys[IDS_MAX];
     size_t count;
 };
@@ -68,7 +68,7 @@ static enum err draw_and_note(void *context, const struct execution *e)
 {
     struct picture *p = context;
     assert_true(p->count < IDS_MAX);
-    p->ids[p->count] = e->id;
+    p->places[p->count] = (struct execution_place){e->id, e->key.scheduled_at};
     p->keys[p->count++] = e->key;
     return draw_execution(context, e);
 }
@@ -141,7 +141,7 @@ static enum err draw_lists(struct picture *p, struct store_reader *r, struct fau
     if (!err)
         err = store_list_executions(r, &all, draw_and_note, p, f);
     if (!err)
-        err = store_list_alerts(r, 0, INT64_MAX, IDS_MAX, draw_alert, p, f);
+        err = store_list_alerts(r, 0, &store_newest_alerts, IDS_MAX, draw_alert, p, f);
     if (!err)
         err = store_count_executions(r, 0, WALL_NEVER, counts, f);
     for (size_t state = 0; state < EXECUTION_STATES && !err; state++)
@@ -156,7 +156,7 @@ static enum err draw_each(struct picture *p, struct store_reader *r, struct faul
     for (size_t i = 0; i < p->count && !err; i++) {
         err = store_get_execution(r, &p->keys[i], draw_execution, p, f);
         if (!err)
-            err = store_list_attempts(r, p->ids[i], draw_attempt, p, f);
+            err = store_list_attempts(r, &p->places[i], draw_attempt, p, f);
     }
     return err;
 }

@@ -221,12 +221,12 @@ static enum err get_execution(struct store_reader *r, const struct execution_key
     return leave(s, each(context, &e->row));
 }
 
-static enum err list_attempts(struct store_reader *r, int64_t execution_id,
+static enum err list_attempts(struct store_reader *r, const struct execution_place *of,
                               store_each_attempt *each, void *context, struct fault *f)
 {
     (void)f;
     struct memory_store *s = enter(r);
-    const struct memory_execution *e = table_find(&s->executions, execution_id);
+    const struct memory_execution *e = table_find(&s->executions, of->id);
     enum err err = ERR_OK;
     for (size_t i = 0; e && i < e->attempt_count && !err; i++)
         err = each(context, &e->attempts[i]);
@@ -250,19 +250,38 @@ static enum err count_executions(struct store_reader *r, wall_ms from, wall_ms t
 
 // --- Alerts, and the rest --------------------------------------------------------------------
 
-static enum err list_alerts(struct store_reader *r, job_id job, int64_t before, size_t limit,
-                            store_each_alert *each, void *context, struct fault *f)
+static bool alert_is_before(const struct alert *a, const struct alert_cursor *c)
+{
+    return a->created_at != c->created_at ? a->created_at < c->created_at : a->id < c->id;
+}
+
+static int compare_newest_alert_first(const void *left, const void *right)
+{
+    const struct alert *a = *(const struct alert *const *)left;
+    const struct alert *b = *(const struct alert *const *)right;
+    if (a->id == b->id)
+        return 0;
+    return alert_is_before(a, &(struct alert_cursor){b->created_at, b->id}) ? 1 : -1;
+}
+
+static enum err list_alerts(struct store_reader *r, job_id job, const struct alert_cursor *before,
+                            size_t limit, store_each_alert *each, void *context, struct fault *f)
 {
     (void)f;
     struct memory_store *s = enter(r);
-    enum err err = ERR_OK;
-    for (size_t i = table_position(&s->alerts, before); i-- > 0 && limit > 0 && !err;) {
+    const struct alert **found = xcalloc(s->alerts.count, sizeof(struct alert *));
+    size_t count = 0;
+    for (size_t i = 0; i < s->alerts.count; i++) {
         const struct alert *a = s->alerts.rows[i];
-        if (job != 0 && a->job != job)
-            continue;
-        err = each(context, a);
-        limit--;
+        if ((job == 0 || a->job == job) && alert_is_before(a, before))
+            found[count++] = a;
     }
+    qsort(found, count, sizeof *found, compare_newest_alert_first);
+
+    enum err err = ERR_OK;
+    for (size_t i = 0; i < MIN(count, limit) && !err; i++)
+        err = each(context, found[i]);
+    free(found);
     return leave(s, err);
 }
 

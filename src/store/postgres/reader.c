@@ -158,20 +158,20 @@ static enum err visit_attempt(struct walk *walk, struct result_row *r, struct fa
     return read_row(w->map, r, &a, f) ? w->each(w->context, &a) : ERR_OK;
 }
 
-static enum err list_attempts(struct store_reader *reader, int64_t execution_id,
+static enum err list_attempts(struct store_reader *reader, const struct execution_place *of,
                               store_each_attempt *each, void *context, struct fault *f)
 {
     char sql[SQL_BYTES];
     struct attempt_walk w = {{.visit = visit_attempt}, &first_attempt_rows, each, context};
     struct parameters p = {0};
     reader_select(sql, w.map, " WHERE id = $1 AND first_started_at IS NOT NULL");
-    parameter_integer(&p, execution_id);
+    parameter_integer(&p, of->id);
     enum err err = reader_ask(self(reader), sql, &p, &w.walk, f);
     if (err)
         return err;
     w.map = &attempt_rows;
     reader_select(sql, w.map, " WHERE execution_id = $1 ORDER BY number");
-    parameter_integer(&p, execution_id);
+    parameter_integer(&p, of->id);
     return reader_ask(self(reader), sql, &p, &w.walk, f);
 }
 
@@ -232,9 +232,9 @@ static enum err visit_alert(struct walk *walk, struct result_row *r, struct faul
     return w->each(w->context, &a);
 }
 
-// `before` stands for the place of that alert in the list.
-static enum err list_alerts(struct store_reader *reader, job_id job, int64_t before, size_t limit,
-                            store_each_alert *each, void *context, struct fault *f)
+static enum err list_alerts(struct store_reader *reader, job_id job,
+                            const struct alert_cursor *before, size_t limit, store_each_alert *each,
+                            void *context, struct fault *f)
 {
     char names[SQL_BYTES / 2], sql[SQL_BYTES];
     struct alert_walk w = {{.visit = visit_alert}, each, context};
@@ -243,13 +243,10 @@ static enum err list_alerts(struct store_reader *reader, job_id job, int64_t bef
     snprintf(sql, sizeof sql,
              "SELECT %s, (SELECT scheduled_at FROM job_executions WHERE id = alerts.execution_id),"
              " (SELECT series FROM job_executions WHERE id = alerts.execution_id) FROM alerts"
-             " WHERE true",
+             " WHERE (created_at, id) < ($1, $2)",
              names);
-    if (before != INT64_MAX) {
-        parameter_integer(&p, before);
-        row_append(sql, SQL_BYTES,
-                   " AND (created_at, id) < (SELECT created_at, id FROM alerts WHERE id = $1)");
-    }
+    parameter_integer(&p, before->created_at);
+    parameter_integer(&p, before->id);
     if (job) {
         parameter_integer(&p, job);
         row_append(sql, SQL_BYTES, " AND job_id = $%d", p.used);

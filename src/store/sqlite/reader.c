@@ -34,6 +34,10 @@
     "SELECT %s,"                                                                                   \
     " (SELECT scheduled_at FROM job_executions WHERE id = alerts.execution_id),"                   \
     " (SELECT series FROM job_executions WHERE id = alerts.execution_id) FROM alerts"
+// ?1 job, ?2 and ?3 the cursor, ?4 limit.
+#define ALERTS_BEFORE                                                                              \
+    " AND created_at <= ?2 AND (created_at < ?2 OR id < ?3)"                                       \
+    " ORDER BY created_at DESC, id DESC LIMIT ?4"
 
 static const struct sql reader_sql[QUERIES] = {
     [LOAD_JOBS] = {"SELECT %s FROM jobs WHERE deleted_at IS NULL AND id > ?1 ORDER BY id",
@@ -88,11 +92,10 @@ static const struct sql reader_sql[QUERIES] = {
                            row_names, &first_attempt_rows},
     [ATTEMPTS_LIST] = {"SELECT %s FROM job_attempts WHERE execution_id = ?1 ORDER BY number",
                        row_names, &attempt_rows},
-    [ALERTS_OF_JOB] = {ALERTS " INDEXED BY idx_alerts_job_id WHERE job_id = ?1 AND id < ?2"
-                              " ORDER BY id DESC LIMIT ?3",
+    [ALERTS_OF_JOB] = {ALERTS " INDEXED BY idx_alerts_job_id WHERE job_id = ?1" ALERTS_BEFORE,
                        row_names, &alert_rows},
-    [ALERTS_OF_ALL] = {ALERTS " WHERE ?1 = 0 AND id < ?2 ORDER BY id DESC LIMIT ?3", row_names,
-                       &alert_rows},
+    [ALERTS_OF_ALL] = {ALERTS " INDEXED BY idx_alerts_created_at WHERE ?1 = 0" ALERTS_BEFORE,
+                       row_names, &alert_rows},
     [CLIENT_KEY_GET] = {"SELECT * FROM client_keys WHERE key = ?1 AND created_at >= ?2", NULL,
                         NULL},
 };
@@ -277,7 +280,7 @@ static enum err visit_attempt(struct walk *walk, sqlite3_stmt *statement, struct
     return walk_read(walk, w->map, statement, &a, &err, f) ? w->each(w->context, &a) : err;
 }
 
-static enum err list_attempts(struct store_reader *reader, int64_t execution_id,
+static enum err list_attempts(struct store_reader *reader, const struct execution_place *of,
                               store_each_attempt *each, void *context, struct fault *f)
 {
     struct sqlite_reader *r = self(reader);
@@ -285,12 +288,12 @@ static enum err list_attempts(struct store_reader *reader, int64_t execution_id,
                              .map = &first_attempt_rows,
                              .each = each,
                              .context = context};
-    sqlite3_bind_int64(r->queries[ATTEMPT_FIRST_GET], 1, execution_id);
+    sqlite3_bind_int64(r->queries[ATTEMPT_FIRST_GET], 1, of->id);
     enum err err = sqlite_walk_query(r, ATTEMPT_FIRST_GET, &w.walk, f);
     if (err)
         return err;
     w.map = &attempt_rows;
-    sqlite3_bind_int64(r->queries[ATTEMPTS_LIST], 1, execution_id);
+    sqlite3_bind_int64(r->queries[ATTEMPTS_LIST], 1, of->id);
     return sqlite_walk_query(r, ATTEMPTS_LIST, &w.walk, f);
 }
 
@@ -317,16 +320,18 @@ static enum err visit_alert(struct walk *walk, sqlite3_stmt *statement, struct f
     return w->each(w->context, &a);
 }
 
-static enum err list_alerts(struct store_reader *reader, job_id job, int64_t before, size_t limit,
-                            store_each_alert *each, void *context, struct fault *f)
+static enum err list_alerts(struct store_reader *reader, job_id job,
+                            const struct alert_cursor *before, size_t limit, store_each_alert *each,
+                            void *context, struct fault *f)
 {
     struct sqlite_reader *r = self(reader);
     enum query which = job ? ALERTS_OF_JOB : ALERTS_OF_ALL;
     sqlite3_stmt *statement = r->queries[which];
     struct alert_walk w = {{.visit = visit_alert, .leaves_out = true}, each, context};
     sqlite3_bind_int64(statement, 1, job);
-    sqlite3_bind_int64(statement, 2, before);
-    sqlite3_bind_int64(statement, 3, limit_of(limit));
+    sqlite3_bind_int64(statement, 2, before->created_at);
+    sqlite3_bind_int64(statement, 3, before->id);
+    sqlite3_bind_int64(statement, 4, limit_of(limit));
     return sqlite_walk_query(r, which, &w.walk, f);
 }
 

@@ -277,10 +277,15 @@ static const char version_10[] =
     "UPDATE progress SET open_from = watermark;"
     "DROP INDEX idx_job_executions_open;";
 
+// Lists of alerts go by their time, then by id, as those of executions do.
+static const char version_11[] = "DROP INDEX idx_alerts_job_id;"
+                                 "CREATE INDEX idx_alerts_job_id ON alerts (job_id, created_at);"
+                                 "CREATE INDEX idx_alerts_created_at ON alerts (created_at);";
+
 // migrations[v] leads from version v to v + 1.
 static const char *const migrations[] = {
-    version_1, version_2, version_3, version_4, version_5,
-    version_6, version_7, version_8, version_9, version_10,
+    version_1, version_2, version_3, version_4,  version_5,  version_6,
+    version_7, version_8, version_9, version_10, version_11,
 };
 const int sqlite_schema_version = COUNT_OF(migrations);
 

@@ -73,7 +73,8 @@ static struct batch *make_batch(int64_t n, int64_t execution_next)
             .completed_at = n,
             .state = EXECUTION_SUCCESS,
         };
-        add(b, CHANGE_ATTEMPT)->attempt = (struct attempt){.execution_id = id, .number = 1};
+        add(b, CHANGE_ATTEMPT)->attempt =
+            (struct attempt){.execution_id = id, .scheduled_at = id, .number = 1};
     }
     for (int64_t i = 0; i < rows_in(n); i++)
         add(b, CHANGE_EXECUTION_INSERT)->execution = (struct execution){

@@ -183,7 +183,8 @@ static void an_alert_of_version_1_keeps_its_sentence(void **state)
                     " VALUES (1, 'clock', 5, 'clock stepped: it was ahead before');");
     struct store *s = open_ok(*state);
     assert_int_equal(store_reader_open(s, &r, &f), ERR_OK);
-    assert_int_equal(store_list_alerts(r, 0, INT64_MAX, 9, check_old_alert, &seen, &f), ERR_OK);
+    const struct alert_cursor newest = {WALL_NEVER, INT64_MAX};
+    assert_int_equal(store_list_alerts(r, 0, &newest, 9, check_old_alert, &seen, &f), ERR_OK);
     assert_true(seen);
     store_reader_close(r);
     store_close(s);
@@ -208,7 +209,9 @@ static struct seen_attempts attempts_of(struct store *s, int64_t id)
     struct fault f = {0};
     struct store_reader *r = NULL;
     assert_int_equal(store_reader_open(s, &r, &f), ERR_OK);
-    if (store_list_attempts(r, id, see_attempt, &seen, &f) != ERR_OK || f.code)
+    if (store_list_attempts(r, &(struct execution_place){id, 5}, see_attempt, &seen, &f) !=
+            ERR_OK ||
+        f.code)
         fail_msg("%s", f.text);
     store_reader_close(r);
     return seen;
@@ -229,8 +232,8 @@ static void a_retry_under_way_of_version_1_keeps_its_first_attempt(void **state)
     struct fault f = {0};
     struct batch *b = batch_new(1);
     shard_row(b, 0);
-    batch_add(b, CHANGE_ATTEMPT)->attempt =
-        (struct attempt){.execution_id = 1, .number = 2, .http_status = 200, .started_at = 9};
+    batch_add(b, CHANGE_ATTEMPT)->attempt = (struct attempt){
+        .execution_id = 1, .scheduled_at = 5, .number = 2, .http_status = 200, .started_at = 9};
     batch_add(b, CHANGE_EXECUTION_UPDATE)->execution =
         (struct execution){.id = 1,
                            .key = {.job = 7, .scheduled_at = 5},

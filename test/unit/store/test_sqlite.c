@@ -214,8 +214,8 @@ static void an_execution_of_one_attempt_is_two_writes(void **state)
 
     int before = sqlite3_total_changes(s->db);
     b = batch_new(2);
-    add(b, CHANGE_ATTEMPT)->attempt =
-        (struct attempt){.execution_id = 1, .number = 1, .started_at = 1700000000002};
+    add(b, CHANGE_ATTEMPT)->attempt = (struct attempt){
+        .execution_id = 1, .scheduled_at = 1700000000000, .number = 1, .started_at = 1700000000002};
     e.state = EXECUTION_SUCCESS;
     e.started_at = e.completed_at = 1700000000002;
     add(b, CHANGE_EXECUTION_UPDATE)->execution = e;
