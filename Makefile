@@ -18,7 +18,9 @@ endif
 
 BUILD   := build/$(PROFILE)
 VERSION := $(shell cat VERSION)
-PKGS    := libcurl libcares jansson sqlite3 openssl libpq
+PKGS    := libcurl libcares jansson sqlite3 openssl libpq hiredis
+# TLS to Redis, which the hiredis of Debian 12 lacks.
+TLS_PKG := $(shell pkg-config --exists hiredis_ssl && echo hiredis_ssl)
 PYTHON  ?= python3
 PREFIX  ?= /usr/local
 
@@ -42,9 +44,9 @@ endif
 # A section per function lets the linker drop what is unused, and lets tools/purity.py follow calls.
 CFLAGS  += -std=gnu17 -g $(HOW) $(WARN) -fPIE -fno-strict-overflow -ffunction-sections \
            -fdata-sections -pthread -Isrc -DCARILLON_VERSION='"$(VERSION)"' \
-           $(shell pkg-config --cflags $(PKGS))
+           $(shell pkg-config --cflags $(PKGS) $(TLS_PKG)) $(if $(TLS_PKG),-DHAVE_HIREDIS_SSL)
 LDFLAGS += -pie -pthread $(SANITIZE) -Wl,-z,relro,-z,now -Wl,--as-needed -Wl,--gc-sections
-LDLIBS  += $(shell pkg-config --libs $(PKGS))
+LDLIBS  += $(shell pkg-config --libs $(PKGS) $(TLS_PKG))
 
 # --- What there is -------------------------------------------------------------------------------
 
