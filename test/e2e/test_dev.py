@@ -36,6 +36,7 @@ class Machine:
 
     def stub(self, name, script):
         path = self.bin / name
+        path.unlink(missing_ok=True)  # It may lead to the machine's own program.
         path.write_text(f"#!/bin/sh\n{script}\n")
         path.chmod(0o755)
 
@@ -75,6 +76,36 @@ def test_what_apt_says_is_shown_only_when_it_fails(machine):
     end = machine.dev("build")
     assert end.returncode == 1
     assert "E: Unable to locate package" in end.stderr and "could not install:" in end.stderr
+
+
+def test_servers_that_are_installed_for_tests_do_not_run(tmp_path):
+    """Debian would start them at once, and at each boot."""
+    machine = Machine(tmp_path, user=os.getuid() or 1000)
+    policy = tmp_path / "policy-rc.d"
+    script = (machine.home / "dev").read_text().replace("/usr/sbin/policy-rc.d", str(policy))
+    (machine.home / "dev").write_text(script.replace("/usr/lib/postgresql/", f"{tmp_path}/"))
+    machine.stub("pkg-config", "exit 1")
+    note = f'[ ! -e {policy} ] || echo "held while:" >>"$CALLS"; echo "$*" >>"$CALLS"'
+    machine.stub("sudo", f'{note}; [ "$1" = systemctl ] || "$@"')
+    for name in ("tee", "chmod"):
+        (machine.bin / name).symlink_to(shutil.which(name))
+    for name in ("apt-get", "systemctl"):
+        machine.stub(name, "")
+    machine.dev("mutants")
+    assert not policy.exists()
+    calls = machine.calls.read_text().splitlines()
+    (install,) = [n for n, call in enumerate(calls) if " install " in call]
+    (disable,) = [n for n, call in enumerate(calls) if "disable" in call]
+    assert calls[install - 1] == "held while:" and "redis-server" in calls[disable]
+    assert install < disable < calls.index(f"rm -f {policy}")
+
+    machine.calls.write_text("")
+    policy.write_text("of the machine's owner")
+    machine.dev("mutants")
+    assert policy.read_text() == "of the machine's owner"
+    machine.calls.write_text("")
+    machine.dev("build")
+    assert "systemctl" not in machine.calls.read_text()
 
 
 def test_the_demo_brings_what_its_banner_tells_to_type(machine):

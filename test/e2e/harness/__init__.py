@@ -9,4 +9,6 @@
     jobs     jobs and executions through the API, many at a time
     account  what jobs of every second owed, against ledger and target
     ledger   the database file, read after the program has ended
+    postgres, redis, haproxy   servers that stand beside a cluster, each a test's own
+    neighbours                 what these three have in common
 """
