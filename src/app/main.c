@@ -2,6 +2,8 @@
 // main.c: the program's commands.
 
 #include "app/app_priv.h"
+#include "base/conceal.h"
+#include "base/memory.h"
 #include "cli/cli.h"
 
 #include <stdio.h>
@@ -85,6 +87,18 @@ static int help(int argc, char **argv)
     return run(count + 1, words);
 }
 
+// Everybody on the machine sees the command line of a process, so passwords leave it at once.
+static char **take_arguments(int argc, char **argv)
+{
+    static char **taken; // Lives as long as the process: settings and commands point into it.
+    taken = xcalloc((size_t)argc + 1, sizeof *taken);
+    for (int i = 0; i < argc; i++) {
+        taken[i] = xstrdup(argv[i]);
+        conceal_passwords(argv[i]);
+    }
+    return taken;
+}
+
 int main(int argc, char **argv)
 {
     app__give_memory();
@@ -92,5 +106,5 @@ int main(int argc, char **argv)
         print_help(stderr);
         return EXIT_USAGE;
     }
-    return run(argc - 1, argv + 1);
+    return run(argc - 1, take_arguments(argc, argv) + 1);
 }

@@ -57,6 +57,14 @@ def test_a_wrong_argument_is_named(tmp_path, arguments, named):
     assert len(end.stderr.splitlines()) <= 3
 
 
+def test_a_password_on_the_command_line_is_seen_by_nobody(fleet, database):
+    proxy = "http://ann:s3cret@127.0.0.1:9"
+    server = fleet.serve(database, "--proxy", proxy, "--log-level", "debug")
+    words = Path(f"/proc/{server.process.pid}/cmdline").read_bytes().split(b"\0")
+    assert b"http://ann:******@127.0.0.1:9" in words
+    assert "s3cret" not in "\n".join(server.lines)
+
+
 # --- Start-up errors -----------------------------------------------------------------------------
 
 

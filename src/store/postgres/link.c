@@ -6,6 +6,7 @@
 // when the time is over the socket is closed. What the call asked for may have happened all the
 // same; is_doubtful says so.
 
+#include "base/conceal.h"
 #include "store/postgres/postgres_priv.h"
 
 #include <assert.h>
@@ -73,13 +74,16 @@ static enum err find_state(const char *state)
     return ERR_STORE_IO;
 }
 
-// The first line, without what libpq puts before it.
+// The first line, without what libpq puts before it. It may quote the URL.
 static enum err set_fault(struct fault *f, enum err err, const char *message)
 {
     if (strncmp(message, "ERROR:  ", 8) == 0)
         message += 8;
     int length = (int)strcspn(message, "\n");
-    return fault_set(f, err, "%.*s", length, length ? message : err_text(err));
+    (void)fault_set(f, err, "%.*s", length, length ? message : err_text(err));
+    if (f)
+        conceal_passwords(f->text);
+    return err;
 }
 
 static enum err away(struct link *l, struct fault *f)
