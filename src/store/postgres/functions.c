@@ -347,6 +347,8 @@ char *postgres_functions(void)
     *out = '\0';
     for (size_t i = 0; i < COUNT_OF(fixed); i++)
         row_append(out, TEXT_BYTES, "%s", fixed[i]);
+    for (size_t i = 0; postgres_node_functions[i]; i++)
+        row_append(out, TEXT_BYTES, "%s", postgres_node_functions[i]);
     add_change_jobs(out);
     add_insert(out, "carillon_insert_executions_1", &execution_rows, check_jobs);
     add_update(out);

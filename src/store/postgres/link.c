@@ -15,7 +15,7 @@
 
 void link_init(struct link *l, const char *url)
 {
-    *l = (struct link){.url = xstrdup(url)};
+    *l = (struct link){.url = xstrdup(url), .call_ms = POSTGRES_CALL_MS};
 }
 
 void link_cut(struct link *l)
@@ -132,7 +132,7 @@ static enum err refuse_connection(struct link *l, struct fault *f)
 
 enum err link_connect(struct link *l, struct fault *f)
 {
-    mono_ms deadline = clock_mono_ms() + POSTGRES_CALL_MS;
+    mono_ms deadline = clock_mono_ms() + l->call_ms;
     link_cut(l);
     l->connection = start(l->url);
     PostgresPollingStatusType next = PGRES_POLLING_WRITING;
@@ -249,7 +249,7 @@ enum err link_run(struct link *l, const char *sql, const struct parameters *p, P
     enum err err = begin(l, f);
     if (err)
         return err;
-    mono_ms deadline = clock_mono_ms() + POSTGRES_CALL_MS;
+    mono_ms deadline = clock_mono_ms() + l->call_ms;
     bool was_sent =
         PQsendQueryParams(l->connection, sql, p->used, p->types, values, lengths, formats, 1) &&
         flush(l->connection, deadline);

@@ -4,7 +4,8 @@
 // link.c talks to the server within a time, parameters.c and rows.c make and read what goes over
 // the connection, schema.c has the tables, functions.c what runs inside the server, open.c opens
 // and closes, commit.c writes, load.c loads, retain.c removes old rows, reader.c and
-// reader_jobs.c answer queries.
+// reader_jobs.c answer queries. nodes.c is the door of the cluster, with node_functions.c in the
+// server.
 
 #ifndef CARILLON_STORE_POSTGRES_PRIV_H
 #define CARILLON_STORE_POSTGRES_PRIV_H
@@ -50,6 +51,7 @@ void parameter_rows(struct parameters *p, const struct row_map *m, size_t first,
 
 struct link {
     char *url;
+    dur_ms call_ms;     // A call may take so long.
     PGconn *connection; // NULL: there is none; the next call makes one.
     bool has_warned;    // The server sent a warning during the last call.
     bool is_doubtful;   // The last call was sent, and its answer was lost.
@@ -94,6 +96,7 @@ void result_shard(const struct result_row *r, struct shard *out);
 MUST_CHECK enum err postgres_prepare(struct link *l, uint32_t shards, struct fault *f);
 // The text that creates the functions; the caller frees it.
 char *postgres_functions(void);
+extern const char *const postgres_node_functions[]; // From node_functions.c; NULL at the end.
 
 // --- The store -------------------------------------------------------------------------------
 

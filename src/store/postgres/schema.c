@@ -26,6 +26,7 @@ static const char version_1[] =
     "  id smallint PRIMARY KEY CHECK (id = 1),"
     "  version integer NOT NULL,"
     "  shards bigint NOT NULL,"
+    "  oldest_node bigint NOT NULL DEFAULT 1," // Nodes below this NODE_PROTOCOL are refused.
     "  removed bigint NOT NULL DEFAULT 0,"     // Executions that retention has removed so far.
     "  removed_to bigint NOT NULL DEFAULT 0);" // Rows up to this instant may have gone.
     "INSERT INTO carillon (id, version, shards) VALUES (1, 0, %1$d);"
@@ -47,6 +48,29 @@ static const char version_1[] =
     "  inserted bigint NOT NULL DEFAULT 0" // Executions that were ever inserted.
     ") WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0,"
     "  autovacuum_vacuum_threshold = 500);"
+
+    "CREATE TABLE nodes ("
+    "  id uuid PRIMARY KEY," // Drawn by each process.
+    "  name text NOT NULL,"
+    "  role text NOT NULL,"
+    "  version text NOT NULL,"
+    "  works smallint NOT NULL," // Takes shards.
+    "  ttl_ms bigint NOT NULL,"
+    "  beat bigint NOT NULL DEFAULT 1," // The node raises it; who sees it stand still buries it.
+    "  beat_at bigint NOT NULL,"        // For people, and to forget the dead.
+    "  draining smallint NOT NULL DEFAULT 0,"
+    "  dead smallint NOT NULL DEFAULT 0)"
+    " WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0,"
+    "  autovacuum_vacuum_threshold = 500);"
+    "CREATE UNIQUE INDEX idx_nodes_name ON nodes (name) WHERE dead = 0;"
+
+    "CREATE TABLE leader (" // A single row: the node that does the chores of all.
+    "  id smallint PRIMARY KEY CHECK (id = 1),"
+    "  node uuid,"
+    "  epoch bigint NOT NULL DEFAULT 0,"
+    "  timeline bigint NOT NULL DEFAULT 0,"
+    "  since bigint NOT NULL DEFAULT 0);"
+    "INSERT INTO leader (id) VALUES (1);"
 
     "CREATE TABLE jobs ("
     "  id bigint PRIMARY KEY,"
