@@ -80,9 +80,9 @@ static const char lead[] =
                               " UPDATE leader SET node = $1, epoch = " NEXT_EPOCH
                               ", timeline = now_on, since = " NOW_MS
                               "  WHERE node IS NULL OR NOT " LIVES_ON(
-                                  "leader.node") ";"
-                                                 " SELECT count(*) INTO leads FROM leader WHERE "
-                                                 "node = $1; RETURN leads; END $body$;\n";
+                                  "node") ";"
+                                          " SELECT count(*) INTO leads FROM leader WHERE "
+                                          "node = $1; RETURN leads; END $body$;\n";
 
 // The rows are locked first, and looked at again. What a commit that is under way has locked is
 // left for the next time.
