@@ -22,6 +22,11 @@ static void store_lost(const struct fault *f)
     _exit(EXIT_STORE_LOST);
 }
 
+static void shard_fenced(void *carillon, uint32_t shard, int64_t epoch)
+{
+    cluster_fenced(((struct carillon *)carillon)->cluster, shard, epoch);
+}
+
 // How many descriptors this process may have; the soft limit is often only 1024.
 static uint64_t descriptor_limit(void)
 {
@@ -87,6 +92,8 @@ static enum err open_engine(struct carillon *c, struct fault *f)
                   .reserve_bytes = s->disk_reserve * (1 << 20)},
         .mails_max = 65536,
         .store_lost = store_lost,
+        .shard_fenced = shard_fenced,
+        .context = c,
     };
     o.limits.in_flight_max = (uint32_t)s->max_in_flight;
     o.limits.host_in_flight_max = (uint32_t)MIN(s->max_in_flight_per_host, s->max_in_flight);

@@ -213,7 +213,7 @@ struct core_status core_status(const struct core *c)
 {
     struct core_status s = {
         .shards = c->shards_ours,
-        .watermark = c->steady.watermark,
+        .watermark = c->steady.shards > 0 ? c->steady.watermark : WALL_NEVER,
         .jobs = c->jobs.count,
         .jobs_active = c->jobs_active,
         .open = c->pool.used,
@@ -225,6 +225,8 @@ struct core_status core_status(const struct core *c)
     };
     for (const struct core_shard *b = c->behind; b; b = b->next)
         s.watermark = MIN(s.watermark, b->own.watermark);
+    if (s.watermark == WALL_NEVER)
+        s.watermark = 0;
     list_down(c, &s);
     return s;
 }

@@ -244,7 +244,7 @@ struct host_down {
 // Gauges of the machine as it stands, for health and metrics.
 struct core_status {
     uint32_t shards;   // How many are ours.
-    wall_ms watermark; // The least of theirs.
+    wall_ms watermark; // The least of those that are planned; 0: none is.
     uint64_t jobs;
     uint64_t jobs_active;
     uint64_t open;      // Executions that are not terminal.

@@ -25,7 +25,7 @@
 
 // --- One step of the core ---
 
-static struct now now_of_turn(struct engine *e)
+struct now engine__now(struct engine *e)
 {
     if (e->now.wall == 0)
         e->now = clock_now();
@@ -67,11 +67,11 @@ static void perform(struct engine *e)
     actions_clear(a);
 }
 
-static void step(struct engine *e, const struct event *event)
+void engine__step(struct engine *e, const struct event *event)
 {
     size_t before = e->batch->count;
     e->actions.batch = e->batch;
-    core_step(e->core, event, now_of_turn(e), &e->actions);
+    core_step(e->core, event, engine__now(e), &e->actions);
     engine__count_changes(&e->held, e->batch, before);
     perform(e);
 }
@@ -80,7 +80,7 @@ static void step(struct engine *e, const struct event *event)
 static void note_held(struct engine *e, const struct outcome *o)
 {
     const char *error = o->attempt.error ? o->attempt.error : "";
-    struct now now = now_of_turn(e);
+    struct now now = engine__now(e);
     metric_add(METRIC_attempts_held, 1);
     if (e->held_told == 0 || now.mono - e->held_told >= HELD_TOLD_MS) {
         log_warn("dispatch.held", LOG_TEXT("error", error));
@@ -98,7 +98,7 @@ static void outcome(void *context, const struct outcome *o)
     engine__trace_outcome(e->core, o);
     if (o->kind == OUTCOME_HELD)
         note_held(e, o);
-    step(e, &(struct event){.kind = EVENT_OUTCOME, .outcome = o});
+    engine__step(e, &(struct event){.kind = EVENT_OUTCOME, .outcome = o});
 }
 
 // --- Mail ---
@@ -116,7 +116,7 @@ static void set_stalled(struct engine *e, enum err cause)
 {
     e->stalled = cause;
     atomic_store(&e->refuse_writes, cause);
-    step(e, &(struct event){.kind = EVENT_STORE, .cause = cause});
+    engine__step(e, &(struct event){.kind = EVENT_STORE, .cause = cause});
 }
 
 static void recorded(struct engine *e, uint64_t sequence)
@@ -128,7 +128,7 @@ static void recorded(struct engine *e, uint64_t sequence)
     assert(e->recorded < sequence && sequence < e->batch->sequence); // Once, and handed over.
     e->recorded = sequence;
     e->doubtful = 0;
-    step(e, &(struct event){.kind = EVENT_RECORDED, .sequence = sequence});
+    engine__step(e, &(struct event){.kind = EVENT_RECORDED, .sequence = sequence});
     engine__release(&e->held, sequence);
     note_begun(e);
 }
@@ -140,13 +140,21 @@ static void stalled(struct engine *e, const struct engine_mail *m)
     note_begun(e);
 }
 
+// The store has said so, and the cluster may not know yet.
+void engine__tell_fenced(struct engine *e, uint32_t shard, int64_t epoch)
+{
+    log_warn("shard.fenced", LOG_INT("shard", shard), LOG_INT("epoch", epoch));
+    if (e->shard_fenced)
+        e->shard_fenced(e->context, shard, epoch);
+}
+
 // Nobody hears that it happened, neither client nor alert: it did not, or nobody here can know.
 static void fenced(struct engine *e, const struct store_fencing *x)
 {
-    log_warn("shard.lost", LOG_INT("shard", x->shard), LOG_INT("epoch", x->epoch));
     engine__refuse_fenced(&e->held, x);
     if (core_epoch(e->core, x->shard) == x->epoch)
-        step(e, &(struct event){.kind = EVENT_SHARD_LOST, .shard_number = x->shard});
+        engine__shard_lost(e, x->shard);
+    engine__tell_fenced(e, x->shard, x->epoch);
     note_begun(e);
 }
 
@@ -154,7 +162,7 @@ static void fenced(struct engine *e, const struct store_fencing *x)
 static void set_lease(struct engine *e, mono_ms until)
 {
     dispatch_set_lease(e->dispatch, until);
-    step(e, &(struct event){.kind = EVENT_LEASE, .until = until});
+    engine__step(e, &(struct event){.kind = EVENT_LEASE, .until = until});
 }
 
 struct zone_list {
@@ -180,16 +188,44 @@ static void swap_zones(struct engine *e)
         if (zone_find(zone_name(l.zones[i]), &now, NULL) || now == l.zones[i])
             continue;
         log_info("zone.changed", LOG_TEXT("timezone", zone_name(now)));
-        step(e, &(struct event){.kind = EVENT_ZONE, .zone_old = l.zones[i], .zone_new = now});
+        engine__step(e,
+                     &(struct event){.kind = EVENT_ZONE, .zone_old = l.zones[i], .zone_new = now});
     }
     free(l.zones);
+}
+
+static void hand_over(struct engine *e)
+{
+    uint64_t sequence = e->batch->sequence;
+    store_writer_put(e->writer, e->batch);
+    e->batch = batch_new(sequence + 1);
+    e->hand_over_at = MONO_NEVER;
+}
+
+// Without a shard there is nothing to write.
+static void begin(struct engine *e)
+{
+    engine__begin(e);
+    if (e->batch->count > 0)
+        hand_over(e);
+    else
+        note_begun(e);
+    engine__release_commands(e);
+}
+
+// Commands are refused from now on, also those that were held back.
+static void drain(struct engine *e)
+{
+    e->draining = true;
+    engine__step(e, &(struct event){.kind = EVENT_DRAIN});
+    engine__release_commands(e);
 }
 
 static void open_mail(struct engine *e, struct engine_mail *m)
 {
     switch (m->kind) {
     case MAIL_COMMAND: // Freed with its reply.
-        step(e, &(struct event){.kind = EVENT_COMMAND, .command = &m->command});
+        engine__command(e, m);
         return;
     case MAIL_RECORDED:
         recorded(e, m->sequence);
@@ -200,8 +236,21 @@ static void open_mail(struct engine *e, struct engine_mail *m)
     case MAIL_FENCED:
         fenced(e, &m->fencing);
         break;
+    case MAIL_SHARD_GAINED:
+        engine__shard_gained(e, &m->row);
+        break;
     case MAIL_SHARD_LOST:
-        step(e, &(struct event){.kind = EVENT_SHARD_LOST, .shard_number = m->shard});
+        engine__shard_lost(e, m->shard);
+        break;
+    case MAIL_PART:
+        engine__part(e, m->part);
+        m->part = NULL; // Taken.
+        break;
+    case MAIL_START:
+        engine__start_asked(e);
+        break;
+    case MAIL_BEGIN:
+        begin(e);
         break;
     case MAIL_LEASE:
         set_lease(e, m->until);
@@ -210,7 +259,7 @@ static void open_mail(struct engine *e, struct engine_mail *m)
         swap_zones(e);
         break;
     case MAIL_DRAIN:
-        step(e, &(struct event){.kind = EVENT_DRAIN});
+        drain(e);
         break;
     case MAIL_STOP:
         e->stopping = true;
@@ -231,14 +280,6 @@ static void mail_came(void *context, uint32_t events)
 
 // --- The turn ---
 
-static void hand_over(struct engine *e)
-{
-    uint64_t sequence = e->batch->sequence;
-    store_writer_put(e->writer, e->batch);
-    e->batch = batch_new(sequence + 1);
-    e->hand_over_at = MONO_NEVER;
-}
-
 // A commit costs as much as some hundred changes. So what nobody waits for, which is how executions
 // ended and rows whose instant is far away, is gathered for a moment. It is no less safe for that:
 // a crash in that moment finds the execution as one in the moment of the commit would.
@@ -251,6 +292,14 @@ static void flush(struct engine *e)
         e->hand_over_at = e->now.mono + GATHER_MS;
     if (b->awaited || b->count >= GATHER_CHANGES || e->now.mono >= e->hand_over_at || e->stopping)
         hand_over(e);
+}
+
+// Before it has started, only that it is loading.
+static void publish_loading(struct engine *e)
+{
+    pthread_mutex_lock(&e->lock);
+    e->status.loading = (uint32_t)e->loading;
+    pthread_mutex_unlock(&e->lock);
 }
 
 static void publish(struct engine *e)
@@ -281,26 +330,15 @@ static void turn(struct engine *e, int timeout_ms)
     if (tracing)
         log_hold(); // A single write for the lines of a turn.
     loop_turn(e->loop, timeout_ms);
-    step(e, &(struct event){.kind = EVENT_TICK});
+    engine__step(e, &(struct event){.kind = EVENT_TICK});
+    engine__look_at_settling(e);
     flush(e);
-    publish(e);
+    engine__log_losses(e);
+    publish_loading(e);
+    if (e->has_started)
+        publish(e);
     if (tracing)
         log_release();
-}
-
-// Everything that the last life owed goes on from here.
-static void begin(struct engine *e)
-{
-    e->now = (struct now){0};
-    engine__log_start(e);
-    for (size_t i = 0; i < e->gained_count; i++)
-        step(e, &(struct event){.kind = EVENT_SHARD_LOADED, .shard_number = e->gained[i].number});
-    pthread_mutex_lock(&e->lock);
-    e->status.started_at = e->now.wall;
-    e->status.epoch = e->gained[0].epoch;
-    pthread_mutex_unlock(&e->lock);
-    hand_over(e);
-    publish(e);
 }
 
 // A wall clock that is followed moves with its offset only, which is looked at with each turn; a
@@ -320,7 +358,6 @@ static void set_timers(struct engine *e)
 static void *run(void *context)
 {
     struct engine *e = context;
-    begin(e);
     while (!e->stopping) {
         bool busy = e->actions.wake_wall <= e->now.wall || e->actions.wake_mono <= e->now.mono;
         if (!busy)
@@ -381,6 +418,10 @@ static struct engine *engine_new(const struct engine_options *o, struct store *s
     e->store = s;
     e->store_lost = o->store_lost;
     e->store_options = o->store;
+    e->shard_fenced = o->shard_fenced;
+    e->context = o->context;
+    e->mails_max = o->mails_max;
+    e->loader = engine__loader_new(e);
     struct core_limits limits = o->limits;
     limits.shards = store_shard_count(s);
     e->core = core_new(&limits);
@@ -427,47 +468,50 @@ static enum err start_writer(struct engine *e, struct fault *f)
     return ERR_OK;
 }
 
-void engine_shard_gained(struct engine *e, const struct shard *row)
+static enum err start_thread(struct engine *e, struct fault *f)
 {
-    assert(!e->writer && e->gained_count < SHARDS_MAX);
-    e->gained[e->gained_count++] = *row;
-}
-
-static enum err load_shard(struct engine *e, struct shard *row, struct fault *f)
-{
-    enum err err = engine__raise_ids(e, row, f);
-    if (err)
-        return err;
-    step(e, &(struct event){.kind = EVENT_SHARD_GAINED, .shard = *row});
-    return engine__load(e, row->number, f);
-}
-
-static enum err load_shards(struct engine *e, struct fault *f)
-{
-    enum err err = ERR_OK;
-    for (size_t i = 0; i < e->gained_count && !err; i++)
-        err = load_shard(e, &e->gained[i], f);
-    return err;
-}
-
-enum err engine_start(struct engine *e, struct fault *f)
-{
-    assert(!e->writer);
-    enum err err = load_shards(e, f);
-    if (!err)
-        err = start_writer(e, f);
-    if (err)
-        return err;
     int problem = pthread_create(&e->thread, NULL, run, e);
     if (problem)
         return fault_set(f, ERR_SYSTEM, "cannot start the engine's thread: %s", strerror(problem));
     pthread_setname_np(e->thread, "engine");
     e->thread_runs = true;
+    return ERR_OK;
+}
+
+// Until all that was gained is read. Nothing is sent or written meanwhile.
+static enum err wait_for_load(struct engine *e, struct fault *f)
+{
+    engine__post(e, MAIL_START);
+    pthread_mutex_lock(&e->lock);
+    while (!e->start_is_ready)
+        pthread_cond_wait(&e->turned, &e->lock);
+    const struct fault found = e->start_fault;
+    pthread_mutex_unlock(&e->lock);
+    return found.code ? fault_set(f, found.code, "%s", found.text) : ERR_OK;
+}
+
+static void wait_until_begun(struct engine *e)
+{
+    engine__post(e, MAIL_BEGIN);
     pthread_mutex_lock(&e->lock);
     while (e->status.turned_at == 0 || !e->has_begun)
         pthread_cond_wait(&e->turned, &e->lock);
     pthread_mutex_unlock(&e->lock);
-    return ERR_OK;
+}
+
+enum err engine_start(struct engine *e, struct fault *f)
+{
+    assert(!e->writer && !e->thread_runs);
+    enum err err = engine__loader_start(e->loader, f);
+    if (!err)
+        err = start_thread(e, f);
+    if (!err)
+        err = wait_for_load(e, f);
+    if (!err)
+        err = start_writer(e, f);
+    if (!err)
+        wait_until_begun(e);
+    return err;
 }
 
 struct engine_status engine_status(struct engine *e)
@@ -518,7 +562,8 @@ static void stop_thread(struct engine *e)
 static void open_late_mail(struct engine *e)
 {
     e->now = (struct now){0};
-    step(e, &(struct event){.kind = EVENT_DRAIN});
+    e->stopping = true; // No shard comes any more.
+    drain(e);
     store_writer_stop(e->writer); // The last commits still post their mail.
     mailbox_shut(e->mailbox);
     mail_came(e, 0);
@@ -529,6 +574,7 @@ void engine_stop(struct engine *e)
     if (!e)
         return;
     stop_thread(e);
+    engine__loader_stop(e->loader);
     if (e->mailbox)
         open_late_mail(e);
     engine__refuse_held(&e->held, e->doubtful);
@@ -539,6 +585,7 @@ void engine_stop(struct engine *e)
     }
     mailbox_close(e->mailbox);
     loop_close(e->loop);
+    engine__loader_free(e->loader);
     core_free(e->core);
     batch_free(e->batch);
     actions_free(&e->actions);

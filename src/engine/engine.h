@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 // engine.h: turns the crank: gathers events, calls the core, performs its actions in order.
 //
-// The engine owns one thread with the core, its agendas and the dispatcher. It hands batches to the
-// store's writing thread and lets replies and first attempts go only when the store says that they
-// are durable. Other threads speak to it through engine_submit and read engine_status.
+// The engine owns one thread with the core, its agendas and the dispatcher, and one that reads what
+// a shard holds. It hands batches to the store's writing thread and lets replies and first attempts
+// go only when the store says that they are durable. Other threads speak to it through
+// engine_submit and read engine_status.
 
 #ifndef CARILLON_ENGINE_ENGINE_H
 #define CARILLON_ENGINE_ENGINE_H
@@ -23,6 +24,11 @@ struct engine_options {
     // Called once, on some thread, when the store is lost (a failed write or sync proves that
     // nothing may be promised any more). It must end the process.
     void (*store_lost)(const struct fault *f);
+    // Called on the engine's thread: the store has said that another node took the shard while it
+    // was ours in this epoch. It is lost by now, as after engine_shard_lost. Must not block; NULL:
+    // nobody wants to know.
+    void (*shard_fenced)(void *context, uint32_t shard, int64_t epoch);
+    void *context;
 };
 
 // The store stays the caller's and must outlive the engine. Nothing is written or sent before
@@ -30,18 +36,23 @@ struct engine_options {
 MUST_CHECK enum err engine_open(const struct engine_options *o, struct store *s,
                                 struct engine **out, struct fault *f);
 
-// What the cluster says, on any thread. `gained`: before engine_start, once for each shard, with
-// its row as it was taken. `lost`: its jobs, executions and attempts under way are dropped, and
-// what is asked of it is refused with ERR_AWAY. `lease`: requests leave before `until`, and not
-// then; none before the first one.
+// What the cluster says, on any thread, in the order in which it happens.
+//
+// `gained`: the row of a shard as it was taken, in an epoch above the last one. What it holds is
+// read by a thread of the engine and comes to the core in slices, between all that the other shards
+// do; a failure to read is tried again for as long as the shard is ours. Commands for it wait until
+// it is there. `lost`: its jobs, executions and attempts under way are dropped, and what is asked
+// of it is refused with ERR_AWAY. `lease`: requests leave before `until`, and not then; none before
+// the first one.
 void engine_shard_gained(struct engine *e, const struct shard *row);
 void engine_shard_lost(struct engine *e, uint32_t shard);
 void engine_lease(struct engine *e, mono_ms until);
 
-// Loads the jobs and unfinished executions of the shards that were gained, and starts the engine's
-// and the store's threads; what was owed is under way, and durable unless the disk is full or the
-// database held by others, when it returns. The last step of a start, since nothing can take it
-// back. Once. After an error the engine can only be stopped, and nothing has been sent or written.
+// Starts the engine's threads, loads the shards that were gained before, which may be none, and
+// then starts the store's thread; what was owed is under way, and durable unless the disk is full
+// or the database held by others, when it returns. The last step of a start, since nothing can take
+// it back. Once. After an error, such as that of a shard that cannot be read, the engine can only
+// be stopped, and nothing has been sent or written.
 MUST_CHECK enum err engine_start(struct engine *e, struct fault *f);
 
 // Called on the engine's thread when the command's change is durable (or refused, with
@@ -66,8 +77,9 @@ struct engine_status {
     struct store_writer_status store;
     wall_ms turned_at;
     wall_ms started_at; // 0: not yet; then the rest is not set either.
-    int64_t epoch;
-    wall_ms held_at; // When an attempt was put off last for want of something here; 0: never.
+    int64_t epoch;      // In which the start had its first shard; 0: it had none.
+    uint32_t loading;   // Shards that were gained and take no commands yet; also before the start.
+    wall_ms held_at;    // When an attempt was put off last for want of something here; 0: never.
     char held_by[ERROR_TEXT_MAX];
     enum err store_stalled; // ERR_OK, or why nothing is written now: see engine_submit.
 };

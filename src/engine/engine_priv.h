@@ -15,6 +15,8 @@
 #include <stdatomic.h>
 #include <time.h>
 
+struct load_part;
+
 // --- Mail that other threads send to the engine (mail.c) ---
 
 enum mail_kind {
@@ -22,7 +24,11 @@ enum mail_kind {
     MAIL_RECORDED,
     MAIL_STALLED,
     MAIL_FENCED,
+    MAIL_SHARD_GAINED,
     MAIL_SHARD_LOST,
+    MAIL_PART,
+    MAIL_START,
+    MAIL_BEGIN,
     MAIL_LEASE,
     MAIL_ZONES,
     MAIL_DRAIN,
@@ -35,7 +41,9 @@ struct engine_mail {
     uint64_t sequence;            // RECORDED; STALLED: up to here it is in doubt.
     enum err cause;               // STALLED
     struct store_fencing fencing; // FENCED
+    struct shard row;             // SHARD_GAINED
     uint32_t shard;               // SHARD_LOST
+    struct load_part *part;       // PART: owned.
     mono_ms until;                // LEASE
     struct command command;       // COMMAND: owns its job; what else it points to is borrowed.
     engine_reply *done;           // COMMAND
@@ -48,6 +56,7 @@ void engine__mail_free(struct engine_mail *m);
 void engine__post(struct engine *e, enum mail_kind kind);
 void engine__post_recorded(void *engine, uint64_t sequence);
 void engine__post_stalled(struct engine *e, enum err cause, uint64_t doubtful);
+void engine__post_part(struct engine *e, struct load_part *p);
 void engine__post_fenced(void *engine, const struct store_fencing *x);
 
 // Delivers the reply, with its row, to whoever submitted the command, and frees the command's mail,
@@ -88,12 +97,70 @@ MUST_CHECK enum err engine__timer_open(struct timer *t, struct loop *l, int cloc
 void engine__timer_close(struct timer *t, struct loop *l);
 void engine__timer_set(struct timer *t, int64_t at_ms);
 
-// --- Loading (load.c) ---
+// --- The thread that loads (loader.c) ---
 
-// Tells the core what the shard holds, in slices.
-MUST_CHECK enum err engine__load(struct engine *e, uint32_t shard, struct fault *f);
-// The next ids that the shard gives lie above those that there are, whoever edited the row.
-MUST_CHECK enum err engine__raise_ids(struct engine *e, struct shard *row, struct fault *f);
+enum part_kind { PART_ROW, PART_JOBS, PART_OPEN, PART_END, PART_FAILED };
+
+struct loaded_job {
+    struct job *job; // Owned by the part.
+    const struct zone *zone;
+    char *reason; // Why it cannot be used; NULL: it can. Owned by the part.
+};
+
+// What was read of a shard, as the engine gets it by mail.
+struct load_part {
+    enum part_kind kind;
+    struct shard row;        // As it was taken, with its next ids raised above those that there
+                             // are, whoever edited the row.
+    struct loaded_job *jobs; // JOBS
+    size_t job_count;
+    size_t job_capacity;
+    struct execution *executions; // OPEN
+    size_t execution_count;
+    size_t execution_capacity;
+    struct arena texts; // Texts of the executions.
+    bool is_ours;       // END: the shard was, after all else had been read.
+    struct fault fault; // FAILED, at a start only.
+};
+
+void engine__part_free(struct load_part *p); // NULL is a no-op.
+
+struct loader;
+
+struct loader *engine__loader_new(struct engine *e);
+MUST_CHECK enum err engine__loader_start(struct loader *l, struct fault *f);
+void engine__loader_stop(struct loader *l); // Also one that was not started. Mails nothing more.
+void engine__loader_free(struct loader *l); // NULL is a no-op.
+
+// To be loaded, in this order; each shard once at a time. May be called before it is started.
+void engine__loader_add(struct loader *l, const struct shard *row);
+void engine__loader_forget(struct loader *l, uint32_t shard); // No part of it is read any more.
+void engine__loader_took(struct loader *l);                   // The engine has taken a part.
+void engine__loader_end_start(struct loader *l); // From now on what fails is tried again.
+
+// --- A shard comes and goes (load.c) ---
+
+enum load_phase { LOAD_NONE, LOAD_READING, LOAD_READ, LOAD_SETTLING };
+
+// A shard that was gained and takes no commands yet.
+struct shard_load {
+    enum load_phase phase;
+    int64_t epoch; // 0: there is no such shard.
+    mono_ms began;
+    uint64_t jobs;
+    uint64_t executions;
+    bool is_of_start; // What the log says of the start tells of it.
+};
+
+void engine__shard_gained(struct engine *e, const struct shard *row);
+void engine__shard_lost(struct engine *e, uint32_t number);
+void engine__part(struct engine *e, struct load_part *p); // Takes the part.
+void engine__command(struct engine *e, struct engine_mail *m);
+// Commands that were held back and need not be any more.
+void engine__release_commands(struct engine *e);
+void engine__look_at_settling(struct engine *e); // After each tick of the core.
+void engine__start_asked(struct engine *e);      // Tells when all is read that was gained before.
+void engine__begin(struct engine *e); // Everything that the last life owed goes on from here.
 
 // --- What the log says (trace.c) ---
 
@@ -103,6 +170,21 @@ void engine__log_move(const struct job_state *s);
 void engine__trace_send(const struct send *s);
 void engine__trace_outcome(const struct core *c, const struct outcome *o);
 void engine__trace_execution(const struct execution *e);
+
+// Shards that came or went together, to be told in one line.
+struct tenures {
+    uint64_t shards;
+    uint32_t number; // The first of them.
+    int64_t epoch;
+    mono_ms began;
+    uint64_t jobs;
+    uint64_t executions;
+};
+
+void engine__note_gain(struct tenures *t, uint32_t number, const struct shard_load *s);
+void engine__note_loss(struct tenures *t, uint32_t number, int64_t epoch);
+void engine__log_gains(struct engine *e); // Nothing when there are none.
+void engine__log_losses(struct engine *e);
 
 // What a start finds and has to catch up with, and that it has. The planner has caught up when the
 // watermark is where the clock was at the start.
@@ -120,8 +202,17 @@ struct timespec engine__deadline(struct timespec now, dur_ms wait_ms);
 struct engine {
     struct store *store;
     struct store_writer_options store_options;
-    struct shard gained[SHARDS_MAX]; // As they were taken, before the start.
-    size_t gained_count;
+    struct loader *loader;
+    struct shard_load loads[SHARDS_MAX]; // By number.
+    size_t loading;                      // So many of them take no commands yet,
+    size_t reading;                      // and so many of those are not read yet.
+    struct tenures gains;                // Since the log told of any.
+    struct tenures losses;               // In this turn.
+    struct mail *held_back;              // Commands for shards that have not begun.
+    struct engine_mail *held_back_last;
+    bool draining;
+    bool start_was_asked;
+    bool has_started;            // What is gained later begins by itself.
     struct store_writer *writer; // NULL before the start. Set under the lock.
     struct core *core;
     struct loop *loop;
@@ -147,10 +238,22 @@ struct engine {
     pthread_mutex_t lock; // Guards what follows.
     pthread_cond_t turned;
     struct engine_status status;
-    bool has_begun; // What the start wrote is durable, or it is known why it is not.
+    bool start_is_ready;      // All that was gained is read,
+    struct fault start_fault; // or cannot be.
+    bool has_begun;           // What the start wrote is durable, or it is known why it is not.
     _Atomic(enum err) refuse_writes; // Mirrors `stalled` for engine_submit.
     _Atomic bool room_is_low;        // Only the reserve of the disk is left.
+    atomic_size_t held_back_count;
+    size_t mails_max;
     void (*store_lost)(const struct fault *f);
+    void (*shard_fenced)(void *context, uint32_t shard, int64_t epoch); // Or NULL.
+    void *context;
 };
+
+// --- The turn (engine.c) ---
+
+void engine__step(struct engine *e, const struct event *event);
+struct now engine__now(struct engine *e); // The time of this turn.
+void engine__tell_fenced(struct engine *e, uint32_t shard, int64_t epoch);
 
 #endif

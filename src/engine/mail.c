@@ -15,6 +15,7 @@ struct engine_mail *engine__mail_new(enum mail_kind kind)
 void engine__mail_free(struct engine_mail *m)
 {
     job_free(m->command.job);
+    engine__part_free(m->part);
     free(m);
 }
 
@@ -45,6 +46,8 @@ static bool adds_rows(const struct command *c)
 static enum err refusal(const struct engine *e, const struct command *c)
 {
     enum err err = atomic_load_explicit(&e->refuse_writes, memory_order_relaxed);
+    if (!err && atomic_load_explicit(&e->held_back_count, memory_order_relaxed) >= e->mails_max)
+        err = ERR_LIMIT;
     if (!err && atomic_load_explicit(&e->room_is_low, memory_order_relaxed) && adds_rows(c))
         err = ERR_STORE_LOW;
     return err;
@@ -93,6 +96,20 @@ void engine__post_fenced(void *context, const struct store_fencing *x)
     struct engine_mail *m = engine__mail_new(MAIL_FENCED);
     m->fencing = *x;
     post(context, m);
+}
+
+void engine__post_part(struct engine *e, struct load_part *p)
+{
+    struct engine_mail *m = engine__mail_new(MAIL_PART);
+    m->part = p;
+    post(e, m);
+}
+
+void engine_shard_gained(struct engine *e, const struct shard *row)
+{
+    struct engine_mail *m = engine__mail_new(MAIL_SHARD_GAINED);
+    m->row = *row;
+    post(e, m);
 }
 
 void engine_shard_lost(struct engine *e, uint32_t shard)

@@ -72,23 +72,90 @@ void engine__log_move(const struct job_state *s)
              LOG_TEXT("reason", reason));
 }
 
+// --- Shards ---
+
+void engine__note_gain(struct tenures *t, uint32_t number, const struct shard_load *s)
+{
+    if (t->shards++ == 0) {
+        t->number = number;
+        t->epoch = s->epoch;
+        t->began = s->began;
+    }
+    t->began = MIN(t->began, s->began);
+    t->jobs += s->jobs;
+    t->executions += s->executions;
+}
+
+void engine__note_loss(struct tenures *t, uint32_t number, int64_t epoch)
+{
+    if (t->shards++ == 0) {
+        t->number = number;
+        t->epoch = epoch;
+    }
+}
+
+void engine__log_gains(struct engine *e)
+{
+    const struct tenures t = e->gains;
+    e->gains = (struct tenures){0};
+    if (t.shards == 1)
+        log_info("shard.gained", LOG_INT("shard", t.number), LOG_INT("epoch", t.epoch),
+                 LOG_INT("jobs", t.jobs), LOG_INT("unfinished", t.executions),
+                 LOG_INT("ms", engine__now(e).mono - t.began));
+    else if (t.shards > 1)
+        log_info("shards.gained", LOG_INT("shards", t.shards), LOG_INT("jobs", t.jobs),
+                 LOG_INT("unfinished", t.executions), LOG_INT("ms", engine__now(e).mono - t.began));
+}
+
+void engine__log_losses(struct engine *e)
+{
+    const struct tenures t = e->losses;
+    e->losses = (struct tenures){0};
+    if (t.shards == 1)
+        log_info("shard.lost", LOG_INT("shard", t.number), LOG_INT("epoch", t.epoch));
+    else if (t.shards > 1)
+        log_info("shards.lost", LOG_INT("shards", t.shards));
+}
+
 // --- A start ---
+
+// The shards that were gained, and the one among them that is furthest behind; new ones are behind
+// nothing. A node without any has 0 of them.
+static struct shard oldest_of(const struct engine *e, uint32_t *count)
+{
+    struct shard oldest = {0};
+    *count = 0;
+    for (uint32_t i = 0; i < store_shard_count(e->store); i++) {
+        if (e->loads[i].phase != LOAD_READ)
+            continue;
+        struct shard row = core_shard(e->core, i);
+        bool is_older = row.watermark && row.watermark < oldest.watermark;
+        if ((*count)++ == 0 || oldest.watermark == 0 || is_older)
+            oldest = row;
+    }
+    return oldest;
+}
 
 void engine__log_start(struct engine *e)
 {
-    const struct shard *p = &e->gained[0]; // A server that is alone has one.
+    uint32_t shards;
+    const struct shard p = oldest_of(e, &shards);
     struct core_status s = core_status(e->core);
-    struct now now = clock_now();
+    struct now now = engine__now(e);
     char at[RFC3339_BYTES] = "none";
     const char *text = at;
-    if (p->watermark)
-        wall_format(p->watermark, at);
-    bool behind = p->watermark && p->watermark < now.wall;
+    if (p.watermark)
+        wall_format(p.watermark, at);
+    bool behind = p.watermark && p.watermark < now.wall;
     e->begun = behind ? now : (struct now){0};
     log_info("engine.started", LOG_INT("jobs", s.jobs), LOG_INT("active", s.jobs_active),
              LOG_INT("unfinished", s.open), LOG_TEXT("watermark", text),
-             LOG_INT("behind_ms", behind ? now.wall - p->watermark : 0),
-             LOG_INT("epoch", p->epoch));
+             LOG_INT("behind_ms", behind ? now.wall - p.watermark : 0), LOG_INT("epoch", p.epoch),
+             LOG_INT("shards", shards));
+    pthread_mutex_lock(&e->lock);
+    e->status.started_at = now.wall;
+    e->status.epoch = p.epoch;
+    pthread_mutex_unlock(&e->lock);
 }
 
 void engine__log_caught_up(struct engine *e, wall_ms watermark)

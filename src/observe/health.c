@@ -51,7 +51,8 @@ static void judge_store(const struct engine_status *s, struct health *h)
 
 static void judge_planner(const struct engine_status *s, struct health *h)
 {
-    dur_ms behind = s->turned_at - s->core.watermark;
+    bool plans = s->core.watermark > 0; // A node without shards has nothing to plan.
+    dur_ms behind = plans ? s->turned_at - s->core.watermark : 0;
     if (s->started_at == 0)
         judge(h, HEALTH_PLANNER, HEALTH_FAILING, "the server is starting");
     else if (s->core.draining)
@@ -86,7 +87,7 @@ static void judge_dispatch(const struct engine_status *s, struct health *h)
 
 static void judge_clock(const struct engine_status *s, wall_ms now, struct health *h)
 {
-    dur_ms ahead = s->core.watermark - now;
+    dur_ms ahead = s->core.watermark - now; // Without shards it is 0.
     if (ahead > CLOCK_HOLD_MS)
         judge(h, HEALTH_CLOCK, HEALTH_DEGRADED,
               "the clock went back; nothing is planned for the next %" PRId64 " s", ahead / 1000);

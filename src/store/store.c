@@ -130,12 +130,6 @@ enum err store_take_shard(struct store *s, uint32_t number, struct shard *out, s
     return s->ops->take_shard(s, number, out, f);
 }
 
-enum err store_get_last_ids(struct store *s, uint32_t shard, struct last_ids *out, struct fault *f)
-{
-    assert(shard < s->shards);
-    return s->ops->get_last_ids(s, shard, out, f);
-}
-
 enum err store_retain(struct store *s, const struct store_retention *r, wall_ms now,
                       size_t rows_max, size_t *removed, struct fault *f)
 {
@@ -176,6 +170,24 @@ enum err store_load_open(struct store_reader *r, const struct store_slice *s,
 {
     assert(s->limit > 0 && s->after >= 0);
     return r->ops->load_open(r, s, each, context, f);
+}
+
+enum err store_read_last_ids(struct store_reader *r, uint32_t shard, struct last_ids *out,
+                             struct fault *f)
+{
+    return r->ops->read_last_ids(r, shard, out, f);
+}
+
+enum err store_read_shard(struct store_reader *r, uint32_t shard, struct shard *out,
+                          struct fault *f)
+{
+    struct store_progress progress;
+    enum err err = r->ops->read_progress(r, (job_id)shard, &progress, f); // Each is in its shard.
+    if (err)
+        return err;
+    assert(progress.shard.number == shard);
+    *out = progress.shard;
+    return ERR_OK;
 }
 
 enum err store_get_job(struct store_reader *r, job_id id, struct job **out, struct fault *f)

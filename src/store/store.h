@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // store.h: the port to durable memory: jobs, executions, attempts, alerts and the shards.
 //
-// Two sides. The *writer* side (struct store) belongs to one thread: it commits batches and answers
-// what a start needs. The *reader* side (struct store_reader) answers queries of the API from
+// Two sides. The *writer* side (struct store) belongs to one thread: it commits batches and takes
+// shards. The *reader* side (struct store_reader) answers queries of the API from
 // connections of its own; a reader belongs to one thread at a time and sees every commit that
 // returned before the query began.
 //
@@ -93,16 +93,6 @@ MUST_CHECK enum err store_get_shard(struct store *s, uint32_t number, struct sha
 // the next commit has tick 1. ERR_STORE_FULL, ERR_BUSY: nothing was written, it may be tried again.
 MUST_CHECK enum err store_take_shard(struct store *s, uint32_t number, struct shard *out,
                                      struct fault *f);
-
-// The greatest n of the ids that the shard has given, for deleted jobs too; 0: none. The next ones
-// of its row lie above them, unless one or the other was edited by hand.
-struct last_ids {
-    int64_t job;
-    int64_t execution;
-    int64_t alert;
-};
-MUST_CHECK enum err store_get_last_ids(struct store *s, uint32_t shard, struct last_ids *out,
-                                       struct fault *f);
 
 // Removes at most `rows_max` of the oldest terminal executions that the retention lets go, with
 // their attempts and alerts, in a transaction of its own. Age counts from the end of an execution,
@@ -223,6 +213,20 @@ MUST_CHECK enum err store_load_jobs(struct store_reader *r, const struct store_s
                                     store_each_job *each, void *context, struct fault *f);
 MUST_CHECK enum err store_load_open(struct store_reader *r, const struct store_slice *s,
                                     store_each_execution *each, void *context, struct fault *f);
+
+// The greatest n of the ids that the shard has given, for deleted jobs too; 0: none. The next ones
+// of its row lie above them, unless one or the other was edited by hand.
+struct last_ids {
+    int64_t job;
+    int64_t execution;
+    int64_t alert;
+};
+MUST_CHECK enum err store_read_last_ids(struct store_reader *r, uint32_t shard,
+                                        struct last_ids *out, struct fault *f);
+
+// The row of a shard as last committed, by anybody: its epoch tells whether somebody has taken it.
+MUST_CHECK enum err store_read_shard(struct store_reader *r, uint32_t shard, struct shard *out,
+                                     struct fault *f);
 
 // The caller owns *out (job_free). ERR_NOT_FOUND for an unknown or deleted job.
 MUST_CHECK enum err store_get_job(struct store_reader *r, job_id id, struct job **out,

@@ -15,8 +15,6 @@ struct store_ops {
                                   struct commit_cause *cause);
     enum err (*get_shard)(struct store *s, uint32_t number, struct shard *out, struct fault *f);
     enum err (*take_shard)(struct store *s, uint32_t number, struct shard *out, struct fault *f);
-    enum err (*get_last_ids)(struct store *s, uint32_t shard, struct last_ids *out,
-                             struct fault *f);
     enum err (*retain)(struct store *s, const struct store_retention *r, wall_ms now,
                        size_t rows_max, size_t *removed, struct fault *f);
     enum err (*tidy)(struct store *s, struct fault *f);            // NULL: nothing to do.
@@ -35,6 +33,8 @@ struct store_reader_ops {
                           void *context, struct fault *f);
     enum err (*load_open)(struct store_reader *r, const struct store_slice *s,
                           store_each_execution *each, void *context, struct fault *f);
+    enum err (*read_last_ids)(struct store_reader *r, uint32_t shard, struct last_ids *out,
+                              struct fault *f);
     enum err (*get_job)(struct store_reader *r, job_id id, struct job **out, struct fault *f);
     enum err (*list_jobs)(struct store_reader *r, const struct job_query *q, store_each_job *each,
                           void *context, struct fault *f);

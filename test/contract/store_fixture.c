@@ -501,7 +501,7 @@ char *store_dump(struct store_fixture *x)
     store_assert_ok(store_read_progress(x->reader, 1, &whole, f));
     fprintf(out, "removed to %lld\n", (long long)whole.removed_to);
     struct last_ids last;
-    store_assert_ok(store_get_last_ids(x->store, 0, &last, f));
+    store_assert_ok(store_read_last_ids(x->reader, 0, &last, f));
     fprintf(out, "last ids %lld %lld %lld\n", (long long)last.job, (long long)last.execution,
             (long long)last.alert);
     store_assert_ok(store_get_shard(x->store, 0, &p, f));

@@ -267,16 +267,39 @@ static void a_commit_in_doubt_is_asked_for_without_the_shard_that_was_lost(void 
 static void each_shard_counts_its_own_ids(void **state)
 {
     struct store *s = ((struct many *)*state)->store;
+    struct store_reader *r;
     struct last_ids last;
     for (int64_t n = 1; n <= 3; n++)
         assert_int_equal(commit(s, batch_of(s, shard_id(1, n, shards), 0, n)), ERR_OK);
     assert_int_equal(commit(s, batch_of(s, shard_id(2, 1, shards), 0, 1)), ERR_OK);
-    store_assert_ok(store_get_last_ids(s, 1, &last, f));
+    store_assert_ok(store_reader_open(s, &r, f));
+    store_assert_ok(store_read_last_ids(r, 1, &last, f));
     assert_int_equal(last.job, 3);
-    store_assert_ok(store_get_last_ids(s, 2, &last, f));
+    store_assert_ok(store_read_last_ids(r, 2, &last, f));
     assert_int_equal(last.job, 1);
-    store_assert_ok(store_get_last_ids(s, 0, &last, f));
+    store_assert_ok(store_read_last_ids(r, 0, &last, f));
     assert_int_equal(last.job, 0);
+    store_reader_close(r);
+}
+
+// So who reads for an owner finds out that the shard has become another node's.
+static void a_reader_sees_the_epoch_of_each_shard(void **state)
+{
+    struct store *s = ((struct many *)*state)->store;
+    struct store_reader *r;
+    struct shard row;
+    struct shard seen;
+    store_assert_ok(store_reader_open(s, &r, f));
+    store_assert_ok(store_take_shard(s, 2, &row, f));
+    store_assert_ok(store_read_shard(r, 2, &seen, f));
+    assert_int_equal(seen.number, 2);
+    assert_int_equal(seen.epoch, row.epoch);
+    store_assert_ok(store_take_shard(s, 2, &row, f));
+    store_assert_ok(store_read_shard(r, 2, &seen, f));
+    assert_int_equal(seen.epoch, row.epoch);
+    store_assert_ok(store_read_shard(r, 3, &seen, f));
+    assert_int_equal(seen.number, 3);
+    store_reader_close(r);
 }
 
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
@@ -297,6 +320,7 @@ int main(void)
         MANY(a_commit_of_several_shards_is_whole),
         MANY(a_commit_in_doubt_is_asked_for_without_the_shard_that_was_lost),
         MANY(each_shard_counts_its_own_ids),
+        MANY(a_reader_sees_the_epoch_of_each_shard),
     };
     static const uint32_t numbers[] = {4, SHARDS_MAX};
     int failed = 0;

@@ -40,35 +40,11 @@ static enum err take_shard(struct store *store, uint32_t number, struct shard *o
     return ERR_OK;
 }
 
-// The greatest number that the shard has given.
-static int64_t last_number(const struct table *t, uint32_t shard, uint32_t shards)
-{
-    for (size_t i = t->count; i-- > 0;)
-        if (t->id_of(t->rows[i]) % shards == shard)
-            return t->id_of(t->rows[i]) / shards;
-    return 0;
-}
-
-static enum err get_last_ids(struct store *store, uint32_t shard, struct last_ids *out,
-                             struct fault *f)
-{
-    struct memory_store *s = (struct memory_store *)store;
-    uint32_t shards = store->shards;
-    (void)f;
-    pthread_mutex_lock(&s->lock);
-    *out = (struct last_ids){last_number(&s->jobs, shard, shards),
-                             last_number(&s->executions, shard, shards),
-                             last_number(&s->alerts, shard, shards)};
-    pthread_mutex_unlock(&s->lock);
-    return ERR_OK;
-}
-
 static const struct store_ops ops = {
     .close = close_store,
     .commit = memory_commit,
     .get_shard = get_shard,
     .take_shard = take_shard,
-    .get_last_ids = get_last_ids,
     .retain = memory_retain,
     .reader_open = memory_reader_open,
 };

@@ -294,6 +294,27 @@ static enum err read_progress(struct store_reader *r, job_id job, struct store_p
     return leave(s, ERR_OK);
 }
 
+// The greatest number that the shard has given.
+static int64_t last_number(const struct table *t, uint32_t shard, uint32_t shards)
+{
+    for (size_t i = t->count; i-- > 0;)
+        if (t->id_of(t->rows[i]) % shards == shard)
+            return t->id_of(t->rows[i]) / shards;
+    return 0;
+}
+
+static enum err read_last_ids(struct store_reader *r, uint32_t shard, struct last_ids *out,
+                              struct fault *f)
+{
+    (void)f;
+    struct memory_store *s = enter(r);
+    uint32_t shards = s->store.shards;
+    *out = (struct last_ids){last_number(&s->jobs, shard, shards),
+                             last_number(&s->executions, shard, shards),
+                             last_number(&s->alerts, shard, shards)};
+    return leave(s, ERR_OK);
+}
+
 static void close_reader(struct store_reader *r)
 {
     free(r);
@@ -303,6 +324,7 @@ static const struct store_reader_ops ops = {
     .close = close_reader,
     .load_jobs = load_jobs,
     .load_open = load_open,
+    .read_last_ids = read_last_ids,
     .get_client_key = get_client_key,
     .get_job = get_job,
     .list_jobs = list_jobs,

@@ -52,40 +52,11 @@ static enum err take_shard(struct store *store, uint32_t number, struct shard *o
     return err;
 }
 
-// Executions and alerts of the shard are looked for among the newest of all shards only.
-static enum err get_last_ids(struct store *store, uint32_t shard, struct last_ids *out,
-                             struct fault *f)
-{
-    static const char sql[] =
-        "SELECT coalesce((SELECT max(id) FROM jobs WHERE id % $2 = $1), $1),"
-        " coalesce((SELECT max(id) FROM (SELECT id FROM job_executions ORDER BY id DESC"
-        "  LIMIT 100000) AS e WHERE id % $2 = $1), $1),"
-        " coalesce((SELECT max(id) FROM (SELECT id FROM alerts ORDER BY id DESC"
-        "  LIMIT 100000) AS a WHERE id % $2 = $1), $1)";
-    struct postgres_store *s = (struct postgres_store *)store;
-    int64_t shards = store->shards;
-    struct parameters p = {0};
-    PGresult *result;
-    parameter_integer(&p, shard);
-    parameter_integer(&p, shards);
-    enum err err = link_run(&s->link, sql, &p, &result, f);
-    parameters_fini(&p);
-    if (err)
-        return err;
-    struct result_row r = {result, 0};
-    *out = (struct last_ids){(result_integer(&r, 0) - shard) / shards,
-                             (result_integer(&r, 1) - shard) / shards,
-                             (result_integer(&r, 2) - shard) / shards};
-    PQclear(result);
-    return ERR_OK;
-}
-
 static const struct store_ops ops = {
     .close = close_store,
     .commit = postgres_commit,
     .get_shard = get_shard,
     .take_shard = take_shard,
-    .get_last_ids = get_last_ids,
     .retain = postgres_retain,
     .reader_open = postgres_reader_open,
 };

@@ -330,10 +330,50 @@ static enum err read_progress(struct store_reader *reader, job_id job, struct st
     return err;
 }
 
+struct last_ids_walk {
+    struct walk walk;
+    struct last_ids out;
+    uint32_t shard;
+    uint32_t shards;
+};
+
+static enum err visit_last_ids(struct walk *walk, struct result_row *r, struct fault *f)
+{
+    (void)f;
+    struct last_ids_walk *w = (struct last_ids_walk *)walk;
+    w->out = (struct last_ids){(result_integer(r, 0) - w->shard) / w->shards,
+                               (result_integer(r, 1) - w->shard) / w->shards,
+                               (result_integer(r, 2) - w->shard) / w->shards};
+    return ERR_OK;
+}
+
+// Executions and alerts of the shard are looked for among the newest of all shards only.
+static enum err read_last_ids(struct store_reader *reader, uint32_t shard, struct last_ids *out,
+                              struct fault *f)
+{
+    static const char sql[] =
+        "SELECT coalesce((SELECT max(id) FROM jobs WHERE id % $2 = $1), $1),"
+        " coalesce((SELECT max(id) FROM (SELECT id FROM job_executions ORDER BY id DESC"
+        "  LIMIT 100000) AS e WHERE id % $2 = $1), $1),"
+        " coalesce((SELECT max(id) FROM (SELECT id FROM alerts ORDER BY id DESC"
+        "  LIMIT 100000) AS a WHERE id % $2 = $1), $1)";
+    struct reader *r = self(reader);
+    struct last_ids_walk w = {
+        .walk = {.visit = visit_last_ids}, .shard = shard, .shards = r->shards};
+    struct parameters p = {0};
+    parameter_integer(&p, shard);
+    parameter_integer(&p, r->shards);
+    enum err err = reader_ask(r, sql, &p, &w.walk, f);
+    if (!err)
+        *out = w.out;
+    return err;
+}
+
 static const struct store_reader_ops ops = {
     .close = close_reader,
     .load_jobs = load_jobs,
     .load_open = load_open,
+    .read_last_ids = read_last_ids,
     .get_job = postgres_get_job,
     .list_jobs = postgres_list_jobs,
     .find_jobs = postgres_find_jobs,

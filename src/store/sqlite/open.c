@@ -171,23 +171,6 @@ static enum err get_shard(struct store *store, uint32_t number, struct shard *ou
     return ERR_OK;
 }
 
-static enum err get_last_ids(struct store *store, uint32_t shard, struct last_ids *out,
-                             struct fault *f)
-{
-    (void)shard;
-    struct sqlite_store *s = (struct sqlite_store *)store;
-    struct last_ids found;
-    enum err err = sqlite_number(s->db, "SELECT coalesce(max(id), 0) FROM jobs", &found.job, f);
-    if (!err)
-        err = sqlite_number(s->db, "SELECT coalesce(max(id), 0) FROM job_executions",
-                            &found.execution, f);
-    if (!err)
-        err = sqlite_number(s->db, "SELECT coalesce(max(id), 0) FROM alerts", &found.alert, f);
-    if (!err)
-        *out = found;
-    return err;
-}
-
 static enum err tidy(struct store *store, struct fault *f)
 {
     enum err err = sqlite_checkpoint(store, f);
@@ -199,7 +182,6 @@ static const struct store_ops ops = {
     .commit = sqlite_commit,
     .get_shard = get_shard,
     .take_shard = sqlite_take_shard,
-    .get_last_ids = get_last_ids,
     .retain = sqlite_retain,
     .tidy = tidy,
     .measure_room = sqlite_measure_room,

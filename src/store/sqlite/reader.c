@@ -63,6 +63,10 @@ static const struct sql reader_sql[QUERIES] = {
                   NULL, NULL},
     [VERSIONS_LIST] = {SQLITE_VERSIONS_OF_JOB, row_names, &version_rows},
     [PROGRESS_READ] = {"SELECT %s FROM progress WHERE id = 1", row_names, &progress_rows},
+    [LAST_IDS] = {"SELECT coalesce((SELECT max(id) FROM jobs), 0),"
+                  " coalesce((SELECT max(id) FROM job_executions), 0),"
+                  " coalesce((SELECT max(id) FROM alerts), 0)",
+                  NULL, NULL},
     [EXECUTION_GET] = {EXECUTIONS "job_id WHERE job_id = ?1 AND scheduled_at = ?2 AND series = ?3",
                        row_names, &execution_rows},
     [EXECUTION_GET_MANUAL] = {EXECUTIONS "manual WHERE job_id = ?1 AND series = ?3 AND series < 0",
@@ -426,10 +430,36 @@ static enum err read_progress(struct store_reader *reader, job_id job, struct st
     return err;
 }
 
+struct last_ids_walk {
+    struct walk walk;
+    struct last_ids ids;
+};
+
+static enum err visit_last_ids(struct walk *walk, sqlite3_stmt *statement, struct fault *f)
+{
+    (void)f;
+    ((struct last_ids_walk *)walk)->ids =
+        (struct last_ids){sqlite3_column_int64(statement, 0), sqlite3_column_int64(statement, 1),
+                          sqlite3_column_int64(statement, 2)};
+    return ERR_OK;
+}
+
+static enum err read_last_ids(struct store_reader *reader, uint32_t shard, struct last_ids *out,
+                              struct fault *f)
+{
+    (void)shard; // There is one.
+    struct last_ids_walk w = {.walk = {.visit = visit_last_ids}};
+    enum err err = sqlite_walk_query(self(reader), LAST_IDS, &w.walk, f);
+    if (!err)
+        *out = w.ids;
+    return err;
+}
+
 static const struct store_reader_ops ops = {
     .close = close_reader,
     .load_jobs = load_jobs,
     .load_open = load_open,
+    .read_last_ids = read_last_ids,
     .get_job = get_job,
     .list_jobs = list_jobs,
     .find_jobs = sqlite_find_jobs,

@@ -30,6 +30,7 @@ enum query {
     ALERTS_OF_ALL,
     CLIENT_KEY_GET,
     PROGRESS_READ,
+    LAST_IDS,
     QUERIES
 };
 

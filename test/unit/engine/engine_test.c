@@ -61,17 +61,70 @@ static enum err played_take_shard(struct store *s, uint32_t number, struct shard
     return store_take_shard(rig.inner, number, out, f);
 }
 
-static enum err played_get_last_ids(struct store *s, uint32_t shard, struct last_ids *out,
-                                    struct fault *f)
+// --- Its readers ---------------------------------------------------------------------------------
+
+struct played_reader {
+    struct store_reader reader;
+    struct store_reader *inner;
+};
+
+static struct store_reader *inner_of(struct store_reader *r)
 {
-    (void)s;
-    return store_get_last_ids(rig.inner, shard, out, f);
+    return ((struct played_reader *)r)->inner;
+}
+
+static void played_reader_close(struct store_reader *r)
+{
+    store_reader_close(inner_of(r));
+    free(r);
+}
+
+static enum err played_load_jobs(struct store_reader *r, const struct store_slice *s,
+                                 store_each_job *each, void *context, struct fault *f)
+{
+    enum err err = store_load_jobs(inner_of(r), s, each, context, f);
+    pthread_mutex_lock(&rig.lock);
+    rig.reads++;
+    pthread_cond_broadcast(&rig.changed);
+    while (rig.reading_is_shut)
+        pthread_cond_wait(&rig.changed, &rig.lock);
+    enum err played = rig.read_answer;
+    pthread_mutex_unlock(&rig.lock);
+    return played ? fault_set(f, played, "as played") : err;
+}
+
+static enum err played_load_open(struct store_reader *r, const struct store_slice *s,
+                                 store_each_execution *each, void *context, struct fault *f)
+{
+    return store_load_open(inner_of(r), s, each, context, f);
+}
+
+static enum err played_read_last_ids(struct store_reader *r, uint32_t shard, struct last_ids *out,
+                                     struct fault *f)
+{
+    return store_read_last_ids(inner_of(r), shard, out, f);
+}
+
+static enum err played_read_progress(struct store_reader *r, job_id job, struct store_progress *out,
+                                     struct fault *f)
+{
+    return store_read_progress(inner_of(r), job, out, f);
 }
 
 static enum err played_reader_open(struct store *s, struct store_reader **out, struct fault *f)
 {
+    static const struct store_reader_ops ops = {
+        .close = played_reader_close,
+        .load_jobs = played_load_jobs,
+        .load_open = played_load_open,
+        .read_last_ids = played_read_last_ids,
+        .read_progress = played_read_progress,
+    };
     (void)s;
-    return store_reader_open(rig.inner, out, f);
+    struct played_reader *r = xcalloc(1, sizeof *r);
+    r->reader.ops = &ops;
+    *out = &r->reader;
+    return store_reader_open(rig.inner, &r->inner, f);
 }
 
 static enum err played_retain(struct store *s, const struct store_retention *r, wall_ms now,
@@ -94,7 +147,6 @@ static bool played_measure_room(struct store *s, struct store_room *out)
 static const struct store_ops played_ops = {
     .commit = played_commit,
     .take_shard = played_take_shard,
-    .get_last_ids = played_get_last_ids,
     .reader_open = played_reader_open,
     .retain = played_retain,
     .measure_room = played_measure_room,
@@ -107,18 +159,36 @@ static void store_lost(const struct fault *f)
     fail_msg("the store is lost: %s", f->text);
 }
 
+static void shard_fenced(void *context, uint32_t shard, int64_t epoch)
+{
+    (void)shard;
+    assert_ptr_equal(context, &rig);
+    pthread_mutex_lock(&rig.lock);
+    rig.fenced_epoch = epoch;
+    pthread_mutex_unlock(&rig.lock);
+    rig_note(&rig.fenced);
+}
+
+void rig_gain(uint32_t shard)
+{
+    struct shard row;
+    assert_int_equal(store_take_shard(&rig.store, shard, &row, NULL), ERR_OK);
+    engine_shard_gained(rig.engine, &row);
+}
+
 bool rig_open(void)
 {
     const struct engine_options o = {.limits = core_limits_default,
                                      .dispatch_open = rig_targets_open,
                                      .store.reserve_bytes = RESERVE_BYTES,
                                      .mails_max = RIG_MAILS_MAX,
-                                     .store_lost = store_lost};
-    struct shard row;
+                                     .store_lost = store_lost,
+                                     .shard_fenced = shard_fenced,
+                                     .context = &rig};
     if (engine_open(&o, &rig.store, &rig.engine, NULL))
         return false;
-    assert_int_equal(store_take_shard(&rig.store, 0, &row, NULL), ERR_OK);
-    engine_shard_gained(rig.engine, &row);
+    if (rig.store.shards == 1)
+        rig_gain(0);
     return true;
 }
 
@@ -139,9 +209,20 @@ int rig_setup_store(void **state)
     rig.gate_is_shut = false;
     rig.commit_answer = ERR_OK;
     rig.commit_is_doubtful = false;
-    rig.commits = rig.alerts = rig.sends = rig.cancels = 0;
+    rig.reading_is_shut = false;
+    rig.read_answer = ERR_OK;
+    rig.commits = rig.alerts = rig.sends = rig.cancels = rig.reads = rig.fenced = 0;
     rig.free_bytes = 0;
     return store_memory_open(1, &rig.inner, NULL) ? 1 : 0;
+}
+
+int rig_setup_shards(void **state)
+{
+    if (rig_setup_store(state))
+        return 1;
+    store_close(rig.inner);
+    rig.store.shards = RIG_SHARDS;
+    return store_memory_open(RIG_SHARDS, &rig.inner, NULL) ? 1 : 0;
 }
 
 int rig_setup(void **state)
@@ -223,20 +304,47 @@ void rig_shut_gate(bool shut)
     pthread_mutex_unlock(&rig.lock);
 }
 
-void rig_wait_for_commits(unsigned count)
+void rig_shut_reading(bool shut)
 {
     pthread_mutex_lock(&rig.lock);
-    while (rig.commits < count)
+    rig.reading_is_shut = shut;
+    pthread_cond_broadcast(&rig.changed);
+    pthread_mutex_unlock(&rig.lock);
+}
+
+void rig_set_read_answer(enum err err)
+{
+    pthread_mutex_lock(&rig.lock);
+    rig.read_answer = err;
+    pthread_mutex_unlock(&rig.lock);
+}
+
+static void wait_for(const unsigned *counter, unsigned count)
+{
+    pthread_mutex_lock(&rig.lock);
+    while (*counter < count)
         pthread_cond_wait(&rig.changed, &rig.lock);
     pthread_mutex_unlock(&rig.lock);
 }
 
+void rig_wait_for_commits(unsigned count)
+{
+    wait_for(&rig.commits, count);
+}
+
 void rig_wait_for_alerts(unsigned count)
 {
-    pthread_mutex_lock(&rig.lock);
-    while (rig.alerts < count)
-        pthread_cond_wait(&rig.changed, &rig.lock);
-    pthread_mutex_unlock(&rig.lock);
+    wait_for(&rig.alerts, count);
+}
+
+void rig_wait_for_reads(unsigned count)
+{
+    wait_for(&rig.reads, count);
+}
+
+void rig_wait_for_fenced(unsigned count)
+{
+    wait_for(&rig.fenced, count);
 }
 
 // --- Clients -------------------------------------------------------------------------------------

@@ -38,9 +38,14 @@ struct rig {
     bool commit_is_doubtful; // The answer of a commit is lost.
     unsigned commits;        // Asked for so far.
     unsigned alerts;         // Raised so far.
-    int64_t free_bytes; // Free on the disk, of which half is the reserve. 0: that is not known.
-    unsigned sends;     // Attempts given to the targets so far.
-    unsigned cancels;   // Attempts taken back.
+    int64_t free_bytes;   // Free on the disk, of which half is the reserve. 0: that is not known.
+    bool reading_is_shut; // Who loads jobs waits.
+    enum err read_answer; // How each list of jobs ends that is loaded from now on.
+    unsigned reads;       // Lists of jobs asked for so far.
+    unsigned fenced;      // How often the engine said that another node has a shard.
+    int64_t fenced_epoch;
+    unsigned sends;   // Attempts given to the targets so far.
+    unsigned cancels; // Attempts taken back.
 };
 
 extern struct rig rig;
@@ -55,11 +60,21 @@ struct answer {
 int rig_setup(void **state);
 int rig_setup_held(void **state);  // The clock was ahead before, so schedules are held.
 int rig_setup_store(void **state); // Only the store, empty: the test calls rig_start.
-int rig_teardown(void **state);    // Stops the engine unless rig_stop did.
+// The same with so many shards, of which none is gained at the start but by rig_gain.
+#define RIG_SHARDS 4
+int rig_setup_shards(void **state);
+int rig_teardown(void **state); // Stops the engine unless rig_stop did.
 // Opens the engine, without starting it, or both. False when that fails.
 bool rig_open(void);
 bool rig_start(void);
 void rig_stop(void);
+// Takes the shard and says so to the engine, which may not be started yet.
+void rig_gain(uint32_t shard);
+
+void rig_shut_reading(bool shut);
+void rig_set_read_answer(enum err err);
+void rig_wait_for_reads(unsigned count); // Until so many lists of jobs have been asked for.
+void rig_wait_for_fenced(unsigned count);
 
 void rig_set_commit_answer(enum err err);
 void rig_shut_gate(bool shut);

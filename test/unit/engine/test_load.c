@@ -107,7 +107,10 @@ static void an_id_that_is_taken_is_not_given_again(void **state)
     rig_trigger(8);
     rig_stop();
     struct last_ids last;
-    assert_int_equal(store_get_last_ids(rig.inner, 0, &last, NULL), ERR_OK);
+    struct store_reader *r;
+    assert_int_equal(store_reader_open(rig.inner, &r, NULL), ERR_OK);
+    assert_int_equal(store_read_last_ids(r, 0, &last, NULL), ERR_OK);
+    store_reader_close(r);
     assert_int_equal(last.job, 8);
     assert_int_equal(last.execution, 42);
 }
@@ -142,7 +145,7 @@ static void a_first_start_is_behind_nothing(void **state)
     rig_stop();
     const char *log = rig_read_log();
     assert_non_null(strstr(log, "engine.started jobs=0 active=0 unfinished=0 watermark=\"none\" "
-                                "behind_ms=0 epoch=1\n"));
+                                "behind_ms=0 epoch=1 shards=1\n"));
     assert_null(strstr(log, "engine.caught_up"));
 }
 

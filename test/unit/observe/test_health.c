@@ -53,7 +53,7 @@ struct judged {
 static void each_part_of_health_is_judged(void **state)
 {
     (void)state;
-    struct judged cases[10];
+    struct judged cases[11];
     size_t count = 0;
     struct engine_status s = well();
     s.store_stalled = ERR_STORE_FULL;
@@ -67,6 +67,8 @@ static void each_part_of_health_is_judged(void **state)
     cases[count++] = (struct judged){"just in time", s, HEALTH_PLANNER, HEALTH_OK};
     s.core.watermark--;
     cases[count++] = (struct judged){"behind", s, HEALTH_PLANNER, HEALTH_DEGRADED};
+    s.core.watermark = 0;
+    cases[count++] = (struct judged){"without shards", s, HEALTH_PLANNER, HEALTH_OK};
     s = well();
     s.core.draining = true;
     cases[count++] = (struct judged){"draining", s, HEALTH_PLANNER, HEALTH_DEGRADED};
