@@ -6,6 +6,7 @@
 #include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 static const struct {
     const char *name;
@@ -39,4 +40,12 @@ const char *err_text(enum err code)
 {
     assert(code < ERR_CODES);
     return codes[code].text;
+}
+
+enum err err_find(const char *name)
+{
+    int code = 0;
+    while (code < ERR_CODES && strcmp(name, codes[code].name) != 0)
+        code++;
+    return (enum err)code;
 }

@@ -41,4 +41,7 @@ enum err fault_set(struct fault *f, enum err code, const char *format, ...) PRIN
 const char *err_name(enum err code);
 const char *err_text(enum err code);
 
+// The code of a name; ERR_CODES when none has it.
+enum err err_find(const char *name);
+
 #endif

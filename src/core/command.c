@@ -30,10 +30,12 @@ static struct job *row_as_it_stands(const struct core *c, const struct core_job 
 // schedule has an `H`.
 static void give_back(struct job *row, struct reply *r)
 {
-    if (r->err == ERR_RANGE)
+    if (r->err == ERR_RANGE) {
+        r->job = row->id;
         r->row = row;
-    else
+    } else {
         job_free(row);
+    }
 }
 
 static void create(struct core *c, struct command *cmd, struct reply *r)
@@ -210,11 +212,27 @@ static uint32_t shard_meant(const struct core *c, const struct command *cmd)
     return names_it ? cmd->shard : shard_of(MAX(cmd->id, 0), c->limits.shards);
 }
 
+// Claimed before the shard went to and fro: whoever has it now claims the command again.
+static bool is_of_another_epoch(const struct core *c, const struct command *cmd)
+{
+    return command_id_is_set(&cmd->command_id) && cmd->epoch != core_epoch(c, shard_meant(c, cmd));
+}
+
+// Who does not have the command's shard, or is about to give it back, leaves the row to the next
+// owner. What came of the command counts for all others, also a refusal.
+static void record_reply(struct core *c, const struct command *cmd, struct reply *r)
+{
+    if (!command_id_is_set(&cmd->command_id) || r->err == ERR_AWAY || r->err == ERR_CLOSED)
+        return;
+    core__record_reply(c, &c->shards[shard_meant(c, cmd)], cmd, r);
+    r->is_recorded = true;
+}
+
 static enum err refusal(const struct core *c, const struct command *cmd, const struct core_job *j)
 {
     if (c->draining)
         return ERR_CLOSED;
-    if (!core_has_shard(c, shard_meant(c, cmd)))
+    if (!core_has_shard(c, shard_meant(c, cmd)) || is_of_another_epoch(c, cmd))
         return ERR_AWAY;
     if (cmd->kind == COMMAND_CREATE || cmd->kind == COMMAND_ACCEPT_CLOCK)
         return ERR_OK;
@@ -241,6 +259,7 @@ void core__command(struct core *c, struct command *cmd)
         core__record_client_key(c, cmd, &r);
         c->out->batch->awaited = true;
     }
+    record_reply(c, cmd, &r);
     cmd->job = NULL; // Taken, or freed.
     *core__reply(c->out) = r;
 }

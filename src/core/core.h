@@ -80,7 +80,11 @@ struct command {
     const char *body; // TRIGGER: overrides the job's; NULL: the job's own. Borrowed.
     bool body_is_json;
     const struct client_key *client_key; // CREATE, TRIGGER: text and digest; or NULL. Borrowed.
-    void *token;                         // Comes back in the reply.
+    // Not zeroed: the command is a row of the store, claimed in this epoch of its shard. It is
+    // refused with ERR_AWAY in another one. Its reply is recorded with its effects.
+    struct command_id command_id;
+    int64_t epoch;
+    void *token; // Comes back in the reply.
 };
 
 enum event_kind {
@@ -155,6 +159,7 @@ struct reply {
     job_id job;
     int64_t version;
     struct execution_key key; // TRIGGER
+    bool is_recorded;         // The batch holds the reply: the command is a row of the store.
     // CREATE, UPDATE: the job as its row will be once the batch is durable; when it was refused
     // with RANGE, what was asked for, under the id for which it was judged. The owner of a row that
     // was taken out of the list leaves NULL there.

@@ -200,6 +200,19 @@ void core__record_client_key(struct core *c, const struct command *cmd, const st
     key->created_at = c->now.wall;
 }
 
+void core__record_reply(struct core *c, struct core_shard *s, const struct command *cmd,
+                        const struct reply *r)
+{
+    struct command_reply *reply = &core__change(c, s, CHANGE_REPLY)->reply;
+    *reply = (struct command_reply){.command = cmd->command_id,
+                                    .err = r->err,
+                                    .job = r->job,
+                                    .version = r->version,
+                                    .execution = r->key,
+                                    .at = c->now.wall};
+    batch_of(c)->awaited = true;
+}
+
 static void write_row(struct core *c, struct core_shard *s)
 {
     s->row.watermark = s->front->watermark;

@@ -42,7 +42,7 @@ static uint64_t batch_awaited_by(struct engine *e, const struct reply *r)
         e->batch->awaited |= !is_empty;
         return e->batch->sequence - is_empty;
     }
-    return r->err || is_empty ? 0 : e->batch->sequence;
+    return (r->err && !r->is_recorded) || is_empty ? 0 : e->batch->sequence;
 }
 
 static void perform(struct engine *e)

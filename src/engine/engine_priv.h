@@ -62,7 +62,7 @@ void engine__post_fenced(void *engine, const struct store_fencing *x);
 // Delivers the reply, with its row, to whoever submitted the command, and frees the command's mail,
 // which is the reply's token.
 void engine__answer(const struct reply *r);
-// The shard whose job the command was about; of a command about none it is shard 0.
+// The shard that the command was about.
 uint32_t engine__shard_of(const struct engine *e, const struct reply *r);
 
 // --- Waiting for a commit (held.c) ---

@@ -78,6 +78,7 @@ static void let_go(struct held *h, enum err err)
     if (h->kind == HELD_REPLY) {
         if (err) {
             h->reply.err = err;
+            h->reply.is_recorded = false;
             job_free(h->reply.row);
             h->reply.row = NULL;
         }

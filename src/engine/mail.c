@@ -30,8 +30,10 @@ void engine__answer(const struct reply *r)
 uint32_t engine__shard_of(const struct engine *e, const struct reply *r)
 {
     const struct engine_mail *m = r->token;
-    job_id job = m->command.id ? m->command.id : r->job;
-    return shard_of(job, store_shard_count(e->store));
+    const struct command *c = &m->command;
+    if (c->kind == COMMAND_CREATE || c->kind == COMMAND_ACCEPT_CLOCK)
+        return c->shard;
+    return shard_of(MAX(c->id, 0), store_shard_count(e->store));
 }
 
 // Whether what the command adds would be taken from the reserve of the disk. An operator who makes

@@ -297,6 +297,31 @@ struct alert {
                             // versions wrote them. Borrowed.
 };
 
+// --- Commands between nodes ------------------------------------------------------------------
+//
+// In a cluster a command is a row of the database: whoever asks writes it, and the owner of its
+// shard takes it and writes the reply, in the batch of all that the command changes.
+
+#define COMMAND_ID_BYTES 16
+
+// Names a command for ever. Zeroed: the command is no row, but of a client of this very node.
+struct command_id {
+    uint8_t bytes[COMMAND_ID_BYTES];
+};
+
+bool command_id_is_set(const struct command_id *id);
+bool command_ids_equal(const struct command_id *a, const struct command_id *b);
+
+// What came of a command.
+struct command_reply {
+    struct command_id command;
+    enum err err; // ERR_OK: it was carried out. Else nothing was changed.
+    job_id job;   // ERR_RANGE: the id under which the job was judged.
+    int64_t version;
+    struct execution_key execution; // The execution of a trigger; else zeroed.
+    wall_ms at;
+};
+
 // What a client's Idempotency-Key stood for: one row of table `client_keys`. Written in the batch
 // of what the request changed, so that the same request, sent again after a lost answer, is known.
 #define CLIENT_KEY_BYTES_MAX 255
@@ -309,6 +334,7 @@ struct client_key {
     job_id job;
     struct execution_key execution; // The execution of a trigger; else zeroed.
     wall_ms created_at;
+    struct command_id command; // A cluster: which has reserved the key; `job` is 0 until its reply.
 };
 
 // --- Shards ----------------------------------------------------------------------------------
@@ -358,7 +384,8 @@ enum change_kind {
                              // body).
     CHANGE_ATTEMPT,
     CHANGE_ALERT,
-    CHANGE_CLIENT_KEY // Insert, or replace one that is too old.
+    CHANGE_CLIENT_KEY, // Insert, or replace one that is too old.
+    CHANGE_REPLY       // To a command that is a row: once for each.
 };
 
 // What the core did to a job by itself.
@@ -402,6 +429,7 @@ struct change {
         struct attempt attempt;
         struct alert alert;
         struct client_key client_key;
+        struct command_reply reply;
     };
 };
 

@@ -41,8 +41,9 @@ static void check_alert(const struct alert *a)
     assert(a->from >= 0 && a->to >= 0 && a->count >= 0);
 }
 
-static void check_change(const struct change *c, uint32_t shards)
+static void check_change(const struct store *s, const struct change *c)
 {
+    uint32_t shards = s->shards;
     assert(c->shard < shards);
     if (c->kind == CHANGE_SHARD)
         assert(c->row.number == c->shard);
@@ -53,6 +54,9 @@ static void check_change(const struct change *c, uint32_t shards)
                c->job->api);
     if (c->kind == CHANGE_CLIENT_KEY)
         assert(c->client_key.text && shard_of(c->client_key.job, shards) == c->shard);
+    if (c->kind == CHANGE_REPLY)
+        assert(s->ops->commands_open && command_id_is_set(&c->reply.command) &&
+               c->reply.err < ERR_CODES);
     if (c->kind == CHANGE_ALERT)
         check_alert(&c->alert);
     if (c->kind == CHANGE_ATTEMPT)
@@ -82,7 +86,7 @@ enum commit_outcome store_commit(struct store *s, struct batch *const *batches, 
         assert(i == 0 || batches[i - 1]->sequence < b->sequence);
         check_owned(b);
         for (size_t k = 0; k < b->count; k++)
-            check_change(&b->changes[k], s->shards);
+            check_change(s, &b->changes[k]);
     }
     enum commit_outcome outcome = s->ops->commit(s, batches, count, cause);
     assert((outcome == COMMIT_DONE) == (cause->fault.code == ERR_OK));

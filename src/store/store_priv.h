@@ -7,6 +7,7 @@
 #ifndef CARILLON_STORE_STORE_PRIV_H
 #define CARILLON_STORE_STORE_PRIV_H
 
+#include "store/commands_priv.h"
 #include "store/store.h"
 
 struct store_ops {
@@ -20,11 +21,36 @@ struct store_ops {
     enum err (*tidy)(struct store *s, struct fault *f);            // NULL: nothing to do.
     bool (*measure_room)(struct store *s, struct store_room *out); // NULL: it is not known.
     enum err (*reader_open)(struct store *s, struct store_reader **out, struct fault *f);
+    // NULL: a store for one node, whose batches hold no replies.
+    enum err (*commands_open)(struct store *s, struct store_commands **out, struct fault *f);
 };
 
 struct store {
     const struct store_ops *ops;
     uint32_t shards; // From when it is open.
+};
+
+struct store_commands_ops {
+    void (*close)(struct store_commands *c);
+    enum err (*put)(struct store_commands *c, struct command_put *puts, size_t count, wall_ms now,
+                    struct fault *f);
+    enum err (*read)(struct store_commands *c, const struct command_id *ids, size_t count,
+                     store_each_reply *each, void *context, struct fault *f);
+    enum err (*withdraw)(struct store_commands *c, const struct command_id *id, bool *withdrawn,
+                         struct fault *f);
+    enum err (*claim)(struct store_commands *c, const struct command_claim *o, wall_ms now,
+                      store_each_command *each, void *context, struct fault *f);
+    enum err (*tidy)(struct store_commands *c, size_t rows_max, wall_ms now, size_t *removed,
+                     struct fault *f);
+    enum err (*listen)(struct store_commands *c, const char *channel, struct fault *f);
+    enum err (*notify)(struct store_commands *c, const char *channel, struct fault *f);
+    enum err (*hear)(struct store_commands *c, int fd, dur_ms timeout_ms, store_heard *heard,
+                     void *context, struct fault *f);
+};
+
+struct store_commands {
+    const struct store_commands_ops *ops;
+    struct store *store;
 };
 
 struct store_reader_ops {

@@ -271,6 +271,7 @@ static unsigned shard_of_change(const struct ledger *l, const struct change *c)
     case CHANGE_SHARD:
         return c->row.number;
     case CHANGE_CLIENT_KEY:
+    case CHANGE_REPLY:
         break;
     }
     return c->shard;

@@ -326,6 +326,7 @@ static void see_change(struct node *n, const struct event *e, const struct chang
     case CHANGE_ATTEMPT:
     case CHANGE_VERSION:
     case CHANGE_CLIENT_KEY:
+    case CHANGE_REPLY:
     case CHANGE_SHARD:
         break;
     }

@@ -15,7 +15,9 @@ enum undo_kind {
     UNDO_EXECUTION_NEW,
     UNDO_EXECUTION,
     UNDO_ATTEMPT,
-    UNDO_ALERT
+    UNDO_ALERT,
+    UNDO_REPLY_NEW,
+    UNDO_REPLY
 };
 
 struct undo {
@@ -24,6 +26,7 @@ struct undo {
     size_t attempt;             // UNDO_ATTEMPT: its position.
     struct memory_job job;      // UNDO_JOB: as it was.
     struct execution execution; // UNDO_EXECUTION: as it was.
+    struct command_id command;  // UNDO_REPLY, UNDO_REPLY_NEW
 };
 
 struct commit {
@@ -178,6 +181,41 @@ static enum err insert_alert(struct commit *c, const struct alert *a)
     return ERR_OK;
 }
 
+// --- Replies ---------------------------------------------------------------------------------
+
+// A command that is not there was put shortly before a promotion that lost it: should it come yet,
+// it is known.
+static enum err put_reply(struct commit *c, uint32_t shard, const struct command_reply *r)
+{
+    struct memory_command *row = memory_command_find(c->store, &r->command);
+    if (row && row->is_replied)
+        return refuse(c, "command", row->number, "has a reply already");
+    note(c, row ? UNDO_REPLY : UNDO_REPLY_NEW, 0)->command = r->command;
+    if (!row)
+        row = memory_command_add(c->store, &r->command);
+    row->shard = shard;
+    row->is_replied = true;
+    row->reply = *r;
+    return ERR_OK;
+}
+
+// What a refused command has reserved is free again.
+static void free_reservations(struct memory_store *s, const struct batch *b)
+{
+    for (size_t i = 0; i < b->count; i++)
+        if (b->changes[i].kind == CHANGE_REPLY && b->changes[i].reply.err)
+            memory_reservation_remove(s, memory_command_find(s, &b->changes[i].reply.command));
+}
+
+static void take_back_reply(struct memory_store *s, const struct undo *u)
+{
+    struct memory_command *row = memory_command_find(s, &u->command);
+    if (u->kind == UNDO_REPLY_NEW)
+        memory_command_remove(s, row);
+    else
+        row->is_replied = false;
+}
+
 // --- Taking back, or keeping -----------------------------------------------------------------
 
 static void take_back_attempt(struct memory_store *s, const struct undo *u)
@@ -221,6 +259,10 @@ static void take_back(struct memory_store *s, struct undo *u)
     case UNDO_ALERT:
         alert_free(table_take(&s->alerts, u->id));
         break;
+    case UNDO_REPLY_NEW:
+    case UNDO_REPLY:
+        take_back_reply(s, u);
+        break;
     }
 }
 
@@ -262,6 +304,8 @@ static enum err apply(struct commit *c, const struct change *change)
         return insert_attempt(c, &change->attempt);
     case CHANGE_ALERT:
         return insert_alert(c, &change->alert);
+    case CHANGE_REPLY:
+        return put_reply(c, change->shard, &change->reply);
     case CHANGE_CLIENT_KEY:
     case CHANGE_SHARD:
         return ERR_OK; // Cannot fail, so they wait until nothing else can.
@@ -309,6 +353,7 @@ static void put_client_keys(struct memory_store *s, const struct batch *b)
     for (size_t i = 0; i < b->count; i++)
         if (b->changes[i].kind == CHANGE_CLIENT_KEY)
             memory_client_key_put(s, &b->changes[i].client_key);
+    free_reservations(s, b);
 }
 
 static enum err apply_all(struct memory_store *s, struct batch *const *batches, size_t count,

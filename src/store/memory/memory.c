@@ -47,6 +47,7 @@ static const struct store_ops ops = {
     .take_shard = take_shard,
     .retain = memory_retain,
     .reader_open = memory_reader_open,
+    .commands_open = memory_commands_open,
 };
 
 static struct memory_store *new_store(uint32_t shards)

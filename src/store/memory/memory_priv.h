@@ -2,7 +2,8 @@
 // memory_priv.h: how the parts of the memory adapter see each other.
 //
 // memory.c opens, clones and closes, tables.c holds the rows, commit.c changes them (and takes
-// changes back), retain.c removes old ones, query.c answers queries.
+// changes back), commands.c has commands of other nodes, retain.c removes old rows, query.c answers
+// queries.
 
 #ifndef CARILLON_STORE_MEMORY_PRIV_H
 #define CARILLON_STORE_MEMORY_PRIV_H
@@ -42,6 +43,20 @@ struct key_set {
     size_t used;
 };
 
+// A command, and its reply when it has one. Owns body and key.
+struct memory_command {
+    struct command_id id;
+    uint32_t shard;
+    int64_t number;
+    void *body;
+    size_t bytes;
+    char *key; // The client's; NULL: none.
+    wall_ms expires_at;
+    int64_t claimed_by; // The epoch; 0: nobody.
+    bool is_replied;
+    struct command_reply reply;
+};
+
 struct memory_store {
     struct store store;
     pthread_mutex_t lock; // Readers live on other threads.
@@ -52,8 +67,13 @@ struct memory_store {
     struct client_key *client_keys; // In no order. Own their texts.
     size_t client_key_count;
     size_t client_key_capacity;
-    struct shard *shards; // By number; store.shards of them.
-    wall_ms removed_to;   // The latest instant of which retention has removed a row.
+    struct memory_command *commands; // In order of number.
+    size_t command_count;
+    size_t command_capacity;
+    int64_t command_number;            // The last that was given.
+    struct memory_commands *listeners; // All that are open.
+    struct shard *shards;              // By number; store.shards of them.
+    wall_ms removed_to;                // The latest instant of which retention has removed a row.
 };
 
 // --- tables.c --------------------------------------------------------------------------------
@@ -84,6 +104,15 @@ struct client_key *memory_client_key_find(const struct memory_store *s, const ch
 void memory_client_key_put(struct memory_store *s, const struct client_key *k);
 void memory_client_keys_sweep(struct memory_store *s, wall_ms before);
 
+struct memory_command *memory_command_find(const struct memory_store *s,
+                                           const struct command_id *id);
+struct memory_command *memory_command_add(struct memory_store *s, const struct command_id *id);
+void memory_command_remove(struct memory_store *s, struct memory_command *row);
+// The key that the command has reserved, if it has one, is free again.
+void memory_reservation_remove(struct memory_store *s, const struct memory_command *row);
+void memory_commands_copy(struct memory_store *to, const struct memory_store *from);
+void memory_commands_free(struct memory_store *s);
+
 void memory_tables_init(struct memory_store *s);
 void memory_tables_copy(struct memory_store *to, const struct memory_store *from);
 void memory_tables_free(struct memory_store *s);
@@ -96,5 +125,7 @@ MUST_CHECK enum err memory_retain(struct store *store, const struct store_retent
                                   size_t rows_max, size_t *removed, struct fault *f);
 MUST_CHECK enum err memory_reader_open(struct store *store, struct store_reader **out,
                                        struct fault *f);
+MUST_CHECK enum err memory_commands_open(struct store *store, struct store_commands **out,
+                                         struct fault *f);
 
 #endif

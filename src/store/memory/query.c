@@ -60,7 +60,7 @@ static enum err get_client_key(struct store_reader *r, const char *text, wall_ms
 {
     struct memory_store *s = enter(r);
     const struct client_key *k = memory_client_key_find(s, text);
-    if (!k || k->created_at < now - CLIENT_KEY_AGE_MS)
+    if (!k || k->job == 0 || k->created_at < now - CLIENT_KEY_AGE_MS)
         return leave(s, fault_set(f, ERR_NOT_FOUND, "there is no such key"));
     struct client_key found = *k;
     found.execution.job = found.job;

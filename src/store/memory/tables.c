@@ -302,6 +302,7 @@ void memory_tables_copy(struct memory_store *to, const struct memory_store *from
         memory_client_key_put(to, &from->client_keys[i]);
     for (uint32_t i = 0; i < from->store.shards; i++)
         to->shards[i] = from->shards[i];
+    memory_commands_copy(to, from);
     to->removed_to = from->removed_to;
 }
 
@@ -316,6 +317,7 @@ void memory_tables_free(struct memory_store *s)
     for (size_t i = 0; i < s->alerts.count; i++)
         alert_free(s->alerts.rows[i]);
     memory_client_keys_sweep(s, WALL_NEVER);
+    memory_commands_free(s);
     free(s->client_keys);
     free(s->jobs.rows);
     free(s->executions.rows);

@@ -315,6 +315,41 @@ static void add_client_keys(struct call *c, const struct rows *keys)
     close_function(c, first);
 }
 
+static void put_reply_cell(struct parameters *p, const struct command_reply *r, int column)
+{
+    const int64_t integers[] = {r->job, r->version, r->execution.scheduled_at, r->execution.series,
+                                r->at};
+    if (column == 0)
+        parameter_put_text(p, err_name(r->err));
+    else
+        parameter_put_integer(p, integers[column - 1]);
+}
+
+// `changes`, since a reply does not name its shard.
+static void add_replies(struct call *c, const struct rows *changes)
+{
+    struct parameters *p = &c->parameters;
+    if (changes->count == 0)
+        return;
+    int first = open_function(c, "replies");
+    parameter_array_of_ids(p, changes->count);
+    for (size_t i = 0; i < changes->count; i++)
+        parameter_put_bytes(p, ((const struct change *)changes->of[i])->reply.command.bytes,
+                            COMMAND_ID_BYTES);
+    parameter_array_end(p);
+    parameter_array(p, false, changes->count);
+    for (size_t i = 0; i < changes->count; i++)
+        parameter_put_integer(p, ((const struct change *)changes->of[i])->shard);
+    parameter_array_end(p);
+    for (int column = 0; column < 6; column++) {
+        parameter_array(p, column == 0, changes->count);
+        for (size_t i = 0; i < changes->count; i++)
+            put_reply_cell(p, &((const struct change *)changes->of[i])->reply, column);
+        parameter_array_end(p);
+    }
+    close_function(c, first);
+}
+
 // --- The commit ------------------------------------------------------------------------------
 
 struct sorted {
@@ -322,6 +357,7 @@ struct sorted {
     struct rows attempts;
     struct rows alerts;
     struct rows keys;
+    struct rows replies; // Changes.
 };
 
 static struct sorted sort_changes(struct batch *const *batches, size_t count)
@@ -338,6 +374,8 @@ static struct sorted sort_changes(struct batch *const *batches, size_t count)
                 rows_add(&s.alerts, &c->alert);
             else if (c->kind == CHANGE_CLIENT_KEY)
                 rows_add(&s.keys, &c->client_key);
+            else if (c->kind == CHANGE_REPLY)
+                rows_add(&s.replies, c);
         }
     }
     return s;
@@ -349,6 +387,7 @@ static void sorted_fini(struct sorted *s)
     free(s->attempts.of);
     free(s->alerts.of);
     free(s->keys.of);
+    free(s->replies.of);
 }
 
 // Parents before children; the functions are called in this order.
@@ -364,6 +403,7 @@ static void compose(struct call *c, struct batch *const *batches, size_t count,
     add_rows(c, "insert_attempts", &attempt_rows, &s.attempts);
     add_rows(c, "insert_alerts", &alert_rows, &s.alerts);
     add_client_keys(c, &s.keys);
+    add_replies(c, &s.replies);
     int first = open_function(c, "correct");
     row_append(c->text, CALL_BYTES, " f.raised ");
     close_function(c, first);

@@ -255,9 +255,11 @@ static const char client_keys[] =
     "CREATE OR REPLACE FUNCTION carillon_client_keys_1(text[], text[], bigint[], bigint[],"
     " bigint[], bigint[]) RETURNS bigint LANGUAGE plpgsql AS $body$ DECLARE r record; BEGIN"
     " FOR r IN SELECT * FROM unnest($1, $2, $3, $4, $5, $6)"
-    "  AS t(key, digest, job_id, scheduled_at, series, created_at) LOOP"
-    "  INSERT INTO client_keys VALUES (r.key, decode(r.digest, 'hex'), r.job_id, r.scheduled_at,"
-    "   r.series, r.created_at) ON CONFLICT (key) DO UPDATE SET digest = excluded.digest,"
+    "  WITH ORDINALITY AS t(key, digest, job_id, scheduled_at, series, created_at, place)"
+    "  ORDER BY key, place LOOP" // All who write keys do so in this order.
+    "  INSERT INTO client_keys (key, digest, job_id, scheduled_at, series, created_at) VALUES"
+    "   (r.key, decode(r.digest, 'hex'), r.job_id, r.scheduled_at, r.series, r.created_at)"
+    "   ON CONFLICT (key) DO UPDATE SET digest = excluded.digest,"
     "   job_id = excluded.job_id, scheduled_at = excluded.scheduled_at,"
     "   series = excluded.series, created_at = excluded.created_at;"
     " END LOOP; RETURN 0; END $body$;\n";
@@ -355,5 +357,7 @@ char *postgres_functions(void)
     add_first(out);
     add_insert(out, "carillon_insert_attempts_1", &attempt_rows, check_executions);
     add_insert(out, "carillon_insert_alerts_1", &alert_rows, check_both);
+    for (size_t i = 0; postgres_command_functions[i]; i++)
+        row_append(out, TEXT_BYTES, "%s", postgres_command_functions[i]);
     return out;
 }

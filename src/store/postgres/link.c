@@ -146,6 +146,7 @@ enum err link_connect(struct link *l, struct fault *f)
     }
     if (next == PGRES_POLLING_FAILED)
         return refuse_connection(l, f);
+    l->made++;
     PQsetnonblocking(l->connection, 1);
     PQsetNoticeReceiver(l->connection, note_notice, l);
     return ERR_OK;

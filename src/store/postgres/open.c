@@ -59,6 +59,7 @@ static const struct store_ops ops = {
     .take_shard = take_shard,
     .retain = postgres_retain,
     .reader_open = postgres_reader_open,
+    .commands_open = postgres_commands_open,
 };
 
 enum err store_postgres_open(const char *url, uint32_t shards, struct store **out, struct fault *f)

@@ -16,6 +16,10 @@
 #define OID_TEXT 25
 #define OID_INTEGERS 1016
 #define OID_TEXTS 1009
+#define OID_BYTES 17
+#define OID_BYTES_MANY 1001
+#define OID_UUID 2950
+#define OID_UUIDS 2951
 
 void parameters_fini(struct parameters *p)
 {
@@ -87,17 +91,46 @@ void parameter_text(struct parameters *p, const char *text)
     end(p);
 }
 
-void parameter_array(struct parameters *p, bool of_texts, size_t count)
+static void begin_array(struct parameters *p, Oid type, Oid element, size_t count)
 {
     assert(count <= INT32_MAX);
-    begin(p, of_texts ? OID_TEXTS : OID_INTEGERS, false);
+    begin(p, type, false);
     add_32(p, count > 0);
     add_32(p, 1);
-    add_32(p, of_texts ? OID_TEXT : OID_INTEGER);
+    add_32(p, (int32_t)element);
     if (count == 0)
         return;
     add_32(p, (int32_t)count);
     add_32(p, 1);
+}
+
+void parameter_array(struct parameters *p, bool of_texts, size_t count)
+{
+    begin_array(p, of_texts ? OID_TEXTS : OID_INTEGERS, of_texts ? OID_TEXT : OID_INTEGER, count);
+}
+
+void parameter_array_of_bytes(struct parameters *p, size_t count)
+{
+    begin_array(p, OID_BYTES_MANY, OID_BYTES, count);
+}
+
+void parameter_array_of_ids(struct parameters *p, size_t count)
+{
+    begin_array(p, OID_UUIDS, OID_UUID, count);
+}
+
+void parameter_id(struct parameters *p, const struct command_id *id)
+{
+    begin(p, OID_UUID, false);
+    memcpy(add_bytes(p, sizeof id->bytes), id->bytes, sizeof id->bytes);
+    end(p);
+}
+
+void parameter_put_bytes(struct parameters *p, const void *bytes, size_t count)
+{
+    assert(count <= INT32_MAX);
+    add_32(p, (int32_t)count);
+    memcpy(add_bytes(p, count), bytes, count);
 }
 
 void parameter_put_null(struct parameters *p)

@@ -4,8 +4,8 @@
 // link.c talks to the server within a time, parameters.c and rows.c make and read what goes over
 // the connection, schema.c has the tables, functions.c what runs inside the server, open.c opens
 // and closes, commit.c writes, load.c loads, retain.c removes old rows, reader.c and
-// reader_jobs.c answer queries. nodes.c is the door of the cluster, with node_functions.c in the
-// server.
+// reader_jobs.c answer queries. nodes.c and commands.c are the doors of the cluster, with
+// node_functions.c and command_functions.c in the server.
 
 #ifndef CARILLON_STORE_POSTGRES_PRIV_H
 #define CARILLON_STORE_POSTGRES_PRIV_H
@@ -37,8 +37,12 @@ struct parameters {
 void parameters_fini(struct parameters *p);
 void parameter_integer(struct parameters *p, int64_t value);
 void parameter_text(struct parameters *p, const char *text); // NULL is NULL.
-// An array of `count` elements, each of which is put with one of the next three.
+// An array of `count` elements, each of which is put with one of the functions after these.
 void parameter_array(struct parameters *p, bool of_texts, size_t count);
+void parameter_array_of_bytes(struct parameters *p, size_t count);
+void parameter_array_of_ids(struct parameters *p, size_t count);
+void parameter_id(struct parameters *p, const struct command_id *id);
+void parameter_put_bytes(struct parameters *p, const void *bytes, size_t count); // Also an id.
 void parameter_put_null(struct parameters *p);
 void parameter_put_integer(struct parameters *p, int64_t value);
 void parameter_put_text(struct parameters *p, const char *text); // NULL is NULL.
@@ -55,6 +59,7 @@ struct link {
     PGconn *connection; // NULL: there is none; the next call makes one.
     bool has_warned;    // The server sent a warning during the last call.
     bool is_doubtful;   // The last call was sent, and its answer was lost.
+    unsigned made;      // Connections so far.
 };
 
 void link_init(struct link *l, const char *url);
@@ -96,7 +101,8 @@ void result_shard(const struct result_row *r, struct shard *out);
 MUST_CHECK enum err postgres_prepare(struct link *l, uint32_t shards, struct fault *f);
 // The text that creates the functions; the caller frees it.
 char *postgres_functions(void);
-extern const char *const postgres_node_functions[]; // From node_functions.c; NULL at the end.
+extern const char *const postgres_node_functions[];    // From node_functions.c; NULL at the end.
+extern const char *const postgres_command_functions[]; // The same from command_functions.c.
 
 // --- The store -------------------------------------------------------------------------------
 
@@ -117,6 +123,8 @@ MUST_CHECK enum err postgres_load_open(struct link *link, uint32_t shards,
                                        void *context, struct fault *f);
 MUST_CHECK enum err postgres_retain(struct store *store, const struct store_retention *r,
                                     wall_ms now, size_t rows_max, size_t *removed, struct fault *f);
+MUST_CHECK enum err postgres_commands_open(struct store *store, struct store_commands **out,
+                                           struct fault *f);
 MUST_CHECK enum err postgres_reader_open(struct store *store, struct store_reader **out,
                                          struct fault *f);
 

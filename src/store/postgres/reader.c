@@ -291,10 +291,11 @@ static enum err get_client_key(struct store_reader *reader, const char *text, wa
     struct parameters p = {0};
     parameter_text(&p, text);
     parameter_integer(&p, now - CLIENT_KEY_AGE_MS);
-    enum err err = reader_ask(self(reader),
-                              "SELECT key, digest, job_id, scheduled_at, series, created_at"
-                              " FROM client_keys WHERE key = $1 AND created_at >= $2",
-                              &p, &w.walk, f);
+    enum err err =
+        reader_ask(self(reader),
+                   "SELECT key, digest, job_id, scheduled_at, series, created_at"
+                   " FROM client_keys WHERE key = $1 AND created_at >= $2 AND job_id > 0",
+                   &p, &w.walk, f);
     if (!err && !w.found)
         err = fault_set(f, ERR_NOT_FOUND, "there is no such key");
     return err;

@@ -222,8 +222,28 @@ static const char version_1[] =
     "  job_id bigint NOT NULL,"
     "  scheduled_at bigint NOT NULL," // The execution that a trigger made; else 0.
     "  series bigint NOT NULL,"
-    "  created_at bigint NOT NULL);"
-    "CREATE INDEX idx_client_keys_created_at ON client_keys (created_at);";
+    "  created_at bigint NOT NULL,"
+    "  command_id uuid);" // Has reserved the key; job_id is 0 until its reply.
+    "CREATE INDEX idx_client_keys_created_at ON client_keys (created_at);"
+
+    // What nodes ask of the owners of shards (command_functions.c). The ids are given in order of
+    // time, so that the index grows at its right edge and what is old lies at its left.
+    "CREATE TABLE commands ("
+    "  id uuid PRIMARY KEY,"
+    "  number bigserial NOT NULL,"
+    "  shard bigint NOT NULL,"
+    "  expires_at bigint NOT NULL,"
+    "  claimed_by bigint," // The epoch of the owner.
+    "  client_key text,"   // The command has reserved this one.
+    "  body bytea,"        // NULL once there is a reply.
+    "  replied_at bigint,"
+    "  err text,"
+    "  job_id bigint,"
+    "  version bigint,"
+    "  scheduled_at bigint,"
+    "  series bigint) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0,"
+    "  autovacuum_vacuum_threshold = 1000);"
+    "CREATE INDEX idx_commands_open ON commands (shard, number) WHERE replied_at IS NULL;";
 
 static const char *const steps[] = {version_1};
 
