@@ -73,6 +73,7 @@ enum err api_listen(const struct api_options *o, struct api **out, struct fault 
     json_object_seed(0); // Before there are threads.
     struct api *a = xcalloc(1, sizeof *a);
     a->version = o->version;
+    a->probes_only = o->probes_only;
     struct server_options options = {
         .host = o->host,
         .port = o->port,
@@ -98,7 +99,7 @@ enum err api_listen(const struct api_options *o, struct api **out, struct fault 
 
 enum err api_serve(struct api *a, struct service *s, struct observer *observer, struct fault *f)
 {
-    assert(s && observer && !a->service);
+    assert((s || a->probes_only) && observer && !a->observer);
     a->service = s;
     a->observer = observer;
     return server_serve(a->server, f);

@@ -29,6 +29,9 @@ struct api_options {
     unsigned request_timeout_ms;
     // Names by which clients may call the server, beside its address: "a.example, b:3000", "*".
     const char *allowed_hosts;
+    // The role of a node that answers only probes and metrics: all else is not found. NULL: no such
+    // node. Borrowed for as long as the API lives.
+    const char *probes_only;
 };
 
 // Takes the address: clients that connect from now on wait. Comes first in a start, so that one
@@ -36,8 +39,8 @@ struct api_options {
 // ERR_SYNTAX (the host is no address, a name is none) or ERR_SYSTEM.
 MUST_CHECK enum err api_listen(const struct api_options *o, struct api **out, struct fault *f);
 
-// Answers from now on. Service and observer stay the caller's. After an error the API can only be
-// closed.
+// Answers from now on. Service and observer stay the caller's; with probes_only the service may be
+// NULL. After an error the API can only be closed.
 MUST_CHECK enum err api_serve(struct api *a, struct service *s, struct observer *observer,
                               struct fault *f);
 

@@ -20,6 +20,7 @@ struct api {
     struct service *service;
     struct observer *observer;
     const char *version;
+    const char *probes_only; // See struct api_options.
     struct web_names names;
     atomic_bool draining;
     atomic_uint imports; // Under way.
@@ -329,7 +330,8 @@ route_handler handle_create_job, handle_list_jobs, handle_get_job, handle_put_jo
 route_handler handle_job_executions, handle_executions, handle_execution, handle_recent_executions,
     handle_failed_executions;
 route_handler handle_job_alerts, handle_alerts;
-route_handler handle_health, handle_metrics_json, handle_metrics_text, handle_live, handle_ready;
+route_handler handle_cluster, handle_health, handle_metrics_json, handle_metrics_text, handle_live,
+    handle_ready;
 route_handler handle_preview;
 route_handler handle_export, handle_import;
 route_handler handle_accept_clock;

@@ -35,6 +35,13 @@ enum err handle_ready(struct api_request *r, struct problem *p)
     return ERR_OK;
 }
 
+enum err handle_cluster(struct api_request *r, struct problem *p)
+{
+    (void)p;
+    answer_json(r, 200, observer_cluster_json(r->api->observer));
+    return ERR_OK;
+}
+
 // --- Metrics -------------------------------------------------------------------------------------
 
 enum err handle_metrics_text(struct api_request *r, struct problem *p)
@@ -42,6 +49,7 @@ enum err handle_metrics_text(struct api_request *r, struct problem *p)
     (void)p;
     struct health h;
     observer_health(r->api->observer, &h);
+    observer_count(r->api->observer);
     size_t bytes;
     char *text = observe_metrics_text(r->api->version, h.status.started_at, &bytes);
     answer_text(r, 200, OBSERVE_METRICS_CONTENT_TYPE, text, bytes);
@@ -78,6 +86,7 @@ enum err handle_metrics_json(struct api_request *r, struct problem *p)
     enum err err = recent_json(r, &recent, p);
     if (err)
         return err;
+    observer_count(r->api->observer);
     json_t *json = observe_metrics_json();
     json_object_set_new(json, "executions_last_minute", recent);
     answer_json(r, 200, json);

@@ -67,6 +67,24 @@ static void allow(struct problem *p, const char *method)
              strcmp(method, "GET") == 0 ? ", HEAD" : "");
 }
 
+static bool is_probe(const struct route *route)
+{
+    return route->handle == handle_live || route->handle == handle_ready ||
+           route->handle == handle_metrics_text;
+}
+
+// A node that only works has nothing else that it could answer from.
+static enum err check_role(const struct api_request *r, struct problem *p)
+{
+    const char *role = r->api->probes_only;
+    if (!role || is_probe(r->route))
+        return ERR_OK;
+    return refuse(p, ERR_NOT_FOUND, REFUSED_NOT_FOUND, NULL,
+                  "this node is %s %s, which answers /livez, /readyz and /metrics only; ask an API "
+                  "server",
+                  strchr("aeiou", *role) ? "an" : "a", role);
+}
+
 enum err route_find(struct api_request *r, struct problem *p)
 {
     const char *method = exchange_method(r->exchange);
@@ -76,7 +94,8 @@ enum err route_find(struct api_request *r, struct problem *p)
             continue;
         if (strcmp(routes[i].method, method) == 0) {
             r->route = &routes[i];
-            return read_ids(r, p);
+            enum err err = check_role(r, p);
+            return err ? err : read_ids(r, p);
         }
         allow(&other, routes[i].method);
     }

@@ -41,6 +41,7 @@ const struct route routes[] = {
 
     {"POST", "/admin/clock/accept", handle_accept_clock, NULL, BODY_NONE, true, ASKS_NEVER},
 
+    {"GET", "/cluster", handle_cluster, NULL, BODY_NONE, false, ASKS_NEVER},
     {"GET", "/observability/health", handle_health, NULL, BODY_NONE, false, ASKS_NEVER},
     {"GET", "/observability/metrics", handle_metrics_json, NULL, BODY_NONE, false, ASKS_ALWAYS},
     {"GET", "/observability/alerts", handle_alerts, of_alerts, BODY_NONE, false, ASKS_ALWAYS},

@@ -191,7 +191,7 @@ static enum err open_rooms(struct carillon *c, struct fault *f)
     if (!err)
         err = open_service(c, f);
     if (!err)
-        c->observer = observer_new(c->engine, CARILLON_VERSION);
+        c->observer = observer_new(c->engine, c->cluster, CARILLON_VERSION);
     return err;
 }
 

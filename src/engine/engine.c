@@ -151,6 +151,7 @@ void engine__tell_fenced(struct engine *e, uint32_t shard, int64_t epoch)
 // Nobody hears that it happened, neither client nor alert: it did not, or nobody here can know.
 static void fenced(struct engine *e, const struct store_fencing *x)
 {
+    metric_add(METRIC_ticks_fenced, 1);
     engine__refuse_fenced(&e->held, x);
     if (core_epoch(e->core, x->shard) == x->epoch)
         engine__shard_lost(e, x->shard);

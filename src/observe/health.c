@@ -11,6 +11,7 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 static const char *const level_names[] = {
     [HEALTH_OK] = "ok",
@@ -19,10 +20,8 @@ static const char *const level_names[] = {
 };
 
 static const char *const part_names[HEALTH_PARTS] = {
-    [HEALTH_STORE] = "store",
-    [HEALTH_PLANNER] = "planner",
-    [HEALTH_DISPATCH] = "dispatch",
-    [HEALTH_CLOCK] = "clock",
+    [HEALTH_STORE] = "store", [HEALTH_PLANNER] = "planner", [HEALTH_DISPATCH] = "dispatch",
+    [HEALTH_CLOCK] = "clock", [HEALTH_CLUSTER] = "cluster",
 };
 
 static void PRINTF_LIKE(4, 5)
@@ -87,19 +86,66 @@ static void judge_dispatch(const struct engine_status *s, struct health *h)
 
 static void judge_clock(const struct engine_status *s, wall_ms now, struct health *h)
 {
-    dur_ms ahead = s->core.watermark - now; // Without shards it is 0.
+    dur_ms ahead = s->core.watermark - now; // Without shards the watermark is 0.
+    int64_t offset_ms = h->cluster.clock_offset_us / 1000;
     if (ahead > CLOCK_HOLD_MS)
         judge(h, HEALTH_CLOCK, HEALTH_DEGRADED,
               "the clock went back; nothing is planned for the next %" PRId64 " s", ahead / 1000);
+    else if (offset_ms > CLOCK_OFFSET_MS || offset_ms < -CLOCK_OFFSET_MS)
+        judge(h, HEALTH_CLOCK, HEALTH_DEGRADED,
+              "the clock of this machine is %" PRId64 " ms %s that of the database, which counts",
+              offset_ms > 0 ? offset_ms : -offset_ms, offset_ms > 0 ? "ahead of" : "behind");
 }
 
-void health_judge(const struct engine_status *s, wall_ms now, struct health *out)
+static void judge_cluster(struct health *h)
 {
-    *out = (struct health){.status = *s, .judged_at = now};
+    const struct cluster_summary *c = &h->cluster;
+    if (!c->has_lease)
+        judge(h, HEALTH_CLUSTER, HEALTH_FAILING,
+              "this node has no lease: it could not renew it at the database for %" PRId64
+              " ms, and sends nothing until it can",
+              c->lease_age_ms);
+    else if (c->workers == 0)
+        judge(h, HEALTH_CLUSTER, HEALTH_DEGRADED, "there is no worker: nothing is sent");
+    else if (c->unowned > 0)
+        judge(h, HEALTH_CLUSTER, HEALTH_DEGRADED, "%" PRIu32 " of %" PRIu32 " shards have no owner",
+              c->unowned, c->shards);
+}
+
+static struct cluster_summary sum_up(const struct cluster_status *s, mono_ms now)
+{
+    struct cluster_summary sum = {
+        .nodes = (uint32_t)s->node_count,
+        .shards = s->shards,
+        .owned = s->owned,
+        .unowned = s->unowned,
+        .is_alone = s->lease_ttl_ms == 0,
+        .has_lease = s->lease_until > now,
+        .is_leader = s->is_leader,
+        .is_draining = s->is_draining,
+        .lease_age_ms = s->lease_age_ms,
+        .seen_ms_ago = s->seen_ms_ago,
+        .clock_offset_us = s->clock_offset_us,
+    };
+    for (size_t i = 0; i < s->node_count; i++) {
+        sum.workers += s->nodes[i].works;
+        if (s->nodes[i].is_leader)
+            memcpy(sum.leader, s->nodes[i].name, sizeof sum.leader);
+    }
+    return sum;
+}
+
+void health_judge(const struct health_facts *facts, struct health *out)
+{
+    const struct engine_status *s = &facts->engine;
+    *out = (struct health){
+        .status = *s, .cluster = sum_up(&facts->cluster, facts->mono_now), .judged_at = facts->now};
     judge_store(s, out);
     judge_planner(s, out);
     judge_dispatch(s, out);
-    judge_clock(s, now, out);
+    judge_clock(s, facts->now, out);
+    if (s->started_at != 0)
+        judge_cluster(out);
 }
 
 // --- As JSON -------------------------------------------------------------------------------------
@@ -139,6 +185,17 @@ static json_t *bytes_json(int64_t bytes)
     return bytes < 0 ? json_null() : json_integer(bytes);
 }
 
+static void add_cluster(const struct cluster_summary *c, json_t *o)
+{
+    json_object_set_new(o, "nodes", json_integer(c->nodes));
+    json_object_set_new(o, "workers", json_integer(c->workers));
+    json_object_set_new(o, "leader", *c->leader ? json_string(c->leader) : json_null());
+    json_object_set_new(o, "shards", json_integer(c->shards));
+    json_object_set_new(o, "shards_owned", json_integer(c->owned));
+    json_object_set_new(o, "shards_unowned", json_integer(c->unowned));
+    json_object_set_new(o, "lease_age_ms", json_integer(c->lease_age_ms));
+}
+
 // The figures on which the judgement of each part rests.
 static void add_figures(const struct health *h, json_t *o)
 {
@@ -160,6 +217,8 @@ static void add_figures(const struct health *h, json_t *o)
     json_object_set_new(dispatch, "down", down_json(&s->core));
     json_t *clock = json_object_get(o, part_names[HEALTH_CLOCK]);
     json_object_set_new(clock, "now", time_json(h->judged_at));
+    json_object_set_new(clock, "offset_ms", json_integer(h->cluster.clock_offset_us / 1000));
+    add_cluster(&h->cluster, json_object_get(o, part_names[HEALTH_CLUSTER]));
 }
 
 json_t *health_json(const struct health *h, const char *version)

@@ -10,6 +10,7 @@
 #ifndef CARILLON_OBSERVE_OBSERVE_H
 #define CARILLON_OBSERVE_OBSERVE_H
 
+#include "cluster/cluster.h"
 #include "engine/engine.h"
 
 #include <jansson.h>
@@ -17,9 +18,42 @@
 // --- Health --------------------------------------------------------------------------------------
 
 enum health_level { HEALTH_OK, HEALTH_DEGRADED, HEALTH_FAILING };
-enum health_part { HEALTH_STORE, HEALTH_PLANNER, HEALTH_DISPATCH, HEALTH_CLOCK, HEALTH_PARTS };
+enum health_part {
+    HEALTH_STORE,
+    HEALTH_PLANNER,
+    HEALTH_DISPATCH,
+    HEALTH_CLOCK,
+    HEALTH_CLUSTER,
+    HEALTH_PARTS
+};
 
 #define HEALTH_REASON_BYTES 360 // The name of a host may be in it.
+
+// What the judgement of the cluster rests on. A server that is alone is a node with one shard and a
+// lease for ever.
+struct cluster_summary {
+    uint32_t nodes;   // Nodes that live.
+    uint32_t workers; // Nodes that live and take shards.
+    uint32_t shards;  // In all.
+    uint32_t owned;   // By this node.
+    uint32_t unowned; // By nobody who lives.
+    bool is_alone;
+    bool has_lease;
+    bool is_leader;
+    bool is_draining;
+    char leader[NODE_NAME_BYTES]; // Empty: there is none.
+    dur_ms lease_age_ms;
+    dur_ms seen_ms_ago;
+    int64_t clock_offset_us;
+};
+
+// What is judged: the engine at the end of its last turn, and what this node knows of the others.
+struct health_facts {
+    struct engine_status engine;
+    struct cluster_status cluster; // Borrowed.
+    mono_ms mono_now;
+    wall_ms now;
+};
 
 struct health {
     enum health_level level; // The worst of the parts.
@@ -28,6 +62,7 @@ struct health {
         char reason[HEALTH_REASON_BYTES]; // Empty when ok.
     } parts[HEALTH_PARTS];
     struct engine_status status;
+    struct cluster_summary cluster;
     wall_ms judged_at;
 };
 
@@ -41,8 +76,12 @@ struct health {
 #define WAITING_MAX 1000
 #define HELD_FRESH_MS 15000 // Attempts that were put off longer ago are no news.
 
+// In a cluster the database's clock counts; that of a machine which differs by more is worth a
+// look.
+#define CLOCK_OFFSET_MS 2000
+
 // Pure.
-void health_judge(const struct engine_status *s, wall_ms now, struct health *out);
+void health_judge(const struct health_facts *facts, struct health *out);
 
 json_t *health_json(const struct health *h, const char *version);
 
@@ -50,15 +89,27 @@ json_t *health_json(const struct health *h, const char *version);
 
 struct observer;
 
-// The engine stays the caller's; `version` is borrowed for as long as the observer lives.
-struct observer *observer_new(struct engine *e, const char *version);
+// Engine and cluster stay the caller's; the cluster, and `version`, which is borrowed, must be
+// there for as long as the observer lives.
+struct observer *observer_new(struct engine *e, struct cluster *c, const char *version);
 
-// Forgets the engine, so that it may be stopped; health is then what it was last.
+// Forgets the engine, so that it may be stopped; its part of health is then what it was last.
 void observer_stop(struct observer *o);
 void observer_free(struct observer *o); // NULL is a no-op.
 
 void observer_health(struct observer *o, struct health *out);
 json_t *observer_health_json(struct observer *o, enum health_level *level);
+
+// Sets the metrics that nobody counts as things happen: those of the cluster. To be called before
+// metrics are shown.
+void observer_count(struct observer *o);
+
+// --- The cluster ---------------------------------------------------------------------------------
+
+// All that this node knows of the cluster: who is there, who owns what, who leads, and how far its
+// own lease, its clock and the database's replicas are.
+json_t *observer_cluster_json(struct observer *o);
+json_t *cluster_json(const struct cluster_status *s, mono_ms now);
 
 // --- Metrics -------------------------------------------------------------------------------------
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// observer.c: asks the running engine, as long as there is one.
+// observer.c: asks the running engine, as long as there is one, and the cluster.
 
+#include "base/metrics.h"
 #include "observe/observe.h"
 
 #include <pthread.h>
@@ -9,14 +10,16 @@ struct observer {
     pthread_mutex_t lock;  // Held while the engine is asked, so that observer_stop can wait for it.
     struct engine *engine; // NULL once stopped.
     struct engine_status last;
+    struct cluster *cluster;
     const char *version;
 };
 
-struct observer *observer_new(struct engine *e, const char *version)
+struct observer *observer_new(struct engine *e, struct cluster *c, const char *version)
 {
     struct observer *o = xcalloc(1, sizeof *o);
     pthread_mutex_init(&o->lock, NULL);
     o->engine = e;
+    o->cluster = c;
     o->version = version;
     return o;
 }
@@ -49,8 +52,11 @@ void observer_free(struct observer *o)
 
 void observer_health(struct observer *o, struct health *out)
 {
-    struct engine_status s = status_of(o);
-    health_judge(&s, clock_wall_ms(), out);
+    struct health_facts facts = {
+        .engine = status_of(o), .mono_now = clock_mono_ms(), .now = clock_wall_ms()};
+    cluster_status(o->cluster, &facts.cluster);
+    health_judge(&facts, out);
+    cluster_status_fini(&facts.cluster);
 }
 
 json_t *observer_health_json(struct observer *o, enum health_level *level)
@@ -59,4 +65,26 @@ json_t *observer_health_json(struct observer *o, enum health_level *level)
     observer_health(o, &h);
     *level = h.level;
     return health_json(&h, o->version);
+}
+
+json_t *observer_cluster_json(struct observer *o)
+{
+    struct cluster_status s;
+    cluster_status(o->cluster, &s);
+    json_t *json = cluster_json(&s, clock_mono_ms());
+    cluster_status_fini(&s);
+    return json;
+}
+
+void observer_count(struct observer *o)
+{
+    struct health h;
+    observer_health(o, &h);
+    metric_set(METRIC_cluster_nodes, h.cluster.nodes);
+    metric_set(METRIC_cluster_workers, h.cluster.workers);
+    metric_set(METRIC_cluster_is_leader, h.cluster.is_leader);
+    metric_set(METRIC_shards_owned, h.cluster.owned);
+    metric_set(METRIC_shards_unowned, h.cluster.unowned);
+    metric_set(METRIC_lease_age_milliseconds, h.cluster.lease_age_ms);
+    metric_set(METRIC_clock_offset_milliseconds, h.cluster.clock_offset_us / 1000);
 }

@@ -8,9 +8,22 @@ def test_health_tells_the_state_of_each_part(shared_server):
     health = expect(shared_server.get("/observability/health"), 200).json
     assert health["status"] == "ok"
     assert health["version"]
-    assert {"store", "planner", "dispatch", "clock"} <= health.keys()
+    assert {"store", "planner", "dispatch", "clock", "cluster"} <= health.keys()
     expect(shared_server.get("/livez"), 200)
     expect(shared_server.get("/readyz"), 200)
+
+
+def test_a_server_that_is_alone_is_a_cluster_of_one(shared_server):
+    cluster = expect(shared_server.get("/cluster"), 200).json
+    assert cluster["kind"] == "solo" and cluster["lease"]["held"]
+    assert cluster["shards"] == {"all": 1, "own": 1, "unowned": 0}
+    (node,) = cluster["nodes"]
+    assert node["role"] == "all" and node["self"] and node["leader"]
+    health = expect(shared_server.get("/observability/health"), 200).json
+    assert node["version"] == health["version"]
+    assert health["cluster"]["shards_owned"] == 1
+    metrics = expect(shared_server.get("/metrics"), 200).body.decode()
+    assert "\ncarillon_shards_owned 1\n" in metrics
 
 
 def test_metrics_count_what_happens(server, target):

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #define NOW 1893456000000 // 2030-01-01T00:00:00Z
+#define MONO_TIME 100000
 
 static struct engine_status well(void)
 {
@@ -21,12 +22,47 @@ static struct engine_status well(void)
     };
 }
 
+// A node of a cluster of three, with a lease.
+static struct cluster_status cluster_well(struct cluster_node nodes[static 3])
+{
+    static const struct cluster_node all[] = {
+        {.name = "a", .role = "api", .version = "1.2.3", .beat_age_ms = 20},
+        {.name = "b", .role = "worker", .works = true, .shards = 128, .is_leader = true},
+        {.name = "c", .role = "all", .works = true, .shards = 128, .is_self = true}};
+    memcpy(nodes, all, sizeof all);
+    return (struct cluster_status){.nodes = nodes,
+                                   .node_count = 3,
+                                   .shards = 256,
+                                   .owned = 128,
+                                   .lease_until = MONO_TIME + 4000,
+                                   .lease_ttl_ms = 5000,
+                                   .timeline = 1,
+                                   .leader_epoch = 7};
+}
+
+static void judge_in(const struct engine_status *s, const struct cluster_status *c, wall_ms now,
+                     struct health *out)
+{
+    const struct health_facts facts = {
+        .engine = *s, .cluster = *c, .mono_now = MONO_TIME, .now = now};
+    health_judge(&facts, out);
+}
+
+// A server that is alone.
+static void judge(const struct engine_status *s, wall_ms now, struct health *out)
+{
+    struct cluster_node n = {.role = "all", .works = true, .shards = 1, .is_leader = true};
+    const struct cluster_status c = {
+        .nodes = &n, .node_count = 1, .shards = 1, .owned = 1, .lease_until = MONO_NEVER};
+    judge_in(s, &c, now, out);
+}
+
 static void a_server_at_work_is_ok(void **state)
 {
     (void)state;
     struct engine_status s = well();
     struct health h;
-    health_judge(&s, NOW, &h);
+    judge(&s, NOW, &h);
     assert_int_equal(h.level, HEALTH_OK);
     for (int part = 0; part < HEALTH_PARTS; part++)
         assert_string_equal(h.parts[part].reason, "");
@@ -39,7 +75,7 @@ static void sleeping_is_not_lagging(void **state)
     (void)state;
     struct engine_status s = well();
     struct health h;
-    health_judge(&s, NOW + 3600000, &h);
+    judge(&s, NOW + 3600000, &h);
     assert_int_equal(h.level, HEALTH_OK);
 }
 
@@ -86,7 +122,7 @@ static void each_part_of_health_is_judged(void **state)
 
     for (size_t i = 0; i < count; i++) {
         struct health h;
-        health_judge(&cases[i].status, NOW, &h);
+        judge(&cases[i].status, NOW, &h);
         if (h.parts[cases[i].part].level != cases[i].level || h.level != cases[i].level)
             fail_msg("%s: part %d, whole %d", cases[i].name, h.parts[cases[i].part].level, h.level);
         assert_int_equal(*h.parts[cases[i].part].reason != '\0', h.level != HEALTH_OK);
@@ -105,7 +141,7 @@ static void the_worst_part_decides_and_says_why(void **state)
     s.store_stalled = ERR_BUSY;
     s.core.watermark = NOW - 10000;
     struct health h;
-    health_judge(&s, NOW, &h);
+    judge(&s, NOW, &h);
     json_t *json = health_json(&h, "1.2.3");
     assert_string_equal(text_of(json, "status"), "failing");
     assert_string_equal(text_of(json, "version"), "1.2.3");
@@ -120,6 +156,67 @@ static void the_worst_part_decides_and_says_why(void **state)
     json_decref(json);
 }
 
+static void the_cluster_is_a_part_of_health(void **state)
+{
+    (void)state;
+    struct engine_status s = well();
+    struct cluster_node nodes[3];
+    struct cluster_status c = cluster_well(nodes);
+    struct health h;
+    judge_in(&s, &c, NOW, &h);
+    assert_int_equal(h.level, HEALTH_OK);
+
+    c.unowned = 12;
+    judge_in(&s, &c, NOW, &h);
+    assert_int_equal(h.parts[HEALTH_CLUSTER].level, HEALTH_DEGRADED);
+    assert_string_equal(h.parts[HEALTH_CLUSTER].reason, "12 of 256 shards have no owner");
+
+    nodes[1].works = nodes[2].works = false;
+    judge_in(&s, &c, NOW, &h);
+    assert_string_equal(h.parts[HEALTH_CLUSTER].reason, "there is no worker: nothing is sent");
+
+    c.lease_until = MONO_TIME;
+    c.lease_age_ms = 4300;
+    judge_in(&s, &c, NOW, &h);
+    assert_int_equal(h.level, HEALTH_FAILING);
+    assert_non_null(strstr(h.parts[HEALTH_CLUSTER].reason, "no lease"));
+    assert_non_null(strstr(h.parts[HEALTH_CLUSTER].reason, "4300 ms"));
+
+    s.started_at = 0; // The planner says that the server is starting.
+    judge_in(&s, &c, NOW, &h);
+    assert_int_equal(h.parts[HEALTH_CLUSTER].level, HEALTH_OK);
+}
+
+// A node without shards plans nothing, so that its watermark says nothing.
+static void a_node_without_shards_is_neither_late_nor_early(void **state)
+{
+    (void)state;
+    struct engine_status s = well();
+    struct cluster_node nodes[3];
+    struct cluster_status c = cluster_well(nodes);
+    struct health h;
+    c.owned = 0;
+    s.core.watermark = 0;
+    judge_in(&s, &c, NOW, &h);
+    assert_int_equal(h.level, HEALTH_OK);
+}
+
+static void a_machine_whose_clock_is_not_the_databases_is_looked_at(void **state)
+{
+    (void)state;
+    struct engine_status s = well();
+    struct cluster_node nodes[3];
+    struct cluster_status c = cluster_well(nodes);
+    struct health h;
+    c.clock_offset_us = CLOCK_OFFSET_MS * 1000;
+    judge_in(&s, &c, NOW, &h);
+    assert_int_equal(h.level, HEALTH_OK);
+    c.clock_offset_us = -300000000;
+    judge_in(&s, &c, NOW, &h);
+    assert_int_equal(h.parts[HEALTH_CLOCK].level, HEALTH_DEGRADED);
+    assert_non_null(strstr(h.parts[HEALTH_CLOCK].reason, "300000 ms behind"));
+}
+
 // Eight are named; how many there are is said in any case.
 static void hosts_where_nothing_answers_are_named(void **state)
 {
@@ -128,10 +225,10 @@ static void hosts_where_nothing_answers_are_named(void **state)
     struct health h;
     s.core.hosts_down = 1;
     s.core.down[0] = (struct host_down){.since = NOW - 5000, .open = 3, .origin = "dead.test:81"};
-    health_judge(&s, NOW, &h);
+    judge(&s, NOW, &h);
     assert_non_null(strstr(h.parts[HEALTH_DISPATCH].reason, "nothing answers at dead.test:81"));
     s.core.hosts_down = HOSTS_DOWN_SHOWN + 4;
-    health_judge(&s, NOW, &h);
+    judge(&s, NOW, &h);
     assert_non_null(strstr(h.parts[HEALTH_DISPATCH].reason, "at 12 hosts: dead.test:81"));
     json_t *json = health_json(&h, "1.2.3"), *dispatch = json_object_get(json, "dispatch");
     assert_int_equal(json_integer_value(json_object_get(dispatch, "hosts_down")), 12);
@@ -149,6 +246,9 @@ int main(void)
         cmocka_unit_test(sleeping_is_not_lagging),
         cmocka_unit_test(each_part_of_health_is_judged),
         cmocka_unit_test(the_worst_part_decides_and_says_why),
+        cmocka_unit_test(the_cluster_is_a_part_of_health),
+        cmocka_unit_test(a_node_without_shards_is_neither_late_nor_early),
+        cmocka_unit_test(a_machine_whose_clock_is_not_the_databases_is_looked_at),
         cmocka_unit_test(hosts_where_nothing_answers_are_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -24,11 +24,17 @@ static struct exchange get(const char *const *segments)
 #define PATH(...) ((const char *const[]){__VA_ARGS__, NULL})
 #define NO_PATH ((const char *const[]){NULL})
 
-static enum err find(struct exchange *x, struct api_request *r, struct problem *p)
+static enum err find_at(struct api *a, struct exchange *x, struct api_request *r, struct problem *p)
 {
-    *r = (struct api_request){.exchange = x};
+    *r = (struct api_request){.api = a, .exchange = x};
     *p = (struct problem){0};
     return route_find(r, p);
+}
+
+static enum err find(struct exchange *x, struct api_request *r, struct problem *p)
+{
+    static struct api whole;
+    return find_at(&whole, x, r, p);
 }
 
 // --- Finding -------------------------------------------------------------------------------------
@@ -59,6 +65,26 @@ static void the_twelve_routes_of_the_first_version_are_there(void **state)
         if (k == route_count)
             fail_msg("%s %s is missing", seed[i][0], seed[i][1]);
     }
+}
+
+static void a_worker_answers_probes_and_metrics_only(void **state)
+{
+    (void)state;
+    struct api worker = {.probes_only = "worker"};
+    struct api_request r;
+    struct problem p;
+    static const char *const probes[] = {"livez", "readyz", "metrics"};
+    for (size_t i = 0; i < COUNT_OF(probes); i++) {
+        struct exchange x = get(PATH(probes[i]));
+        assert_int_equal(find_at(&worker, &x, &r, &p), ERR_OK);
+    }
+    struct exchange x = get(PATH("jobs"));
+    assert_int_equal(find_at(&worker, &x, &r, &p), ERR_NOT_FOUND);
+    assert_string_equal(p.what.detail,
+                        "this node is a worker, which answers /livez, /readyz and /metrics only; "
+                        "ask an API server");
+    x = get(NO_PATH);
+    assert_int_equal(find_at(&worker, &x, &r, &p), ERR_NOT_FOUND);
 }
 
 // Two routes that match one request would make the second one dead.
@@ -516,6 +542,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_twelve_routes_of_the_first_version_are_there),
+        cmocka_unit_test(a_worker_answers_probes_and_metrics_only),
         cmocka_unit_test(no_route_hides_another),
         cmocka_unit_test(a_path_leads_to_its_route_and_ids),
         cmocka_unit_test(a_slash_at_the_end_makes_no_difference),
