@@ -15,7 +15,8 @@
 //
 //   gained -+-> lost: at once, by the lapse of the lease or because the row is somebody else's
 //           +-> give_back -> cluster_given_back -> the row is released: in an orderly way
-//           +-> cluster_fenced -> lost: a commit showed that the row is not as the engine left it
+//           +-> cluster_fenced -> the row is released: a commit showed that it was not as the
+//               engine had left it, and the engine has dropped the shard already
 
 #ifndef CARILLON_CLUSTER_CLUSTER_H
 #define CARILLON_CLUSTER_CLUSTER_H
