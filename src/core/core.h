@@ -52,6 +52,7 @@ struct outcome {
     enum outcome_kind kind;
     dur_ms retry_after_ms;  // From the answer's Retry-After; 0 when there was none.
     const char *location;   // Where an answer 3xx leads, to be shown. NULL when none.
+    bool is_unheard;        // LOST: nobody knows what the target did, so it is not to blame.
     struct attempt attempt; // execution_id and number are filled in by the core.
 };
 
@@ -148,6 +149,7 @@ struct request {
 struct send {
     uint64_t ticket;
     uint32_t shard;
+    mono_ms not_after; // No request leaves at this instant or later; 0: at any time.
     struct request request;
 };
 

@@ -145,7 +145,7 @@ void core__outcome(struct core *c, const struct outcome *out)
     core__record_attempt(c, o, &a);
     if (!success && is_permanent(o->job, out) && a.http_status == 410)
         core__job_gone(c, o->job); // First, or the place would go to the next.
-    if (!o->replaced)
+    if (!o->replaced && !out->is_unheard)
         core__breaker_learn(c, o->host, lost_at_host(out));
     if (success)
         core__finish(c, o, EXECUTION_SUCCESS, NULL, NULL);

@@ -14,6 +14,7 @@ struct dispatch_adapter {
     void (*send)(struct dispatch *d, const struct send *s);
     void (*cancel)(struct dispatch *d, uint64_t ticket);
     size_t (*in_flight)(const struct dispatch *d);
+    void (*set_lease)(struct dispatch *d, mono_ms until); // NULL: it asks the port.
 };
 
 struct dispatch {
@@ -24,5 +25,7 @@ struct dispatch {
 
 // Whether no request may leave any more: asked just before its first byte would.
 bool dispatch_lease_is_over(const struct dispatch *d);
+// The same of an attempt's own bound, which may be 0.
+bool dispatch_is_late(mono_ms not_after);
 
 #endif

@@ -14,6 +14,7 @@ static const struct {
 } adapters[] = {
     {"wire", dispatch_wire_open},
     {"curl", dispatch_curl_open},
+    {"queue", dispatch_queue_open},
 };
 
 dispatch_opener *dispatch_find(const char *name)
@@ -46,11 +47,18 @@ void dispatch_set_lease(struct dispatch *d, mono_ms until)
 {
     d->has_lease = true;
     d->lease = until;
+    if (d->adapter->set_lease)
+        d->adapter->set_lease(d, until);
 }
 
 bool dispatch_lease_is_over(const struct dispatch *d)
 {
     return d->has_lease && d->lease != MONO_NEVER && clock_mono_ms() >= d->lease;
+}
+
+bool dispatch_is_late(mono_ms not_after)
+{
+    return not_after && clock_mono_ms() >= not_after;
 }
 
 size_t dispatch_in_flight(const struct dispatch *d)

@@ -8,7 +8,8 @@
 // a few connections in each turn of the loop, so that the first of a herd need not wait for the
 // last.
 //
-// Adapters: dispatch_wire_open, dispatch_curl_open. Every adapter passes one contract suite.
+// Adapters: dispatch_wire_open, dispatch_curl_open, and dispatch_queue_open, behind which executors
+// use one of the others. Every adapter passes one contract suite.
 //
 // One send is at most one request on the wire, and one for each redirect that it follows. A
 // connection that dies before an answer is reported as LOST, also when it was a kept one which the
@@ -39,7 +40,8 @@
 // not come whole is LOST, but its http_status is known from the end of the status line on.
 //
 // HELD is an attempt that was not made, since this machine lacked descriptors, ports or memory, or
-// since its lease was over: the target has nothing to do with it, and was not told of it.
+// since its lease or send.not_after was over: the target has nothing to do with it, and was not
+// told of it.
 //
 // In an outcome, attempt.started_at is when the request was begun, or the attempt if none was;
 // first_byte_ms counts from there to the first byte of the answer. attempt.error is NULL only for
@@ -51,6 +53,7 @@
 #include "base/address_policy.h"
 #include "base/loop.h"
 #include "core/core.h"
+#include "redis/redis.h"
 
 #define RESPONSE_HEAD_BYTES_MAX 262144
 #define RESPONSE_BYTES_MAX 65536
@@ -77,13 +80,14 @@ struct dispatch_options {
     // Which addresses may be called, asked for each that is connected to. NULL: all. Borrowed until
     // the dispatcher is closed.
     const struct address_policy *targets;
+    struct redis_server *redis; // Only for queue. Borrowed until the dispatcher is closed.
 };
 
 typedef enum err dispatch_opener(struct loop *l, const struct dispatch_options *o,
                                  dispatch_done *done, void *context, struct dispatch **out,
                                  struct fault *f);
 
-// What opens the adapter called `name`: "wire" or "curl". NULL when there is none.
+// What opens the adapter called `name`: "wire", "curl" or "queue". NULL when there is none.
 dispatch_opener *dispatch_find(const char *name);
 
 // Carillon's own client: HTTP/1.1, by far the cheapest. ERR_SYSTEM when the certificates or the
@@ -96,6 +100,17 @@ MUST_CHECK enum err dispatch_wire_open(struct loop *l, const struct dispatch_opt
 MUST_CHECK enum err dispatch_curl_open(struct loop *l, const struct dispatch_options *o,
                                        dispatch_done *done, void *context, struct dispatch **out,
                                        struct fault *f);
+
+// Attempts go through a stream of Redis to executors. An attempt which must be made at most once,
+// or which comes while Redis is away or no executor lives, is sent by this process, by wire, or by
+// curl through the proxy. What reaches no executor within 10 s, within the attempt's timeout or the
+// rest of the lease if that is less, is not sent any more; of what no executor has told when the
+// timeout is over after that, the outcome is LOST and is_unheard. An attempt that is cancelled ends
+// at once, and may still be sent in this time. Redis may come and go, and forget all that it holds.
+// ERR_UNSUPPORTED without `redis`; else what wire or curl say.
+MUST_CHECK enum err dispatch_queue_open(struct loop *l, const struct dispatch_options *o,
+                                        dispatch_done *done, void *context, struct dispatch **out,
+                                        struct fault *f);
 
 // Attempts under way end without an outcome being reported. NULL is a no-op.
 void dispatch_close(struct dispatch *d);
@@ -115,5 +130,48 @@ void dispatch_set_lease(struct dispatch *d, mono_ms until);
 void dispatch_cancel(struct dispatch *d, uint64_t ticket);
 
 size_t dispatch_in_flight(const struct dispatch *d);
+
+// --- Executors -------------------------------------------------------------------------------
+//
+// The other end of the queue: takes attempts from Redis, sends them, tells what became of them. An
+// executor needs no database and no configuration elsewhere: it joins the group of consumers for
+// which owners of shards write, takes as much as it can hold, and leaves. It decides nothing: which
+// attempt is made, and how often, is the owner's business, and what could not be sent in time is
+// not sent. Which addresses are called is said by the executor's own policy.
+
+struct executor;
+
+struct executor_options {
+    dispatch_opener *open;            // What sends: dispatch_wire_open or dispatch_curl_open.
+    struct dispatch_options dispatch; // `redis` is needed.
+    size_t in_flight_max;             // The executor takes no more at once.
+    // The wall clock of this process is set (clock_follow) to that of whoever adds attempts, so
+    // that requests and outcomes tell the same time. For a process that has no other use for the
+    // clock.
+    bool follows_clock;
+};
+
+// Starts its threads. Redis may be away. ERR_UNSUPPORTED without `redis`; else what `open` says, or
+// ERR_SYSTEM.
+MUST_CHECK enum err executor_start(const struct executor_options *o, struct executor **out,
+                                   struct fault *f);
+
+struct executor_status {
+    bool is_taking;  // Redis answers, and attempts are taken.
+    size_t held;     // Attempts under way, or whose outcome is not told yet.
+    uint64_t sent;   // Requests begun since the start.
+    uint64_t untold; // Outcomes that could not be told in time.
+};
+
+struct executor_status executor_status(struct executor *e); // Any thread.
+
+// Says that it leaves, takes on for as long as owners need to notice, and then waits until all that
+// it holds has ended and is told. Returns how many were not after `timeout_ms`. Not on a thread
+// that must not wait.
+size_t executor_drain(struct executor *e, dur_ms timeout_ms);
+
+// Ends at once; what is under way is abandoned, and its owners make the next attempt when their
+// time is over. NULL is a no-op.
+void executor_stop(struct executor *e);
 
 #endif

@@ -29,6 +29,8 @@ static const char *const trouble_words[TROUBLES] = {
     [TROUBLE_HEAD_TOO_LONG] = "the head of the answer from {target} is longer than 256 KiB",
     [TROUBLE_NOT_STARTED] = "the attempt could not be started",
     [TROUBLE_LEASE] = "this node's lease was over before the request could leave",
+    [TROUBLE_LATE] = "the attempt waited too long before a request could leave",
+    [TROUBLE_UNHEARD] = "no executor told in time what became of the attempt",
     [TROUBLE_CANCELLED] = "cancelled",
 };
 

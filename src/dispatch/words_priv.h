@@ -25,6 +25,8 @@ enum trouble {
     TROUBLE_HEAD_TOO_LONG,
     TROUBLE_NOT_STARTED,
     TROUBLE_LEASE,     // The request would have left too late.
+    TROUBLE_LATE,      // The same, of this attempt alone.
+    TROUBLE_UNHEARD,   // An executor has it, or nobody.
     TROUBLE_CANCELLED, // By the caller, with dispatch_cancel.
     TROUBLES
 };

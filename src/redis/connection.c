@@ -63,11 +63,11 @@ const char *redis_run_id(const struct redis *r)
 
 void redis__lose(struct redis *r, const char *why)
 {
+    redis__server_went(r->server, why); // First: the words may be a reply's.
     redis__drop_replies(r);
     close_context(r);
     r->next_try = clock_mono_ms() + r->rest_ms;
     r->rest_ms = MIN(r->rest_ms * 2, REDIS_REST_MS_MAX);
-    redis__server_went(r->server, why);
 }
 
 void redis_cut(struct redis *r, const char *why)

@@ -3,6 +3,9 @@
 
 #include "dispatch_harness.h"
 
+#include "base/metrics.h"
+#include "redis_server.h"
+
 #include <dirent.h>
 #include <pthread.h>
 #include <sched.h>
@@ -13,12 +16,87 @@
 
 #define ALARM_SECONDS 120
 
+// --- The queue, with an executor in this process ---
+
+static struct {
+    struct redis_server *redis;
+    struct executor *executor;
+} queue;
+
+static struct executor *start_executor(const struct dispatch_options *o, size_t in_flight_max,
+                                       struct fault *f)
+{
+    struct executor *e = NULL;
+    struct executor_options options = {
+        .open = dispatch_wire_open, .dispatch = *o, .in_flight_max = in_flight_max};
+    options.dispatch.redis = queue.redis;
+    return executor_start(&options, &e, f) ? NULL : e;
+}
+
+struct redis_server *harness_redis(void)
+{
+    return queue.redis;
+}
+
+struct executor *harness_executor(void)
+{
+    return queue.executor;
+}
+
+void harness_start_executor(struct harness *h, size_t in_flight_max)
+{
+    struct dispatch_options o = {.version = "1.2.3",
+                                 .name_servers = scripted_names_server(h->names)};
+    harness_stop_executor();
+    queue.executor = start_executor(&o, in_flight_max, NULL);
+    assert_non_null(queue.executor);
+}
+
+void harness_stop_executor(void)
+{
+    executor_stop(queue.executor);
+    queue.executor = NULL;
+}
+
+void harness_await_executors(int64_t count)
+{
+    while (metric_get(METRIC_executors) != count)
+        sched_yield();
+}
+
+// What is sent before the node knows of an executor would not go through the queue.
+static enum err open_queue(struct loop *l, const struct dispatch_options *o, dispatch_done *done,
+                           void *context, struct dispatch **out, struct fault *f)
+{
+    struct dispatch_options node = *o;
+    enum err err = redis_server_open(redis_server_url(), &queue.redis, f);
+    queue.executor = err ? NULL : start_executor(o, 2048, f);
+    if (!err && !queue.executor)
+        err = f ? f->code : ERR_SYSTEM;
+    node.targets = NULL; // Executors decide.
+    node.redis = queue.redis;
+    if (!err)
+        err = dispatch_queue_open(l, &node, done, context, out, f);
+    if (!err)
+        harness_await_executors(1);
+    return err;
+}
+
+static void close_queue(void)
+{
+    harness_stop_executor();
+    redis_server_close(queue.redis);
+    queue.redis = NULL;
+    metric_set(METRIC_executors, 0);
+}
+
 static const struct adapter {
     const char *name;
     dispatch_opener *open;
 } adapters[] = {
     {"wire", dispatch_wire_open},
     {"curl", dispatch_curl_open},
+    {"queue", open_queue},
 };
 
 static const struct adapter *adapter;
@@ -79,6 +157,7 @@ int harness_setup(void **state, const struct script *scripts, const char *certif
 void harness_reopen(struct harness *h, const struct dispatch_options *o)
 {
     dispatch_close(h->dispatch);
+    close_queue();
     assert_int_equal(adapter->open(h->loop, o, outcome_seen, h, &h->dispatch, NULL), ERR_OK);
 }
 
@@ -91,6 +170,7 @@ int harness_teardown(void **state)
 {
     struct harness *h = *state;
     dispatch_close(h->dispatch);
+    close_queue();
     scripted_target_close(h->target);
     scripted_names_close(h->names);
     loop_close(h->loop);
@@ -122,7 +202,9 @@ void harness_send(struct harness *h, const struct send *s)
 {
     size_t before = h->seen_count;
     size_t in_flight = dispatch_in_flight(h->dispatch);
-    dispatch_send(h->dispatch, s);
+    struct send sent = *s;
+    sent.request.repeatable |= queue.redis != NULL; // Others do not go through the queue.
+    dispatch_send(h->dispatch, &sent);
     assert_int_equal(h->seen_count, before);
     assert_int_equal(dispatch_in_flight(h->dispatch), in_flight + 1);
 }
@@ -192,26 +274,45 @@ static void start_sanitizer_thread(void)
         pthread_join(thread, NULL);
 }
 
-int harness_run_only(const char *only, const char *name, const struct CMUnitTest *tests,
-                     size_t count)
+static int run_adapter(const char *name, const struct CMUnitTest *tests, size_t count)
+{
+    char title[64];
+    if (strcmp(adapter->name, "queue") == 0)
+        redis_server_start(NULL);
+    snprintf(title, sizeof title, "%s: %s", name, adapter->name);
+    alarm(ALARM_SECONDS);
+    return _cmocka_run_group_tests(title, tests, count, NULL, NULL);
+}
+
+// `only` and `but` may be NULL.
+static int run_adapters(const char *only, const char *but, const char *name,
+                        const struct CMUnitTest *tests, size_t count)
 {
     signal(SIGPIPE, SIG_IGN);
     allow_many_files();
     start_sanitizer_thread();
     int failed = 0;
     for (size_t i = 0; i < COUNT_OF(adapters); i++) {
-        char title[64];
-        if (only && strcmp(only, adapters[i].name) != 0)
-            continue;
         adapter = &adapters[i];
-        snprintf(title, sizeof title, "%s: %s", name, adapter->name);
-        alarm(ALARM_SECONDS);
-        failed += _cmocka_run_group_tests(title, tests, count, NULL, NULL);
+        bool runs = (!only || strcmp(only, adapter->name) == 0) &&
+                    (!but || strcmp(but, adapter->name) != 0);
+        failed += runs ? run_adapter(name, tests, count) : 0;
     }
     return failed;
 }
 
+int harness_run_only(const char *only, const char *name, const struct CMUnitTest *tests,
+                     size_t count)
+{
+    return run_adapters(only, NULL, name, tests, count);
+}
+
+int harness_run_here(const char *name, const struct CMUnitTest *tests, size_t count)
+{
+    return run_adapters(NULL, "queue", name, tests, count);
+}
+
 int harness_run(const char *name, const struct CMUnitTest *tests, size_t count)
 {
-    return harness_run_only(NULL, name, tests, count);
+    return run_adapters(NULL, NULL, name, tests, count);
 }

@@ -72,10 +72,21 @@ void harness_wait(struct harness *h, size_t count);
 // All three for a plain POST: the outcome of one attempt at `path`.
 const struct seen *harness_post(struct harness *h, const char *path);
 
+// The queue's parts, while its adapter is tested: the server of Redis, and the executor, which can
+// be replaced by one that takes fewer attempts at once, or be gone at once (NULL).
+struct redis_server *harness_redis(void);
+struct executor *harness_executor(void);
+void harness_start_executor(struct harness *h, size_t in_flight_max);
+void harness_stop_executor(void);
+// Until the dispatcher sees so many executors.
+void harness_await_executors(int64_t count);
+
 // Fills in {port} of `words` and compares.
 void assert_error(const struct harness *h, const struct seen *s, const char *words);
 
 int harness_run(const char *name, const struct CMUnitTest *tests, size_t count);
+// The same for what cannot be promised of attempts that are sent by other processes.
+int harness_run_here(const char *name, const struct CMUnitTest *tests, size_t count);
 // The same for promises that one adapter makes beyond the port's.
 int harness_run_only(const char *adapter, const char *name, const struct CMUnitTest *tests,
                      size_t count);

@@ -164,6 +164,7 @@ void redis_meddle(char *out, size_t bytes, const char *format, ...)
     if (r->type == REDIS_REPLY_ERROR)
         fail_msg("%s: %s", format, r->str);
     if (out) {
+        *out = '\0';
         FILE *text = fmemopen(out, bytes, "w");
         print_reply(text, r);
         fclose(text);

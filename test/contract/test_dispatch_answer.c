@@ -236,7 +236,10 @@ int main(void)
         TEST(as_much_of_a_body_is_kept_as_the_job_says),
         TEST(a_body_beyond_the_bound_is_truncated),
         TEST(a_body_that_is_too_slow_is_truncated),
+    };
+    const struct CMUnitTest here[] = {
         TEST(who_is_cancelled_while_the_body_comes_was_answered),
     };
-    return harness_run("dispatch answers", tests, COUNT_OF(tests));
+    return harness_run("dispatch answers", tests, COUNT_OF(tests)) +
+           harness_run_here("dispatch answers here", here, COUNT_OF(here));
 }

@@ -491,6 +491,25 @@ static void nothing_leaves_when_the_lease_is_over(void **state)
     assert_int_equal(harness_post(h, "/ok")->kind, OUTCOME_ANSWERED);
 }
 
+// An attempt may have a bound of its own, and others go on.
+static void nothing_leaves_past_the_bound_of_its_attempt(void **state)
+{
+    struct harness *h = *state;
+    struct send s = harness_attempt(h, "/ok");
+    s.not_after = clock_mono_ms();
+    harness_send(h, &s);
+    harness_wait(h, 1);
+    assert_int_equal(h->seen[0].kind, OUTCOME_HELD);
+    assert_string_equal(h->seen[0].error,
+                        "the attempt waited too long before a request could leave");
+    assert_int_equal(scripted_target_requests(h->target), 0);
+    s = harness_attempt(h, "/ok");
+    s.not_after = clock_mono_ms() + 60000;
+    harness_send(h, &s);
+    harness_wait(h, 2);
+    assert_int_equal(h->seen[1].kind, OUTCOME_ANSWERED);
+}
+
 // The lease is asked for when the request is about to leave, not when the attempt begins.
 static void a_lease_that_ends_while_connecting_is_over(void **state)
 {
@@ -554,11 +573,15 @@ int main(void)
         TEST(a_kept_connection_has_a_deadline_too),
         TEST(whole_seconds_are_told_as_seconds),
         TEST(a_target_that_hangs_does_not_hold_up_others),
-        TEST(a_cancelled_attempt_ends_as_far_as_it_has_come),
         TEST(cancelling_what_is_not_under_way_changes_nothing),
         TEST(nothing_leaves_when_the_lease_is_over),
-        TEST(a_lease_that_ends_while_connecting_is_over),
+        TEST(nothing_leaves_past_the_bound_of_its_attempt),
         TEST(closing_ends_attempts_at_every_stage_without_an_outcome),
     };
-    return harness_run("dispatch failures", tests, COUNT_OF(tests));
+    const struct CMUnitTest here[] = {
+        TEST(a_cancelled_attempt_ends_as_far_as_it_has_come),
+        TEST(a_lease_that_ends_while_connecting_is_over),
+    };
+    return harness_run("dispatch failures", tests, COUNT_OF(tests)) +
+           harness_run_here("dispatch failures here", here, COUNT_OF(here));
 }

@@ -60,7 +60,8 @@ struct transfer {
     uint32_t shard;
     int64_t epoch;
     struct hops *hops;      // NULL: the job follows no redirects.
-    bool is_too_late;       // The lease was over before its request could leave.
+    mono_ms not_after;      // No first request leaves then; 0: at any time.
+    bool is_too_late;       // The lease, or that, was over before its request could leave.
     CURLcode stillborn;     // Why it could not be started.
     uint32_t excerpt_bytes; // So much of the body is kept.
     bool fresh;             // The attempt takes no kept connection and leaves none.

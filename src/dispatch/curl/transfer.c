@@ -64,12 +64,19 @@ static char no_content_type[] = "Content-Type:"; // For a body of 0 bytes.
 
 // --- What the callbacks note down ----------------------------------------------------------------
 
+static bool is_late(const struct transfer *t)
+{
+    bool is_first = !t->hops || t->hops->taken == 0;
+    return dispatch_lease_is_over(&t->owner->dispatch) ||
+           (is_first && dispatch_is_late(t->not_after));
+}
+
 static int before_request(void *context, char *remote_ip, char *local_ip, int remote_port,
                           int local_port)
 {
     (void)remote_ip, (void)local_ip, (void)remote_port, (void)local_port;
     struct transfer *t = context;
-    if (!t->sent && dispatch_lease_is_over(&t->owner->dispatch)) {
+    if (!t->sent && is_late(t)) {
         t->is_too_late = true;
         return CURL_PREREQFUNC_ABORT;
     }
@@ -314,6 +321,7 @@ static CURLcode set_request(struct transfer *t, const struct request *r)
 CURLcode curl__transfer_prepare(struct transfer *t, const struct send *s)
 {
     t->ticket = s->ticket;
+    t->not_after = s->not_after;
     t->shard = s->shard;
     t->epoch = s->request.epoch;
     t->hops = hops_new(&s->request);

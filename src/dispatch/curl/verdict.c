@@ -153,7 +153,8 @@ static void explain(char out[static ERROR_TEXT_MAX], CURLcode code, const struct
     if (t->cancelled)
         words_trouble(out, TROUBLE_CANCELLED, t->origin);
     else if (t->is_too_late)
-        words_trouble(out, TROUBLE_LEASE, t->origin);
+        words_trouble(out, dispatch_is_late(t->not_after) ? TROUBLE_LATE : TROUBLE_LEASE,
+                      t->origin);
     else if (code == CURLE_OPERATION_TIMEDOUT)
         say_timeout(out, t);
     else if (t->response.failure)

@@ -173,6 +173,7 @@ void call__start(struct call *c, const struct send *s)
     c->excerpt = NULL;
     c->turned_back = false;
     c->timeout_ms = s->request.timeout_ms;
+    c->not_after = s->not_after;
     c->repeatable = s->request.repeatable;
     c->tls_verify = s->request.tls_verify;
     c->fresh = s->request.fresh_connection;

@@ -176,9 +176,14 @@ static bool write_request(struct call *c)
 }
 
 // The connection was there too late. Nothing of the request has left.
-static bool is_too_late(const struct call *c)
+static enum trouble lateness(const struct call *c)
 {
-    return !c->sent && dispatch_lease_is_over(&c->owner->dispatch);
+    bool is_first = !c->hops || c->hops->taken == 0;
+    if (c->sent)
+        return TROUBLE_NONE;
+    if (dispatch_lease_is_over(&c->owner->dispatch))
+        return TROUBLE_LEASE;
+    return is_first && dispatch_is_late(c->not_after) ? TROUBLE_LATE : TROUBLE_NONE;
 }
 
 static void connection_ready(void *context, uint32_t events)
@@ -188,8 +193,9 @@ static void connection_ready(void *context, uint32_t events)
     struct call *c = n->call;
     assert(c && c->connection == n && c->stage == STAGE_ANSWER);
     bool writing = c->written < c->request.count;
-    if (writing && is_too_late(c)) {
-        call__trouble(c, TROUBLE_LEASE);
+    enum trouble late = writing ? lateness(c) : TROUBLE_NONE;
+    if (late) {
+        call__trouble(c, late);
         wire__report(w);
         return;
     }
@@ -211,8 +217,9 @@ bool call__use(struct call *c, struct connection *n)
     c->stage = STAGE_ANSWER;
     c->write_failed = false;
     response__init(&c->response, c->to_head);
-    if (is_too_late(c)) {
-        call__trouble(c, TROUBLE_LEASE);
+    enum trouble late = lateness(c);
+    if (late) {
+        call__trouble(c, late);
         return true;
     }
     return write_request(c);

@@ -55,8 +55,9 @@ void call__verdict(const struct call *c, mono_ms now, struct verdict *out)
     struct attempt *a = &out->outcome.attempt;
     const struct hops *h = c->hops;
     bool hopped = h && h->taken > 0;
-    bool held = (c->ending == END_CONNECT && shortage_is(c->error)) ||
-                (c->ending == END_TROUBLE && c->trouble == TROUBLE_LEASE);
+    bool held =
+        (c->ending == END_CONNECT && shortage_is(c->error)) ||
+        (c->ending == END_TROUBLE && (c->trouble == TROUBLE_LEASE || c->trouble == TROUBLE_LATE));
     enum outcome_kind failed = c->sent || hopped ? OUTCOME_LOST
                                : held            ? OUTCOME_HELD
                                                  : OUTCOME_NOT_SENT;

@@ -180,6 +180,7 @@ struct call {
     int64_t epoch;
     struct hops *hops; // NULL: the job follows no redirects.
     dur_ms timeout_ms;
+    mono_ms not_after; // No first request leaves then; 0: at any time.
     bool repeatable;
     bool tls_verify;
     bool fresh;             // The attempt takes no kept connection and leaves none.

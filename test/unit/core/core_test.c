@@ -481,6 +481,12 @@ void rig_lose_behind(struct rig *r, size_t send, const char *redirects, const ch
     end_attempt(r, send, &o);
 }
 
+void rig_lose_unheard(struct rig *r, size_t send, const char *error)
+{
+    struct outcome o = {.kind = OUTCOME_LOST, .is_unheard = true, .attempt.error = error};
+    end_attempt(r, send, &o);
+}
+
 void rig_hold(struct rig *r, size_t send, const char *error)
 {
     struct outcome o = {.kind = OUTCOME_HELD, .attempt.error = error};

@@ -107,6 +107,8 @@ void rig_redirect(struct rig *r, size_t send, unsigned status, const char *locat
 void rig_lose(struct rig *r, size_t send, const char *error); // After the first byte.
 // The same behind redirects that were followed.
 void rig_lose_behind(struct rig *r, size_t send, const char *redirects, const char *error);
+// Nobody knows what the target did.
+void rig_lose_unheard(struct rig *r, size_t send, const char *error);
 void rig_refuse(struct rig *r, size_t send, const char *error); // Before it.
 void rig_hold(struct rig *r, size_t send, const char *error);   // For want of something here.
 

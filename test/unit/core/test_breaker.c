@@ -340,6 +340,23 @@ static void a_host_that_redirects_to_a_dead_one_is_not_down(void **state)
     rig_free(r);
 }
 
+// What an executor never told of says nothing of the target, neither bad nor good.
+static void a_target_is_not_blamed_for_what_nobody_has_heard(void **state)
+{
+    (void)state;
+    struct rig *r = rig_of(1000);
+    create(r, "* * * * * *", DEAD);
+    for (unsigned i = 0; i < 2 * LOSSES; i++) {
+        rig_run(r, SECOND);
+        if (i % 2)
+            rig_lose(r, r->send_count - 1, "connection reset");
+        else
+            rig_lose_unheard(r, r->send_count - 1, "no executor told");
+        assert_int_equal(told(r, ALERT_TARGET_DOWN), i == 2 * LOSSES - 1); // LOSSES were heard of.
+    }
+    rig_free(r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -355,6 +372,7 @@ int main(void)
         cmocka_unit_test(a_waiting_execution_follows_its_job_to_another_host),
         cmocka_unit_test(a_claimed_one_follows_its_job_too),
         cmocka_unit_test(a_host_that_redirects_to_a_dead_one_is_not_down),
+        cmocka_unit_test(a_target_is_not_blamed_for_what_nobody_has_heard),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
