@@ -77,6 +77,7 @@ static inline void ledger_add_outcome(struct batch *b, int64_t id, int64_t jobs)
     ledger_add(b, CHANGE_EXECUTION_UPDATE)->execution = e;
     ledger_add(b, CHANGE_ATTEMPT)->attempt = (struct attempt){
         .execution_id = id,
+        .scheduled_at = e.key.scheduled_at,
         .number = 1,
         .http_status = 200,
         .started_at = e.started_at,

@@ -141,6 +141,12 @@ enum err store_retain(struct store *s, const struct store_retention *r, wall_ms 
     return s->ops->retain(s, r, now, rows_max, removed, f);
 }
 
+enum err store_make_days(struct store *s, wall_ms now, bool *more, struct fault *f)
+{
+    *more = false;
+    return s->ops->make_days ? s->ops->make_days(s, now, more, f) : ERR_OK;
+}
+
 enum err store_tidy(struct store *s, struct fault *f)
 {
     return s->ops->tidy ? s->ops->tidy(s, f) : ERR_OK;

@@ -66,9 +66,9 @@ struct commit_cause {
 // Makes all batches durable in one transaction: all or none. Each has the row of every shard of
 // which it has changes, and what was written already, by an earlier call whose answer was lost, is
 // not written twice. So after COMMIT_AGAIN the call has the same batches, but for shards that were
-// fenced. Terminal rows never change: an update of one, an insert whose key or id exists, or a
-// change that refers to what is not there, is ERR_CONFLICT and nothing is written: COMMIT_LOST,
-// since it shows a mistake of the caller.
+// fenced. Terminal rows never change: an update of one, an insert whose key exists, or whose id
+// exists at the same instant, or a change that refers to what is not there, is ERR_CONFLICT and
+// nothing is written: COMMIT_LOST, since it shows a mistake of the caller.
 MUST_CHECK enum commit_outcome store_commit(struct store *s, struct batch *const *batches,
                                             size_t count, struct commit_cause *cause);
 
@@ -96,10 +96,16 @@ MUST_CHECK enum err store_take_shard(struct store *s, uint32_t number, struct sh
 
 // Removes at most `rows_max` of the oldest terminal executions that the retention lets go, with
 // their attempts and alerts, in a transaction of its own. Age counts from the end of an execution,
-// order is that of the occurrences. The row of a deleted job goes after its last execution.
-// *removed < rows_max: nothing more to do.
+// order is that of the occurrences. The row of a deleted job goes after its last execution. A store
+// that keeps each day by itself may let a day go as a whole, which counts as `rows_max`, and keeps
+// it until the last of its rows may go. *removed < rows_max: nothing more to do.
 MUST_CHECK enum err store_retain(struct store *s, const struct store_retention *r, wall_ms now,
                                  size_t rows_max, size_t *removed, struct fault *f);
+
+// Makes room for the days to come where the store keeps each day by itself, a step at a time, each
+// a transaction of its own; *more: there may be another. What comes of a day that has no room yet
+// is kept elsewhere, and moves there in such a step. Nothing to do for most adapters.
+MUST_CHECK enum err store_make_days(struct store *s, wall_ms now, bool *more, struct fault *f);
 
 // What the adapter has to do now and then beside its commits, such as moving a log that has grown
 // into the database file; cheap when there is nothing to do. Called by the writing thread between

@@ -18,6 +18,8 @@ struct store_ops {
     enum err (*take_shard)(struct store *s, uint32_t number, struct shard *out, struct fault *f);
     enum err (*retain)(struct store *s, const struct store_retention *r, wall_ms now,
                        size_t rows_max, size_t *removed, struct fault *f);
+    enum err (*make_days)(struct store *s, wall_ms now, bool *more,
+                          struct fault *f);                        // NULL: nothing to do.
     enum err (*tidy)(struct store *s, struct fault *f);            // NULL: nothing to do.
     bool (*measure_room)(struct store *s, struct store_room *out); // NULL: it is not known.
     enum err (*reader_open)(struct store *s, struct store_reader **out, struct fault *f);

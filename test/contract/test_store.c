@@ -239,6 +239,7 @@ static void an_update_leaves_identity_alone(void **state)
     store_must(x, b);
 
     struct execution update = full_execution(3, 1);
+    update.key.scheduled_at = e.key.scheduled_at; // Tells where the row is.
     b = store_batch(x);
     store_add_update(b, update);
     store_must(x, b);
@@ -479,7 +480,8 @@ static void a_conflict_takes_everything_back(void **state)
     store_fill(x, 1, 3);
     char *before = store_dump(x);
 
-    struct execution done = store_finished(store_execution(1, 1, STORE_T0), EXECUTION_FAILED);
+    struct execution done =
+        store_finished(store_execution(1, 1, STORE_T0 + 1000), EXECUTION_FAILED);
     struct batch *batches[] = {store_batch(x), store_batch(x), store_batch(x)};
     store_add_job(batches[0], 1);
     store_add_job(batches[0], 2);
@@ -490,7 +492,7 @@ static void a_conflict_takes_everything_back(void **state)
     store_add_attempt(batches[1], 1, 1);
     store_add_alert(batches[1], 1, &done);
     shard_row(batches[1], 0)->watermark = 5;
-    store_add_update(batches[2], store_execution(2, 1, STORE_T0));
+    store_add_update(batches[2], store_execution(2, 1, STORE_T0 + 2000));
     store_add_insert(batches[2], store_execution(5, 1, STORE_T0 + 3000)); // The key of row 3.
 
     struct commit_cause cause = {0};
@@ -565,7 +567,8 @@ static void an_id_is_given_once(void **state)
     struct store_fixture *x = *state;
     store_fill(x, 1, 1);
     struct batch *b = store_batch(x);
-    store_add_insert(b, store_execution(1, 1, STORE_T0 + 9000));
+    store_add_job(b, 2);
+    store_add_insert(b, store_execution(1, 2, STORE_T0 + 1000));
     assert_int_equal(store_try(x, b), ERR_CONFLICT);
 
     b = store_batch(x);
@@ -600,7 +603,8 @@ static void a_terminal_row_never_changes(void **state)
                                                 EXECUTION_MISSED, EXECUTION_CANCELLED};
     store_fill(x, 1, COUNT_OF(ends));
     for (size_t i = 0; i < COUNT_OF(ends); i++) {
-        struct execution e = store_execution((int64_t)i + 1, 1, STORE_T0);
+        int64_t id = (int64_t)i + 1;
+        struct execution e = store_execution(id, 1, STORE_T0 + id * 1000);
         struct batch *b = store_batch(x);
         store_add_update(b, store_finished(e, ends[i]));
         store_must(x, b);
@@ -769,7 +773,7 @@ static void a_deleted_job_does_not_come_back(void **state)
 
     // What was under way still ends.
     b = store_batch(x);
-    store_add_update(b, store_finished(store_execution(1, 1, STORE_T0), EXECUTION_SUCCESS));
+    store_add_update(b, store_finished(store_execution(1, 1, STORE_T0 + 1000), EXECUTION_SUCCESS));
     store_must(x, b);
 }
 
@@ -802,14 +806,15 @@ static void what_lingers_is_found_before_the_mark(void **state)
 {
     struct store_fixture *x = *state;
     store_fill(x, 1, 3);
-    struct execution e = store_execution(1, 1, STORE_T0);
+    struct execution e = store_execution(1, 1, STORE_T0 + 1000);
     e.state = EXECUTION_RUNNING;
     e.lingers = true;
     struct batch *b = store_batch(x);
     shard_row(b, 0)->open_from = x->shard.open_from = STORE_T0 + 10000;
     store_add_update(b, e);
-    store_add_update(b, store_finished(store_execution(2, 1, STORE_T0), EXECUTION_SUCCESS));
-    store_add_update(b, store_finished(store_execution(3, 1, STORE_T0), EXECUTION_SUCCESS));
+    for (int64_t id = 2; id <= 3; id++)
+        store_add_update(
+            b, store_finished(store_execution(id, 1, STORE_T0 + id * 1000), EXECUTION_SUCCESS));
     store_add_insert(b, store_execution(4, 1, STORE_T0 + 10000));
     store_must(x, b);
     store_reopen(x);

@@ -44,13 +44,22 @@ static int64_t draw_id(struct plan *p)
     return i < p->id_count ? p->ids[i] : p->new_ids[i - p->id_count];
 }
 
+// Every change of an execution knows its instant, which some share with the one before.
+static wall_ms time_of(int64_t id)
+{
+    return STORE_T0 + (id - (id % 7 == 0)) * 500;
+}
+
+// Some are manual; a number may come twice.
+static int64_t series_of(int64_t id)
+{
+    return id % 11 == 0 ? -(id * 7919 % 400) - 1 : 0;
+}
+
 static struct execution draw_execution(struct plan *p, int64_t id)
 {
-    struct execution e = store_execution(id, (job_id)draw(p, JOBS) + 1, STORE_T0 + id * 500);
-    if (once_in(p, 40))
-        e.key.scheduled_at = STORE_T0 + (id - 1) * 500; // Perhaps somebody else's.
-    if (once_in(p, 10))
-        e.key.series = -(int64_t)draw(p, 400) - 1;
+    struct execution e = store_execution(id, (job_id)draw(p, JOBS) + 1, time_of(id));
+    e.key.series = series_of(id);
     if (once_in(p, 100))
         e.key.job = JOBS + 1; // Not there.
     if (once_in(p, 2))
@@ -108,8 +117,10 @@ static void add_change(struct plan *p, struct batch *b)
         store_add_update(b, draw_execution(p, id));
     } else if (kind < 14) {
         store_add_attempt(b, id, (uint16_t)(draw(p, 4) + 1));
+        b->changes[b->count - 1].attempt.scheduled_at = time_of(id);
     } else if (kind == 14) {
-        struct execution e = store_execution(id, (job_id)draw(p, JOBS) + 1, 0);
+        struct execution e = store_execution(id, (job_id)draw(p, JOBS) + 1, time_of(id));
+        e.key.series = series_of(id);
         store_add_alert(b, p->next_alert++, &e);
     } else {
         add_job_change(p, b);

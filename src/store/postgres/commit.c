@@ -211,6 +211,50 @@ static void add_jobs(struct call *c, const struct rows *changes)
     free(jobs);
 }
 
+static void put_times_of_attempts(struct parameters *p, const struct rows *attempts)
+{
+    parameter_array(p, false, attempts->count);
+    for (size_t i = 0; i < attempts->count; i++)
+        parameter_put_integer(p, ((const struct attempt *)attempts->of[i])->scheduled_at);
+    parameter_array_end(p);
+}
+
+static void add_attempts(struct call *c, const char *function, const struct row_map *m,
+                         const struct rows *attempts)
+{
+    if (attempts->count == 0)
+        return;
+    int first = open_function(c, function);
+    put_times_of_attempts(&c->parameters, attempts);
+    parameter_rows(&c->parameters, m, 0, attempts->of, attempts->count);
+    close_function(c, first);
+}
+
+static void put_key_of_alert(struct parameters *p, const struct alert *a, int64_t value)
+{
+    if (a->execution_id)
+        parameter_put_integer(p, value);
+    else
+        parameter_put_null(p);
+}
+
+static void add_alerts(struct call *c, const struct rows *alerts)
+{
+    if (alerts->count == 0)
+        return;
+    int first = open_function(c, "insert_alerts");
+    for (int column = 0; column < 2; column++) {
+        parameter_array(&c->parameters, false, alerts->count);
+        for (size_t i = 0; i < alerts->count; i++) {
+            const struct alert *a = alerts->of[i];
+            put_key_of_alert(&c->parameters, a, column ? a->key.series : a->key.scheduled_at);
+        }
+        parameter_array_end(&c->parameters);
+    }
+    parameter_rows(&c->parameters, &alert_rows, 0, alerts->of, alerts->count);
+    close_function(c, first);
+}
+
 static void add_rows(struct call *c, const char *function, const struct row_map *m,
                      const struct rows *rows)
 {
@@ -241,44 +285,83 @@ static void add_executions(struct call *c, const struct execution_write *writes,
         parameter_rows(&c->parameters, &first_attempt_rows, 1, update_firsts.of, updates.count);
         close_function(c, first);
     }
-    add_rows(c, "first_attempts", &first_attempt_rows, &firsts);
+    add_attempts(c, "first_attempts", &first_attempt_rows, &firsts);
     free(inserts.of);
     free(updates.of);
     free(update_firsts.of);
     free(firsts.of);
 }
 
-static void add_ids(struct call *c, const struct execution_write *writes, size_t count,
-                    bool is_over)
+// A number of each execution that the rows are.
+static void put_numbers(struct parameters *p, const struct rows *executions,
+                        int64_t (*number)(const struct execution *e))
 {
-    size_t found = 0;
-    for (int pass = 0; pass < 2; pass++) {
-        if (pass == 1)
-            parameter_array(&c->parameters, false, found);
-        for (size_t i = 0; i < count; i++) {
-            const struct execution *e = &writes[i].row;
-            if (!writes[i].has_row || !e->lingers ||
-                execution_state_is_terminal(e->state) != is_over)
-                continue;
-            if (pass == 1)
-                parameter_put_integer(&c->parameters, e->id);
-            found++;
-        }
-    }
-    parameter_array_end(&c->parameters);
+    parameter_array(p, false, executions->count);
+    for (size_t i = 0; i < executions->count; i++)
+        parameter_put_integer(p, number(executions->of[i]));
+    parameter_array_end(p);
+}
+
+static int64_t id_of(const struct execution *e)
+{
+    return e->id;
+}
+
+static int64_t time_of(const struct execution *e)
+{
+    return e->key.scheduled_at;
 }
 
 static void add_lingering(struct call *c, const struct execution_write *writes, size_t count)
 {
-    bool is_any = false;
+    struct rows begin = {0}, end = {0};
     for (size_t i = 0; i < count; i++)
-        is_any |= writes[i].has_row && writes[i].row.lingers;
-    if (!is_any)
-        return;
-    int first = open_function(c, "linger");
-    add_ids(c, writes, count, false);
-    add_ids(c, writes, count, true);
-    close_function(c, first);
+        if (writes[i].has_row && writes[i].row.lingers)
+            rows_add(execution_state_is_terminal(writes[i].row.state) ? &end : &begin,
+                     &writes[i].row);
+    if (begin.count > 0 || end.count > 0) {
+        int first = open_function(c, "linger");
+        put_numbers(&c->parameters, &begin, time_of);
+        put_numbers(&c->parameters, &begin, id_of);
+        put_numbers(&c->parameters, &end, id_of);
+        close_function(c, first);
+    }
+    free(begin.of);
+    free(end.of);
+}
+
+// The latest instant that an execution tells of.
+static int64_t latest_of(const struct execution *e)
+{
+    return MAX(e->completed_at, e->missed_to);
+}
+
+static int64_t day_of(const struct execution *e)
+{
+    return e->key.scheduled_at / POSTGRES_DAY_MS;
+}
+
+// What tells of instants after its day has a say in when the day may go. An end within the first
+// hour is allowed for (retain.c).
+static bool is_late(const struct execution *e)
+{
+    int64_t end = (day_of(e) + 1) * POSTGRES_DAY_MS;
+    return e->missed_to >= end || e->completed_at >= end + POSTGRES_LATE_MS;
+}
+
+static void add_late(struct call *c, const struct execution_write *writes, size_t count)
+{
+    struct rows late = {0};
+    for (size_t i = 0; i < count; i++)
+        if (writes[i].has_row && is_late(&writes[i].row))
+            rows_add(&late, &writes[i].row);
+    if (late.count > 0) {
+        int first = open_function(c, "late");
+        put_numbers(&c->parameters, &late, day_of);
+        put_numbers(&c->parameters, &late, latest_of);
+        close_function(c, first);
+    }
+    free(late.of);
 }
 
 static void put_hex(struct parameters *p, const uint8_t digest[static CLIENT_KEY_DIGEST_BYTES])
@@ -400,8 +483,9 @@ static void compose(struct call *c, struct batch *const *batches, size_t count,
     add_jobs(c, &s.jobs);
     add_executions(c, writes, write_count);
     add_lingering(c, writes, write_count);
-    add_rows(c, "insert_attempts", &attempt_rows, &s.attempts);
-    add_rows(c, "insert_alerts", &alert_rows, &s.alerts);
+    add_late(c, writes, write_count);
+    add_attempts(c, "insert_attempts", &attempt_rows, &s.attempts);
+    add_alerts(c, &s.alerts);
     add_client_keys(c, &s.keys);
     add_replies(c, &s.replies);
     int first = open_function(c, "correct");

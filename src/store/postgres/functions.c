@@ -6,10 +6,11 @@
 // shards locked while its client stands still between two of them, and nobody could take them over.
 //
 // Rows come as arrays, one for each column. The plan of a function does not depend on statistics,
-// which a table that has just been made does not have: only loops over indexes are allowed. There
-// are no foreign keys, since checking one writes into the row that it refers to; the functions
-// look instead, and nobody removes a row under them: a shard has one owner, and retention leaves a
-// job that has executions.
+// which a table that has just been made does not have: only loops over indexes are allowed, and a
+// row of job_executions is looked up by (scheduled_at, id), for which one index fits. There are no
+// foreign keys, since checking one writes into the row that it refers to; the functions look
+// instead, and nobody removes a row under them: a shard has one owner, and retention leaves a job
+// that has executions.
 //
 // The texts are made from the lists of columns, so a change of a list needs a new version of the
 // functions' names: nodes of the version before go on with theirs.
@@ -54,7 +55,9 @@ static void add_assignments(char *out, const struct row_map *m, const char *pref
     }
 }
 
-#define BY_INDEXES " SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off"
+#define BY_INDEXES                                                                                 \
+    " SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off"               \
+    " SET enable_bitmapscan = off SET enable_material = off"
 #define BEGIN_BODY(more) ") RETURNS bigint LANGUAGE plpgsql" more " AS $body$ "
 #define END_BODY " RETURN 0; END $body$;\n"
 #define REFUSE_UNLESS(condition, message)                                                          \
@@ -171,83 +174,146 @@ static void add_change_jobs(char *out)
 
 // --- Executions ------------------------------------------------------------------------------
 
-static void add_insert(char *out, const char *name, const struct row_map *m, const char *check)
+// `more`: columns before those of the map, with a comma at the end of each, and so many of them.
+static void add_insert(char *out, const char *name, const struct row_map *m, const char *more,
+                       size_t more_count, const char *check)
 {
     row_append(out, TEXT_BYTES, "CREATE OR REPLACE FUNCTION %s(", name);
+    for (size_t i = 0; i < more_count; i++)
+        row_append(out, TEXT_BYTES, "bigint[], ");
     add_types(out, m, 0);
-    row_append(out, TEXT_BYTES, BEGIN_BODY(BY_INDEXES) "BEGIN%s INSERT INTO %s (", check, m->table);
+    row_append(out, TEXT_BYTES, BEGIN_BODY(BY_INDEXES) "DECLARE low bigint; high bigint; BEGIN%s",
+               check);
+    row_append(out, TEXT_BYTES, " INSERT INTO %s (%s", m->table, more);
     add_columns(out, m, 0, "");
     row_append(out, TEXT_BYTES, ") SELECT * FROM unnest(");
-    add_parameters(out, 1, m->count);
+    add_parameters(out, 1, more_count + m->count);
     row_append(out, TEXT_BYTES, ");" END_BODY);
 }
+
+// At the end of what EXISTS asks for: it is looked up for each row, and not joined.
+#define ONE_BY_ONE "OFFSET 0"
 
 #define ALL_THERE(array, table)                                                                    \
     "NOT EXISTS (SELECT FROM (SELECT DISTINCT w.id FROM unnest(" array                             \
     ") AS w(id)) AS d WHERE d.id IS NOT NULL AND NOT EXISTS (SELECT FROM " table                   \
-    " AS t WHERE t.id = d.id))"
+    " AS t WHERE t.id = d.id " ONE_BY_ONE "))"
+
+// The partitions of the days between `low` and `high` are the only ones that a statement opens.
+#define SPAN_OF(array) " SELECT min(at), max(at) INTO low, high FROM unnest(" array ") AS u(at);"
+#define IN_SPAN(table) table ".scheduled_at >= low AND " table ".scheduled_at <= high"
+#define EXECUTIONS_THERE(times, ids)                                                               \
+    "NOT EXISTS (SELECT FROM unnest(" times ", " ids ") AS w(at, id) WHERE w.at IS NOT NULL"       \
+    " AND NOT EXISTS (SELECT FROM job_executions AS e WHERE e.scheduled_at = w.at"                 \
+    " AND e.id = w.id AND " IN_SPAN("e") " " ONE_BY_ONE "))"
 
 static const char check_jobs[] =
     REFUSE_UNLESS(ALL_THERE("$2", "jobs"), "'an execution of a job that is not there'");
-static const char check_executions[] = REFUSE_UNLESS(
-    ALL_THERE("$1", "job_executions"), "'an attempt of an execution that is not there'");
+static const char check_executions[] = SPAN_OF("$1")
+    REFUSE_UNLESS(EXECUTIONS_THERE("$1", "$2"), "'an attempt of an execution that is not there'");
 static const char check_both[] =
-    REFUSE_UNLESS(ALL_THERE("$2", "jobs") " AND " ALL_THERE("$3", "job_executions"),
-                  "'an alert about a job or an execution that is not there'");
+    SPAN_OF("$1") REFUSE_UNLESS(ALL_THERE("$4", "jobs") " AND " EXECUTIONS_THERE("$1", "$5"),
+                                "'an alert about a job or an execution that is not there'");
 
-#define COUNT_CHANGED(message)                                                                     \
-    " GET DIAGNOSTICS changed = ROW_COUNT;" REFUSE_UNLESS("changed = cardinality($1)", message)
+// The partitions that hold rows of these instants; the lock keeps rows from moving to others.
+static const char find_tables[] =
+    "CREATE OR REPLACE FUNCTION carillon_tables_1(bigint[]) RETURNS SETOF text LANGUAGE plpgsql"
+    " AS $body$ BEGIN LOCK TABLE job_executions_default IN ROW EXCLUSIVE MODE;"
+    " RETURN QUERY SELECT DISTINCT 'job_executions_' || CASE WHEN EXISTS (SELECT"
+    "  FROM execution_days AS e WHERE e.day = d.day) THEN carillon_day_name_1(d.day)"
+    "  ELSE 'default' END FROM (SELECT DISTINCT at / 86400000 AS day FROM unnest($1) AS u(at))"
+    "  AS d; END $body$;\n";
+
+// An update is planned anew for each commit, on the partition by itself, whose real size the
+// planner then sees. A plan that is kept is one of the time when the partition was empty, which is
+// to go through all of its rows, and a condition on the day would let every plan do that.
+// Nor may a condition on the row alone, since the planner would believe that few rows fulfil it.
+// `times`: the parameter with the instants. What is to be set, from where and if is appended before
+// end_update.
+#define UNLESS_SET(column) "(e." column " IS NULL OR n.id IS NULL)"
+
+static void begin_update(char *out, size_t times)
+{
+    row_append(out, TEXT_BYTES,
+               BEGIN_BODY(BY_INDEXES) "DECLARE part text; n bigint; changed bigint := 0; BEGIN"
+                                      " FOR part IN SELECT carillon_tables_1($%zu) LOOP"
+                                      " EXECUTE format($update$UPDATE %%I AS e SET ",
+               times);
+}
+
+static void end_update(char *out, size_t parameters, const char *condition, const char *message)
+{
+    row_append(
+        out, TEXT_BYTES,
+        " WHERE e.scheduled_at = n.scheduled_at AND e.id = n.id AND %s$update$, part) USING ",
+        condition);
+    add_parameters(out, 1, parameters);
+    row_append(out, TEXT_BYTES,
+               "; GET DIAGNOSTICS n = ROW_COUNT; changed := changed + n; END LOOP;" REFUSE_UNLESS(
+                   "changed = cardinality($1)", "'an execution is not there, or %s'") END_BODY,
+               message);
+}
+
+// Where the map of executions has the instant by which their table is partitioned.
+static size_t scheduled_at(void)
+{
+    size_t i = 0;
+    while (strcmp(execution_rows.columns[i].name, "scheduled_at") != 0)
+        i++;
+    return i;
+}
 
 // A row that has a first attempt keeps it when the change brings none.
 static void add_update(char *out)
 {
     const struct row_map *first = &first_attempt_rows;
+    size_t parameters = execution_rows.count + first->count - 1;
     row_append(out, TEXT_BYTES, "CREATE OR REPLACE FUNCTION carillon_update_executions_1(");
     add_types(out, &execution_rows, 0);
     row_append(out, TEXT_BYTES, ", ");
     add_types(out, first, 1);
-    row_append(out, TEXT_BYTES,
-               BEGIN_BODY(BY_INDEXES) "DECLARE changed bigint; BEGIN UPDATE job_executions e SET ");
+    begin_update(out, 1 + scheduled_at());
     add_assignments(out, &execution_rows, "n.");
     for (size_t i = 1; i < first->count; i++)
         row_append(out, TEXT_BYTES,
                    ", %s = CASE WHEN n.first_started_at IS NULL THEN e.%s ELSE n.%s END",
                    first->columns[i].name, first->columns[i].name, first->columns[i].name);
     row_append(out, TEXT_BYTES, " FROM unnest(");
-    add_parameters(out, 1, execution_rows.count + first->count - 1);
+    add_parameters(out, 1, parameters);
     row_append(out, TEXT_BYTES, ") AS n(");
     add_columns(out, &execution_rows, 0, "");
     row_append(out, TEXT_BYTES, ", ");
     add_columns(out, first, 1, "");
-    row_append(out, TEXT_BYTES,
-               ") WHERE e.id = n.id AND e.completed_at IS NULL"
-               " AND (n.first_started_at IS NULL OR e.first_started_at IS NULL);" COUNT_CHANGED(
-                   "'an execution is not there, or terminal, or has its first attempt'") END_BODY);
+    row_append(out, TEXT_BYTES, ")");
+    end_update(
+        out, parameters,
+        UNLESS_SET(
+            "completed_at") " AND (n.first_started_at IS NULL OR e.first_started_at IS NULL)",
+        "terminal, or has its first attempt");
 }
 
 static void add_first(char *out)
 {
     const struct row_map *first = &first_attempt_rows;
-    row_append(out, TEXT_BYTES, "CREATE OR REPLACE FUNCTION carillon_first_attempts_1(");
+    row_append(out, TEXT_BYTES, "CREATE OR REPLACE FUNCTION carillon_first_attempts_1(bigint[], ");
     add_types(out, first, 0);
-    row_append(out, TEXT_BYTES,
-               BEGIN_BODY(BY_INDEXES) "DECLARE changed bigint; BEGIN UPDATE job_executions e SET ");
+    begin_update(out, 1);
     add_assignments(out, first, "n.");
     row_append(out, TEXT_BYTES, " FROM unnest(");
-    add_parameters(out, 1, first->count);
-    row_append(out, TEXT_BYTES, ") AS n(");
+    add_parameters(out, 1, 1 + first->count);
+    row_append(out, TEXT_BYTES, ") AS n(scheduled_at, ");
     add_columns(out, first, 0, "");
-    row_append(out, TEXT_BYTES,
-               ") WHERE e.id = n.id AND e.first_started_at IS NULL;" COUNT_CHANGED(
-                   "'an execution is not there, or has its first attempt'") END_BODY);
+    row_append(out, TEXT_BYTES, ")");
+    end_update(out, 1 + first->count, UNLESS_SET("first_started_at"), "has its first attempt");
 }
 
 // Few executions linger: those that are open for long.
 static const char linger[] =
-    "CREATE OR REPLACE FUNCTION carillon_linger_1(bigint[], bigint[]) RETURNS bigint"
+    "CREATE OR REPLACE FUNCTION carillon_linger_1(bigint[], bigint[], bigint[]) RETURNS bigint"
     " LANGUAGE plpgsql AS $body$ BEGIN"
-    " INSERT INTO lingering_executions SELECT id FROM unnest($1) AS n(id) ON CONFLICT DO NOTHING;"
-    " DELETE FROM lingering_executions WHERE execution_id = ANY ($2);"
+    " INSERT INTO lingering_executions (scheduled_at, execution_id) SELECT * FROM unnest($1, $2)"
+    "  ON CONFLICT DO NOTHING;"
+    " DELETE FROM lingering_executions WHERE execution_id = ANY ($3);"
     " RETURN 0; END $body$;\n";
 
 // The same key may come twice in a commit; the last one counts.
@@ -290,74 +356,28 @@ static const char take[] =
     "  alert_next = alert_next + CASE WHEN timeline = now_on THEN 0 ELSE 1048576 END"
     "  WHERE id = $1 RETURNING *; END $body$;\n";
 
-// --- Retention -------------------------------------------------------------------------------
-
-// Removes at most $2 of the oldest terminal rows which lie before $1.
-static const char remove_old[] =
-    "CREATE OR REPLACE FUNCTION carillon_remove_1(bigint, bigint) RETURNS bigint"
-    " LANGUAGE plpgsql AS $body$ DECLARE ids bigint[]; latest bigint; BEGIN"
-    " SELECT array_agg(o.id), max(o.upto) INTO ids, latest FROM (SELECT id,"
-    "   coalesce(missed_to, scheduled_at) AS upto FROM job_executions WHERE scheduled_at < $1"
-    "   AND completed_at < $1 ORDER BY scheduled_at, id LIMIT $2) AS o;"
-    " IF ids IS NULL THEN RETURN 0; END IF;"
-    " DELETE FROM job_attempts WHERE execution_id = ANY (ids);"
-    " DELETE FROM alerts WHERE execution_id = ANY (ids);"
-    " DELETE FROM lingering_executions WHERE execution_id = ANY (ids);"
-    " DELETE FROM job_executions WHERE id = ANY (ids);"
-    " UPDATE carillon SET removed = removed + cardinality(ids),"
-    "  removed_to = greatest(removed_to, latest);"
-    " RETURN cardinality(ids); END $body$;\n";
-
-// $1: what ended before this is too old (NULL: nothing), $2: so many executions may stay (0: any
-// number), $3: rows, $4: client keys from before this go, $5: deleted jobs after this are looked
-// at.
-static const char retain[] =
-    "CREATE OR REPLACE FUNCTION carillon_retain_1(bigint, bigint, bigint, bigint, bigint,"
-    " OUT gone bigint, OUT swept bigint) LANGUAGE plpgsql AS $body$"
-    " DECLARE excess bigint; BEGIN"
-    " PERFORM set_config('lock_timeout', '2s', true);"
-    " PERFORM 1 FROM carillon FOR UPDATE;"
-    " gone := 0; swept := $5;"
-    " IF $1 IS NOT NULL THEN gone := carillon_remove_1($1, $3);"
-    "  DELETE FROM alerts WHERE id IN (SELECT id FROM alerts WHERE execution_id IS NULL"
-    "   AND created_at < $1 LIMIT $3); END IF;"
-    " excess := (SELECT sum(inserted) FROM shards) - (SELECT removed FROM carillon) - $2;"
-    " IF $2 > 0 AND excess > 0 THEN"
-    "  gone := gone + carillon_remove_1(9223372036854775807, least(excess, $3 - gone)); END IF;"
-    " DELETE FROM client_keys WHERE key IN (SELECT key FROM client_keys WHERE created_at < $4"
-    "  LIMIT $3);"
-    " IF gone < $3 THEN swept := carillon_sweep_1($5, $3); END IF; END $body$;\n";
-
-// Looks at the next few deleted jobs, and lets those go which have no execution left.
-static const char sweep[] =
-    "CREATE OR REPLACE FUNCTION carillon_sweep_1(bigint, bigint) RETURNS bigint"
-    " LANGUAGE plpgsql AS $body$ DECLARE ids bigint[]; bare bigint[]; BEGIN"
-    " SELECT array_agg(d.id ORDER BY d.id) INTO ids FROM (SELECT id FROM jobs"
-    "  WHERE deleted_at IS NOT NULL AND id > $1 ORDER BY id LIMIT $2) AS d;"
-    " SELECT array_agg(d.id) INTO bare FROM unnest(ids) AS d(id)"
-    "  WHERE NOT EXISTS (SELECT FROM job_executions WHERE job_id = d.id);"
-    " DELETE FROM alerts WHERE job_id = ANY (bare);"
-    " DELETE FROM job_versions WHERE job_id = ANY (bare);"
-    " DELETE FROM jobs WHERE id = ANY (bare);"
-    " RETURN CASE WHEN cardinality(ids) = $2 THEN ids[$2] ELSE 0 END; END $body$;\n";
+// --- All of them -----------------------------------------------------------------------------
 
 char *postgres_functions(void)
 {
-    static const char *const fixed[] = {fence, correct,    linger, client_keys,
-                                        take,  remove_old, sweep,  retain};
+    static const char *const fixed[] = {fence, correct, find_tables, linger, client_keys, take};
+    static const char *const *const parts[] = {postgres_node_functions, postgres_day_functions,
+                                               postgres_retain_functions,
+                                               postgres_command_functions};
     char *out = xmalloc(TEXT_BYTES);
     *out = '\0';
     for (size_t i = 0; i < COUNT_OF(fixed); i++)
         row_append(out, TEXT_BYTES, "%s", fixed[i]);
-    for (size_t i = 0; postgres_node_functions[i]; i++)
-        row_append(out, TEXT_BYTES, "%s", postgres_node_functions[i]);
+    for (size_t i = 0; i < COUNT_OF(parts); i++)
+        for (size_t k = 0; parts[i][k]; k++)
+            row_append(out, TEXT_BYTES, "%s", parts[i][k]);
     add_change_jobs(out);
-    add_insert(out, "carillon_insert_executions_1", &execution_rows, check_jobs);
+    add_insert(out, "carillon_insert_executions_1", &execution_rows, "", 0, check_jobs);
     add_update(out);
     add_first(out);
-    add_insert(out, "carillon_insert_attempts_1", &attempt_rows, check_executions);
-    add_insert(out, "carillon_insert_alerts_1", &alert_rows, check_both);
-    for (size_t i = 0; postgres_command_functions[i]; i++)
-        row_append(out, TEXT_BYTES, "%s", postgres_command_functions[i]);
+    add_insert(out, "carillon_insert_attempts_1", &attempt_rows, "scheduled_at, ", 1,
+               check_executions);
+    add_insert(out, "carillon_insert_alerts_1", &alert_rows, "scheduled_at, series, ", 2,
+               check_both);
     return out;
 }

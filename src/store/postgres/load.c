@@ -111,7 +111,8 @@ enum err postgres_load_open(struct link *link, uint32_t shards, const struct sto
              " AND NOT EXISTS (SELECT FROM lingering_executions WHERE execution_id = e.id)"
              " UNION ALL SELECT %s, 1::bigint FROM job_executions WHERE completed_at IS NULL"
              " AND id > $1 AND job_id %% $3::bigint = $4::bigint"
-             " AND id IN (SELECT execution_id FROM lingering_executions)"
+             " AND (scheduled_at, id) IN (SELECT scheduled_at, execution_id"
+             "  FROM lingering_executions WHERE execution_id > $1)"
              " ORDER BY id LIMIT $2",
              names, names);
     return load(link, shards, slice, &l, f);

@@ -9,6 +9,7 @@ static void close_store(struct store *store)
 {
     struct postgres_store *s = (struct postgres_store *)store;
     link_fini(&s->link);
+    link_fini(&s->chores);
     free(s);
 }
 
@@ -58,6 +59,7 @@ static const struct store_ops ops = {
     .get_shard = get_shard,
     .take_shard = take_shard,
     .retain = postgres_retain,
+    .make_days = postgres_make_days,
     .reader_open = postgres_reader_open,
     .commands_open = postgres_commands_open,
 };
@@ -69,6 +71,7 @@ enum err store_postgres_open(const char *url, uint32_t shards, struct store **ou
     s->store.ops = &ops;
     s->store.shards = shards;
     link_init(&s->link, url);
+    link_init(&s->chores, url);
     enum err err = link_connect(&s->link, f);
     if (!err)
         err = postgres_prepare(&s->link, shards, f);

@@ -3,9 +3,9 @@
 //
 // link.c talks to the server within a time, parameters.c and rows.c make and read what goes over
 // the connection, schema.c has the tables, functions.c what runs inside the server, open.c opens
-// and closes, commit.c writes, load.c loads, retain.c removes old rows, reader.c and
-// reader_jobs.c answer queries. nodes.c and commands.c are the doors of the cluster, with
-// node_functions.c and command_functions.c in the server.
+// and closes, commit.c writes, load.c loads, days.c makes the partitions, retain.c removes old
+// rows, reader.c and reader_jobs.c answer queries. nodes.c and commands.c are the doors of the
+// cluster, with node_functions.c and command_functions.c in the server.
 
 #ifndef CARILLON_STORE_POSTGRES_PRIV_H
 #define CARILLON_STORE_POSTGRES_PRIV_H
@@ -17,6 +17,8 @@
 #define POSTGRES_CALL_MS 5000     // A call of the server may take so long.
 #define POSTGRES_MIGRATE_MS 60000 // A change of the tables may take so long.
 #define POSTGRES_OLDEST 130000    // PostgreSQL 13
+#define POSTGRES_DAY_MS 86400000
+#define POSTGRES_LATE_MS 3600000 // Executions that end so long after their day keep it longer.
 
 // --- Parameters (parameters.c) ---------------------------------------------------------------
 
@@ -101,14 +103,18 @@ void result_shard(const struct result_row *r, struct shard *out);
 MUST_CHECK enum err postgres_prepare(struct link *l, uint32_t shards, struct fault *f);
 // The text that creates the functions; the caller frees it.
 char *postgres_functions(void);
-extern const char *const postgres_node_functions[];    // From node_functions.c; NULL at the end.
-extern const char *const postgres_command_functions[]; // The same from command_functions.c.
+// Parts of that, with NULL at the end; each from the file of its name.
+extern const char *const postgres_day_functions[];
+extern const char *const postgres_retain_functions[];
+extern const char *const postgres_node_functions[];
+extern const char *const postgres_command_functions[];
 
 // --- The store -------------------------------------------------------------------------------
 
 struct postgres_store {
     struct store store;
     struct link link;
+    struct link chores; // For what goes on beside commits: partitions and retention.
     job_id sweep_after; // Where the search for jobs without rows goes on.
 };
 
@@ -125,6 +131,8 @@ MUST_CHECK enum err postgres_retain(struct store *store, const struct store_rete
                                     wall_ms now, size_t rows_max, size_t *removed, struct fault *f);
 MUST_CHECK enum err postgres_commands_open(struct store *store, struct store_commands **out,
                                            struct fault *f);
+MUST_CHECK enum err postgres_make_days(struct store *store, wall_ms now, bool *more,
+                                       struct fault *f);
 MUST_CHECK enum err postgres_reader_open(struct store *store, struct store_reader **out,
                                          struct fault *f);
 

@@ -85,8 +85,8 @@ static void filter_executions(char *sql, struct parameters *p, const struct exec
     if (q->states && !(q->states & ~open))
         row_append(sql, SQL_BYTES,
                    " AND completed_at IS NULL AND (scheduled_at >= (SELECT min(open_from)"
-                   " FROM shards WHERE inserted > 0) OR id = ANY (ARRAY(SELECT execution_id FROM"
-                   " lingering_executions)))");
+                   " FROM shards WHERE inserted > 0) OR (scheduled_at, id) IN (SELECT scheduled_at,"
+                   " execution_id FROM lingering_executions))");
     if (q->states) {
         parameter_array(p, true, (size_t)__builtin_popcount(q->states));
         for (unsigned s = 0; s < EXECUTION_STATES; s++)
@@ -158,20 +158,27 @@ static enum err visit_attempt(struct walk *walk, struct result_row *r, struct fa
     return read_row(w->map, r, &a, f) ? w->each(w->context, &a) : ERR_OK;
 }
 
+static void put_place(struct parameters *p, const struct execution_place *of)
+{
+    parameter_integer(p, of->id);
+    parameter_integer(p, of->scheduled_at);
+}
+
 static enum err list_attempts(struct store_reader *reader, const struct execution_place *of,
                               store_each_attempt *each, void *context, struct fault *f)
 {
     char sql[SQL_BYTES];
     struct attempt_walk w = {{.visit = visit_attempt}, &first_attempt_rows, each, context};
     struct parameters p = {0};
-    reader_select(sql, w.map, " WHERE id = $1 AND first_started_at IS NOT NULL");
-    parameter_integer(&p, of->id);
+    reader_select(sql, w.map,
+                  " WHERE scheduled_at = $2 AND id = $1 AND first_started_at IS NOT NULL");
+    put_place(&p, of);
     enum err err = reader_ask(self(reader), sql, &p, &w.walk, f);
     if (err)
         return err;
     w.map = &attempt_rows;
-    reader_select(sql, w.map, " WHERE execution_id = $1 ORDER BY number");
-    parameter_integer(&p, of->id);
+    reader_select(sql, w.map, " WHERE scheduled_at = $2 AND execution_id = $1 ORDER BY number");
+    put_place(&p, of);
     return reader_ask(self(reader), sql, &p, &w.walk, f);
 }
 
@@ -216,7 +223,7 @@ struct alert_walk {
     void *context;
 };
 
-// The two columns after the alert's own are from its execution.
+// The two columns after the alert's own are the key of its execution.
 static enum err visit_alert(struct walk *walk, struct result_row *r, struct fault *f)
 {
     struct alert_walk *w = (struct alert_walk *)walk;
@@ -228,7 +235,7 @@ static enum err visit_alert(struct walk *walk, struct result_row *r, struct faul
     a.key.scheduled_at = result_integer(r, own);
     a.key.series = result_integer(r, own + 1);
     if (!a.job || a.key.scheduled_at < 0 || a.key.scheduled_at > WALL_LAST)
-        a.execution_id = 0; // The row of the execution was edited: it has no name.
+        a.execution_id = 0; // The row was edited: its execution has no name.
     return w->each(w->context, &a);
 }
 
@@ -241,9 +248,7 @@ static enum err list_alerts(struct store_reader *reader, job_id job,
     struct parameters p = {0};
     row_names(&alert_rows, names, sizeof names);
     snprintf(sql, sizeof sql,
-             "SELECT %s, (SELECT scheduled_at FROM job_executions WHERE id = alerts.execution_id),"
-             " (SELECT series FROM job_executions WHERE id = alerts.execution_id) FROM alerts"
-             " WHERE (created_at, id) < ($1, $2)",
+             "SELECT %s, scheduled_at, series FROM alerts WHERE (created_at, id) < ($1, $2)",
              names);
     parameter_integer(&p, before->created_at);
     parameter_integer(&p, before->id);
@@ -354,9 +359,10 @@ static enum err read_last_ids(struct store_reader *reader, uint32_t shard, struc
 {
     static const char sql[] =
         "SELECT coalesce((SELECT max(id) FROM jobs WHERE id % $2 = $1), $1),"
-        " coalesce((SELECT max(id) FROM (SELECT id FROM job_executions ORDER BY id DESC"
+        " coalesce((SELECT max(id) FROM (SELECT id FROM job_executions ORDER BY scheduled_at DESC, "
+        "id DESC"
         "  LIMIT 100000) AS e WHERE id % $2 = $1), $1),"
-        " coalesce((SELECT max(id) FROM (SELECT id FROM alerts ORDER BY id DESC"
+        " coalesce((SELECT max(id) FROM (SELECT id FROM alerts ORDER BY created_at DESC, id DESC"
         "  LIMIT 100000) AS a WHERE id % $2 = $1), $1)";
     struct reader *r = self(reader);
     struct last_ids_walk w = {

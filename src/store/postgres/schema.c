@@ -5,8 +5,12 @@
 // tells a database of this program from all others. Each step runs in one transaction together with
 // its number. Steps are never edited once released, and only add while older nodes may be at work.
 //
-// The columns are those of SQLite's tables (store/columns.c). Three things differ:
+// The columns are those of SQLite's tables (store/columns.c). Some things differ:
 //   - there are no foreign keys (functions.c says why);
+//   - job_executions and job_attempts are partitioned by day (days.c says how), and whatever refers
+//     to an execution has its scheduled_at beside the id, by which the row is found. A unique index
+//     has to contain that instant: nothing here refuses an id that is given twice at two instants,
+//     which no owner of a shard does, since it counts them in the shard's row;
 //   - the end of an execution changes no column that an index or its predicate has, and so the row
 //     stays on its page: what is open is found as in SQLite, what failed by its time;
 //   - the rows of the shards are rewritten with every commit: fillfactor leaves room for that on
@@ -141,7 +145,7 @@ static const char version_1[] =
     "  PRIMARY KEY (job_id, number));"
 
     "CREATE TABLE job_executions ("
-    "  id bigint PRIMARY KEY,"
+    "  id bigint NOT NULL,"
     "  job_id bigint NOT NULL,"
     "  status text NOT NULL,"
     "  scheduled_at bigint NOT NULL,"
@@ -173,16 +177,22 @@ static const char version_1[] =
     "  first_damaged smallint,"
     "  first_error text,"
     "  first_redirects text,"
-    "  first_response text) WITH (fillfactor = 70);"
+    "  first_response text,"
+    "  CONSTRAINT idx_job_executions_scheduled_at PRIMARY KEY (scheduled_at, id)"
+    ") PARTITION BY RANGE (scheduled_at);"
     "CREATE UNIQUE INDEX idx_job_executions_job_id"
     "  ON job_executions (job_id, scheduled_at, series);"
-    "CREATE INDEX idx_job_executions_scheduled_at ON job_executions (scheduled_at);"
-    "CREATE UNIQUE INDEX idx_job_executions_manual ON job_executions (job_id, series)"
-    "  WHERE series < 0;"
+    "CREATE TABLE job_executions_default PARTITION OF job_executions DEFAULT"
+    "  WITH (fillfactor = 70);"
+    "CREATE UNIQUE INDEX job_executions_default_manual"
+    "  ON job_executions_default (job_id, series) WHERE series < 0;"
     // Executions that are open though scheduled before the mark `open_from` of their shard.
-    "CREATE TABLE lingering_executions (execution_id bigint PRIMARY KEY);"
+    "CREATE TABLE lingering_executions ("
+    "  execution_id bigint PRIMARY KEY,"
+    "  scheduled_at bigint NOT NULL);"
 
     "CREATE TABLE job_attempts ("
+    "  scheduled_at bigint NOT NULL," // When the execution was scheduled.
     "  execution_id bigint NOT NULL,"
     "  number integer NOT NULL,"
     "  http_status smallint,"
@@ -197,12 +207,19 @@ static const char version_1[] =
     "  response_truncated smallint NOT NULL,"
     "  response_damaged smallint NOT NULL,"
     "  redirects text,"
-    "  PRIMARY KEY (execution_id, number));"
+    "  PRIMARY KEY (scheduled_at, execution_id, number)) PARTITION BY RANGE (scheduled_at);"
+    "CREATE TABLE job_attempts_default PARTITION OF job_attempts DEFAULT;"
+
+    "CREATE TABLE execution_days (" // The days that have partitions.
+    "  day bigint PRIMARY KEY,"     // Counted from 1970, in UTC.
+    "  until bigint NOT NULL);"     // What is late of its executions tells of no later instant.
 
     "CREATE TABLE alerts ("
     "  id bigint PRIMARY KEY,"
     "  job_id bigint,"       // NULL: about the server.
     "  execution_id bigint," // NULL: about no execution.
+    "  scheduled_at bigint," // When that was scheduled, and in which series.
+    "  series bigint,"
     "  kind text NOT NULL,"
     "  created_at bigint NOT NULL,"
     "  message text NOT NULL,"
@@ -214,7 +231,8 @@ static const char version_1[] =
     "  last_error text);"
     "CREATE INDEX idx_alerts_created_at ON alerts (created_at, id);"
     "CREATE INDEX idx_alerts_job_id ON alerts (job_id, created_at, id);"
-    "CREATE INDEX idx_alerts_execution_id ON alerts (execution_id);"
+    "CREATE INDEX idx_alerts_execution_id ON alerts (scheduled_at, execution_id);"
+    "CREATE INDEX idx_alerts_loose ON alerts (created_at) WHERE execution_id IS NULL;"
 
     "CREATE TABLE client_keys (" // Idempotency-Key of POST /jobs and of triggers, for a day.
     "  key text PRIMARY KEY,"
