@@ -8,7 +8,9 @@
 
 const struct core_limits core_limits_default = {
     .shards = 1,
-    .lookahead_ms = 1500, // Plans second k + 1 in the middle of second k, when little is due.
+    .lookahead_ms = 2500, // Plans two seconds at once, in the middle of the one before them,
+    .gather_ms = 1000,    // when little is due.
+    .gather_max = 32768,  // Two rows for each of 16,384 jobs.
     .in_flight_max = 16384,
     .host_in_flight_max = 1024,
     .jobs_max = 2000000,
@@ -171,6 +173,7 @@ static void set_wake(struct core *c, struct actions *out)
         wall = MIN(wall, oldest->written_at + PROGRESS_WRITE_MS);
     out->wake_wall = c->more ? c->now.wall : wall;
     out->wake_mono = mono;
+    out->is_planning = core__plan_gathers(c);
     if (c->draining) {
         out->wake_wall = WALL_NEVER;
         out->wake_mono = MONO_NEVER;

@@ -182,6 +182,7 @@ struct actions {
     size_t reply_capacity;
     wall_ms wake_wall; // Tick at the earlier of both; WALL_NEVER, MONO_NEVER: no need.
     mono_ms wake_mono;
+    bool is_planning; // What the next tick plans belongs together with what this one has.
 };
 
 void actions_clear(struct actions *a); // Empties the lists, and frees rows that nobody took; leaves
@@ -192,7 +193,9 @@ void actions_free(struct actions *a);
 
 struct core_limits {
     uint32_t shards;             // How many the store has.
-    dur_ms lookahead_ms;         // How far ahead of now rows are planned; default 1500.
+    dur_ms lookahead_ms;         // Rows are planned at most so far ahead of now; default 2500,
+    dur_ms gather_ms;            // and the first of several by so much less; default 1000:
+    uint32_t gather_max;         // not all of them, when there are more than this; default 32768.
     uint32_t in_flight_max;      // Attempts at once, in all; default 16384.
     uint32_t host_in_flight_max; // Per target host and port; default 1024.
     uint32_t jobs_max;

@@ -232,6 +232,8 @@ struct front {
     job_id watermark_job;
     wall_ms held_until; // The end of the hold that was last announced.
     uint32_t shards;    // Whose it is.
+    bool is_planning;   // The last tick left some, as it may plan no more at once.
+    size_t gathered;    // Rows since the first of these.
 };
 
 enum shard_state {
@@ -456,6 +458,7 @@ void core__give_back_run(struct core *c,
                          struct open *o); // The run counts no more towards max_runs.
 void core__plan_own(struct core *c, struct core_job *j, wall_ms until);
 wall_ms core__plan_wake(const struct core *c);
+bool core__plan_gathers(const struct core *c); // The rows of the next tick belong to those of this.
 
 // rezone.c
 void core__rezone(struct core *c, const struct zone *from, const struct zone *to);

@@ -248,31 +248,63 @@ static bool may_plan(const struct core *c, const struct front *f)
     return f->shards > 0 && !c->halted && !c->draining && !core__plan_waits(c, f);
 }
 
-// Returns the work done, in rows, of `most` or a little more.
-static size_t plan_front(struct core *c, struct front *f, size_t most)
+// How far ahead the first of several rows is planned. While a shard catches up, so far as the
+// others: that is where it joins those who do the same.
+static dur_ms ahead_of_first(const struct core *c)
 {
-    wall_ms horizon = c->now.wall + c->limits.lookahead_ms;
+    return c->limits.lookahead_ms - (c->behind ? 0 : c->limits.gather_ms);
+}
+
+// The rows after it are planned farther ahead; not all of very many.
+static dur_ms ahead_of(const struct core *c, const struct front *f)
+{
+    bool gathers = 0 < f->gathered && f->gathered < c->limits.gather_max;
+    return gathers ? c->limits.lookahead_ms : ahead_of_first(c);
+}
+
+// Returns the work done, in rows, of `most` or a little more.
+static size_t plan_rows(struct core *c, struct front *f, size_t most)
+{
     size_t done = 0;
     while (may_plan(c, f) && done < most) {
         wall_ms at = agenda_next(f->plan);
-        struct agenda_node *n = agenda_pop(f->plan, horizon);
+        struct agenda_node *n = agenda_pop(f->plan, c->now.wall + ahead_of(c, f));
         if (!n)
             break;
         struct core_job *j = job_of(n);
-        done += plan_job(c, j, at);
+        size_t work = plan_job(c, j, at);
+        done += work;
+        f->gathered += work;
         f->watermark = MAX(f->watermark, at - 1);
         if (f->watermark == at - 1)
             f->watermark_job = j->id;
     }
-    if (!may_plan(c, f))
+    return done;
+}
+
+// The rows of several instants are planned in one go, for one commit: those of one job are
+// neighbours in the index by job, whose pages are most of what a grown ledger writes.
+static size_t plan_front(struct core *c, struct front *f, size_t most)
+{
+    f->gathered = f->is_planning ? f->gathered : 0;
+    size_t done = plan_rows(c, f, most);
+    if (!may_plan(c, f)) {
+        f->is_planning = false;
         return done;
-    wall_ms reached = MIN(horizon, agenda_next(f->plan) - 1);
+    }
+    wall_ms reached = MIN(c->now.wall + c->limits.lookahead_ms, agenda_next(f->plan) - 1);
     if (reached > f->watermark) {
         f->watermark = reached;
         f->watermark_job = 0;
     }
-    c->more |= done >= most;
+    f->is_planning = done >= most;
+    c->more |= f->is_planning;
     return done;
+}
+
+bool core__plan_gathers(const struct core *c)
+{
+    return c->steady.is_planning && c->steady.gathered < c->limits.gather_max;
 }
 
 // First the shards that are on time, so that they stay so; one that catches up gets what they leave
@@ -304,7 +336,7 @@ void core__plan_own(struct core *c, struct core_job *j, wall_ms until)
 static wall_ms wake_of(const struct core *c, const struct front *f)
 {
     wall_ms next = agenda_next(f->plan);
-    return !may_plan(c, f) || next == AGENDA_NEVER ? WALL_NEVER : next - c->limits.lookahead_ms;
+    return !may_plan(c, f) || next == AGENDA_NEVER ? WALL_NEVER : next - ahead_of_first(c);
 }
 
 wall_ms core__plan_wake(const struct core *c)

@@ -283,7 +283,14 @@ static void mail_came(void *context, uint32_t events)
 
 // A commit costs as much as some hundred changes. So what nobody waits for, which is how executions
 // ended and rows whose instant is far away, is gathered for a moment. It is no less safe for that:
-// a crash in that moment finds the execution as one in the moment of the commit would.
+// a crash in that moment finds the execution as one in the moment of the commit would. Rows that
+// are planned in one go stay together.
+static bool is_gathered(const struct engine *e)
+{
+    bool is_large = e->batch->count >= GATHER_CHANGES || e->now.mono >= e->hand_over_at;
+    return is_large && !e->actions.is_planning;
+}
+
 static void flush(struct engine *e)
 {
     const struct batch *b = e->batch;
@@ -291,7 +298,7 @@ static void flush(struct engine *e)
         return; // Nothing to record.
     if (e->hand_over_at == MONO_NEVER)
         e->hand_over_at = e->now.mono + GATHER_MS;
-    if (b->awaited || b->count >= GATHER_CHANGES || e->now.mono >= e->hand_over_at || e->stopping)
+    if (b->awaited || is_gathered(e) || e->stopping)
         hand_over(e);
 }
 

@@ -181,7 +181,11 @@ static wall_ms choose_start(struct world *w)
 // Small limits, so that every one of them is met.
 static void choose_limits(struct world *w)
 {
-    static const dur_ms lookaheads[] = {300, 1500, 1500, 5000}, lates[] = {1000, 5000, 20000};
+    static const struct ahead {
+        dur_ms lookahead_ms, gather_ms;
+        uint32_t gather_max;
+    } aheads[] = {{300, 0, 1}, {1500, 600, 32768}, {2500, 1000, 32768}, {5000, 4000, 5}};
+    static const dur_ms lates[] = {1000, 5000, 20000};
     static const uint32_t steps[] = {1, 2, 5, 512}, open[] = {16, 100, 100000, 100000};
     static const uint32_t dues[] = {1, 3, 64};
     static const uint32_t losses[] = {0, 5, 50};
@@ -189,11 +193,15 @@ static void choose_limits(struct world *w)
     w->limits.shards = w->ledger.shard_count;
     w->limits.in_flight_max = FLIGHTS_MAX;
     w->limits.breaker_losses = 0; // A breaker makes late what a calm world expects on time.
-    w->limits.lookahead_ms = DICE_PICK(&w->dice, lookaheads);
+    struct ahead ahead = DICE_PICK(&w->dice, aheads);
+    w->limits.lookahead_ms = ahead.lookahead_ms;
+    w->limits.gather_ms = ahead.gather_ms;
+    w->limits.gather_max = ahead.gather_max;
     w->limits.step_max = DICE_PICK(&w->dice, steps);
     w->limits.due_max = DICE_PICK(&w->dice, dues);
     if (w->calm && w->node_count > 1) {
-        w->limits.lookahead_ms = lookaheads[0];
+        w->limits.lookahead_ms = aheads[0].lookahead_ms;
+        w->limits.gather_ms = aheads[0].gather_ms;
         w->limits.step_max = MIN(w->limits.step_max, CALM_STEP_MAX);
         w->limits.due_max = dues[COUNT_OF(dues) - 1]; // Or what is planned late queues up there.
     }

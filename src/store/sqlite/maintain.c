@@ -7,7 +7,7 @@
 
 // The more of the log is folded in at once, the fewer times a page that changes often is written;
 // the longer it gets, the longer a step holds up the commits and the more a start has to replay.
-#define CHECKPOINT_PAGES 1024
+#define CHECKPOINT_PAGES 2048
 #define CHECKPOINT_PAGES_MIN 64 // However little room there is.
 #define LOG_PAGES_MAX 16384     // 64 MiB: then the file is cut, if no reader is in the way.
 #define PAGE_BYTES 4096

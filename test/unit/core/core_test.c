@@ -217,6 +217,8 @@ struct rig *rig_new(void)
 {
     struct rig *r = xcalloc(1, sizeof *r);
     r->limits = core_limits_default;
+    r->limits.lookahead_ms = 1500; // Each instant is planned alone.
+    r->limits.gather_ms = 0;
     r->now = (struct now){.wall = T0, .mono = 5000000};
     r->sequence = 1;
     r->out.batch = batch_new(r->sequence);

@@ -31,6 +31,69 @@ static void rows_are_planned_ahead_with_the_watermark_in_one_batch(void **state)
     rig_free(r);
 }
 
+static size_t count_inserts(const struct batch *b)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < b->count; i++)
+        count += b->changes[i].kind == CHANGE_EXECUTION_INSERT;
+    return count;
+}
+
+// Two jobs that fire in each of the seconds from 10 on, four rows to a tick.
+static struct rig *rig_that_gathers(uint32_t gather_max)
+{
+    struct rig *r = rig_new();
+    r->limits.lookahead_ms = 4 * SECOND;
+    r->limits.gather_ms = 2 * SECOND;
+    r->limits.gather_max = gather_max;
+    r->limits.step_max = 4;
+    rig_start(r);
+    rig_create(r, job_of("10-20 * * * * *"));
+    rig_create(r, job_of("10-20 * * * * *"));
+    rig_record(r);
+    assert_int_equal(r->out.wake_wall, T0 + 8 * SECOND);
+    return r;
+}
+
+// A tick that leaves some for the next one says so: they belong into one batch.
+static void rows_of_several_instants_are_planned_in_one_go(void **state)
+{
+    (void)state;
+    struct rig *r = rig_that_gathers(100);
+    rig_pass(r, 8 * SECOND);
+    rig_step(r, &(struct event){.kind = EVENT_TICK});
+    assert_int_equal(count_inserts(r->out.batch), 4);
+    assert_true(r->out.is_planning);
+    rig_step(r, &(struct event){.kind = EVENT_TICK});
+    assert_int_equal(count_inserts(r->out.batch), 6); // 10, 11 and 12 s.
+    assert_false(r->out.is_planning);
+    rig_record(r);
+    rig_pass(r, 2999);
+    rig_tick(r);
+    assert_int_equal(count_inserts(r->out.batch), 0); // The next one is 2001 ms away.
+    rig_pass(r, 1);
+    rig_tick(r);
+    assert_int_equal(count_inserts(r->out.batch), 6);
+    rig_free(r);
+}
+
+// The rows of many jobs would take memory for long, and hold up what is due.
+static void very_many_rows_are_not_planned_in_one_go(void **state)
+{
+    (void)state;
+    struct rig *r = rig_that_gathers(3);
+    rig_pass(r, 8 * SECOND);
+    rig_step(r, &(struct event){.kind = EVENT_TICK});
+    assert_int_equal(count_inserts(r->out.batch), 3); // The second one of 11 s is left.
+    assert_false(r->out.is_planning);
+    assert_int_equal(r->out.wake_wall, T0 + 9 * SECOND);
+    rig_record(r);
+    rig_pass(r, 1 * SECOND);
+    rig_tick(r);
+    assert_int_equal(count_inserts(r->out.batch), 3);
+    rig_free(r);
+}
+
 static void nothing_is_sent_before_its_instant_nor_before_its_row_is_durable(void **state)
 {
     (void)state;
@@ -372,6 +435,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rows_are_planned_ahead_with_the_watermark_in_one_batch),
+        cmocka_unit_test(rows_of_several_instants_are_planned_in_one_go),
+        cmocka_unit_test(very_many_rows_are_not_planned_in_one_go),
         cmocka_unit_test(nothing_is_sent_before_its_instant_nor_before_its_row_is_durable),
         cmocka_unit_test(the_core_asks_to_be_woken_for_the_plan_and_for_the_instant),
         cmocka_unit_test(a_quiet_server_writes_its_watermark_once_a_minute),

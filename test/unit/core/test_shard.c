@@ -343,8 +343,10 @@ static void a_shard_that_catches_up_holds_nobody_up(void **state)
         assert_true(++turns < 1000);
     }
     assert_true(turns > 100);
-    run(n, 2 * SECOND); // The shards share one watermark now.
-    assert_int_equal(core_status(n->core).watermark, world.now.wall + 1500);
+    run(n, 2 * SECOND);
+    struct shard one = core_shard(n->core, 1), two = core_shard(n->core, 2);
+    assert_true(one.watermark >= world.now.wall + 1000);
+    assert_true(two.watermark == one.watermark && two.watermark_job == one.watermark_job);
     node_free(n);
 }
 
@@ -551,7 +553,7 @@ static void idle_shards_are_not_written_with_others(void **state)
     tick(n);
     assert_true(rows_in(n->out.batch) >= 2);
     struct shard *row = batch_shard(n->out.batch, 3);
-    assert_int_equal(row->watermark, world.now.wall + 1500);
+    assert_true(row->watermark >= world.now.wall + 1000);
     node_free(n);
 }
 

@@ -436,7 +436,7 @@ static void the_log_may_take_a_quarter_of_the_room(void **state)
     static const struct {
         uint64_t free_bytes;
         int pages;
-    } cases[] = {{0, 64}, {1 << 20, 64}, {2 << 20, 128}, {16 << 20, 1024}, {1ull << 50, 1024}};
+    } cases[] = {{0, 64}, {1 << 20, 64}, {2 << 20, 128}, {16 << 20, 1024}, {1ull << 50, 2048}};
     for (size_t i = 0; i < COUNT_OF(cases); i++)
         assert_int_equal(sqlite_log_pages_max(cases[i].free_bytes), cases[i].pages);
 }
