@@ -234,6 +234,8 @@ static enum err refusal(const struct core *c, const struct command *cmd, const s
         return ERR_CLOSED;
     if (!core_has_shard(c, shard_meant(c, cmd)) || is_of_another_epoch(c, cmd))
         return ERR_AWAY;
+    if (cmd->refusal)
+        return cmd->refusal;
     if (cmd->kind == COMMAND_CREATE || cmd->kind == COMMAND_ACCEPT_CLOCK)
         return ERR_OK;
     if (!j)

@@ -85,8 +85,28 @@ struct command {
     // refused with ERR_AWAY in another one. Its reply is recorded with its effects.
     struct command_id command_id;
     int64_t epoch;
-    void *token; // Comes back in the reply.
+    enum err refusal; // The reply to a row that cannot be read. ERR_OK: the command is judged.
+    void *token;      // Comes back in the reply.
 };
+
+// A command that came from another node, as bytes, with all that it points to but its zone, which
+// is NULL. What a reader does not know is passed over, and what a writer did not know has its
+// default, so that versions of the program understand each other.
+struct letter {
+    struct command command; // The job is the letter's, until somebody takes it and leaves NULL.
+    struct job *before;     // As far as the core asks of it.
+    char *body;
+    struct client_key client_key; // Owns its text.
+};
+
+#define LETTER_BYTES_MAX (1 << 20) // A command with the longest job has about half of that.
+
+// The caller frees *bytes.
+void letter_pack(const struct command *c, char **bytes, size_t *count);
+// ERR_SYNTAX: the bytes are no command, or one that this version cannot carry out.
+MUST_CHECK enum err letter_unpack(const void *bytes, size_t count, struct letter **out,
+                                  struct fault *f);
+void letter_free(struct letter *p); // NULL is a no-op.
 
 enum event_kind {
     EVENT_TICK, // Time passed, or there is more to do.

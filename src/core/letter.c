@@ -1,0 +1,374 @@
+// SPDX-License-Identifier: MIT
+// letter.c: a command as bytes, for its way from one node to another through a store.
+//
+// A letter is a list of fields, in any order, each with its name. So nodes of different versions
+// understand each other: what a reader does not know is passed over, what a writer did not know has
+// its default. Members of a job are fields by their names in ledger/job.def, and those that have
+// their default are left out. Words go as texts, so that their numbers may change.
+//
+//   field     name_length:1 name:name_length type:1 value
+//   type      'i' an integer, 8 bytes, the most significant first
+//             't' a text or bytes: their number, 4 bytes, then these
+//
+// A letter comes from a database, which somebody may have edited: every bound is checked here.
+
+#include "base/integer.h"
+#include "core/core_priv.h"
+
+#include <assert.h>
+#include <endian.h>
+#include <string.h>
+
+#define JOB_PREFIX "job."
+#define BEFORE_PREFIX "before."
+
+static const char *const kind_list[] = {
+    [COMMAND_CREATE] = "create",
+    [COMMAND_UPDATE] = "update",
+    [COMMAND_DELETE] = "delete",
+    [COMMAND_TRIGGER] = "trigger",
+    [COMMAND_ACCEPT_CLOCK] = "accept-clock",
+};
+static const struct enum_words kind_words = {kind_list, COUNT_OF(kind_list)};
+
+// Numbers of the command itself.
+static const struct {
+    const char *name;
+    size_t offset;
+    size_t bytes;
+    int64_t greatest; // The least is 0.
+} numbers[] = {
+#define NUMBER(member, most)                                                                       \
+    {                                                                                              \
+#member, offsetof(struct command, member), sizeof(((struct command *)0)->member), most     \
+    }
+    NUMBER(shard, SHARDS_MAX - 1),
+    NUMBER(id, JOB_ID_MAX),
+    NUMBER(version_expected, INT64_MAX / 2),
+    NUMBER(body_is_json, 1),
+};
+
+// --- Packing ---------------------------------------------------------------------------------
+
+struct packer {
+    char *bytes;
+    size_t count;
+    size_t capacity;
+};
+
+static void pack_bytes(struct packer *p, const void *bytes, size_t count)
+{
+    while (p->capacity - p->count < count)
+        p->bytes = grow(p->bytes, p->capacity, &p->capacity, 1);
+    if (count > 0)
+        memcpy(p->bytes + p->count, bytes, count);
+    p->count += count;
+}
+
+static void pack_name(struct packer *p, const char *prefix, const char *name, char type)
+{
+    size_t before = strlen(prefix), length = strlen(name);
+    uint8_t bytes = (uint8_t)(before + length);
+    assert(before + length <= UINT8_MAX);
+    pack_bytes(p, &bytes, 1);
+    pack_bytes(p, prefix, before);
+    pack_bytes(p, name, length);
+    pack_bytes(p, &type, 1);
+}
+
+static void pack_integer(struct packer *p, const char *prefix, const char *name, int64_t value)
+{
+    uint64_t big = htobe64((uint64_t)value);
+    pack_name(p, prefix, name, 'i');
+    pack_bytes(p, &big, sizeof big);
+}
+
+static void pack_data(struct packer *p, const char *prefix, const char *name, const void *data,
+                      size_t bytes)
+{
+    uint32_t big = htobe32((uint32_t)bytes);
+    assert(bytes <= UINT32_MAX);
+    pack_name(p, prefix, name, 't');
+    pack_bytes(p, &big, sizeof big);
+    pack_bytes(p, data, bytes);
+}
+
+static void pack_text(struct packer *p, const char *prefix, const char *name, const char *text)
+{
+    if (text)
+        pack_data(p, prefix, name, text, strlen(text));
+}
+
+static void pack_member(struct packer *p, const char *prefix, const struct job_member *m,
+                        const struct job *j)
+{
+    if (job_same_member(m, j, &job_defaults))
+        return;
+    if (m->kind == MEMBER_TEXT)
+        pack_text(p, prefix, m->name, *job_text_at(m, j));
+    else if (m->kind == MEMBER_WORD)
+        pack_text(p, prefix, m->name, enum_word(m->words, (int)job_integer(m, j)));
+    else
+        pack_integer(p, prefix, m->name, job_integer(m, j));
+}
+
+// The core asks of the job before an update to know which occurrences it had.
+static bool is_asked_of_before(const struct job_member *m)
+{
+    return m->role == ROLE_TIMING || m->role == ROLE_PHASE || strcmp(m->name, "version") == 0;
+}
+
+static void pack_jobs(struct packer *p, const struct command *c)
+{
+    for (size_t i = 0; i < job_member_count; i++) {
+        const struct job_member *m = &job_members[i];
+        if (c->job)
+            pack_member(p, JOB_PREFIX, m, c->job);
+        if (c->before && is_asked_of_before(m))
+            pack_member(p, BEFORE_PREFIX, m, c->before);
+    }
+    if (c->before)
+        pack_text(p, BEFORE_PREFIX, "damaged", c->before->damaged);
+}
+
+void letter_pack(const struct command *c, char **bytes, size_t *count)
+{
+    struct packer p = {0};
+    pack_text(&p, "", "kind", enum_word(&kind_words, (int)c->kind));
+    for (size_t i = 0; i < COUNT_OF(numbers); i++) {
+        int64_t value = integer_load((const char *)c + numbers[i].offset, numbers[i].bytes);
+        if (value)
+            pack_integer(&p, "", numbers[i].name, value);
+    }
+    pack_text(&p, "", "body", c->body);
+    if (c->client_key) {
+        pack_text(&p, "", "key", c->client_key->text);
+        pack_data(&p, "", "digest", c->client_key->digest, sizeof c->client_key->digest);
+    }
+    pack_jobs(&p, c);
+    *bytes = p.bytes;
+    *count = p.count;
+}
+
+// --- Unpacking -------------------------------------------------------------------------------
+
+struct field {
+    char name[UINT8_MAX + 1];
+    char type;
+    int64_t integer;
+    const char *text; // Not ended by a NUL.
+    size_t bytes;
+};
+
+struct unpacker {
+    const char *at;
+    size_t left;
+    struct letter *letter;
+    bool has_kind;
+    bool has_digest;
+};
+
+static bool take(struct unpacker *u, void *out, size_t bytes)
+{
+    if (u->left < bytes)
+        return false;
+    memcpy(out, u->at, bytes);
+    u->at += bytes;
+    u->left -= bytes;
+    return true;
+}
+
+static bool take_name(struct unpacker *u, struct field *f)
+{
+    uint8_t length;
+    if (!take(u, &length, 1) || !take(u, f->name, length))
+        return false;
+    f->name[length] = '\0';
+    return strlen(f->name) == length && take(u, &f->type, 1);
+}
+
+static bool take_field(struct unpacker *u, struct field *f)
+{
+    uint64_t integer;
+    uint32_t bytes;
+    if (!take_name(u, f))
+        return false;
+    if (f->type == 'i') {
+        bool is_there = take(u, &integer, sizeof integer);
+        f->integer = is_there ? (int64_t)be64toh(integer) : 0;
+        return is_there;
+    }
+    if (f->type != 't' || !take(u, &bytes, sizeof bytes) || u->left < be32toh(bytes))
+        return false;
+    f->text = u->at;
+    f->bytes = be32toh(bytes);
+    u->at += f->bytes;
+    u->left -= f->bytes;
+    return true;
+}
+
+// A text of this many bytes at most, without a NUL inside.
+static bool set_text(char **out, const struct field *f, size_t bytes_max)
+{
+    if (f->type != 't' || f->bytes > bytes_max || memchr(f->text, '\0', f->bytes))
+        return false;
+    char *text = xmalloc(f->bytes + 1);
+    memcpy(text, f->text, f->bytes);
+    text[f->bytes] = '\0';
+    free(*out);
+    *out = text;
+    return true;
+}
+
+static bool is_within(const struct job_member *m, int64_t value)
+{
+    if (value == job_integer(m, &job_defaults))
+        return true;
+    if (m->kind == MEMBER_NUMBER)
+        return m->least <= value && value <= m->greatest;
+    if (m->kind == MEMBER_FLAG)
+        return value == 0 || value == 1;
+    return 0 <= value && value <= (m->kind == MEMBER_TIME ? WALL_LAST : INT64_MAX / 2);
+}
+
+static bool set_word(const struct job_member *m, struct job *j, const struct field *f)
+{
+    char *word = NULL;
+    int value = 0;
+    bool is_known = set_text(&word, f, UINT8_MAX) && enum_find(m->words, word, &value);
+    if (is_known)
+        job_set_integer(m, j, value);
+    free(word);
+    return is_known;
+}
+
+static bool set_member(struct job *j, const char *name, const struct field *f)
+{
+    const struct job_member *m = job_member_find(name);
+    if (!m || m->kind == MEMBER_COMPUTED)
+        return true;
+    if (m->kind == MEMBER_TEXT)
+        return set_text(job_text_at(m, j), f, m->greatest ? (size_t)m->greatest : LETTER_BYTES_MAX);
+    if (m->kind == MEMBER_WORD)
+        return set_word(m, j, f);
+    if (f->type != 'i' || !is_within(m, f->integer))
+        return false;
+    job_set_integer(m, j, f->integer);
+    return true;
+}
+
+static bool set_kind(struct unpacker *u, const struct field *f)
+{
+    char *word = NULL;
+    int kind = 0;
+    u->has_kind = set_text(&word, f, UINT8_MAX) && enum_find(&kind_words, word, &kind);
+    u->letter->command.kind = (enum command_kind)kind;
+    free(word);
+    return u->has_kind;
+}
+
+static bool set_digest(struct unpacker *u, const struct field *f)
+{
+    u->has_digest = f->type == 't' && f->bytes == CLIENT_KEY_DIGEST_BYTES;
+    if (u->has_digest)
+        memcpy(u->letter->client_key.digest, f->text, CLIENT_KEY_DIGEST_BYTES);
+    return u->has_digest;
+}
+
+static bool set_number(struct command *c, const struct field *f)
+{
+    for (size_t i = 0; i < COUNT_OF(numbers); i++) {
+        if (strcmp(f->name, numbers[i].name) != 0)
+            continue;
+        if (f->type != 'i' || f->integer < 0 || f->integer > numbers[i].greatest)
+            return false;
+        integer_store((char *)c + numbers[i].offset, numbers[i].bytes, f->integer);
+    }
+    return true;
+}
+
+static struct job *have_job(struct job **j)
+{
+    if (!*j)
+        *j = job_new();
+    return *j;
+}
+
+static bool set_field(struct unpacker *u, const struct field *f)
+{
+    struct letter *p = u->letter;
+    if (strncmp(f->name, JOB_PREFIX, strlen(JOB_PREFIX)) == 0)
+        return set_member(have_job(&p->command.job), f->name + strlen(JOB_PREFIX), f);
+    if (strcmp(f->name, BEFORE_PREFIX "damaged") == 0)
+        return set_text(&have_job(&p->before)->damaged, f, LETTER_BYTES_MAX);
+    if (strncmp(f->name, BEFORE_PREFIX, strlen(BEFORE_PREFIX)) == 0)
+        return set_member(have_job(&p->before), f->name + strlen(BEFORE_PREFIX), f);
+    if (strcmp(f->name, "kind") == 0)
+        return set_kind(u, f);
+    if (strcmp(f->name, "digest") == 0)
+        return set_digest(u, f);
+    if (strcmp(f->name, "key") == 0)
+        return set_text((char **)(uintptr_t)&p->client_key.text, f, CLIENT_KEY_BYTES_MAX);
+    if (strcmp(f->name, "body") == 0)
+        return set_text(&p->body, f, JOB_MAX(body));
+    return set_number(&p->command, f);
+}
+
+// --- The whole -------------------------------------------------------------------------------
+
+static bool is_whole_job(const struct job *j)
+{
+    return j && j->schedule && j->api && j->timezone;
+}
+
+static bool names_a_job(enum command_kind kind)
+{
+    return kind == COMMAND_UPDATE || kind == COMMAND_DELETE || kind == COMMAND_TRIGGER;
+}
+
+// Whether the fields make a command. What does not belong to one of its kind is dropped.
+static bool complete(struct unpacker *u)
+{
+    struct letter *p = u->letter;
+    struct command *c = &p->command;
+    bool has_job = c->kind == COMMAND_CREATE || c->kind == COMMAND_UPDATE;
+    if (!u->has_kind || (has_job && !is_whole_job(c->job)) || (names_a_job(c->kind) && c->id == 0))
+        return false;
+    if (p->client_key.text && (!u->has_digest || !*p->client_key.text))
+        return false;
+    if (!has_job) {
+        job_free(c->job);
+        c->job = NULL;
+    }
+    c->before = p->before;
+    c->body = p->body;
+    c->client_key = p->client_key.text ? &p->client_key : NULL;
+    return true;
+}
+
+enum err letter_unpack(const void *bytes, size_t count, struct letter **out, struct fault *f)
+{
+    struct unpacker u = {.at = bytes, .left = count, .letter = xcalloc(1, sizeof *u.letter)};
+    struct field field = {0};
+    bool is_fine = count <= LETTER_BYTES_MAX;
+    while (is_fine && u.left > 0)
+        is_fine = take_field(&u, &field) && set_field(&u, &field);
+    if (!is_fine || !complete(&u)) {
+        letter_free(u.letter);
+        return fault_set(f, ERR_SYNTAX,
+                         "a command cannot be read, at or before its field \"%.60s\"", field.name);
+    }
+    *out = u.letter;
+    return ERR_OK;
+}
+
+void letter_free(struct letter *p)
+{
+    if (!p)
+        return;
+    job_free(p->command.job);
+    job_free(p->before);
+    free(p->body);
+    free((char *)(uintptr_t)p->client_key.text);
+    free(p);
+}
