@@ -38,7 +38,7 @@ struct redis_lock {
     pthread_mutex_t mutex; // Guards `stops`.
     pthread_cond_t wake;
     bool stops;
-    atomic_bool wanted;
+    _Atomic mono_ms wanted_until;
 };
 
 static void answered(struct redis_lock *l, bool is_ours, mono_ms asked)
@@ -122,7 +122,7 @@ static void *run(void *lock)
     pthread_mutex_lock(&l->mutex);
     while (!l->stops) {
         pthread_mutex_unlock(&l->mutex);
-        if (atomic_load(&l->wanted))
+        if (clock_mono_ms() < atomic_load(&l->wanted_until))
             try_once(l);
         else
             give_up(l);
@@ -137,9 +137,9 @@ static void *run(void *lock)
 
 // --- The door --------------------------------------------------------------------------------
 
-void redis_lock_want(struct redis_lock *l, bool wanted)
+void redis_lock_want(struct redis_lock *l, mono_ms until)
 {
-    atomic_store(&l->wanted, wanted);
+    atomic_store(&l->wanted_until, until);
 }
 
 bool redis_lock_is_held(const struct redis_lock *l)
@@ -179,7 +179,7 @@ static struct redis_lock *lock_new(struct redis_server *s, const char *key, dur_
     l->redis = redis_new(s);
     l->key = xstrdup(key);
     l->ttl_ms = ttl_ms;
-    l->wanted = true;
+    l->wanted_until = MONO_NEVER;
     l->away_since = clock_mono_ms(); // Until the first answer.
     pthread_mutex_init(&l->mutex, NULL);
     pthread_condattr_init(&monotonic);

@@ -116,9 +116,10 @@ MUST_CHECK enum err redis_lock_open(struct redis_server *s, const char *key, dur
 // Gives the lock up if it is held and the server can be reached. NULL is a no-op.
 void redis_lock_close(struct redis_lock *l);
 
-// Whether this process competes for the lock, as it does at first; it should not while it could not
-// do what the lock elects for. A lock that is held is given up soon. Any thread.
-void redis_lock_want(struct redis_lock *l, bool wanted);
+// Until when this process competes for the lock; MONO_NEVER, as at first: for ever. After that a
+// lock that is held is given up. So whoever could not do what the lock elects for, such as a node
+// without a lease, stands in nobody's way. Any thread.
+void redis_lock_want(struct redis_lock *l, mono_ms until);
 
 // Whether it is held, as far as is known at this moment. Any thread.
 bool redis_lock_is_held(const struct redis_lock *l);

@@ -250,12 +250,27 @@ static void one_holds_the_lock_and_the_next_follows(void **state)
     assert_false(redis_lock_is_held(second));
     redis_lock_close(first);
     await_held(second, true);
-    redis_lock_want(second, false);
-    await_held(second, false);
     redis_lock_close(second);
     char count[16];
     redis_meddle(count, sizeof count, "EXISTS leader");
     assert_string_equal(count, "0");
+}
+
+// A node that lost its database holds the lock of the others no longer than its lease.
+static void who_wants_the_lock_no_more_gives_it_up(void **state)
+{
+    (void)state;
+    struct redis_lock *first = open_lock(600);
+    await_held(first, true);
+    struct redis_lock *second = open_lock(600);
+    redis_lock_want(first, clock_mono_ms() + 300);
+    await_held(second, true);
+    assert_false(redis_lock_is_held(first));
+    assert_false(redis_lock_lets_try(first));
+    redis_lock_want(first, MONO_NEVER);
+    redis_lock_close(second);
+    await_held(first, true);
+    redis_lock_close(first);
 }
 
 static void the_lock_of_another_is_never_touched(void **state)
@@ -312,6 +327,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_call_can_be_interrupted, setup, teardown),
         cmocka_unit_test_setup_teardown(a_message_that_nobody_asked_for_is_heard, setup, teardown),
         cmocka_unit_test_setup_teardown(one_holds_the_lock_and_the_next_follows, setup, teardown),
+        cmocka_unit_test_setup_teardown(who_wants_the_lock_no_more_gives_it_up, setup, teardown),
         cmocka_unit_test_setup_teardown(the_lock_of_another_is_never_touched, setup, teardown),
         cmocka_unit_test_setup_teardown(all_try_when_the_server_is_away_for_a_time_to_live, setup,
                                         teardown),
