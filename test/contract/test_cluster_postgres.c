@@ -11,6 +11,7 @@
 #include "cluster/cluster.h"
 #include "store_fixture.h"
 
+#include <libpq-fe.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
@@ -381,6 +382,41 @@ static bool is_other(const struct cluster_status *s, const void *id)
     return s->node_count == 1 && strcmp(s->nodes[0].id, id) != 0;
 }
 
+static void wait_for_blocked_renewal(void)
+{
+    char waiting[16] = "0";
+    while (strcmp(waiting, "0") == 0)
+        postgres_meddle(world.url,
+                        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+                        " AND query LIKE '%carillon_renew%' AND datname = current_database()",
+                        waiting, sizeof waiting);
+}
+
+// Others see the new beat as soon as it is there, so what came after that is not this node's time.
+static void lease_counts_from_before_the_renewal(void **state)
+{
+    (void)state;
+    struct member *m = &world.members[0];
+    join(0);
+    PGconn *other = PQconnectdb(world.url);
+    PQclear(PQexec(other, "BEGIN"));
+    PQclear(PQexec(other, "UPDATE nodes SET beat = beat"));
+    wait_for_blocked_renewal();
+    mono_ms asked_at_most = clock_mono_ms();
+    pthread_mutex_lock(&world.lock);
+    mono_ms before = m->lease_until;
+    pthread_mutex_unlock(&world.lock);
+    wait_for_blocked_renewal(); // Some time passes, in which the answer does not come.
+    PQclear(PQexec(other, "COMMIT"));
+    PQfinish(other);
+    pthread_mutex_lock(&world.lock);
+    while (m->lease_until == before)
+        pthread_cond_wait(&world.changed, &world.lock);
+    mono_ms until = m->lease_until;
+    pthread_mutex_unlock(&world.lock);
+    assert_true(until <= asked_at_most + TTL_MS - 300);
+}
+
 static void node_that_was_buried_begins_again(void **state)
 {
     (void)state;
@@ -563,6 +599,7 @@ int main(void)
         TEST(node_that_does_not_work_takes_nothing),
         TEST(shard_moves_when_its_owner_is_done_with_it),
         TEST(node_that_stands_still_is_replaced_after_its_lease),
+        TEST(lease_counts_from_before_the_renewal),
         TEST(node_that_was_buried_begins_again),
         TEST(node_of_a_name_is_alone),
         TEST(node_that_died_is_followed_by_one_of_its_name),

@@ -7,6 +7,7 @@
 #include "store_fixture.h"
 
 #include <libpq-fe.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -209,6 +210,55 @@ static void nodes_that_are_too_old_are_refused_in_words(void **state)
     assert_int_equal(nodes_register(x->nodes, &self, NULL, &twin, &f), ERR_STORE_VERSION);
 }
 
+// Renews until that fails.
+struct renewals {
+    struct shared *shared;
+    enum err err;
+    struct fault fault;
+};
+
+static void *renew_on(void *context)
+{
+    struct renewals *r = context;
+    int64_t clock_us;
+    while (!r->err)
+        r->err = nodes_renew(r->shared->nodes, A_ID, &clock_us, &r->fault);
+    return NULL;
+}
+
+static bool cancel_wait_for_replica(struct shared *x)
+{
+    char cancelled[16];
+    postgres_meddle(x->url,
+                    "SELECT count(pg_cancel_backend(pid)) FROM pg_stat_activity"
+                    " WHERE wait_event = 'SyncRep' AND datname = current_database()",
+                    cancelled, sizeof cancelled);
+    return strcmp(cancelled, "0") != 0;
+}
+
+// The row is there, but perhaps the next primary will not have it.
+static void renewal_that_no_replica_has_is_not_granted(void **state)
+{
+    struct shared *x = *state;
+    struct renewals r = {.shared = x};
+    pthread_t thread;
+    enter(x, A_ID, "a");
+    postgres_meddle(x->url, "ALTER SYSTEM SET synchronous_standby_names = 'nobody'", NULL, 0);
+    postgres_meddle(x->url, "SELECT pg_reload_conf()", NULL, 0);
+    assert_int_equal(pthread_create(&thread, NULL, renew_on, &r), 0);
+    while (!cancel_wait_for_replica(x))
+        continue; // The server has not read its settings yet, or nobody waits.
+    pthread_join(thread, NULL);
+    postgres_meddle(x->url, "ALTER SYSTEM RESET synchronous_standby_names", NULL, 0);
+    postgres_meddle(x->url, "SELECT pg_reload_conf()", NULL, 0);
+    assert_int_equal(r.err, ERR_STORE_AWAY);
+    assert_string_equal(r.fault.text, "the server gave up waiting for its replica");
+    int64_t clock_us;
+    struct fault f = {0};
+    while (nodes_renew(x->nodes, A_ID, &clock_us, &f) == ERR_STORE_AWAY)
+        cancel_wait_for_replica(x); // Until the server has read its settings again.
+}
+
 // --- Shards ----------------------------------------------------------------------------------
 
 static void shard_has_one_owner_at_a_time(void **state)
@@ -381,6 +431,7 @@ int main(void)
         TEST(node_that_begins_again_frees_what_it_had),
         TEST(burial_needs_the_beat_that_was_seen),
         TEST(nodes_that_are_too_old_are_refused_in_words),
+        TEST(renewal_that_no_replica_has_is_not_granted),
         TEST(shard_has_one_owner_at_a_time),
         TEST(next_owner_gets_what_the_last_commit_left),
         TEST(shard_is_not_taken_while_a_commit_is_under_way),
