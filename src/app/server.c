@@ -241,6 +241,7 @@ static void stop_rooms(struct carillon *c)
         service_stop(c->service);
     if (c->observer)
         observer_stop(c->observer);
+    cluster_mute(c->cluster);
     engine_stop(c->engine);
     if (c->service)
         service_settle(c->service);

@@ -48,6 +48,12 @@ void cluster_status_fini(struct cluster_status *s)
     *s = (struct cluster_status){0};
 }
 
+void cluster_mute(struct cluster *c)
+{
+    if (c && c->ops->mute)
+        c->ops->mute(c);
+}
+
 void cluster_close(struct cluster *c)
 {
     if (c)

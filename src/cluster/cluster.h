@@ -54,7 +54,7 @@ MUST_CHECK enum err cluster_postgres_open(const struct cluster_postgres_options 
                                           struct cluster **out, struct fault *f);
 
 // What the adapter says. No callback may block or call the cluster; none comes before
-// cluster_start or after cluster_close. `solo` calls them inside cluster_start. `postgres` calls
+// cluster_start or after cluster_mute. `solo` calls them inside cluster_start. `postgres` calls
 // lease on its thread "lease", and once inside cluster_start, and all others on its thread
 // "cluster", one after the other. Those that are NULL are not called.
 struct cluster_events {
@@ -149,6 +149,11 @@ struct cluster_status {
 // A snapshot; asks no database. Any thread. The caller gives *out to cluster_status_fini.
 void cluster_status(struct cluster *c, struct cluster_status *out);
 void cluster_status_fini(struct cluster_status *s);
+
+// From its return on no event comes, so what hears them may end before the cluster does. No shard
+// comes or goes any more; the lease is renewed until cluster_close, so that the last commits are
+// not fenced. Not within an event. NULL is a no-op.
+void cluster_mute(struct cluster *c);
 
 // Ends the threads and gives up what is left: other nodes may take it at once. After the store's
 // writing thread has ended. NULL is a no-op.

@@ -466,6 +466,28 @@ static void node_that_died_is_followed_by_one_of_its_name(void **state)
     pthread_mutex_unlock(&world.lock);
 }
 
+// What hears the events may be gone while the lease is still renewed, and nobody takes the shards.
+static void node_that_is_mute_keeps_its_shards_until_it_is_closed(void **state)
+{
+    (void)state;
+    join(0);
+    wait_for_shares(16);
+    cluster_mute(world.members[0].cluster);
+    unsigned leases = world.members[0].leases; // No event comes any more.
+    join(1);
+    pthread_mutex_lock(&world.lock);
+    world.members[1].leases = 0;
+    pthread_mutex_unlock(&world.lock);
+    unsigned one = 1;
+    wait_until(has_leases, &one, "the other one's renewals");
+    assert_int_equal(world.members[0].leases, leases);
+    assert_int_equal(world.members[0].asked, 0);
+    assert_int_equal(world.members[1].owned, 0);
+    cluster_close(world.members[0].cluster);
+    world.members[0] = (struct member){0};
+    wait_for_shares(0, 16);
+}
+
 // --- The database ----------------------------------------------------------------------------
 
 // What the engine dropped since a commit was refused comes again, in a new epoch.
@@ -603,6 +625,7 @@ int main(void)
         TEST(node_that_was_buried_begins_again),
         TEST(node_of_a_name_is_alone),
         TEST(node_that_died_is_followed_by_one_of_its_name),
+        TEST(node_that_is_mute_keeps_its_shards_until_it_is_closed),
         TEST(shard_that_was_fenced_comes_again),
         TEST(node_finds_out_what_a_promotion_has_lost),
         TEST(connections_that_end_cost_nothing),

@@ -34,7 +34,7 @@ static bool note_granted(struct postgres_cluster *p, uint64_t life, mono_ms aske
     }
     pthread_mutex_unlock(&p->lock);
     if (counts)
-        p->events.lease(p->events.context, until);
+        cluster__tell_lease(p, until);
     return counts;
 }
 

@@ -134,13 +134,6 @@ static struct shard_set take_all(struct postgres_cluster *p, uint32_t *count)
     return lost;
 }
 
-static void tell_lost(struct postgres_cluster *p, const struct shard_set *lost)
-{
-    for (uint32_t n = 0; n < SHARDS_MAX; n++)
-        if (shard_set_has(lost, n))
-            p->events.lost(p->events.context, n);
-}
-
 void cluster__end_life_if_over(struct postgres_cluster *p)
 {
     char why[FAULT_TEXT_MAX];
@@ -160,6 +153,6 @@ void cluster__end_life_if_over(struct postgres_cluster *p)
         return;
     log_warn("cluster.lease_lost", LOG_TEXT("why", why), LOG_TEXT("node", p->self.id),
              LOG_INT("shards", count));
-    tell_lost(p, &lost);
+    cluster__tell_lost(p, &lost);
     cluster__set_leader(p, false);
 }

@@ -150,6 +150,7 @@ static void close_postgres(struct cluster *c)
     nodes_view_fini(&p->seen.view);
     sightings_fini(&p->seen.sightings);
     free(p->seen.replicas);
+    pthread_rwlock_destroy(&p->telling);
     pthread_mutex_destroy(&p->lock);
     pthread_cond_destroy(&p->changed);
     free(p->url);
@@ -163,6 +164,7 @@ static const struct cluster_ops ops = {
     .fenced = fenced,
     .drain = drain,
     .status = cluster__status,
+    .mute = cluster__mute,
     .close = close_postgres,
 };
 
@@ -180,6 +182,7 @@ static enum err check_options(const struct cluster_postgres_options *o, struct f
 static void init_lock(struct postgres_cluster *p)
 {
     pthread_condattr_t monotonic;
+    pthread_rwlock_init(&p->telling, NULL);
     pthread_mutex_init(&p->lock, NULL);
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);

@@ -4,8 +4,9 @@
 // Two threads, each with a connection of its own. "lease" does nothing but raise this node's beat
 // (lease.c). "cluster" does all the rest, in turns (turn.c): it looks at the database, buries whose
 // beat stands still, takes, gives back and releases shards (shards.c), and begins again under a new
-// id when the lease is lost (life.c). What they share is under the lock, which is never held during
-// a call of the database or an event. status.c answers from what was seen last.
+// id when the lease is lost (life.c); tell.c tells of it. What they share is under the lock, which
+// is never held during a call of the database or an event. status.c answers from what was seen
+// last.
 //
 // A life is what lies between two registrations: an answer about an id of before is dropped.
 
@@ -66,6 +67,10 @@ struct postgres_cluster {
     int64_t timeline;    // 0: not known yet.
     bool told_fault;     // The log has said that calls fail.
 
+    // Held for reading while an event is told, for writing to end them. Never taken under `lock`.
+    pthread_rwlock_t telling;
+    bool is_mute;
+
     pthread_mutex_t lock; // Guards what follows, and the id in `self`.
     pthread_cond_t changed;
     bool stopping;
@@ -86,6 +91,14 @@ struct postgres_cluster {
 };
 
 // --- Calls between the parts; all take the lock themselves unless they say otherwise ---
+
+// Each tells an event, unless the cluster is mute. Not under the lock.
+void cluster__tell_gained(struct postgres_cluster *p, const struct shard *row);
+void cluster__tell_lease(struct postgres_cluster *p, mono_ms until);
+void cluster__tell_leader(struct postgres_cluster *p, bool leads);
+// Tells `lost` or `give_back` of each of these shards.
+void cluster__tell_lost(struct postgres_cluster *p, const struct shard_set *shards);
+void cluster__tell_give_back(struct postgres_cluster *p, const struct shard_set *shards);
 
 // Waits for a change, or until `at`. Under the lock.
 void cluster__wait(struct postgres_cluster *p, mono_ms at);
@@ -127,6 +140,9 @@ struct shard_set cluster__shards_in(const struct postgres_cluster *p, enum tenur
 
 // Says whether this node is the leader, when that is news. The thread "cluster".
 void cluster__set_leader(struct postgres_cluster *p, bool leads);
+
+void cluster__mute(struct cluster *c);
+bool cluster__is_mute(struct postgres_cluster *p);
 
 void cluster__status(struct cluster *c, struct cluster_status *out);
 

@@ -113,9 +113,7 @@ static void lose(struct postgres_cluster *p, const struct shard_set *lost)
     if (count == 0)
         return;
     log_shards(LOG_LEVEL_WARN, "cluster.lost", &told, count);
-    for (uint32_t n = 0; n < p->shards; n++)
-        if (shard_set_has(&told, n))
-            p->events.lost(p->events.context, n);
+    cluster__tell_lost(p, &told);
 }
 
 enum err cluster__compare(struct postgres_cluster *p, struct fault *f)
@@ -151,9 +149,7 @@ static void give_back(struct postgres_cluster *p, const struct shard_set *s, uin
     }
     pthread_mutex_unlock(&p->lock);
     log_shards(LOG_LEVEL_INFO, "cluster.giving_back", s, count);
-    for (uint32_t n = 0; n < p->shards; n++)
-        if (shard_set_has(s, n))
-            p->events.give_back(p->events.context, n);
+    cluster__tell_give_back(p, s);
 }
 
 // What was taken is told of only while the lease lasts; else the end of the life frees it.
@@ -173,7 +169,7 @@ static void gain(struct postgres_cluster *p, const struct shard *rows, size_t co
         return;
     log_shards(LOG_LEVEL_INFO, "cluster.gained", &gained, (uint32_t)count);
     for (size_t i = 0; i < count; i++)
-        p->events.gained(p->events.context, &rows[i]);
+        cluster__tell_gained(p, &rows[i]);
 }
 
 static enum err take(struct postgres_cluster *p, uint32_t limit, struct fault *f)
@@ -198,6 +194,8 @@ static uint32_t wanted(const struct postgres_cluster *p)
 
 enum err cluster__balance(struct postgres_cluster *p, struct fault *f)
 {
+    if (cluster__is_mute(p))
+        return ERR_OK; // Nobody would hear of it.
     uint32_t owned, giving;
     struct shard_set surplus = {0};
     pthread_mutex_lock(&p->lock);
@@ -216,14 +214,16 @@ enum err cluster__balance(struct postgres_cluster *p, struct fault *f)
     return take(p, share - owned, f);
 }
 
+// Not a node that has less than its share: shares are rounded up.
 bool cluster__is_unsettled(struct postgres_cluster *p)
 {
     uint32_t giving;
     pthread_mutex_lock(&p->lock);
     const struct nodes_view *v = &p->seen.view;
-    bool is_unsettled = v->unowned > 0 && count_workers(v) > 0;
+    uint32_t share = share_of(p->shards, count_workers(v));
+    bool is_unsettled = share > 0 && v->unowned > 0;
     for (size_t i = 0; i < v->count; i++)
-        is_unsettled |= v->nodes[i].is_draining && v->nodes[i].shards > 0;
+        is_unsettled |= v->nodes[i].shards > (v->nodes[i].is_draining ? 0 : share);
     cluster__shards_in(p, TENURE_GIVING, &giving);
     is_unsettled |= giving > 0;
     pthread_mutex_unlock(&p->lock);

@@ -57,8 +57,7 @@ void cluster__set_leader(struct postgres_cluster *p, bool leads)
         return;
     log_info("cluster.leader", LOG_TEXT("this_node", leads ? "yes" : "no"),
              LOG_INT("epoch_seen", epoch));
-    if (p->events.leader)
-        p->events.leader(p->events.context, leads);
+    cluster__tell_leader(p, leads);
 }
 
 // Right after a look.
