@@ -10,6 +10,7 @@ void actions_clear(struct actions *a)
     a->send_count = 0;
     a->cancel_count = 0;
     a->reply_count = 0;
+    a->handoff_count = 0;
 }
 
 void actions_free(struct actions *a)
@@ -18,6 +19,7 @@ void actions_free(struct actions *a)
     free(a->sends);
     free(a->cancels);
     free(a->replies);
+    free(a->handoffs);
     *a = (struct actions){0};
 }
 
@@ -37,4 +39,10 @@ struct reply *core__reply(struct actions *a)
 {
     a->replies = grow(a->replies, a->reply_count, &a->reply_capacity, sizeof *a->replies);
     return &a->replies[a->reply_count++];
+}
+
+struct handoff *core__handoff(struct actions *a)
+{
+    a->handoffs = grow(a->handoffs, a->handoff_count, &a->handoff_capacity, sizeof *a->handoffs);
+    return &a->handoffs[a->handoff_count++];
 }

@@ -19,7 +19,7 @@ struct tally {
 static void tally_open(struct core *c, const struct open *o, struct tally *t)
 {
     core__open_check(c, o);
-    assert(!o->host || core__is_flying(o) || o->host == o->job->host);
+    assert(!o->host || core__is_sent(o) || o->host == o->job->host);
     t->open++;
     t->phases[o->phase]++;
     for (unsigned k = 0; k < o->gates_passed; k++)
@@ -84,6 +84,7 @@ void core_check(struct core *c)
     assert(t.phases[PHASE_WAITING] == c->waiting_count);
     assert(t.phases[PHASE_PLANNED] == agenda_count(c->instants));
     assert(t.phases[PHASE_BACKOFF] == agenda_count(c->retries));
+    assert(t.phases[PHASE_ELSEWHERE] == agenda_count(c->elsewhere));
     assert(t.phases[PHASE_NEW] == 0 && t.phases[PHASE_ENDED] == 0 && t.phases[PHASE_GONE] == 0);
     check_shards(c);
     assert(t.passed[GATE_ALL] == c->gate.in_flight);

@@ -203,6 +203,9 @@ static void act(struct core *c, struct command *cmd, struct core_job *j, struct 
     case COMMAND_ACCEPT_CLOCK:
         accept_clock(c, cmd->shard);
         break;
+    case COMMAND_OUTCOME:
+        r->err = core__outcome_elsewhere(c, cmd);
+        break;
     }
 }
 
@@ -236,7 +239,8 @@ static enum err refusal(const struct core *c, const struct command *cmd, const s
         return ERR_AWAY;
     if (cmd->refusal)
         return cmd->refusal;
-    if (cmd->kind == COMMAND_CREATE || cmd->kind == COMMAND_ACCEPT_CLOCK)
+    bool names_no_job = cmd->kind == COMMAND_CREATE || cmd->kind == COMMAND_ACCEPT_CLOCK;
+    if (names_no_job || cmd->kind == COMMAND_OUTCOME) // The job of an outcome may be deleted.
         return ERR_OK;
     if (!j)
         return ERR_NOT_FOUND;

@@ -48,6 +48,8 @@ struct core *core_new(const struct core_limits *limits)
     c->aside = agenda_new();
     c->retries = agenda_new();
     c->breakers = agenda_new();
+    c->elsewhere = agenda_new();
+    core__parted_init(c);
     return c;
 }
 
@@ -74,6 +76,8 @@ void core_free(struct core *c)
     agenda_free(c->aside);
     agenda_free(c->retries);
     agenda_free(c->breakers);
+    agenda_free(c->elsewhere);
+    core__parted_fini(c);
     free(c);
 }
 
@@ -101,6 +105,8 @@ enum err core_add_execution(struct core *c, const struct execution *e)
     o->record = *e;
     o->error = xstrdup(e->error);
     o->body = xstrdup(e->request_body);
+    o->held_by = xstrdup(e->held_by);
+    o->record.held_by = o->held_by;
     o->record.error = o->error;
     o->record.request_body = o->body;
     o->record.reason = NULL;
@@ -140,6 +146,9 @@ static void handle(struct core *c, const struct event *e)
     case EVENT_SHARD_LOST:
         core__shard_lose(c, e->shard_number);
         break;
+    case EVENT_SHARD_GIVE_BACK:
+        core__shard_give_back(c, e);
+        break;
     case EVENT_LEASE:
         c->lease = e->until;
         core__gates_pump(c, &c->gate);
@@ -154,6 +163,8 @@ static void look_at_the_time(struct core *c)
 {
     core__resume_due(c);
     core__breakers_due(c);
+    core__elsewhere_due(c);
+    core__parted_due(c);
     core__due(c); // First what is due, since somebody waits for it; then what comes.
     core__plan(c);
     core__shards_settle(c);
@@ -168,6 +179,7 @@ static void set_wake(struct core *c, struct actions *out)
     if (c->flying.first)
         mono = MIN(mono, c->flying.first->sent_at + RUNNING_WRITE_DELAY_MS);
     wall = MIN(wall, agenda_next(c->instants));
+    wall = MIN(wall, MIN(agenda_next(c->elsewhere), agenda_next(c->parted.ends)));
     const struct core_shard *oldest = TAILQ_FIRST(&c->settled);
     if (oldest)
         wall = MIN(wall, oldest->written_at + PROGRESS_WRITE_MS);
@@ -175,7 +187,7 @@ static void set_wake(struct core *c, struct actions *out)
     out->wake_mono = mono;
     out->is_planning = core__plan_gathers(c);
     if (c->draining) {
-        out->wake_wall = WALL_NEVER;
+        out->wake_wall = agenda_next(c->parted.ends);
         out->wake_mono = MONO_NEVER;
     }
 }
@@ -214,13 +226,15 @@ static void list_down(const struct core *c, struct core_status *s)
 
 struct core_status core_status(const struct core *c)
 {
+    uint64_t elsewhere = c->counted_elsewhere;
     struct core_status s = {
         .shards = c->shards_ours,
         .watermark = c->steady.shards > 0 ? c->steady.watermark : WALL_NEVER,
         .jobs = c->jobs.count,
         .jobs_active = c->jobs_active,
         .open = c->pool.used,
-        .in_flight = c->gate.in_flight,
+        .in_flight = c->gate.in_flight - elsewhere + core__parted_count(c),
+        .elsewhere = elsewhere,
         .waiting = c->waiting_count,
         .retrying = agenda_count(c->retries),
         .halted = c->halted,

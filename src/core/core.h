@@ -61,14 +61,17 @@ enum command_kind {
     COMMAND_UPDATE,
     COMMAND_DELETE,
     COMMAND_TRIGGER,
-    COMMAND_ACCEPT_CLOCK // The clock is right now: go on at once, whatever the watermark says.
+    COMMAND_ACCEPT_CLOCK, // The clock is right now: go on at once, whatever the watermark says.
+    // From the node that gave the shard back, not from a client: an attempt that went on there has
+    // ended. ERR_NOT_FOUND: nobody waits for that attempt any more.
+    COMMAND_OUTCOME
 };
 
 // What a client asked for, validated.
 struct command {
     enum command_kind kind;
     uint32_t shard;           // CREATE, ACCEPT_CLOCK: which one; of others it is that of the job.
-    job_id id;                // UPDATE, DELETE, TRIGGER.
+    job_id id;                // UPDATE, DELETE, TRIGGER, OUTCOME.
     int64_t version_expected; // UPDATE, DELETE: 0 accepts any.
     const struct job *before; // UPDATE: the job at version_expected. Borrowed. NULL: not known.
     struct job *job;          // Taken by the core. id, version and the times are filled in.
@@ -86,7 +89,10 @@ struct command {
     struct command_id command_id;
     int64_t epoch;
     enum err refusal; // The reply to a row that cannot be read. ERR_OK: the command is judged.
-    void *token;      // Comes back in the reply.
+    // OUTCOME: how the attempt ended, with its execution_id and number; ticket, shard and epoch say
+    // nothing. Borrowed, with its texts.
+    const struct outcome *outcome;
+    void *token; // Comes back in the reply.
 };
 
 // A command that came from another node, as bytes, with all that it points to but its zone, which
@@ -122,8 +128,12 @@ enum event_kind {
     // where the last owner ended, within some ticks.
     EVENT_SHARD_LOADED,
     EVENT_SHARD_LOST, // Somebody else may have it. Its jobs are forgotten, its flights cancelled.
-    EVENT_LEASE,      // No attempt starts at `until` or later. Before the first one none does.
-    EVENT_ZONE // A zone was read again: jobs of `zone_old` use `zone_new`, all after some ticks.
+    // Somebody else is to have it, in an orderly way. Its jobs are forgotten, and nothing more of
+    // it starts; its flights go on, and their rows say so. The batch of this step is the last that
+    // has changes of it: once that is durable, the next owner may take it.
+    EVENT_SHARD_GIVE_BACK,
+    EVENT_LEASE, // No attempt starts at `until` or later. Before the first one none does.
+    EVENT_ZONE   // A zone was read again: jobs of `zone_old` use `zone_new`, all after some ticks.
 };
 
 struct event {
@@ -131,7 +141,12 @@ struct event {
     union {
         struct shard shard;    // SHARD_GAINED
         uint32_t shard_number; // SHARD_LOADED, SHARD_LOST
-        mono_ms until;         // LEASE; MONO_NEVER: it does not end.
+        struct {
+            uint32_t shard;
+            const char *node;      // This one, for the rows of its flights. Borrowed.
+            wall_ms flights_until; // Then the last of them is cancelled.
+        } give_back;               // SHARD_GIVE_BACK
+        mono_ms until;             // LEASE; MONO_NEVER: it does not end.
         struct command *command;
         const struct outcome *outcome;
         uint64_t sequence;
@@ -188,6 +203,13 @@ struct reply {
     struct job *row;
 };
 
+// An attempt has ended whose shard was given back: for its new owner, as COMMAND_OUTCOME. The texts
+// are those of the event.
+struct handoff {
+    job_id job;
+    struct outcome outcome; // With execution_id and number.
+};
+
 // What core_step answers. The caller empties the lists after acting on them.
 struct actions {
     struct batch *batch; // In: an open batch to append to.
@@ -200,6 +222,9 @@ struct actions {
     struct reply *replies;
     size_t reply_count;
     size_t reply_capacity;
+    struct handoff *handoffs;
+    size_t handoff_count;
+    size_t handoff_capacity;
     wall_ms wake_wall; // Tick at the earlier of both; WALL_NEVER, MONO_NEVER: no need.
     mono_ms wake_mono;
     bool is_planning; // What the next tick plans belongs together with what this one has.
@@ -278,7 +303,8 @@ struct core_status {
     uint64_t jobs;
     uint64_t jobs_active;
     uint64_t open;      // Executions that are not terminal.
-    uint64_t in_flight; // Attempts on the wire.
+    uint64_t in_flight; // Attempts on the wire, also of shards that were given back.
+    uint64_t elsewhere; // Attempts that are under way at the last owners of their shards.
     uint64_t waiting;   // Due, but held back by a limit.
     uint64_t retrying;  // Between two attempts.
     enum err halted;    // Why the store takes no writes; ERR_OK: it does.

@@ -53,6 +53,7 @@ enum phase {
     PHASE_ASIDE,
     PHASE_FLYING,
     PHASE_LONG_FLYING,
+    PHASE_ELSEWHERE, // The attempt is under way at the last owner of the shard.
     PHASE_BACKOFF,
     PHASE_ENDED,
     PHASE_GONE,
@@ -189,6 +190,7 @@ struct open {
     bool is_fresh; // In the list of linger.c.
     char *error;   // Owned; record.error points here.
     char *body;    // Owned; record.request_body points here.
+    char *held_by; // Owned; record.held_by points here.
 };
 
 struct pool {
@@ -282,6 +284,14 @@ struct core_shard {
 TAILQ_HEAD(shard_list, core_shard);
 
 #define HOST_BUCKETS 4096
+#define PARTED_BUCKETS 1024
+
+// Attempts that go on after their shard was given back (part.c).
+struct parted;
+struct parted_flights {
+    struct parted *buckets[PARTED_BUCKETS]; // By the number of the flight.
+    struct agenda *ends;                    // When each is cancelled, on the wall clock.
+};
 
 struct core {
     struct core_limits limits;
@@ -298,6 +308,9 @@ struct core {
     struct agenda *aside;    // What is open of a job whose places at gates change; empty otherwise.
     struct agenda *retries;  // Open executions, on the monotonic clock.
     struct agenda *breakers; // Hosts, on the monotonic clock.
+    struct agenda *elsewhere;   // Open executions, on the wall clock.
+    uint64_t counted_elsewhere; // So many of them have passed the gates.
+    struct parted_flights parted;
     struct queue unrecorded;
     struct queue flying;         // In order of sent_at, for less than RUNNING_WRITE_DELAY_MS.
     struct queue long_flying;    // Attempts whose RUNNING has been written.
@@ -337,6 +350,7 @@ void core__check_door(struct core *c);
 struct send *core__send(struct actions *a);
 void core__cancel_send(struct actions *a, uint64_t ticket);
 struct reply *core__reply(struct actions *a);
+struct handoff *core__handoff(struct actions *a);
 
 // jobs.c
 struct core_job *core__job_find(struct core *c, job_id id);   // NULL when unknown or deleted.
@@ -472,6 +486,9 @@ bool core__shard_is_settled(
 void core__shard_gain(struct core *c, const struct shard *row);
 void core__shard_loaded(struct core *c, uint32_t number);
 void core__shard_lose(struct core *c, uint32_t number);
+void core__shard_forget(struct core *c, struct core_shard *s); // All that it holds.
+// The shard's first job with at least this id, also a deleted one; NULL: there is none.
+struct core_job *core__shard_job_from(const struct core *c, const struct core_shard *s, job_id id);
 void core__shards_settle(struct core *c); // At every tick, a bounded part.
 void core__shards_join(struct core *c);   // Shards which have caught up, after planning.
 wall_ms core__seen(const struct core *c, job_id job);
@@ -514,13 +531,17 @@ void core__claim_flights(struct core *c, struct core_job *j);
 void core__set_state(struct open *o, enum execution_state to);
 void core__set_error(struct open *o, const char *error); // Copied.
 bool core__is_flying(const struct open *o);
+bool core__is_sent(const struct open *o); // And no outcome has come, whoever sent it.
 
 // outcome.c
 void core__outcome(struct core *c, const struct outcome *o);
+void core__attempt_ended(struct core *c, struct open *o, const struct outcome *out);
 void core__hold(struct core *c, struct open *o, const char *error); // The attempt was not made.
 
 // gate.c
 bool core__gates_pass(struct core *c, struct open *o); // False: it waits in a gate's queue.
+// All of them, whether there is room or not: the attempt is under way already.
+void core__gates_take(struct core *c, struct open *o);
 struct queue *core__gate_queue(struct core *c, const struct open *o); // The queue of the next gate.
 void core__gates_release(struct core *c, struct open *o, unsigned keep); // Keeps the first `keep`.
 void core__gates_pump(struct core *c, struct gate *g);
@@ -538,6 +559,24 @@ bool core__finds_room(const struct core *c, const struct open *o);  // At its in
 bool core__plan_waits(const struct core *c, const struct front *f); // For room.
 
 // recover.c
-void core__recover(struct core *c, struct open *o); // Which was loaded.
+// Which was loaded, or whose attempt elsewhere has not ended in time.
+void core__recover(struct core *c, struct open *o);
+
+// part.c
+void core__shard_give_back(struct core *c, const struct event *e);
+// A flight of a shard that was given back; false: there is none of this ticket.
+bool core__parted_outcome(struct core *c, const struct outcome *out);
+void core__parted_due(struct core *c);
+void core__parted_cancel(struct core *c, uint32_t shard);
+size_t core__parted_count(const struct core *c);
+void core__parted_init(struct core *c);
+void core__parted_fini(struct core *c);
+
+// elsewhere.c
+bool core__is_elsewhere(const struct core *c, const struct open *o); // By its row, when loaded.
+void core__await_elsewhere(struct core *c, struct open *o);
+enum err core__outcome_elsewhere(struct core *c, const struct command *cmd);
+void core__elsewhere_due(struct core *c);
+void core__forget_elsewhere(struct core *c, struct open *o); // Before the execution is gone.
 
 #endif

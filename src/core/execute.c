@@ -53,6 +53,11 @@ bool core__is_flying(const struct open *o)
     return o->phase == PHASE_FLYING || o->phase == PHASE_LONG_FLYING;
 }
 
+bool core__is_sent(const struct open *o)
+{
+    return core__is_flying(o) || o->phase == PHASE_ELSEWHERE;
+}
+
 wall_ms core__due_at(const struct open *o)
 {
     return o->record.due_at ? o->record.due_at : o->record.key.scheduled_at;

@@ -79,7 +79,7 @@ static bool has_room(const struct core *c, const struct gate *g, enum lane lane)
         return false;
     if (g->is_host && core__breaker_holds(c, g))
         return false;
-    if (g->in_flight >= g->limit)
+    if (g->in_flight + (g == &c->gate ? core__parted_count(c) : 0) >= g->limit)
         return false;
     return lane == LANE_FRESH || g->in_flight_catch_up < core__lane_share(g->limit, lane);
 }
@@ -100,12 +100,27 @@ static void set_out(struct open *o)
     o->host = o->job->host;
 }
 
-bool core__gates_pass(struct core *c, struct open *o)
+// At the first gate.
+static void enter_gates(struct core *c, struct open *o)
 {
     if (!o->job->gate)
         o->job->gate = gate_take(c, o->job);
     if (o->gates_passed == 0)
         o->job_lane = o->job->policy->overlap == OVERLAP_QUEUE ? LANE_FRESH : o->lane;
+}
+
+void core__gates_take(struct core *c, struct open *o)
+{
+    assert(o->gates_passed == 0);
+    enter_gates(c, o);
+    set_out(o);
+    while (o->gates_passed < GATES)
+        pass(gate_of(c, o, o->gates_passed), o);
+}
+
+bool core__gates_pass(struct core *c, struct open *o)
+{
+    enter_gates(c, o);
     while (o->gates_passed < GATES) {
         if (o->gates_passed == GATE_HOST)
             set_out(o);
@@ -159,7 +174,7 @@ void core__gates_release(struct core *c, struct open *o, unsigned keep)
 
 static bool is_bound_elsewhere(const struct open *o)
 {
-    return !core__is_flying(o) && o->host && o->host != o->job->host;
+    return !core__is_sent(o) && o->host && o->host != o->job->host;
 }
 
 // The job calls another host now. What waits for the old one, or has a place there and has not

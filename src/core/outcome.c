@@ -119,9 +119,22 @@ static const char *lost_at_host(const struct outcome *out)
 
 void core__outcome(struct core *c, const struct outcome *out)
 {
+    if (core__parted_outcome(c, out))
+        return;
     struct open *o = core__open_of_outcome(c, out);
-    if (!o)
-        return; // The shard was lost since.
+    if (o) // Else the shard was lost since.
+        core__attempt_ended(c, o, out);
+}
+
+static bool is_success(const struct core *c, const struct open *o, const struct outcome *out)
+{
+    bool is_gone = o->job == &c->nobody; // And what its job counted as success is not known.
+    const struct status_set *s = is_gone ? &status_set_2xx : &o->job->policy->success_status;
+    return out->kind == OUTCOME_ANSWERED && status_set_has(s, out->attempt.http_status);
+}
+
+void core__attempt_ended(struct core *c, struct open *o, const struct outcome *out)
+{
     core__open_check(c, o);
     if (out->kind == OUTCOME_HELD) {
         core__hold(c, o, out->attempt.error);
@@ -135,17 +148,16 @@ void core__outcome(struct core *c, const struct outcome *out)
     if (o->record.attempts == 1)
         o->record.started_at = a.started_at;
 
-    bool answered = out->kind == OUTCOME_ANSWERED;
-    bool success = answered && status_set_has(&o->job->policy->success_status, a.http_status);
+    bool success = is_success(c, o, out);
     char text[ERROR_TEXT_MAX];
-    if (answered && !success) {
+    if (out->kind == OUTCOME_ANSWERED && !success) {
         say_status(text, out);
         a.error = text;
     }
     core__record_attempt(c, o, &a);
     if (!success && is_permanent(o->job, out) && a.http_status == 410)
         core__job_gone(c, o->job); // First, or the place would go to the next.
-    if (!o->replaced && !out->is_unheard)
+    if (!o->replaced && !out->is_unheard && o->host)
         core__breaker_learn(c, o->host, lost_at_host(out));
     if (success)
         core__finish(c, o, EXECUTION_SUCCESS, NULL, NULL);

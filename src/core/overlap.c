@@ -35,6 +35,8 @@ static void replace(struct core *c, struct open *old)
     if (core__is_flying(old)) {
         old->replaced = true;
         core__cancel_send(c->out, core__ticket(old));
+    } else if (core__is_sent(old)) {
+        old->replaced = true; // The node that sent it is not told.
     } else {
         core__cancel(c, old, "replaced by the next execution");
     }

@@ -37,7 +37,7 @@ static const struct rule {
     uint8_t gates_min, gates_max;
 } rules[PHASES] = {
     [PHASE_NEW] = {.next = TO(LOADED) | TO(PLANNED) | TO(UNRECORDED)},
-    [PHASE_LOADED] = {.next = TO(PLANNED) | TO(BACKOFF) | ONWARDS},
+    [PHASE_LOADED] = {.next = TO(PLANNED) | TO(ELSEWHERE) | TO(BACKOFF) | ONWARDS},
     [PHASE_PLANNED] = {.next = TO(JUDGED) | ONWARDS, .agenda = IN(instants), .marks = COUNTED},
     [PHASE_JUDGED] = {.next = ONWARDS, .agenda = IN(judged), .marks = COUNTED},
     [PHASE_UNRECORDED] = {.next = TO(BACKOFF) | ONWARDS,
@@ -59,6 +59,12 @@ static const struct rule {
                            .marks = ON_THE_WIRE,
                            .gates_min = GATES,
                            .gates_max = GATES},
+    // The execution of a job which is gone has passed no gate. When it does not end in time, it is
+    // recovered.
+    [PHASE_ELSEWHERE] = {.next = TO(BACKOFF) | ONWARDS,
+                         .agenda = IN(elsewhere),
+                         .marks = ON_THE_WIRE,
+                         .gates_max = GATES},
     // A queue's turn is kept between attempts, and nothing else.
     [PHASE_BACKOFF] = {.next = ONWARDS,
                        .agenda = IN(retries),
@@ -111,7 +117,7 @@ static void check_row(const struct core *c, const struct open *o)
     assert(execution_state_is_terminal(state) == (o->phase == PHASE_ENDED));
     if (o->phase == PHASE_PLANNED || o->phase == PHASE_JUDGED)
         assert(state == EXECUTION_PENDING);
-    if (o->phase == PHASE_LONG_FLYING || o->claimed)
+    if (o->phase == PHASE_LONG_FLYING || o->phase == PHASE_ELSEWHERE || o->claimed)
         assert(state == EXECUTION_RUNNING || o->phase >= PHASE_ENDED);
     if (o->phase == PHASE_UNRECORDED)
         assert(o->sequence > c->recorded);

@@ -57,6 +57,7 @@ static void put_execution(struct core *c, enum change_kind kind, const struct ex
     change->execution = *e;
     change->execution.error = arena_text(&b->arena, e->error);
     change->execution.reason = arena_text(&b->arena, e->reason);
+    change->execution.held_by = arena_text(&b->arena, e->held_by);
     change->execution.request_body =
         kind == CHANGE_EXECUTION_INSERT ? arena_text(&b->arena, e->request_body) : NULL;
 }

@@ -159,7 +159,11 @@ static void resume(struct core *c, struct open *o)
 
 void core__recover(struct core *c, struct open *o)
 {
-    assert(o->phase == PHASE_LOADED);
+    assert(o->phase == PHASE_LOADED || o->phase == PHASE_ELSEWHERE);
+    if (core__is_elsewhere(c, o)) {
+        core__await_elsewhere(c, o);
+        return;
+    }
     o->counted = o->job->timing->bounds.max_runs > 0 && o->record.key.series >= 0;
     if (was_left_ahead(c, o))
         o->plan_version = o->job->plan_version; // The execution was owed when it was begun.

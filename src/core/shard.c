@@ -39,8 +39,7 @@ void core__each_job(struct core *c, const struct front *f,
     }
 }
 
-// The shard's first job with at least this id, also a deleted one; NULL: there is none.
-static struct core_job *job_from(const struct core *c, const struct core_shard *s, job_id id)
+struct core_job *core__shard_job_from(const struct core *c, const struct core_shard *s, job_id id)
 {
     struct core_job *j;
     while ((j = core__job_from(c, id)) && core__shard_of(c, j->id) != s) {
@@ -110,7 +109,7 @@ static bool walk(struct core *c, struct core_shard *s, size_t *left,
                  void (*each)(struct core *c, struct core_job *j))
 {
     struct core_job *j;
-    while ((j = job_from(c, s, s->walked))) {
+    while ((j = core__shard_job_from(c, s, s->walked))) {
         if (*left == 0)
             return false;
         --*left;
@@ -227,6 +226,7 @@ static void silence(struct core *c, struct core_job *j, const struct core_shard 
             continue;
         if (core__is_flying(o))
             core__cancel_send(c->out, core__ticket(o));
+        core__forget_elsewhere(c, o);
         core__enter(c, o, PHASE_GONE);
     }
 }
@@ -255,10 +255,10 @@ static void drop_job(struct core *c, struct core_job *j, struct core_shard *s)
 static void drop_all(struct core *c, struct core_shard *s)
 {
     struct core_job *j;
-    for (job_id id = 1; (j = job_from(c, s, id)); id = j->id + 1)
+    for (job_id id = 1; (j = core__shard_job_from(c, s, id)); id = j->id + 1)
         silence(c, j, s);
     silence(c, &c->nobody, s);
-    for (job_id id = 1; (j = job_from(c, s, id));) {
+    for (job_id id = 1; (j = core__shard_job_from(c, s, id));) {
         id = j->id + 1;
         drop_job(c, j, s);
     }
@@ -267,9 +267,8 @@ static void drop_all(struct core *c, struct core_shard *s)
 
 // A shard is a small part of all that there is, so it goes at once: what is due of it in the next
 // moment must not be sent.
-void core__shard_lose(struct core *c, uint32_t number)
+void core__shard_forget(struct core *c, struct core_shard *s)
 {
-    struct core_shard *s = &c->shards[number];
     if (s->state == SHARD_AWAY)
         return;
     if (s->touched)
@@ -283,5 +282,12 @@ void core__shard_lose(struct core *c, uint32_t number)
     s->front->shards--;
     agenda_free(s->own.plan);
     c->shards_ours--;
-    *s = (struct core_shard){.row = {.number = number}};
+    *s = (struct core_shard){.row = {.number = s->row.number}};
+}
+
+// What was given back before and is another node's in truth goes along.
+void core__shard_lose(struct core *c, uint32_t number)
+{
+    core__parted_cancel(c, number);
+    core__shard_forget(c, &c->shards[number]);
 }

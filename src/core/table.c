@@ -101,6 +101,7 @@ void core__open_free(struct core *c, struct open *o)
         o->job_next->job_previous = o->job_previous;
     free(o->error);
     free(o->body);
+    free(o->held_by);
     o->record = (struct execution){0};
     o->queue_next = c->pool.free;
     c->pool.free = o;

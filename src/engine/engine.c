@@ -64,6 +64,8 @@ static void perform(struct engine *e)
             engine__answer(&a->replies[i]);
         a->replies[i].row = NULL; // Moved.
     }
+    for (size_t i = 0; i < a->handoff_count; i++)
+        engine__hand_off(e, &a->handoffs[i]);
     actions_clear(a);
 }
 
@@ -130,6 +132,7 @@ static void recorded(struct engine *e, uint64_t sequence)
     e->doubtful = 0;
     engine__step(e, &(struct event){.kind = EVENT_RECORDED, .sequence = sequence});
     engine__release(&e->held, sequence);
+    engine__give_recorded(e);
     note_begun(e);
 }
 
@@ -155,6 +158,8 @@ static void fenced(struct engine *e, const struct store_fencing *x)
     engine__refuse_fenced(&e->held, x);
     if (core_epoch(e->core, x->shard) == x->epoch)
         engine__shard_lost(e, x->shard);
+    else if (engine__give_fenced(e, x->shard, x->epoch)) // Flights of it are cancelled.
+        engine__step(e, &(struct event){.kind = EVENT_SHARD_LOST, .shard_number = x->shard});
     engine__tell_fenced(e, x->shard, x->epoch);
     note_begun(e);
 }
@@ -242,6 +247,9 @@ static void open_mail(struct engine *e, struct engine_mail *m)
         break;
     case MAIL_SHARD_LOST:
         engine__shard_lost(e, m->shard);
+        break;
+    case MAIL_GIVE_BACK:
+        engine__give_back(e, m->shard, m->flights_ms);
         break;
     case MAIL_PART:
         engine__part(e, m->part);
@@ -426,7 +434,10 @@ static struct engine *engine_new(const struct engine_options *o, struct store *s
     e->store = s;
     e->store_lost = o->store_lost;
     e->store_options = o->store;
+    e->node = o->node;
     e->shard_fenced = o->shard_fenced;
+    e->shard_given_back = o->shard_given_back;
+    e->outcome_elsewhere = o->outcome_elsewhere;
     e->context = o->context;
     e->mails_max = o->mails_max;
     e->loader = engine__loader_new(e);

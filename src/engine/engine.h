@@ -28,6 +28,13 @@ struct engine_options {
     // was ours in this epoch. It is lost by now, as after engine_shard_lost. Must not block; NULL:
     // nobody wants to know.
     void (*shard_fenced)(void *context, uint32_t shard, int64_t epoch);
+    // What the rows of attempts call this node which go on when their shard was given back: its
+    // incarnation. NULL: there are no other nodes. Must stay.
+    const char *node;
+    // The answer to engine_shard_give_back. Both on the engine's thread; they must not block.
+    void (*shard_given_back)(void *context, uint32_t shard, int64_t epoch);
+    // Such an attempt has ended: the command, COMMAND_OUTCOME, is for the shard's owner. Borrowed.
+    void (*outcome_elsewhere)(void *context, const struct command *c);
     void *context;
 };
 
@@ -47,6 +54,13 @@ MUST_CHECK enum err engine_open(const struct engine_options *o, struct store *s,
 void engine_shard_gained(struct engine *e, const struct shard *row);
 void engine_shard_lost(struct engine *e, uint32_t shard);
 void engine_lease(struct engine *e, mono_ms until);
+
+// The shard is to go to another node, in an orderly way: nothing more of it starts, what is asked
+// of it is refused with ERR_AWAY, and when all is durable shard_given_back is called, unless the
+// shard was lost meanwhile. Attempts under way go on for at most `flights_ms`, and are then
+// cancelled; how they end is told by outcome_elsewhere. A shard that is not ours is given back at
+// once, with epoch 0. Any thread.
+void engine_shard_give_back(struct engine *e, uint32_t shard, dur_ms flights_ms);
 
 // Starts the engine's threads, loads the shards that were gained before, which may be none, and
 // then starts the store's thread; what was owed is under way, and durable unless the disk is full

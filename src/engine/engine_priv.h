@@ -26,6 +26,7 @@ enum mail_kind {
     MAIL_FENCED,
     MAIL_SHARD_GAINED,
     MAIL_SHARD_LOST,
+    MAIL_GIVE_BACK,
     MAIL_PART,
     MAIL_START,
     MAIL_BEGIN,
@@ -42,7 +43,8 @@ struct engine_mail {
     enum err cause;               // STALLED
     struct store_fencing fencing; // FENCED
     struct shard row;             // SHARD_GAINED
-    uint32_t shard;               // SHARD_LOST
+    uint32_t shard;               // SHARD_LOST, GIVE_BACK
+    dur_ms flights_ms;            // GIVE_BACK
     struct load_part *part;       // PART: owned.
     mono_ms until;                // LEASE
     struct command command;       // COMMAND: owns its job; what else it points to is borrowed.
@@ -154,13 +156,28 @@ struct shard_load {
 
 void engine__shard_gained(struct engine *e, const struct shard *row);
 void engine__shard_lost(struct engine *e, uint32_t number);
-void engine__part(struct engine *e, struct load_part *p); // Takes the part.
+void engine__forget_load(struct engine *e, uint32_t number); // The core has forgotten the shard.
+void engine__part(struct engine *e, struct load_part *p);    // Takes the part.
 void engine__command(struct engine *e, struct engine_mail *m);
 // Commands that were held back and need not be any more.
 void engine__release_commands(struct engine *e);
 void engine__look_at_settling(struct engine *e); // After each tick of the core.
 void engine__start_asked(struct engine *e);      // Tells when all is read that was gained before.
 void engine__begin(struct engine *e); // Everything that the last life owed goes on from here.
+
+// --- A shard is given back (give.c) ---
+
+// Shards that are given back once their last batch is durable.
+struct giving {
+    int64_t epoch; // 0: the shard is not among them.
+    uint64_t sequence;
+};
+
+void engine__give_back(struct engine *e, uint32_t number, dur_ms flights_ms);
+void engine__give_recorded(struct engine *e); // More batches are durable.
+// Others have it already: it is not given back. True when it was about to be, in this epoch.
+bool engine__give_fenced(struct engine *e, uint32_t number, int64_t epoch);
+void engine__hand_off(struct engine *e, const struct handoff *h);
 
 // --- What the log says (trace.c) ---
 
@@ -206,9 +223,12 @@ struct engine {
     struct shard_load loads[SHARDS_MAX]; // By number.
     size_t loading;                      // So many of them take no commands yet,
     size_t reading;                      // and so many of those are not read yet.
-    struct tenures gains;                // Since the log told of any.
-    struct tenures losses;               // In this turn.
-    struct mail *held_back;              // Commands for shards that have not begun.
+    struct giving givings[SHARDS_MAX];   // By number.
+    size_t giving_count;
+    const char *node;       // What rows of flights call this node.
+    struct tenures gains;   // Since the log told of any.
+    struct tenures losses;  // In this turn.
+    struct mail *held_back; // Commands for shards that have not begun.
     struct engine_mail *held_back_last;
     bool draining;
     bool start_was_asked;
@@ -246,7 +266,10 @@ struct engine {
     atomic_size_t held_back_count;
     size_t mails_max;
     void (*store_lost)(const struct fault *f);
-    void (*shard_fenced)(void *context, uint32_t shard, int64_t epoch); // Or NULL.
+    // Each may be NULL.
+    void (*shard_fenced)(void *context, uint32_t shard, int64_t epoch);
+    void (*shard_given_back)(void *context, uint32_t shard, int64_t epoch);
+    void (*outcome_elsewhere)(void *context, const struct command *c);
     void *context;
 };
 

@@ -260,6 +260,7 @@ void engine__shard_lost(struct engine *e, uint32_t number)
     assert(number < store_shard_count(e->store));
     struct shard_load *s = &e->loads[number];
     int64_t epoch = MAX(s->epoch, core_epoch(e->core, number));
+    engine__give_fenced(e, number, e->givings[number].epoch); // Another may have it by now.
     if (epoch == 0)
         return;
     engine__note_loss(&e->losses, number, epoch);
@@ -268,6 +269,12 @@ void engine__shard_lost(struct engine *e, uint32_t number)
     if (s->phase != LOAD_NONE)
         leave(e, number); // What was asked of it meanwhile is refused.
     look_whether_ready(e);
+}
+
+void engine__forget_load(struct engine *e, uint32_t number)
+{
+    if (e->loads[number].phase != LOAD_NONE)
+        leave(e, number);
 }
 
 // --- A start -------------------------------------------------------------------------------------

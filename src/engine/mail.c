@@ -57,6 +57,7 @@ static enum err refusal(const struct engine *e, const struct command *c)
 
 enum err engine_submit(struct engine *e, const struct command *c, engine_reply *done, void *context)
 {
+    assert((c->kind == COMMAND_OUTCOME) == (c->outcome != NULL));
     assert(done && (c->job != NULL) == (c->kind == COMMAND_CREATE || c->kind == COMMAND_UPDATE));
     struct engine_mail *m = engine__mail_new(MAIL_COMMAND);
     m->command = *c;
@@ -118,6 +119,15 @@ void engine_shard_lost(struct engine *e, uint32_t shard)
 {
     struct engine_mail *m = engine__mail_new(MAIL_SHARD_LOST);
     m->shard = shard;
+    post(e, m);
+}
+
+void engine_shard_give_back(struct engine *e, uint32_t shard, dur_ms flights_ms)
+{
+    assert(flights_ms >= 0);
+    struct engine_mail *m = engine__mail_new(MAIL_GIVE_BACK);
+    m->shard = shard;
+    m->flights_ms = flights_ms;
     post(e, m);
 }
 

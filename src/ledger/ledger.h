@@ -226,6 +226,10 @@ struct execution {
     wall_ms next_attempt_at;
     wall_ms missed_to;
     int64_t missed_count;
+    // The node that had the attempt under way when it gave the shard back, and until when nobody
+    // else may send: the attempt goes on there. NULL and 0: none is. Borrowed.
+    const char *held_by;
+    wall_ms held_until;
     const char *error;        // The last failure, for people; NULL when none. Borrowed.
     const char *reason;       // Why MISSED or CANCELLED. Borrowed.
     const char *request_body; // The body that a trigger brought; NULL: the job's. Borrowed.

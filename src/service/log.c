@@ -105,6 +105,8 @@ void service__log_success(const struct service_change *c)
     case COMMAND_TRIGGER:
         log_trigger(c);
         break;
+    case COMMAND_OUTCOME: // No client asked for it.
+        break;
     case COMMAND_ACCEPT_CLOCK:
         log_info("clock.accepted");
         break;

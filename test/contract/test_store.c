@@ -191,6 +191,8 @@ static struct execution full_execution(int64_t id, job_id job)
         .error = "connection refused by 127.0.0.1:9999 – ü",
         .reason = "",
         .request_body = "{\"manual\": true}",
+        .held_by = "0b5ad1a2-6b63-4c0e-8d0e-2f1f3e4a5b6c",
+        .held_until = 1600000000006,
         .request_body_is_json = true,
         .attempts = 65535,
         .retry_count = 100,

@@ -18,6 +18,7 @@ static void free_texts(struct execution *e)
     free((char *)e->error);
     free((char *)e->reason);
     free((char *)e->request_body);
+    free((char *)e->held_by);
 }
 
 void ledger_fini(struct ledger *l)
@@ -96,6 +97,7 @@ static void copy_texts(struct execution *e)
     e->error = xstrdup(e->error);
     e->reason = xstrdup(e->reason);
     e->request_body = xstrdup(e->request_body);
+    e->held_by = xstrdup(e->held_by);
 }
 
 static void place_row(struct ledger *l, int64_t id)

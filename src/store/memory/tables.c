@@ -142,6 +142,7 @@ struct execution execution_own(const struct execution *e)
     copy.error = xstrdup(e->error);
     copy.reason = xstrdup(e->reason);
     copy.request_body = xstrdup(e->request_body);
+    copy.held_by = xstrdup(e->held_by);
     return copy;
 }
 
@@ -150,6 +151,7 @@ void execution_disown(struct execution *e)
     drop(e->error);
     drop(e->reason);
     drop(e->request_body);
+    drop(e->held_by);
 }
 
 struct attempt attempt_own(const struct attempt *a)

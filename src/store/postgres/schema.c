@@ -166,6 +166,8 @@ static const char version_1[] =
     "  reason text,"
     "  request_body text,"
     "  request_body_is_json smallint,"
+    "  held_by text,"
+    "  held_until bigint,"
     "  first_http_status smallint,"
     "  first_started_at bigint,"
     "  first_duration_ms bigint,"

@@ -282,10 +282,14 @@ static const char version_11[] = "DROP INDEX idx_alerts_job_id;"
                                  "CREATE INDEX idx_alerts_job_id ON alerts (job_id, created_at);"
                                  "CREATE INDEX idx_alerts_created_at ON alerts (created_at);";
 
+// An attempt that goes on at the node which gave its shard back.
+static const char version_12[] = "ALTER TABLE job_executions ADD COLUMN held_by TEXT;"
+                                 "ALTER TABLE job_executions ADD COLUMN held_until INTEGER;";
+
 // migrations[v] leads from version v to v + 1.
 static const char *const migrations[] = {
     version_1, version_2, version_3, version_4,  version_5,  version_6,
-    version_7, version_8, version_9, version_10, version_11,
+    version_7, version_8, version_9, version_10, version_11, version_12,
 };
 const int sqlite_schema_version = COUNT_OF(migrations);
 

@@ -169,6 +169,28 @@ static void shard_fenced(void *context, uint32_t shard, int64_t epoch)
     rig_note(&rig.fenced);
 }
 
+static void shard_given_back(void *context, uint32_t shard, int64_t epoch)
+{
+    (void)shard;
+    assert_ptr_equal(context, &rig);
+    pthread_mutex_lock(&rig.lock);
+    rig.given_epoch = epoch;
+    pthread_mutex_unlock(&rig.lock);
+    rig_note(&rig.given_back);
+}
+
+static void outcome_elsewhere(void *context, const struct command *c)
+{
+    assert_ptr_equal(context, &rig);
+    assert_int_equal(c->kind, COMMAND_OUTCOME);
+    pthread_mutex_lock(&rig.lock);
+    rig.handed_job = c->id;
+    rig.handed = c->outcome->attempt;
+    rig.handed.error = rig.handed.response = rig.handed.redirects = NULL;
+    pthread_mutex_unlock(&rig.lock);
+    rig_note(&rig.handed_off);
+}
+
 void rig_gain(uint32_t shard)
 {
     struct shard row;
@@ -184,6 +206,9 @@ bool rig_open(void)
                                      .mails_max = RIG_MAILS_MAX,
                                      .store_lost = store_lost,
                                      .shard_fenced = shard_fenced,
+                                     .node = "this node",
+                                     .shard_given_back = shard_given_back,
+                                     .outcome_elsewhere = outcome_elsewhere,
                                      .context = &rig};
     if (engine_open(&o, &rig.store, &rig.engine, NULL))
         return false;
@@ -212,6 +237,7 @@ int rig_setup_store(void **state)
     rig.reading_is_shut = false;
     rig.read_answer = ERR_OK;
     rig.commits = rig.alerts = rig.sends = rig.cancels = rig.reads = rig.fenced = 0;
+    rig.given_back = rig.handed_off = 0;
     rig.free_bytes = 0;
     return store_memory_open(1, &rig.inner, NULL) ? 1 : 0;
 }
@@ -345,6 +371,16 @@ void rig_wait_for_reads(unsigned count)
 void rig_wait_for_fenced(unsigned count)
 {
     wait_for(&rig.fenced, count);
+}
+
+void rig_wait_for_given_back(unsigned count)
+{
+    wait_for(&rig.given_back, count);
+}
+
+void rig_wait_for_handed_off(unsigned count)
+{
+    wait_for(&rig.handed_off, count);
 }
 
 // --- Clients -------------------------------------------------------------------------------------

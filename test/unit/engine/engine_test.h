@@ -42,7 +42,12 @@ struct rig {
     bool reading_is_shut; // Who loads jobs waits.
     enum err read_answer; // How each list of jobs ends that is loaded from now on.
     unsigned reads;       // Lists of jobs asked for so far.
-    unsigned fenced;      // How often the engine said that another node has a shard.
+    unsigned given_back;  // How often the engine said that a shard may go,
+    int64_t given_epoch;  // and in which epoch it had it.
+    unsigned handed_off;  // Outcomes for other owners.
+    job_id handed_job;
+    struct attempt handed; // Without its texts.
+    unsigned fenced;       // How often the engine said that another node has a shard.
     int64_t fenced_epoch;
     unsigned sends;   // Attempts given to the targets so far.
     unsigned cancels; // Attempts taken back.
@@ -75,6 +80,8 @@ void rig_shut_reading(bool shut);
 void rig_set_read_answer(enum err err);
 void rig_wait_for_reads(unsigned count); // Until so many lists of jobs have been asked for.
 void rig_wait_for_fenced(unsigned count);
+void rig_wait_for_given_back(unsigned count);
+void rig_wait_for_handed_off(unsigned count);
 
 void rig_set_commit_answer(enum err err);
 void rig_shut_gate(bool shut);

@@ -328,6 +328,105 @@ static void an_engine_stops_while_it_loads(void **state)
     assert_int_equal(a.reply.err, ERR_CLOSED);
 }
 
+// --- A shard is given back -----------------------------------------------------------------------
+
+static void start_with(uint32_t shard, int64_t jobs)
+{
+    store_jobs(shard, jobs);
+    assert_true(rig_start());
+    rig_gain(shard);
+    assert_int_equal(trigger(last_job_of(shard, 1)), ERR_OK);
+    rig_wait_for_sends(1);
+}
+
+static void assert_not_given_back(void)
+{
+    pthread_mutex_lock(&rig.lock);
+    assert_int_equal(rig.given_back, 0);
+    pthread_mutex_unlock(&rig.lock);
+}
+
+static void a_shard_is_given_back_when_its_last_batch_is_durable(void **state)
+{
+    (void)state;
+    start_with(1, 1);
+    rig_shut_gate(true);
+    unsigned commits = rig.commits;
+    engine_shard_give_back(rig.engine, 1, 30000);
+    assert_int_equal(trigger(last_job_of(1, 1)), ERR_AWAY);
+    rig_wait_for_commits(commits + 1);
+    assert_not_given_back();
+    rig_shut_gate(false);
+    rig_wait_for_given_back(1);
+    assert_int_equal(rig.given_epoch, 1);
+    assert_int_equal(rig.cancels, 0);
+    rig_answer(1, 200);
+    rig_wait_for_handed_off(1);
+    assert_int_equal(rig.handed_job, last_job_of(1, 1));
+    assert_int_equal(rig.handed.number, 1);
+    assert_int_equal(rig.handed.http_status, 200);
+    assert_true(rig.handed.execution_id > 0);
+}
+
+// The next owner hears how the attempt ended that was under way here.
+static void an_outcome_from_elsewhere_ends_the_execution(void **state)
+{
+    (void)state;
+    struct answer a;
+    start_with(1, 1);
+    engine_shard_give_back(rig.engine, 1, 30000);
+    rig_wait_for_given_back(1);
+    rig_gain(1);
+    rig_answer(1, 200);
+    rig_wait_for_handed_off(1);
+    struct outcome o = {.kind = OUTCOME_ANSWERED, .attempt = rig.handed};
+    const struct command c = {.kind = COMMAND_OUTCOME, .id = rig.handed_job, .outcome = &o};
+    assert_int_equal(rig_submit(&c, &a), ERR_OK);
+    rig_wait_for(&a);
+    assert_int_equal(a.reply.err, ERR_OK);
+    assert_int_equal(rig_submit(&c, &a), ERR_OK);
+    rig_wait_for(&a);
+    assert_int_equal(a.reply.err, ERR_NOT_FOUND);
+    assert_int_equal(rig.sends, 1);
+}
+
+static void a_shard_that_is_being_loaded_is_given_back_at_once(void **state)
+{
+    (void)state;
+    struct answer a;
+    store_jobs(1, MANY_JOBS);
+    assert_true(rig_start());
+    rig_shut_reading(true);
+    rig_gain(1);
+    rig_wait_for_reads(1);
+    submit_trigger(last_job_of(1, 1), &a);
+    engine_shard_give_back(rig.engine, 1, 30000);
+    rig_wait_for_given_back(1);
+    assert_int_equal(rig.given_epoch, 1);
+    rig_wait_for(&a);
+    assert_int_equal(a.reply.err, ERR_AWAY);
+    engine_shard_give_back(rig.engine, 1, 30000); // Once more, which asks for nothing.
+    rig_wait_for_given_back(2);
+    assert_int_equal(rig.given_epoch, 0);
+    rig_shut_reading(false);
+}
+
+static void a_shard_that_is_lost_meanwhile_is_not_given_back(void **state)
+{
+    (void)state;
+    start_with(1, 1);
+    rig_shut_gate(true);
+    unsigned commits = rig.commits;
+    engine_shard_give_back(rig.engine, 1, 30000);
+    rig_wait_for_commits(commits + 1);
+    engine_shard_lost(rig.engine, 1);
+    assert_int_equal(trigger(last_job_of(1, 1)), ERR_AWAY); // By now the loss is known.
+    rig_shut_gate(false);
+    rig_gain(1);
+    assert_int_equal(trigger(last_job_of(1, 1)), ERR_OK);
+    assert_not_given_back();
+}
+
 #define SHARDS_TEST(name) cmocka_unit_test_setup_teardown(name, rig_setup_shards, rig_teardown)
 
 int main(void)
@@ -345,6 +444,10 @@ int main(void)
         SHARDS_TEST(a_shard_that_cannot_be_read_is_tried_again),
         SHARDS_TEST(a_shard_that_is_gained_again_was_lost_before),
         SHARDS_TEST(an_engine_stops_while_it_loads),
+        SHARDS_TEST(a_shard_is_given_back_when_its_last_batch_is_durable),
+        SHARDS_TEST(an_outcome_from_elsewhere_ends_the_execution),
+        SHARDS_TEST(a_shard_that_is_being_loaded_is_given_back_at_once),
+        SHARDS_TEST(a_shard_that_is_lost_meanwhile_is_not_given_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
