@@ -38,18 +38,23 @@ static inline struct change *ledger_add(struct batch *b, enum change_kind kind)
     return batch_add(b, kind);
 }
 
+static inline struct job *ledger_job(job_id id)
+{
+    struct job *j = job_new();
+    j->id = id;
+    j->version = 1;
+    j->created_at = j->updated_at = j->effective_from = LEDGER_START;
+    job_set_text(&j->schedule, "* * * * * *");
+    job_set_text(&j->timezone, "UTC");
+    job_set_text(&j->api, "http://127.0.0.1:9999/hook");
+    return j;
+}
+
 static inline struct batch *ledger_jobs(int64_t jobs)
 {
     struct batch *b = batch_new(1);
     for (int64_t id = 1; id <= jobs; id++) {
-        struct job *j = job_new();
-        j->id = id;
-        j->version = 1;
-        j->created_at = j->updated_at = j->effective_from = LEDGER_START;
-        job_set_text(&j->schedule, "* * * * * *");
-        job_set_text(&j->timezone, "UTC");
-        job_set_text(&j->api, "http://127.0.0.1:9999/hook");
-        ledger_add(b, CHANGE_JOB_PUT)->job = j;
+        ledger_add(b, CHANGE_JOB_PUT)->job = ledger_job(id);
         struct change *version = ledger_add(b, CHANGE_VERSION);
         version->version.id = id;
         version->version.from_at = LEDGER_START;
@@ -66,21 +71,24 @@ static inline struct execution ledger_planned(int64_t id, int64_t jobs)
     };
 }
 
-static inline void ledger_add_outcome(struct batch *b, int64_t id, int64_t jobs)
+static inline struct execution ledger_ended(struct execution e)
 {
-    struct execution e = ledger_planned(id, jobs);
     e.state = EXECUTION_SUCCESS;
     e.started_at = e.key.scheduled_at + 2;
     e.completed_at = e.started_at + 14;
     e.http_status = 200;
     e.attempts = 1;
-    ledger_add(b, CHANGE_EXECUTION_UPDATE)->execution = e;
-    ledger_add(b, CHANGE_ATTEMPT)->attempt = (struct attempt){
-        .execution_id = id,
-        .scheduled_at = e.key.scheduled_at,
+    return e;
+}
+
+static inline struct attempt ledger_first_attempt(const struct execution *e)
+{
+    return (struct attempt){
+        .execution_id = e->id,
+        .scheduled_at = e->key.scheduled_at,
         .number = 1,
         .http_status = 200,
-        .started_at = e.started_at,
+        .started_at = e->key.scheduled_at + 2,
         .duration_ms = 14,
         .dns_ms = -1,
         .connect_ms = -1,
@@ -88,6 +96,13 @@ static inline void ledger_add_outcome(struct batch *b, int64_t id, int64_t jobs)
         .first_byte_ms = 13,
         .response = "{\"ok\":true}",
     };
+}
+
+static inline void ledger_add_outcome(struct batch *b, int64_t id, int64_t jobs)
+{
+    struct execution e = ledger_planned(id, jobs);
+    ledger_add(b, CHANGE_EXECUTION_UPDATE)->execution = ledger_ended(e);
+    ledger_add(b, CHANGE_ATTEMPT)->attempt = ledger_first_attempt(&e);
 }
 
 // The plan of `size` executions from `first` on, and the outcomes of as many from `ended` on, of

@@ -312,6 +312,28 @@ static void plans_of_a_commit_need_no_statistics(void **state)
         fail_msg("%lld entries of indexes were read for %d rows", (long long)read, ROWS);
 }
 
+// Although all of them end in one commit, so that no old version of a row can go before.
+static void executions_end_on_their_pages(void **state)
+{
+    enum { ROWS = 500 };
+    struct store_fixture *x = *state;
+    make_days(x, STORE_T0);
+    struct batch *b = store_batch(x);
+    store_add_job(b, 1);
+    for (int64_t id = 1; id <= ROWS; id++)
+        store_add_insert(b, store_execution(id, 1, DAY(1) + 1000 * id));
+    store_must(x, b);
+    int64_t bytes = ask(x, "SELECT pg_relation_size('job_executions_20231115')");
+    b = store_batch(x);
+    for (int64_t id = 1; id <= ROWS; id++) {
+        struct execution e = store_execution(id, 1, DAY(1) + 1000 * id);
+        store_add_update(b, store_finished(e, EXECUTION_SUCCESS));
+        store_add_attempt(b, id, 1);
+    }
+    store_must(x, b);
+    assert_int_equal(ask(x, "SELECT pg_relation_size('job_executions_20231115')"), bytes);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
 int main(void)
@@ -326,6 +348,7 @@ int main(void)
         TEST(day_whose_rows_ended_late_stays_as_long_as_these),
         TEST(day_that_was_made_late_knows_how_long_its_rows_stay),
         TEST(plans_of_a_commit_need_no_statistics),
+        TEST(executions_end_on_their_pages),
     };
     return cmocka_run_group_tests_name("days", tests, NULL, NULL);
 }

@@ -40,7 +40,7 @@ static const char make_table[] =
     " RETURNS void LANGUAGE plpgsql AS $body$ BEGIN"
     " EXECUTE format('CREATE TABLE %I (LIKE %I INCLUDING DEFAULTS INCLUDING CONSTRAINTS"
     "   INCLUDING INDEXES, CONSTRAINT of_day CHECK (scheduled_at >= %s AND scheduled_at < %s))"
-    "   WITH (fillfactor = 70)', name, parent, d * " DAY_MS ", " END_OF_DAY ");"
+    "   WITH (fillfactor = " POSTGRES_FILLED ")', name, parent, d * " DAY_MS ", " END_OF_DAY ");"
     " IF parent = 'job_executions' THEN"
     "  EXECUTE format('CREATE UNIQUE INDEX %I ON %I (job_id, series) WHERE series < 0',"
     "   name || '_manual', name); END IF; END $body$;\n"

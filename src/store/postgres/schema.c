@@ -12,7 +12,9 @@
 //     has to contain that instant: nothing here refuses an id that is given twice at two instants,
 //     which no owner of a shard does, since it counts them in the shard's row;
 //   - the end of an execution changes no column that an index or its predicate has, and so the row
-//     stays on its page: what is open is found as in SQLite, what failed by its time;
+//     stays on its page: what is open is found as in SQLite, what failed by its time. A page is
+//     filled so far that all of its rows may end in one commit, before one of their old versions
+//     can go; of rows that leave their page a table would hold as many more;
 //   - the rows of the shards are rewritten with every commit: fillfactor leaves room for that on
 //     their own pages, and autovacuum comes early.
 // TEXT holds no NUL, and nothing here has one.
@@ -185,7 +187,7 @@ static const char version_1[] =
     "CREATE UNIQUE INDEX idx_job_executions_job_id"
     "  ON job_executions (job_id, scheduled_at, series);"
     "CREATE TABLE job_executions_default PARTITION OF job_executions DEFAULT"
-    "  WITH (fillfactor = 70);"
+    "  WITH (fillfactor = " POSTGRES_FILLED ");"
     "CREATE UNIQUE INDEX job_executions_default_manual"
     "  ON job_executions_default (job_id, series) WHERE series < 0;"
     // Executions that are open though scheduled before the mark `open_from` of their shard.
