@@ -16,6 +16,7 @@
 
 #define _GNU_SOURCE
 
+#include <assert.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <limits.h>
@@ -179,6 +180,7 @@ static void pretend_room(struct statvfs *disk)
         fclose(file);
 }
 
+// A program that is built for large files calls the second; both are one where a long has 64 bits.
 int statvfs(const char *path, struct statvfs *out)
 {
     statvfs_call *real = (statvfs_call *)dlsym(RTLD_NEXT, "statvfs");
@@ -186,6 +188,13 @@ int statvfs(const char *path, struct statvfs *out)
     if (rc == 0)
         pretend_room(out);
     return rc;
+}
+
+static_assert(sizeof(struct statvfs) == sizeof(struct statvfs64), "one layout");
+
+int statvfs64(const char *path, struct statvfs64 *out)
+{
+    return statvfs(path, (struct statvfs *)out);
 }
 
 static int sync_by(sync_call **real, int fd)
