@@ -428,6 +428,13 @@ static void store_failed(void *context, const struct fault *f)
     e->store_lost(f);
 }
 
+static void chore_failed(void *context, const struct fault *f)
+{
+    (void)context;
+    log_warn("store.chore_failed", LOG_TEXT("error", err_text(f->code)),
+             LOG_TEXT("detail", f->text));
+}
+
 static struct engine *engine_new(const struct engine_options *o, struct store *s)
 {
     struct engine *e = xcalloc(1, sizeof *e);
@@ -476,6 +483,7 @@ static enum err start_writer(struct engine *e, struct fault *f)
                                                .fenced = engine__post_fenced,
                                                .failed = store_failed,
                                                .room = store_room_changed,
+                                               .chore_failed = chore_failed,
                                                .context = e};
     struct store_writer *w;
     enum err err = store_writer_start(e->store, &e->store_options, &events, &w, f);
@@ -483,8 +491,19 @@ static enum err start_writer(struct engine *e, struct fault *f)
         return err;
     pthread_mutex_lock(&e->lock);
     e->writer = w;
+    if (e->leads)
+        store_writer_set_chores(w, true);
     pthread_mutex_unlock(&e->lock);
     return ERR_OK;
+}
+
+void engine_leader(struct engine *e, bool leads)
+{
+    pthread_mutex_lock(&e->lock);
+    e->leads = leads;
+    if (e->writer)
+        store_writer_set_chores(e->writer, leads);
+    pthread_mutex_unlock(&e->lock);
 }
 
 static enum err start_thread(struct engine *e, struct fault *f)

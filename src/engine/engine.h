@@ -85,6 +85,11 @@ typedef void engine_reply(void *context, const struct reply *r);
 MUST_CHECK enum err engine_submit(struct engine *e, const struct command *c, engine_reply *done,
                                   void *context);
 
+// This node is the leader, or no longer: whether it does what one node does for all, such as
+// retention (store_writer_set_chores). A node with the only shard of a store does that from the
+// start. Any thread, also before the start.
+void engine_leader(struct engine *e, bool leads);
+
 // What the engine looked like at the end of its last turn.
 struct engine_status {
     struct core_status core;

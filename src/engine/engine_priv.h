@@ -234,6 +234,7 @@ struct engine {
     bool start_was_asked;
     bool has_started;            // What is gained later begins by itself.
     struct store_writer *writer; // NULL before the start. Set under the lock.
+    bool leads;                  // As engine_leader said last. Guarded by the lock.
     struct core *core;
     struct loop *loop;
     struct dispatch *dispatch;

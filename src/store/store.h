@@ -122,7 +122,7 @@ MUST_CHECK bool store_measure_room(struct store *s, struct store_room *out);
 // --- The writing thread ----------------------------------------------------------------------
 //
 // Adaptive group commit: it commits at once when idle, and whatever arrives during a commit joins
-// the next one. Between commits it checkpoints and removes old rows, in small steps.
+// the next one. Between commits it checkpoints and does its chores, in small steps.
 
 struct store_writer;
 
@@ -144,13 +144,15 @@ struct store_fencing {
 // an epoch that has ended is dropped as well. `failed`: the store is lost; nothing more will be
 // written, and what is still put is dropped. `room`: the disk has less left than the reserve, or
 // again more; it is measured at the start, on the thread that starts the writer, and then between
-// commits. May be NULL.
+// commits. May be NULL. `chore_failed`: a chore cannot be done, and is tried again each minute
+// while commits go on; called on a thread of the writer. May be NULL.
 struct store_writer_events {
     void (*committed)(void *context, uint64_t sequence);
     void (*stalled)(void *context, const struct fault *f, uint64_t doubtful);
     void (*fenced)(void *context, const struct store_fencing *x);
     void (*failed)(void *context, const struct fault *f);
     void (*room)(void *context, bool is_low, const struct store_room *room);
+    void (*chore_failed)(void *context, const struct fault *f);
     void *context;
 };
 
@@ -162,6 +164,12 @@ struct store_writer_options {
 MUST_CHECK enum err store_writer_start(struct store *s, const struct store_writer_options *o,
                                        const struct store_writer_events *events,
                                        struct store_writer **out, struct fault *f);
+
+// Chores are what one node does for all: room for the days to come (store_make_days), and
+// retention. They are on from the start where the store has one shard, and so one node; else off,
+// until this says that the node is to do them. Two nodes that do them at once are a waste, and
+// nothing worse. On any thread; a step that is under way ends by itself.
+void store_writer_set_chores(struct store_writer *w, bool is_on);
 
 // Takes the batch. Batches must come in order of their sequence, from one thread. Never blocks.
 void store_writer_put(struct store_writer *w, struct batch *b);

@@ -11,6 +11,7 @@
 #include "store/store.h"
 
 struct store_ops {
+    bool chores_beside; // make_days and retain may be called beside all else, on one other thread.
     void (*close)(struct store *s);
     enum commit_outcome (*commit)(struct store *s, struct batch *const *batches, size_t count,
                                   struct commit_cause *cause);

@@ -24,20 +24,20 @@
 
 #include "base/mailbox.h"
 #include "base/metrics.h"
-#include "store/store.h"
+#include "store/chores_priv.h"
+#include "store/store_priv.h"
 
 #include <assert.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <time.h>
 
 #define BATCHES_WAITING_MAX 1048576 // The core stops planning long before, when nothing is written.
 #define RETRY_MS 1000
 #define COMMITS_PER_STEP 8
-#define RETAIN_ROWS 500
-#define RETAIN_PAUSE_MS 5000 // After there was nothing more to remove.
-#define ROOM_PAUSE_MS 250    // Between two looks at the disk.
+#define ROOM_PAUSE_MS 250 // Between two looks at the disk.
 
 enum mode { WRITING, STALLED, FAILED };
 
@@ -53,6 +53,8 @@ struct store_writer {
     struct store_writer_events events;
     struct mailbox *mailbox;
     pthread_t thread;
+    struct chores *chores;   // NULL: this thread does them itself,
+    atomic_bool does_chores; // when this is set.
 
     // Owned by the writing thread.
     struct batch **waiting; // Taken from the mailbox, not yet durable.
@@ -248,7 +250,7 @@ static void commit_waiting(struct store_writer *w)
 static void note_step(struct store_writer *w, enum err err, const struct fault *f)
 {
     if (store_stall_find(err))
-        w->retain_at = clock_mono_ms() + RETAIN_PAUSE_MS;
+        w->retain_at = clock_mono_ms() + CHORE_PAUSE_MS;
     else if (err)
         fail(w, f);
 }
@@ -258,9 +260,9 @@ static void retain(struct store_writer *w)
     struct fault f = {0};
     size_t removed = 0;
     enum err err =
-        store_retain(w->store, &w->options.retention, clock_wall_ms(), RETAIN_ROWS, &removed, &f);
-    if (!err && removed < RETAIN_ROWS)
-        w->retain_at = clock_mono_ms() + RETAIN_PAUSE_MS;
+        store_retain(w->store, &w->options.retention, clock_wall_ms(), CHORE_ROWS, &removed, &f);
+    if (!err && removed < CHORE_ROWS)
+        w->retain_at = clock_mono_ms() + CHORE_PAUSE_MS;
     note_step(w, err, &f);
 }
 
@@ -270,8 +272,12 @@ static void keep_house(struct store_writer *w)
     w->commits_since_step = 0;
     enum err err = store_tidy(w->store, &f);
     note_step(w, err, &f);
-    if (!err && clock_mono_ms() >= w->retain_at)
-        retain(w);
+    if (!err && clock_mono_ms() >= w->retain_at) {
+        if (w->does_chores)
+            retain(w);
+        else
+            w->retain_at = clock_mono_ms() + CHORE_PAUSE_MS;
+    }
 }
 
 // --- The reserve -----------------------------------------------------------------------------
@@ -391,6 +397,7 @@ static int start_thread(struct store_writer *w)
 
 static void free_writer(struct store_writer *w)
 {
+    chores_stop(w->chores);
     mailbox_close(w->mailbox);
     pthread_mutex_destroy(&w->lock);
     free(w->waiting);
@@ -410,6 +417,9 @@ enum err store_writer_start(struct store *s, const struct store_writer_options *
     pthread_mutex_init(&w->lock, NULL);
     enum err err = mailbox_open(BATCHES_WAITING_MAX, &w->mailbox, f);
     look_at_room(w);
+    w->does_chores = store_shard_count(s) == 1 && !s->ops->chores_beside;
+    if (!err && s->ops->chores_beside)
+        err = chores_start(s, &o->retention, events->chore_failed, events->context, &w->chores, f);
     int error = err ? 0 : start_thread(w);
     if (error)
         err = fault_set(f, ERR_SYSTEM, "cannot start the writing thread: %s", strerror(error));
@@ -417,8 +427,18 @@ enum err store_writer_start(struct store *s, const struct store_writer_options *
         free_writer(w);
         return err;
     }
+    if (w->chores)
+        chores_set(w->chores, store_shard_count(s) == 1);
     *out = w;
     return ERR_OK;
+}
+
+void store_writer_set_chores(struct store_writer *w, bool is_on)
+{
+    if (w->chores)
+        chores_set(w->chores, is_on);
+    else
+        w->does_chores = is_on;
 }
 
 static void post(struct store_writer *w, struct batch *b)

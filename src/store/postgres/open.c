@@ -54,6 +54,7 @@ static enum err take_shard(struct store *store, uint32_t number, struct shard *o
 }
 
 static const struct store_ops ops = {
+    .chores_beside = true,
     .close = close_store,
     .commit = postgres_commit,
     .get_shard = get_shard,

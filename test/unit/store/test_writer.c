@@ -36,6 +36,10 @@ struct script {
     uint64_t last[COMMITS_MAX];  // its last sequence,
     size_t changes[COMMITS_MAX]; // and how many changes there were.
     size_t rows_to_retain;
+    enum err retain_answer;
+    bool retains_after_commit; // A step of retention waits until a batch is committed.
+    size_t retained;           // Steps of retention.
+    size_t days_to_make;
     size_t checkpoints;
     enum err tidy_answer;
     int64_t free_bytes; // Free bytes on a disk of 8000.
@@ -47,6 +51,7 @@ struct script {
     struct store_fencing fencings[4];
     size_t fencing_count;
     unsigned failures;
+    unsigned chore_failures;
     unsigned low;   // Times that there was too little room,
     unsigned roomy; // and enough again.
 };
@@ -90,13 +95,29 @@ static enum err scripted_retain(struct store *s, const struct store_retention *r
                                 size_t rows_max, size_t *removed, struct fault *f)
 {
     (void)now;
-    (void)f;
     struct script *x = (struct script *)s;
     assert_int_equal(r->executions_max, 77);
     pthread_mutex_lock(&x->lock);
+    while (x->retains_after_commit && x->committed == 0)
+        pthread_cond_wait(&x->changed, &x->lock);
+    assert_int_equal(x->days_to_make, 0);
     *removed = MIN(rows_max, x->rows_to_retain);
     x->rows_to_retain -= *removed;
+    x->retained++;
+    enum err err = x->retain_answer;
     pthread_cond_broadcast(&x->changed);
+    pthread_mutex_unlock(&x->lock);
+    return err ? fault_set(f, err, "as scripted") : ERR_OK;
+}
+
+static enum err scripted_make_days(struct store *s, wall_ms now, bool *more, struct fault *f)
+{
+    (void)now;
+    (void)f;
+    struct script *x = (struct script *)s;
+    pthread_mutex_lock(&x->lock);
+    *more = x->days_to_make > 0;
+    x->days_to_make -= *more;
     pthread_mutex_unlock(&x->lock);
     return ERR_OK;
 }
@@ -124,6 +145,15 @@ static bool scripted_room(struct store *s, struct store_room *out)
 static const struct store_ops scripted_ops = {
     .commit = scripted_commit,
     .retain = scripted_retain,
+    .tidy = scripted_tidy,
+    .measure_room = scripted_room,
+};
+
+static const struct store_ops ops_with_chores_beside = {
+    .chores_beside = true,
+    .commit = scripted_commit,
+    .retain = scripted_retain,
+    .make_days = scripted_make_days,
     .tidy = scripted_tidy,
     .measure_room = scripted_room,
 };
@@ -182,6 +212,16 @@ static void on_room(void *context, bool is_low, const struct store_room *room)
     pthread_mutex_unlock(&x->lock);
 }
 
+static void on_chore_failed(void *context, const struct fault *f)
+{
+    struct script *x = context;
+    assert_string_equal(f->text, "as scripted");
+    pthread_mutex_lock(&x->lock);
+    x->chore_failures++;
+    pthread_cond_broadcast(&x->changed);
+    pthread_mutex_unlock(&x->lock);
+}
+
 static struct script *script_new(void)
 {
     struct script *x = xcalloc(1, sizeof *x);
@@ -204,8 +244,8 @@ static struct store_writer *start(struct script *x)
 {
     const struct store_writer_options options = {.retention = {.executions_max = 77},
                                                  .reserve_bytes = 1000};
-    const struct store_writer_events events = {on_committed, on_stalled, on_fenced,
-                                               on_failed,    on_room,    x};
+    const struct store_writer_events events = {on_committed, on_stalled,      on_fenced, on_failed,
+                                               on_room,      on_chore_failed, x};
     struct store_writer *w = NULL;
     struct fault f = {0};
     assert_int_equal(store_writer_start(&x->store, &options, &events, &w, &f), ERR_OK);
@@ -507,10 +547,50 @@ static void an_idle_writer_keeps_house_until_nothing_is_left_to_do(void **state)
 {
     (void)state;
     struct script *x = script_new();
+    x->store.shards = 1; // A single node has them all.
     x->rows_to_retain = 1700;
     struct store_writer *w = start(x);
     AWAIT(x, x->rows_to_retain == 0 && x->checkpoints > 0);
     store_writer_stop(w);
+    script_free(x);
+}
+
+// A node of several is told to do the chores. Its commits go on meanwhile: here, the chore waits
+// for one.
+static void chores_are_done_by_the_node_that_is_told_to_and_hold_up_no_commit(void **state)
+{
+    (void)state;
+    struct script *x = script_new();
+    x->store.ops = &ops_with_chores_beside;
+    x->days_to_make = 8;
+    x->rows_to_retain = 1700;
+    x->retains_after_commit = true;
+    struct store_writer *w = start(x);
+    AWAIT(x, x->checkpoints > 0);
+    assert_int_equal(x->rows_to_retain, 1700);
+    store_writer_set_chores(w, true);
+    put(w, 1, 1);
+    AWAIT(x, x->rows_to_retain == 0);
+    assert_int_equal(x->committed, 1);
+    store_writer_set_chores(w, false);
+    store_writer_stop(w);
+    script_free(x);
+}
+
+// Executions go on when old rows cannot be removed, say for want of a right.
+static void chore_that_fails_is_told_and_loses_nothing(void **state)
+{
+    (void)state;
+    struct script *x = script_new();
+    x->store.ops = &ops_with_chores_beside;
+    x->retain_answer = ERR_STORE_IO;
+    struct store_writer *w = start(x);
+    store_writer_set_chores(w, true);
+    AWAIT(x, x->chore_failures == 1);
+    put(w, 1, 1);
+    AWAIT(x, x->committed == 1);
+    store_writer_stop(w);
+    assert_int_equal(x->failures, 0);
     script_free(x);
 }
 
@@ -644,6 +724,8 @@ int main(void)
         cmocka_unit_test(stopping_commits_what_waits),
         cmocka_unit_test(stopping_tries_a_full_disk_once_more),
         cmocka_unit_test(an_idle_writer_keeps_house_until_nothing_is_left_to_do),
+        cmocka_unit_test(chores_are_done_by_the_node_that_is_told_to_and_hold_up_no_commit),
+        cmocka_unit_test(chore_that_fails_is_told_and_loses_nothing),
         cmocka_unit_test(house_keeping_that_fails_loses_the_store_but_not_for_want_of_room),
         cmocka_unit_test(constant_load_does_not_keep_it_from_keeping_house),
         cmocka_unit_test(a_disk_below_its_reserve_is_told_once_and_so_is_its_end),
