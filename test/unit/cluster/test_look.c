@@ -67,7 +67,7 @@ static void machine_that_is_off_is_told_of_once(void **state)
     (void)state;
     answer(-300 * S);
     answer(-300 * S);
-    assert_int_equal(times_said("cluster.clock_differs machine_ahead_ms=300"), 1);
+    assert_int_equal(times_said("cluster.clock_differs machine_ahead_ms="), 1);
     assert_in_range(clock_machine_us() - clock_wall_us(), 299 * S, 301 * S);
     answer(0);
     assert_int_equal(times_said("cluster.clock_differs"), 1);
