@@ -110,8 +110,14 @@ uint16_t api_port(const struct api *a)
     return server_port(a->server);
 }
 
+void api_retire(struct api *a)
+{
+    atomic_store(&a->retiring, true);
+}
+
 void api_drain(struct api *a)
 {
+    api_retire(a);
     atomic_store(&a->draining, true);
 }
 

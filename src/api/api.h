@@ -5,8 +5,9 @@
 // strictly, the service is asked, and the answer is encoded. Changes are answered later, on the
 // service's thread, when they are durable.
 //
-// Order of an orderly stop: api_drain, engine_drain, service_stop and observer_stop, engine_stop,
-// service_settle, api_close, service_close. Until api_close questions are answered.
+// Order of an orderly stop: api_retire in a cluster, api_drain, engine_drain, service_stop and
+// observer_stop, engine_stop, service_settle, api_close, service_close. Until api_close questions
+// are answered.
 
 #ifndef CARILLON_API_API_H
 #define CARILLON_API_API_H
@@ -45,6 +46,10 @@ MUST_CHECK enum err api_serve(struct api *a, struct service *s, struct observer 
                               struct fault *f);
 
 uint16_t api_port(const struct api *a);
+
+// From now on /readyz says no, so that a load balancer sends nobody here; all else is answered as
+// before.
+void api_retire(struct api *a);
 
 // From now on changes are refused with 503 and /readyz says no; questions are answered as before.
 void api_drain(struct api *a);

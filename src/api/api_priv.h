@@ -22,9 +22,10 @@ struct api {
     const char *version;
     const char *probes_only; // See struct api_options.
     struct web_names names;
-    atomic_bool draining;
-    atomic_uint imports; // Under way.
-    atomic_uint exports; // The same, of whole ones.
+    atomic_bool retiring; // A load balancer is to look elsewhere.
+    atomic_bool draining; // Changes are refused.
+    atomic_uint imports;  // Under way.
+    atomic_uint exports;  // The same, of whole ones.
 };
 
 // --- problem.c: everything that can be refused, as application/problem+json ----------------------

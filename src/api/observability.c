@@ -27,7 +27,7 @@ enum err handle_live(struct api_request *r, struct problem *p)
 enum err handle_ready(struct api_request *r, struct problem *p)
 {
     struct health h;
-    if (atomic_load(&r->api->draining))
+    if (atomic_load(&r->api->retiring))
         return refuse(p, ERR_CLOSED, REFUSED_DRAINING, NULL, "the server is shutting down");
     observer_health(r->api->observer, &h);
     answer_json(r, h.level == HEALTH_FAILING ? 503 : 200,

@@ -9,6 +9,7 @@
 #include "config/config.h"
 #include "engine/engine.h"
 #include "observe/observe.h"
+#include "redis/redis.h"
 #include "service/service.h"
 #include "store/store.h"
 
@@ -20,16 +21,27 @@ enum exit_code {
     EXIT_STORE_LOST = 74, // Writing the database failed: nothing may be promised any more.
 };
 
+// What a node of a cluster does (role.c).
+struct node_role {
+    const char *name;
+    bool answers; // Serves the whole API, and not only probes and metrics.
+    bool works;   // Owns jobs.
+};
+
 // A running server: every room, wired.
 struct carillon {
     struct settings settings;
+    const struct node_role *role;
     char host[64]; // The host of settings.listen, with its port.
     uint16_t port;
     unsigned connections_reserved; // Connections that the API keeps for probes.
     struct address_policy targets;
+    struct redis_server *redis;     // NULL: there is none.
+    struct redis_lock *leader_lock; // Elects who tries to lead; NULL: all may.
     struct cluster *cluster;
     struct store *store;
     struct engine *engine;
+    int64_t epochs[SHARDS_MAX]; // In which the shards were gained.
     struct service *service;
     struct observer *observer;
     struct api *api;
@@ -38,8 +50,26 @@ struct carillon {
 // Reads what the settings say about addresses. An error is one of the settings.
 MUST_CHECK enum err app__check_settings(struct carillon *c, struct fault *f);
 
+// Whether nodes can share the database: it is a URL of PostgreSQL.
+bool app__is_shared(const char *db);
+
+// Finds the role, and checks what stands beside it. An error is one of the settings.
+MUST_CHECK enum err app__check_role(struct carillon *c, struct fault *f);
+
 // Starts everything in order, after app__check_settings. On failure everything is stopped again.
 MUST_CHECK enum err app__start(struct carillon *c, struct fault *f);
+
+// The parts of a start that have to do with the cluster (join.c). A server on a file locks it first
+// of all; a node of several is opened once the API has a port.
+MUST_CHECK enum err app__lock_file(struct carillon *c, struct fault *f);
+MUST_CHECK enum err app__open_node(struct carillon *c, struct fault *f);
+// Redis need not be there.
+MUST_CHECK enum err app__open_redis(struct carillon *c, struct fault *f);
+void app__close_redis(struct carillon *c);
+// What the cluster says goes by mail to the engine from now on.
+MUST_CHECK enum err app__join(struct carillon *c, struct fault *f);
+// For the engine's options.
+void app__shard_fenced(void *carillon, uint32_t shard, int64_t epoch);
 
 // Lets attempts under way end, commits, closes.
 void app__stop(struct carillon *c);

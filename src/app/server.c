@@ -9,22 +9,21 @@
 
 #include "app/app_priv.h"
 #include "app/descriptors_priv.h"
+#include "base/conceal.h"
 #include "base/log.h"
 
 #include <arpa/inet.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
+
+#define RETIRE_MS 2000 // A load balancer asks for /readyz more often than that.
 
 static void store_lost(const struct fault *f)
 {
     (void)f; // The engine has logged it.
     _exit(EXIT_STORE_LOST);
-}
-
-static void shard_fenced(void *carillon, uint32_t shard, int64_t epoch)
-{
-    cluster_fenced(((struct carillon *)carillon)->cluster, shard, epoch);
 }
 
 // How many descriptors this process may have; the soft limit is often only 1024.
@@ -92,7 +91,7 @@ static enum err open_engine(struct carillon *c, struct fault *f)
                   .reserve_bytes = s->disk_reserve * (1 << 20)},
         .mails_max = 65536,
         .store_lost = store_lost,
-        .shard_fenced = shard_fenced,
+        .shard_fenced = app__shard_fenced,
         .context = c,
     };
     o.limits.in_flight_max = (uint32_t)s->max_in_flight;
@@ -116,6 +115,7 @@ static enum err listen_on(struct carillon *c, struct fault *f)
         .connections_reserved = c->connections_reserved,
         .answers_bytes_max = (size_t)s->api_answer_memory << 20,
         .request_timeout_ms = (unsigned)s->api_request_timeout_ms,
+        .probes_only = c->role->answers ? NULL : c->role->name,
     };
     enum err err = api_listen(&o, &c->api, f);
     if (!err)
@@ -134,32 +134,22 @@ static enum err open_service(struct carillon *c, struct fault *f)
 
 static void log_listening(const struct carillon *c)
 {
-    char url[96];
+    char url[96], db[SETTING_TEXT_BYTES];
+    snprintf(db, sizeof db, "%s", c->settings.db);
+    conceal_passwords(db);
     const char *host = c->host;
     bool v6 = strchr(host, ':') != NULL;
     snprintf(url, sizeof url, "http://%s%.45s%s:%u", v6 ? "[" : "", host, v6 ? "]" : "",
              (unsigned)api_port(c->api));
     log_info("server.listening", LOG_TEXT("url", url), LOG_INT("port", api_port(c->api)),
-             LOG_TEXT("db", c->settings.db), LOG_TEXT("version", CARILLON_VERSION),
-             LOG_INT("pid", getpid()));
-}
-
-// The store can be there, but nothing says yet which server owns what in a database that several
-// can reach. The rest of the URL may hold a password.
-static enum err check_database(const char *db, struct fault *f)
-{
-    const char *scheme = strstr(db, "://");
-    if (!scheme || strchr(db, '/') != scheme + 1)
-        return ERR_OK;
-    return fault_set(f, ERR_UNSUPPORTED,
-                     "--db %.*s://...: the server works on a file only: give the path of one",
-                     (int)MIN(scheme - db, 32), db);
+             LOG_TEXT("db", db), LOG_TEXT("role", c->role->name),
+             LOG_TEXT("version", CARILLON_VERSION), LOG_INT("pid", getpid()));
 }
 
 enum err app__check_settings(struct carillon *c, struct fault *f)
 {
     const struct settings *s = &c->settings;
-    enum err err = check_database(s->db, f);
+    enum err err = app__check_role(c, f);
     if (!err)
         err = app__address_parse(s->listen, c->host, sizeof c->host, &c->port, f);
     if (err)
@@ -181,42 +171,22 @@ enum err app__check_settings(struct carillon *c, struct fault *f)
 
 static enum err open_rooms(struct carillon *c, struct fault *f)
 {
-    enum err err = cluster_solo_open(c->settings.db, &c->cluster, f);
+    enum err err = app__lock_file(c, f);
     if (!err)
         err = listen_on(c, f);
     if (!err)
         err = store_open(c->settings.db, &c->store, f);
     if (!err)
-        err = open_engine(c, f);
+        err = app__open_redis(c, f);
     if (!err)
+        err = app__open_node(c, f);
+    if (!err)
+        err = open_engine(c, f);
+    if (!err && c->role->answers)
         err = open_service(c, f);
     if (!err)
         c->observer = observer_new(c->engine, c->cluster, CARILLON_VERSION);
     return err;
-}
-
-static void shard_gained(void *engine, const struct shard *row)
-{
-    engine_shard_gained(engine, row);
-}
-
-static void shard_lost(void *engine, uint32_t shard)
-{
-    engine_shard_lost(engine, shard);
-}
-
-static void lease_runs(void *engine, mono_ms until)
-{
-    engine_lease(engine, until);
-}
-
-// What the cluster says goes by mail to the engine. The epochs of the shards rise with this, and
-// nothing else is written before the engine starts.
-static enum err take_shards(struct carillon *c, struct fault *f)
-{
-    const struct cluster_events events = {
-        .gained = shard_gained, .lost = shard_lost, .lease = lease_runs, .context = c->engine};
-    return cluster_start(c->cluster, c->store, &events, f);
 }
 
 static enum err start_rooms(struct carillon *c, struct fault *f)
@@ -225,12 +195,13 @@ static enum err start_rooms(struct carillon *c, struct fault *f)
     if (!err)
         err = api_serve(c->api, c->service, c->observer, f);
     if (!err)
-        err = take_shards(c, f);
+        err = app__join(c, f);
     if (!err)
         err = engine_start(c->engine, f);
     if (err)
         return err;
-    app__warn_of_open_files(c->settings.db);
+    if (!app__is_shared(c->settings.db))
+        app__warn_of_open_files(c->settings.db);
     log_listening(c);
     return ERR_OK;
 }
@@ -250,6 +221,7 @@ static void stop_rooms(struct carillon *c)
     observer_free(c->observer);
     store_close(c->store);
     cluster_close(c->cluster);
+    app__close_redis(c);
 }
 
 enum err app__start(struct carillon *c, struct fault *f)
@@ -271,11 +243,36 @@ static void log_draining(struct carillon *c)
              LOG_TEXT("second_signal", "ends at once"));
 }
 
+static void wait_until(mono_ms at)
+{
+    dur_ms left;
+    while ((left = at - clock_mono_ms()) > 0) {
+        const struct timespec t = {.tv_sec = left / 1000, .tv_nsec = left % 1000 * 1000000};
+        nanosleep(&t, NULL);
+    }
+}
+
+// Others take over what this node owns, while it still takes changes for them: a load balancer
+// needs a moment to notice that it shall ask elsewhere.
+static void hand_over(struct carillon *c, mono_ms until)
+{
+    mono_ms retired_at = clock_mono_ms();
+    api_retire(c->api);
+    size_t kept = cluster_drain(c->cluster, MAX(until - retired_at, 0));
+    if (kept > 0)
+        log_warn("server.shards_kept", LOG_INT("shards", (int64_t)kept));
+    if (c->role->answers)
+        wait_until(MIN(retired_at + RETIRE_MS, until));
+}
+
 void app__stop(struct carillon *c)
 {
+    mono_ms until = clock_mono_ms() + c->settings.drain_timeout_ms;
     log_draining(c);
+    if (app__is_shared(c->settings.db))
+        hand_over(c, until);
     api_drain(c->api);
-    size_t left = engine_drain(c->engine, c->settings.drain_timeout_ms);
+    size_t left = engine_drain(c->engine, MAX(until - clock_mono_ms(), 0));
     stop_rooms(c);
     log_info("server.stopped", LOG_INT("attempts_abandoned", left));
 }

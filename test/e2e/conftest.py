@@ -4,10 +4,12 @@
 Every process that a test starts is ended by its own process id when the test is over.
 """
 
+import itertools
 from pathlib import Path
 
 import pytest
 from harness import ledger
+from harness.postgres import Postgres
 from harness.program import BINARY, Program, run_to_end, server_arguments
 from harness.target import Target
 
@@ -97,3 +99,19 @@ def shared_server(tmp_path_factory):
         s.stop()
     finally:
         fleet.end()
+
+
+database_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def postgres():
+    """A server of PostgreSQL for every test that neither stops it nor fills it."""
+    with Postgres() as server:
+        yield server
+
+
+@pytest.fixture
+def cluster_url(postgres):
+    """The URL of a new database in it."""
+    return postgres.make_database(f"t{next(database_numbers)}")

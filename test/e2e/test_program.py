@@ -124,13 +124,6 @@ def test_a_folder_in_which_nothing_can_be_made_is_named():
     assert path in failed_start(*LISTEN, "--db", path)
 
 
-def test_a_database_of_a_server_is_refused_without_its_password():
-    refused = run_to_end("serve", *LISTEN, "--db", "postgresql://me:secret@127.0.0.1/jobs")
-    assert refused.returncode == 2
-    assert "postgresql://" in refused.stderr and "file" in refused.stderr
-    assert "secret" not in refused.stderr
-
-
 def test_an_open_address_without_access_control_must_be_asked_for(fleet, database):
     refused = run_to_end("serve", "--listen", "0.0.0.0:0", "--db", database)
     assert refused.returncode == 2

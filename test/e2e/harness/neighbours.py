@@ -119,6 +119,7 @@ class Neighbour:
             text=True,
             errors="replace",
             pass_fds=self.pass_fds,
+            start_new_session=True,  # Ctrl-C is for whoever has started it.
             **whose(self.end_signal),
         )
         self._reader = threading.Thread(

@@ -58,7 +58,47 @@ class Response:
         return f"{self.status} {self.body[:500]!r}"
 
 
-class Program:
+class Client:
+    """What talks HTTP to whatever listens on `port` of this machine."""
+
+    def __init__(self, port=None):
+        self.port = port
+
+    def connect(self, seconds=30):
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=seconds)
+
+    def request(self, method, path, body=None, headers=None, connection=None):
+        """`body` may be text or bytes, sent as they are, or anything else, sent as JSON."""
+        headers = dict(headers or {})
+        if body is not None:
+            headers.setdefault("Content-Type", "application/json")
+            body = body if isinstance(body, (str, bytes)) else json.dumps(body)
+        own = connection or self.connect()
+        try:
+            own.request(method, path, body, headers)
+            answer = own.getresponse()
+            return Response(answer.status, answer.headers, answer.read())
+        finally:
+            if connection is None:
+                own.close()
+
+    def get(self, path, **options):
+        return self.request("GET", path, **options)
+
+    def post(self, path, body=None, **options):
+        return self.request("POST", path, body, **options)
+
+    def put(self, path, body=None, **options):
+        return self.request("PUT", path, body, **options)
+
+    def patch(self, path, body=None, **options):
+        return self.request("PATCH", path, body, **options)
+
+    def delete(self, path, **options):
+        return self.request("DELETE", path, **options)
+
+
+class Program(Client):
     """A running binary. Whoever starts it ends it with stop() or kill(). `prefix`: a command that
     becomes the binary, which is the rest of its arguments."""
 
@@ -66,8 +106,8 @@ class Program:
         def limit():
             resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors, descriptors))
 
+        super().__init__()
         self.lines = []
-        self.port = None
         self.process = subprocess.Popen(
             [*map(str, prefix), BINARY, *map(str, arguments)],
             stdin=subprocess.DEVNULL,
@@ -141,41 +181,6 @@ class Program:
     def check_sanitizers(self):
         for line in self.lines:
             assert not any(word in line for word in SANITIZER_WORDS), "\n".join(self.lines[-200:])
-
-    # --- Its API ---------------------------------------------------------------------------------
-
-    def connect(self, seconds=30):
-        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=seconds)
-
-    def request(self, method, path, body=None, headers=None, connection=None):
-        """`body` may be text or bytes, sent as they are, or anything else, sent as JSON."""
-        headers = dict(headers or {})
-        if body is not None:
-            headers.setdefault("Content-Type", "application/json")
-            body = body if isinstance(body, (str, bytes)) else json.dumps(body)
-        own = connection or self.connect()
-        try:
-            own.request(method, path, body, headers)
-            answer = own.getresponse()
-            return Response(answer.status, answer.headers, answer.read())
-        finally:
-            if connection is None:
-                own.close()
-
-    def get(self, path, **options):
-        return self.request("GET", path, **options)
-
-    def post(self, path, body=None, **options):
-        return self.request("POST", path, body, **options)
-
-    def put(self, path, body=None, **options):
-        return self.request("PUT", path, body, **options)
-
-    def patch(self, path, body=None, **options):
-        return self.request("PATCH", path, body, **options)
-
-    def delete(self, path, **options):
-        return self.request("DELETE", path, **options)
 
 
 def server_arguments(database, *arguments):

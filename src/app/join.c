@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: MIT
+// join.c: the cluster that the server is a node of, and what the cluster says to the engine.
+//
+// A server on a file is alone: it holds the lock of the file for as long as it lives. A server on a
+// database that nodes share joins them with cluster_start. The cluster falls silent before the
+// engine ends, and is left after that.
+
+#include "app/app_priv.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+// --- What the cluster says -----------------------------------------------------------------------
+
+static void shard_gained(void *carillon, const struct shard *row)
+{
+    struct carillon *c = carillon;
+    engine_shard_gained(c->engine, row);
+    c->epochs[row->number] = row->epoch;
+}
+
+static void shard_lost(void *carillon, uint32_t shard)
+{
+    engine_shard_lost(((struct carillon *)carillon)->engine, shard);
+}
+
+static void lease_runs(void *carillon, mono_ms until)
+{
+    engine_lease(((struct carillon *)carillon)->engine, until);
+}
+
+// What is under way of the shard goes on at its next owner, as after a crash.
+static void give_back(void *carillon, uint32_t shard)
+{
+    struct carillon *c = carillon;
+    engine_shard_lost(c->engine, shard);
+    cluster_given_back(c->cluster, shard, c->epochs[shard]);
+}
+
+// --- What the engine says ------------------------------------------------------------------------
+
+void app__shard_fenced(void *carillon, uint32_t shard, int64_t epoch)
+{
+    cluster_fenced(((struct carillon *)carillon)->cluster, shard, epoch);
+}
+
+enum err app__lock_file(struct carillon *c, struct fault *f)
+{
+    if (app__is_shared(c->settings.db))
+        return ERR_OK;
+    return cluster_solo_open(c->settings.db, &c->cluster, f);
+}
+
+// --- Redis ---------------------------------------------------------------------------------------
+
+#define LEADER_KEY "carillon:leader"
+
+// Waiting for Redis would delay the start, so that a Redis which is down is warned of by the first
+// who uses it.
+enum err app__open_redis(struct carillon *c, struct fault *f)
+{
+    if (!c->settings.redis[0])
+        return ERR_OK;
+    enum err err = redis_server_open(c->settings.redis, &c->redis, f);
+    if (!err && c->role->works)
+        err = redis_lock_open(c->redis, LEADER_KEY, c->settings.lease_ttl_ms, &c->leader_lock, f);
+    return err;
+}
+
+void app__close_redis(struct carillon *c)
+{
+    redis_lock_close(c->leader_lock);
+    redis_server_close(c->redis);
+}
+
+static bool may_lead(void *carillon)
+{
+    const struct redis_lock *lock = ((struct carillon *)carillon)->leader_lock;
+    return !lock || redis_lock_lets_try(lock);
+}
+
+// --- Joining -------------------------------------------------------------------------------------
+
+// What people call this node, unless they have said: its machine and the port of its API.
+static void name_node(const struct carillon *c, char out[static NODE_NAME_BYTES])
+{
+    char host[NODE_NAME_BYTES - 8] = "node";
+    gethostname(host, sizeof host);
+    host[sizeof host - 1] = '\0';
+    if (c->settings.node_name[0])
+        snprintf(out, NODE_NAME_BYTES, "%.63s", c->settings.node_name);
+    else
+        snprintf(out, NODE_NAME_BYTES, "%s:%u", host, (unsigned)api_port(c->api));
+}
+
+enum err app__open_node(struct carillon *c, struct fault *f)
+{
+    if (c->cluster)
+        return ERR_OK; // The server is alone.
+    char name[NODE_NAME_BYTES];
+    name_node(c, name);
+    const struct cluster_postgres_options o = {
+        .url = c->settings.db,
+        .name = name,
+        .role = c->role->name,
+        .version = CARILLON_VERSION,
+        .works = c->role->works,
+        .ttl_ms = c->settings.lease_ttl_ms,
+        .may_lead = may_lead,
+        .context = c,
+    };
+    return cluster_postgres_open(&o, &c->cluster, f);
+}
+
+enum err app__join(struct carillon *c, struct fault *f)
+{
+    const struct cluster_events events = {
+        .gained = shard_gained,
+        .lost = shard_lost,
+        .lease = lease_runs,
+        .give_back = give_back,
+        .context = c,
+    };
+    return cluster_start(c->cluster, c->store, &events, f);
+}
