@@ -27,6 +27,7 @@ static enum err answer_list(struct api_request *r, job_id job, struct problem *p
     struct page page;
     const struct alert_cursor from = {.created_at = before.at, .id = before.id};
     page_begin(&page, CURSOR_ALERTS, "alerts", limit);
+    page.is_of_all = job == 0;
     err = service_list_alerts(r->api->service, job, &from, limit + 1, list_alert, &page, &p->what);
     return page_end(r, &page, err);
 }

@@ -91,6 +91,8 @@ struct api_request {
 void request_drop_body(struct api_request *r);
 
 // Each ends the request. `json` is taken.
+// Says how old the list is, when it came from a replica.
+void answer_add_age(struct api_request *r);
 void answer_json(struct api_request *r, unsigned status, json_t *json);
 void answer_text(struct api_request *r, unsigned status, const char *content_type, char *text,
                  size_t bytes);
@@ -308,6 +310,7 @@ struct page {
     size_t text_bytes;
     struct cursor last; // The position of the last item.
     bool more;
+    bool is_of_all; // The list is not one of a single job, so that a replica may have answered.
 };
 
 // `name` is that of the list in the answer.

@@ -97,6 +97,7 @@ enum err handle_list_jobs(struct api_request *r, struct problem *p)
 
     struct page page;
     page_begin(&page, sort->cursor, "jobs", q.limit);
+    page.is_of_all = true;
     err = service_browse_jobs(r->api->service, &q, list_job, &page, &rest, &p->what);
     if (!err && rest.id)
         page_end_at(&page, (struct cursor){.id = rest.id});

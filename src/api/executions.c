@@ -41,6 +41,7 @@ static enum err answer_list(struct api_request *r, struct execution_query *q, st
 
     struct page page;
     page_begin(&page, CURSOR_EXECUTIONS, "executions", q->limit++);
+    page.is_of_all = q->job == 0;
     q->before = (struct execution_cursor){.scheduled_at = before.at, .id = before.id};
     err = service_list_executions(r->api->service, q, list_execution, &page, &p->what);
     return page_end(r, &page, err);

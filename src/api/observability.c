@@ -89,6 +89,7 @@ enum err handle_metrics_json(struct api_request *r, struct problem *p)
     observer_count(r->api->observer);
     json_t *json = observe_metrics_json();
     json_object_set_new(json, "executions_last_minute", recent);
+    answer_add_age(r);
     answer_json(r, 200, json);
     return ERR_OK;
 }

@@ -89,6 +89,8 @@ enum err page_end(struct api_request *r, struct page *page, enum err err)
     }
     if (page->more)
         page_add_link(r, cursor);
+    if (page->is_of_all)
+        answer_add_age(r);
     answer_text(r, 200, "application/json", page->text, page->text_bytes);
     return ERR_OK;
 }

@@ -62,6 +62,16 @@ static void answer_as(struct api_request *r, unsigned status, const char *conten
     answer_text(r, status, content_type, text, strlen(text));
 }
 
+void answer_add_age(struct api_request *r)
+{
+    dur_ms age = service_lists_age(r->api->service);
+    char seconds[24];
+    if (age < 0)
+        return;
+    snprintf(seconds, sizeof seconds, "%lld", (long long)(age + 999) / 1000);
+    exchange_add_header(r->exchange, "Age", seconds);
+}
+
 void answer_json(struct api_request *r, unsigned status, json_t *json)
 {
     answer_as(r, status, "application/json", json);

@@ -199,11 +199,12 @@ enum err service_browse_jobs(struct service *s, const struct browse_query *q,
 {
     struct search found = {.query = q, .wanted = q->limit + 1};
     found.chosen = xcalloc(2 * found.wanted, sizeof *found.chosen);
-    struct store_reader *reader = service__reader_take(&s->readers);
+    struct readers *from;
+    struct store_reader *reader = service__list_reader_take(s, &from);
     enum err err = search(reader, &found, p);
     if (!err)
         err = show_all(reader, &found, each, context, p);
-    service__reader_return(&s->readers, reader);
+    service__reader_return(from, reader);
     bool looked_enough = q->order == JOBS_BY_ID && found.count < found.wanted &&
                          found.looked_at == BROWSE_LOOKED_AT_MAX;
     *rest = (struct browse_cursor){.id = looked_enough ? found.last_id : 0};

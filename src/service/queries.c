@@ -26,6 +26,18 @@ static enum err ending(struct service_problem *p, enum err err, const struct fau
         return ending((p), err, &f);                                                               \
     } while (0)
 
+// The same for a list, which may come from a replica unless it is one of a single job.
+#define ASK_LIST(s, p, is_of_one, query)                                                           \
+    do {                                                                                           \
+        struct fault f = {0};                                                                      \
+        struct readers *from = &(s)->readers;                                                      \
+        struct store_reader *reader =                                                              \
+            (is_of_one) ? service__reader_take(from) : service__list_reader_take((s), &from);      \
+        enum err err = (query);                                                                    \
+        service__reader_return(from, reader);                                                      \
+        return ending((p), err, &f);                                                               \
+    } while (0)
+
 static enum err get_job(struct service *s, job_id id, struct job **out, struct service_problem *p)
 {
     ASK(s, p, store_get_job(reader, id, out, &f));
@@ -52,21 +64,21 @@ enum err service_list_executions(struct service *s, const struct execution_query
                                  store_each_execution *each, void *context,
                                  struct service_problem *p)
 {
-    ASK(s, p, store_list_executions(reader, q, each, context, &f));
+    ASK_LIST(s, p, q->job, store_list_executions(reader, q, each, context, &f));
 }
 
 enum err service_list_alerts(struct service *s, job_id job, const struct alert_cursor *before,
                              size_t limit, store_each_alert *each, void *context,
                              struct service_problem *p)
 {
-    ASK(s, p, store_list_alerts(reader, job, before, limit, each, context, &f));
+    ASK_LIST(s, p, job, store_list_alerts(reader, job, before, limit, each, context, &f));
 }
 
-enum err service_count_executions(struct service *s, wall_ms from, wall_ms to,
+enum err service_count_executions(struct service *s, wall_ms since, wall_ms to,
                                   int64_t counts[static EXECUTION_STATES],
                                   struct service_problem *p)
 {
-    ASK(s, p, store_count_executions(reader, from, to, counts, &f));
+    ASK_LIST(s, p, false, store_count_executions(reader, since, to, counts, &f));
 }
 
 // --- An execution with its attempts --------------------------------------------------------------

@@ -32,6 +32,9 @@ enum err service_open(const struct service_options *o, struct store *store, stru
                                          f); // The service has a reader of its own.
     if (err)
         goto fail;
+    err = service__lists_open(&s->lists, o->replica, o->readers, f);
+    if (err)
+        goto fail_lists;
     err = service__questions_open(&s->questions, o->readers, o->questions_max, f);
     if (err)
         goto fail_questions;
@@ -49,6 +52,8 @@ fail_thread:
 fail_mailbox:
     service__questions_close(&s->questions);
 fail_questions:
+    service__lists_close(&s->lists);
+fail_lists:
     service__readers_close(&s->readers);
 fail:
     pthread_cond_destroy(&s->left);
@@ -87,6 +92,7 @@ void service_close(struct service *s)
         service_settle(s);
     mailbox_close(s->mailbox);
     service__questions_close(&s->questions);
+    service__lists_close(&s->lists);
     service__readers_close(&s->readers);
     pthread_cond_destroy(&s->left);
     pthread_mutex_destroy(&s->lock);

@@ -84,6 +84,9 @@ struct service_options {
     size_t questions_max; // Questions that may wait for one of them.
     size_t changes_max;   // Under way at once; beyond it they are refused with PROBLEM_BUSY.
     const struct address_policy *targets; // Which addresses may be called. NULL: all. Borrowed.
+    // A replica, which lists may come from that are not of one job. NULL: there is none. It stays
+    // the caller's.
+    struct store *replica;
 };
 
 // Store and engine stay the caller's.
@@ -182,6 +185,9 @@ MUST_CHECK enum err service_accept_clock(struct service *s, service_done *done, 
 //
 // PROBLEM_NOT_FOUND, PROBLEM_STORE and PROBLEM_DAMAGED are all that can go wrong. Lists leave out
 // what is damaged.
+
+// How old such lists are at the moment that come from a replica; -1: they come from the primary.
+dur_ms service_lists_age(struct service *s);
 
 // The caller owns *out (job_free).
 MUST_CHECK enum err service_get_job(struct service *s, job_id id, struct job **out,

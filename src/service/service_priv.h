@@ -30,6 +30,23 @@ void service__readers_close(struct readers *r);               // All must have b
 struct store_reader *service__reader_take(struct readers *r); // Waits until one is idle.
 void service__reader_return(struct readers *r, struct store_reader *reader);
 
+// --- lists.c: the same for lists, which may come from a replica ----------------------------------
+
+struct lists {
+    bool has_replica;
+    struct readers readers; // Connections to the replica.
+    pthread_mutex_t lock;   // Guards what follows.
+    mono_ms next_probe;
+    dur_ms lag_ms; // -1: the replica is not to be asked, or there is none.
+    bool told_away;
+};
+
+MUST_CHECK enum err service__lists_open(struct lists *l, struct store *replica, size_t count,
+                                        struct fault *f);
+void service__lists_close(struct lists *l);
+// To be given back to *from.
+struct store_reader *service__list_reader_take(struct service *s, struct readers **from);
+
 // --- questions.c: threads that ask ---------------------------------------------------------------
 
 struct question {
@@ -58,6 +75,7 @@ void service__questions_close(struct questions *q); // What waits is asked befor
 struct service {
     struct engine *engine;
     struct readers readers;
+    struct lists lists;
     struct questions questions;
     // Changes whose reply has come or whose turn it is, and at the end the order to end.
     struct mailbox *mailbox;

@@ -168,6 +168,12 @@ void store_reader_close(struct store_reader *r)
         r->ops->close(r);
 }
 
+enum err store_read_lag(struct store_reader *r, dur_ms *out, struct fault *f)
+{
+    *out = 0;
+    return r->ops->read_lag ? r->ops->read_lag(r, out, f) : ERR_OK;
+}
+
 enum err store_load_jobs(struct store_reader *r, const struct store_slice *s, store_each_job *each,
                          void *context, struct fault *f)
 {

@@ -30,6 +30,9 @@ struct store_retention {
 // program), ERR_STORE_CORRUPT (damaged, or not a database), ERR_STORE_VERSION, ERR_BUSY (another
 // program holds it), ERR_STORE_FULL, ERR_STORE_IO.
 MUST_CHECK enum err store_open(const char *place, struct store **out, struct fault *f);
+// A replica of a database, for readers alone. Nothing is connected to before a reader asks; a
+// reader may ask again after ERR_STORE_AWAY. ERR_UNSUPPORTED: no URL of PostgreSQL.
+MUST_CHECK enum err store_open_replica(const char *place, struct store **out, struct fault *f);
 MUST_CHECK enum err store_memory_open(uint32_t shards, struct store **out, struct fault *f);
 
 // Opens the database that a URL (or another connection string of libpq) names, and makes the tables
@@ -210,6 +213,9 @@ typedef enum err store_each_execution(void *context, const struct execution *e);
 MUST_CHECK enum err store_reader_open(struct store *s, struct store_reader **out,
                                       struct fault *f); // Any thread.
 void store_reader_close(struct store_reader *r);        // NULL is a no-op.
+
+// By how much what is read may be older than the primary's; 0 where there is no replica.
+MUST_CHECK enum err store_read_lag(struct store_reader *r, dur_ms *out, struct fault *f);
 
 // A part of what a shard holds, for whoever has taken it: rows with ids above `after`, in order of
 // id, at most `limit`; when fewer come, these were the last. So it can be loaded in slices, on any

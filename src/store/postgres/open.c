@@ -4,6 +4,8 @@
 #include "store/postgres/postgres_priv.h"
 
 #include <assert.h>
+#include <stdio.h>
+#include <string.h>
 
 static void close_store(struct store *store)
 {
@@ -80,6 +82,24 @@ enum err store_postgres_open(const char *url, uint32_t shards, struct store **ou
         close_store(&s->store);
         return err;
     }
+    *out = &s->store;
+    return ERR_OK;
+}
+
+// What the URL says last counts.
+enum err store_open_replica(const char *place, struct store **out, struct fault *f)
+{
+    if (strncmp(place, "postgresql://", 13) != 0 && strncmp(place, "postgres://", 11) != 0)
+        return fault_set(f, ERR_UNSUPPORTED, "a replica is given as postgresql://...");
+    size_t bytes = strlen(place) + 32;
+    char *url = xmalloc(bytes);
+    snprintf(url, bytes, "%s%ctarget_session_attrs=any", place, strchr(place, '?') ? '&' : '?');
+    struct postgres_store *s = xcalloc(1, sizeof *s);
+    s->store.ops = &ops;
+    s->store.shards = SHARDS_MAX;
+    s->is_replica = true;
+    link_init(&s->link, url);
+    free(url);
     *out = &s->store;
     return ERR_OK;
 }

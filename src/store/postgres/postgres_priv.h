@@ -117,6 +117,7 @@ struct postgres_store {
     struct link link;
     struct link chores; // For what goes on beside commits: partitions and retention.
     job_id sweep_after; // Where the search for jobs without rows goes on.
+    bool is_replica;    // Readers connect when they ask.
 };
 
 MUST_CHECK enum commit_outcome postgres_commit(struct store *store, struct batch *const *batches,

@@ -376,6 +376,25 @@ static enum err read_last_ids(struct store_reader *reader, uint32_t shard, struc
     return err;
 }
 
+// What was received is replayed, and more is being received: then nothing is missing that could be
+// known of.
+static enum err read_lag(struct store_reader *reader, dur_ms *out, struct fault *f)
+{
+    static const char sql[] = "SELECT CASE WHEN NOT pg_is_in_recovery() THEN 0"
+                              " WHEN pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn()"
+                              "  AND EXISTS (SELECT FROM pg_stat_wal_receiver) THEN 0"
+                              " ELSE greatest(0, coalesce(extract(epoch FROM clock_timestamp()"
+                              "  - pg_last_xact_replay_timestamp()) * 1000, 0)) END::bigint";
+    PGresult *result;
+    enum err err = link_run(&self(reader)->link, sql, NULL, &result, f);
+    if (err)
+        return err;
+    struct result_row r = {result, 0};
+    *out = result_integer(&r, 0);
+    PQclear(result);
+    return ERR_OK;
+}
+
 static const struct store_reader_ops ops = {
     .close = close_reader,
     .load_jobs = load_jobs,
@@ -392,6 +411,7 @@ static const struct store_reader_ops ops = {
     .get_client_key = get_client_key,
     .count_executions = count_executions,
     .read_progress = read_progress,
+    .read_lag = read_lag,
 };
 
 enum err postgres_reader_open(struct store *store, struct store_reader **out, struct fault *f)
@@ -401,7 +421,7 @@ enum err postgres_reader_open(struct store *store, struct store_reader **out, st
     r->reader.ops = &ops;
     r->shards = store->shards;
     link_init(&r->link, s->link.url);
-    enum err err = link_connect(&r->link, f);
+    enum err err = s->is_replica ? ERR_OK : link_connect(&r->link, f);
     if (err) {
         close_reader(&r->reader);
         return err;
