@@ -24,8 +24,9 @@ enum exit_code {
 // What a node of a cluster does (role.c).
 struct node_role {
     const char *name;
-    bool answers; // Serves the whole API, and not only probes and metrics.
-    bool works;   // Owns jobs.
+    bool answers;  // Serves the whole API, and not only probes and metrics.
+    bool works;    // Owns jobs.
+    bool executes; // Sends what workers put into Redis, and has no database.
 };
 
 // A running server: every room, wired.
@@ -40,7 +41,9 @@ struct carillon {
     struct redis_lock *leader_lock; // Elects who tries to lead; NULL: all may.
     struct cluster *cluster;
     struct store *store;
+    struct store *replica; // For lists; NULL: there is none.
     struct engine *engine;
+    struct executor *executor; // Instead of all of these; NULL in every other role.
     int64_t epochs[SHARDS_MAX]; // In which the shards were gained.
     struct service *service;
     struct observer *observer;
@@ -58,6 +61,16 @@ MUST_CHECK enum err app__check_role(struct carillon *c, struct fault *f);
 
 // Starts everything in order, after app__check_settings. On failure everything is stopped again.
 MUST_CHECK enum err app__start(struct carillon *c, struct fault *f);
+
+// Parts of a start that every role has (server.c).
+MUST_CHECK enum err app__listen(struct carillon *c, struct fault *f);
+struct dispatch_options app__dispatch_options(const struct carillon *c);
+void app__log_listening(const struct carillon *c, const char *db); // `db` without passwords.
+
+// The role of an executor (executor.c). After an error it is to be closed.
+MUST_CHECK enum err app__start_executor(struct carillon *c, struct fault *f);
+void app__stop_executor(struct carillon *c);
+void app__close_executor(struct carillon *c);
 
 // The parts of a start that have to do with the cluster (join.c). A server on a file locks it first
 // of all; a node of several is opened once the API has a port.

@@ -62,7 +62,7 @@ enum err app__open_redis(struct carillon *c, struct fault *f)
     if (!c->settings.redis[0])
         return ERR_OK;
     enum err err = redis_server_open(c->settings.redis, &c->redis, f);
-    if (!err && c->role->works)
+    if (!err && c->role->works && app__is_shared(c->settings.db))
         err = redis_lock_open(c->redis, LEADER_KEY, c->settings.lease_ttl_ms, &c->leader_lock, f);
     return err;
 }

@@ -36,7 +36,7 @@ static enum err check_dispatch(const struct settings *s, struct fault *f)
 {
     if (dispatch_find(s->dispatch))
         return ERR_OK;
-    return fault_set(f, ERR_SYNTAX, "dispatch: \"%s\" is neither wire nor curl", s->dispatch);
+    return fault_set(f, ERR_SYNTAX, "dispatch: \"%s\" is none of wire, curl, queue", s->dispatch);
 }
 
 bool app__settings(int argc, char **argv, const char *purpose, struct carillon *c, int *exit_code)

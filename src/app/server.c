@@ -71,21 +71,36 @@ static bool is_loopback(const char *host)
     return inet_pton(AF_INET, host, &v4) == 1 && ntohl(v4.s_addr) >> 24 == 127;
 }
 
+struct dispatch_options app__dispatch_options(const struct carillon *c)
+{
+    const struct settings *s = &c->settings;
+    return (struct dispatch_options){
+        .version = CARILLON_VERSION,
+        .connect_ms = 5000,
+        .tls_ms = 5000,
+        .connections_max = (size_t)MIN(4096, s->max_in_flight),
+        .ca_file = s->ca_file[0] ? s->ca_file : NULL,
+        .ca_only = s->ca_only,
+        .proxy = s->proxy[0] ? s->proxy : NULL,
+        .targets = &c->targets,
+        .redis = c->redis,
+    };
+}
+
+// The queue itself knows how to send through a proxy.
+static const char *dispatch_name(const struct settings *s)
+{
+    bool is_direct = s->proxy[0] && strcmp(s->dispatch, "queue") != 0;
+    return is_direct ? "curl" : s->dispatch;
+}
+
 static enum err open_engine(struct carillon *c, struct fault *f)
 {
     const struct settings *s = &c->settings;
     struct engine_options o = {
         .limits = core_limits_default,
-        // app__settings has checked the name.
-        .dispatch_open = dispatch_find(s->proxy[0] ? "curl" : s->dispatch),
-        .dispatch = {.version = CARILLON_VERSION,
-                     .connect_ms = 5000,
-                     .tls_ms = 5000,
-                     .connections_max = (size_t)MIN(4096, s->max_in_flight),
-                     .ca_file = s->ca_file[0] ? s->ca_file : NULL,
-                     .ca_only = s->ca_only,
-                     .proxy = s->proxy[0] ? s->proxy : NULL,
-                     .targets = &c->targets},
+        .dispatch_open = dispatch_find(dispatch_name(s)), // app__settings has checked the name.
+        .dispatch = app__dispatch_options(c),
         .store = {.retention = {.age_ms = s->retention_age_ms,
                                 .executions_max = s->retention_count},
                   .reserve_bytes = s->disk_reserve * (1 << 20)},
@@ -101,7 +116,7 @@ static enum err open_engine(struct carillon *c, struct fault *f)
     return engine_open(&o, c->store, &c->engine, f);
 }
 
-static enum err listen_on(struct carillon *c, struct fault *f)
+enum err app__listen(struct carillon *c, struct fault *f)
 {
     const struct settings *s = &c->settings;
     struct api_options o = {
@@ -129,14 +144,18 @@ static enum err open_service(struct carillon *c, struct fault *f)
                                 .questions_max = (size_t)c->settings.queries_max,
                                 .changes_max = 16384,
                                 .targets = &c->targets};
+    if (c->settings.db_replica[0]) {
+        enum err err = store_open_replica(c->settings.db_replica, &c->replica, f);
+        if (err)
+            return err;
+    }
+    o.replica = c->replica;
     return service_open(&o, c->store, c->engine, &c->service, f);
 }
 
-static void log_listening(const struct carillon *c)
+void app__log_listening(const struct carillon *c, const char *db)
 {
-    char url[96], db[SETTING_TEXT_BYTES];
-    snprintf(db, sizeof db, "%s", c->settings.db);
-    conceal_passwords(db);
+    char url[96];
     const char *host = c->host;
     bool v6 = strchr(host, ':') != NULL;
     snprintf(url, sizeof url, "http://%s%.45s%s:%u", v6 ? "[" : "", host, v6 ? "]" : "",
@@ -173,7 +192,7 @@ static enum err open_rooms(struct carillon *c, struct fault *f)
 {
     enum err err = app__lock_file(c, f);
     if (!err)
-        err = listen_on(c, f);
+        err = app__listen(c, f);
     if (!err)
         err = store_open(c->settings.db, &c->store, f);
     if (!err)
@@ -200,9 +219,12 @@ static enum err start_rooms(struct carillon *c, struct fault *f)
         err = engine_start(c->engine, f);
     if (err)
         return err;
-    if (!app__is_shared(c->settings.db))
-        app__warn_of_open_files(c->settings.db);
-    log_listening(c);
+    char db[SETTING_TEXT_BYTES];
+    snprintf(db, sizeof db, "%s", c->settings.db);
+    conceal_passwords(db);
+    if (!app__is_shared(db))
+        app__warn_of_open_files(db);
+    app__log_listening(c, db);
     return ERR_OK;
 }
 
@@ -219,6 +241,7 @@ static void stop_rooms(struct carillon *c)
     api_close(c->api);
     service_close(c->service);
     observer_free(c->observer);
+    store_close(c->replica);
     store_close(c->store);
     cluster_close(c->cluster);
     app__close_redis(c);
@@ -228,8 +251,12 @@ enum err app__start(struct carillon *c, struct fault *f)
 {
     enum err err = share_descriptors(c, f);
     if (!err)
-        err = start_rooms(c, f);
-    if (err)
+        err = c->role->executes ? app__start_executor(c, f) : start_rooms(c, f);
+    if (!err)
+        return ERR_OK;
+    if (c->role->executes)
+        app__close_executor(c);
+    else
         stop_rooms(c);
     return err;
 }
@@ -268,6 +295,10 @@ static void hand_over(struct carillon *c, mono_ms until)
 void app__stop(struct carillon *c)
 {
     mono_ms until = clock_mono_ms() + c->settings.drain_timeout_ms;
+    if (c->role->executes) {
+        app__stop_executor(c);
+        return;
+    }
     log_draining(c);
     if (app__is_shared(c->settings.db))
         hand_over(c, until);

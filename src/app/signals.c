@@ -67,7 +67,8 @@ static size_t refresh_zones(struct carillon *c)
     char version[ZONE_VERSION_BYTES];
     zone_data_version(version);
     log_info("zones.reloaded", LOG_INT("changed", changed), LOG_TEXT("tzdata", version));
-    engine_zones_changed(c->engine);
+    if (c->engine)
+        engine_zones_changed(c->engine);
     return changed;
 }
 

@@ -93,6 +93,11 @@ struct observer;
 // there for as long as the observer lives.
 struct observer *observer_new(struct engine *e, struct cluster *c, const char *version);
 
+// The observer of a process that has neither: it is well while `works` says so, which is called on
+// any thread.
+struct observer *observer_new_probe(bool (*works)(void *context), void *context,
+                                    const char *version);
+
 // Forgets the engine, so that it may be stopped; its part of health is then what it was last.
 void observer_stop(struct observer *o);
 void observer_free(struct observer *o); // NULL is a no-op.

@@ -11,6 +11,9 @@ struct observer {
     struct engine *engine; // NULL once stopped.
     struct engine_status last;
     struct cluster *cluster;
+    bool (*works)(void *context); // NULL: engine and cluster are asked.
+    void *context;
+    wall_ms started_at; // For `works`.
     const char *version;
 };
 
@@ -21,6 +24,16 @@ struct observer *observer_new(struct engine *e, struct cluster *c, const char *v
     o->engine = e;
     o->cluster = c;
     o->version = version;
+    return o;
+}
+
+struct observer *observer_new_probe(bool (*works)(void *context), void *context,
+                                    const char *version)
+{
+    struct observer *o = observer_new(NULL, NULL, version);
+    o->works = works;
+    o->context = context;
+    o->started_at = clock_wall_ms();
     return o;
 }
 
@@ -52,6 +65,12 @@ void observer_free(struct observer *o)
 
 void observer_health(struct observer *o, struct health *out)
 {
+    if (o->works) {
+        *out = (struct health){.level = o->works(o->context) ? HEALTH_OK : HEALTH_FAILING,
+                               .status.started_at = o->started_at,
+                               .judged_at = clock_wall_ms()};
+        return;
+    }
     struct health_facts facts = {
         .engine = status_of(o), .mono_now = clock_mono_ms(), .now = clock_wall_ms()};
     cluster_status(o->cluster, &facts.cluster);
@@ -80,6 +99,8 @@ void observer_count(struct observer *o)
 {
     struct health h;
     observer_health(o, &h);
+    if (o->works)
+        return; // There is no cluster to count.
     metric_set(METRIC_cluster_nodes, h.cluster.nodes);
     metric_set(METRIC_cluster_workers, h.cluster.workers);
     metric_set(METRIC_cluster_is_leader, h.cluster.is_leader);
