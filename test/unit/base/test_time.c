@@ -219,9 +219,11 @@ static void followed_clock_is_the_wall_clock(void **state)
         int64_t before = clock_mono_us();
         clock_follow(offsets[i]);
         assert_true(clock_is_followed());
-        assert_in_range(clock_wall_us() - offsets[i], before, clock_mono_us());
-        assert_in_range(clock_now().wall, (before + offsets[i]) / 1000,
-                        (clock_mono_us() + offsets[i]) / 1000);
+        int64_t wall_us = clock_wall_us();
+        wall_ms wall = clock_now().wall;
+        int64_t after = clock_mono_us();
+        assert_in_range(wall_us - offsets[i], before, after);
+        assert_in_range(wall, (before + offsets[i]) / 1000, (after + offsets[i]) / 1000);
         for (wall_ms at = 1000000000; at < 1000000003; at++) {
             mono_ms reached = clock_mono_at(at);
             assert_true(reached * 1000 + offsets[i] >= at * 1000);
