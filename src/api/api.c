@@ -6,12 +6,21 @@
 
 #include <assert.h>
 
-// On a thread that may wait for the database.
+static enum err check_database(const struct api_request *r, struct problem *p)
+{
+    const struct api *a = r->api;
+    if (!a->database_is_away || !a->database_is_away(a->context))
+        return ERR_OK;
+    return service_refuse(&p->what, ERR_STORE_AWAY, PROBLEM_STORE_AWAY, NULL,
+                          "the database cannot be reached; nothing was changed");
+}
+
+// On a thread that may wait for the database. Others may have waited for it in vain before.
 static void ask(void *request)
 {
     struct api_request *r = request;
     struct problem problem = {0};
-    if (r->route->handle(r, &problem))
+    if (check_database(r, &problem) || r->route->handle(r, &problem))
         answer_problem(r, &problem);
 }
 
@@ -23,8 +32,10 @@ static bool asks(const struct api_request *r)
 
 static enum err run(struct api_request *r, struct problem *p)
 {
-    if (!asks(r))
-        return r->route->handle(r, p);
+    bool is_question = asks(r);
+    enum err err = is_question || r->route->changes ? check_database(r, p) : ERR_OK;
+    if (err || !is_question)
+        return err ? err : r->route->handle(r, p);
     if (service_ask(r->api->service, ask, r) == ERR_OK)
         return ERR_OK;
     return service_refuse(&p->what, ERR_LIMIT, PROBLEM_BUSY, NULL,
@@ -74,6 +85,8 @@ enum err api_listen(const struct api_options *o, struct api **out, struct fault 
     struct api *a = xcalloc(1, sizeof *a);
     a->version = o->version;
     a->probes_only = o->probes_only;
+    a->database_is_away = o->database_is_away;
+    a->context = o->context;
     struct server_options options = {
         .host = o->host,
         .port = o->port,

@@ -30,6 +30,10 @@ struct api_options {
     unsigned request_timeout_ms;
     // Names by which clients may call the server, beside its address: "a.example, b:3000", "*".
     const char *allowed_hosts;
+    // Whether the database is known to be away, so that nobody need wait to hear of it. Called on
+    // any thread; NULL: it never is.
+    bool (*database_is_away)(void *context);
+    void *context;
     // The role of a node that answers only probes and metrics: all else is not found. NULL: no such
     // node. Borrowed for as long as the API lives.
     const char *probes_only;

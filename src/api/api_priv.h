@@ -21,6 +21,8 @@ struct api {
     struct observer *observer;
     const char *version;
     const char *probes_only; // See struct api_options.
+    bool (*database_is_away)(void *context);
+    void *context;
     struct web_names names;
     atomic_bool retiring; // A load balancer is to look elsewhere.
     atomic_bool draining; // Changes are refused.

@@ -43,8 +43,9 @@ struct carillon {
     struct store *store;
     struct store *replica; // For lists; NULL: there is none.
     struct engine *engine;
-    struct executor *executor; // Instead of all of these; NULL in every other role.
-    int64_t epochs[SHARDS_MAX]; // In which the shards were gained.
+    struct executor *executor;   // Instead of all of these; NULL in every other role.
+    _Atomic mono_ms lease_until; // Until then the database has answered.
+    int64_t epochs[SHARDS_MAX];  // In which the shards were gained.
     struct service *service;
     struct observer *observer;
     struct api *api;
@@ -81,6 +82,8 @@ MUST_CHECK enum err app__open_redis(struct carillon *c, struct fault *f);
 void app__close_redis(struct carillon *c);
 // What the cluster says goes by mail to the engine from now on.
 MUST_CHECK enum err app__join(struct carillon *c, struct fault *f);
+// For the API's options: a node that could not renew its lease cannot reach the database.
+bool app__database_is_away(void *carillon);
 // For the engine's options.
 void app__shard_fenced(void *carillon, uint32_t shard, int64_t epoch);
 

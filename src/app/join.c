@@ -7,6 +7,7 @@
 
 #include "app/app_priv.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -26,7 +27,14 @@ static void shard_lost(void *carillon, uint32_t shard)
 
 static void lease_runs(void *carillon, mono_ms until)
 {
-    engine_lease(((struct carillon *)carillon)->engine, until);
+    struct carillon *c = carillon;
+    atomic_store(&c->lease_until, until);
+    engine_lease(c->engine, until);
+}
+
+bool app__database_is_away(void *carillon)
+{
+    return clock_mono_ms() >= atomic_load(&((struct carillon *)carillon)->lease_until);
 }
 
 // What is under way of the shard goes on at its next owner, as after a crash.

@@ -130,6 +130,8 @@ enum err app__listen(struct carillon *c, struct fault *f)
         .connections_reserved = c->connections_reserved,
         .answers_bytes_max = (size_t)s->api_answer_memory << 20,
         .request_timeout_ms = (unsigned)s->api_request_timeout_ms,
+        .database_is_away = app__is_shared(s->db) ? app__database_is_away : NULL,
+        .context = c,
         .probes_only = c->role->answers ? NULL : c->role->name,
     };
     enum err err = api_listen(&o, &c->api, f);

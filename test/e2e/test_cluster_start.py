@@ -23,7 +23,7 @@ def refuse(url, *arguments):
 @pytest.mark.parametrize(
     "arguments, named",
     [
-        (["--role", "master"], "--role master: there are all, api and worker"),
+        (["--role", "master"], "--role master: there are all, api, worker and executor"),
         (["--role", "worker"], "--role worker needs a database that nodes share"),
         (["--redis", "redis://127.0.0.1"], "--redis is for a cluster"),
         (["--db", "mysql://ann:s3cret@host/db"], "--db mysql://...: give the path of a file"),

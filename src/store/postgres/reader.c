@@ -10,6 +10,8 @@
 #include <assert.h>
 #include <stdio.h>
 
+#define READER_CALL_MS 4500 // Clients are told within 5 s that the database does not answer.
+
 enum err reader_ask(struct reader *r, const char *sql, struct parameters *p, struct walk *w,
                     struct fault *f)
 {
@@ -421,6 +423,7 @@ enum err postgres_reader_open(struct store *store, struct store_reader **out, st
     r->reader.ops = &ops;
     r->shards = store->shards;
     link_init(&r->link, s->link.url);
+    r->link.call_ms = READER_CALL_MS;
     enum err err = s->is_replica ? ERR_OK : link_connect(&r->link, f);
     if (err) {
         close_reader(&r->reader);
