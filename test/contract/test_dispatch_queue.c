@@ -44,6 +44,8 @@ static const struct seen *post(struct harness *h, const char *path, bool queued)
 {
     int64_t before = metric_get(METRIC_attempts_queued);
     const struct seen *s = harness_post(h, path);
+    while (queued && metric_get(METRIC_attempts_queued) == before)
+        sched_yield(); // The outcome may overtake the news that the attempt was added.
     assert_int_equal(metric_get(METRIC_attempts_queued) - before, queued);
     return s;
 }
@@ -90,7 +92,8 @@ static void an_attempt_leaves_nothing_behind(void **state)
         assert_answered(post(h, "/ok", true));
     await_answer("XLEN carillon:queue", 0);
     await_answer("XPENDING carillon:queue executors", 0);
-    assert_int_equal(executor_status(harness_executor()).sent, 20);
+    while (executor_status(harness_executor()).sent < 20)
+        sched_yield();
 }
 
 static void an_attempt_that_must_be_made_once_is_sent_here(void **state)
@@ -128,7 +131,7 @@ static void two_executors_share_what_there_is(void **state)
 static void the_attempt_of_a_dead_executor_is_lost_and_the_next_is_made(void **state)
 {
     struct harness *h = *state;
-    send_hanging(h, 300);
+    send_hanging(h, 800);
     harness_stop_executor();
     harness_wait(h, 1);
     assert_int_equal(h->seen[0].kind, OUTCOME_LOST);
@@ -197,9 +200,9 @@ static void nothing_is_sent_past_its_time(void **state)
     struct harness *h = *state;
     harness_start_executor(h, 1);
     harness_await_executors(1);
-    send_hanging(h, 1000);
+    send_hanging(h, 600);
     struct send late = harness_attempt(h, "/ok");
-    late.request.timeout_ms = 300; // The executor has no room before that is over.
+    late.request.timeout_ms = 200; // The executor has no room before that is over.
     harness_send(h, &late);
     harness_wait(h, 2);
     const struct seen *s = find_seen(h, late.ticket);
@@ -277,14 +280,14 @@ static void a_flush_loses_what_waits_and_heals(void **state)
     struct harness *h = *state;
     harness_start_executor(h, 1);
     harness_await_executors(1);
-    send_hanging(h, 700);
+    send_hanging(h, 1000);
     struct send waits = harness_attempt(h, "/ok");
     waits.request.timeout_ms = 300;
     harness_send(h, &waits);
     await_answer("XLEN carillon:queue", 2);
     redis_meddle(NULL, 0, "FLUSHALL");
     harness_wait(h, 2);
-    assert_string_equal(h->seen[0].error, "timed out after 700 ms"); // Told all the same.
+    assert_string_equal(h->seen[0].error, "timed out after 1 s"); // Told all the same.
     assert_int_equal(h->seen[1].kind, OUTCOME_LOST);
     assert_string_equal(h->seen[1].error, "no executor told in time what became of the attempt");
     harness_await_executors(1);
@@ -324,7 +327,8 @@ static void strange_entries_are_dropped(void **state)
     redis_meddle(NULL, 0, "XADD carillon:queue * n -5 r %s e %b", run_id, "\1abc", (size_t)4);
     await_answer("XLEN carillon:queue", 0);
     await_answer("XPENDING carillon:queue executors", 0);
-    assert_int_equal(executor_status(harness_executor()).held, 0);
+    while (executor_status(harness_executor()).held > 0)
+        sched_yield();
     assert_answered(post(h, "/ok", true));
 }
 

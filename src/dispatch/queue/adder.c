@@ -37,8 +37,8 @@ struct adder {
 
 static void set_served(struct adder *a, int64_t executors)
 {
-    metric_set(METRIC_executors, executors);
     atomic_store(&a->queue->is_served, executors > 0);
+    metric_set(METRIC_executors, executors);
 }
 
 static bool ask_for_living(struct adder *a, int64_t *out)
