@@ -5,7 +5,7 @@ _carillon()
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
     local command=${COMP_WORDS[1]-} more=${COMP_WORDS[2]-} words=
     case $before in
-        --db | --config | --ca-file | backup | doctor | lint | crontab | restore)
+        --db | --config | --ca-file | backup | doctor | lint | crontab | restore | move)
             mapfile -t COMPREPLY < <(compgen -f -- "$word")
             [[ $word == -* ]] || return
             ;;

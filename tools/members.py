@@ -11,6 +11,11 @@ step of each database's schema.c, and a rule that uses the member. This says whi
 - a TIMING member without a column of `job_versions`, from which what was owed is computed again, or
   without the row of src/store/columns.c that reads and writes that column.
 
+Nor may a move from one database to the other leave anything behind:
+
+- a table of either database that src/store/moved.def does not name;
+- a table that is moved, and a column of it that only one of the databases has.
+
 The folder to look at is the argument, or the one where the check runs.
 """
 
@@ -22,12 +27,13 @@ from typing import NamedTuple
 TABLE = "src/ledger/job.def"
 SCHEMAS = ("src/store/sqlite/schema.c", "src/store/postgres/schema.c")
 ROWS = "src/store/columns.c"
+MOVED = "src/store/moved.def"
 NOT_MEMBERS = {"deleted_at"}  # The row stays until its last execution has gone.
 NOT_RULES = {"configure.c"}  # What only copies a member is no rule.
 
 ROW = re.compile(r"^JOB_(?!COMPUTED)(\w+)\((\w+),.*?(\w+), \w+\)", re.M)
 LITERAL = re.compile(r'"((?:\\.|[^"\\])*)"')
-CREATED = r"CREATE TABLE %s \((.*?)\)(?: STRICT)?;"
+CREATED = r"CREATE TABLE %s \("
 ADDED = r"ALTER TABLE %s ADD COLUMN (\w+)([^;]*);"
 DROPPED = r"ALTER TABLE %s DROP COLUMN (\w+);"
 UNSET = {"OPTIONAL_NUMBER", "OPTIONAL_TIME"}  # Kinds whose unset value is NULL in the table.
@@ -63,11 +69,20 @@ def split_columns(text):
     yield text[start:].strip()
 
 
+def inside(sql, start):
+    """What stands in the bracket that is open at `start`."""
+    depth, end = 1, start
+    while depth > 0:
+        depth += (sql[end] == "(") - (sql[end] == ")")
+        end += 1
+    return sql[start : end - 1]
+
+
 def columns(sql, table):
     """{name: the rest of its definition}, once all steps have been taken."""
     created = re.search(CREATED % table, sql)
     found = {}
-    for column in split_columns(created[1]) if created else ():
+    for column in split_columns(inside(sql, created.end())) if created else ():
         name, _, rest = column.partition(" ")
         if name.islower():  # PRIMARY KEY (...) is no column.
             found[name] = rest
@@ -110,6 +125,22 @@ def check_rules(rows, code):
             yield f"src/core: no request takes {m.name} along, which is a REQUEST member of {TABLE}"
 
 
+def check_moves(table, sql):
+    """`sql`: the steps of each database."""
+    known = set(re.findall(r"^(?:MOVED|LEFT)\((\w+)\)", table, re.M))
+    for schema, text in sql.items():
+        made = re.findall(r"CREATE TABLE (\w+) \(", text)
+        for name in sorted(set(made) - known):
+            yield f"{MOVED}: no row says whether a move takes along the table {name} of {schema}"
+    for name in re.findall(r"^MOVED\((?!jobs\))(\w+)\)", table, re.M):  # jobs: check_columns.
+        stays = set(re.findall(rf"^(?:STAYS|DERIVED)\({name}, (\w+)", table, re.M))
+        found = {schema: set(columns(text, name)) - stays for schema, text in sql.items()}
+        every = set().union(*found.values())
+        for schema in found:
+            for column in sorted(every - found[schema]):
+                yield f"{schema}: the table {name}, which is moved, has no column {column} here"
+
+
 def problems(root):
     rows = members(root)
     files = sorted((root / "src/core").glob("*.c"))
@@ -120,6 +151,8 @@ def problems(root):
         sql = sql_of(root, schema)
         yield from check_columns(schema, rows, columns(sql, "jobs"))
         yield from check_versions(schema, rows, columns(sql, "job_versions"))
+    sql = {schema: sql_of(root, schema) for schema in SCHEMAS}
+    yield from check_moves((root / MOVED).read_text(), sql)
     yield from check_version_rows(rows, (root / ROWS).read_text())
     yield from check_rules(rows, code)
 

@@ -33,6 +33,7 @@ static const struct program_command {
     {"import", cli_import, "make jobs of a crontab, on a running server", {0}},
     {"backup", cli_backup, "copy the database, also of a running server", {0}},
     {"restore", cli_restore, "put a backup in the place of the database", {0}},
+    {"move", cli_move, "move the database into PostgreSQL, or back into a file", {0}},
     {"doctor", cli_doctor, "is the database sound, and nothing in it lost?", {0}},
     {"version", version, "print the version", {"--version", "-V"}},
     {"help", help, "print this, or the help of a command", {"--help", "-h"}},

@@ -26,6 +26,9 @@ int cli_backup(int argc, char **argv);
 // carillon restore FILE [--db DB]
 int cli_restore(int argc, char **argv);
 
+// carillon move FROM TO [--take-back]
+int cli_move(int argc, char **argv);
+
 // carillon doctor [FILE]. Exit code 1: it is not sound.
 int cli_doctor(int argc, char **argv);
 

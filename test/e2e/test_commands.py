@@ -17,6 +17,7 @@ COMMANDS = (
     "import crontab",
     "backup",
     "restore",
+    "move",
     "doctor",
 )
 

@@ -96,3 +96,16 @@ def test_a_column_is_needed_in_each_database(tmp_path, database):
     lines = said_of(tmp_path, NUMBER, RULE, {other: COLUMN})
     assert len(lines) == 1
     assert lines[0].startswith(f"src/store/{database}/schema.c: {NO_COLUMN}")
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgres"])
+def test_a_move_leaves_no_column_and_no_table_behind(tmp_path, database):
+    other = {"sqlite": "postgres", "postgres": "sqlite"}[database]
+    step = "ALTER TABLE alerts ADD COLUMN hops INTEGER; CREATE TABLE hops (id INTEGER);"
+    lines = said_of(tmp_path, "", "", {database: step})
+    assert sorted(line.split(": ")[0] for line in lines) == [
+        "src/store/moved.def",
+        f"src/store/{other}/schema.c",
+    ]
+    assert any("takes along the table hops" in line for line in lines)
+    assert any("the table alerts, which is moved, has no column hops" in line for line in lines)

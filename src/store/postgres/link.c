@@ -154,8 +154,9 @@ enum err link_connect(struct link *l, struct fault *f)
 
 // --- Calls -----------------------------------------------------------------------------------
 
-static bool flush(PGconn *c, mono_ms deadline)
+bool link_flush(struct link *l, mono_ms deadline)
 {
+    PGconn *c = l->connection;
     int left;
     while ((left = PQflush(c)) > 0) {
         if (!wait_for(c, POLLIN | POLLOUT, deadline) || !PQconsumeInput(c))
@@ -164,22 +165,32 @@ static bool flush(PGconn *c, mono_ms deadline)
     return left == 0;
 }
 
-// The next result; NULL after the last one. False: the connection is lost, or the time is over.
-static bool next_result(PGconn *c, mono_ms deadline, PGresult **out)
+bool link_wait(struct link *l, mono_ms deadline)
 {
-    while (PQisBusy(c))
-        if (!wait_for(c, POLLIN, deadline) || !PQconsumeInput(c))
+    return wait_for(l->connection, POLLIN, deadline) && PQconsumeInput(l->connection);
+}
+
+bool link_next(struct link *l, mono_ms deadline, PGresult **out)
+{
+    while (PQisBusy(l->connection))
+        if (!link_wait(l, deadline))
             return false;
-    *out = PQgetResult(c);
+    *out = PQgetResult(l->connection);
     return true;
 }
 
+enum err link_lost(struct link *l, mono_ms deadline, struct fault *f)
+{
+    l->is_doubtful = true;
+    return clock_mono_ms() >= deadline ? too_late(l, f) : away(l, f);
+}
+
 // The first result that is an error, else the last one.
-static enum err receive(struct link *l, mono_ms deadline, PGresult **out, struct fault *f)
+enum err link_receive(struct link *l, mono_ms deadline, PGresult **out, struct fault *f)
 {
     PGresult *kept = NULL, *next = NULL;
     bool is_there;
-    while ((is_there = next_result(l->connection, deadline, &next)) && next) {
+    while ((is_there = link_next(l, deadline, &next)) && next) {
         bool has_failed = kept && PQresultStatus(kept) == PGRES_FATAL_ERROR;
         PQclear(has_failed ? next : kept);
         kept = has_failed ? kept : next;
@@ -188,11 +199,10 @@ static enum err receive(struct link *l, mono_ms deadline, PGresult **out, struct
     if (is_there && PQstatus(l->connection) == CONNECTION_OK)
         return ERR_OK;
     PQclear(kept);
-    l->is_doubtful = true;
-    return clock_mono_ms() >= deadline ? too_late(l, f) : away(l, f);
+    return link_lost(l, deadline, f);
 }
 
-static enum err judge(struct link *l, PGresult *result, struct fault *f)
+enum err link_judge(struct link *l, PGresult *result, struct fault *f)
 {
     ExecStatusType status = PQresultStatus(result);
     if (status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK)
@@ -211,14 +221,12 @@ static enum err finish(struct link *l, bool was_sent, mono_ms deadline, PGresult
                        struct fault *f)
 {
     PGresult *result = NULL;
-    if (!was_sent) {
-        l->is_doubtful = true;
-        return clock_mono_ms() >= deadline ? too_late(l, f) : away(l, f);
-    }
-    enum err err = receive(l, deadline, &result, f);
+    if (!was_sent)
+        return link_lost(l, deadline, f);
+    enum err err = link_receive(l, deadline, &result, f);
     if (err)
         return err;
-    err = judge(l, result, f);
+    err = link_judge(l, result, f);
     if (err)
         PQclear(result);
     else
@@ -226,7 +234,7 @@ static enum err finish(struct link *l, bool was_sent, mono_ms deadline, PGresult
     return err;
 }
 
-static enum err begin(struct link *l, struct fault *f)
+enum err link_begin(struct link *l, struct fault *f)
 {
     l->has_warned = l->is_doubtful = false;
     if (l->connection && PQstatus(l->connection) == CONNECTION_OK)
@@ -247,24 +255,24 @@ enum err link_run(struct link *l, const char *sql, const struct parameters *p, P
         lengths[i] = (int)p->lengths[i];
         formats[i] = 1;
     }
-    enum err err = begin(l, f);
+    enum err err = link_begin(l, f);
     if (err)
         return err;
     mono_ms deadline = clock_mono_ms() + l->call_ms;
     bool was_sent =
         PQsendQueryParams(l->connection, sql, p->used, p->types, values, lengths, formats, 1) &&
-        flush(l->connection, deadline);
+        link_flush(l, deadline);
     return finish(l, was_sent, deadline, out, f);
 }
 
 enum err link_script(struct link *l, const char *sql, struct fault *f)
 {
     PGresult *result = NULL;
-    enum err err = begin(l, f);
+    enum err err = link_begin(l, f);
     if (err)
         return err;
     mono_ms deadline = clock_mono_ms() + POSTGRES_MIGRATE_MS;
-    bool was_sent = PQsendQuery(l->connection, sql) && flush(l->connection, deadline);
+    bool was_sent = PQsendQuery(l->connection, sql) && link_flush(l, deadline);
     err = finish(l, was_sent, deadline, &result, f);
     PQclear(result);
     return err;

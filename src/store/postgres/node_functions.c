@@ -84,6 +84,10 @@ static const char lead[] =
                                           " SELECT count(*) INTO leads FROM leader WHERE "
                                           "node = $1; RETURN leads; END $body$;\n";
 
+// No shard of a database that is being moved, or was, is given to anybody: a node that was thought
+// to be stopped may live on.
+#define IS_MOVED "(SELECT state <> 'ready' FROM carillon)"
+
 // The rows are locked first, and looked at again. What a commit that is under way has locked is
 // left for the next time.
 #define IS_FREE "(owner IS NULL OR NOT " LIVES("owner") ")"
@@ -99,9 +103,10 @@ static const char acquire[] =
               " RETURN QUERY UPDATE shards SET owner = $1, tick = 0, timeline = now_on,"
               "  epoch = " NEXT_EPOCH ", " NEXT_ID("job_next") ", " NEXT_ID(
                   "execution_next") ","
-                                    "  " NEXT_ID("alert_next") " WHERE id = ANY (able) AND " IS_FREE
-                                                               " RETURNING *;"
-                                                               " END $body$;\n";
+                                    "  " NEXT_ID(
+                                        "alert_next") " WHERE id = ANY (able) AND NOT " IS_MOVED
+                                                      " AND " IS_FREE " RETURNING *;"
+                                                      " END $body$;\n";
 
 static const char release[] =
     "CREATE OR REPLACE FUNCTION carillon_release_1(uuid, bigint[], bigint[], bigint) RETURNS bigint"

@@ -5,7 +5,8 @@
 // the connection, schema.c has the tables, functions.c what runs inside the server, open.c opens
 // and closes, commit.c writes, load.c loads, days.c makes the partitions, retain.c removes old
 // rows, reader.c and reader_jobs.c answer queries. nodes.c and commands.c are the doors of the
-// cluster, with node_functions.c and command_functions.c in the server.
+// cluster, with node_functions.c and command_functions.c in the server. copy.c takes many rows at
+// once, for move.c, one end of a move.
 
 #ifndef CARILLON_STORE_POSTGRES_PRIV_H
 #define CARILLON_STORE_POSTGRES_PRIV_H
@@ -63,6 +64,7 @@ struct link {
     bool has_warned;    // The server sent a warning during the last call.
     bool is_doubtful;   // The last call was sent, and its answer was lost.
     unsigned made;      // Connections so far.
+    size_t unsent;      // Bytes of a copy that may not have left yet.
 };
 
 void link_init(struct link *l, const char *url);
@@ -76,6 +78,31 @@ MUST_CHECK enum err link_run(struct link *l, const char *sql, const struct param
                              PGresult **out, struct fault *f);
 // Several statements without parameters or rows, as one transaction.
 MUST_CHECK enum err link_script(struct link *l, const char *sql, struct fault *f);
+
+// What calls are made of. Each connects first, or stops at the deadline: false, and link_lost says
+// why and closes the connection.
+MUST_CHECK enum err link_begin(struct link *l, struct fault *f);
+MUST_CHECK bool link_flush(struct link *l, mono_ms deadline); // Until all has been sent.
+MUST_CHECK bool link_wait(struct link *l, mono_ms deadline);  // Until something comes.
+MUST_CHECK bool link_next(struct link *l, mono_ms deadline,
+                          PGresult **out); // NULL after the last one.
+enum err link_lost(struct link *l, mono_ms deadline, struct fault *f);
+// The first result that is an error, else the last one.
+MUST_CHECK enum err link_receive(struct link *l, mono_ms deadline, PGresult **out, struct fault *f);
+MUST_CHECK enum err link_judge(struct link *l, PGresult *result, struct fault *f);
+
+// --- Copies (copy.c) -------------------------------------------------------------------------
+
+#define LINK_UNSENT_MAX 65536
+
+// Begins "COPY ... FROM STDIN"; then lines are put, until the end says how many the server took.
+MUST_CHECK enum err link_copy_in(struct link *l, const char *sql, struct fault *f);
+MUST_CHECK enum err link_copy_put(struct link *l, const char *line, size_t bytes, struct fault *f);
+MUST_CHECK enum err link_copy_end(struct link *l, int64_t *rows, struct fault *f);
+// Runs "COPY ... TO STDOUT". Each line is passed with its newline, and may be written into.
+typedef enum err link_line(void *context, char *line, size_t bytes, struct fault *f);
+MUST_CHECK enum err link_copy_out(struct link *l, const char *sql, link_line *each, void *context,
+                                  int64_t *rows, struct fault *f);
 
 // --- Rows (rows.c) ---------------------------------------------------------------------------
 
@@ -102,6 +129,12 @@ void result_shard(const struct result_row *r, struct shard *out);
 // Makes or migrates the tables and checks that they are this program's. A new database gets so many
 // shards, and one that is there must have as many.
 MUST_CHECK enum err postgres_prepare(struct link *l, uint32_t shards, struct fault *f);
+// The same for a move: the tables of an empty database, made in one transaction with `more`; and
+// what a server must be. Without a look at the mark of moves.
+MUST_CHECK enum err postgres_prepare_marked(struct link *l, uint32_t shards, const char *more,
+                                            struct fault *f);
+// ERR_STORE_OPEN: the rows are elsewhere, or not here yet (move.c).
+MUST_CHECK enum err postgres_check_moved(struct link *l, struct fault *f);
 // The text that creates the functions; the caller frees it.
 char *postgres_functions(void);
 // Parts of that, with NULL at the end; each from the file of its name.

@@ -34,7 +34,11 @@ static const char version_1[] =
     "  shards bigint NOT NULL,"
     "  oldest_node bigint NOT NULL DEFAULT 1," // Nodes below this NODE_PROTOCOL are refused.
     "  removed bigint NOT NULL DEFAULT 0,"     // Executions that retention has removed so far.
-    "  removed_to bigint NOT NULL DEFAULT 0);" // Rows up to this instant may have gone.
+    "  removed_to bigint NOT NULL DEFAULT 0,"  // Rows up to this instant may have gone.
+    // The mark of a move to another database, or from one; see store/move.h.
+    "  state text NOT NULL DEFAULT 'ready',"
+    "  move text,"   // The same at both ends.
+    "  place text);" // The other end.
     "INSERT INTO carillon (id, version, shards) VALUES (1, 0, %1$d);"
 
     "CREATE TABLE shards ("
@@ -346,8 +350,9 @@ static enum err check_tables(const struct standing *s, uint32_t shards, struct f
     return ERR_OK;
 }
 
-// A step with its number; the functions are those of this program.
-static enum err run_step(struct link *l, int64_t from, uint32_t shards, struct fault *f)
+// A step with its number and what else belongs to it; the functions are those of this program.
+static enum err run_step(struct link *l, int64_t from, uint32_t shards, const char *more,
+                         struct fault *f)
 {
     char *script = xmalloc(SCRIPT_BYTES);
     char *functions = postgres_functions();
@@ -359,8 +364,8 @@ static enum err run_step(struct link *l, int64_t from, uint32_t shards, struct f
     used += snprintf(script + used, SCRIPT_BYTES - (size_t)used,
                      "%s INSERT INTO shards (id, timeline) SELECT n, carillon_timeline_1()"
                      " FROM generate_series(0, %d) AS n ON CONFLICT DO NOTHING;"
-                     " UPDATE carillon SET version = %d;",
-                     functions, (int)shards - 1, (int)from + 1);
+                     " UPDATE carillon SET version = %d; %s",
+                     functions, (int)shards - 1, (int)from + 1, more);
     assert(used > 0 && used < SCRIPT_BYTES);
     enum err err = link_script(l, script, f);
     free(functions);
@@ -369,12 +374,13 @@ static enum err run_step(struct link *l, int64_t from, uint32_t shards, struct f
 }
 
 // Another node may have made the same step meanwhile, which refuses this one.
-static enum err migrate(struct link *l, uint32_t shards, struct standing *s, struct fault *f)
+static enum err migrate(struct link *l, uint32_t shards, struct standing *s, const char *more,
+                        struct fault *f)
 {
     enum err err = ERR_OK;
     while (!err && s->version < (int64_t)COUNT_OF(steps)) {
         int64_t from = s->version;
-        enum err refused = run_step(l, from, shards, f);
+        enum err refused = run_step(l, from, shards, more, f);
         err = look(l, s, refused ? NULL : f);
         if (err || (refused && s->version == from))
             return refused ? refused : err;
@@ -382,7 +388,7 @@ static enum err migrate(struct link *l, uint32_t shards, struct standing *s, str
     return err;
 }
 
-enum err postgres_prepare(struct link *l, uint32_t shards, struct fault *f)
+enum err postgres_prepare_marked(struct link *l, uint32_t shards, const char *more, struct fault *f)
 {
     struct standing s;
     enum err err = look(l, &s, f);
@@ -391,6 +397,12 @@ enum err postgres_prepare(struct link *l, uint32_t shards, struct fault *f)
     if (!err)
         err = check_tables(&s, shards, f);
     if (!err)
-        err = migrate(l, shards, &s, f);
+        err = migrate(l, shards, &s, more, f);
     return err ? err : check_tables(&s, shards, f);
+}
+
+enum err postgres_prepare(struct link *l, uint32_t shards, struct fault *f)
+{
+    enum err err = postgres_prepare_marked(l, shards, "", f);
+    return err ? err : postgres_check_moved(l, f);
 }

@@ -226,7 +226,7 @@ static enum err open_store(struct sqlite_store *s, struct fault *f)
     return err;
 }
 
-enum err store_sqlite_open(const char *path, struct store **out, struct fault *f)
+enum err sqlite_open_marked(const char *path, struct store **out, struct fault *f)
 {
     struct sqlite_store *s = xcalloc(1, sizeof *s);
     s->store.ops = &ops;
@@ -241,6 +241,20 @@ enum err store_sqlite_open(const char *path, struct store **out, struct fault *f
     }
     *out = &s->store;
     return ERR_OK;
+}
+
+enum err store_sqlite_open(const char *path, struct store **out, struct fault *f)
+{
+    struct store *s;
+    enum err err = sqlite_open_marked(path, &s, f);
+    if (err)
+        return err;
+    err = sqlite_check_moved((struct sqlite_store *)s, f);
+    if (err)
+        close_store(s);
+    else
+        *out = s;
+    return err;
 }
 
 enum err sqlite_connect_reader(const char *path, sqlite3 **out, struct fault *f)

@@ -286,10 +286,19 @@ static const char version_11[] = "DROP INDEX idx_alerts_job_id;"
 static const char version_12[] = "ALTER TABLE job_executions ADD COLUMN held_by TEXT;"
                                  "ALTER TABLE job_executions ADD COLUMN held_until INTEGER;";
 
+// The mark of a move to another database, or from one; see store/move.h.
+static const char version_13[] = "CREATE TABLE moves ("
+                                 "  id INTEGER PRIMARY KEY CHECK (id = 1),"
+                                 "  state TEXT NOT NULL,"
+                                 "  move TEXT," // The same at both ends.
+                                 "  place TEXT" // The other end.
+                                 ") STRICT;"
+                                 "INSERT INTO moves VALUES (1, 'ready', NULL, NULL);";
+
 // migrations[v] leads from version v to v + 1.
 static const char *const migrations[] = {
-    version_1, version_2, version_3, version_4,  version_5,  version_6,
-    version_7, version_8, version_9, version_10, version_11, version_12,
+    version_1, version_2, version_3,  version_4,  version_5,  version_6,  version_7,
+    version_8, version_9, version_10, version_11, version_12, version_13,
 };
 const int sqlite_schema_version = COUNT_OF(migrations);
 

@@ -6,7 +6,8 @@
 // side, commit.c writes, maintain.c retains and
 // checkpoints, walk.c goes through results, reader.c queries, search.c searches, filter.c says
 // which jobs a list wants. copy.c copies a database, for backup.c and restore.c; inspect.c and
-// inspect_rows.c look into one, both beside a server that may be at work on it.
+// inspect_rows.c look into one, both beside a server that may be at work on it. move.c is one end
+// of a move.
 
 #ifndef CARILLON_STORE_SQLITE_PRIV_H
 #define CARILLON_STORE_SQLITE_PRIV_H
@@ -207,6 +208,10 @@ MUST_CHECK enum err sqlite_migrate(sqlite3 *db, int to, struct fault *f); // Up 
 // *out is to be closed also after a failure.
 MUST_CHECK enum err sqlite_connect(const char *path, int flags, sqlite3 **out, struct fault *f);
 MUST_CHECK enum err sqlite_connect_reader(const char *path, sqlite3 **out, struct fault *f);
+
+// Opens a database also when a move has marked it; and ERR_STORE_OPEN for such a one (move.c).
+MUST_CHECK enum err sqlite_open_marked(const char *path, struct store **out, struct fault *f);
+MUST_CHECK enum err sqlite_check_moved(struct sqlite_store *s, struct fault *f);
 
 // --- Copies (copy.c, backup.c, restore.c) ----------------------------------------------------
 
