@@ -6,6 +6,7 @@
 
 #include "api/api.h"
 #include "cluster/cluster.h"
+#include "cluster/post.h"
 #include "config/config.h"
 #include "engine/engine.h"
 #include "observe/observe.h"
@@ -49,6 +50,7 @@ struct carillon {
     struct service *service;
     struct observer *observer;
     struct api *api;
+    struct cluster_post *post; // NULL: what is asked of this server is for its own engine.
 };
 
 // Reads what the settings say about addresses. An error is one of the settings.
@@ -86,6 +88,13 @@ MUST_CHECK enum err app__join(struct carillon *c, struct fault *f);
 bool app__database_is_away(void *carillon);
 // For the engine's options.
 void app__shard_fenced(void *carillon, uint32_t shard, int64_t epoch);
+// The way of changes between nodes (mail.c). `asks`: this node takes changes; `owns`: it has jobs.
+struct redis_server;
+MUST_CHECK enum err app__open_post(struct carillon *c, bool asks, bool owns,
+                                   struct redis_server *redis, dur_ms timeout_ms, struct fault *f);
+// For the options of the service and of the engine; the context is the struct carillon.
+service_submit app__submit;
+void app__shard_loaded(void *carillon, uint32_t shard, int64_t epoch);
 
 // Lets attempts under way end, commits, closes.
 void app__stop(struct carillon *c);

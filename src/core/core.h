@@ -188,9 +188,19 @@ struct send {
     struct request request;
 };
 
+// Where a reply comes from, when a client's key is looked for as its command is sent to another
+// node: the core only ever says the first.
+enum reply_source {
+    REPLY_OF_CORE,
+    REPLY_OF_BEFORE, // The key stood for the same request: what that one got.
+    REPLY_KEY_BUSY,  // ERR_EXISTS: the first request with this key is not over,
+    REPLY_KEY_OTHER  // or was another one.
+};
+
 // Held until its batch is durable.
 struct reply {
     void *token;
+    enum reply_source source;
     enum err err; // NOT_FOUND, CONFLICT (version), LIMIT, CLOSED, UNUSABLE, RANGE (it would never
                   // run), AWAY (its shard is not ours, or not loaded yet), or of cron_parse.
     job_id job;

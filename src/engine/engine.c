@@ -445,6 +445,7 @@ static struct engine *engine_new(const struct engine_options *o, struct store *s
     e->shard_fenced = o->shard_fenced;
     e->shard_given_back = o->shard_given_back;
     e->outcome_elsewhere = o->outcome_elsewhere;
+    e->shard_loaded = o->shard_loaded;
     e->context = o->context;
     e->mails_max = o->mails_max;
     e->loader = engine__loader_new(e);

@@ -35,6 +35,9 @@ struct engine_options {
     void (*shard_given_back)(void *context, uint32_t shard, int64_t epoch);
     // Such an attempt has ended: the command, COMMAND_OUTCOME, is for the shard's owner. Borrowed.
     void (*outcome_elsewhere)(void *context, const struct command *c);
+    // Called on the engine's thread: what the shard holds has been loaded, and its commands are
+    // taken from now on. Must not block; NULL: nobody wants to know.
+    void (*shard_loaded)(void *context, uint32_t shard, int64_t epoch);
     void *context;
 };
 

@@ -271,6 +271,7 @@ struct engine {
     void (*shard_fenced)(void *context, uint32_t shard, int64_t epoch);
     void (*shard_given_back)(void *context, uint32_t shard, int64_t epoch);
     void (*outcome_elsewhere)(void *context, const struct command *c);
+    void (*shard_loaded)(void *context, uint32_t shard, int64_t epoch);
     void *context;
 };
 

@@ -152,6 +152,8 @@ static void settle(struct engine *e, uint32_t number)
     if (!e->loads[number].is_of_start)
         engine__note_gain(&e->gains, number, &e->loads[number]);
     leave(e, number);
+    if (e->shard_loaded)
+        e->shard_loaded(e->context, number, core_epoch(e->core, number));
 }
 
 void engine__look_at_settling(struct engine *e)

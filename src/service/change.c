@@ -49,8 +49,7 @@ static enum err enter(struct service_change *c, bool *begins, struct service_pro
     }
     pthread_mutex_unlock(&s->lock);
     if (err == ERR_EXISTS)
-        return service_refuse(p, ERR_BUSY, PROBLEM_KEY_BUSY, NULL,
-                              "a request with this Idempotency-Key is still under way");
+        return service__refuse_key(p, true);
     return err ? service__refuse_err(p, err, NULL) : ERR_OK;
 }
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
-// change_command.c: hands a checked change over to the engine, and takes the engine's reply.
+// change_command.c: hands a checked change over to the engine, or to the node that owns the job,
+// and takes the reply.
 //
-// The engine's thread only drops the change into the service's mailbox. There is room in it for
-// every change under way, so that this cannot fail.
+// The thread that brings the reply only drops the change into the service's mailbox. There is room
+// in it for every change under way, so that this cannot fail.
 
 #include "service/service_priv.h"
 
@@ -15,13 +16,19 @@ void service__change_to_thread(struct service_change *c)
     (void)err;
 }
 
-// On the engine's thread.
+// On the engine's thread, or one of the cluster's.
 static void reply_came(void *context, const struct reply *r)
 {
     struct service_change *c = context;
     c->reply = *r; // With its row.
     c->replied = true;
     service__change_to_thread(c);
+}
+
+static enum err submit(struct service *s, const struct command *command, struct service_change *c)
+{
+    return s->submit ? s->submit(s->submit_context, command, reply_came, c)
+                     : engine_submit(s->engine, command, reply_came, c);
 }
 
 // The lock makes sure that no command is on its way once service_stop has returned.
@@ -34,7 +41,7 @@ enum err service__change_command(struct service_change *c, const struct command 
     if (s->stopping)
         job_free(command->job);
     else
-        err = engine_submit(s->engine, command, reply_came, c);
+        err = submit(s, command, c);
     pthread_mutex_unlock(&s->lock);
     return err ? service__refuse_err(p, err, NULL) : ERR_OK;
 }

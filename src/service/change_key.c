@@ -4,11 +4,21 @@
 // The key is written in the transaction of the change. A change with a key first becomes the only
 // one under way with it (turns.c), then looks it up: unknown, the change goes on; known with the
 // same request, it is answered as the first was; known with another request, it is refused. In this
-// order two changes with one key can never both find it unknown.
+// order two changes with one key can never both find it unknown. Where several nodes take changes,
+// the store finds out as it is given the command (reply.source), and nothing is looked up before.
 
 #include "service/service_priv.h"
 
 #include <string.h>
+
+enum err service__refuse_key(struct service_problem *p, bool is_busy)
+{
+    if (is_busy)
+        return service_refuse(p, ERR_BUSY, PROBLEM_KEY_BUSY, NULL,
+                              "a request with this Idempotency-Key is still under way");
+    return service_refuse(p, ERR_CONFLICT, PROBLEM_KEY_REUSED, NULL,
+                          "this Idempotency-Key was used with another request");
+}
 
 struct client_key service__key_of(const struct service_key *key)
 {
@@ -51,12 +61,12 @@ static enum err ask_store(struct service_change *c, struct known *known, struct 
 enum err service__key_look_up(struct service_change *c, struct service_problem *p)
 {
     struct known known = {.change = c};
-    enum err err = c->key.text ? ask_store(c, &known, p) : ERR_OK;
+    bool asks = c->key.text && !c->service->submit;
+    enum err err = asks ? ask_store(c, &known, p) : ERR_OK;
     if (err || !known.found)
         return err;
     if (!known.same)
-        return service_refuse(p, ERR_CONFLICT, PROBLEM_KEY_REUSED, NULL,
-                              "this Idempotency-Key was used with another request");
+        return service__refuse_key(p, false);
     c->reply = known.reply;
     c->replayed = true;
     return ERR_OK;

@@ -39,8 +39,32 @@ static const struct service_schedule *schedule_of(struct service_change *c)
     return is_known ? s : NULL;
 }
 
+// The change was made by another node, which does not send the row, or before, for the same key.
+// Then the job is shown as it stands now, which may be that it is gone.
+static bool has_to_read(const struct service_change *c)
+{
+    bool has_job = c->kind == COMMAND_CREATE || c->kind == COMMAND_UPDATE;
+    return has_job && !c->reply.row;
+}
+
+// The change is made, whatever keeps its job from being read now.
+static void answer_unread(struct service_change *c, enum err err, struct service_problem *p)
+{
+    if (err == ERR_STORE_AWAY || err == ERR_BUSY || err == ERR_TIMEOUT)
+        service__refuse_err(p, ERR_DOUBT, NULL);
+    answer_problem(c, p);
+}
+
 static void answer_success(struct service_change *c)
 {
+    struct service_problem problem;
+    enum err err = has_to_read(c)
+                       ? service_get_job(c->service, c->reply.job, &c->reply.row, &problem)
+                       : ERR_OK;
+    if (err) {
+        answer_unread(c, err, &problem);
+        return;
+    }
     if (!c->replayed)
         service__log_success(c);
     struct service_result result = {.job = c->reply.row,
@@ -48,18 +72,6 @@ static void answer_success(struct service_change *c)
                                     .execution = c->reply.key,
                                     .replayed = c->replayed};
     tell(c, &result);
-}
-
-// What was done before, for the same key. The job is shown as it stands now, which may be that it
-// is gone.
-static void answer_replay(struct service_change *c)
-{
-    struct service_problem problem;
-    if (c->kind == COMMAND_CREATE &&
-        service_get_job(c->service, c->reply.job, &c->reply.row, &problem))
-        answer_problem(c, &problem);
-    else
-        answer_success(c);
 }
 
 // The job has changed since it was read. A client who named a version has to know; for others the
@@ -83,7 +95,9 @@ static void refuse(struct service_change *c)
 {
     struct service_problem problem;
     bool adds_job = c->kind == COMMAND_CREATE || c->kind == COMMAND_UPDATE;
-    if (c->reply.err == ERR_LIMIT && adds_job)
+    if (c->reply.source == REPLY_KEY_BUSY || c->reply.source == REPLY_KEY_OTHER)
+        service__refuse_key(&problem, c->reply.source == REPLY_KEY_BUSY);
+    else if (c->reply.err == ERR_LIMIT && adds_job)
         service_refuse(&problem, ERR_LIMIT, PROBLEM_LIMIT, NULL,
                        "the server has as many jobs as it may have");
     else if (c->reply.err == ERR_SPACE)
@@ -105,9 +119,8 @@ static void take_up(struct service_change *c)
 
 static void finish(struct service_change *c)
 {
-    if (c->replayed)
-        answer_replay(c);
-    else if (!c->replied)
+    c->replayed |= c->reply.source == REPLY_OF_BEFORE;
+    if (!c->replayed && !c->replied)
         take_up(c);
     else if (!c->reply.err)
         answer_success(c);

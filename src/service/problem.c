@@ -63,6 +63,10 @@ static const struct {
     {ERR_LIMIT, PROBLEM_BUSY, "too many changes are under way; try again in a moment"},
     {ERR_CLOSED, PROBLEM_CLOSED, "the server is shutting down"},
     {ERR_AWAY, PROBLEM_AWAY, "the job's shard is not on this node, or is still being loaded"},
+    {ERR_UNCLAIMED, PROBLEM_AWAY, "no node took the change in time; nothing was changed"},
+    {ERR_UNSUPPORTED, PROBLEM_AWAY,
+     "the node that owns the job is of another version and could not read the change; nothing was "
+     "changed"},
     {ERR_STORE_FULL, PROBLEM_STORE_FULL, "the server's disk is full; nothing was changed"},
     {ERR_STORE_LOW, PROBLEM_STORE_LOW,
      "what is left of the server's disk is kept for executions; nothing was changed"},

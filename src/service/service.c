@@ -25,6 +25,8 @@ enum err service_open(const struct service_options *o, struct store *store, stru
     s->engine = e;
     s->changes_max = o->changes_max;
     s->targets = o->targets;
+    s->submit = o->submit;
+    s->submit_context = o->submit_context;
     pthread_mutex_init(&s->lock, NULL);
     pthread_cond_init(&s->left, NULL);
 

@@ -79,6 +79,10 @@ void service_problem_within(struct service_problem *p, const char *part);
 
 // --- Opening and closing -------------------------------------------------------------------------
 
+// Hands a change over, as engine_submit does: see there.
+typedef enum err service_submit(void *context, const struct command *c, engine_reply *done,
+                                void *reply_context);
+
 struct service_options {
     size_t readers;       // Threads for questions, each with a connection of its own.
     size_t questions_max; // Questions that may wait for one of them.
@@ -87,6 +91,11 @@ struct service_options {
     // A replica, which lists may come from that are not of one job. NULL: there is none. It stays
     // the caller's.
     struct store *replica;
+    // How changes get to the owner of their job, which may be another node: what a client's key
+    // stands for is then found out on the way (reply.source), and the job is read once the change
+    // is made. NULL: they go to the engine.
+    service_submit *submit;
+    void *submit_context;
 };
 
 // Store and engine stay the caller's.

@@ -74,6 +74,8 @@ void service__questions_close(struct questions *q); // What waits is asked befor
 
 struct service {
     struct engine *engine;
+    service_submit *submit; // NULL: engine_submit.
+    void *submit_context;
     struct readers readers;
     struct lists lists;
     struct questions questions;
@@ -157,6 +159,8 @@ void service__change_end(struct service_change *c);
 struct client_key service__key_of(const struct service_key *key);
 // What was done before with the client's key, if it has one: the reply is filled in
 // and `replayed` set.
+// Why the key keeps the change from being made: its first request is not over, or was another one.
+enum err service__refuse_key(struct service_problem *p, bool is_busy);
 enum err service__key_look_up(struct service_change *c, struct service_problem *p);
 
 // change_row.c: makes the row that the change asks for, if it asks for one.

@@ -7,7 +7,7 @@
 #ifndef CARILLON_STORE_STORE_PRIV_H
 #define CARILLON_STORE_STORE_PRIV_H
 
-#include "store/commands_priv.h"
+#include "store/commands.h"
 #include "store/store.h"
 
 struct store_ops {

@@ -3,7 +3,7 @@
 // out once, whoever dies when, and of two with one client key only the first.
 
 #include "postgres_server.h"
-#include "store/commands_priv.h"
+#include "store/commands.h"
 #include "store_fixture.h"
 
 #include <string.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// commands.c: commands in memory: the plain reading of what store/commands_priv.h says.
+// commands.c: commands in memory: the plain reading of what store/commands.h says.
 //
 // Wake-ups reach all who listen on the same store.
 

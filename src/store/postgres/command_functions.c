@@ -19,7 +19,7 @@
     " IF current_setting('synchronous_commit') IN ('off', 'local') THEN"                           \
     "  PERFORM set_config('synchronous_commit', 'on', true); END IF;"
 
-// For each command its place in the arrays, its outcome as in store/commands_priv.h, and what the
+// For each command its place in the arrays, its outcome as in store/commands.h, and what the
 // key stood for. A command that is there already comes from a call that is repeated: it is touched,
 // so that this transaction waits for the replica as the first one did. Between the insert that
 // meets another's key and the look at that key, the key may have gone: then its command was refused

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// commands_priv.h: commands as rows of the store, by which nodes speak to the owners of shards.
+// commands.h: commands as rows of the store, by which nodes speak to the owners of shards.
 //
 // An API server puts a command and waits for its reply; the owner of the shard claims the command,
 // carries it out, and writes the reply in the very commit that holds the effects (CHANGE_REPLY). So
@@ -22,8 +22,8 @@
 // ERR_STORE_AWAY, ERR_STORE_FULL or ERR_BUSY when nothing came of them, and ERR_DOUBT when the
 // answer was lost, so that they may have had their effect.
 
-#ifndef CARILLON_STORE_COMMANDS_PRIV_H
-#define CARILLON_STORE_COMMANDS_PRIV_H
+#ifndef CARILLON_STORE_COMMANDS_H
+#define CARILLON_STORE_COMMANDS_H
 
 #include "store/store.h"
 
