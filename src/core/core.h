@@ -103,6 +103,7 @@ struct letter {
     struct job *before;     // As far as the core asks of it.
     char *body;
     struct client_key client_key; // Owns its text.
+    struct outcome outcome;       // Owns its texts.
 };
 
 #define LETTER_BYTES_MAX (1 << 20) // A command with the longest job has about half of that.

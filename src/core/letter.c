@@ -21,6 +21,7 @@
 
 #define JOB_PREFIX "job."
 #define BEFORE_PREFIX "before."
+#define OUTCOME_PREFIX "outcome."
 
 static const char *const kind_list[] = {
     [COMMAND_CREATE] = "create",
@@ -28,24 +29,61 @@ static const char *const kind_list[] = {
     [COMMAND_DELETE] = "delete",
     [COMMAND_TRIGGER] = "trigger",
     [COMMAND_ACCEPT_CLOCK] = "accept-clock",
+    [COMMAND_OUTCOME] = "outcome",
 };
 static const struct enum_words kind_words = {kind_list, COUNT_OF(kind_list)};
 
-// Numbers of the command itself.
-static const struct {
+static const char *const outcome_list[OUTCOME_KINDS] = {
+    [OUTCOME_ANSWERED] = "answered",
+    [OUTCOME_NOT_SENT] = "not-sent",
+    [OUTCOME_LOST] = "lost",
+    [OUTCOME_HELD] = "held",
+};
+static const struct enum_words outcome_words = {outcome_list, OUTCOME_KINDS};
+
+// A number of a struct. Fields that are 0 are left out.
+struct number {
     const char *name;
     size_t offset;
     size_t bytes;
-    int64_t greatest; // The least is 0.
-} numbers[] = {
-#define NUMBER(member, most)                                                                       \
+    int64_t least;
+    int64_t greatest;
+};
+#define NUMBER(type, name, member, low, high)                                                      \
     {                                                                                              \
-#member, offsetof(struct command, member), sizeof(((struct command *)0)->member), most     \
+        (name), offsetof(struct type, member), sizeof(((struct type *)0)->member), (low), (high)   \
     }
-    NUMBER(shard, SHARDS_MAX - 1),
-    NUMBER(id, JOB_ID_MAX),
-    NUMBER(version_expected, INT64_MAX / 2),
-    NUMBER(body_is_json, 1),
+
+static const struct number numbers[] = {
+    NUMBER(command, "shard", shard, 0, SHARDS_MAX - 1),
+    NUMBER(command, "id", id, 0, JOB_ID_MAX),
+    NUMBER(command, "version_expected", version_expected, 0, INT64_MAX / 2),
+    NUMBER(command, "body_is_json", body_is_json, 0, 1),
+};
+
+// How an attempt ended.
+static const struct number outcome_numbers[] = {
+    NUMBER(outcome, "retry_after_ms", retry_after_ms, 0, WALL_LAST),
+    NUMBER(outcome, "execution_id", attempt.execution_id, 0, INT64_MAX / 2),
+    NUMBER(outcome, "number", attempt.number, 0, UINT16_MAX),
+    NUMBER(outcome, "http_status", attempt.http_status, 0, 999),
+    NUMBER(outcome, "started_at", attempt.started_at, 0, WALL_LAST),
+    NUMBER(outcome, "duration_ms", attempt.duration_ms, 0, WALL_LAST),
+    NUMBER(outcome, "dns_ms", attempt.dns_ms, -1, INT32_MAX),
+    NUMBER(outcome, "connect_ms", attempt.connect_ms, -1, INT32_MAX),
+    NUMBER(outcome, "tls_ms", attempt.tls_ms, -1, INT32_MAX),
+    NUMBER(outcome, "first_byte_ms", attempt.first_byte_ms, -1, INT32_MAX),
+    NUMBER(outcome, "response_truncated", attempt.response_truncated, 0, 1),
+    NUMBER(outcome, "response_damaged", attempt.response_damaged, 0, 1),
+};
+static const struct {
+    const char *name;
+    size_t offset;
+} outcome_texts[] = {
+    {"location", offsetof(struct outcome, location)},
+    {"redirects", offsetof(struct outcome, attempt.redirects)},
+    {"error", offsetof(struct outcome, attempt.error)},
+    {"response", offsetof(struct outcome, attempt.response)},
 };
 
 // --- Packing ---------------------------------------------------------------------------------
@@ -131,21 +169,42 @@ static void pack_jobs(struct packer *p, const struct command *c)
         pack_text(p, BEFORE_PREFIX, "damaged", c->before->damaged);
 }
 
+static void pack_numbers(struct packer *p, const char *prefix, const struct number *list,
+                         size_t count, const void *of)
+{
+    for (size_t i = 0; i < count; i++) {
+        int64_t value = integer_load((const char *)of + list[i].offset, list[i].bytes);
+        if (value)
+            pack_integer(p, prefix, list[i].name, value);
+    }
+}
+
+static char **outcome_text(const struct outcome *o, size_t i)
+{
+    return (char **)((uintptr_t)o + outcome_texts[i].offset);
+}
+
+static void pack_outcome(struct packer *p, const struct outcome *o)
+{
+    pack_text(p, OUTCOME_PREFIX, "kind", enum_word(&outcome_words, (int)o->kind));
+    pack_numbers(p, OUTCOME_PREFIX, outcome_numbers, COUNT_OF(outcome_numbers), o);
+    for (size_t i = 0; i < COUNT_OF(outcome_texts); i++)
+        pack_text(p, OUTCOME_PREFIX, outcome_texts[i].name, *outcome_text(o, i));
+}
+
 void letter_pack(const struct command *c, char **bytes, size_t *count)
 {
     struct packer p = {0};
     pack_text(&p, "", "kind", enum_word(&kind_words, (int)c->kind));
-    for (size_t i = 0; i < COUNT_OF(numbers); i++) {
-        int64_t value = integer_load((const char *)c + numbers[i].offset, numbers[i].bytes);
-        if (value)
-            pack_integer(&p, "", numbers[i].name, value);
-    }
+    pack_numbers(&p, "", numbers, COUNT_OF(numbers), c);
     pack_text(&p, "", "body", c->body);
     if (c->client_key) {
         pack_text(&p, "", "key", c->client_key->text);
         pack_data(&p, "", "digest", c->client_key->digest, sizeof c->client_key->digest);
     }
     pack_jobs(&p, c);
+    if (c->outcome)
+        pack_outcome(&p, c->outcome);
     *bytes = p.bytes;
     *count = p.count;
 }
@@ -166,6 +225,7 @@ struct unpacker {
     struct letter *letter;
     bool has_kind;
     bool has_digest;
+    bool has_outcome;
 };
 
 static bool take(struct unpacker *u, void *out, size_t bytes)
@@ -257,14 +317,28 @@ static bool set_member(struct job *j, const char *name, const struct field *f)
     return true;
 }
 
-static bool set_kind(struct unpacker *u, const struct field *f)
+static bool set_enum(const struct enum_words *words, const struct field *f, int *out)
 {
     char *word = NULL;
-    int kind = 0;
-    u->has_kind = set_text(&word, f, UINT8_MAX) && enum_find(&kind_words, word, &kind);
-    u->letter->command.kind = (enum command_kind)kind;
+    bool is_known = set_text(&word, f, UINT8_MAX) && enum_find(words, word, out);
     free(word);
+    return is_known;
+}
+
+static bool set_kind(struct unpacker *u, const struct field *f)
+{
+    int kind = 0;
+    u->has_kind = set_enum(&kind_words, f, &kind);
+    u->letter->command.kind = (enum command_kind)kind;
     return u->has_kind;
+}
+
+static bool set_outcome_kind(struct unpacker *u, const struct field *f)
+{
+    int kind = 0;
+    u->has_outcome = set_enum(&outcome_words, f, &kind);
+    u->letter->outcome.kind = (enum outcome_kind)kind;
+    return u->has_outcome;
 }
 
 static bool set_digest(struct unpacker *u, const struct field *f)
@@ -275,16 +349,29 @@ static bool set_digest(struct unpacker *u, const struct field *f)
     return u->has_digest;
 }
 
-static bool set_number(struct command *c, const struct field *f)
+// False: the value is out of its bounds. A field that the list does not have is passed over.
+static bool set_number(const struct number *list, size_t count, void *of, const char *name,
+                       const struct field *f)
 {
-    for (size_t i = 0; i < COUNT_OF(numbers); i++) {
-        if (strcmp(f->name, numbers[i].name) != 0)
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(name, list[i].name) != 0)
             continue;
-        if (f->type != 'i' || f->integer < 0 || f->integer > numbers[i].greatest)
+        if (f->type != 'i' || f->integer < list[i].least || f->integer > list[i].greatest)
             return false;
-        integer_store((char *)c + numbers[i].offset, numbers[i].bytes, f->integer);
+        integer_store((char *)of + list[i].offset, list[i].bytes, f->integer);
     }
     return true;
+}
+
+static bool set_outcome(struct unpacker *u, const char *name, const struct field *f)
+{
+    struct outcome *o = &u->letter->outcome;
+    if (strcmp(name, "kind") == 0)
+        return set_outcome_kind(u, f);
+    for (size_t i = 0; i < COUNT_OF(outcome_texts); i++)
+        if (strcmp(name, outcome_texts[i].name) == 0)
+            return set_text(outcome_text(o, i), f, LETTER_BYTES_MAX);
+    return set_number(outcome_numbers, COUNT_OF(outcome_numbers), o, name, f);
 }
 
 static struct job *have_job(struct job **j)
@@ -311,7 +398,9 @@ static bool set_field(struct unpacker *u, const struct field *f)
         return set_text((char **)(uintptr_t)&p->client_key.text, f, CLIENT_KEY_BYTES_MAX);
     if (strcmp(f->name, "body") == 0)
         return set_text(&p->body, f, JOB_MAX(body));
-    return set_number(&p->command, f);
+    if (strncmp(f->name, OUTCOME_PREFIX, strlen(OUTCOME_PREFIX)) == 0)
+        return set_outcome(u, f->name + strlen(OUTCOME_PREFIX), f);
+    return set_number(numbers, COUNT_OF(numbers), &p->command, f->name, f);
 }
 
 // --- The whole -------------------------------------------------------------------------------
@@ -323,7 +412,8 @@ static bool is_whole_job(const struct job *j)
 
 static bool names_a_job(enum command_kind kind)
 {
-    return kind == COMMAND_UPDATE || kind == COMMAND_DELETE || kind == COMMAND_TRIGGER;
+    return kind == COMMAND_UPDATE || kind == COMMAND_DELETE || kind == COMMAND_TRIGGER ||
+           kind == COMMAND_OUTCOME;
 }
 
 // Whether the fields make a command. What does not belong to one of its kind is dropped.
@@ -334,6 +424,8 @@ static bool complete(struct unpacker *u)
     bool has_job = c->kind == COMMAND_CREATE || c->kind == COMMAND_UPDATE;
     if (!u->has_kind || (has_job && !is_whole_job(c->job)) || (names_a_job(c->kind) && c->id == 0))
         return false;
+    if (c->kind == COMMAND_OUTCOME && !u->has_outcome)
+        return false;
     if (p->client_key.text && (!u->has_digest || !*p->client_key.text))
         return false;
     if (!has_job) {
@@ -343,6 +435,7 @@ static bool complete(struct unpacker *u)
     c->before = p->before;
     c->body = p->body;
     c->client_key = p->client_key.text ? &p->client_key : NULL;
+    c->outcome = c->kind == COMMAND_OUTCOME ? &p->outcome : NULL;
     return true;
 }
 
@@ -370,5 +463,7 @@ void letter_free(struct letter *p)
     job_free(p->before);
     free(p->body);
     free((char *)(uintptr_t)p->client_key.text);
+    for (size_t i = 0; i < COUNT_OF(outcome_texts); i++)
+        free(*outcome_text(&p->outcome, i));
     free(p);
 }

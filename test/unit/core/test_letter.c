@@ -116,6 +116,49 @@ static void trigger_brings_its_body_and_key(void **state)
     letter_free(p);
 }
 
+static void outcome_of_an_attempt_comes_through(void **state)
+{
+    (void)state;
+    const struct outcome o = {.kind = OUTCOME_LOST,
+                              .retry_after_ms = 3000,
+                              .location = "http://elsewhere/",
+                              .attempt = {.execution_id = 99,
+                                          .number = 4,
+                                          .http_status = 503,
+                                          .started_at = T0,
+                                          .duration_ms = 77,
+                                          .dns_ms = -1,
+                                          .connect_ms = 2,
+                                          .tls_ms = -1,
+                                          .first_byte_ms = 5,
+                                          .response_truncated = true,
+                                          .redirects = "302 http://a/\n",
+                                          .error = "reset",
+                                          .response = "half of an ans"}};
+    struct command c = {.kind = COMMAND_OUTCOME, .id = 7, .outcome = &o};
+    struct letter *l = through(&c);
+    const struct attempt *a = &l->command.outcome->attempt;
+    assert_int_equal(l->command.id, 7);
+    assert_int_equal(l->command.outcome->kind, OUTCOME_LOST);
+    assert_int_equal(l->command.outcome->retry_after_ms, 3000);
+    assert_string_equal(l->command.outcome->location, o.location);
+    assert_int_equal(a->execution_id, 99);
+    assert_int_equal(a->number, 4);
+    assert_int_equal(a->http_status, 503);
+    assert_int_equal(a->started_at, T0);
+    assert_int_equal(a->duration_ms, 77);
+    assert_int_equal(a->dns_ms, -1);
+    assert_int_equal(a->connect_ms, 2);
+    assert_int_equal(a->tls_ms, -1);
+    assert_int_equal(a->first_byte_ms, 5);
+    assert_true(a->response_truncated);
+    assert_false(a->response_damaged);
+    assert_string_equal(a->redirects, o.attempt.redirects);
+    assert_string_equal(a->error, o.attempt.error);
+    assert_string_equal(a->response, o.attempt.response);
+    letter_free(l);
+}
+
 // --- What others write -----------------------------------------------------------------------
 
 static enum err unpack(const char *bytes, size_t count)
@@ -157,6 +200,7 @@ static void fields_are_judged(void **state)
         CASE(DELETE_7 "\3keyt\0\0\0\1k", ERR_SYNTAX),   // Without its digest.
         CASE(DELETE_7 "\3keyt\0\0\0\2k\0", ERR_SYNTAX), // A NUL.
         CASE(DELETE_7 "\6digestt\0\0\0\1k", ERR_SYNTAX),
+        CASE("\4kindt\0\0\0\7outcome\2idi\0\0\0\0\0\0\0\7", ERR_SYNTAX), // What came of it?
         CASE(CREATE API REST, ERR_OK),
         CASE(CREATE REST, ERR_SYNTAX),
         CASE(CREATE, ERR_SYNTAX),
@@ -226,6 +270,7 @@ int main(void)
         cmocka_unit_test(every_member_of_a_job_comes_through),
         cmocka_unit_test(job_before_an_update_comes_through_as_far_as_it_is_asked_for),
         cmocka_unit_test(trigger_brings_its_body_and_key),
+        cmocka_unit_test(outcome_of_an_attempt_comes_through),
         cmocka_unit_test(fields_are_judged),
         cmocka_unit_test(damaged_letter_does_no_harm),
         cmocka_unit_test(command_that_cannot_be_read_is_answered),
