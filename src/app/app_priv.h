@@ -88,13 +88,12 @@ MUST_CHECK enum err app__join(struct carillon *c, struct fault *f);
 bool app__database_is_away(void *carillon);
 // For the engine's options.
 void app__shard_fenced(void *carillon, uint32_t shard, int64_t epoch);
-// The way of changes between nodes (mail.c). `asks`: this node takes changes; `owns`: it has jobs.
-struct redis_server;
-MUST_CHECK enum err app__open_post(struct carillon *c, bool asks, bool owns,
-                                   struct redis_server *redis, dur_ms timeout_ms, struct fault *f);
+// The way of changes between nodes, if there can be others (mail.c).
+MUST_CHECK enum err app__open_post(struct carillon *c, struct fault *f);
 // For the options of the service and of the engine; the context is the struct carillon.
 service_submit app__submit;
 void app__shard_loaded(void *carillon, uint32_t shard, int64_t epoch);
+void app__outcome_elsewhere(void *carillon, const struct command *command);
 
 // Lets attempts under way end, commits, closes.
 void app__stop(struct carillon *c);

@@ -20,8 +20,16 @@ static void shard_gained(void *carillon, const struct shard *row)
     c->epochs[row->number] = row->epoch;
 }
 
+// No command of the shard is claimed any more.
+static void leave_post(const struct carillon *c, uint32_t shard)
+{
+    if (c->post)
+        cluster_post_lost(c->post, shard);
+}
+
 static void shard_lost(void *carillon, uint32_t shard)
 {
+    leave_post(carillon, shard);
     engine_shard_lost(((struct carillon *)carillon)->engine, shard);
 }
 
@@ -41,8 +49,18 @@ bool app__database_is_away(void *carillon)
 static void give_back(void *carillon, uint32_t shard)
 {
     struct carillon *c = carillon;
+    leave_post(c, shard);
     engine_shard_lost(c->engine, shard);
     cluster_given_back(c->cluster, shard, c->epochs[shard]);
+}
+
+// What one node does for all: retention, and commands that are over.
+static void leads(void *carillon, bool is_leader)
+{
+    struct carillon *c = carillon;
+    engine_leader(c->engine, is_leader);
+    if (c->post)
+        cluster_post_lead(c->post, is_leader);
 }
 
 // --- What the engine says ------------------------------------------------------------------------
@@ -127,6 +145,7 @@ enum err app__join(struct carillon *c, struct fault *f)
         .lost = shard_lost,
         .lease = lease_runs,
         .give_back = give_back,
+        .leader = leads,
         .context = c,
     };
     return cluster_start(c->cluster, c->store, &events, f);

@@ -107,6 +107,8 @@ static enum err open_engine(struct carillon *c, struct fault *f)
         .mails_max = 65536,
         .store_lost = store_lost,
         .shard_fenced = app__shard_fenced,
+        .shard_loaded = app__shard_loaded,
+        .outcome_elsewhere = app__outcome_elsewhere,
         .context = c,
     };
     o.limits.in_flight_max = (uint32_t)s->max_in_flight;
@@ -145,7 +147,9 @@ static enum err open_service(struct carillon *c, struct fault *f)
     struct service_options o = {.readers = (size_t)c->settings.query_threads,
                                 .questions_max = (size_t)c->settings.queries_max,
                                 .changes_max = 16384,
-                                .targets = &c->targets};
+                                .targets = &c->targets,
+                                .submit = c->post ? app__submit : NULL,
+                                .submit_context = c};
     if (c->settings.db_replica[0]) {
         enum err err = store_open_replica(c->settings.db_replica, &c->replica, f);
         if (err)
@@ -203,6 +207,8 @@ static enum err open_rooms(struct carillon *c, struct fault *f)
         err = app__open_node(c, f);
     if (!err)
         err = open_engine(c, f);
+    if (!err)
+        err = app__open_post(c, f);
     if (!err && c->role->answers)
         err = open_service(c, f);
     if (!err)
@@ -236,10 +242,12 @@ static void stop_rooms(struct carillon *c)
         service_stop(c->service);
     if (c->observer)
         observer_stop(c->observer);
+    cluster_post_stop(c->post);
     cluster_mute(c->cluster);
     engine_stop(c->engine);
     if (c->service)
         service_settle(c->service);
+    cluster_post_close(c->post);
     api_close(c->api);
     service_close(c->service);
     observer_free(c->observer);

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: MIT
+"""Changes in a cluster: any API server takes them, and the node that owns the job makes them."""
+
+from harness.cluster import Cluster
+from harness.jobs import create_job, create_jobs, expect, trigger
+from harness.times import NEVER_SOON
+from harness.wait import wait_until
+
+
+def test_changes_at_any_server_are_seen_at_all(cluster_url, target):
+    with Cluster(cluster_url, apis=2, workers=2, balancer=False) as cluster:
+        one, two = cluster.apis
+        job = create_job(one, target.url("/a"), name="first")
+        path = f"/jobs/{job['id']}"
+        assert job["version"] == 1
+        assert expect(two.get(path), 200).json["name"] == "first"
+        changed = expect(two.patch(path, {"name": "second"}), 200).json
+        assert changed["name"] == "second" and changed["version"] == 2
+        assert expect(one.get(path), 200).json["version"] == 2
+        paused = expect(one.post(f"{path}/pause", {"reason": "repairs"}), 200).json
+        assert not paused["is_active"] and paused["paused_reason"] == "repairs"
+        assert expect(two.post(f"{path}/resume"), 200).json["is_active"]
+        execution = trigger(two, job)
+        wait_until(
+            lambda: one.get(f"/executions/{execution}").json["status"] == "SUCCESS",
+            20,
+            "the triggered execution ends",
+        )
+        assert expect(two.delete(path), 204)
+        assert expect(one.get(path), 404)
+        assert expect(one.delete(path), 404)
+
+
+def test_a_key_counts_at_every_server(cluster_url, target):
+    with Cluster(cluster_url, apis=2, workers=1, balancer=False) as cluster:
+        one, two = cluster.apis
+        body = {"schedule": NEVER_SOON, "api": target.url("/a")}
+        key = {"Idempotency-Key": "the-same"}
+        first = expect(one.post("/jobs", body, headers=key), 201)
+        again = expect(two.post("/jobs", body, headers=key), 201)
+        assert first.json["id"] == again.json["id"]
+        other = expect(two.post("/jobs", {**body, "name": "x"}, headers=key), 422)
+        assert "idempotency" in other.json["type"]
+        assert len(expect(one.get("/jobs"), 200).json["jobs"]) == 1
+
+
+def test_without_a_worker_a_change_is_refused_and_not_made_later(cluster_url, target):
+    with Cluster(
+        cluster_url, apis=1, workers=1, balancer=False, arguments=("--command-timeout", "1s")
+    ) as cluster:
+        api, worker = cluster.apis[0], cluster.workers[0]
+        create_job(api, target.url("/a"))
+        worker.stop()
+        refused = expect(
+            api.post("/jobs", {"schedule": NEVER_SOON, "api": target.url("/b")}), 503
+        )
+        assert refused.json["type"].endswith("shard-away"), refused.json
+        assert refused.headers["Retry-After"]
+        worker.start()
+        cluster.wait_until_shared()
+        create_job(api, target.url("/c"))
+        assert len(expect(api.get("/jobs"), 200).json["jobs"]) == 2
+
+
+def test_all_jobs_of_many_clients_are_there(cluster_url, target):
+    with Cluster(cluster_url, apis=1, workers=2, balancer=False) as cluster:
+        api = cluster.apis[0]
+        bodies = [{"schedule": NEVER_SOON, "api": target.url(f"/{i}")} for i in range(400)]
+        jobs = create_jobs(api, bodies)
+        assert len({job["id"] for job in jobs}) == len(bodies)
