@@ -18,6 +18,7 @@ const struct core_limits core_limits_default = {
     .open_max = 2000000,
     .step_max = 512,
     .due_max = 64,
+    .doubt_ms = 15000,
     .late_ms = 1000, // Rows are planned ahead, so only downtime comes later than this.
     .breaker_losses = 50,
 };

@@ -259,7 +259,9 @@ struct core_limits {
     uint32_t open_max; // Executions that are not terminal; a host may have as many as are free.
     uint32_t step_max; // Rows planned in one tick; the rest follows at once.
     uint32_t due_max;  // The same for instants and retries that are due: requests wait for them.
-    dur_ms late_ms;    // An occurrence planned later than this counts as missed by downtime.
+    dur_ms doubt_ms; // A lease and 10 s: requests that left in this time before a shard was gained
+                     // may be unknown to a database that was replaced; default 15000.
+    dur_ms late_ms;  // An occurrence planned later than this counts as missed by downtime.
     uint32_t
         breaker_losses; // Attempts in a row without an answer that open a host's breaker; 0: never.
 };

@@ -278,7 +278,9 @@ struct core_shard {
     struct core_shard *touched_next;
     TAILQ_ENTRY(core_shard) entry; // In core.settled.
     wall_ms written_at;
-    wall_ms seen; // The latest wall time of an owner before; what lies before may have ended.
+    wall_ms doubt_from; // The database may have lost requests that left after this instant, and
+    wall_ms doubt_to;   // not after this one; 0: it has lost none.
+    wall_ms seen;       // The latest wall time of an owner before; what lies before may have ended.
 };
 
 TAILQ_HEAD(shard_list, core_shard);

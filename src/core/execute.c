@@ -289,9 +289,30 @@ static void put_off(struct core *c, struct open *o)
     core__hold(c, o, "this node's lease is over");
 }
 
+// The claim of an at-most-once execution, and so its request, may be among what the database has
+// lost. Whatever came due later than that was claimed by nobody.
+static bool is_in_doubt(const struct core *c, const struct open *o)
+{
+    const struct core_shard *s = core__shard_of(c, o->record.key.job);
+    wall_ms at = MAX(core__due_at(o), o->record.next_attempt_at);
+    return o->job->policy->type == JOB_ATMOST_ONCE && s->doubt_from < at && at <= s->doubt_to;
+}
+
+static void end_in_doubt(struct core *c, struct open *o)
+{
+    if (o->record.state == EXECUTION_PENDING)
+        core__set_state(o, EXECUTION_RUNNING);
+    core__finish(c, o, EXECUTION_FAILED,
+                 "outcome unknown: the database was replaced and may have lost the attempt", NULL);
+}
+
 // Moves a due execution on as far as it can go now.
 void core__advance(struct core *c, struct open *o)
 {
+    if (is_in_doubt(c, o)) {
+        end_in_doubt(c, o);
+        return;
+    }
     if (o->sequence > c->recorded) {
         await_record(c, o);
         return;

@@ -69,6 +69,13 @@ static void take_out(struct core_shard **list, const struct core_shard *s)
 
 // --- It comes ------------------------------------------------------------------------------------
 
+// Whether the shard was taken under a new timeline of the database: another server took its place,
+// which may lack the last moments of the one before (store/nodes.h).
+static bool begins_timeline(int64_t epoch)
+{
+    return epoch >> 32 > 0 && (epoch & UINT32_MAX) == 1;
+}
+
 void core__shard_gain(struct core *c, const struct shard *row)
 {
     assert(row->number < c->limits.shards);
@@ -85,6 +92,10 @@ void core__shard_gain(struct core *c, const struct shard *row)
     s->fresh = (struct fresh){.older_from = WALL_NEVER, .newer_from = WALL_NEVER};
     if (row->watermark > c->now.wall + c->limits.lookahead_ms)
         s->seen = row->watermark + 1; // The clock of the last owner was ahead of ours.
+    if (begins_timeline(row->epoch)) {
+        s->doubt_from = c->now.wall - c->limits.doubt_ms;
+        s->doubt_to = c->now.wall;
+    }
     c->shards_ours++;
 }
 

@@ -158,17 +158,25 @@ static inline enum err load_execution(void *context, const struct execution *e)
     return ERR_OK;
 }
 
-static inline void begin_to_gain(struct node *n, uint32_t shard)
+// With an epoch of its own the node can write nothing; 0: with that of the store.
+static inline void begin_to_gain_in(struct node *n, uint32_t shard, int64_t epoch)
 {
     const struct store_slice all = {.shard = shard, .limit = SIZE_MAX};
     struct store_reader *r;
     struct event gained = {.kind = EVENT_SHARD_GAINED};
     assert_int_equal(store_take_shard(world.store, shard, &gained.shard, NULL), ERR_OK);
+    if (epoch)
+        gained.shard.epoch = epoch;
     step(n, &gained);
     assert_int_equal(store_reader_open(world.store, &r, NULL), ERR_OK);
     assert_int_equal(store_load_jobs(r, &all, load_job, n, NULL), ERR_OK);
     assert_int_equal(store_load_open(r, &all, load_execution, n, NULL), ERR_OK);
     store_reader_close(r);
+}
+
+static inline void begin_to_gain(struct node *n, uint32_t shard)
+{
+    begin_to_gain_in(n, shard, 0);
 }
 
 static inline void gain(struct node *n, uint32_t shard)
