@@ -407,7 +407,23 @@ static void one_node_is_the_leader(void **state)
     assert_true(leads(x, C_ID));
     store_assert_ok(nodes_look(x->nodes, A_ID, &v, f));
     assert_string_equal(v.leader, C_ID);
-    assert_int_equal(v.leader_epoch & 0xffff, 3);
+    assert_int_equal(v.leader_epoch, 3);
+    nodes_view_fini(&v);
+}
+
+// The epoch of a leader that a promotion has lost is nobody else's either.
+static void epoch_of_the_leader_jumps_with_the_timeline(void **state)
+{
+    struct shared *x = *state;
+    struct nodes_view v;
+    enter(x, A_ID, "a");
+    enter(x, B_ID, "b");
+    assert_true(leads(x, A_ID));
+    postgres_meddle(x->url, "UPDATE leader SET timeline = timeline - 1", NULL, 0);
+    bury(x, A_ID);
+    assert_true(leads(x, B_ID));
+    store_assert_ok(nodes_look(x->nodes, B_ID, &v, f));
+    assert_int_equal(v.leader_epoch, (1LL << 32) | 1);
     nodes_view_fini(&v);
 }
 
@@ -440,6 +456,7 @@ int main(void)
         TEST(node_learns_which_shards_are_not_its_own),
         TEST(epoch_and_ids_jump_at_a_change_of_the_timeline),
         TEST(one_node_is_the_leader),
+        TEST(epoch_of_the_leader_jumps_with_the_timeline),
         TEST(database_without_replicas_says_so),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

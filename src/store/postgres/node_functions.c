@@ -99,7 +99,7 @@ static const char acquire[] =
     " IF NOT " LIVES_ON(
         "$1") " THEN RETURN; END IF;"
               " SELECT array_agg(f.id) INTO able FROM (SELECT id FROM shards WHERE " IS_FREE
-              "  ORDER BY random() LIMIT $2 FOR UPDATE SKIP LOCKED) AS f;"
+              "  ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED) AS f;"
               " RETURN QUERY UPDATE shards SET owner = $1, tick = 0, timeline = now_on,"
               "  epoch = " NEXT_EPOCH ", " NEXT_ID("job_next") ", " NEXT_ID(
                   "execution_next") ","

@@ -364,6 +364,7 @@ static enum err run_step(struct link *l, int64_t from, uint32_t shards, const ch
     used += snprintf(script + used, SCRIPT_BYTES - (size_t)used,
                      "%s INSERT INTO shards (id, timeline) SELECT n, carillon_timeline_1()"
                      " FROM generate_series(0, %d) AS n ON CONFLICT DO NOTHING;"
+                     " UPDATE leader SET timeline = carillon_timeline_1() WHERE epoch = 0;"
                      " UPDATE carillon SET version = %d; %s",
                      functions, (int)shards - 1, (int)from + 1, more);
     assert(used > 0 && used < SCRIPT_BYTES);
