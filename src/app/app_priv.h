@@ -14,6 +14,8 @@
 #include "service/service.h"
 #include "store/store.h"
 
+#include <stdatomic.h>
+
 // How the program ends.
 enum exit_code {
     EXIT_OK = 0,
@@ -40,6 +42,7 @@ struct carillon {
     struct address_policy targets;
     struct redis_server *redis;     // NULL: there is none.
     struct redis_lock *leader_lock; // Elects who tries to lead; NULL: all may.
+    atomic_bool leads_no_more;      // This node hands over what it has.
     struct cluster *cluster;
     struct store *store;
     struct store *replica; // For lists; NULL: there is none.
@@ -82,6 +85,8 @@ MUST_CHECK enum err app__open_node(struct carillon *c, struct fault *f);
 // Redis need not be there.
 MUST_CHECK enum err app__open_redis(struct carillon *c, struct fault *f);
 void app__close_redis(struct carillon *c);
+// From now on this node does not compete for the lead.
+void app__lead_no_more(struct carillon *c);
 // What the cluster says goes by mail to the engine from now on.
 MUST_CHECK enum err app__join(struct carillon *c, struct fault *f);
 // For the API's options: a node that could not renew its lease cannot reach the database.

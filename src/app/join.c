@@ -38,6 +38,8 @@ static void lease_runs(void *carillon, mono_ms until)
     struct carillon *c = carillon;
     atomic_store(&c->lease_until, until);
     engine_lease(c->engine, until);
+    if (c->leader_lock && !atomic_load(&c->leads_no_more))
+        redis_lock_want(c->leader_lock, until);
 }
 
 bool app__database_is_away(void *carillon)
@@ -90,7 +92,17 @@ enum err app__open_redis(struct carillon *c, struct fault *f)
     enum err err = redis_server_open(c->settings.redis, &c->redis, f);
     if (!err && c->role->works && app__is_shared(c->settings.db))
         err = redis_lock_open(c->redis, LEADER_KEY, c->settings.lease_ttl_ms, &c->leader_lock, f);
+    if (c->leader_lock)
+        redis_lock_want(c->leader_lock, 0); // Until there is a lease.
     return err;
+}
+
+// The lock goes to a node that stays.
+void app__lead_no_more(struct carillon *c)
+{
+    atomic_store(&c->leads_no_more, true);
+    if (c->leader_lock)
+        redis_lock_want(c->leader_lock, 0);
 }
 
 void app__close_redis(struct carillon *c)

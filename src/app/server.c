@@ -294,6 +294,7 @@ static void wait_until(mono_ms at)
 static void hand_over(struct carillon *c, mono_ms until)
 {
     mono_ms retired_at = clock_mono_ms();
+    app__lead_no_more(c);
     api_retire(c->api);
     size_t kept = cluster_drain(c->cluster, MAX(until - retired_at, 0));
     if (kept > 0)

@@ -33,12 +33,13 @@ struct redis_lock {
     char token[TOKEN_BYTES];
     dur_ms ttl_ms;
     _Atomic mono_ms held_until;
-    _Atomic mono_ms away_since; // 0: the server answers.
+    _Atomic mono_ms away_since; // 0: the server answers, or is not asked.
+    _Atomic mono_ms wanted_until;
     pthread_t thread;
-    pthread_mutex_t mutex; // Guards `stops`.
+    pthread_mutex_t mutex; // Guards what follows.
     pthread_cond_t wake;
     bool stops;
-    _Atomic mono_ms wanted_until;
+    bool is_wanted_anew;
 };
 
 static void answered(struct redis_lock *l, bool is_ours, mono_ms asked)
@@ -101,6 +102,13 @@ static void give_up(struct redis_lock *l)
         return; // The key goes away by itself.
 }
 
+// Nobody asks the server meanwhile, so nothing is known of its absence.
+static void stand_aside(struct redis_lock *l)
+{
+    give_up(l);
+    atomic_store(&l->away_since, 0);
+}
+
 static void wait_for_turn(struct redis_lock *l)
 {
     struct timespec until;
@@ -112,8 +120,10 @@ static void wait_for_turn(struct redis_lock *l)
         until.tv_sec++;
         until.tv_nsec -= 1000000000;
     }
-    while (!l->stops && pthread_cond_timedwait(&l->wake, &l->mutex, &until) != ETIMEDOUT)
+    while (!l->stops && !l->is_wanted_anew &&
+           pthread_cond_timedwait(&l->wake, &l->mutex, &until) != ETIMEDOUT)
         ;
+    l->is_wanted_anew = false;
 }
 
 static void *run(void *lock)
@@ -125,7 +135,7 @@ static void *run(void *lock)
         if (clock_mono_ms() < atomic_load(&l->wanted_until))
             try_once(l);
         else
-            give_up(l);
+            stand_aside(l);
         pthread_mutex_lock(&l->mutex);
         if (!l->stops)
             wait_for_turn(l);
@@ -139,7 +149,13 @@ static void *run(void *lock)
 
 void redis_lock_want(struct redis_lock *l, mono_ms until)
 {
-    atomic_store(&l->wanted_until, until);
+    mono_ms before = atomic_exchange(&l->wanted_until, until);
+    if (before > clock_mono_ms())
+        return;
+    pthread_mutex_lock(&l->mutex);
+    l->is_wanted_anew = true;
+    pthread_cond_signal(&l->wake);
+    pthread_mutex_unlock(&l->mutex);
 }
 
 bool redis_lock_is_held(const struct redis_lock *l)
