@@ -20,7 +20,8 @@ from pathlib import Path
 
 from harness.program import run_to_end
 from harness.times import EVERY_SECOND, second_after, wall_text
-from stores import postgres_in, redis_in
+from harness.wait import wait_until
+from stores import ask_postgres, make_database, postgres_in, redis_in
 from whole import YEARLY, create_many, server_on
 
 PEERS = Path(__file__).parents[1] / "build" / "peers"  # bench/run puts them there.
@@ -76,6 +77,38 @@ class Carillon:
                    WHERE completed_at IS NOT NULL"""
         with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
             return dict(zip(("records", "succeeded"), connection.execute(query).fetchone()))
+
+
+def owns_all(server):
+    cluster = server.get("/cluster").json
+    return sum(node["shards"] for node in cluster["nodes"]) == cluster["shards"]["all"]
+
+
+@dataclass(frozen=True)
+class CarillonOnPostgres(Carillon):
+    """With a PostgreSQL of its own, whose processes count as the server's."""
+
+    @contextmanager
+    def running(self, folder, url, jobs=0, schedule=EVERY_SECOND, idle=0):
+        with postgres_in(folder) as (socket, postgres):
+            database = make_database(socket, "carillon")
+            with server_on(database, *self.arguments) as server:
+                wait_until(lambda: owns_all(server), READY_SECONDS, "the shards are all here")
+                if idle:
+                    create_many(server, idle, YEARLY, f"{url}/idle")
+                running = Running([server.process.pid, postgres], server.port)
+                if jobs:
+                    running.since_ms = second_after(jobs // CREATED_PER_MS)
+                    create_many(server, jobs, schedule, url, self._fields(running.since_ms))
+                yield running
+            running.counts = self._counts(database)
+
+    @staticmethod
+    def _counts(database):
+        query = """SELECT count(*), count(*) FILTER (WHERE status = 'SUCCESS') FROM job_executions
+                   WHERE completed_at IS NOT NULL"""
+        counts = map(int, ask_postgres(database, query).split("|"))
+        return dict(zip(("records", "succeeded"), counts))
 
 
 @dataclass(frozen=True)

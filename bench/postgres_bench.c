@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 // postgres_bench.c: what one execution costs the store of PostgreSQL, as bench/postgres.py asks.
 //
-//     postgres_bench URL JOBS PLANNED ENDED
+//     postgres_bench URL JOBS CREATED PLANNED ENDED
 //
-// Takes all shards, creates JOBS jobs spread over them, and then does a phase for each line of the
-// input: "plan N" and "end N" write the rows of N executions ahead of time, PLANNED in a commit,
-// and how they ended, with the first attempt, ENDED in a commit. A line of the output follows each:
-// microseconds of wall time and of the program's own CPU per execution, and the longest commit.
+// Takes all shards, creates JOBS jobs spread over them, and then does a part for each line of the
+// input. "create N" makes N jobs more, CREATED in a commit; "plan N" and "end N" write the rows of
+// N executions ahead of time, PLANNED in a commit, and how they ended, with the first attempt,
+// ENDED in a commit. A line of the output follows each: microseconds of wall time and of the
+// program's own CPU for each, and the longest commit.
 
 #include "ledger.h"
 
@@ -20,6 +21,7 @@ struct world {
     size_t place[SHARDS_MAX]; // and its place there.
     uint64_t sequence;
     int64_t jobs;
+    int64_t created;
     int64_t planned;
     int64_t ended;
 };
@@ -114,20 +116,24 @@ static void run(struct world *w, add_one *one, int64_t *done, int64_t count, int
     fflush(stdout);
 }
 
+static void add_job(struct world *w, struct batch *b, int64_t n)
+{
+    job_id id = SHARDS_MAX + n;
+    uint32_t shard = shard_of(id, SHARDS_MAX);
+    add(w, b, shard, CHANGE_JOB_PUT)->job = ledger_job(id);
+    struct change *version = add(w, b, shard, CHANGE_VERSION);
+    version->version.id = id;
+    version->version.from_at = LEDGER_START;
+    version->version.phase = JOB_ACTIVE;
+    w->shards[shard].job_next = id / SHARDS_MAX + 1;
+}
+
 static void create_jobs(struct world *w)
 {
     struct figures unused = {0};
     struct batch *b = batch_new(++w->sequence);
-    for (int64_t i = 0; i < w->jobs; i++) {
-        job_id id = job_of(w, i);
-        uint32_t shard = shard_of(id, SHARDS_MAX);
-        add(w, b, shard, CHANGE_JOB_PUT)->job = ledger_job(id);
-        struct change *version = add(w, b, shard, CHANGE_VERSION);
-        version->version.id = id;
-        version->version.from_at = LEDGER_START;
-        version->version.phase = JOB_ACTIVE;
-        w->shards[shard].job_next = id / SHARDS_MAX + 1;
-    }
+    while (w->created < w->jobs)
+        add_job(w, b, w->created++);
     commit(w, b, &unused);
 }
 
@@ -148,8 +154,8 @@ int main(int argc, char **argv)
     struct world w = {0};
     char word[8];
     int64_t count;
-    if (argc != 5) {
-        fprintf(stderr, "usage: postgres_bench URL JOBS PLANNED ENDED\n");
+    if (argc != 6) {
+        fprintf(stderr, "usage: postgres_bench URL JOBS CREATED PLANNED ENDED\n");
         return 2;
     }
     w.jobs = atoll(argv[2]);
@@ -157,10 +163,12 @@ int main(int argc, char **argv)
     printf("ready\n");
     fflush(stdout);
     while (scanf("%7s %" SCNd64, word, &count) == 2) {
-        if (strcmp(word, "plan") == 0)
-            run(&w, add_plan, &w.planned, count, atoll(argv[3]));
+        if (strcmp(word, "create") == 0)
+            run(&w, add_job, &w.created, count, atoll(argv[3]));
+        else if (strcmp(word, "plan") == 0)
+            run(&w, add_plan, &w.planned, count, atoll(argv[4]));
         else
-            run(&w, add_end, &w.ended, count, atoll(argv[4]));
+            run(&w, add_end, &w.ended, count, atoll(argv[5]));
     }
     store_close(w.store);
     return 0;

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The servers that some peers keep their data in: Redis and PostgreSQL, as Debian ships them.
+"""The servers that some contenders keep their data in: Redis and PostgreSQL, as Debian ships them.
 
 Each listens on a Unix socket in a folder of the benchmark's own and nowhere else, and keeps its
 data there, so nothing that runs on the machine already is touched. Both are as durable as their
@@ -87,3 +87,15 @@ def postgres_in(folder):
 def _postgres_answers(socket_folder):
     command = [_postgres_program("pg_isready"), "-q", "-h", socket_folder]
     return subprocess.run(command).returncode == 0
+
+
+def make_database(socket_folder, name):
+    """The URL of a new database of the server there."""
+    url = f"postgresql:///{name}?host={socket_folder}&user={POSTGRES_USER}"
+    ask_postgres(url.replace(f"/{name}?", "/postgres?"), f"CREATE DATABASE {name}")
+    return url
+
+
+def ask_postgres(url, sql):
+    command = [_postgres_program("psql"), "-XAtq", "-c", sql, url]
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
