@@ -13,6 +13,8 @@
 #include <errno.h>
 #include <poll.h>
 
+#define IDLE_READS_MAX 4 // Wake-ups may have come on an idle connection.
+
 void link_init(struct link *l, const char *url)
 {
     *l = (struct link){.url = xstrdup(url), .call_ms = POSTGRES_CALL_MS};
@@ -234,10 +236,25 @@ static enum err finish(struct link *l, bool was_sent, mono_ms deadline, PGresult
     return err;
 }
 
+// Whether an idle connection can still be used, as far as is known here: a server that has ended
+// says so, and then closes. To find that out before anything is sent leaves no doubt what came of
+// the call.
+static bool is_open(PGconn *c)
+{
+    for (int i = 0; i < IDLE_READS_MAX && PQstatus(c) == CONNECTION_OK; i++) {
+        struct pollfd at = {.fd = PQsocket(c), .events = POLLIN};
+        if (poll(&at, 1, 0) <= 0)
+            return true;
+        if (!PQconsumeInput(c) || PQisBusy(c))
+            return false;
+    }
+    return PQstatus(c) == CONNECTION_OK;
+}
+
 enum err link_begin(struct link *l, struct fault *f)
 {
     l->has_warned = l->is_doubtful = false;
-    if (l->connection && PQstatus(l->connection) == CONNECTION_OK)
+    if (l->connection && is_open(l->connection))
         return ERR_OK;
     return link_connect(l, f);
 }
