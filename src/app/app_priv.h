@@ -47,9 +47,9 @@ struct carillon {
     struct store *store;
     struct store *replica; // For lists; NULL: there is none.
     struct engine *engine;
-    struct executor *executor;   // Instead of all of these; NULL in every other role.
-    _Atomic mono_ms lease_until; // Until then the database has answered.
-    int64_t epochs[SHARDS_MAX];  // In which the shards were gained.
+    struct executor *executor;              // Instead of all of these; NULL in every other role.
+    _Atomic mono_ms lease_until;            // Until then the database has answered.
+    char incarnation[NODE_NAME_BYTES + 24]; // Names this life of the node in the database.
     struct service *service;
     struct observer *observer;
     struct api *api;
@@ -93,6 +93,7 @@ MUST_CHECK enum err app__join(struct carillon *c, struct fault *f);
 bool app__database_is_away(void *carillon);
 // For the engine's options.
 void app__shard_fenced(void *carillon, uint32_t shard, int64_t epoch);
+void app__shard_given_back(void *carillon, uint32_t shard, int64_t epoch);
 // The way of changes between nodes, if there can be others (mail.c).
 MUST_CHECK enum err app__open_post(struct carillon *c, struct fault *f);
 // For the options of the service and of the engine; the context is the struct carillon.

@@ -15,9 +15,7 @@
 
 static void shard_gained(void *carillon, const struct shard *row)
 {
-    struct carillon *c = carillon;
-    engine_shard_gained(c->engine, row);
-    c->epochs[row->number] = row->epoch;
+    engine_shard_gained(((struct carillon *)carillon)->engine, row);
 }
 
 // No command of the shard is claimed any more.
@@ -47,13 +45,12 @@ bool app__database_is_away(void *carillon)
     return clock_mono_ms() >= atomic_load(&((struct carillon *)carillon)->lease_until);
 }
 
-// What is under way of the shard goes on at its next owner, as after a crash.
+// Requests of the shard that are under way may end here; the rows of their executions say so.
 static void give_back(void *carillon, uint32_t shard)
 {
     struct carillon *c = carillon;
     leave_post(c, shard);
-    engine_shard_lost(c->engine, shard);
-    cluster_given_back(c->cluster, shard, c->epochs[shard]);
+    engine_shard_give_back(c->engine, shard, c->settings.drain_timeout_ms);
 }
 
 // What one node does for all: retention, and commands that are over.
@@ -70,6 +67,12 @@ static void leads(void *carillon, bool is_leader)
 void app__shard_fenced(void *carillon, uint32_t shard, int64_t epoch)
 {
     cluster_fenced(((struct carillon *)carillon)->cluster, shard, epoch);
+}
+
+void app__shard_given_back(void *carillon, uint32_t shard, int64_t epoch)
+{
+    if (epoch > 0) // Else the shard was lost before.
+        cluster_given_back(((struct carillon *)carillon)->cluster, shard, epoch);
 }
 
 enum err app__lock_file(struct carillon *c, struct fault *f)
@@ -137,6 +140,7 @@ enum err app__open_node(struct carillon *c, struct fault *f)
         return ERR_OK; // The server is alone.
     char name[NODE_NAME_BYTES];
     name_node(c, name);
+    snprintf(c->incarnation, sizeof c->incarnation, "%s/%lld", name, (long long)clock_mono_ms());
     const struct cluster_postgres_options o = {
         .url = c->settings.db,
         .name = name,
