@@ -267,7 +267,7 @@ def test_a_start_says_what_it_finds_and_when_it_has_caught_up(fleet, database, t
     target.wait_for(1, "/hang/start", 10)
     server.kill()
     killed_ms = now_ms()
-    wait_until(lambda: now_ms() > killed_ms + 3500, 10, "the server has been down for a while")
+    wait_until(lambda: now_ms() > killed_ms + 5000, 10, "the server has been down for a while")
 
     server = fleet.serve(database)
     (started,) = server.events("engine.started")
