@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/metrics.h"
 #include "store/commands.h"
 
 #include <errno.h>
@@ -93,8 +94,10 @@ static void lose(struct store_wakeups *w)
 
 static void send(struct store_wakeups *w, const char *channel)
 {
-    if (w->is_listening && store_commands_notify(w->line, channel, NULL))
-        lose(w);
+    if (!w->is_listening || !store_commands_notify(w->line, channel, NULL))
+        return;
+    metric_add(METRIC_wakeups_lost, 1);
+    lose(w);
 }
 
 // Returns when the next one may be sent that is due.
@@ -127,6 +130,7 @@ static void heard(void *context, const char *channel)
     struct store_wakeups *w = context;
     bool is_own = strcmp(channel, w->self) == 0;
     if (!is_own) {
+        metric_add(METRIC_wakeups_heard, 1);
         w->options.heard(w->options.context, channel);
         return;
     }

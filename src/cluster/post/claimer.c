@@ -9,6 +9,7 @@
 #include "cluster/post/post_priv.h"
 
 #include "base/log.h"
+#include "base/metrics.h"
 #include "zones/zones.h"
 
 #include <assert.h>
@@ -51,6 +52,7 @@ static void enter(struct claimer *c, struct task *t)
     t->chain = *place;
     *place = t;
     c->task_count++;
+    metric_set(METRIC_commands_claimed, (int64_t)++c->open_count);
 }
 
 static void leave(struct claimer *c, struct task **place)
@@ -100,6 +102,7 @@ static void answered(void *context, const struct reply *r)
     t->letter = NULL;
     t->is_answered = true;
     t->answered_in = c->claims;
+    metric_set(METRIC_commands_claimed, (int64_t)--c->open_count);
     pthread_mutex_unlock(&c->bell.lock);
     if (!is_recorded)
         return;
@@ -171,6 +174,7 @@ static void hand_on(void *context, const struct command_row *r)
     struct task **place = bucket(c, &r->id);
     while (*place != t)
         place = &(*place)->chain;
+    metric_set(METRIC_commands_claimed, (int64_t)--c->open_count);
     leave(c, place);
     c->again = true; // The command has no reply, and comes again.
     pthread_mutex_unlock(&c->bell.lock);
@@ -189,7 +193,7 @@ struct plan {
 static bool make_plan(struct claimer *c, struct plan *plan)
 {
     pthread_mutex_lock(&c->bell.lock);
-    bool may = c->shard_count > 0 && c->task_count < TASKS_MAX && !c->is_stopping;
+    bool may = c->shard_count > 0 && c->open_count < TASKS_MAX && !c->is_stopping;
     if (may) {
         memcpy(plan->shards, c->shards, c->shard_count * sizeof *c->shards);
         plan->count = c->shard_count;
@@ -250,7 +254,7 @@ static mono_ms look_at(const struct cluster_post *p)
     const struct claimer *c = &p->claimer;
     if (c->shard_count == 0)
         return MONO_NEVER;
-    bool is_seldom = wakeups_hear(p->wakeups) && !c->again && c->task_count < TASKS_MAX;
+    bool is_seldom = wakeups_hear(p->wakeups) && !c->again && c->open_count < TASKS_MAX;
     return clock_mono_ms() + (is_seldom ? POST_POLL_SELDOM_MS : POST_POLL_MS);
 }
 

@@ -6,6 +6,8 @@
 
 #include "cluster/post/post_priv.h"
 
+#include "base/metrics.h"
+
 #include <assert.h>
 #include <endian.h>
 #include <string.h>
@@ -131,6 +133,8 @@ static void errand_free(struct errand *e)
 void errand_answer(struct errand *e, struct reply *r)
 {
     add_row(e, r);
+    metric_add(METRIC_commands_unclaimed, r->err == ERR_UNCLAIMED);
+    metric_add(METRIC_commands_doubtful, r->err == ERR_DOUBT);
     if (e->chorus)
         sing(e->chorus, r->err);
     else

@@ -106,8 +106,9 @@ struct claimer {
     size_t shard_count;
     struct task *tasks[CLAIMER_BUCKETS];
     size_t task_count;
-    uint64_t claims; // So many have begun.
-    bool again;      // Also what was claimed and is not answered is to be asked for.
+    size_t open_count; // Tasks that are not answered.
+    uint64_t claims;   // So many have begun.
+    bool again;        // Also what was claimed and is not answered is to be asked for.
     bool is_woken;
     bool is_stopping;
     bool is_leader;

@@ -7,6 +7,8 @@
 
 #include "cluster/post/post_priv.h"
 
+#include "base/metrics.h"
+
 #include <assert.h>
 #include <string.h>
 
@@ -174,6 +176,7 @@ static bool wait(struct cluster_post *p, struct turn *t)
         enter(w, came);
     }
     each(w, hurry, &t->stops_at);
+    metric_set(METRIC_commands_waiting, (int64_t)w->count);
     return is_woken;
 }
 
@@ -192,6 +195,7 @@ static void *run(void *context)
             t.looks_at = clock_mono_ms() + (hears ? POST_POLL_SELDOM_MS : POST_POLL_MS);
         }
         each(w, give_up, &g);
+        metric_set(METRIC_commands_waiting, (int64_t)w->count);
     }
     return NULL;
 }
