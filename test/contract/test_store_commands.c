@@ -6,6 +6,9 @@
 #include "store/commands.h"
 #include "store_fixture.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 
 #define SHARDS 4
@@ -513,6 +516,105 @@ static void wake_up_reaches_who_listens(void **state)
     assert_string_equal(heard, "commands");
 }
 
+// --- Races -----------------------------------------------------------------------------------
+
+#define RACES 300
+
+struct race {
+    struct box *box;
+    _Atomic bool is_over;
+    size_t claimed;
+    size_t withdrawn;
+    size_t news;
+};
+
+static void count_row(void *context, const struct command_row *r)
+{
+    (void)r;
+    ++*(size_t *)context;
+}
+
+static void *claim_until_over(void *context)
+{
+    struct race *x = context;
+    const struct command_shard shards[] = {{1, x->box->epoch}};
+    const struct command_claim o = {.shards = shards, .shard_count = 1, .limit = 16};
+    bool is_last;
+    do {
+        is_last = x->is_over;
+        store_assert_ok(
+            store_commands_claim(x->box->owning, &o, x->box->now, count_row, &x->claimed, f));
+    } while (!is_last);
+    return NULL;
+}
+
+static struct command_id race_id(unsigned n)
+{
+    return (struct command_id){{[12] = 1, [14] = (uint8_t)(n >> 8), [15] = (uint8_t)n}};
+}
+
+// When a withdrawal and a claim meet at a command, one comes first, and the other learns that
+// the command is not its own.
+static void command_is_withdrawn_or_claimed_and_never_both(void **state)
+{
+    struct race x = {.box = *state};
+    pthread_t owner;
+    assert_int_equal(pthread_create(&owner, NULL, claim_until_over, &x), 0);
+    for (unsigned n = 0; n < RACES; n++) {
+        struct command_put p = put_of(x.box, 0, NULL);
+        bool withdrawn = false;
+        p.id = race_id(n);
+        store_assert_ok(store_commands_put(x.box->asking, &p, 1, x.box->now, f));
+        store_assert_ok(store_commands_withdraw(x.box->asking, &p.id, &withdrawn, f));
+        x.withdrawn += withdrawn;
+    }
+    x.is_over = true;
+    pthread_join(owner, NULL);
+    assert_int_equal(x.claimed + x.withdrawn, RACES);
+}
+
+#define RACE_KEYS 20
+
+// Puts the same keys, in this order or that.
+static void put_keys(struct race *x, struct store_commands *line, unsigned round, bool reverse)
+{
+    struct command_put puts[RACE_KEYS];
+    struct client_key keys[RACE_KEYS];
+    char texts[RACE_KEYS][16];
+    for (unsigned i = 0; i < RACE_KEYS; i++) {
+        snprintf(texts[i], sizeof texts[i], "%u-%u", round, i);
+        keys[i] = key_of(texts[i], 1);
+        unsigned at = reverse ? RACE_KEYS - 1 - i : i;
+        puts[at] = put_of(x->box, 0, &keys[i]);
+        puts[at].id = race_id((2 * round + reverse) * RACE_KEYS + i);
+    }
+    store_assert_ok(store_commands_put(line, puts, RACE_KEYS, x->box->now, f));
+    for (unsigned i = 0; i < RACE_KEYS; i++) {
+        assert_true(puts[i].outcome == PUT_NEW || puts[i].outcome == PUT_BUSY);
+        x->news += puts[i].outcome == PUT_NEW;
+    }
+}
+
+static void *put_backwards(void *context)
+{
+    struct race *x = context;
+    for (unsigned round = 0; round < 30; round++)
+        put_keys(x, x->box->owning, round, true);
+    return NULL;
+}
+
+// Two nodes with the same keys in opposite order: nobody waits for the other in a circle.
+static void one_key_at_two_nodes_at_once_is_one_command(void **state)
+{
+    struct race one = {.box = *state}, other = {.box = *state};
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, put_backwards, &other), 0);
+    for (unsigned round = 0; round < 30; round++)
+        put_keys(&one, one.box->asking, round, false);
+    pthread_join(thread, NULL);
+    assert_int_equal(one.news + other.news, 30 * RACE_KEYS);
+}
+
 // --- A server of a database ------------------------------------------------------------------
 
 static void connection_that_ended_is_told_of_and_made_anew(void **state)
@@ -572,6 +674,8 @@ int main(void)
         TEST(key_of_what_was_not_done_is_free_again),
         TEST(reserved_key_stands_for_nothing_yet),
         TEST(wake_up_reaches_who_listens),
+        TEST(command_is_withdrawn_or_claimed_and_never_both),
+        TEST(one_key_at_two_nodes_at_once_is_one_command),
     };
     const struct CMUnitTest server_tests[] = {
         TEST(connection_that_ended_is_told_of_and_made_anew),
