@@ -385,7 +385,8 @@ enum change_kind {
     CHANGE_JOB_DELETE,       // The job goes; its executions stay until retention removes them.
     CHANGE_EXECUTION_INSERT, // Key and id are new: a second row for one key is our own mistake.
     CHANGE_EXECUTION_UPDATE, // Every column but those that are fixed with the row (due_at, trigger,
-                             // body). The row is that with this id and this scheduled_at.
+                             // body). The row is that with this id and this scheduled_at, which
+                             // is 0 when the row was edited into none that can be.
     CHANGE_ATTEMPT,
     CHANGE_ALERT,
     CHANGE_CLIENT_KEY, // Insert, or replace one that is too old.

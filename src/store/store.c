@@ -29,7 +29,7 @@ void store_close(struct store *s)
 // users, and would poison the ledger: "terminal" is read off completed_at by every adapter.
 static void check_execution(const struct execution *e, uint32_t shard, uint32_t shards)
 {
-    assert(e->id > 0 && e->key.scheduled_at > 0 && shard_of(e->key.job, shards) == shard);
+    assert(e->id > 0 && e->key.scheduled_at >= 0 && shard_of(e->key.job, shards) == shard);
     assert(e->state < EXECUTION_STATES && e->trigger < EXECUTION_TRIGGERS);
     assert(execution_state_is_terminal(e->state) == (e->completed_at > 0));
 }

@@ -197,6 +197,32 @@ static void epoch_and_ids_jump_on_another_timeline(void **state)
     assert_int_equal(row.job_next, 7 + (1 << 20));
 }
 
+// --- An execution that was edited by hand ----------------------------------------------------
+
+// The instant of the row is none, so nobody can say in which partition it is: a start ends it all
+// the same.
+static void execution_whose_instant_was_edited_is_found_and_ends(void **state)
+{
+    static const char *const edits[] = {"9223372036854775807", "-5", "0"};
+    struct store_fixture *x = *state;
+    char sql[96], found[16];
+    store_fill(x, 1, COUNT_OF(edits));
+    for (size_t i = 0; i < COUNT_OF(edits); i++) {
+        int64_t id = (int64_t)i + 1;
+        struct execution e = store_execution(id, 1, 0);
+        snprintf(sql, sizeof sql, "UPDATE job_executions SET scheduled_at = %s WHERE id = %lld",
+                 edits[i], (long long)id);
+        postgres_meddle(x->path, sql, NULL, 0);
+        struct batch *b = store_batch(x);
+        store_add_update(b, store_finished(e, EXECUTION_FAILED));
+        store_add_alert(b, id, &e);
+        store_must(x, b);
+    }
+    postgres_meddle(x->path, "SELECT count(*) FROM job_executions WHERE status = 'FAILED'", found,
+                    sizeof found);
+    assert_string_equal(found, "3");
+}
+
 // --- Texts -----------------------------------------------------------------------------------
 
 // A commit must not fail because a target answered in another encoding.
@@ -229,6 +255,7 @@ int main(void)
         TEST(commit_without_an_answer_ends_in_time_and_is_written_once),
         TEST(shard_taken_by_another_node_fences_the_first),
         TEST(epoch_and_ids_jump_on_another_timeline),
+        TEST(execution_whose_instant_was_edited_is_found_and_ends),
         TEST(text_that_is_no_utf8_is_written_all_the_same),
     };
     return cmocka_run_group_tests_name("postgres", tests, NULL, NULL);

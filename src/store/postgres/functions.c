@@ -199,6 +199,8 @@ static void add_insert(char *out, const char *name, const struct row_map *m, con
     ") AS w(id)) AS d WHERE d.id IS NOT NULL AND NOT EXISTS (SELECT FROM " table                   \
     " AS t WHERE t.id = d.id " ONE_BY_ONE "))"
 
+#define KNOW_TIMES(times, ids)                                                                     \
+    " IF 0 = ANY (" times ") THEN " times " := carillon_times_1(" times ", " ids "); END IF;"
 // The partitions of the days between `low` and `high` are the only ones that a statement opens.
 #define SPAN_OF(array) " SELECT min(at), max(at) INTO low, high FROM unnest(" array ") AS u(at);"
 #define IN_SPAN(table) table ".scheduled_at >= low AND " table ".scheduled_at <= high"
@@ -211,9 +213,12 @@ static const char check_jobs[] =
     REFUSE_UNLESS(ALL_THERE("$2", "jobs"), "'an execution of a job that is not there'");
 static const char check_executions[] = SPAN_OF("$1")
     REFUSE_UNLESS(EXECUTIONS_THERE("$1", "$2"), "'an attempt of an execution that is not there'");
-static const char check_both[] =
-    SPAN_OF("$1") REFUSE_UNLESS(ALL_THERE("$4", "jobs") " AND " EXECUTIONS_THERE("$1", "$5"),
-                                "'an alert about a job or an execution that is not there'");
+static const char check_both[] = KNOW_TIMES("$1", "$5") SPAN_OF("$1")
+    REFUSE_UNLESS(ALL_THERE("$4", "jobs") " AND " EXECUTIONS_THERE("$1", "$5"),
+                  "'an alert about a job or an execution that is not there'");
+
+#define TEXT_OF(macro) TEXT_OF_VALUE(macro)
+#define TEXT_OF_VALUE(value) #value
 
 // The partitions that hold rows of these instants; the lock keeps rows from moving to others.
 static const char find_tables[] =
@@ -222,23 +227,32 @@ static const char find_tables[] =
     " RETURN QUERY SELECT DISTINCT 'job_executions_' || CASE WHEN EXISTS (SELECT"
     "  FROM execution_days AS e WHERE e.day = d.day) THEN carillon_day_name_1(d.day)"
     "  ELSE 'default' END FROM (SELECT DISTINCT at / 86400000 AS day FROM unnest($1) AS u(at))"
-    "  AS d; END $body$;\n";
+    "  AS d; END $body$;\n"
+    // The instants of executions, of which those that are 0 were edited into none that can be: such
+    // a row lies in the default partition.
+    "CREATE OR REPLACE FUNCTION carillon_times_1(times bigint[], ids bigint[]) RETURNS bigint[]"
+    " LANGUAGE sql AS $body$ SELECT array_agg(CASE WHEN n.at = 0 THEN coalesce((SELECT"
+    "  max(scheduled_at) FROM job_executions_default WHERE id = n.id AND (scheduled_at <= 0"
+    "   OR scheduled_at > " TEXT_OF(
+        WALL_LAST) ")), 0) ELSE n.at END ORDER BY n.place)"
+                   "  FROM unnest(times, ids) WITH ORDINALITY AS n(at, id, place) $body$;\n";
 
 // An update is planned anew for each commit, on the partition by itself, whose real size the
 // planner then sees. A plan that is kept is one of the time when the partition was empty, which is
 // to go through all of its rows, and a condition on the day would let every plan do that.
 // Nor may a condition on the row alone, since the planner would believe that few rows fulfil it.
-// `times`: the parameter with the instants. What is to be set, from where and if is appended before
-// end_update.
+// `times`, `ids`: the parameters with the instants and the ids. What is to be set, from where and
+// if is appended before end_update.
 #define UNLESS_SET(column) "(e." column " IS NULL OR n.id IS NULL)"
 
-static void begin_update(char *out, size_t times)
+static void begin_update(char *out, size_t times, size_t ids)
 {
-    row_append(out, TEXT_BYTES,
-               BEGIN_BODY(BY_INDEXES) "DECLARE part text; n bigint; changed bigint := 0; BEGIN"
-                                      " FOR part IN SELECT carillon_tables_1($%zu) LOOP"
-                                      " EXECUTE format($update$UPDATE %%I AS e SET ",
-               times);
+    row_append(
+        out, TEXT_BYTES,
+        BEGIN_BODY(BY_INDEXES) "DECLARE part text; n bigint; changed bigint := 0; BEGIN" KNOW_TIMES(
+            "$%1$zu", "$%2$zu") " FOR part IN SELECT carillon_tables_1($%1$zu) LOOP"
+                                " EXECUTE format($update$UPDATE %%I AS e SET ",
+        times, ids);
 }
 
 static void end_update(char *out, size_t parameters, const char *condition, const char *message)
@@ -272,7 +286,7 @@ static void add_update(char *out)
     add_types(out, &execution_rows, 0);
     row_append(out, TEXT_BYTES, ", ");
     add_types(out, first, 1);
-    begin_update(out, 1 + scheduled_at());
+    begin_update(out, 1 + scheduled_at(), 1);
     add_assignments(out, &execution_rows, "n.");
     for (size_t i = 1; i < first->count; i++)
         row_append(out, TEXT_BYTES,
@@ -297,7 +311,7 @@ static void add_first(char *out)
     const struct row_map *first = &first_attempt_rows;
     row_append(out, TEXT_BYTES, "CREATE OR REPLACE FUNCTION carillon_first_attempts_1(bigint[], ");
     add_types(out, first, 0);
-    begin_update(out, 1);
+    begin_update(out, 1, 2);
     add_assignments(out, first, "n.");
     row_append(out, TEXT_BYTES, " FROM unnest(");
     add_parameters(out, 1, 1 + first->count);
