@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: MIT
 // reader_jobs.c: the queries of jobs and of what decided their occurrences.
 //
-// Jobs come in slices, since what a list lets through is judged here (store/query.c).
+// What a list lets through is asked of the server, by the rules of store/query.c: lower() in the
+// collation "C" looks at ASCII alone. Pages go on from an id, so each costs as much as the first:
+// by the primary key, idx_jobs_is_active, or idx_jobs_tags where few jobs have the tag. For a part
+// of a text there is no index, and as many jobs are looked at as it takes to fill the page.
 
 #include "store/postgres/reader_priv.h"
 
 #include <stdio.h>
 
 #define SLICE_JOBS 500
+#define HAS_PART(column) "strpos(lower(" column " COLLATE \"C\"), lower($%d COLLATE \"C\")) > 0"
 
 struct job_walk {
     struct walk walk;
@@ -16,8 +20,9 @@ struct job_walk {
     store_each_job *each;
     store_each_found *each_found;
     void *context;
-    size_t left;
+    size_t left; // So many more are wanted.
     job_id last;
+    size_t seen; // Rows of the statement under way.
 };
 
 static enum err visit_one(struct walk *walk, struct result_row *r, struct fault *f)
@@ -68,72 +73,93 @@ static enum err visit_job(struct walk *walk, struct result_row *r, struct fault 
     char damaged[JOB_DAMAGED_BYTES];
     (void)f;
     w->last = result_integer(r, 0);
-    if (!job_row_read(result_cell, r, &j, damaged) || !job_query_matches(w->query, &j))
+    w->seen++;
+    if (!job_row_read(result_cell, r, &j, damaged))
         return ERR_OK;
-    walk->is_done = --w->left == 0;
+    w->left--;
     return w->each ? w->each(w->context, &j) : tell_found(w, r, &j);
 }
 
-static enum err ask_slice(struct reader *r, const char *sql, struct job_walk *w, job_id *after,
-                          struct fault *f)
+// "AND ..." for what the query asks for, with its parameters.
+static void add_filters(char *sql, struct parameters *p, const struct job_query *q)
 {
-    struct parameters p = {0};
-    parameter_integer(&p, w->last);
-    parameter_integer(&p, SLICE_JOBS);
-    if (w->query->wants_last && w->each_found)
-        parameter_integer(&p, w->query->now);
-    *after = w->last;
-    return reader_ask(r, sql, &p, &w->walk, f);
+    if (q->is_active >= 0) {
+        parameter_integer(p, q->is_active != 0);
+        row_append(sql, SQL_BYTES, " AND is_active = $%d", p->used);
+    }
+    if (q->text) {
+        parameter_text(p, q->text);
+        row_append(sql, SQL_BYTES,
+                   " AND (" HAS_PART("name") " OR " HAS_PART("api") " OR " HAS_PART("schedule") ")",
+                   p->used, p->used, p->used);
+    }
+    if (q->tag) {
+        parameter_text(p, q->tag);
+        row_append(sql, SQL_BYTES, " AND tags IS NOT NULL AND carillon_tags_1(tags) @> ARRAY[$%d]",
+                   p->used);
+    }
 }
 
-// Until a slice has no rows, or enough was let through.
-static enum err walk_jobs(struct reader *r, const char *sql, struct job_walk *w, struct fault *f)
+// The rows of jobs that the query lets through, after $1, at most $2.
+static void select_jobs(char *sql, struct parameters *p, const struct job_walk *w, size_t limit)
 {
-    job_id after = w->last - 1;
+    parameter_integer(p, w->last);
+    parameter_integer(p, (int64_t)limit);
+    row_append(sql, SQL_BYTES, " FROM jobs WHERE id > $1 AND deleted_at IS NULL");
+    add_filters(sql, p, w->query);
+    row_append(sql, SQL_BYTES, " ORDER BY id LIMIT $2");
+}
+
+static void compose(char *sql, struct parameters *p, const struct job_walk *w, size_t limit)
+{
+    snprintf(sql, SQL_BYTES, "SELECT ");
+    row_names(w->each ? &job_rows : &job_brief_rows, sql + strlen(sql), SQL_BYTES - strlen(sql));
+    if (!w->query->wants_last || w->each) {
+        select_jobs(sql, p, w, limit);
+        return;
+    }
+    row_append(sql, SQL_BYTES, ", e.last_status, e.last_at FROM (SELECT *");
+    select_jobs(sql, p, w, limit);
+    parameter_integer(p, w->query->now);
+    row_append(sql, SQL_BYTES,
+               ") AS jobs LEFT JOIN LATERAL (SELECT status AS last_status, scheduled_at AS last_at"
+               " FROM job_executions WHERE job_id = jobs.id AND scheduled_at <= $%d"
+               " ORDER BY scheduled_at DESC, id DESC LIMIT 1) AS e ON true ORDER BY jobs.id",
+               p->used);
+}
+
+// In slices, until one is not full: the rows of a result are all in memory.
+static enum err walk_jobs(struct reader *r, struct job_walk *w, struct fault *f)
+{
+    char sql[SQL_BYTES];
+    size_t limit = 0;
     enum err err = ERR_OK;
-    w->walk.is_done = w->left == 0;
-    while (!err && !w->walk.is_done && w->last > after)
-        err = ask_slice(r, sql, w, &after, f);
+    w->last = w->query->after;
+    w->left = w->query->limit;
+    while (!err && w->left > 0 && w->seen == limit) {
+        struct parameters p = {0};
+        limit = MIN(w->left, SLICE_JOBS);
+        w->seen = 0;
+        compose(sql, &p, w, limit);
+        err = reader_ask(r, sql, &p, &w->walk, f);
+    }
     return err;
 }
-
-#define JOBS_AFTER " WHERE id > $1 AND deleted_at IS NULL ORDER BY id LIMIT $2"
 
 enum err postgres_list_jobs(struct store_reader *reader, const struct job_query *q,
                             store_each_job *each, void *context, struct fault *f)
 {
-    char sql[SQL_BYTES];
-    struct job_walk w = {.walk = {.visit = visit_job},
-                         .query = q,
-                         .each = each,
-                         .context = context,
-                         .left = q->limit,
-                         .last = q->after};
-    reader_select(sql, &job_rows, JOBS_AFTER);
-    return walk_jobs(self(reader), sql, &w, f);
+    struct job_walk w = {
+        .walk = {.visit = visit_job}, .query = q, .each = each, .context = context};
+    return walk_jobs(self(reader), &w, f);
 }
 
 enum err postgres_find_jobs(struct store_reader *reader, const struct job_query *q,
                             store_each_found *each, void *context, struct fault *f)
 {
-    char names[SQL_BYTES / 2], sql[SQL_BYTES];
-    struct job_walk w = {.walk = {.visit = visit_job},
-                         .query = q,
-                         .each_found = each,
-                         .context = context,
-                         .left = q->limit,
-                         .last = q->after};
-    row_names(&job_brief_rows, names, sizeof names);
-    if (q->wants_last)
-        snprintf(sql, sizeof sql,
-                 "SELECT %s, e.last_status, e.last_at FROM (SELECT * FROM jobs" JOBS_AFTER
-                 ") AS jobs LEFT JOIN LATERAL (SELECT status AS last_status, scheduled_at AS"
-                 " last_at FROM job_executions WHERE job_id = jobs.id AND scheduled_at <= $3"
-                 " ORDER BY scheduled_at DESC, id DESC LIMIT 1) AS e ON true ORDER BY jobs.id",
-                 names);
-    else
-        snprintf(sql, sizeof sql, "SELECT %s FROM jobs" JOBS_AFTER, names);
-    return walk_jobs(self(reader), sql, &w, f);
+    struct job_walk w = {
+        .walk = {.visit = visit_job}, .query = q, .each_found = each, .context = context};
+    return walk_jobs(self(reader), &w, f);
 }
 
 struct version_walk {

@@ -82,6 +82,12 @@ static const char version_1[] =
     "  since bigint NOT NULL DEFAULT 0);"
     "INSERT INTO leader (id) VALUES (1);"
 
+    // The tags as an array; NULL when somebody edited them into no JSON.
+    "CREATE FUNCTION carillon_tags_1(text) RETURNS text[] LANGUAGE plpgsql IMMUTABLE AS $body$"
+    " BEGIN RETURN ARRAY(SELECT t.tag #>> '{}' FROM jsonb_array_elements($1::jsonb) AS t(tag)"
+    "  WHERE jsonb_typeof(t.tag) = 'string');"
+    " EXCEPTION WHEN data_exception OR program_limit_exceeded THEN RETURN NULL; END $body$;"
+
     "CREATE TABLE jobs ("
     "  id bigint PRIMARY KEY,"
     "  schedule text NOT NULL,"
@@ -128,7 +134,8 @@ static const char version_1[] =
     "  effective_from bigint NOT NULL,"
     "  version bigint NOT NULL,"
     "  deleted_at bigint);" // Set by DELETE; the row goes with its last execution.
-    "CREATE INDEX idx_jobs_is_active ON jobs (is_active);"
+    "CREATE INDEX idx_jobs_is_active ON jobs (is_active, id);"
+    "CREATE INDEX idx_jobs_tags ON jobs USING gin (carillon_tags_1(tags)) WHERE tags IS NOT NULL;"
     "CREATE INDEX idx_jobs_deleted ON jobs (id) WHERE deleted_at IS NOT NULL;"
     "CREATE INDEX idx_jobs_shard ON jobs ((id %% %1$d), id);"
 
