@@ -241,6 +241,69 @@ static void text_that_is_no_utf8_is_written_all_the_same(void **state)
     store_free_execution(found);
 }
 
+// --- Rows that were edited by hand -----------------------------------------------------------
+
+static enum err count_version(void *context, const struct job_version *v)
+{
+    (void)v;
+    ++*(size_t *)context;
+    return ERR_OK;
+}
+
+// What an operator decides by hand is a version too: whoever asks is shown it at once, and one of
+// the chores writes it down.
+static void edited_job_gets_its_version(void **state)
+{
+    struct store_fixture *x = *state;
+    struct store_retention none = {0};
+    char found[96];
+    size_t removed, seen = 0;
+    struct batch *b = store_batch(x);
+    for (job_id id = 1; id <= 2; id++) {
+        store_add_job(b, id);
+        store_add_version(b, id, STORE_T0, JOB_ACTIVE);
+    }
+    store_must(x, b);
+    postgres_meddle(x->path,
+                    "UPDATE jobs SET schedule = '0 0 * * * *', effective_from = 7"
+                    " WHERE id = 2",
+                    NULL, 0);
+    store_assert_ok(store_list_versions(x->reader, 1, count_version, &seen, f));
+    assert_int_equal(seen, 1);
+    store_assert_ok(store_list_versions(x->reader, 2, count_version, &seen, f));
+    assert_int_equal(seen, 3);
+    store_assert_ok(store_retain(x->store, &none, STORE_T0, 10, &removed, f));
+    postgres_meddle(x->path,
+                    "SELECT string_agg(format('%s/%s@%s', job_id, number, from_at), ' '"
+                    " ORDER BY job_id, number) FROM job_versions",
+                    found, sizeof found);
+    assert_string_equal(found, "1/1@1700000000000 2/1@1700000000000 2/2@7");
+}
+
+// A list by tag leaves the job out, and any other has it.
+static void tags_that_are_no_json_hide_their_job_from_lists_by_tag_alone(void **state)
+{
+    struct store_fixture *x = *state;
+    struct store_ids ids;
+    struct job_query q = {.is_active = -1, .limit = 10};
+    struct batch *b = store_batch(x);
+    for (job_id id = 1; id <= 4; id++)
+        store_add_job(b, id);
+    store_must(x, b);
+    postgres_meddle(x->path,
+                    "UPDATE jobs SET tags = CASE id WHEN 1 THEN '[\"a\", 3]'"
+                    " WHEN 2 THEN '[\"a' WHEN 3 THEN '{\"a\": 1}' END",
+                    NULL, 0);
+    store_list_job_ids(x, &q, &ids);
+    store_assert_ids(&ids, 1, 2, 3, 4);
+    q.tag = "a";
+    store_list_job_ids(x, &q, &ids);
+    store_assert_ids(&ids, 1);
+    q.tag = "3";
+    store_list_job_ids(x, &q, &ids);
+    store_assert_ids(&ids);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
 int main(void)
@@ -257,6 +320,8 @@ int main(void)
         TEST(epoch_and_ids_jump_on_another_timeline),
         TEST(execution_whose_instant_was_edited_is_found_and_ends),
         TEST(text_that_is_no_utf8_is_written_all_the_same),
+        TEST(edited_job_gets_its_version),
+        TEST(tags_that_are_no_json_hide_their_job_from_lists_by_tag_alone),
     };
     return cmocka_run_group_tests_name("postgres", tests, NULL, NULL);
 }

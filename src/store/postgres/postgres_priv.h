@@ -4,9 +4,9 @@
 // link.c talks to the server within a time, parameters.c and rows.c make and read what goes over
 // the connection, schema.c has the tables, functions.c what runs inside the server, open.c opens
 // and closes, commit.c writes, load.c loads, days.c makes the partitions, retain.c removes old
-// rows, reader.c and reader_jobs.c answer queries. nodes.c and commands.c are the doors of the
-// cluster, with node_functions.c and command_functions.c in the server. copy.c takes many rows at
-// once, for move.c, one end of a move.
+// rows, versions.c sees to edited jobs, reader.c and reader_jobs.c answer queries. nodes.c and
+// commands.c are the doors of the cluster, with node_functions.c and command_functions.c in the
+// server. copy.c takes many rows at once, for move.c, one end of a move.
 
 #ifndef CARILLON_STORE_POSTGRES_PRIV_H
 #define CARILLON_STORE_POSTGRES_PRIV_H
@@ -140,8 +140,43 @@ char *postgres_functions(void);
 // Parts of that, with NULL at the end; each from the file of its name.
 extern const char *const postgres_day_functions[];
 extern const char *const postgres_retain_functions[];
+extern const char *const postgres_version_functions[];
 extern const char *const postgres_node_functions[];
 extern const char *const postgres_command_functions[];
+
+// The version that a row of `jobs` stands for, as a row of `job_versions`, when it is none that is
+// there: somebody edited the row by hand. To be followed by " AND ..." or nothing.
+#define POSTGRES_DECIDES "schedule, timezone, dst_gap, dst_fold, start_at, end_at, max_runs"
+#define POSTGRES_VERSION_COLUMNS                                                                   \
+    "job_id, number, version, from_at, phase, " POSTGRES_DECIDES ", runs, paused_until, reason"
+#define POSTGRES_PHASE                                                                             \
+    "CASE WHEN deleted_at IS NOT NULL THEN 'deleted' WHEN is_active = 1 THEN 'active'"             \
+    " WHEN finished = 1 THEN 'finished' ELSE 'paused' END"
+#define POSTGRES_WHEN_PAUSED(column) "CASE WHEN " POSTGRES_PHASE " = 'paused' THEN " column " END"
+#define POSTGRES_EDITED_VERSION                                                                    \
+    "SELECT id AS job_id, 1 + coalesce((SELECT max(number) FROM job_versions"                      \
+    "  WHERE job_id = jobs.id), 0) AS number, version,"                                            \
+    " CASE WHEN deleted_at IS NOT NULL THEN deleted_at"                                            \
+    "  WHEN finished = 1 THEN greatest(effective_from, updated_at) ELSE effective_from END"        \
+    "  AS from_at, " POSTGRES_PHASE " AS phase, " POSTGRES_DECIDES ", runs,"                       \
+    " " POSTGRES_WHEN_PAUSED(                                                                      \
+        "paused_until") " AS paused_until,"                                                        \
+                        " " POSTGRES_WHEN_PAUSED(                                                  \
+                            "paused_reason") " AS reason"                                          \
+                                             " FROM jobs WHERE NOT EXISTS (SELECT FROM (SELECT * " \
+                                             "FROM job_versions WHERE job_id = jobs.id"            \
+                                             "  ORDER BY number DESC LIMIT 1) AS v WHERE "         \
+                                             "(v.phase, v.schedule, v.timezone, v.dst_gap,"        \
+                                             "  v.dst_fold, v.start_at, v.end_at, v.max_runs, "    \
+                                             "v.paused_until, v.reason) IS NOT DISTINCT"           \
+                                             "  FROM (" POSTGRES_PHASE                             \
+                                             ", jobs.schedule, jobs.timezone, jobs.dst_gap, "      \
+                                             "jobs.dst_fold,"                                      \
+                                             "  jobs.start_at, jobs.end_at, "                      \
+                                             "jobs.max_runs, " POSTGRES_WHEN_PAUSED(               \
+                                                 "jobs.paused_until") ","                          \
+                                                                      "  " POSTGRES_WHEN_PAUSED(   \
+                                                                          "jobs.paused_reason") "))"
 
 // --- The store -------------------------------------------------------------------------------
 
@@ -149,6 +184,8 @@ struct postgres_store {
     struct store store;
     struct link link;
     struct link chores; // For what goes on beside commits: partitions and retention.
+    job_id edits_after; // Where the search for edited jobs goes on,
+    mono_ms edits_at;   // and when.
     job_id sweep_after; // Where the search for jobs without rows goes on.
     bool is_replica;    // Readers connect when they ask.
 };
@@ -166,6 +203,8 @@ MUST_CHECK enum err postgres_retain(struct store *store, const struct store_rete
                                     wall_ms now, size_t rows_max, size_t *removed, struct fault *f);
 MUST_CHECK enum err postgres_commands_open(struct store *store, struct store_commands **out,
                                            struct fault *f);
+// A step of going through the jobs, when it is time for one.
+MUST_CHECK enum err postgres_note_edits(struct postgres_store *s, struct fault *f);
 MUST_CHECK enum err postgres_make_days(struct store *store, wall_ms now, bool *more,
                                        struct fault *f);
 MUST_CHECK enum err postgres_reader_open(struct store *store, struct store_reader **out,

@@ -182,7 +182,12 @@ enum err postgres_list_versions(struct store_reader *reader, job_id job, store_e
     char sql[SQL_BYTES];
     struct version_walk w = {{.visit = visit_version}, each, context};
     struct parameters p = {0};
-    reader_select(sql, &version_rows, " WHERE job_id = $1 ORDER BY number");
+    snprintf(sql, sizeof sql, "SELECT ");
+    row_names(&version_rows, sql + strlen(sql), sizeof sql - strlen(sql));
+    row_append(sql, sizeof sql,
+               " FROM (SELECT %s FROM job_versions WHERE job_id = $1 UNION ALL %s AND id = $1)"
+               " AS versions ORDER BY number",
+               POSTGRES_VERSION_COLUMNS, POSTGRES_EDITED_VERSION);
     parameter_integer(&p, job);
     return reader_ask(self(reader), sql, &p, &w.walk, f);
 }

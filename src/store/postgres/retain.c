@@ -191,6 +191,8 @@ enum err postgres_retain(struct store *store, const struct store_retention *r, w
     struct postgres_store *s = (struct postgres_store *)store;
     int64_t gone = 0;
     enum err err = r->age_ms > 0 ? drop_days(s, now - r->age_ms, rows_max, &gone, f) : ERR_OK;
+    if (!err)
+        err = postgres_note_edits(s, f);
     if (err)
         return err;
     if (gone == 0)
