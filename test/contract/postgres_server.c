@@ -186,6 +186,12 @@ static void have_server(void)
     start_server();
 }
 
+pid_t postgres_program_start(const char *program, const char *const *arguments, int output)
+{
+    have_server();
+    return start(program, arguments, output);
+}
+
 // --- Databases -------------------------------------------------------------------------------
 
 static void make_url(const char *database, char url[static POSTGRES_URL_BYTES])

@@ -9,6 +9,7 @@
 #define CARILLON_TEST_POSTGRES_SERVER_H
 
 #include <stddef.h>
+#include <sys/types.h>
 
 #define POSTGRES_URL_BYTES 96
 
@@ -19,5 +20,9 @@ void postgres_database_drop(const char *url);
 // Runs statements in the database, as somebody beside the program. The first column of the first
 // row goes to `out`, if that is not NULL.
 void postgres_meddle(const char *url, const char *sql, char *out, size_t bytes);
+
+// Starts a program that came with the server, such as pg_dump, as the server's user; what it says
+// goes to `output`. The caller waits for its end. `arguments` end with NULL.
+pid_t postgres_program_start(const char *program, const char *const *arguments, int output);
 
 #endif

@@ -2,12 +2,17 @@
 // test_store_days.c: what a database of PostgreSQL does with days: rows lie in the partition of
 // theirs, which is made ahead; a day goes as a whole, and not before all of it may go.
 
+#define _GNU_SOURCE // pipe2
 #include "postgres_server.h"
 #include "store_fixture.h"
 
+#include <fcntl.h>
+#include <libpq-fe.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #define DAY_MS INT64_C(86400000)
 #define TODAY (STORE_T0 / DAY_MS) // 14 November 2023
@@ -270,6 +275,123 @@ static void day_that_was_made_late_knows_how_long_its_rows_stay(void **state)
     assert_int_equal(ask(x, "SELECT count(*) FROM job_executions"), 0);
 }
 
+// --- Others at work on the tables ------------------------------------------------------------
+
+static void fill_day(struct store_fixture *x, int64_t rows)
+{
+    struct batch *b = batch_with_mark(x, DAY(2));
+    store_add_job(b, 1);
+    for (int64_t id = 1; id <= rows; id++) {
+        struct execution e = store_execution(id, 1, DAY(0) + id);
+        store_add_insert(b, store_finished(e, EXECUTION_SUCCESS));
+    }
+    store_must(x, b);
+}
+
+static void plan_and_end(struct store_fixture *x, int64_t id)
+{
+    struct execution e = store_execution(id, 1, DAY(1) + id * 10);
+    struct batch *b = store_batch(x);
+    store_add_insert(b, e);
+    store_must(x, b);
+    b = store_batch(x);
+    store_add_update(b, store_finished(e, EXECUTION_SUCCESS));
+    store_add_attempt(b, id, 1);
+    store_must(x, b);
+}
+
+static void run_on(PGconn *c, const char *sql)
+{
+    PGresult *result = PQexec(c, sql);
+    ExecStatusType status = PQresultStatus(result);
+    if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK)
+        fail_msg("%s: %s", sql, PQerrorMessage(c));
+    PQclear(result);
+}
+
+// A snapshot that somebody forgot to close, with its locks on every partition: commits go on, and
+// what would have to wait for the locks is left for later.
+static void old_snapshot_holds_up_no_commit_and_puts_chores_off(void **state)
+{
+    struct store_fixture *x = *state;
+    make_days(x, STORE_T0);
+    fill_day(x, 3);
+    PGconn *snapshot = PQconnectdb(x->path);
+    run_on(snapshot, "BEGIN ISOLATION LEVEL REPEATABLE READ");
+    run_on(snapshot, "SELECT count(*) FROM job_executions");
+    for (int64_t id = 10; id < 110; id++)
+        plan_and_end(x, id);
+    assert_int_equal(make_days(x, DAY(1)), 0);
+    assert_int_equal(retain(x, 9 * DAY_MS, 0, DAY(100)), 0);
+    plan_and_end(x, 110);
+    assert_int_equal(ask(x, "SELECT count(*) FROM job_executions"), 104);
+    run_on(snapshot, "COMMIT");
+    PQfinish(snapshot);
+    assert_int_equal(make_days(x, DAY(1)), 1);
+    assert_int_equal(retain(x, 9 * DAY_MS, 0, DAY(100)), 100);
+    assert_int_equal(ask(x, "SELECT count(*) FROM job_executions"), 101);
+}
+
+// What the dump says, as statements that PQexec takes.
+static char *read_dump(FILE *from)
+{
+    char *text = NULL, *line = NULL;
+    size_t bytes = 0, room = 0;
+    FILE *out = open_memstream(&text, &bytes);
+    while (getline(&line, &room, from) > 0)
+        if (*line != '\\')
+            fputs(line, out);
+    fclose(out);
+    free(line);
+    return text;
+}
+
+// The dump stands still in the middle, with a lock on every table, since nobody reads what it says.
+static FILE *start_dump(const struct store_fixture *x, pid_t *pid)
+{
+    int ends[2];
+    const char *arguments[] = {"pg_dump", "--inserts", "-d", x->path, NULL};
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    *pid = postgres_program_start("pg_dump", arguments, ends[1]);
+    close(ends[1]);
+    FILE *from = fdopen(ends[0], "r");
+    int first = fgetc(from);
+    assert_int_equal(ungetc(first, from), '-');
+    return from;
+}
+
+static void days_are_not_dropped_under_a_dump_which_comes_out_whole(void **state)
+{
+    enum { ROWS = 3000 };
+    struct store_fixture *x = *state;
+    char url[POSTGRES_URL_BYTES];
+    struct store *restored;
+    pid_t pid;
+    int status;
+    make_days(x, STORE_T0);
+    fill_day(x, ROWS);
+    FILE *dump = start_dump(x, &pid);
+    assert_int_equal(retain(x, 9 * DAY_MS, 0, DAY(100)), 0);
+    plan_and_end(x, ROWS + 1);
+    char *text = read_dump(dump);
+    fclose(dump);
+    assert_true(waitpid(pid, &status, 0) == pid && status == 0);
+    assert_int_equal(retain(x, 9 * DAY_MS, 0, DAY(100)), 100);
+    assert_int_equal(ask(x, "SELECT count(*) FROM job_executions"), 1);
+
+    postgres_database_new(url);
+    postgres_meddle(url, text, NULL, 0);
+    store_assert_ok(store_postgres_open(url, 1, &restored, f));
+    struct store_fixture there = {.store = restored};
+    snprintf(there.path, sizeof there.path, "%s", url);
+    assert_int_equal(ask(&there, "SELECT count(*) FROM job_executions_20231114"), ROWS);
+    assert_int_equal(make_days(&there, STORE_T0), 0);
+    assert_int_equal(retain(&there, 9 * DAY_MS, 0, DAY(100)), 100);
+    store_close(restored);
+    postgres_database_drop(url);
+    free(text);
+}
+
 // --- Plans -----------------------------------------------------------------------------------
 
 // All rows of a commit in a day that has just been made have one instant: each is looked up once,
@@ -347,6 +469,8 @@ int main(void)
         TEST(day_with_open_executions_stays),
         TEST(day_whose_rows_ended_late_stays_as_long_as_these),
         TEST(day_that_was_made_late_knows_how_long_its_rows_stay),
+        TEST(old_snapshot_holds_up_no_commit_and_puts_chores_off),
+        TEST(days_are_not_dropped_under_a_dump_which_comes_out_whole),
         TEST(plans_of_a_commit_need_no_statistics),
         TEST(executions_end_on_their_pages),
     };
