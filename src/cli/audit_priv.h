@@ -8,7 +8,7 @@
 #ifndef CARILLON_CLI_AUDIT_PRIV_H
 #define CARILLON_CLI_AUDIT_PRIV_H
 
-#include "store/sqlite.h"
+#include "store/inspect.h"
 
 struct audit_totals {
     uint64_t jobs;

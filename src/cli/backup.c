@@ -4,6 +4,7 @@
 #include "base/time.h"
 #include "cli/cli.h"
 #include "cli/cli_priv.h"
+#include "store/move.h"
 #include "store/sqlite.h"
 
 #include <inttypes.h>
@@ -28,6 +29,13 @@ static int back_up(const char *path, const char *target)
 {
     struct fault f = {0};
     struct stat st;
+    if (store_place_is_url(path)) {
+        cli__complain("backup",
+                      "a database of PostgreSQL is backed up by its own programs: pg_dump "
+                      "--format=custom, best on a replica, or pg_basebackup and its log",
+                      NULL);
+        return EXIT_NO;
+    }
     if (access(path, F_OK) != 0)
         return cli__complain("backup", "there is no such database", path);
     mono_ms begun = clock_mono_ms();

@@ -6,9 +6,12 @@
 // bound, and what to do about a damaged file at the end. After damage it looks no further, since
 // what a damaged file says proves nothing.
 
+#include "base/conceal.h"
+#include "base/memory.h"
 #include "cli/audit_priv.h"
 #include "cli/cli.h"
 #include "cli/cli_priv.h"
+#include "store/move.h"
 #include "zones/zones.h"
 
 #include <inttypes.h>
@@ -149,7 +152,8 @@ static enum err examine(struct doctor *d, struct store_inspection *i, struct fau
 {
     enum err err = ERR_OK;
     for (enum store_check c = 0; c < STORE_CHECKS && !err && !d->damaged; c++)
-        err = run_check(d, i, c, f);
+        if (store_inspection_has(i, c))
+            err = run_check(d, i, c, f);
     if (!err && !d->damaged)
         err = audit_ledger(d, i, f);
     return err;
@@ -182,7 +186,8 @@ static const struct cli_command doctor_command = {
     "doctor",
     "Usage: carillon doctor [FILE | --db FILE]\n"
     "Is the database FILE (CARILLON_DB, or carillon.db) sound, and is there a record of\n"
-    "everything that was owed? It only reads, also beside a running server.\n"
+    "everything that was owed? It only reads, also beside a running server. FILE may be the\n"
+    "URL of a database of PostgreSQL, or of its replica (?target_session_attrs=any).\n"
     "Exit codes: 0 sound, 1 not sound, 2 wrong usage or no such file.\n",
     options,
 };
@@ -206,26 +211,37 @@ static const char *find_file(int argc, char **argv, int *code)
     return path ? path : rest ? argv[optind] : cli__default_db();
 }
 
+// False: *code is the exit code.
+static bool is_file(const char *path, int *code)
+{
+    struct stat st;
+    if (stat(path, &st) != 0)
+        *code = cli__complain("doctor", "there is no such file", path);
+    else if (!S_ISREG(st.st_mode))
+        *code = cli__complain("doctor", "this is no file but a folder or a device", path);
+    else
+        return true;
+    return false;
+}
+
 int cli_doctor(int argc, char **argv)
 {
     int code;
-    const char *path = find_file(argc, argv, &code);
-    if (!path)
+    const char *place = find_file(argc, argv, &code);
+    if (!place || (!store_place_is_url(place) && !is_file(place, &code)))
         return code;
-    struct doctor d = {.path = path, .sound = true, .audit = {.gap = gap}};
+    char *shown = xstrdup(place);
+    conceal_passwords(shown);
+    struct doctor d = {.path = shown, .sound = true, .audit = {.gap = gap}};
     d.audit.context = &d;
-    struct stat st;
-    if (stat(d.path, &st) != 0)
-        return cli__complain("doctor", "there is no such file", d.path);
-    if (!S_ISREG(st.st_mode))
-        return cli__complain("doctor", "this is no file but a folder or a device", d.path);
     struct fault f = {0};
     struct store_inspection *i = NULL;
-    enum err err = store_inspection_open(d.path, &i, &f);
+    enum err err = store_inspection_open(place, &i, &f);
     if (!err)
         err = examine(&d, i, &f);
     code = verdict(&d, err, &f);
     store_inspection_close(i);
     audit_fini(&d.audit);
+    free(shown);
     return code;
 }

@@ -8,6 +8,7 @@
 #include "cli/cli.h"
 #include "cli/cli_priv.h"
 #include "cluster/cluster.h"
+#include "store/move.h"
 #include "store/sqlite.h"
 
 #include <inttypes.h>
@@ -46,6 +47,13 @@ static int restore(const char *path, const char *backup)
     struct cluster *lock = NULL;
     char *kept = NULL;
     mono_ms begun = clock_mono_ms();
+    if (store_place_is_url(path)) {
+        cli__complain("restore",
+                      "a database of PostgreSQL is restored by its own programs, while no node is "
+                      "at work on it: pg_restore into an empty one, or the base backup and its log",
+                      NULL);
+        return EXIT_NO;
+    }
     enum err err = cluster_solo_open(path, &lock, &f);
     if (!err)
         err = store_sqlite_restore(path, backup, &kept, &f);

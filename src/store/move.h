@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// move.h: the third door of the store: a whole database moves from a file to PostgreSQL, or back.
+// move.h: a door of the store: a whole database moves from a file to PostgreSQL, or back.
 //
 // Nobody may be at work on either: the caller has the lock of the file. Every row keeps its ids and
 // keys, and the shards go on from where the source was, so that not one occurrence is planned

@@ -8,7 +8,7 @@
 //
 // Adapters: memory (store_memory_open, for tests and the simulator), sqlite and postgres. All pass
 // one contract suite. What only a file of SQLite has, such as a backup, is behind a door of its
-// own, store/sqlite.h, and a move from one database to another behind store/move.h.
+// own, store/sqlite.h; others are store/move.h and store/inspect.h.
 
 #ifndef CARILLON_STORE_STORE_H
 #define CARILLON_STORE_STORE_H

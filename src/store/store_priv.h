@@ -8,6 +8,7 @@
 #define CARILLON_STORE_STORE_PRIV_H
 
 #include "store/commands.h"
+#include "store/inspect.h"
 #include "store/store.h"
 
 struct store_ops {
@@ -91,6 +92,23 @@ struct store_reader_ops {
 struct store_reader {
     const struct store_reader_ops *ops;
 };
+
+// A look from outside (inspect.h). An adapter embeds struct store_inspection.
+struct store_inspection_ops {
+    void (*close)(struct store_inspection *i);
+    enum err (*inspect)(struct store_inspection *i, enum store_check c, store_finding *found,
+                        void *context, struct fault *f);
+    enum err (*inspect_ledger)(struct store_inspection *i, const struct store_ledger_visitor *v,
+                               struct fault *f);
+    bool has[STORE_CHECKS];
+};
+struct store_inspection {
+    const struct store_inspection_ops *ops;
+};
+MUST_CHECK enum err sqlite_inspection_open(const char *path, struct store_inspection **out,
+                                           struct fault *f);
+MUST_CHECK enum err postgres_inspection_open(const char *url, struct store_inspection **out,
+                                             struct fault *f);
 
 // What the rows of shards in a commit say of it (fence.c), where `rows` are the store's own, by
 // number. FENCE_SHUT: nothing may be written, and *lost are the shards because of which.

@@ -4,6 +4,7 @@
 
 #include "store_fixture.h"
 
+#include "store/inspect.h"
 #include "store/sqlite.h"
 
 #include <fcntl.h>

@@ -11,6 +11,7 @@
 #include "../contract/store_fixture.h"
 
 #include "base/memory.h"
+#include "store/inspect.h"
 #include "store/sqlite.h"
 
 #include <dirent.h>

@@ -135,6 +135,7 @@ MUST_CHECK enum err postgres_prepare_marked(struct link *l, uint32_t shards, con
                                             struct fault *f);
 // ERR_STORE_OPEN: the rows are elsewhere, or not here yet (move.c).
 MUST_CHECK enum err postgres_check_moved(struct link *l, struct fault *f);
+extern const int postgres_schema_version; // The newest.
 // The text that creates the functions; the caller frees it.
 char *postgres_functions(void);
 // Parts of that, with NULL at the end; each from the file of its name.

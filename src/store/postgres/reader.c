@@ -322,8 +322,8 @@ static enum err visit_progress(struct walk *walk, struct result_row *r, struct f
     return ERR_OK;
 }
 
-static enum err read_progress(struct store_reader *reader, job_id job, struct store_progress *out,
-                              struct fault *f)
+enum err postgres_read_progress(struct store_reader *reader, job_id job, struct store_progress *out,
+                                struct fault *f)
 {
     struct progress_walk w = {.walk = {.visit = visit_progress}};
     struct parameters p = {0};
@@ -412,7 +412,7 @@ static const struct store_reader_ops ops = {
     .list_alerts = list_alerts,
     .get_client_key = get_client_key,
     .count_executions = count_executions,
-    .read_progress = read_progress,
+    .read_progress = postgres_read_progress,
     .read_lag = read_lag,
 };
 

@@ -279,6 +279,7 @@ static const char version_1[] =
     "CREATE INDEX idx_commands_open ON commands (shard, number) WHERE replied_at IS NULL;";
 
 static const char *const steps[] = {version_1};
+const int postgres_schema_version = COUNT_OF(steps);
 
 // Held to the end of a step's transaction, so that of two nodes one makes the tables.
 #define LOCK "SELECT pg_advisory_xact_lock(4837041265);"

@@ -13,14 +13,27 @@
 
 #define FINDINGS_MAX 20 // Findings of one kind.
 
-struct store_inspection {
+struct sqlite_inspection {
+    struct store_inspection inspection;
     sqlite3 *db;
     char *path;
 };
 
-enum err store_inspection_open(const char *path, struct store_inspection **out, struct fault *f)
+static void close_inspection(struct store_inspection *inspection)
 {
-    struct store_inspection *i = xcalloc(1, sizeof *i);
+    struct sqlite_inspection *i = (struct sqlite_inspection *)inspection;
+    int rc = sqlite3_close(i->db);
+    assert(rc == SQLITE_OK);
+    free(i->path);
+    free(i);
+}
+
+static const struct store_inspection_ops ops;
+
+enum err sqlite_inspection_open(const char *path, struct store_inspection **out, struct fault *f)
+{
+    struct sqlite_inspection *i = xcalloc(1, sizeof *i);
+    i->inspection.ops = &ops;
     i->path = xstrdup(path);
     enum err err = sqlite_check_whole(path, f);
     if (!err)
@@ -34,26 +47,16 @@ enum err store_inspection_open(const char *path, struct store_inspection **out, 
     if (!err)
         err = sqlite_check_current(i->db, path, f);
     if (err) {
-        store_inspection_close(i);
+        close_inspection(&i->inspection);
         return err;
     }
-    *out = i;
+    *out = &i->inspection;
     return ERR_OK;
-}
-
-void store_inspection_close(struct store_inspection *i)
-{
-    if (!i)
-        return;
-    int rc = sqlite3_close(i->db);
-    assert(rc == SQLITE_OK);
-    free(i->path);
-    free(i);
 }
 
 // A search for faults, and whom to tell.
 struct look {
-    struct store_inspection *inspection;
+    struct sqlite_inspection *inspection;
     store_finding *found;
     void *context;
     struct fault *fault;
@@ -249,28 +252,16 @@ static enum err check_schema(const struct look *l)
     return err;
 }
 
-static const struct {
-    const char *name;
-    enum err (*run)(const struct look *l);
-} checks[STORE_CHECKS] = {
-    [STORE_CHECK_PAGES] = {"pages", check_pages},
-    [STORE_CHECK_SCHEMA] = {"tables and indexes", check_schema},
-    [STORE_CHECK_ROWS] = {"rows", check_rows},
-    [STORE_CHECK_REFERENCES] = {"references", check_references},
-    [STORE_CHECK_PROMISES] = {"promises", check_promises},
-};
-
-const char *store_check_name(enum store_check c)
+static enum err inspect(struct store_inspection *i, enum store_check c, store_finding *found,
+                        void *context, struct fault *f)
 {
-    assert(c < STORE_CHECKS);
-    return checks[c].name;
-}
-
-enum err store_inspect(struct store_inspection *i, enum store_check c, store_finding *found,
-                       void *context, struct fault *f)
-{
-    assert(c < STORE_CHECKS);
-    return checks[c].run(&(struct look){i, found, context, f});
+    static enum err (*const checks[STORE_CHECKS])(const struct look *l) = {
+        [STORE_CHECK_PAGES] = check_pages,       [STORE_CHECK_SCHEMA] = check_schema,
+        [STORE_CHECK_ROWS] = check_rows,         [STORE_CHECK_REFERENCES] = check_references,
+        [STORE_CHECK_PROMISES] = check_promises,
+    };
+    struct look l = {(struct sqlite_inspection *)i, found, context, f};
+    return checks[c](&l);
 }
 
 // --- The ledger ------------------------------------------------------------------------------
@@ -377,9 +368,10 @@ static enum err walk_job(struct ledger_walk *w, struct fault *f)
     return err ? err : end;
 }
 
-enum err store_inspect_ledger(struct store_inspection *i, const struct store_ledger_visitor *v,
-                              struct fault *f)
+static enum err inspect_ledger(struct store_inspection *inspection,
+                               const struct store_ledger_visitor *v, struct fault *f)
 {
+    const struct sqlite_inspection *i = (const struct sqlite_inspection *)inspection;
     struct ledger_walk w = {.visitor = v, .db = i->db};
     enum err err = sqlite_prepare_all(i->db, ledger_sql, LEDGER_QUERIES, w.queries, f);
     do {
@@ -390,3 +382,10 @@ enum err store_inspect_ledger(struct store_inspection *i, const struct store_led
         sqlite3_finalize(w.queries[q]);
     return err;
 }
+
+static const struct store_inspection_ops ops = {
+    .close = close_inspection,
+    .inspect = inspect,
+    .inspect_ledger = inspect_ledger,
+    .has = {true, true, true, true, true},
+};
