@@ -113,6 +113,7 @@ static enum err open_engine(struct carillon *c, struct fault *f)
         .outcome_elsewhere = app__outcome_elsewhere,
         .context = c,
     };
+    o.limits.doubt_ms = s->lease_ttl_ms + 10000; // See core.h.
     o.limits.in_flight_max = (uint32_t)s->max_in_flight;
     o.limits.host_in_flight_max = (uint32_t)MIN(s->max_in_flight_per_host, s->max_in_flight);
     o.limits.jobs_max = (uint32_t)s->jobs_max;
