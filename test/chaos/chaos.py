@@ -8,6 +8,7 @@ target. Each scenario prints a line, and all together one more:
 
     expected=N recorded=N delivered=N lost=0 repeated=K (all labelled)
 
+`--cluster` is a scenario of its own, with several nodes, PostgreSQL, Redis and a load balancer.
 `--kills 100` means a hundred kills in the first scenario, and as much of the others as goes with
 it. The exit code is 1 when anything was lost, doubled, early, sent without being owed, or repeated
 without its first key and a higher attempt number, or when an ATMOST_ONCE execution came twice.
@@ -28,6 +29,7 @@ import clocks  # noqa: E402
 import disks  # noqa: E402
 import edits  # noqa: E402
 import kills  # noqa: E402
+import nodes  # noqa: E402
 from harness.program import BINARY  # noqa: E402
 from verdict import Verdict  # noqa: E402
 from world import World  # noqa: E402
@@ -47,6 +49,7 @@ SCENARIOS = {
     "broken-disk": disks.broken_disk,
     "edits": edits.edits,
 }
+CLUSTER = {"cluster": nodes.cluster}
 
 
 def arguments():
@@ -57,6 +60,7 @@ def arguments():
     add("--seed", type=int, default=int(time.time()) % 1_000_000, help="what is drawn at random")
     add("--minutes", type=float, default=0, metavar="M", help="go on with new seeds for so long")
     add("--only", action="append", choices=SCENARIOS, metavar="NAME", help=f"one of: {names}")
+    add("--cluster", action="store_true", help="a cluster of nodes, with N faults in it")
     return parser.parse_args()
 
 
@@ -64,10 +68,12 @@ def run(name, options, seed):
     """The verdict on one scenario, whose line is printed."""
     begin = time.monotonic()
     verdict = Verdict()
+    scenario = {**SCENARIOS, **CLUSTER}[name]
+    kind = nodes.ClusterWorld if name in CLUSTER else World
     with tempfile.TemporaryDirectory(prefix="carillon-chaos-") as folder:
-        with World(folder, seed) as world:
+        with kind(folder, seed) as world:
             try:
-                notes = SCENARIOS[name](world, options)
+                notes = scenario(world, options)
                 verdict = world.judge()
             except Exception:
                 notes = ["ended early"]
@@ -91,7 +97,7 @@ def main():
     total = Verdict()
     while True:
         print(f"seed {seed}: repeat with --seed {seed} --kills {options.kills}", flush=True)
-        for name in options.only or SCENARIOS:
+        for name in CLUSTER if options.cluster else options.only or SCENARIOS:
             total.add(run(name, options, seed))
         seed += 1
         if time.monotonic() >= deadline:

@@ -71,19 +71,23 @@ class Verdict:
 
 
 class Ledger:
-    """The rows of the database file: by execution, and the ranges that were missed."""
+    """Rows of a database, as ROWS asks for them: by execution, and the ranges that were missed."""
 
-    def __init__(self, database):
-        ledger.check_sound(database)
+    def __init__(self, rows):
         self.rows = {}
         self.ranges = {}  # {job id: missed rows}
         self.doubled = []
-        for row in map(Row, ledger.read(database, ROWS)):
+        for row in map(Row, rows):
             if row.id in self.rows:
                 self.doubled.append(row.id)
             self.rows[row.id] = row
             if row.missed_to:
                 self.ranges.setdefault(row.job_id, []).append(row)
+
+    @classmethod
+    def of_file(cls, database):
+        ledger.check_sound(database)
+        return cls(ledger.read(database, ROWS))
 
     def find(self, job, key, instant):
         """The row that accounts for an instant: its own, or the range that has it."""
@@ -180,11 +184,10 @@ def judge_extra_rows(verdict, ledger_rows, owed):
             verdict.problems.append(f"not owed: {row.id} is {row.status}")
 
 
-def judge(jobs, database, arrivals, latest_wall_ms):
-    """`jobs` by id; `arrivals` of every target; latest_wall_ms(t): the latest time that the
-    server's wall clock may have shown when ours showed t."""
+def judge(jobs, rows, arrivals, latest_wall_ms):
+    """`jobs` by id; `rows`: the Ledger; `arrivals` of every target; latest_wall_ms(t): the latest
+    time that the server's wall clock may have shown when ours showed t."""
     verdict = Verdict()
-    rows = Ledger(database)
     verdict.problems += [f"doubled: {key} has two rows" for key in rows.doubled]
     by_key = {}
     for arrival in arrivals:

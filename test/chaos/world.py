@@ -18,7 +18,7 @@ from harness.times import EVERY_SECOND, now_ms, wall_text
 from harness.wait import wait_until, wait_until_clock
 from history import Job
 from target import ChaosTarget
-from verdict import judge
+from verdict import Ledger, judge
 
 SETTLE_SECONDS = 90
 LOOK_PAUSE_SECONDS = 0.005
@@ -196,14 +196,17 @@ class World:
     def settle(self):
         """The targets get well and every job ends within seconds; when all that they owed is done,
         the server ends in order. An answered change that is not there any more is found here."""
+        self._let_jobs_end()
+        self.server.stop()
+        self.server.check_sanitizers()
+
+    def _let_jobs_end(self):
         self.target.is_healed = self.unanswering.is_healed = True
         end = {"end_at": wall_text((self.wall_ms() + END_AFTER_MS) // 1000 * 1000)}
         for job in self.jobs.values():
             if not job.is_deleted:
                 self._end(job, end)
         wait_until(self._is_quiet, SETTLE_SECONDS, "everything owed is done")
-        self.server.stop()
-        self.server.check_sanitizers()
 
     def _end(self, job, end):
         if job.versions[-1].every_s > END_AFTER_MS / 1000:
@@ -235,7 +238,8 @@ class World:
         deleted = dict(ledger.read(self.database, "SELECT id, deleted_at FROM jobs"))
         for job in self.jobs.values():
             job.learn_end(deleted)
-        verdict = judge(self.jobs, self.database, self.arrivals(), self.latest_wall_ms)
+        rows = Ledger.of_file(self.database)
+        verdict = judge(self.jobs, rows, self.arrivals(), self.latest_wall_ms)
         verdict.problems += self.problems + self._ask_the_doctor()
         for job in self.jobs.values():
             verdict.problems += job.problems

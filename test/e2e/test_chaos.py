@@ -18,8 +18,9 @@ from harness.wait import wait_until_clock
 
 COMMAND = Path(__file__).parents[1] / "chaos" / "chaos.py"
 SECONDS_MAX = 300
-# Two runs side by side, since most of the time is spent waiting for seconds to pass.
+# Runs side by side, since most of the time is spent waiting for seconds to pass.
 SCENARIOS = [
+    ("cluster",),
     ("kills", "nth-call", "target", "back-300", "full-disk", "edits"),
     ("at-most-once", "stop", "back-7200", "midnight", "ahead-600", "broken-disk"),
 ]
@@ -28,6 +29,8 @@ LINE = r"expected=(\d+) recorded=(\d+) delivered=(\d+) lost=0 repeated=\d+ \(all
 
 def start(names):
     only = [word for name in names for word in ("--only", name)]
+    if names == ("cluster",):
+        only = ["--cluster"]
     return subprocess.Popen(
         [sys.executable, COMMAND, "--kills", "8", *only],
         stdout=subprocess.PIPE,
@@ -77,14 +80,14 @@ def world(tmp_path_factory):
 
 def judge_changed(world, tmp_path, change="", arrivals=None):
     """The verdict when the database, or what the target saw, had been different."""
-    from verdict import judge
+    from verdict import Ledger, judge
 
     database = tmp_path / "changed.db"
     shutil.copy(world.database, database)
     with closing(sqlite3.connect(database)) as connection, connection:
         connection.executescript(change)
     seen = world.arrivals() if arrivals is None else arrivals
-    return judge(world.jobs, database, seen, lambda at_ms: at_ms)
+    return judge(world.jobs, Ledger.of_file(database), seen, lambda at_ms: at_ms)
 
 
 SOME_ROW = "(SELECT min(id) FROM job_executions WHERE status = 'SUCCESS')"
