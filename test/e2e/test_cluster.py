@@ -92,6 +92,9 @@ def test_the_cluster_is_seen_from_every_api_server(cluster):
             assert nodes[node.name]["works"] == (node.role != "api")
         health = expect(api.get("/observability/health"), 200).json
         assert health["status"] == "ok" and health["cluster"]["workers"] == 3
+        metrics = expect(api.get("/metrics"), 200).body.decode()
+        assert "\ncarillon_commands_waiting 0\n" in metrics
+        assert "\ncarillon_lease_age_milliseconds " in metrics
     for node in cluster.nodes:
         expect(node.get("/livez"), 200)
         expect(node.get("/readyz"), 200)
