@@ -3,6 +3,7 @@
 
 from harness.cluster import Cluster
 from harness.jobs import create_job, create_jobs, expect, trigger
+from harness.redis import Redis
 from harness.times import NEVER_SOON
 from harness.wait import wait_until
 
@@ -45,21 +46,20 @@ def test_a_key_counts_at_every_server(cluster_url, target):
 
 
 def test_without_a_worker_a_change_is_refused_and_not_made_later(cluster_url, target):
-    with Cluster(
-        cluster_url, apis=1, workers=1, balancer=False, arguments=("--command-timeout", "1s")
-    ) as cluster:
+    with Cluster(cluster_url, apis=1, workers=1, balancer=False) as cluster:
         api, worker = cluster.apis[0], cluster.workers[0]
+        hasty = cluster.add("hasty", "api", "--command-timeout", "1s")
         create_job(api, target.url("/a"))
         worker.stop()
-        refused = expect(
-            api.post("/jobs", {"schedule": NEVER_SOON, "api": target.url("/b")}), 503
-        )
+        body = {"schedule": NEVER_SOON, "api": target.url("/b")}
+        refused = expect(hasty.post("/jobs", body), 503)
         assert refused.json["type"].endswith("shard-away"), refused.json
         assert refused.headers["Retry-After"]
         worker.start()
-        cluster.wait_until_shared()
+        cluster.wait_until_shared(workers=[worker])
         create_job(api, target.url("/c"))
-        assert len(expect(api.get("/jobs"), 200).json["jobs"]) == 2
+        jobs = expect(api.get("/jobs"), 200).json["jobs"]
+        assert sorted(job["api"][-2:] for job in jobs) == ["/a", "/c"]
 
 
 def test_all_jobs_of_many_clients_are_there(cluster_url, target):
@@ -68,3 +68,21 @@ def test_all_jobs_of_many_clients_are_there(cluster_url, target):
         bodies = [{"schedule": NEVER_SOON, "api": target.url(f"/{i}")} for i in range(400)]
         jobs = create_jobs(api, bodies)
         assert len({job["id"] for job in jobs}) == len(bodies)
+
+
+def test_wake_ups_of_redis_are_heard_and_not_needed(cluster_url, target):
+    with Redis() as redis, Cluster(
+        cluster_url, apis=1, workers=1, balancer=False, arguments=("--redis", redis.url)
+    ) as cluster:
+        api = cluster.apis[0]
+
+        def heard():
+            metrics = expect(api.get("/metrics"), 200).body.decode()
+            return "carillon_wakeups_heard_total 0" not in metrics
+
+        create_job(api, target.url("/a"))
+        wait_until(heard, 20, "a wake-up is heard")
+        redis.kill()
+        for _ in range(3):
+            create_job(api, target.url("/b"))
+        assert len(expect(api.get("/jobs"), 200).json["jobs"]) == 4
