@@ -99,16 +99,16 @@ static const char claim[] =
     " RETURNS TABLE (command uuid, shard_of bigint, epoch_of bigint, number_of bigint,"
     "  body_of bytea) LANGUAGE plpgsql SET enable_seqscan = off SET enable_hashjoin = off"
     " SET enable_mergejoin = off SET enable_bitmapscan = off AS $body$"
-    " DECLARE now_on bigint := " NOW_MS "; ids uuid[]; BEGIN" DURABLE
-    " SELECT array_agg(t.id) INTO ids FROM (SELECT c.id FROM unnest($1, $2) AS n(shard, epoch)"
+    " DECLARE now_on bigint := " NOW_MS "; ids uuid[]; epochs bigint[]; BEGIN" DURABLE
+    " SELECT array_agg(t.id), array_agg(t.epoch) INTO ids, epochs"
+    "  FROM (SELECT c.id, n.epoch FROM unnest($1, $2) AS n(shard, epoch)"
     "  JOIN commands c ON c.shard = n.shard AND c.replied_at IS NULL"
     "  WHERE (c.claimed_by IS NULL AND c.expires_at > now_on) OR c.claimed_by < n.epoch"
     "   OR ($3 = 1 AND c.claimed_by = n.epoch AND c.number > $4)"
     "  ORDER BY c.number LIMIT $5) AS t;"
     " IF ids IS NULL THEN RETURN; END IF;"
-    " RETURN QUERY UPDATE commands c SET claimed_by = n.epoch FROM unnest($1, $2) AS n(shard, "
-    "epoch)"
-    "  WHERE c.id = ANY (ids) AND c.shard = n.shard AND c.replied_at IS NULL"
+    " RETURN QUERY UPDATE commands c SET claimed_by = n.epoch"
+    "  FROM unnest(ids, epochs) AS n(id, epoch) WHERE c.id = n.id AND c.replied_at IS NULL"
     "   AND (c.claimed_by IS NULL OR c.claimed_by <= n.epoch)"
     "  RETURNING c.id, c.shard, n.epoch, c.number, c.body; END $body$;\n";
 

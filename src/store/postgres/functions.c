@@ -133,9 +133,8 @@ static const char change_version[] =
     "   CASE WHEN r.change_phase = 'paused' THEN paused_until END,"
     "   CASE WHEN r.change_phase = 'paused' THEN paused_reason END FROM jobs WHERE id = r.id;"
     " GET DIAGNOSTICS changed = ROW_COUNT;"
-    " DELETE FROM job_versions WHERE job_id = r.id AND number < (SELECT max(number)"
-    "  FROM job_versions WHERE job_id = r.id AND from_at <="
-    "   (SELECT nullif(removed_to, 0) FROM carillon));";
+    " IF passed > 0 THEN DELETE FROM job_versions WHERE job_id = r.id AND number <"
+    "  (SELECT max(number) FROM job_versions WHERE job_id = r.id AND from_at <= passed); END IF;";
 
 static void add_put_job(char *out)
 {
@@ -154,7 +153,8 @@ static void add_change_jobs(char *out)
                "CREATE OR REPLACE FUNCTION carillon_jobs_1(bigint[], bigint[], text[], ");
     add_types(out, &job_rows, 0);
     row_append(out, TEXT_BYTES,
-               BEGIN_BODY("") "DECLARE r record; changed bigint; BEGIN"
+               BEGIN_BODY("") "DECLARE r record; changed bigint;"
+                              " passed bigint := (SELECT removed_to FROM carillon); BEGIN"
                               " FOR r IN SELECT * FROM unnest(");
     add_parameters(out, 1, CHANGE_COLUMNS + job_rows.count);
     row_append(out, TEXT_BYTES, ") AS t(kind, change_at, change_phase, ");
