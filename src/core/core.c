@@ -113,6 +113,7 @@ enum err core_add_execution(struct core *c, const struct execution *e)
     o->record.reason = NULL;
     core__linger_loaded(c, o);
     core__enter(c, o, PHASE_LOADED);
+    core__elsewhere_loaded(c, o);
     return ERR_OK;
 }
 

@@ -328,6 +328,10 @@ struct core_status {
 
 struct core_status core_status(const struct core *c);
 
+// Whether COMMAND_OUTCOME of this attempt, of which its execution_id and number count, would end
+// it.
+bool core_awaits(struct core *c, job_id job, const struct attempt *a);
+
 // Which execution an outcome is of that has not been told yet, and the number of its attempt.
 // False: it would be dropped.
 bool core_flight(const struct core *c, const struct outcome *o, struct execution_key *key,

@@ -574,9 +574,11 @@ size_t core__parted_count(const struct core *c);
 void core__parted_init(struct core *c);
 void core__parted_fini(struct core *c);
 
+#define OUTCOME_TELL_MS 2000 // For the outcome of an attempt to reach the new owner.
+
 // elsewhere.c
-bool core__is_elsewhere(const struct core *c, const struct open *o); // By its row, when loaded.
-void core__await_elsewhere(struct core *c, struct open *o);
+void core__elsewhere_loaded(struct core *c, struct open *o); // By what its row says.
+bool core__is_replaced_elsewhere(const struct open *o);
 enum err core__outcome_elsewhere(struct core *c, const struct command *cmd);
 void core__elsewhere_due(struct core *c);
 void core__forget_elsewhere(struct core *c, struct open *o); // Before the execution is gone.

@@ -10,22 +10,48 @@
 
 #include <assert.h>
 
-bool core__is_elsewhere(const struct core *c, const struct open *o)
+static bool is_under_way(const struct open *o)
 {
-    return o->phase == PHASE_LOADED && !o->record.damaged && o->record.state == EXECUTION_RUNNING &&
-           o->record.held_until > c->now.wall;
+    return o->record.state == EXECUTION_RUNNING && !o->record.damaged && o->record.held_until > 0;
 }
 
-void core__await_elsewhere(struct core *c, struct open *o)
+// Executions before it were replaced when it was begun.
+static void replace_earlier(const struct open *o)
 {
-    assert(core__is_elsewhere(c, o));
-    o->lane = LANE_FRESH;
+    for (struct open *other = o->job->first_open; other; other = other->job_next)
+        if (other->phase == PHASE_ELSEWHERE && other->record.key.series >= 0 &&
+            other->record.id < o->record.id)
+            other->replaced = true;
+}
+
+// Before anything else of the shard goes on, so that it takes its places before others get them.
+// When nobody had the shard for a while, the command that tells of the outcome has waited as long.
+void core__elsewhere_loaded(struct core *c, struct open *o)
+{
+    if (!is_under_way(o))
+        return;
+    if (o->job->policy->overlap == OVERLAP_REPLACE && o->record.key.series >= 0)
+        replace_earlier(o);
+    o->lane = o->record.trigger == TRIGGER_CATCH_UP ? LANE_CATCH_UP : LANE_FRESH;
     o->retried = o->record.retry_count > 0;
     if (o->job->host) { // Else the job is gone.
         core__gates_take(c, o);
         c->counted_elsewhere++;
     }
-    core__enter_until(c, o, PHASE_ELSEWHERE, o->record.held_until);
+    wall_ms until = MAX(o->record.held_until, c->now.wall + OUTCOME_TELL_MS);
+    core__enter_until(c, o, PHASE_ELSEWHERE, until);
+}
+
+// Whether a later one of its job, which replaces it, is under way.
+bool core__is_replaced_elsewhere(const struct open *o)
+{
+    if (o->job->policy->overlap != OVERLAP_REPLACE || o->record.key.series < 0)
+        return false;
+    for (const struct open *other = o->job->first_open; other; other = other->job_next)
+        if (other->phase == PHASE_ELSEWHERE && other->record.key.series >= 0 &&
+            other->record.id > o->record.id)
+            return true;
+    return false;
 }
 
 // The attempt is nobody's any more, and its places are those of any attempt that has ended.
@@ -39,7 +65,8 @@ static void come_back(struct core *c, struct open *o)
     o->record.held_until = 0;
 }
 
-static struct open *find(const struct core_job *j, const struct attempt *a)
+// The execution that waits for this attempt to end; NULL: none does.
+static struct open *find_among(const struct core_job *j, const struct attempt *a)
 {
     for (struct open *o = j->first_open; o; o = o->job_next)
         if (o->record.id == a->execution_id)
@@ -47,10 +74,21 @@ static struct open *find(const struct core_job *j, const struct attempt *a)
     return NULL;
 }
 
+static struct open *find(struct core *c, job_id job, const struct attempt *a)
+{
+    const struct core_job *j = core__job_find(c, job);
+    struct open *o = j ? find_among(j, a) : NULL;
+    return o ? o : find_among(&c->nobody, a);
+}
+
+bool core_awaits(struct core *c, job_id job, const struct attempt *a)
+{
+    return find(c, job, a) != NULL;
+}
+
 enum err core__outcome_elsewhere(struct core *c, const struct command *cmd)
 {
-    const struct core_job *j = core__job_find(c, cmd->id);
-    struct open *o = find(j ? j : &c->nobody, &cmd->outcome->attempt);
+    struct open *o = find(c, cmd->id, &cmd->outcome->attempt);
     if (!o)
         return ERR_NOT_FOUND;
     come_back(c, o);
@@ -58,9 +96,14 @@ enum err core__outcome_elsewhere(struct core *c, const struct command *cmd)
     return ERR_OK;
 }
 
-// A queue's turn is kept, or the next ones would overtake.
+// A queue's turn is kept, or the next ones would overtake. Commands of a shard are claimed when it
+// has settled, so nothing was heard before.
 static void give_up(struct core *c, struct open *o)
 {
+    if (!core__shard_is_settled(core__shard_of(c, o->record.key.job))) {
+        core__enter_until(c, o, PHASE_ELSEWHERE, c->now.wall + OUTCOME_TELL_MS);
+        return;
+    }
     bool keeps_turn = o->job->policy->overlap == OVERLAP_QUEUE && o->host;
     come_back(c, o);
     if (o->replaced) {

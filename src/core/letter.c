@@ -64,6 +64,7 @@ static const struct number numbers[] = {
 // How an attempt ended.
 static const struct number outcome_numbers[] = {
     NUMBER(outcome, "retry_after_ms", retry_after_ms, 0, WALL_LAST),
+    NUMBER(outcome, "is_unheard", is_unheard, 0, 1),
     NUMBER(outcome, "execution_id", attempt.execution_id, 0, INT64_MAX / 2),
     NUMBER(outcome, "number", attempt.number, 0, UINT16_MAX),
     NUMBER(outcome, "http_status", attempt.http_status, 0, 999),

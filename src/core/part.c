@@ -11,8 +11,6 @@
 
 #include <assert.h>
 
-#define TELL_MS 2000 // For the outcome to reach the new owner.
-
 struct parted {
     struct agenda_node due; // In parted.ends.
     struct parted *next;    // In its bucket.
@@ -66,7 +64,7 @@ void core__parted_fini(struct core *c)
 
 static wall_ms end_of_flight(const struct core *c, const struct open *o, wall_ms latest)
 {
-    mono_ms deadline = o->sent_at + (dur_ms)o->job->policy->timeout_ms + TELL_MS;
+    mono_ms deadline = o->sent_at + (dur_ms)o->job->policy->timeout_ms + OUTCOME_TELL_MS;
     return MIN(latest, c->now.wall + MAX(deadline - c->now.mono, 0));
 }
 

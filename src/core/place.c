@@ -61,7 +61,7 @@ static const struct rule {
                            .gates_max = GATES},
     // The execution of a job which is gone has passed no gate. When it does not end in time, it is
     // recovered.
-    [PHASE_ELSEWHERE] = {.next = TO(BACKOFF) | ONWARDS,
+    [PHASE_ELSEWHERE] = {.next = TO(ELSEWHERE) | TO(BACKOFF) | ONWARDS,
                          .agenda = IN(elsewhere),
                          .marks = ON_THE_WIRE,
                          .gates_max = GATES},

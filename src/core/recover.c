@@ -160,8 +160,8 @@ static void resume(struct core *c, struct open *o)
 void core__recover(struct core *c, struct open *o)
 {
     assert(o->phase == PHASE_LOADED || o->phase == PHASE_ELSEWHERE);
-    if (core__is_elsewhere(c, o)) {
-        core__await_elsewhere(c, o);
+    if (core__is_replaced_elsewhere(o)) {
+        core__cancel(c, o, "replaced by the next execution");
         return;
     }
     o->counted = o->job->timing->bounds.max_runs > 0 && o->record.key.series >= 0;

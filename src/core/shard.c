@@ -296,9 +296,12 @@ void core__shard_forget(struct core *c, struct core_shard *s)
     *s = (struct core_shard){.row = {.number = s->row.number}};
 }
 
-// What was given back before and is another node's in truth goes along.
+// What was given back and is another node's in truth takes its flights along.
 void core__shard_lose(struct core *c, uint32_t number)
 {
-    core__parted_cancel(c, number);
-    core__shard_forget(c, &c->shards[number]);
+    struct core_shard *s = &c->shards[number];
+    if (s->state == SHARD_AWAY)
+        core__parted_cancel(c, number);
+    else
+        core__shard_forget(c, s);
 }

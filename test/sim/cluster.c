@@ -157,8 +157,7 @@ static void take_up_to_share(struct node *n)
     }
 }
 
-// Gives back a shard too many, or, from time to time, any: shards go to and fro. In a calm world
-// only one of which nothing is under way, since the next owner could not know what came of that.
+// Gives back a shard too many, or, from time to time, any: shards go to and fro.
 static void give_back(struct node *n)
 {
     struct world *w = n->world;
@@ -166,10 +165,18 @@ static void give_back(struct node *n)
     unsigned shard = (unsigned)dice_between(&w->dice, 0, w->ledger.shard_count - 1);
     if ((!is_whim && count_held(n) <= share_of(w)) || !n->tenures[shard].held)
         return;
-    if (w->calm && wire_has(n, shard))
-        return;
     count(w, HAPPENING_GIVEN_BACK);
-    node_give(n, shard);
+    node_give(n, shard, MOVE_FLIGHTS_MS);
+}
+
+void cluster_give_all(struct node *n)
+{
+    struct world *w = n->world;
+    for (unsigned s = 0; s < w->ledger.shard_count && n->life == LIFE_UP && !is_alone(w); s++)
+        if (n->tenures[s].held) {
+            count(w, HAPPENING_GIVEN_BACK);
+            node_give(n, s, DRAIN_MS);
+        }
 }
 
 // How long nobody takes what was given back. In a calm world that is what makes a backlog.

@@ -91,8 +91,10 @@ void node_step(struct node *n, const struct event *e)
         core_check(n->core);
     observe_step(n, e, &before);
     spend(n, before.changes);
-    for (size_t i = 0; i < n->out.reply_count; i++)
+    for (size_t i = 0; i < n->out.reply_count && !w->is_delivering; i++)
         client_hear(n, &n->out.replies[i]);
+    for (size_t i = 0; i < n->out.handoff_count; i++)
+        post_take(n, &n->out.handoffs[i]);
     if (dies_now(n) || !send_all(n)) {
         count(w, HAPPENING_CRASH_IN_A_STEP);
         node_die(n);
@@ -147,8 +149,11 @@ void node_drain(struct node *n)
     struct world *w = n->world;
     trace_line(&w->trace, w->now.wall, "drain");
     count(w, HAPPENING_DRAIN);
+    cluster_give_all(n);
+    if (n->life == LIFE_DOWN)
+        return;
     n->life = LIFE_DRAINING;
-    n->life_changes_at = w->now.mono + 5000;
+    n->life_changes_at = w->now.mono + DRAIN_MS;
     node_step(n, &(struct event){.kind = EVENT_DRAIN});
 }
 

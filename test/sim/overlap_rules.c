@@ -18,6 +18,8 @@ static bool is_earlier(const struct row *a, const struct row *b)
 
 static bool left_in_this_tenure(const struct node *n, const struct row *r)
 {
+    if (wire_is_elsewhere(n->world, r))
+        return true;
     return r->seen.sends > 0 && r->seen.tenure_last == node_tenure(n, r->e.key.job)->number;
 }
 
@@ -64,7 +66,9 @@ static void check_replace(struct node *n, const struct pair *p)
     if (!is_earlier(p->other, p->leaving))
         return;
     const struct flight *f = wire_find(n, &p->other->e.key);
-    if (!observe_is_over(n, p->other->e.id) && !is_given_up(n, f))
+    // Nobody tells the node that has it, and what it says of the end is waited for.
+    bool is_elsewhere = p->other->e.state == EXECUTION_RUNNING && p->other->e.held_until > 0;
+    if (!observe_is_over(n, p->other->e.id) && !is_given_up(n, f) && !is_elsewhere)
         trace_fail(&w->trace, "row %lld is sent, and row %lld, which it replaces, goes on", id,
                    other_id);
 }

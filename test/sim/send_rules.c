@@ -39,12 +39,27 @@ static struct load count_flights(const struct node *n, job_id job, char host)
         if (!f->used || f->lost)
             continue;
         l.in_all++;
+        if (f->parted)
+            continue; // The job is another node's.
         l.of_job += f->key.job == job;
         l.of_host += f->host == host;
         l.catch_up += f->catch_up;
         l.catch_up_of_host += f->catch_up && f->host == host;
     }
     return l;
+}
+
+// What other nodes have under way of the job, as its rows tell.
+static uint32_t count_elsewhere(struct world *w, job_id job)
+{
+    uint32_t flights = 0;
+    for (const struct row *r = ledger_first_of(&w->ledger, job); r;
+         r = ledger_next_of(&w->ledger, r))
+        for (size_t i = 0; i < w->node_count && wire_is_elsewhere(w, r); i++) {
+            const struct flight *f = wire_find(&w->nodes[i], &r->e.key);
+            flights += f && f->parted;
+        }
+    return flights;
 }
 
 static void check_catch_up(struct world *w, const struct load *l)
@@ -60,7 +75,7 @@ static void check_limits(struct node *n, const struct send *s, char host)
     struct world *w = n->world;
     struct load l = count_flights(n, s->request.key.job, host);
     uint32_t limit = limit_of_job(n, s->request.key.job);
-    if (l.of_job >= limit)
+    if (l.of_job + count_elsewhere(w, s->request.key.job) >= limit)
         trace_fail(&w->trace, "I9: job %lld has more than %u attempts in flight",
                    (long long)s->request.key.job, limit);
     if (l.of_host >= w->limits.host_in_flight_max)
@@ -202,6 +217,9 @@ static void check_runs(struct world *w, const struct row *r)
 void send_check(struct node *n, const struct send *s, const struct row *r, char host)
 {
     struct world *w = n->world;
+    if (wire_is_elsewhere(w, r))
+        trace_fail(&w->trace, "P3: row %lld is sent while its attempt goes on elsewhere",
+                   (long long)r->e.id);
     check_owner(n, r);
     check_attempt(n, &s->request, r);
     check_early(n, r);

@@ -15,7 +15,20 @@
 
 // --- What comes next ---
 
-enum source { TICK, COMMIT, OUTCOME, LOAD, RENEWAL, BALANCE, STOP, COMMAND, MOOD, LIFE, CLOCK };
+enum source {
+    TICK,
+    COMMIT,
+    OUTCOME,
+    LOAD,
+    RENEWAL,
+    BALANCE,
+    STOP,
+    COMMAND,
+    POST,
+    MOOD,
+    LIFE,
+    CLOCK
+};
 
 struct next {
     mono_ms at;
@@ -60,6 +73,7 @@ static struct next what_comes_next(struct world *w)
         consider_node(&next, &w->nodes[i]);
     if (w->faults || w->calm)
         consider(&next, w->command_at, COMMAND, NULL);
+    consider(&next, post_wakes_at(w), POST, NULL);
     if (w->faults || w->calm)
         consider(&next, w->mood_changes_at, MOOD, NULL);
     for (size_t i = 0; i < w->node_count; i++)
@@ -108,6 +122,9 @@ static void happen(struct world *w, const struct next *next)
         break;
     case COMMAND:
         client_command(w);
+        break;
+    case POST:
+        post_deliver(w);
         break;
     case MOOD:
         wire_change_moods(w);
@@ -236,7 +253,7 @@ static void begin(struct world *w, const struct sim_options *o)
     assert(err == ERR_OK);
     w->now = (struct now){.wall = choose_start(w), .mono = dice_between(&w->dice, 0, 1000000000)};
     w->faults = !o->calm;
-    w->calm = o->calm;
+    w->calm = w->was_calm = o->calm;
     w->command_at = w->now.mono;
     clocks_init(w);
     choose_limits(w);
@@ -286,7 +303,11 @@ static void count_row(struct world *w, const struct row *r)
                                            HAPPENING_REPLACED, HAPPENING_SCHEDULE_CHANGED};
     const char *why = r->e.reason ? r->e.reason : r->e.error ? r->e.error : "";
     unsigned made = 1u + r->e.retry_count;
-    w->happened.of[HAPPENING_REPEAT] += r->seen.sends > made ? r->seen.sends - made : 0;
+    unsigned repeats = r->seen.sends > made ? r->seen.sends - made : 0;
+    w->happened.of[HAPPENING_REPEAT] += repeats;
+    if (repeats > 0 && w->was_calm)
+        trace_fail(&w->trace, "P3: row %lld is sent again, and nothing has failed",
+                   (long long)r->e.id);
     w->happened.of[HAPPENING_CAUGHT_UP] += r->e.trigger == TRIGGER_CATCH_UP && r->seen.sends > 0;
     w->happened.of[HAPPENING_RETRIED] += r->e.retry_count > 0;
     if (ledger_is_terminal(r->e.state))

@@ -6,6 +6,7 @@
 #include <assert.h>
 
 #include <limits.h>
+#include <stdio.h>
 
 #define SLICE 8 // Rows.
 
@@ -127,7 +128,7 @@ mono_ms node_loads_at(const struct node *n)
 // --- Losing ---
 
 // What the node has in memory of the shard goes, and so does what is under way to targets.
-static void leave(struct node *n, unsigned shard)
+static void lose(struct node *n, unsigned shard)
 {
     trace_line(&n->world->trace, n->world->now.wall, "node %u loses shard %u", n->number, shard);
     n->tenures[shard] = (struct tenure){0};
@@ -139,20 +140,39 @@ static void leave(struct node *n, unsigned shard)
     wire_check_lost(n);
 }
 
+// The last that is written for the shard is written in this step. What is under way goes on.
+static void part(struct node *n, unsigned shard, dur_ms flights_ms)
+{
+    char name[16];
+    wall_ms until = n->world->now.wall + flights_ms;
+    trace_line(&n->world->trace, n->world->now.wall, "node %u gives back shard %u", n->number,
+               shard);
+    snprintf(name, sizeof name, "node %u", n->number);
+    wire_part(n, shard);
+    n->tenures[shard].fed = false; // The jobs of the shard call no host any more.
+    breaker_leave(n);
+    node_step(n, &(struct event){.kind = EVENT_SHARD_GIVE_BACK, .give_back = {shard, name, until}});
+    n->tenures[shard] = (struct tenure){0};
+    if (n->life == LIFE_DOWN)
+        return;
+    observe_lose(n, shard);
+    breaker_left(n);
+}
+
 void node_lose(struct node *n, unsigned shard)
 {
-    if (n->tenures[shard].held)
-        leave(n, shard);
+    if (n->tenures[shard].held || n->tenures[shard].given)
+        lose(n, shard);
     node_flush(n);
     writer_lose(n, shard);
 }
 
-void node_give(struct node *n, unsigned shard)
+void node_give(struct node *n, unsigned shard, dur_ms flights_ms)
 {
     node_tick(n); // What there is to say of the shard at this time is said.
     if (n->life == LIFE_DOWN || !n->tenures[shard].held)
         return;
-    leave(n, shard);
+    part(n, shard, flights_ms);
     if (n->life == LIFE_DOWN)
         return;
     node_flush(n);

@@ -238,6 +238,22 @@ void wire_lose(struct node *n, unsigned shard)
         n->flights[i].lost |= is_of_shard(n, &n->flights[i], shard);
 }
 
+void wire_part(struct node *n, unsigned shard)
+{
+    for (size_t i = 0; i < n->flight_end; i++) {
+        struct flight *f = &n->flights[i];
+        if (!is_of_shard(n, f, shard) || f->lost || f->parted)
+            continue;
+        f->parted = true;
+        count(n->world, HAPPENING_HELD);
+    }
+}
+
+bool wire_is_elsewhere(const struct world *w, const struct row *r)
+{
+    return r->e.state == EXECUTION_RUNNING && r->e.held_until > w->now.wall;
+}
+
 void wire_check_lost(struct node *n)
 {
     for (size_t i = 0; i < n->flight_end; i++)
@@ -333,6 +349,22 @@ static void learn(struct node *n, const struct flight *f)
     breaker_learn(n, f);
 }
 
+void wire_learn(struct node *n, const struct flight *f)
+{
+    struct world *w = n->world;
+    struct row *r = ledger_find(&w->ledger, &f->key);
+    const struct version *v = promise_last(n, f->key.job);
+    bool is_good = f->status >= 200 && f->status <= 299 && v->deleted;
+    n->hosts[f->host - 'a'].uncertain = true;
+    w->asked_wait_ms = f->retry_after_ms;
+    r->seen.unsafe -= f->kind == OUTCOME_NOT_SENT;
+    r->seen.tenure_last = node_tenure(n, f->key.job)->number;
+    is_good |= version_accepts(v, f->status);
+    r->seen.good += is_good;
+    if (!is_good)
+        learn_failure(n, r, f);
+}
+
 // An outcome for a shard that the node has lost, or has got again, must not alter anything.
 static void hear_late(struct world *w, const struct flight *f)
 {
@@ -355,8 +387,11 @@ void wire_end(struct node *n, struct flight *f)
     land(n, f);
     if (was.lost)
         hear_late(w, &was);
+    else if (was.parted)
+        ledger_find(&w->ledger, &was.key)->seen.reached += was.reaches;
     else
         learn(n, &was);
+    w->ending = &was;
     const char *error = was.kind == OUTCOME_ANSWERED ? NULL : happening_words(was.as);
     struct outcome o = {.ticket = was.ticket,
                         .shard = was.shard,
@@ -367,6 +402,7 @@ void wire_end(struct node *n, struct flight *f)
                                     .started_at = was.started_at,
                                     .error = error}};
     node_step(n, &(struct event){.kind = EVENT_OUTCOME, .outcome = &o});
+    w->ending = NULL;
 }
 
 // What was on its way may still arrive, or not.

@@ -24,6 +24,9 @@
 #define HOSTS 3
 #define FLIGHTS_MAX 256
 #define QUEUE_MAX 4096
+#define PARTINGS_MAX 64
+#define MOVE_FLIGHTS_MS 3600000 // No attempt takes longer.
+#define DRAIN_MS 5000
 // Where lateness is measured, so many rows at most are planned in a tick, and each takes so long.
 #define CALM_STEP_MAX 5
 #define CALM_ROW_MS 10
@@ -49,6 +52,7 @@ struct flight {
     bool catch_up;
     bool cancelled; // The core does not want it any more.
     bool lost;      // The shard is lost to the node: nobody learns what comes of the request.
+    bool parted;    // The shard was given back, and the request goes on.
     enum happening as;
 };
 
@@ -95,6 +99,15 @@ struct jitter {
     struct execution_key key;
     uint32_t jitter_ms;
     wall_ms due_at;
+};
+
+// An outcome on its way to the new owner of its shard.
+struct parting {
+    bool used;
+    mono_ms at;
+    job_id job;
+    struct flight flight;
+    struct outcome outcome;
 };
 
 enum life { LIFE_UP, LIFE_DRAINING, LIFE_DOWN };
@@ -188,8 +201,9 @@ struct world {
     struct ledger ledger;
     struct history history;
     struct now now;
-    bool faults; // Crashes, slow disks, bad targets.
-    bool calm;   // Bad targets and busy clients, but no other fault.
+    bool faults;   // Crashes, slow disks, bad targets.
+    bool calm;     // Bad targets and busy clients, but no other fault.
+    bool was_calm; // The same, also when all is healed in the end.
     struct core_limits limits;
 
     // The clocks: the wall clock drifts and steps, the monotonic one does not.
@@ -213,13 +227,16 @@ struct world {
     enum mood moods[HOSTS];
     mono_ms mood_changes_at;
     mono_ms command_at;
-    bool is_asking;           // This step is a command,
-    enum command_kind asking; // of this kind,
-    job_id asked_job;         // about this one (0: about none),
-    unsigned asked_shard;     // of this shard,
-    struct version asked;     // and this is the version it makes.
-    dur_ms asked_wait_ms;     // The target that answers asks for this one.
-    job_id gone;              // The job whose target just said 410 for good; 0: none.
+    bool is_asking;              // This step is a command,
+    enum command_kind asking;    // of this kind,
+    job_id asked_job;            // about this one (0: about none),
+    unsigned asked_shard;        // of this shard,
+    struct version asked;        // and this is the version it makes.
+    dur_ms asked_wait_ms;        // The target that answers asks for this one.
+    const struct flight *ending; // The flight of which a node hears in this step.
+    bool is_delivering;          // This step tells an owner what was handed off.
+    struct parting partings[PARTINGS_MAX];
+    job_id gone; // The job whose target just said 410 for good; 0: none.
 
     dur_ms spent_ms; // On what was planned, since time passed last.
 
@@ -263,7 +280,8 @@ void node_load(struct node *n); // Another slice of what it has gained.
 mono_ms node_loads_at(const struct node *n);
 void node_lose(struct node *n,
                unsigned shard); // The node hears that another one has taken the shard.
-void node_give(struct node *n, unsigned shard); // To whoever takes it.
+// To whoever takes it; what is under way goes on for at most so long.
+void node_give(struct node *n, unsigned shard, dur_ms flights_ms);
 
 // cluster.c: which node owns which shard, and until when.
 void cluster_enter(struct node *n); // At its start.
@@ -271,6 +289,7 @@ void cluster_leave(struct node *n); // In order.
 void cluster_renew(struct node *n);
 void cluster_balance(struct node *n);
 void cluster_stop(struct node *n);
+void cluster_give_all(struct node *n); // To other nodes, if there are any.
 void cluster_release(struct node *n, unsigned shard);
 
 // writer.c: what a node has to write.
@@ -304,6 +323,12 @@ void wire_send(struct node *n, const struct send *s);
 void wire_cancel(struct node *n, uint64_t ticket);
 void wire_end(struct node *n, struct flight *f);
 bool wire_has(const struct node *n, unsigned shard);
+void wire_part(struct node *n, unsigned shard); // What is under way of it goes on.
+// An owner hears how a request ended that another node has sent.
+void wire_learn(struct node *n, const struct flight *f);
+// Whether the request of this execution is under way at a node which gave its shard back, as far as
+// its row says.
+bool wire_is_elsewhere(const struct world *w, const struct row *r);
 void wire_lose(struct node *n, unsigned shard);
 void wire_check_lost(struct node *n); // What is lost is given up.
 void wire_cut(struct node *n);        // The process died: nobody hears the answers.
@@ -312,6 +337,11 @@ void wire_change_moods(struct world *w);
 void wire_check_wait(struct node *n, const struct execution *e);
 struct flight *wire_next(struct node *n); // The one that ends first, or NULL.
 struct flight *wire_find(struct node *n, const struct execution_key *key); // NULL: none.
+
+// post.c: outcomes that were handed off, on their way to the new owner.
+void post_take(struct node *n, const struct handoff *h);
+mono_ms post_wakes_at(const struct world *w);
+void post_deliver(struct world *w); // The first.
 
 // send_rules.c: what must hold when a request leaves.
 void send_check(struct node *n, const struct send *s, const struct row *r, char host);
