@@ -150,6 +150,8 @@ void change_done(void *request, const struct service_result *result);
 // For r->succeed.
 void answer_created(struct api_request *r, const struct service_result *result);
 void answer_changed(struct api_request *r, const struct service_result *result);
+void answer_put(struct api_request *r,
+                const struct service_result *result); // The one or the other.
 void answer_deleted(struct api_request *r, const struct service_result *result);
 void answer_triggered(struct api_request *r, const struct service_result *result);
 
@@ -332,7 +334,8 @@ void page_add_link(struct api_request *r, const char *cursor);
 
 route_handler handle_index;
 route_handler handle_create_job, handle_list_jobs, handle_get_job, handle_put_job, handle_patch_job,
-    handle_delete_job, handle_pause_job, handle_resume_job, handle_trigger_job;
+    handle_delete_job, handle_get_job_by_key, handle_put_job_by_key, handle_delete_job_by_key,
+    handle_pause_job, handle_resume_job, handle_trigger_job;
 route_handler handle_job_executions, handle_executions, handle_execution, handle_recent_executions,
     handle_failed_executions;
 route_handler handle_job_alerts, handle_alerts;

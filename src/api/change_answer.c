@@ -36,6 +36,14 @@ void answer_changed(struct api_request *r, const struct service_result *result)
     answer_json(r, 200, json_job_ahead(result->job, result->schedule));
 }
 
+void answer_put(struct api_request *r, const struct service_result *result)
+{
+    if (result->created)
+        answer_created(r, result);
+    else
+        answer_changed(r, result);
+}
+
 void answer_deleted(struct api_request *r, const struct service_result *result)
 {
     (void)result;

@@ -81,6 +81,14 @@ enum err decode_create(struct api_request *r, struct job **out, struct service_k
     return ERR_OK;
 }
 
+// A job that is put by its key may be a new one.
+static enum job_decoding how_to_decode(const struct api_request *r, const struct job *j)
+{
+    if (j->id == 0)
+        return JOB_CREATE;
+    return r->merge ? JOB_MERGE : JOB_REPLACE;
+}
+
 // Called whenever the change has to be merged into the job as it stands: seldom more than once, so
 // the body is then read again from its text.
 enum err decode_edit(void *request, struct job *j, struct service_problem *p)
@@ -89,7 +97,7 @@ enum err decode_edit(void *request, struct job *j, struct service_problem *p)
     struct problem problem = {0};
     enum err err = r->body ? ERR_OK : body_read_object(r, &problem);
     if (!err)
-        err = job_decode(r->body, r->merge ? JOB_MERGE : JOB_REPLACE, j, &problem);
+        err = job_decode(r->body, how_to_decode(r, j), j, &problem);
     if (!err)
         err = job_decode_repair(r->body, j, &problem);
     if (err)

@@ -86,6 +86,17 @@ static enum err read_items(struct import *im, struct problem *p)
                   "Content-Type: application/json");
 }
 
+static enum err add_keys(struct import *im, struct problem *p)
+{
+    const char *prefix = query_text(im->request, "key_prefix");
+    if (prefix && !im->of_crontab)
+        return refuse(p, ERR_SYNTAX, REFUSED_PARAMETER, "key_prefix",
+                      "key_prefix is for crontabs; the jobs of an export have keys of their own");
+    if (prefix)
+        import_add_keys(im, prefix);
+    return ERR_OK;
+}
+
 enum err handle_import(struct api_request *r, struct problem *p)
 {
     struct import *im = import_new(r);
@@ -93,6 +104,8 @@ enum err handle_import(struct api_request *r, struct problem *p)
         return service_refuse(&p->what, ERR_LIMIT, PROBLEM_BUSY, NULL,
                               "%d imports are under way; try again in a moment", IMPORTS_MAX);
     enum err err = read_items(im, p);
+    if (!err)
+        err = add_keys(im, p);
     if (!err && im->skips_existing)
         err = import_skip_existing(im, p);
     if (err)

@@ -6,6 +6,8 @@
 #include "crontab/crontab.h"
 #include "zones/zones.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 // --- One line that is a job ----------------------------------------------------------------------
@@ -130,6 +132,36 @@ enum err import_read_crontab(struct import *im, struct problem *p)
     size_t bytes;
     const char *text = exchange_body(im->request->exchange, &bytes);
     return read_text(im, text, bytes, &o, p);
+}
+
+// --- Keys ----------------------------------------------------------------------------------------
+
+static uint64_t hash_of(const struct job *j)
+{
+    uint64_t hash = 14695981039346656037u ^ j->method; // FNV-1a.
+    for (const char *c = j->api; c && *c; c++)
+        hash = (hash ^ (unsigned char)*c) * 1099511628211u;
+    return hash;
+}
+
+void import_add_keys(struct import *im, const char *prefix)
+{
+    uint64_t *hashes = xcalloc(MAX(im->count, 1), sizeof *hashes);
+    char key[JOB_MAX(key) + 64];
+    for (size_t i = 0; i < im->count; i++) {
+        struct job *draft = im->items[i].draft;
+        size_t before = 0;
+        if (!draft)
+            continue;
+        hashes[i] = hash_of(draft);
+        for (size_t k = 0; k < i; k++)
+            before += im->items[k].draft && hashes[k] == hashes[i];
+        int n = snprintf(key, sizeof key, "%.*s:%016" PRIx64, JOB_MAX(key), prefix, hashes[i]);
+        if (before > 0)
+            snprintf(key + n, sizeof key - (size_t)n, ":%zu", before + 1);
+        job_set_text(&draft->key, key);
+    }
+    free(hashes);
 }
 
 // --- A crontab in an object ----------------------------------------------------------------------

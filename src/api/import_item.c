@@ -8,7 +8,9 @@
 
 static const char *const status_names[IMPORT_STATUSES] = {
     [IMPORT_CREATED] = "created",
+    [IMPORT_UPDATED] = "updated",
     [IMPORT_WOULD_CREATE] = "would_create",
+    [IMPORT_WOULD_UPDATE] = "would_update",
     [IMPORT_SKIPPED] = "skipped",
     [IMPORT_INVALID] = "invalid",
     [IMPORT_NOT_CONVERTIBLE] = "not_convertible",

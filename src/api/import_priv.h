@@ -19,7 +19,9 @@
 
 enum import_status {
     IMPORT_CREATED,
+    IMPORT_UPDATED, // The job with the draft's key.
     IMPORT_WOULD_CREATE,
+    IMPORT_WOULD_UPDATE,
     IMPORT_SKIPPED,
     IMPORT_INVALID,
     IMPORT_NOT_CONVERTIBLE,
@@ -71,6 +73,11 @@ void import_item_refuse(const struct import *im, struct import_item *item, json_
 enum err import_read_crontab(struct import *im, struct problem *p);
 // The same for a JSON object: {"crontab": TEXT, "set": {NAME: VALUE, ...}}.
 enum err import_read_crontab_object(struct import *im, struct problem *p);
+
+// Gives each job of a crontab a key: the prefix, and what stands for method and URL; the second job
+// with both the same has a 2 behind it, and so on. So the same crontab, imported again, updates its
+// jobs, also those whose schedule it has changed.
+void import_add_keys(struct import *im, const char *prefix);
 
 // --- import_existing.c ---------------------------------------------------------------------------
 

@@ -16,7 +16,8 @@
 struct lane {
     struct import *import;
     struct import_item *item; // Under way.
-    json_t *said;             // The item's change; its draft is the service's.
+    json_t *said;             // What is said of the item.
+    struct job *draft;        // The draft of the item, while the job with its key is put.
 };
 
 struct import *import_new(struct api_request *r)
@@ -82,11 +83,13 @@ static void run_lane(struct lane *l);
 static void created(void *lane, const struct service_result *result)
 {
     struct lane *l = lane;
+    job_free(l->draft);
+    l->draft = NULL;
     if (result->problem) {
         import_item_refuse(l->import, l->item, l->said, result->problem);
     } else {
         json_object_set_new(l->said, "id", json_integer(result->job->id));
-        import_item_end(l->item, l->said, IMPORT_CREATED, NULL);
+        import_item_end(l->item, l->said, result->created ? IMPORT_CREATED : IMPORT_UPDATED, NULL);
     }
     run_lane(l);
 }
@@ -110,6 +113,42 @@ static void end_lane(struct lane *l)
         answer(im);
 }
 
+// What the client may set becomes that of the draft, also what the draft does not say: the import
+// has the whole job.
+static void set_client_members(struct job *j, const struct job *draft)
+{
+    for (size_t i = 0; i < job_member_count; i++) {
+        const struct job_member *m = &job_members[i];
+        if (m->access == ACCESS_CLIENT && m->kind == MEMBER_TEXT)
+            job_set_text(job_text_at(m, j), *job_text_at(m, draft));
+        else if (m->access == ACCESS_CLIENT)
+            job_set_integer(m, j, job_integer(m, draft));
+    }
+    j->body_is_json = draft->body_is_json;
+}
+
+static enum err replace(void *lane, struct job *j, struct service_problem *p)
+{
+    (void)p;
+    set_client_members(j, ((struct lane *)lane)->draft);
+    return ERR_OK;
+}
+
+// A draft with a key updates the job that has the key, so that an import can be repeated.
+static enum err hand_over(struct lane *l, struct job *draft, struct service_problem *p)
+{
+    struct service *s = l->import->request->api->service;
+    if (!draft->key)
+        return service_create_job(s, draft, NULL, created, l, p);
+    l->draft = draft;
+    enum err err = service_put_job_by_key(s, draft->key, 0, replace, created, l, p);
+    if (err) {
+        job_free(l->draft);
+        l->draft = NULL;
+    }
+    return err;
+}
+
 // Goes on until a job is under way: then created() goes on, and has perhaps already begun to.
 static void run_lane(struct lane *l)
 {
@@ -118,8 +157,7 @@ static void run_lane(struct lane *l)
         struct job *draft = l->item->draft;
         l->said = import_item_json(l->import, l->item);
         l->item->draft = NULL;
-        if (service_create_job(l->import->request->api->service, draft, NULL, created, l,
-                               &problem) == ERR_OK)
+        if (hand_over(l, draft, &problem) == ERR_OK)
             return;
         import_item_refuse(l->import, l->item, l->said, &problem);
     }
@@ -138,6 +176,16 @@ static void create(struct import *im)
 
 // --- Checking ------------------------------------------------------------------------------------
 
+static enum import_status outlook_of(const struct import *im, const struct job *draft)
+{
+    struct service_problem ignored;
+    struct job *found = NULL;
+    bool is_there = draft->key && service_get_job_by_key(im->request->api->service, draft->key,
+                                                         &found, &ignored) == ERR_OK;
+    job_free(found);
+    return is_there ? IMPORT_WOULD_UPDATE : IMPORT_WOULD_CREATE;
+}
+
 static void check(struct import *im)
 {
     for (size_t i = 0; i < im->count; i++) {
@@ -150,7 +198,7 @@ static void check(struct import *im)
         if (err)
             import_item_refuse(im, item, said, &problem);
         else
-            import_item_end(item, said, IMPORT_WOULD_CREATE, NULL);
+            import_item_end(item, said, outlook_of(im, item->draft), NULL);
         job_free(item->draft);
         item->draft = NULL;
     }

@@ -24,22 +24,40 @@ static enum err add_last_execution(struct api_request *r, json_t *job, struct pr
     return service_list_executions(r->api->service, &q, keep_last, job, &p->what);
 }
 
-enum err handle_get_job(struct api_request *r, struct problem *p)
+// Takes the job.
+static enum err show(struct api_request *r, struct job *j, struct problem *p)
 {
-    struct job *j;
-    enum err err = service_get_job(r->api->service, r->job, &j, &p->what);
-    if (err)
-        return err;
     struct service_schedule schedule;
     bool is_readable = service_read_schedule(j, &schedule);
     json_t *json = json_job_ahead(j, is_readable ? &schedule : NULL);
-    err = add_last_execution(r, json, p);
+    r->job = j->id;
+    enum err err = add_last_execution(r, json, p);
     if (err)
         json_decref(json);
     else
         answer_tagged(r, j->version, json);
     job_free(j);
     return err;
+}
+
+enum err handle_get_job(struct api_request *r, struct problem *p)
+{
+    struct job *j;
+    enum err err = service_get_job(r->api->service, r->job, &j, &p->what);
+    return err ? err : show(r, j, p);
+}
+
+// "/jobs/by-key/:key"
+static const char *key_of(const struct api_request *r)
+{
+    return exchange_segment(r->exchange, 2);
+}
+
+enum err handle_get_job_by_key(struct api_request *r, struct problem *p)
+{
+    struct job *j;
+    enum err err = service_get_job_by_key(r->api->service, key_of(r), &j, &p->what);
+    return err ? err : show(r, j, p);
 }
 
 // --- Changing ------------------------------------------------------------------------------------
@@ -73,6 +91,36 @@ static enum err update(struct api_request *r, bool merge, struct problem *p)
 enum err handle_put_job(struct api_request *r, struct problem *p)
 {
     return update(r, false, p);
+}
+
+// If-Match asks for a job that is there.
+static enum err expected_version_by_key(struct api_request *r, int64_t *version, struct problem *p)
+{
+    struct job *j;
+    *version = 0;
+    if (!exchange_header(r->exchange, "If-Match"))
+        return ERR_OK;
+    enum err err = service_get_job_by_key(r->api->service, key_of(r), &j, &p->what);
+    if (err == ERR_NOT_FOUND)
+        return service_refuse(&p->what, ERR_CONFLICT, PROBLEM_VERSION, NULL,
+                              "no job has this key, and If-Match asks for one");
+    if (err)
+        return err;
+    r->job = j->id;
+    job_free(j);
+    return expected_version(r, version, p);
+}
+
+enum err handle_put_job_by_key(struct api_request *r, struct problem *p)
+{
+    int64_t version;
+    enum err err = expected_version_by_key(r, &version, p);
+    if (err)
+        return err;
+    r->merge = false;
+    r->succeed = answer_put;
+    return service_put_job_by_key(r->api->service, key_of(r), version, decode_edit, change_done, r,
+                                  &p->what);
 }
 
 enum err handle_patch_job(struct api_request *r, struct problem *p)
@@ -114,6 +162,17 @@ enum err handle_delete_job(struct api_request *r, struct problem *p)
         return err;
     r->succeed = answer_deleted;
     return service_delete_job(r->api->service, r->job, version, change_done, r, &p->what);
+}
+
+enum err handle_delete_job_by_key(struct api_request *r, struct problem *p)
+{
+    struct job *j;
+    enum err err = service_get_job_by_key(r->api->service, key_of(r), &j, &p->what);
+    if (err)
+        return err;
+    r->job = j->id;
+    job_free(j);
+    return handle_delete_job(r, p);
 }
 
 enum err handle_trigger_job(struct api_request *r, struct problem *p)

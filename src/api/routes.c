@@ -12,7 +12,8 @@ static const char *const of_executions[] = {"job_id", "status", "trigger", "from
 static const char *const of_alerts[] = {"job_id", "limit", "cursor", NULL};
 static const char *const of_pages[] = {"limit", "cursor", NULL};
 static const char *const of_explain[] = {"at", NULL};
-static const char *const of_import[] = {"dry_run", "timezone", "system", "skip_existing", NULL};
+static const char *const of_import[] = {"dry_run",       "timezone",   "system",
+                                        "skip_existing", "key_prefix", NULL};
 
 const struct route routes[] = {
     {"GET", "/", handle_index, NULL, BODY_NONE, false, ASKS_NEVER},
@@ -26,6 +27,9 @@ const struct route routes[] = {
     {"POST", "/jobs/:job/pause", handle_pause_job, NULL, BODY_OPTIONAL, true, ASKS_ALWAYS},
     {"POST", "/jobs/:job/resume", handle_resume_job, NULL, BODY_OPTIONAL, true, ASKS_ALWAYS},
     {"POST", "/jobs/:job/trigger", handle_trigger_job, NULL, BODY_OPTIONAL, true, ASKS_FOR_KEY},
+    {"GET", "/jobs/by-key/:key", handle_get_job_by_key, NULL, BODY_NONE, false, ASKS_ALWAYS},
+    {"PUT", "/jobs/by-key/:key", handle_put_job_by_key, NULL, BODY_REQUIRED, true, ASKS_ALWAYS},
+    {"DELETE", "/jobs/by-key/:key", handle_delete_job_by_key, NULL, BODY_NONE, true, ASKS_ALWAYS},
     {"GET", "/jobs/:job/executions", handle_job_executions, of_job_executions, BODY_NONE, false,
      ASKS_ALWAYS},
     {"GET", "/jobs/:job/alerts", handle_job_alerts, of_pages, BODY_NONE, false, ASKS_ALWAYS},

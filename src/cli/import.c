@@ -29,6 +29,7 @@ struct import {
     bool dry_run;
     bool system;
     bool skip_existing;
+    const char *key_prefix; // NULL: the jobs get no keys.
     struct cli_variables variables;
 };
 
@@ -62,6 +63,15 @@ static size_t keep(char *bytes, size_t size, size_t count, void *context)
     return more;
 }
 
+static void add_parameter(FILE *out, CURL *curl, const char *name, const char *value)
+{
+    char *text = value ? curl_easy_escape(curl, value, 0) : NULL;
+    assert(text || !value);
+    if (text)
+        fprintf(out, "&%s=%s", name, text);
+    curl_free(text);
+}
+
 // "http://host/import?dry_run=1&timezone=Europe%2FParis"; the caller frees it.
 static char *address(const struct import *im, CURL *curl)
 {
@@ -72,12 +82,8 @@ static char *address(const struct import *im, CURL *curl)
     bool slash = length > 0 && im->server[length - 1] == '/';
     fprintf(out, "%s%simport?dry_run=%d&system=%d%s", im->server, slash ? "" : "/", im->dry_run,
             im->system, im->skip_existing ? "&skip_existing=1" : "");
-    if (im->timezone) {
-        char *zone = curl_easy_escape(curl, im->timezone, 0);
-        assert(zone);
-        fprintf(out, "&timezone=%s", zone);
-        curl_free(zone);
-    }
+    add_parameter(out, curl, "timezone", im->timezone);
+    add_parameter(out, curl, "key_prefix", im->key_prefix);
     stream_close(out);
     return url;
 }
@@ -179,7 +185,9 @@ static const struct {
     int exit_code; // When there is at least one.
 } counters[] = {
     {"created", "created", 0},
+    {"updated", "updated", 0},
     {"would_create", "would be created", 0},
+    {"would_update", "would be updated", 0},
     {"skipped", "skipped", 0},
     {"not_convertible", "not convertible", 0},
     {"invalid", "invalid", EXIT_INVALID},
@@ -253,6 +261,7 @@ static const struct option options[] = {
     {"system", no_argument, NULL, 's'},
     {"set", required_argument, NULL, 'v'},
     {"skip-existing", no_argument, NULL, 'e'},
+    {"key-prefix", required_argument, NULL, 'k'},
     CLI_HELP,
     {0},
 };
@@ -261,7 +270,7 @@ static const struct cli_command import_command = {
     "import crontab",
     "Usage: carillon import crontab FILE|- [--url " URL_DEFAULT "] [--dry-run]\n"
     "                               [--tz ZONE] [--system] [--skip-existing]\n"
-    "                               [--set NAME=VALUE]\n"
+    "                               [--key-prefix PREFIX] [--set NAME=VALUE]\n"
     "Makes jobs of the lines of a crontab that call a URL, and says what becomes of each.\n\n"
     "  --url URL    the server [" URL_DEFAULT "]\n"
     "  --dry-run    only say what would become of each line\n"
@@ -271,7 +280,10 @@ static const struct cli_command import_command = {
     "               what a variable stands for, whatever the crontab says; NAME alone takes\n"
     "               it from the environment. May be given more than once\n"
     "  --skip-existing\n"
-    "               leave out what is a job already: same schedule, zone, method and URL\n\n"
+    "               leave out what is a job already: same schedule, zone, method and URL\n"
+    "  --key-prefix PREFIX\n"
+    "               give each job a key that follows from PREFIX, method and URL: imported\n"
+    "               again, the crontab updates its jobs\n\n"
     "Exit codes: 0; 1 when the server cannot be reached or could not make a job; 2 when the\n"
     "usage or a line is wrong.\n",
     options,
@@ -295,6 +307,9 @@ static int set_option(struct import *im, int option, char *value)
                                                             : 0;
     case 'e':
         im->skip_existing = true;
+        return 0;
+    case 'k':
+        im->key_prefix = value;
         return 0;
     default:
         im->system = true;

@@ -27,6 +27,7 @@ static void change_free(struct service_change *c)
     job_free(c->before);
     job_free(c->reply.row);
     free(c->text);
+    free(c->job_key);
     free(c);
 }
 
@@ -88,6 +89,8 @@ enum err service__change_begin(struct service_change *c, struct service_problem 
     return ERR_OK;
 }
 
+// A creation whose job has a key asks the database whether the key is taken, which the client's
+// thread does not wait for.
 enum err service__change_start(const struct service_change *wish, struct service_problem *p)
 {
     struct service_change *c = xmalloc(sizeof *c);
@@ -98,7 +101,11 @@ enum err service__change_start(const struct service_change *wish, struct service
         change_free(c);
         return err;
     }
-    err = begins ? service__change_begin(c, p) : ERR_OK;
+    bool asks = c->kind == COMMAND_CREATE && c->job_key;
+    if (begins && asks)
+        service__change_to_thread(c);
+    else if (begins)
+        err = service__change_begin(c, p);
     if (err)
         service__change_end(c);
     return err;

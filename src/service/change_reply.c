@@ -70,6 +70,7 @@ static void answer_success(struct service_change *c)
     struct service_result result = {.job = c->reply.row,
                                     .schedule = schedule_of(c),
                                     .execution = c->reply.key,
+                                    .created = c->kind == COMMAND_CREATE,
                                     .replayed = c->replayed};
     tell(c, &result);
 }
@@ -124,7 +125,7 @@ static void finish(struct service_change *c)
         take_up(c);
     else if (!c->reply.err)
         answer_success(c);
-    else if (c->reply.err == ERR_CONFLICT)
+    else if (c->reply.err == ERR_CONFLICT || (c->by_key && c->reply.err == ERR_NOT_FOUND))
         resolve_conflict(c);
     else
         refuse(c);

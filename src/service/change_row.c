@@ -6,6 +6,8 @@
 
 #include "service/service_priv.h"
 
+#include <string.h>
+
 // A job that is active is not paused: what was said about a pause goes with it. One that ended by
 // itself has left its reason in the row.
 static void forget_pause(struct job *j)
@@ -47,6 +49,17 @@ static bool edit_activates(const struct service_change *c)
     return activates;
 }
 
+// A key is set when the job is created, and never changes; what does not name it leaves it alone.
+static enum err keep_key(const struct job *before, struct job *j, struct service_problem *p)
+{
+    if (before->key && !j->key)
+        job_set_text(&j->key, before->key);
+    if ((before->key == NULL) == (j->key == NULL) && (!j->key || !strcmp(before->key, j->key)))
+        return ERR_OK;
+    return service_refuse(p, ERR_FORBIDDEN, PROBLEM_FIELD, "key",
+                          "the key of a job is set when the job is created, and cannot be changed");
+}
+
 // A finished job goes on when its edit gives it something to run for, without a word about
 // is_active; asked to be active and nothing else, it must be able to run.
 static enum err edit_row(struct service_change *c, struct service_problem *p)
@@ -66,6 +79,9 @@ static enum err edit_row(struct service_change *c, struct service_problem *p)
     if (j->finished && !before->finished)
         return service_refuse(p, ERR_FORBIDDEN, PROBLEM_FIELD, "finished",
                               "only the server sets finished; to end a job, pause it");
+    err = keep_key(before, j, p);
+    if (err)
+        return err;
     j->finished = false;
     job_set_text(&j->damaged, NULL); // The edit has seen to it.
     if (j->is_active && !before->is_active)
@@ -80,10 +96,70 @@ static enum err read_before(struct service_change *c, struct service_problem *p)
     return service_get_job(c->service, c->id, &c->before, p);
 }
 
+// Two servers of a cluster could find the same key free at once.
+static enum err check_alone(const struct service_change *c, struct service_problem *p)
+{
+    if (!c->service->submit)
+        return ERR_OK;
+    return service_refuse(p, ERR_UNSUPPORTED, PROBLEM_FIELD, "key",
+                          "a job with a key cannot be created in a cluster, only changed");
+}
+
+// Another job with the key of a new one. The change has the turn of all that name the key.
+static enum err refuse_taken(const struct service_change *c, struct service_problem *p)
+{
+    struct job *other = NULL;
+    enum err err = service_get_job_by_key(c->service, c->job_key, &other, p);
+    if (err)
+        return err == ERR_NOT_FOUND ? check_alone(c, p) : err;
+    service_refuse(p, ERR_EXISTS, PROBLEM_JOB_KEY, "key",
+                   "job %lld has this key; PUT /jobs/by-key/%.64s changes it", (long long)other->id,
+                   c->job_key);
+    job_free(other);
+    return ERR_EXISTS;
+}
+
+static enum err make_new(struct service_change *c, struct service_problem *p)
+{
+    c->kind = COMMAND_CREATE;
+    c->id = 0;
+    c->row = job_new();
+    enum err err = c->version_expected ? service__refuse_version(p) : check_alone(c, p);
+    if (!err)
+        err = c->edit(c->context, c->row, p);
+    if (!err && c->row->key && strcmp(c->row->key, c->job_key) != 0)
+        return service_refuse(p, ERR_FORBIDDEN, PROBLEM_FIELD, "key",
+                              "key is not the one that the path names");
+    if (!err)
+        job_set_text(&c->row->key, c->job_key);
+    return err;
+}
+
+// The job that has the key is updated; when there is none, it is created.
+static enum err find_by_key(struct service_change *c, struct service_problem *p)
+{
+    job_free(c->before);
+    job_free(c->row);
+    c->before = c->row = NULL;
+    enum err err = service_get_job_by_key(c->service, c->job_key, &c->before, p);
+    if (err)
+        return err == ERR_NOT_FOUND ? make_new(c, p) : err;
+    c->kind = COMMAND_UPDATE;
+    c->id = c->before->id;
+    return ERR_OK;
+}
+
 enum err service__change_row(struct service_change *c, struct service_problem *p)
 {
+    if (c->by_key) {
+        enum err err = find_by_key(c, p);
+        if (err || c->kind == COMMAND_CREATE)
+            return err;
+    } else if (c->kind == COMMAND_CREATE && c->job_key) {
+        return refuse_taken(c, p);
+    }
     bool reads = c->kind == COMMAND_UPDATE || c->kind == COMMAND_DELETE;
-    enum err err = reads ? read_before(c, p) : ERR_OK;
+    enum err err = reads && !c->by_key ? read_before(c, p) : ERR_OK;
     if (c->kind != COMMAND_UPDATE)
         return ERR_OK; // A deletion reads for the log alone: what cannot be read can be deleted.
     if (err)

@@ -9,6 +9,7 @@ enum err service_create_job(struct service *s, struct job *draft, const struct s
     const struct service_change wish = {.service = s,
                                         .kind = COMMAND_CREATE,
                                         .row = draft,
+                                        .job_key = xstrdup(draft->key),
                                         .key = service__key_of(key),
                                         .done = done,
                                         .context = context};
@@ -22,6 +23,21 @@ enum err service_update_job(struct service *s, job_id id, int64_t version_expect
     const struct service_change wish = {.service = s,
                                         .kind = COMMAND_UPDATE,
                                         .id = id,
+                                        .version_expected = version_expected,
+                                        .edit = edit,
+                                        .done = done,
+                                        .context = context};
+    return service__change_start(&wish, p);
+}
+
+enum err service_put_job_by_key(struct service *s, const char *key, int64_t version_expected,
+                                service_edit *edit, service_done *done, void *context,
+                                struct service_problem *p)
+{
+    const struct service_change wish = {.service = s,
+                                        .kind = COMMAND_UPDATE,
+                                        .by_key = true,
+                                        .job_key = xstrdup(key),
                                         .version_expected = version_expected,
                                         .edit = edit,
                                         .done = done,

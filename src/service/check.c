@@ -8,6 +8,8 @@
 #include "base/certificates.h"
 #include "service/service_priv.h"
 
+#include <string.h>
+
 static enum err check_method(const struct job *j, struct service_problem *p)
 {
     if (j->method != METHOD_HEAD || !j->body || !*j->body)
@@ -43,6 +45,16 @@ static enum err check_success_status(const struct job *j, struct service_problem
                : ERR_OK;
 }
 
+// What a path can have without being escaped.
+static enum err check_key(const struct job *j, struct service_problem *p)
+{
+    static const char may[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._~:-";
+    if (!j->key || (*j->key && j->key[strspn(j->key, may)] == '\0'))
+        return ERR_OK;
+    return service_refuse(p, ERR_SYNTAX, PROBLEM_FIELD, "key",
+                          "key must be letters, digits and . _ ~ : - only");
+}
+
 static enum err check_tls_ca(const struct job *j, struct service_problem *p)
 {
     struct fault f = {0};
@@ -56,6 +68,8 @@ enum err service__check_job(struct job *j, const struct job_check *c, struct ser
     if (!j->timezone)
         job_set_text(&j->timezone, "UTC");
     enum err err = service__check_texts(j, p);
+    if (!err)
+        err = check_key(j, p);
     if (!err)
         err = service__check_schedule(j, c, &out->schedule, p);
     if (!err)

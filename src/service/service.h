@@ -40,6 +40,7 @@ enum problem_kind {
     PROBLEM_CONTENDED,  // The job kept changing by itself; trying again may help.
     PROBLEM_KEY_BUSY,   // The client's own first request with this key is not over.
     PROBLEM_KEY_REUSED, // The client used this key for something else.
+    PROBLEM_JOB_KEY,    // Another job has this `key`.
     PROBLEM_LIMIT,      // There are as many jobs as the server may have.
     PROBLEM_BUSY,       // Too many changes are under way; trying again helps.
     PROBLEM_CLOSED,     // The server is shutting down.
@@ -130,6 +131,7 @@ struct service_result {
     const struct job *job;                   // As it stands now; NULL for delete and trigger.
     const struct service_schedule *schedule; // The schedule of `job`; NULL: it cannot be read.
     struct execution_key execution;          // The execution of a trigger.
+    bool created;                            // The job is new.
     bool replayed;                           // The change was done before, for the same key.
 };
 
@@ -167,6 +169,14 @@ MUST_CHECK enum err service_update_job(struct service *s, job_id id, int64_t ver
                                        service_edit *edit, service_done *done, void *context,
                                        struct service_problem *p);
 
+// The same for the job that has this key. When there is none, it is created: the edit gets a new
+// job, whose id is 0, and the result says so. Of two that come at once, one creates and the other
+// updates. The key is copied.
+MUST_CHECK enum err service_put_job_by_key(struct service *s, const char *key,
+                                           int64_t version_expected, service_edit *edit,
+                                           service_done *done, void *context,
+                                           struct service_problem *p);
+
 // `reason` may be NULL. `until` WALL_NEVER: until it is resumed. Pausing a paused job replaces
 // both.
 MUST_CHECK enum err service_pause_job(struct service *s, job_id id, int64_t version_expected,
@@ -201,6 +211,8 @@ dur_ms service_lists_age(struct service *s);
 // The caller owns *out (job_free).
 MUST_CHECK enum err service_get_job(struct service *s, job_id id, struct job **out,
                                     struct service_problem *p);
+MUST_CHECK enum err service_get_job_by_key(struct service *s, const char *key, struct job **out,
+                                           struct service_problem *p);
 MUST_CHECK enum err service_list_jobs(struct service *s, const struct job_query *q,
                                       store_each_job *each, void *context,
                                       struct service_problem *p);

@@ -88,8 +88,9 @@ struct service {
     bool settled;   // The thread has ended.
     size_t changes; // Under way: each has room in the mailbox.
     size_t changes_max;
-    const struct address_policy *targets;         // Borrowed; NULL: every address will do.
-    struct service_change *turns[CHANGE_BUCKETS]; // Updates whose turn it is, by job.
+    const struct address_policy *targets; // Borrowed; NULL: every address will do.
+    // Changes whose turn it is, by job or by a job's key.
+    struct service_change *turns[CHANGE_BUCKETS];
     struct service_change *keyed[CHANGE_BUCKETS]; // Changes under way that have a key.
 };
 
@@ -114,9 +115,12 @@ struct service_change {
     enum command_kind kind;
     job_id id;
     int64_t version_expected; // 0: any.
-    service_edit *edit;       // UPDATE; NULL: a pause or a resumption.
-    bool resumes;             // A resumption: the job must be able to fire afterwards.
-    char *text;               // TRIGGER: the body. Pause: the reason.
+    char *job_key;            // CREATE, `by_key`: the key of the job; NULL: it has none. Owned.
+    bool by_key; // The job that has the key is updated, or created: `kind` becomes the one or the
+                 // other.
+    service_edit *edit; // UPDATE; NULL: a pause or a resumption.
+    bool resumes;       // A resumption: the job must be able to fire afterwards.
+    char *text;         // TRIGGER: the body. Pause: the reason.
     bool text_is_json;
     wall_ms until;         // Pause.
     struct client_key key; // Text (borrowed until `done` is called, NULL: no key) and digest.
@@ -124,9 +128,9 @@ struct service_change {
     // The place among the changes under way (turns.c).
     bool has_key;                      // The change is in service.keyed.
     struct service_change *keyed_next; // In service.keyed.
-    bool has_turn;                     // UPDATE: the change is in service.turns.
-    struct service_change *turn_next;  // In service.turns.
-    struct service_change *behind;     // The next change that waits for its turn.
+    bool has_turn; // UPDATE, or with a job's key: the change is in service.turns.
+    struct service_change *turn_next; // In service.turns.
+    struct service_change *behind;    // The next change that waits for its turn.
     struct service_change
         *last_behind; // The last of those that wait, when this change has the turn.
 
@@ -181,7 +185,8 @@ void *service__work(void *service);
 
 // turns.c: changes by job and by key, under the service's lock.
 //
-// False: another update of the job is under way, and the change waits behind it.
+// False: another update of the job, or another change with the job's key, is under way, and the
+// change waits behind it.
 bool service__turn_take(struct service_change *c);
 // The change is over. Returns the one whose turn it is now, or NULL.
 struct service_change *service__turn_pass(struct service_change *c);

@@ -3,8 +3,9 @@
 //
 // The updates of one job take turns: each is made from the job as the one before has left it, so
 // none is lost and none has to be made anew, however many clients change the job at once. A change
-// that waits for its turn is begun by the service's thread. Of two changes with one key, only the
-// first is under way; change_key.c knows those of before.
+// that waits for its turn is begun by the service's thread. So do those that name a job by its key,
+// and creations of a job with one: the second of them finds the job that the first has made. Of two
+// changes with one key, only the first is under way; change_key.c knows those of before.
 //
 // Everything here happens under the service's lock.
 
@@ -15,31 +16,47 @@
 
 // --- By job --------------------------------------------------------------------------------------
 
-static struct service_change **job_bucket(struct service *s, job_id id)
+static size_t hash_text(const char *text)
 {
-    return &s->turns[(uint64_t)id % CHANGE_BUCKETS];
+    uint32_t hash = 2166136261u; // FNV-1a.
+    for (; *text; text++)
+        hash = (hash ^ (unsigned char)*text) * 16777619u;
+    return hash % CHANGE_BUCKETS;
 }
 
-static struct service_change *whose_turn(struct service *s, job_id id)
+static struct service_change **job_bucket(const struct service_change *c)
 {
-    struct service_change *c = *job_bucket(s, id);
-    while (c && c->id != id)
-        c = c->turn_next;
-    return c;
+    size_t bucket = c->job_key ? hash_text(c->job_key) : (uint64_t)c->id % CHANGE_BUCKETS;
+    return &c->service->turns[bucket];
+}
+
+static bool is_about_same(const struct service_change *a, const struct service_change *b)
+{
+    if (a->job_key || b->job_key)
+        return a->job_key && b->job_key && strcmp(a->job_key, b->job_key) == 0;
+    return a->id == b->id;
+}
+
+static struct service_change *whose_turn(const struct service_change *c)
+{
+    struct service_change *first = *job_bucket(c);
+    while (first && !is_about_same(first, c))
+        first = first->turn_next;
+    return first;
 }
 
 bool service__turn_take(struct service_change *c)
 {
     assert(!c->has_turn);
-    if (c->kind != COMMAND_UPDATE)
+    if (c->kind != COMMAND_UPDATE && !c->job_key)
         return true;
-    struct service_change *first = whose_turn(c->service, c->id);
+    struct service_change *first = whose_turn(c);
     if (first) {
         *(first->last_behind ? &first->last_behind->behind : &first->behind) = c;
         first->last_behind = c;
         return false;
     }
-    struct service_change **bucket = job_bucket(c->service, c->id);
+    struct service_change **bucket = job_bucket(c);
     c->has_turn = true;
     c->turn_next = *bucket;
     *bucket = c;
@@ -51,7 +68,7 @@ struct service_change *service__turn_pass(struct service_change *c)
 {
     if (!c->has_turn)
         return NULL;
-    struct service_change **place = job_bucket(c->service, c->id);
+    struct service_change **place = job_bucket(c);
     while (*place != c)
         place = &(*place)->turn_next;
     struct service_change *next = c->behind;
@@ -69,10 +86,7 @@ struct service_change *service__turn_pass(struct service_change *c)
 
 static struct service_change **key_bucket(struct service *s, const char *text)
 {
-    uint32_t hash = 2166136261u; // FNV-1a.
-    for (; *text; text++)
-        hash = (hash ^ (unsigned char)*text) * 16777619u;
-    return &s->keyed[hash % CHANGE_BUCKETS];
+    return &s->keyed[hash_text(text)];
 }
 
 bool service__key_take(struct service_change *c)

@@ -252,6 +252,10 @@ MUST_CHECK enum err store_read_shard(struct store_reader *r, uint32_t shard, str
 MUST_CHECK enum err store_get_job(struct store_reader *r, job_id id, struct job **out,
                                   struct fault *f);
 
+// The same for the job that has this key; ERR_NOT_FOUND when none has.
+MUST_CHECK enum err store_get_job_by_key(struct store_reader *r, const char *key, struct job **out,
+                                         struct fault *f);
+
 struct job_query {
     const char *text; // Part of name, api or schedule; a to z in either case. NULL: all.
     const char *tag;  // A tag of the job, exactly. NULL: all.

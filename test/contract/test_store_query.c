@@ -550,11 +550,43 @@ static void executions_are_counted_by_state(void **state)
 
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
+// A key is that of one job; it is nobody's once the job is deleted, though the row may stay.
+static void job_is_found_by_its_key(void **state)
+{
+    struct store_fixture *x = *state;
+    struct job *found = NULL;
+    struct fault ignored = {0};
+    struct batch *b = store_batch(x);
+    struct job *j = named_job(1, "first", "0 3 * * *", "http://a/b");
+    job_set_text(&j->key, "nightly");
+    store_add(b, CHANGE_JOB_PUT)->job = j;
+    store_add(b, CHANGE_JOB_PUT)->job = named_job(2, "second", "0 3 * * *", "http://a/b");
+    store_must(x, b);
+    store_assert_ok(store_get_job_by_key(x->reader, "nightly", &found, f));
+    assert_int_equal(found->id, 1);
+    assert_string_equal(found->key, "nightly");
+    job_free(found);
+    assert_int_equal(store_get_job_by_key(x->reader, "Nightly", &found, &ignored), ERR_NOT_FOUND);
+
+    b = store_batch(x);
+    struct change *c = store_add(b, CHANGE_JOB_DELETE);
+    c->deleted.id = 1;
+    c->deleted.at = STORE_T0;
+    j = named_job(3, "third", "0 3 * * *", "http://a/b");
+    job_set_text(&j->key, "nightly");
+    store_add(b, CHANGE_JOB_PUT)->job = j;
+    store_must(x, b);
+    store_assert_ok(store_get_job_by_key(x->reader, "nightly", &found, f));
+    assert_int_equal(found->id, 3);
+    job_free(found);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(job_lists_filter_by_text_tag_and_activity),
         TEST(job_lists_come_in_pages),
+        TEST(job_is_found_by_its_key),
         TEST(execution_lists_filter_and_run_from_the_newest),
         TEST(several_states_are_listed_as_one_list),
         TEST(a_search_tells_how_the_last_execution_stands),

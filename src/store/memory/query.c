@@ -3,6 +3,8 @@
 
 #include "store/memory/memory_priv.h"
 
+#include <string.h>
+
 struct memory_reader {
     struct store_reader reader;
     struct memory_store *store;
@@ -53,6 +55,20 @@ static enum err get_job(struct store_reader *r, job_id id, struct job **out, str
         return leave(s, fault_set(f, ERR_NOT_FOUND, "there is no job %lld", (long long)id));
     *out = job_copy(j->job);
     return leave(s, ERR_OK);
+}
+
+static enum err get_job_by_key(struct store_reader *r, const char *key, struct job **out,
+                               struct fault *f)
+{
+    struct memory_store *s = enter(r);
+    for (size_t i = 0; i < s->jobs.count; i++) {
+        const struct memory_job *j = s->jobs.rows[i];
+        if (j->deleted_at || !j->job->key || strcmp(j->job->key, key) != 0)
+            continue;
+        *out = job_copy(j->job);
+        return leave(s, ERR_OK);
+    }
+    return leave(s, fault_set(f, ERR_NOT_FOUND, "no job has the key %s", key));
 }
 
 static enum err get_client_key(struct store_reader *r, const char *text, wall_ms now,
@@ -327,6 +343,7 @@ static const struct store_reader_ops ops = {
     .read_last_ids = read_last_ids,
     .get_client_key = get_client_key,
     .get_job = get_job,
+    .get_job_by_key = get_job_by_key,
     .list_jobs = list_jobs,
     .find_jobs = find_jobs,
     .list_versions = list_versions,

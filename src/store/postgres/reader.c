@@ -403,6 +403,7 @@ static const struct store_reader_ops ops = {
     .load_open = load_open,
     .read_last_ids = read_last_ids,
     .get_job = postgres_get_job,
+    .get_job_by_key = postgres_get_job_by_key,
     .list_jobs = postgres_list_jobs,
     .find_jobs = postgres_find_jobs,
     .list_versions = postgres_list_versions,

@@ -53,6 +53,24 @@ enum err postgres_get_job(struct store_reader *reader, job_id id, struct job **o
     return ERR_OK;
 }
 
+enum err postgres_get_job_by_key(struct store_reader *reader, const char *key, struct job **out,
+                                 struct fault *f)
+{
+    char sql[SQL_BYTES];
+    struct job *found = NULL;
+    struct job_walk w = {.walk = {.visit = visit_one, .is_done = false}, .out = &found};
+    struct parameters p = {0};
+    reader_select(sql, &job_rows, " WHERE key = $1 AND deleted_at IS NULL ORDER BY id LIMIT 1");
+    parameter_text(&p, key);
+    enum err err = reader_ask(self(reader), sql, &p, &w.walk, f);
+    if (err)
+        return err;
+    if (!found)
+        return fault_set(f, ERR_NOT_FOUND, "no job has the key %s", key);
+    *out = found;
+    return ERR_OK;
+}
+
 // The two columns after the job's own are the state and the time of its last execution.
 static enum err tell_found(struct job_walk *w, struct result_row *r, const struct job *j)
 {

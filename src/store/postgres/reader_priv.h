@@ -34,6 +34,8 @@ void reader_select(char *out, const struct row_map *m, const char *rest);
 
 MUST_CHECK enum err postgres_get_job(struct store_reader *reader, job_id id, struct job **out,
                                      struct fault *f);
+MUST_CHECK enum err postgres_get_job_by_key(struct store_reader *reader, const char *key,
+                                            struct job **out, struct fault *f);
 MUST_CHECK enum err postgres_list_jobs(struct store_reader *reader, const struct job_query *q,
                                        store_each_job *each, void *context, struct fault *f);
 MUST_CHECK enum err postgres_find_jobs(struct store_reader *reader, const struct job_query *q,

@@ -97,6 +97,7 @@ static const char version_1[] =
     "  created_at bigint NOT NULL,"
     "  updated_at bigint NOT NULL,"
     "  name text,"
+    "  key text,"
     "  timezone text NOT NULL,"
     "  dst_gap text NOT NULL,"
     "  dst_fold text NOT NULL,"
@@ -137,6 +138,7 @@ static const char version_1[] =
     "CREATE INDEX idx_jobs_is_active ON jobs (is_active, id);"
     "CREATE INDEX idx_jobs_tags ON jobs USING gin (carillon_tags_1(tags)) WHERE tags IS NOT NULL;"
     "CREATE INDEX idx_jobs_deleted ON jobs (id) WHERE deleted_at IS NOT NULL;"
+    "CREATE INDEX idx_jobs_key ON jobs (key) WHERE key IS NOT NULL AND deleted_at IS NULL;"
     "CREATE INDEX idx_jobs_shard ON jobs ((id %% %1$d), id);"
 
     "CREATE TABLE job_versions ("

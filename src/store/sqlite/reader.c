@@ -55,6 +55,9 @@ static const struct sql reader_sql[QUERIES] = {
                    " AND id > ?1 ORDER BY id",
                    row_names, &execution_rows},
     [JOB_GET] = {"SELECT %s FROM jobs WHERE id = ?1 AND deleted_at IS NULL", row_names, &job_rows},
+    [JOB_BY_KEY] = {"SELECT %s FROM jobs INDEXED BY idx_jobs_key"
+                    " WHERE key = ?1 AND deleted_at IS NULL",
+                    row_names, &job_rows},
     [JOBS_LIST] = {JOBS, row_names, &job_rows},
     [JOBS_FIND] = {JOBS, row_names, &job_brief_rows},
     [JOB_LAST] = {"SELECT status, scheduled_at FROM job_executions INDEXED BY"
@@ -176,6 +179,22 @@ static enum err get_job(struct store_reader *reader, job_id id, struct job **out
         return err;
     if (!found)
         return fault_set(f, ERR_NOT_FOUND, "there is no job %lld", (long long)id);
+    *out = found;
+    return ERR_OK;
+}
+
+static enum err get_job_by_key(struct store_reader *reader, const char *key, struct job **out,
+                               struct fault *f)
+{
+    struct sqlite_reader *r = self(reader);
+    struct job *found = NULL;
+    struct job_walk w = job_walk(NULL, copy_job, &found);
+    sqlite3_bind_text(r->queries[JOB_BY_KEY], 1, key, -1, SQLITE_TRANSIENT);
+    enum err err = sqlite_walk_query(r, JOB_BY_KEY, &w.walk, f);
+    if (err)
+        return err;
+    if (!found)
+        return fault_set(f, ERR_NOT_FOUND, "no job has the key %s", key);
     *out = found;
     return ERR_OK;
 }
@@ -461,6 +480,7 @@ static const struct store_reader_ops ops = {
     .load_open = load_open,
     .read_last_ids = read_last_ids,
     .get_job = get_job,
+    .get_job_by_key = get_job_by_key,
     .list_jobs = list_jobs,
     .find_jobs = sqlite_find_jobs,
     .list_versions = list_versions,

@@ -10,6 +10,7 @@ enum query {
     LOAD_JOBS,
     LOAD_OPEN,
     JOB_GET,
+    JOB_BY_KEY,
     JOBS_LIST,
     JOBS_FIND,
     JOB_LAST,

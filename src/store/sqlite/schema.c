@@ -295,10 +295,15 @@ static const char version_13[] = "CREATE TABLE moves ("
                                  ") STRICT;"
                                  "INSERT INTO moves VALUES (1, 'ready', NULL, NULL);";
 
+// A job's key is a name of its own, which is free again when the job is deleted.
+static const char version_14[] = "ALTER TABLE jobs ADD COLUMN key TEXT;"
+                                 "CREATE UNIQUE INDEX idx_jobs_key ON jobs (key)"
+                                 "  WHERE key IS NOT NULL AND deleted_at IS NULL;";
+
 // migrations[v] leads from version v to v + 1.
 static const char *const migrations[] = {
     version_1, version_2, version_3,  version_4,  version_5,  version_6,  version_7,
-    version_8, version_9, version_10, version_11, version_12, version_13,
+    version_8, version_9, version_10, version_11, version_12, version_13, version_14,
 };
 const int sqlite_schema_version = COUNT_OF(migrations);
 
