@@ -122,6 +122,8 @@ class Watch:
             if name not in self.ended:
                 self.ended[name] = time.monotonic()
                 say(f"  {name} ended; it is started again in {RESTART_SECONDS} s")
+                if part.process.poll() != -signal.SIGKILL and part.lines:
+                    say(f"    {part.lines[-1]}")  # Nobody has killed it: this is why.
             if time.monotonic() - self.ended[name] >= RESTART_SECONDS:
                 start()
                 del self.ended[name]

@@ -132,12 +132,15 @@ def test_a_primary_that_dies_and_its_replica_that_takes_over(target):
             wait_for_traffic(target)
             made = [create_job(cluster.door, target.url(f"/made/{n}")) for n in range(10)]
             primary.kill()
+            for node in cluster.nodes:  # Meanwhile they meet a replica that cannot be written to.
+                wait_until(lambda n=node: n.get("/readyz").status == 503, 30, "it is noticed")
             replica.promote()
             cluster.wait_until_shared()
             wait_until(lambda: cluster.door.get("/jobs").status == 200, 30, "the API is back")
             for job in made:
                 assert expect(cluster.door.get(f"/jobs/{job['id']}"), 200).json["api"] == job["api"]
             assert cluster.look()["timeline"] == 2
+            assert all(node.is_running for node in cluster.nodes)
             wait_for_traffic(target)
             account.settle(cluster.door)
             check_all_ran(account, cluster.door)

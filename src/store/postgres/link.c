@@ -124,12 +124,14 @@ static PGconn *start(const char *url)
     return PQconnectStartParams(names, values, 1);
 }
 
+// A link that had a connection before waits for its primary: its replica is not promoted yet.
 static enum err refuse_connection(struct link *l, struct fault *f)
 {
     if (!strstr(PQerrorMessage(l->connection), "session is read-only"))
         return away(l, f);
     link_cut(l);
-    return fault_set(f, ERR_STORE_OPEN, "the database is read-only: it is a replica, or set so");
+    return fault_set(f, l->made ? ERR_STORE_AWAY : ERR_STORE_OPEN,
+                     "the database is read-only: it is a replica, or set so");
 }
 
 enum err link_connect(struct link *l, struct fault *f)
