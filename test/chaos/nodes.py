@@ -31,6 +31,7 @@ PAUSE_SECONDS = (0.5, 3)
 ANSWER_SECONDS_MAX = 120
 LOOK_PAUSE_SECONDS = 0.1
 JOBS_MAX = 12
+LAST_LINES = 5
 NO_ANSWER = (OSError, http.client.HTTPException)
 SCHEDULES = [schedule for schedule, seconds in SECONDS_OF.items() if seconds < 60]
 OPEN_ROWS = "SELECT count(*) FROM job_executions WHERE completed_at IS NULL"
@@ -148,7 +149,8 @@ class ClusterWorld(World):
         self.cleanup.close()
 
     def last_words(self):
-        return "\n".join(f"{node}\n{node.log_tail()}" for node in self.cluster.nodes)
+        tails = [f"{node}\n" + "\n".join(node.lines[-LAST_LINES:]) for node in self.cluster.nodes]
+        return "\n".join(tails)
 
     def ask(self, sql):
         return self.primary.ask(sql)

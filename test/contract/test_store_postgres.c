@@ -117,6 +117,30 @@ static void end_connections(const struct store_fixture *x)
                     NULL, 0);
 }
 
+// At the URL of a primary with a replica, the replica alone answers while the primary is away.
+static void replica_that_answers_for_the_primary_is_no_loss(void **state)
+{
+    struct store_fixture *x = *state;
+    char sql[192];
+    char name[32];
+    struct shard row;
+    struct store_reader *reader = NULL;
+    postgres_meddle(x->path, "SELECT current_database()", name, sizeof name);
+    snprintf(sql, sizeof sql, "ALTER DATABASE %s SET default_transaction_read_only = on", name);
+    postgres_meddle(x->path, sql, NULL, 0);
+    end_connections(x);
+    struct fault fault = {0};
+    assert_int_equal(store_get_shard(x->store, 0, &row, &fault), ERR_STORE_AWAY);
+    assert_non_null(strstr(fault.text, "replica"));
+    assert_int_equal(store_reader_open(x->store, &reader, &fault), ERR_STORE_AWAY);
+    snprintf(sql, sizeof sql,
+             "SET TRANSACTION READ WRITE;"
+             " ALTER DATABASE %s RESET default_transaction_read_only",
+             name);
+    postgres_meddle(x->path, sql, NULL, 0);
+    store_assert_ok(store_get_shard(x->store, 0, &row, f));
+}
+
 // The end of the connection is found out before anything is sent, which leaves no doubt.
 static void connection_that_ended_is_made_anew(void **state)
 {
@@ -314,6 +338,7 @@ int main(void)
         TEST(database_that_is_read_only_is_refused),
         cmocka_unit_test(url_chooses_the_adapter_with_all_shards),
         TEST(names_of_tables_and_indexes_are_those_of_the_original),
+        TEST(replica_that_answers_for_the_primary_is_no_loss),
         TEST(connection_that_ended_is_made_anew),
         TEST(commit_without_an_answer_ends_in_time_and_is_written_once),
         TEST(shard_taken_by_another_node_fences_the_first),

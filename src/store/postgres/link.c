@@ -258,7 +258,10 @@ enum err link_begin(struct link *l, struct fault *f)
     l->has_warned = l->is_doubtful = false;
     if (l->connection && is_open(l->connection))
         return ERR_OK;
-    return link_connect(l, f);
+    enum err err = link_connect(l, f);
+    if (err == ERR_STORE_OPEN) // While the primary is gone, its replica answers at the same URL.
+        err = fault_set(f, ERR_STORE_AWAY, "nothing but a replica of the database answers");
+    return err;
 }
 
 enum err link_run(struct link *l, const char *sql, const struct parameters *p, PGresult **out,

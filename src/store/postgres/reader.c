@@ -425,7 +425,7 @@ enum err postgres_reader_open(struct store *store, struct store_reader **out, st
     r->shards = store->shards;
     link_init(&r->link, s->link.url);
     r->link.call_ms = READER_CALL_MS;
-    enum err err = s->is_replica ? ERR_OK : link_connect(&r->link, f);
+    enum err err = s->is_replica ? ERR_OK : link_begin(&r->link, f);
     if (err) {
         close_reader(&r->reader);
         return err;
