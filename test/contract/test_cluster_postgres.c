@@ -382,14 +382,22 @@ static bool is_other(const struct cluster_status *s, const void *id)
     return s->node_count == 1 && strcmp(s->nodes[0].id, id) != 0;
 }
 
+// So many calls of the function wait for a lock: none, or one.
+static void wait_for_blocked(const char *function, const char *count)
+{
+    char sql[256];
+    char waiting[16] = "";
+    snprintf(sql, sizeof sql,
+             "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+             " AND query LIKE '%%%s%%' AND datname = current_database()",
+             function);
+    while (strcmp(waiting, count) != 0)
+        postgres_meddle(world.url, sql, waiting, sizeof waiting);
+}
+
 static void wait_for_blocked_renewal(void)
 {
-    char waiting[16] = "0";
-    while (strcmp(waiting, "0") == 0)
-        postgres_meddle(world.url,
-                        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
-                        " AND query LIKE '%carillon_renew%' AND datname = current_database()",
-                        waiting, sizeof waiting);
+    wait_for_blocked("FROM carillon_renew", "1");
 }
 
 // Others see the new beat as soon as it is there, so what came after that is not this node's time.
@@ -415,6 +423,30 @@ static void lease_counts_from_before_the_renewal(void **state)
     mono_ms until = m->lease_until;
     pthread_mutex_unlock(&world.lock);
     assert_true(until <= asked_at_most + TTL_MS - 300);
+}
+
+static void *join_first(void *unused)
+{
+    (void)unused;
+    join(0);
+    return NULL;
+}
+
+static void start_waits_for_what_others_lock(void **state)
+{
+    (void)state;
+    pthread_t thread;
+    PGconn *other = PQconnectdb(world.url);
+    PQclear(PQexec(other, "BEGIN"));
+    PQclear(PQexec(other, "LOCK TABLE nodes IN EXCLUSIVE MODE"));
+    assert_int_equal(pthread_create(&thread, NULL, join_first, NULL), 0);
+    wait_for_blocked("FROM carillon_register", "1");
+    wait_for_blocked("FROM carillon_register", "0"); // The server has given that up.
+    wait_for_blocked("FROM carillon_register", "1");
+    PQclear(PQexec(other, "COMMIT"));
+    PQfinish(other);
+    pthread_join(thread, NULL);
+    wait_for_shares(16);
 }
 
 static void node_that_was_buried_begins_again(void **state)
@@ -622,6 +654,7 @@ int main(void)
         TEST(shard_moves_when_its_owner_is_done_with_it),
         TEST(node_that_stands_still_is_replaced_after_its_lease),
         TEST(lease_counts_from_before_the_renewal),
+        TEST(start_waits_for_what_others_lock),
         TEST(node_that_was_buried_begins_again),
         TEST(node_of_a_name_is_alone),
         TEST(node_that_died_is_followed_by_one_of_its_name),

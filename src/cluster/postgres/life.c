@@ -85,6 +85,16 @@ static void pause_between_tries(struct postgres_cluster *p)
     pthread_mutex_unlock(&p->lock);
 }
 
+// Whether it is worth while to register again. A lock may be held for as long as a replica that
+// comes back takes to catch up.
+static bool may_try_again(struct postgres_cluster *p, struct twin *t, const struct node *found,
+                          mono_ms until, struct fault *f)
+{
+    if (f->code == ERR_EXISTS)
+        return judge_twin(p, t, found, f) == ERR_OK;
+    return f->code == ERR_BUSY && clock_mono_ms() < until;
+}
+
 enum err cluster__register(struct postgres_cluster *p, bool waits, struct fault *f)
 {
     struct node next = p->self;
@@ -94,10 +104,10 @@ enum err cluster__register(struct postgres_cluster *p, bool waits, struct fault 
         return err;
     const char *before = p->self.id[0] ? p->self.id : NULL;
     struct node found;
-    while ((err = nodes_register(p->sharing, &next, before, &found, f)) == ERR_EXISTS && waits) {
-        err = judge_twin(p, &twin, &found, f);
-        if (err)
-            return err;
+    mono_ms until = clock_mono_ms() + BUSY_MS;
+    while ((err = nodes_register(p->sharing, &next, before, &found, f)) && waits) {
+        if (!may_try_again(p, &twin, &found, until, f))
+            return f->code;
         pause_between_tries(p);
     }
     if (!err)

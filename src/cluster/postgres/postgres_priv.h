@@ -22,6 +22,7 @@
 #define LOOK_UNSETTLED_MS 100 // and while shards are on their way from node to node.
 #define REPLICAS_MS 5000      // Between two questions for replicas.
 #define RETRY_MS 250          // After a call that has failed.
+#define BUSY_MS 15000         // So long a start waits for what others lock.
 
 // Where a shard is, as this node sees it.
 enum tenure_place {
