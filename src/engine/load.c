@@ -105,9 +105,11 @@ static void add_job(struct engine *e, const struct loaded_job *l)
 
 static void add_executions(struct engine *e, const struct load_part *p)
 {
-    for (size_t i = 0; i < p->execution_count; i++)
-        if (core_add_execution(e->core, &p->executions[i]))
-            assert(!"an execution is always taken");
+    for (size_t i = 0; i < p->execution_count; i++) {
+        enum err err = core_add_execution(e->core, &p->executions[i]);
+        assert(err == ERR_OK); // An execution is always taken.
+        (void)err;
+    }
     metric_add(METRIC_executions_recovered, (int64_t)p->execution_count);
 }
 

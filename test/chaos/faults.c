@@ -15,6 +15,7 @@
 //   FAULT_ROOM   path of a file; while it exists, so many bytes as it says are free on every disk
 
 #define _GNU_SOURCE
+#undef _FILE_OFFSET_BITS // The flags of some libraries set it, and then pwrite64 is pwrite's name.
 
 #include <assert.h>
 #include <dlfcn.h>

@@ -154,7 +154,7 @@ static int setup(void **state)
     (void)state;
     log_setup(LOG_LEVEL_ERROR, LOG_FORMAT_TEXT);
     postgres_database_new(world.url);
-    return store_postgres_open(world.url, SHARDS, &world.store, &f);
+    return store_postgres_open(world.url, SHARDS, &world.store, &f) != ERR_OK;
 }
 
 static void set_frozen(unsigned n, bool is_frozen)
