@@ -45,7 +45,8 @@ MUST_CHECK enum err cluster_post_open(const struct cluster_post_options *o,
 //
 //   ERR_UNCLAIMED          nobody took the command in time; nothing was changed
 //   ERR_DOUBT              somebody took it, or it is not known whether; it may still be done
-//   ERR_EXISTS             see reply.source: the client's key is in use, or was used otherwise
+//   ERR_EXISTS             see reply.source: the client's key is in use, or was used otherwise, or
+//                          another job has the key of the job
 //   ERR_UNSUPPORTED        the owner is of another version and cannot read the command
 //   ERR_STORE_AWAY, ...    nothing came of it (store/commands.h)
 //

@@ -189,13 +189,14 @@ struct send {
     struct request request;
 };
 
-// Where a reply comes from, when a client's key is looked for as its command is sent to another
-// node: the core only ever says the first.
+// Where a reply comes from, when keys are looked for as a command is sent to another node: the core
+// only ever says the first.
 enum reply_source {
     REPLY_OF_CORE,
     REPLY_OF_BEFORE, // The key stood for the same request: what that one got.
     REPLY_KEY_BUSY,  // ERR_EXISTS: the first request with this key is not over,
-    REPLY_KEY_OTHER  // or was another one.
+    REPLY_KEY_OTHER, // or was another one.
+    REPLY_JOB_KEY    // ERR_EXISTS: `job` has the key of the job that was to be created.
 };
 
 // Held until its batch is durable.

@@ -98,6 +98,8 @@ static void refuse(struct service_change *c)
     bool adds_job = c->kind == COMMAND_CREATE || c->kind == COMMAND_UPDATE;
     if (c->reply.source == REPLY_KEY_BUSY || c->reply.source == REPLY_KEY_OTHER)
         service__refuse_key(&problem, c->reply.source == REPLY_KEY_BUSY);
+    else if (c->reply.source == REPLY_JOB_KEY)
+        service__refuse_job_key(c, c->reply.job, &problem);
     else if (c->reply.err == ERR_LIMIT && adds_job)
         service_refuse(&problem, ERR_LIMIT, PROBLEM_LIMIT, NULL,
                        "the server has as many jobs as it may have");
@@ -118,6 +120,12 @@ static void take_up(struct service_change *c)
         answer_problem(c, &problem);
 }
 
+// What was found by its key is not there any more, or another node was the first to create it.
+static bool is_overtaken(const struct service_change *c)
+{
+    return c->by_key && (c->reply.err == ERR_NOT_FOUND || c->reply.source == REPLY_JOB_KEY);
+}
+
 static void finish(struct service_change *c)
 {
     c->replayed |= c->reply.source == REPLY_OF_BEFORE;
@@ -125,7 +133,7 @@ static void finish(struct service_change *c)
         take_up(c);
     else if (!c->reply.err)
         answer_success(c);
-    else if (c->reply.err == ERR_CONFLICT || (c->by_key && c->reply.err == ERR_NOT_FOUND))
+    else if (c->reply.err == ERR_CONFLICT || is_overtaken(c))
         resolve_conflict(c);
     else
         refuse(c);

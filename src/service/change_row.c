@@ -96,27 +96,28 @@ static enum err read_before(struct service_change *c, struct service_problem *p)
     return service_get_job(c->service, c->id, &c->before, p);
 }
 
-// Two servers of a cluster could find the same key free at once.
-static enum err check_alone(const struct service_change *c, struct service_problem *p)
+enum err service__refuse_job_key(const struct service_change *c, job_id owner,
+                                 struct service_problem *p)
 {
-    if (!c->service->submit)
-        return ERR_OK;
-    return service_refuse(p, ERR_UNSUPPORTED, PROBLEM_FIELD, "key",
-                          "a job with a key cannot be created in a cluster, only changed");
+    return service_refuse(p, ERR_EXISTS, PROBLEM_JOB_KEY, "key",
+                          "job %lld has this key; PUT /jobs/by-key/%.64s changes it",
+                          (long long)owner, c->job_key);
 }
 
-// Another job with the key of a new one. The change has the turn of all that name the key.
+// Another job with the key of a new one. The change has the turn of all that name the key. Where
+// several nodes take changes, the store finds out as it is given the command, after it has looked
+// for the client's key.
 static enum err refuse_taken(const struct service_change *c, struct service_problem *p)
 {
     struct job *other = NULL;
+    if (c->service->submit)
+        return ERR_OK;
     enum err err = service_get_job_by_key(c->service, c->job_key, &other, p);
     if (err)
-        return err == ERR_NOT_FOUND ? check_alone(c, p) : err;
-    service_refuse(p, ERR_EXISTS, PROBLEM_JOB_KEY, "key",
-                   "job %lld has this key; PUT /jobs/by-key/%.64s changes it", (long long)other->id,
-                   c->job_key);
+        return err == ERR_NOT_FOUND ? ERR_OK : err;
+    err = service__refuse_job_key(c, other->id, p);
     job_free(other);
-    return ERR_EXISTS;
+    return err;
 }
 
 static enum err make_new(struct service_change *c, struct service_problem *p)
@@ -124,9 +125,8 @@ static enum err make_new(struct service_change *c, struct service_problem *p)
     c->kind = COMMAND_CREATE;
     c->id = 0;
     c->row = job_new();
-    enum err err = c->version_expected ? service__refuse_version(p) : check_alone(c, p);
-    if (!err)
-        err = c->edit(c->context, c->row, p);
+    enum err err =
+        c->version_expected ? service__refuse_version(p) : c->edit(c->context, c->row, p);
     if (!err && c->row->key && strcmp(c->row->key, c->job_key) != 0)
         return service_refuse(p, ERR_FORBIDDEN, PROBLEM_FIELD, "key",
                               "key is not the one that the path names");

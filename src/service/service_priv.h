@@ -169,6 +169,9 @@ enum err service__key_look_up(struct service_change *c, struct service_problem *
 
 // change_row.c: makes the row that the change asks for, if it asks for one.
 enum err service__change_row(struct service_change *c, struct service_problem *p);
+// The job `owner` has the key that the change's job was to have.
+enum err service__refuse_job_key(const struct service_change *c, job_id owner,
+                                 struct service_problem *p);
 
 // change_check.c: makes the command that the change asks for. Its job, the row, is the caller's.
 enum err service__change_check(struct service_change *c, struct command *out,

@@ -15,7 +15,8 @@
 // A command may carry a client's Idempotency-Key, which is reserved by the statement that puts the
 // command: of two commands with one key, the first to be put is carried out, whichever node it
 // came to. A commit turns the reservation into what the key stood for, or removes it, when the
-// command is refused.
+// command is refused. So is the `key` of a job that is to be created: it is the job's from the
+// commit of the reply until that of the job's deletion.
 //
 // Each struct store_commands is a connection of its own, and belongs to one thread at a time. Only
 // stores that several nodes have open have commands: those of memory and of PostgreSQL. Calls say
@@ -41,7 +42,9 @@ enum command_put_outcome {
     PUT_REPLAY, // The key stood for the same request: `reply` says what came of it.
     PUT_BUSY,   // A command with this key is not answered yet.
     PUT_OTHER,  // The key stood for another request.
-    PUT_LATE    // The command had expired when it came.
+    PUT_LATE,   // The command had expired when it came.
+    PUT_TAKEN   // Another job has the job's key: `reply` names the job; 0: the command that is to
+                // make it is not answered yet.
 };
 
 struct command_put {
@@ -51,9 +54,10 @@ struct command_put {
     const void *body;   // Borrowed, as all that follows.
     size_t bytes;
     const struct client_key *key; // Text and digest; NULL: none.
+    const char *job_key;          // The key of the job to be created; NULL: none.
     // Filled in by store_commands_put.
     enum command_put_outcome outcome;
-    struct command_reply reply; // PUT_REPLAY: job and execution.
+    struct command_reply reply; // PUT_REPLAY: job and execution. PUT_TAKEN: job.
 };
 
 #define COMMANDS_PUT_MAX 1024 // In one call.

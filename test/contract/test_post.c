@@ -250,6 +250,15 @@ static size_t count_jobs(void)
     return count;
 }
 
+static enum err fill_in(void *context, struct job *j, struct service_problem *p)
+{
+    (void)context;
+    (void)p;
+    job_set_text(&j->schedule, NEVER_DUE);
+    job_set_text(&j->api, "http://127.0.0.1:1/");
+    return ERR_OK;
+}
+
 static enum err rename_it(void *context, struct job *j, struct service_problem *p)
 {
     (void)context;
@@ -406,6 +415,64 @@ static void key_of_a_trigger_gives_the_same_execution(void **state)
     assert_true(b.replayed);
     assert_memory_equal(&a.execution, &b.execution, sizeof a.execution);
     node_free(n);
+}
+
+// --- Keys of jobs ----------------------------------------------------------------------------
+
+static void ask_to_put(struct node *n, struct client *c)
+{
+    struct service_problem p = {0};
+    client_init(c);
+    if (service_put_job_by_key(n->service, "nightly", 0, fill_in, answered, c, &p))
+        fail_msg("refused: %s", p.detail);
+}
+
+static void job_that_is_put_at_two_nodes_at_once_is_one_job(void **state)
+{
+    (void)state;
+    struct node *one = node_new(true, false, PATIENCE_MS);
+    struct node *two = node_new(true, false, PATIENCE_MS);
+    struct service_problem p = {0};
+    struct client a, b, c;
+    ask_to_put(one, &a);
+    ask_to_put(two, &b);
+    struct node *owner = node_new(false, true, PATIENCE_MS);
+    wait_for(&a);
+    wait_for(&b);
+    assert_non_null(a.job);
+    assert_non_null(b.job);
+    assert_int_equal(a.job->id, b.job->id);
+    assert_int_equal(a.job->version + b.job->version, 3);
+    assert_int_equal(count_jobs(), 1);
+    struct job *new = draft("another");
+    job_set_text(&new->key, "nightly");
+    client_init(&c);
+    assert_int_equal(service_create_job(two->service, new, NULL, answered, &c, &p), 0);
+    wait_for(&c);
+    assert_int_equal(c.problem.kind, PROBLEM_JOB_KEY);
+    done_with(&a);
+    done_with(&b);
+    node_free(one);
+    node_free(two);
+    node_free(owner);
+}
+
+// Nobody owns the shards: the second command was never put, and says so.
+static void job_that_waits_for_another_with_its_key_gives_up(void **state)
+{
+    (void)state;
+    struct node *one = node_new(true, false, 300);
+    struct node *two = node_new(true, false, 300);
+    struct client a, b;
+    ask_to_put(one, &a);
+    ask_to_put(two, &b);
+    wait_for(&a);
+    wait_for(&b);
+    assert_null(a.job);
+    assert_null(b.job);
+    node_free(one);
+    node_free(two);
+    assert_int_equal(count_jobs(), 0);
 }
 
 // --- Owners that die, and answers that are lost ----------------------------------------------
@@ -632,6 +699,8 @@ int main(void)
         TEST(refusals_keep_their_words),
         TEST(one_key_at_two_nodes_at_once_is_one_job),
         TEST(key_of_a_trigger_gives_the_same_execution),
+        TEST(job_that_is_put_at_two_nodes_at_once_is_one_job),
+        TEST(job_that_waits_for_another_with_its_key_gives_up),
         TEST(owner_that_dies_after_its_claim_is_succeeded),
         TEST(claim_whose_answer_was_lost_is_asked_for_again),
         TEST(command_that_nobody_takes_is_withdrawn),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // test_store_commands.c: what every store of several nodes promises about commands: each is carried
-// out once, whoever dies when, and of two with one client key only the first.
+// out once, whoever dies when, and of two with one key only the first.
 
 #include "postgres_server.h"
 #include "store/commands.h"
@@ -31,7 +31,6 @@ static int setup(void **state)
     struct box *x = xcalloc(1, sizeof *x);
     struct shard row;
     *state = x;
-    x->now = clock_wall_ms();
     if (adapter->is_server)
         postgres_database_new(x->url);
     store_assert_ok(adapter->is_server ? store_postgres_open(x->url, SHARDS, &x->store, f)
@@ -40,6 +39,7 @@ static int setup(void **state)
     store_assert_ok(store_commands_open(x->store, &x->owning, f));
     store_assert_ok(store_take_shard(x->store, 1, &row, f));
     x->epoch = row.epoch;
+    x->now = clock_wall_ms(); // A first database takes its time.
     return 0;
 }
 
@@ -494,6 +494,102 @@ static void reserved_key_stands_for_nothing_yet(void **state)
     store_reader_close(r);
 }
 
+// --- Keys of jobs ----------------------------------------------------------------------------
+
+static struct command_put put_job_of(struct box *x, uint8_t n, const struct client_key *key)
+{
+    struct command_put p = put_of(x, n, key);
+    p.job_key = "nightly";
+    store_assert_ok(store_commands_put(x->asking, &p, 1, x->now, f));
+    return p;
+}
+
+static void assert_put_job(struct box *x, uint8_t n, enum command_put_outcome outcome, job_id owner)
+{
+    struct command_put p = put_job_of(x, n, NULL);
+    assert_int_equal(p.outcome, outcome);
+    assert_int_equal(p.reply.job, owner);
+}
+
+// The command has made job 5, which has the key.
+static void answer_with_job(struct box *x, uint8_t n)
+{
+    struct batch *b = reply_of(x, n, ERR_OK);
+    store_add_job(b, 5);
+    struct change *c = &b->changes[b->count - 1];
+    job_set_text(&c->job->key, "nightly");
+    c->shard = 1;
+    assert_int_equal(commit(x, b), COMMIT_DONE);
+}
+
+static void answer_with_deletion(struct box *x, uint8_t n)
+{
+    struct batch *b = reply_of(x, n, ERR_OK);
+    struct change *c = store_add(b, CHANGE_JOB_DELETE);
+    c->shard = 1;
+    c->deleted.id = 5;
+    c->deleted.at = x->now;
+    assert_int_equal(commit(x, b), COMMIT_DONE);
+}
+
+static void key_of_a_job_is_taken_from_its_command_to_its_deletion(void **state)
+{
+    struct box *x = *state;
+    assert_put_job(x, 1, PUT_NEW, 0);
+    assert_put_job(x, 1, PUT_NEW, 0); // The call was repeated.
+    assert_put_job(x, 2, PUT_TAKEN, 0);
+    assert_int_equal(claim(x).count, 1);
+    assert_put_job(x, 2, PUT_TAKEN, 0);
+    answer_with_job(x, 1);
+    assert_put_job(x, 2, PUT_TAKEN, 5);
+    assert_put_job(x, 1, PUT_NEW, 0); // The command has its reply.
+    put(x, 3);
+    assert_int_equal(claim(x).count, 1);
+    answer_with_deletion(x, 3);
+    assert_put_job(x, 1, PUT_NEW, 0); // Reserves nothing any more.
+    assert_put_job(x, 4, PUT_NEW, 0);
+    assert_int_equal(claim(x).count, 1);
+}
+
+static void key_of_a_job_that_was_not_made_is_free_again(void **state)
+{
+    struct box *x = *state;
+    assert_put_job(x, 1, PUT_NEW, 0);
+    claim(x);
+    answer(x, 1, ERR_LIMIT);
+    assert_put_job(x, 1, PUT_NEW, 0); // The call was repeated late, and reserves nothing.
+    assert_put_job(x, 2, PUT_NEW, 0);
+    assert_true(withdraw(x, 2));
+    assert_put_job(x, 3, PUT_NEW, 0);
+    if (adapter->is_server)
+        postgres_meddle(x->url, "UPDATE commands SET expires_at = 1 WHERE replied_at IS NULL", NULL,
+                        0);
+    assert_int_equal(tidy(x, x->now + 2 * LATER), 1);
+    assert_put_job(x, 4, PUT_NEW, 0);
+}
+
+static void client_key_of_a_command_that_was_not_put_is_free(void **state)
+{
+    struct box *x = *state;
+    struct client_key key = key_of("k", 1), other = key_of("k", 2);
+    assert_put_job(x, 1, PUT_NEW, 0);
+    assert_int_equal(put_job_of(x, 2, &key).outcome, PUT_TAKEN);
+    assert_int_equal(put_keyed(x, 3, &other), PUT_NEW);
+}
+
+static void client_key_says_what_was_done_before_the_key_of_a_job(void **state)
+{
+    struct box *x = *state;
+    struct client_key key = key_of("k", 1);
+    assert_int_equal(put_job_of(x, 1, &key).outcome, PUT_NEW);
+    assert_int_equal(put_job_of(x, 2, &key).outcome, PUT_BUSY);
+    claim(x);
+    answer_keyed(x, 1, &key);
+    struct command_put again = put_job_of(x, 3, &key);
+    assert_int_equal(again.outcome, PUT_REPLAY);
+    assert_int_equal(again.reply.job, 5);
+}
+
 // --- Wake-ups --------------------------------------------------------------------------------
 
 static void add_heard(void *context, const char *channel)
@@ -575,7 +671,7 @@ static void command_is_withdrawn_or_claimed_and_never_both(void **state)
 
 #define RACE_KEYS 20
 
-// Puts the same keys, in this order or that.
+// Puts the same keys, in this order or that. Every second one is that of a job.
 static void put_keys(struct race *x, struct store_commands *line, unsigned round, bool reverse)
 {
     struct command_put puts[RACE_KEYS];
@@ -585,12 +681,14 @@ static void put_keys(struct race *x, struct store_commands *line, unsigned round
         snprintf(texts[i], sizeof texts[i], "%u-%u", round, i);
         keys[i] = key_of(texts[i], 1);
         unsigned at = reverse ? RACE_KEYS - 1 - i : i;
-        puts[at] = put_of(x->box, 0, &keys[i]);
+        puts[at] = put_of(x->box, 0, i % 2 ? NULL : &keys[i]);
+        puts[at].job_key = i % 2 ? texts[i] : NULL;
         puts[at].id = race_id((2 * round + reverse) * RACE_KEYS + i);
     }
     store_assert_ok(store_commands_put(line, puts, RACE_KEYS, x->box->now, f));
     for (unsigned i = 0; i < RACE_KEYS; i++) {
-        assert_true(puts[i].outcome == PUT_NEW || puts[i].outcome == PUT_BUSY);
+        assert_true(puts[i].outcome == PUT_NEW || puts[i].outcome == PUT_BUSY ||
+                    puts[i].outcome == PUT_TAKEN);
         x->news += puts[i].outcome == PUT_NEW;
     }
 }
@@ -640,6 +738,22 @@ static void connection_that_ended_is_told_of_and_made_anew(void **state)
     assert_false(withdraw(x, 1));
 }
 
+// The row of the key was lost with a promotion.
+static void key_that_a_job_has_without_a_row_is_taken_too(void **state)
+{
+    struct box *x = *state;
+    assert_put_job(x, 1, PUT_NEW, 0);
+    claim(x);
+    answer_with_job(x, 1);
+    postgres_meddle(x->url, "DELETE FROM job_keys", NULL, 0);
+    assert_put_job(x, 2, PUT_TAKEN, 5);
+    assert_put_job(x, 3, PUT_TAKEN, 5);
+    put(x, 4);
+    claim(x);
+    answer_with_deletion(x, 4);
+    assert_put_job(x, 5, PUT_NEW, 0);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
 static void file_of_one_node_has_no_commands(void **state)
@@ -673,11 +787,16 @@ int main(void)
         TEST(keys_in_one_call_count_too),
         TEST(key_of_what_was_not_done_is_free_again),
         TEST(reserved_key_stands_for_nothing_yet),
+        TEST(key_of_a_job_is_taken_from_its_command_to_its_deletion),
+        TEST(key_of_a_job_that_was_not_made_is_free_again),
+        TEST(client_key_of_a_command_that_was_not_put_is_free),
+        TEST(client_key_says_what_was_done_before_the_key_of_a_job),
         TEST(wake_up_reaches_who_listens),
         TEST(command_is_withdrawn_or_claimed_and_never_both),
         TEST(one_key_at_two_nodes_at_once_is_one_command),
     };
     const struct CMUnitTest server_tests[] = {
+        TEST(key_that_a_job_has_without_a_row_is_taken_too),
         TEST(connection_that_ended_is_told_of_and_made_anew),
     };
     const struct CMUnitTest file_tests[] = {cmocka_unit_test(file_of_one_node_has_no_commands)};

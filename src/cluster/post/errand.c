@@ -62,6 +62,8 @@ static struct errand *one(const struct command *c, uint32_t shard, dur_ms timeou
         e->key = *c->client_key;
         e->key.text = xstrdup(c->client_key->text);
     }
+    if (c->kind == COMMAND_CREATE)
+        e->job_key = xstrdup(c->job->key);
     letter_pack(&own, &e->body, &e->bytes);
     return e;
 }
@@ -127,6 +129,7 @@ static void errand_free(struct errand *e)
 {
     free(e->body);
     free((char *)(uintptr_t)e->key.text);
+    free(e->job_key);
     free(e);
 }
 

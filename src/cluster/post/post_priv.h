@@ -52,6 +52,7 @@ struct errand {
     char *body;
     size_t bytes;
     struct client_key key; // Owns its text; NULL: none.
+    char *job_key;         // The key of the job to be created; NULL: none.
     wall_ms expires_at;
     mono_ms gives_up_at;
     cluster_reply *done;
@@ -79,7 +80,9 @@ struct sender {
     struct errand **last;
     size_t count;
     bool is_stopping;
-    bool runs; // The thread.
+    struct errand *behind; // Wait for another's reply, to be put again. The thread's own.
+    mono_ms again_at;      // When `behind` is put.
+    bool runs;             // The thread.
 };
 
 #define WAITER_BUCKETS 1024

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 // commands.c: commands in memory: the plain reading of what store/commands.h says.
 //
+// The key of a job is not reserved by a row of its own: a job has it, or a command without a reply.
+//
 // Wake-ups reach all who listen on the same store.
 
 #include "store/memory/memory_priv.h"
@@ -59,6 +61,7 @@ static void disown(struct memory_command *row)
 {
     free(row->body);
     free(row->key);
+    free(row->job_key);
 }
 
 void memory_command_remove(struct memory_store *s, struct memory_command *row)
@@ -86,6 +89,7 @@ void memory_commands_copy(struct memory_store *to, const struct memory_store *fr
         struct memory_command *copy = memory_command_add(to, &row->id);
         *copy = *row;
         copy->key = xstrdup(row->key);
+        copy->job_key = xstrdup(row->job_key);
         copy->body = memcpy(xmalloc(row->bytes + 1), row->body ? row->body : "", row->bytes);
     }
     to->command_number = from->command_number;
@@ -106,16 +110,12 @@ static bool is_present(const struct client_key *k, wall_ms now)
     return k && k->created_at >= now - CLIENT_KEY_AGE_MS;
 }
 
-static enum command_put_outcome reserve(struct memory_store *s, struct command_put *p, wall_ms now)
+// What the client's key stands for; PUT_NEW: nothing.
+static enum command_put_outcome ask_key(struct memory_store *s, struct command_put *p, wall_ms now)
 {
-    const struct client_key *k = memory_client_key_find(s, p->key->text);
-    if (!is_present(k, now)) {
-        struct client_key own = *p->key;
-        own.command = p->id;
-        own.created_at = now;
-        memory_client_key_put(s, &own);
+    const struct client_key *k = p->key ? memory_client_key_find(s, p->key->text) : NULL;
+    if (!is_present(k, now))
         return PUT_NEW;
-    }
     if (memcmp(k->digest, p->key->digest, sizeof k->digest) != 0)
         return PUT_OTHER;
     if (command_ids_equal(&k->command, &p->id))
@@ -126,19 +126,52 @@ static enum command_put_outcome reserve(struct memory_store *s, struct command_p
     return PUT_REPLAY;
 }
 
+static void reserve_key(struct memory_store *s, const struct command_put *p, wall_ms now)
+{
+    if (!p->key)
+        return;
+    struct client_key own = *p->key;
+    own.command = p->id;
+    own.created_at = now;
+    memory_client_key_put(s, &own);
+}
+
+// Whether a job has the job's key, or a command is about to make one.
+static enum command_put_outcome ask_job_key(const struct memory_store *s, struct command_put *p)
+{
+    p->reply = (struct command_reply){0};
+    for (size_t i = 0; p->job_key && i < s->jobs.count; i++) {
+        const struct memory_job *j = s->jobs.rows[i];
+        if (j->deleted_at || !j->job->key || strcmp(j->job->key, p->job_key) != 0)
+            continue;
+        p->reply.job = j->job->id;
+        return PUT_TAKEN;
+    }
+    for (size_t i = 0; p->job_key && i < s->command_count; i++) {
+        const struct memory_command *row = &s->commands[i];
+        if (!row->is_replied && row->job_key && strcmp(row->job_key, p->job_key) == 0)
+            return PUT_TAKEN;
+    }
+    return PUT_NEW;
+}
+
 static enum command_put_outcome put_one(struct memory_store *s, struct command_put *p, wall_ms now)
 {
     if (p->expires_at <= now)
         return PUT_LATE;
     if (memory_command_find(s, &p->id))
         return PUT_NEW;
-    enum command_put_outcome outcome = p->key ? reserve(s, p, now) : PUT_NEW;
+    enum command_put_outcome outcome = ask_key(s, p, now);
+    if (outcome == PUT_NEW)
+        outcome = ask_job_key(s, p);
     if (outcome != PUT_NEW)
         return outcome;
+    reserve_key(s, p, now);
     struct memory_command *row = memory_command_add(s, &p->id);
     row->shard = p->shard;
     row->expires_at = p->expires_at;
     row->key = p->key ? xstrdup(p->key->text) : NULL;
+    row->job_key = xstrdup(p->job_key);
     row->bytes = p->bytes;
     row->body = memcpy(xmalloc(p->bytes + 1), p->body, p->bytes);
     return PUT_NEW;

@@ -43,14 +43,15 @@ struct key_set {
     size_t used;
 };
 
-// A command, and its reply when it has one. Owns body and key.
+// A command, and its reply when it has one. Owns body and keys.
 struct memory_command {
     struct command_id id;
     uint32_t shard;
     int64_t number;
     void *body;
     size_t bytes;
-    char *key; // The client's; NULL: none.
+    char *key;     // The client's; NULL: none.
+    char *job_key; // The key of the job to be created; NULL: none.
     wall_ms expires_at;
     int64_t claimed_by; // The epoch; 0: nobody.
     bool is_replied;

@@ -80,6 +80,14 @@ static void add_keys(struct parameters *p, const struct command_put *puts, size_
     parameter_array_end(p);
 }
 
+static void add_job_keys(struct parameters *p, const struct command_put *puts, size_t count)
+{
+    parameter_array(p, true, count);
+    for (size_t i = 0; i < count; i++)
+        parameter_put_text(p, puts[i].job_key);
+    parameter_array_end(p);
+}
+
 static void add_bodies(struct parameters *p, const struct command_put *puts, size_t count)
 {
     parameter_array_of_bytes(p, count);
@@ -110,7 +118,9 @@ static enum err put(struct store_commands *c, struct command_put *puts, size_t c
     add_numbers(&p, puts, count);
     add_bodies(&p, puts, count);
     add_keys(&p, puts, count);
-    enum err err = run(c, "SELECT * FROM carillon_put_1($1, $2, $3, $4, $5, $6)", &p, &result, f);
+    add_job_keys(&p, puts, count);
+    enum err err =
+        run(c, "SELECT * FROM carillon_put_1($1, $2, $3, $4, $5, $6, $7)", &p, &result, f);
     if (err)
         return err;
     struct result_row r = {result, 0};

@@ -408,11 +408,20 @@ static void put_reply_cell(struct parameters *p, const struct command_reply *r, 
         parameter_put_integer(p, integers[column - 1]);
 }
 
-// `changes`, since a reply does not name its shard.
-static void add_replies(struct call *c, const struct rows *changes)
+static void add_deleted(struct parameters *p, const struct rows *changes)
+{
+    parameter_array(p, false, changes->count);
+    for (size_t i = 0; i < changes->count; i++)
+        parameter_put_integer(p, ((const struct change *)changes->of[i])->deleted.id);
+    parameter_array_end(p);
+}
+
+// `changes`, since a reply does not name its shard. With the replies go the jobs that were deleted:
+// both free keys.
+static void add_replies(struct call *c, const struct rows *changes, const struct rows *deleted)
 {
     struct parameters *p = &c->parameters;
-    if (changes->count == 0)
+    if (changes->count + deleted->count == 0)
         return;
     int first = open_function(c, "replies");
     parameter_array_of_ids(p, changes->count);
@@ -430,6 +439,7 @@ static void add_replies(struct call *c, const struct rows *changes)
             put_reply_cell(p, &((const struct change *)changes->of[i])->reply, column);
         parameter_array_end(p);
     }
+    add_deleted(p, deleted);
     close_function(c, first);
 }
 
@@ -440,7 +450,8 @@ struct sorted {
     struct rows attempts;
     struct rows alerts;
     struct rows keys;
-    struct rows replies; // Changes.
+    struct rows replies; // Changes, as the next ones.
+    struct rows deleted;
 };
 
 static struct sorted sort_changes(struct batch *const *batches, size_t count)
@@ -449,6 +460,8 @@ static struct sorted sort_changes(struct batch *const *batches, size_t count)
     for (size_t b = 0; b < count; b++) {
         for (size_t i = 0; i < batches[b]->count; i++) {
             const struct change *c = &batches[b]->changes[i];
+            if (c->kind == CHANGE_JOB_DELETE)
+                rows_add(&s.deleted, c);
             if (is_job_change(c))
                 rows_add(&s.jobs, c);
             else if (c->kind == CHANGE_ATTEMPT && c->attempt.number != ATTEMPT_IN_ROW)
@@ -471,6 +484,7 @@ static void sorted_fini(struct sorted *s)
     free(s->alerts.of);
     free(s->keys.of);
     free(s->replies.of);
+    free(s->deleted.of);
 }
 
 // Parents before children; the functions are called in this order.
@@ -487,7 +501,7 @@ static void compose(struct call *c, struct batch *const *batches, size_t count,
     add_attempts(c, "insert_attempts", &attempt_rows, &s.attempts);
     add_alerts(c, &s.alerts);
     add_client_keys(c, &s.keys);
-    add_replies(c, &s.replies);
+    add_replies(c, &s.replies, &s.deleted);
     int first = open_function(c, "correct");
     row_append(c->text, CALL_BYTES, " f.raised ");
     close_function(c, first);

@@ -400,7 +400,9 @@ enum err postgres_move_arrive(struct move_server *m, const struct move_mark *mar
         "  open_from = n.open_from, inserted = CASE WHEN s.id = 0 THEN $3 + 1 ELSE 1 END"
         "  FROM unnest($4, $5, $6, $7, $8, $9, $10, $11, $12, $13) AS n(id, watermark,"
         "   watermark_job, job_next, execution_next, alert_next, epoch, generation, corrected_at,"
-        "   open_from) WHERE s.id = n.id AND EXISTS (SELECT FROM done))"
+        "   open_from) WHERE s.id = n.id AND EXISTS (SELECT FROM done)),"
+        " keyed AS (INSERT INTO job_keys (key, job_id) SELECT key, id FROM jobs"
+        "  WHERE key IS NOT NULL AND deleted_at IS NULL AND EXISTS (SELECT FROM done))"
         " SELECT count(*) FROM done";
     struct parameters parameters = {0};
     PGresult *result;

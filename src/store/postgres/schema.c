@@ -261,6 +261,12 @@ static const char version_1[] =
     "  command_id uuid);" // Has reserved the key; job_id is 0 until its reply.
     "CREATE INDEX idx_client_keys_created_at ON client_keys (created_at);"
 
+    // Which job has a key, or which command is about to make it. A commit makes no rows here.
+    "CREATE TABLE job_keys ("
+    "  key text PRIMARY KEY,"
+    "  command_id uuid,"         // Has reserved the key; NULL: the job came with a move.
+    "  job_id bigint NOT NULL);" // 0 until the command's reply.
+
     // What nodes ask of the owners of shards (command_functions.c). The ids are given in order of
     // time, so that the index grows at its right edge and what is old lies at its left.
     "CREATE TABLE commands ("
@@ -269,7 +275,8 @@ static const char version_1[] =
     "  shard bigint NOT NULL,"
     "  expires_at bigint NOT NULL,"
     "  claimed_by bigint," // The epoch of the owner.
-    "  client_key text,"   // The command has reserved this one.
+    "  client_key text,"   // The command has reserved this one,
+    "  job_key text,"      // and this one.
     "  body bytea,"        // NULL once there is a reply.
     "  replied_at bigint,"
     "  err text,"
