@@ -93,7 +93,8 @@ enum err postgres_load_jobs(struct link *link, uint32_t shards, const struct sto
     row_names(&job_rows, sql + strlen(sql), sizeof sql - strlen(sql));
     row_append(sql, sizeof sql,
                " FROM jobs WHERE id > $1 AND deleted_at IS NULL"
-               " AND id %% $3::bigint = $4::bigint ORDER BY id LIMIT $2");
+               " AND $3::bigint > 0 AND id %% %u = $4::bigint ORDER BY id LIMIT $2",
+               shards); // As the index has it, by whose order they come.
     return load(link, shards, slice, &l, f);
 }
 

@@ -338,6 +338,8 @@ enum err postgres_read_progress(struct store_reader *reader, job_id job, struct 
     return err;
 }
 
+#define NEWEST_ROWS 1000
+
 struct last_ids_walk {
     struct walk walk;
     struct last_ids out;
@@ -355,17 +357,20 @@ static enum err visit_last_ids(struct walk *walk, struct result_row *r, struct f
     return ERR_OK;
 }
 
-// Executions and alerts of the shard are looked for among the newest of all shards only.
+// Executions and alerts of the shard are looked for among some of the newest of all shards only:
+// each shard asks when a node gains hundreds, and none has given another id than its row says
+// unless somebody edited that.
 static enum err read_last_ids(struct store_reader *reader, uint32_t shard, struct last_ids *out,
                               struct fault *f)
 {
-    static const char sql[] =
-        "SELECT coalesce((SELECT max(id) FROM jobs WHERE id % $2 = $1), $1),"
-        " coalesce((SELECT max(id) FROM (SELECT id FROM job_executions ORDER BY scheduled_at DESC, "
-        "id DESC"
-        "  LIMIT 100000) AS e WHERE id % $2 = $1), $1),"
-        " coalesce((SELECT max(id) FROM (SELECT id FROM alerts ORDER BY created_at DESC, id DESC"
-        "  LIMIT 100000) AS a WHERE id % $2 = $1), $1)";
+    char sql[640];
+    snprintf(sql, sizeof sql,
+             "SELECT coalesce((SELECT id FROM jobs WHERE id %% %1$u = $1 ORDER BY id DESC LIMIT 1),"
+             " $1), coalesce((SELECT max(id) FROM (SELECT id FROM job_executions"
+             " ORDER BY scheduled_at DESC, id DESC LIMIT %2$d) AS e WHERE id %% $2 = $1), $1),"
+             " coalesce((SELECT max(id) FROM (SELECT id FROM alerts"
+             " ORDER BY created_at DESC, id DESC LIMIT %2$d) AS a WHERE id %% $2 = $1), $1)",
+             self(reader)->shards, NEWEST_ROWS);
     struct reader *r = self(reader);
     struct last_ids_walk w = {
         .walk = {.visit = visit_last_ids}, .shard = shard, .shards = r->shards};
