@@ -19,6 +19,7 @@
 
 #define STEP_PAUSE_MS 10 // Between two steps when there is more to do.
 #define FAILED_PAUSE_MS 60000
+#define DAYS_PAUSE_MS 60000 // There is room for days ahead, so it need not be made at once.
 
 struct chores {
     struct store *store;
@@ -26,7 +27,8 @@ struct chores {
     void (*failed)(void *context, const struct fault *f);
     void *context;
     pthread_t thread;
-    enum err told; // The last cause that was told. Owned by the thread.
+    enum err told;   // The last cause that was told. Owned by the thread, as is what follows.
+    mono_ms days_at; // When the days are looked after next.
 
     pthread_mutex_t lock; // Guards the rest.
     pthread_cond_t change;
@@ -36,11 +38,21 @@ struct chores {
 
 // --- One step --------------------------------------------------------------------------------
 
+static enum err look_after_days(struct chores *c, wall_ms now, bool *more, struct fault *f)
+{
+    if (clock_mono_ms() < c->days_at)
+        return ERR_OK;
+    enum err err = store_make_days(c->store, now, more, f);
+    if (!err && !*more)
+        c->days_at = clock_mono_ms() + DAYS_PAUSE_MS;
+    return err;
+}
+
 static enum err step(struct chores *c, bool *more, struct fault *f)
 {
     size_t removed = 0;
     wall_ms now = clock_wall_ms();
-    enum err err = store_make_days(c->store, now, more, f);
+    enum err err = look_after_days(c, now, more, f);
     if (err || *more)
         return err;
     err = store_retain(c->store, &c->retention, now, CHORE_ROWS, &removed, f);

@@ -17,7 +17,7 @@
 
 #define CLAIM_MAX 128  // Rows in one call.
 #define TASKS_MAX 8192 // Under way; beyond it nothing more is claimed.
-#define TIDY_MS 5000
+#define TIDY_MS 10000
 #define TIDY_ROWS 1000
 
 struct task {

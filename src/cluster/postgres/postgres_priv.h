@@ -19,7 +19,8 @@
 #include <pthread.h>
 
 #define LOOK_MS 500           // Between two looks at the database,
-#define LOOK_UNSETTLED_MS 100 // and while shards are on their way from node to node.
+#define LOOK_UNSETTLED_MS 100 // while shards are on their way from node to node,
+#define LOOK_ALONE_MS 1000    // and of a node that has all shards and nobody to bury.
 #define REPLICAS_MS 5000      // Between two questions for replicas.
 #define RETRY_MS 250          // After a call that has failed.
 #define BUSY_MS 15000         // So long a start waits for what others lock.

@@ -84,6 +84,14 @@ static mono_ms next_death(const struct postgres_cluster *p)
     return at;
 }
 
+// An idle node asks the database little: at most five times in a second, all threads together.
+static dur_ms pause_after_look(struct postgres_cluster *p)
+{
+    if (cluster__is_unsettled(p))
+        return LOOK_UNSETTLED_MS;
+    return p->seen.view.count == 1 ? LOOK_ALONE_MS : LOOK_MS;
+}
+
 static enum err look_around(struct postgres_cluster *p, struct fault *f)
 {
     enum err err = cluster__look(p, f);
@@ -94,8 +102,7 @@ static enum err look_around(struct postgres_cluster *p, struct fault *f)
         err = bury(p, f);
     if (!err)
         err = lead(p, f);
-    dur_ms pause = cluster__is_unsettled(p) ? LOOK_UNSETTLED_MS : LOOK_MS;
-    p->next_look_at = MIN(p->next_look_at, clock_mono_ms() + pause);
+    p->next_look_at = MIN(p->next_look_at, clock_mono_ms() + pause_after_look(p));
     return err;
 }
 
