@@ -141,6 +141,37 @@ static void replica_that_answers_for_the_primary_is_no_loss(void **state)
     store_assert_ok(store_get_shard(x->store, 0, &row, f));
 }
 
+static enum err count(struct store_reader *reader)
+{
+    int64_t counts[EXECUTION_STATES];
+    struct fault fault = {0};
+    return store_count_executions(reader, 0, WALL_LAST, counts, &fault);
+}
+
+// After a crash the server shows what its replica may never have had.
+static void reader_that_connects_shows_what_the_replica_has(void **state)
+{
+    struct store_fixture *x = *state;
+    struct store_reader *reader;
+    store_fill(x, 1, 3);
+    store_assert_ok(store_reader_open(x->store, &reader, f));
+    assert_int_equal(count(reader), ERR_OK);
+    postgres_meddle(x->path, "ALTER SYSTEM SET synchronous_standby_names = 'nobody'", NULL, 0);
+    postgres_meddle(x->path, "SELECT pg_reload_conf()", NULL, 0);
+    assert_int_equal(count(reader), ERR_OK); // A connection that was there before.
+    enum err err;
+    do
+        end_connections(x);
+    while ((err = count(reader)) == ERR_OK); // The server has not read its settings yet.
+    assert_int_equal(err, ERR_STORE_AWAY);
+    postgres_meddle(x->path, "ALTER SYSTEM RESET synchronous_standby_names", NULL, 0);
+    postgres_meddle(x->path, "SELECT pg_reload_conf()", NULL, 0);
+    while (count(reader) == ERR_STORE_AWAY)
+        continue; // As before.
+    assert_int_equal(count(reader), ERR_OK);
+    store_reader_close(reader);
+}
+
 // The end of the connection is found out before anything is sent, which leaves no doubt.
 static void connection_that_ended_is_made_anew(void **state)
 {
@@ -339,6 +370,7 @@ int main(void)
         cmocka_unit_test(url_chooses_the_adapter_with_all_shards),
         TEST(names_of_tables_and_indexes_are_those_of_the_original),
         TEST(replica_that_answers_for_the_primary_is_no_loss),
+        TEST(reader_that_connects_shows_what_the_replica_has),
         TEST(connection_that_ended_is_made_anew),
         TEST(commit_without_an_answer_ends_in_time_and_is_written_once),
         TEST(shard_taken_by_another_node_fences_the_first),

@@ -1,10 +1,6 @@
 // SPDX-License-Identifier: MIT
 // commands.c: commands of other nodes in PostgreSQL: one call of a function for each
 // (command_functions.c), on a connection of its own.
-//
-// What a server that has just come back shows may not be on its replica, and so be lost yet. On a
-// new connection a message goes into the server's log before the first reply is read: its commit
-// waits for the replica, and so for all that was visible.
 
 #include "store/postgres/postgres_priv.h"
 
@@ -17,7 +13,6 @@
 struct postgres_commands {
     struct store_commands commands;
     struct link link;
-    unsigned settled; // The connection of which the message has reached the replica.
 };
 
 // The caller clears *out. ERR_DOUBT: the call may have had its effect.
@@ -131,22 +126,6 @@ static enum err put(struct store_commands *c, struct command_put *puts, size_t c
     return ERR_OK;
 }
 
-static enum err settle(struct store_commands *c, struct fault *f)
-{
-    struct postgres_commands *own = (struct postgres_commands *)c;
-    struct parameters none = {0};
-    PGresult *result;
-    if (own->link.connection && own->settled == own->link.made)
-        return ERR_OK;
-    enum err err =
-        run(c, "SELECT pg_logical_emit_message(true, 'carillon', '')", &none, &result, f);
-    if (err)
-        return err;
-    PQclear(result);
-    own->settled = own->link.made;
-    return ERR_OK;
-}
-
 static void tell_reply(const struct result_row *r, store_each_reply *each, void *context)
 {
     const char *word = result_text(r, 1);
@@ -171,25 +150,23 @@ static enum err read_replies(struct store_commands *c, const struct command_id *
     struct postgres_commands *own = (struct postgres_commands *)c;
     struct parameters p = {0};
     PGresult *result;
-    enum err err = settle(c, f);
-    if (err)
-        return err == ERR_DOUBT ? ERR_STORE_AWAY : err;
     parameter_array_of_ids(&p, count);
     for (size_t i = 0; i < count; i++)
         parameter_put_bytes(&p, ids[i].bytes, sizeof ids[i].bytes);
     parameter_array_end(&p);
-    err = run(c,
-              "SELECT id, err, job_id, version, scheduled_at, series, replied_at FROM commands"
-              " WHERE id = ANY ($1) AND replied_at IS NOT NULL",
-              &p, &result, f);
+    enum err err = link_run_settled(
+        &own->link,
+        "SELECT id, err, job_id, version, scheduled_at, series, replied_at FROM commands"
+        " WHERE id = ANY ($1) AND replied_at IS NOT NULL",
+        &p, &result, f);
+    parameters_fini(&p);
     if (err)
-        return err == ERR_DOUBT ? ERR_STORE_AWAY : err;
-    bool is_settled = own->settled == own->link.made; // Else the connection ended in between.
-    struct result_row r = {result, 0};
-    for (; is_settled && r.row < PQntuples(result); r.row++)
+        return err;
+    assert((size_t)PQntuples(result) <= count);
+    for (struct result_row r = {result, 0}; r.row < PQntuples(result); r.row++)
         tell_reply(&r, each, context);
     PQclear(result);
-    return is_settled ? ERR_OK : fault_set(f, ERR_STORE_AWAY, "the connection has ended");
+    return ERR_OK;
 }
 
 // Runs a function of one number.

@@ -287,6 +287,52 @@ enum err link_run(struct link *l, const char *sql, const struct parameters *p, P
     return finish(l, was_sent, deadline, out, f);
 }
 
+// --- What clients are told -------------------------------------------------------------------
+//
+// What a server that has just come back shows may not be on its replica, and so be lost yet. On a
+// new connection a message goes into the server's log before anything is read: its commit waits for
+// the replica, and so for all that was visible.
+
+static enum err settle(struct link *l, struct fault *f)
+{
+    static const char sql[] =
+        "SELECT set_config('synchronous_commit', 'on', true)"
+        " WHERE current_setting('synchronous_commit') IN ('off', 'local')"
+        " UNION ALL SELECT pg_logical_emit_message(true, 'carillon', '')::text";
+    PGresult *result = NULL;
+    enum err err = link_begin(l, f);
+    if (err || l->settled == l->made)
+        return err;
+    err = link_run(l, sql, NULL, &result, f);
+    if (err)
+        return err;
+    PQclear(result);
+    if (l->has_warned)
+        return fault_set(f, ERR_STORE_AWAY, "the server gave up waiting for its replica");
+    l->settled = l->made;
+    return ERR_OK;
+}
+
+enum err link_run_settled(struct link *l, const char *sql, const struct parameters *p,
+                          PGresult **out, struct fault *f)
+{
+    PGresult *result = NULL;
+    enum err err = settle(l, f);
+    assert(err || l->settled == l->made);
+    if (!err)
+        err = link_run(l, sql, p, &result, f);
+    if (err)
+        return err;
+    if (l->settled == l->made) {
+        *out = result;
+        return ERR_OK;
+    }
+    PQclear(result); // Another connection than the one that was settled.
+    return fault_set(f, ERR_STORE_AWAY, "the connection has ended");
+}
+
+// --- Scripts ---------------------------------------------------------------------------------
+
 enum err link_script(struct link *l, const char *sql, struct fault *f)
 {
     PGresult *result = NULL;

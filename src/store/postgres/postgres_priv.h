@@ -64,6 +64,7 @@ struct link {
     bool has_warned;    // The server sent a warning during the last call.
     bool is_doubtful;   // The last call was sent, and its answer was lost.
     unsigned made;      // Connections so far.
+    unsigned settled;   // The last of them on which a commit was seen to reach the replica.
     size_t unsent;      // Bytes of a copy that may not have left yet.
 };
 
@@ -76,6 +77,10 @@ MUST_CHECK enum err link_connect(struct link *l, struct fault *f);
 // the connection. `p` may be NULL.
 MUST_CHECK enum err link_run(struct link *l, const char *sql, const struct parameters *p,
                              PGresult **out, struct fault *f);
+// Runs one statement whose rows are told to clients, as link_run, and never shows what may not be
+// on the replica: ERR_STORE_AWAY.
+MUST_CHECK enum err link_run_settled(struct link *l, const char *sql, const struct parameters *p,
+                                     PGresult **out, struct fault *f);
 // Several statements without parameters or rows, as one transaction.
 MUST_CHECK enum err link_script(struct link *l, const char *sql, struct fault *f);
 

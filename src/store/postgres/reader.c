@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 // reader.c: the queries of the API, each reader on a connection of its own.
 //
-// A query that takes too long ends with its connection; the next one makes another. Lists of
-// executions and alerts run from the newest to the oldest by (time, id): ids alone are in no order
-// of time, since each shard counts its own.
+// A query that takes too long ends with its connection; the next one makes another, and shows
+// nothing that the replica may lack (link_run_settled). Lists of executions and alerts run from the
+// newest to the oldest by (time, id): ids alone are in no order of time, since each shard counts
+// its own.
 
 #include "store/postgres/reader_priv.h"
 
@@ -16,7 +17,8 @@ enum err reader_ask(struct reader *r, const char *sql, struct parameters *p, str
                     struct fault *f)
 {
     PGresult *result = NULL;
-    enum err err = link_run(&r->link, sql, p, &result, f);
+    enum err err = r->is_replica ? link_run(&r->link, sql, p, &result, f)
+                                 : link_run_settled(&r->link, sql, p, &result, f);
     parameters_fini(p);
     for (int i = 0; !err && !w->is_done && i < PQntuples(result); i++) {
         struct result_row row = {result, i};
@@ -428,6 +430,7 @@ enum err postgres_reader_open(struct store *store, struct store_reader **out, st
     struct reader *r = xcalloc(1, sizeof *r);
     r->reader.ops = &ops;
     r->shards = store->shards;
+    r->is_replica = s->is_replica;
     link_init(&r->link, s->link.url);
     r->link.call_ms = READER_CALL_MS;
     enum err err = s->is_replica ? ERR_OK : link_begin(&r->link, f);

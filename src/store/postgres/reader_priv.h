@@ -12,6 +12,7 @@ struct reader {
     struct store_reader reader;
     struct link link;
     uint32_t shards;
+    bool is_replica; // Nothing can be written there, and nothing is shown that is not on it.
 };
 
 static inline struct reader *self(struct store_reader *r)
