@@ -127,15 +127,19 @@ struct cluster_replica {
     int64_t lag_ms;             // -1: not shown.
 };
 
+#define NODE_STANDBYS_BYTES 128
+
 struct cluster_status {
     struct cluster_node *nodes; // All that are not dead, in order of their names.
     size_t node_count;
     struct cluster_replica *replicas;
     size_t replica_count;
-    uint32_t shards;         // In all.
-    uint32_t owned;          // By this node.
-    uint32_t unowned;        // Nobody's, or those of a node that is dead.
-    mono_ms lease_until;     // 0: there is no lease; MONO_NEVER.
+    char standbys[NODE_STANDBYS_BYTES]; // The database's synchronous_standby_names.
+    uint32_t commit_quorum;             // For so many replicas a commit waits.
+    uint32_t shards;                    // In all.
+    uint32_t owned;                     // By this node.
+    uint32_t unowned;                   // Nobody's, or those of a node that is dead.
+    mono_ms lease_until;                // 0: there is no lease; MONO_NEVER.
     dur_ms lease_age_ms;     // Since the last renewal that was granted was asked for; 0 for solo.
     dur_ms lease_ttl_ms;     // 0 for solo.
     int64_t clock_offset_us; // This machine's clock less the database's; 0 for solo.

@@ -55,6 +55,28 @@ static json_t *replicas_json(const struct cluster_status *s)
     return list;
 }
 
+// A manager that promotes must ask so many replicas that one of them has each answered commit.
+static json_t *replication_warning(const struct cluster_status *s)
+{
+    if (s->replica_count == 0 || s->replica_count <= s->commit_quorum)
+        return json_null();
+    if (s->commit_quorum == 0)
+        return json_string("commits wait for no replica: a promotion may lose answered changes");
+    return json_sprintf("commits wait for %u of %u replicas, so one that is promoted may lack an "
+                        "answered change: promote the furthest of at least %u",
+                        (unsigned)s->commit_quorum, (unsigned)s->replica_count,
+                        (unsigned)(s->replica_count - s->commit_quorum + 1));
+}
+
+static json_t *replication_json(const struct cluster_status *s)
+{
+    json_t *o = json_object();
+    json_object_set_new(o, "synchronous_standby_names", json_string(s->standbys));
+    json_object_set_new(o, "commits_wait_for", json_integer(s->commit_quorum));
+    json_object_set_new(o, "warning", replication_warning(s));
+    return o;
+}
+
 // How long this node may send from now on; null: for ever.
 static json_t *left_json(mono_ms until, mono_ms now)
 {
@@ -102,5 +124,6 @@ json_t *cluster_json(const struct cluster_status *s, mono_ms now)
     json_object_set_new(o, "seen_ms_ago", json_integer(s->seen_ms_ago));
     json_object_set_new(o, "nodes", nodes_json(s));
     json_object_set_new(o, "replicas", replicas_json(s));
+    json_object_set_new(o, "replication", is_alone ? json_null() : replication_json(s));
     return o;
 }

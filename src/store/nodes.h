@@ -92,9 +92,12 @@ struct node_replica {
     int64_t lag_ms;             // -1: not shown.
 };
 
+#define NODE_STANDBYS_BYTES 128
+
 // The replicas of the database, as far as the server shows them to this user; *out is the caller's.
+// standbys: which of them commits wait for, as synchronous_standby_names says, and cut if need be.
 MUST_CHECK enum err nodes_list_replicas(struct nodes *n, struct node_replica **out, size_t *count,
-                                        struct fault *f);
+                                        char standbys[static NODE_STANDBYS_BYTES], struct fault *f);
 
 // --- Shards ----------------------------------------------------------------------------------
 

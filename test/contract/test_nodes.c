@@ -432,8 +432,10 @@ static void database_without_replicas_says_so(void **state)
     struct shared *x = *state;
     struct node_replica *found;
     size_t count = 9;
-    store_assert_ok(nodes_list_replicas(x->nodes, &found, &count, f));
+    char standbys[NODE_STANDBYS_BYTES] = "x";
+    store_assert_ok(nodes_list_replicas(x->nodes, &found, &count, standbys, f));
     assert_int_equal(count, 0);
+    assert_string_equal(standbys, "");
     free(found);
 }
 

@@ -39,6 +39,9 @@ def test_lists_of_all_jobs_come_from_the_replica(target):
                 assert "Age" not in expect(cluster.door.get(path), 200).headers, path
             (shown,) = cluster.look()["replicas"]
             assert shown["sync"] in ("sync", "quorum")
+            replication = cluster.look()["replication"]
+            assert replication["synchronous_standby_names"]
+            assert (replication["commits_wait_for"], replication["warning"]) == (1, None)
 
             # From now on nothing waits for the replica, which ends.
             primary.ask("ALTER SYSTEM SET synchronous_standby_names = ''", "postgres")

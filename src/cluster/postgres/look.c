@@ -78,7 +78,8 @@ static enum err look_at_replicas(struct postgres_cluster *p, mono_ms now, struct
 {
     struct node_replica *found;
     size_t count;
-    enum err err = nodes_list_replicas(p->sharing, &found, &count, f);
+    char standbys[NODE_STANDBYS_BYTES];
+    enum err err = nodes_list_replicas(p->sharing, &found, &count, standbys, f);
     if (err)
         return err;
     p->replicas_at = now + REPLICAS_MS;
@@ -86,6 +87,7 @@ static enum err look_at_replicas(struct postgres_cluster *p, mono_ms now, struct
     free(p->seen.replicas);
     p->seen.replicas = found;
     p->seen.replica_count = count;
+    memcpy(p->seen.standbys, standbys, sizeof standbys);
     pthread_mutex_unlock(&p->lock);
     return ERR_OK;
 }

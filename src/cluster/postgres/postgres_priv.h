@@ -46,6 +46,7 @@ struct seen {
     mono_ms looked_at; // 0: not yet in this life.
     struct node_replica *replicas;
     size_t replica_count;
+    char standbys[NODE_STANDBYS_BYTES];
 };
 
 struct postgres_cluster {

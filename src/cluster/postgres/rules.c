@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 // --- The lease -------------------------------------------------------------------------------
 
@@ -151,6 +152,24 @@ void format_shards(const struct shard_set *s, char *out, size_t bytes)
                                   : snprintf(out + used, bytes - used, "%s%u", comma, n));
         n = last;
     }
+}
+
+// --- Replicas --------------------------------------------------------------------------------
+
+// A number counts only before a list in parentheses: a replica may have a number as its name.
+uint32_t commit_quorum(const char *standbys)
+{
+    const char *at = standbys + strspn(standbys, " \t\n");
+    if (!*at)
+        return 0;
+    if (strncasecmp(at, "ANY ", 4) == 0)
+        at += 4;
+    else if (strncasecmp(at, "FIRST ", 6) == 0)
+        at += 6;
+    char *end;
+    unsigned long count = strtoul(at, &end, 10);
+    bool is_count = end > at && end[strspn(end, " \t\n")] == '(';
+    return is_count ? (uint32_t)MIN(count, UINT32_MAX) : 1;
 }
 
 // --- The database's clock --------------------------------------------------------------------

@@ -58,6 +58,12 @@ struct shard_set choose_surplus(const struct shard_set *owned, uint32_t surplus)
 // "0-3,7": the set as text, cut with "..." where it is long.
 void format_shards(const struct shard_set *s, char *out, size_t bytes);
 
+// --- Replicas --------------------------------------------------------------------------------
+
+// For how many replicas a commit waits, by the value of synchronous_standby_names: "a, b", "2 (a,
+// b)", "FIRST 2 (a, b)", "ANY 2 (*)", or nothing.
+uint32_t commit_quorum(const char *standbys);
+
 // --- The database's clock --------------------------------------------------------------------
 
 // What is known of the difference between the database's clock and clock_mono_us of this machine:

@@ -40,6 +40,8 @@ static void describe_all(const struct postgres_cluster *p, struct cluster_status
     out->replicas = xcalloc(s->replica_count + 1, sizeof *out->replicas);
     for (; out->replica_count < s->replica_count; out->replica_count++)
         out->replicas[out->replica_count] = describe_replica(&s->replicas[out->replica_count]);
+    memcpy(out->standbys, s->standbys, sizeof out->standbys);
+    out->commit_quorum = commit_quorum(s->standbys);
     out->shards = p->shards;
     out->unowned = s->view.unowned;
     out->timeline = s->view.timeline;

@@ -249,30 +249,40 @@ enum err nodes_lead(struct nodes *n, const char *id, bool *leads, struct fault *
     return err;
 }
 
+// A row without a replica when there is none.
 static const char replicas[] =
     "SELECT application_name, sync_state,"
     " coalesce(pg_wal_lsn_diff(pg_current_wal_lsn(), replay_lsn), -1)::bigint,"
     " CASE WHEN replay_lsn IS NULL THEN -1"
-    "  ELSE coalesce(extract(epoch FROM replay_lag) * 1000, 0) END::bigint"
-    " FROM pg_stat_replication ORDER BY application_name, pid";
+    "  ELSE coalesce(extract(epoch FROM replay_lag) * 1000, 0) END::bigint, s.standbys,"
+    " (pid IS NOT NULL)::int::bigint"
+    " FROM (SELECT current_setting('synchronous_standby_names')) AS s(standbys)"
+    " LEFT JOIN pg_stat_replication ON true ORDER BY application_name, pid";
+enum { STANDBYS_AT = 4, IS_REPLICA_AT = 5 };
+
+static void read_replica(const struct result_row *r, struct node_replica *out)
+{
+    copy_text(out->name, sizeof out->name, r, 0);
+    copy_text(out->sync, sizeof out->sync, r, 1);
+    out->lag_bytes = result_integer(r, 2);
+    out->lag_ms = result_integer(r, 3);
+}
 
 enum err nodes_list_replicas(struct nodes *n, struct node_replica **out, size_t *count,
-                             struct fault *f)
+                             char standbys[static NODE_STANDBYS_BYTES], struct fault *f)
 {
     struct parameters p = {0};
     PGresult *result = NULL;
     enum err err = run(n, replicas, &p, &result, f);
     if (err)
         return err;
-    *count = (size_t)PQntuples(result);
-    *out = xcalloc(*count + 1, sizeof **out);
-    for (struct result_row r = {result, 0}; r.row < PQntuples(result); r.row++) {
-        struct node_replica *x = &(*out)[r.row];
-        copy_text(x->name, sizeof x->name, &r, 0);
-        copy_text(x->sync, sizeof x->sync, &r, 1);
-        x->lag_bytes = result_integer(&r, 2);
-        x->lag_ms = result_integer(&r, 3);
-    }
+    assert(PQntuples(result) > 0);
+    *count = 0;
+    *out = xcalloc((size_t)PQntuples(result), sizeof **out);
+    struct result_row r = {result, 0};
+    copy_text(standbys, NODE_STANDBYS_BYTES, &r, STANDBYS_AT);
+    for (; r.row < PQntuples(result) && result_integer(&r, IS_REPLICA_AT); r.row++)
+        read_replica(&r, &(*out)[(*count)++]);
     PQclear(result);
     return ERR_OK;
 }

@@ -204,6 +204,19 @@ static void step_of_the_clock_either_way_is_followed_at_once(void **state)
     assert_int_equal(o.least_us, -100);
 }
 
+static void commits_wait_for_as_many_replicas_as_the_names_say(void **state)
+{
+    (void)state;
+    assert_int_equal(commit_quorum(""), 0);
+    assert_int_equal(commit_quorum(" "), 0);
+    assert_int_equal(commit_quorum("*"), 1);
+    assert_int_equal(commit_quorum("pg2, pg3"), 1);
+    assert_int_equal(commit_quorum("2 (pg2, pg3)"), 2);
+    assert_int_equal(commit_quorum("FIRST 2(pg2, pg3)"), 2);
+    assert_int_equal(commit_quorum("any 3 (a, b, c, d)"), 3);
+    assert_int_equal(commit_quorum("7, 8"), 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -215,6 +228,7 @@ int main(void)
         cmocka_unit_test(workers_are_nodes_that_take_shards),
         cmocka_unit_test(surplus_is_the_highest_of_what_is_owned),
         cmocka_unit_test(text_of_many_shards_is_cut),
+        cmocka_unit_test(commits_wait_for_as_many_replicas_as_the_names_say),
         cmocka_unit_test(offset_is_never_more_than_it_was),
         cmocka_unit_test(step_of_the_clock_either_way_is_followed_at_once),
     };

@@ -38,6 +38,8 @@ static void a_cluster_is_shown_whole(void **state)
                                      .node_count = 2,
                                      .replicas = replicas,
                                      .replica_count = 2,
+                                     .standbys = "ANY 1 (*)",
+                                     .commit_quorum = 1,
                                      .shards = 256,
                                      .owned = 256,
                                      .lease_until = 5000,
@@ -66,11 +68,35 @@ static void a_cluster_is_shown_whole(void **state)
     assert_int_equal(json_integer_value(at(json_array_get(list, 0), "lag_bytes", NULL)), 12);
     assert_true(json_is_null(at(json_array_get(list, 1), "sync", NULL)));
     assert_true(json_is_null(at(json_array_get(list, 1), "lag_ms", NULL)));
+    assert_string_equal(json_string_value(at(json, "replication", "synchronous_standby_names")),
+                        "ANY 1 (*)");
+    assert_string_equal(json_string_value(at(json, "replication", "warning")),
+                        "commits wait for 1 of 2 replicas, so one that is promoted may lack an "
+                        "answered change: promote the furthest of at least 2");
     json_decref(json);
 
     json = cluster_json(&s, 5000);
     assert_true(json_is_false(at(json, "lease", "held")));
     assert_int_equal(json_integer_value(at(json, "lease", "left_ms")), 0);
+    json_decref(json);
+}
+
+static void quorums_that_overlap_are_no_warning(void **state)
+{
+    (void)state;
+    struct cluster_replica replica = {.name = "pg2", .sync = "sync"};
+    struct cluster_status s = {.replicas = &replica,
+                               .replica_count = 1,
+                               .standbys = "pg2",
+                               .commit_quorum = 1,
+                               .lease_ttl_ms = 5000};
+    json_t *json = cluster_json(&s, 1000);
+    assert_true(json_is_null(at(json, "replication", "warning")));
+    json_decref(json);
+    s.commit_quorum = 0;
+    json = cluster_json(&s, 1000);
+    assert_string_equal(json_string_value(at(json, "replication", "warning")),
+                        "commits wait for no replica: a promotion may lose answered changes");
     json_decref(json);
 }
 
@@ -88,6 +114,7 @@ static void a_server_that_is_alone_is_a_node(void **state)
     assert_true(json_is_null(at(json, "timeline", NULL)));
     assert_int_equal(json_array_size(at(json, "nodes", NULL)), 1);
     assert_int_equal(json_array_size(at(json, "replicas", NULL)), 0);
+    assert_true(json_is_null(at(json, "replication", NULL)));
     json_decref(json);
 }
 
@@ -95,6 +122,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_cluster_is_shown_whole),
+        cmocka_unit_test(quorums_that_overlap_are_no_warning),
         cmocka_unit_test(a_server_that_is_alone_is_a_node),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
