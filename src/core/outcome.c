@@ -73,7 +73,8 @@ static void back_off(struct core *c, struct open *o, const struct outcome *out, 
 
 static void failed(struct core *c, struct open *o, const struct outcome *out, const char *error)
 {
-    const char *reason = may_retry(o, out) ? core__stopped(o) : NULL;
+    bool is_gone = o->job == &c->nobody; // And how often its job would have tried is not known.
+    const char *reason = may_retry(o, out) || is_gone ? core__stopped(o) : NULL;
     if (o->replaced)
         reason = "replaced by the next execution";
     if (reason)

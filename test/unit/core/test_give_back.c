@@ -241,6 +241,26 @@ static void a_flight_elsewhere_of_a_deleted_job_ends_as_it_did(void **state)
     free_both(first, second);
 }
 
+// Whether the job would have tried again is not known any more.
+static void a_flight_elsewhere_of_a_deleted_job_that_fails_is_cancelled(void **state)
+{
+    (void)state;
+    struct node *first, *second;
+    job_id id = hand_over(JOB_ATLEAST_ONCE, FLIGHTS_MS, &first, &second);
+    assert_int_equal(ask(second, &(struct command){.kind = COMMAND_DELETE, .id = id}), ERR_OK);
+    record_all(second);
+    give_back(second, 2, FLIGHTS_MS);
+    struct node *third = owner_of(0, 0);
+    gain(third, 2);
+    run(third, SECOND);
+    answer(first, 0, 500);
+    assert_int_equal(deliver(first, third), ERR_OK);
+    record_all(third);
+    assert_int_equal(row_of(id).state, EXECUTION_CANCELLED);
+    node_free(third);
+    free_both(first, second);
+}
+
 // What is between two attempts, what waits in line and what has just been claimed is the next
 // owner's, who makes every attempt once.
 static void what_has_not_left_is_sent_by_the_new_owner(void **state)
@@ -338,6 +358,7 @@ int main(void)
         NODES_TEST(a_flight_is_cancelled_when_the_drain_is_over),
         NODES_TEST(a_flight_elsewhere_counts_against_the_limits),
         NODES_TEST(a_flight_elsewhere_of_a_deleted_job_ends_as_it_did),
+        NODES_TEST(a_flight_elsewhere_of_a_deleted_job_that_fails_is_cancelled),
         NODES_TEST(what_has_not_left_is_sent_by_the_new_owner),
         NODES_TEST(a_shard_that_is_not_ours_is_given_back_at_once),
         NODES_TEST(flights_of_a_shard_that_was_anothers_are_cancelled),
