@@ -181,7 +181,7 @@ static void set_wake(struct core *c, struct actions *out)
     if (c->flying.first)
         mono = MIN(mono, c->flying.first->sent_at + RUNNING_WRITE_DELAY_MS);
     wall = MIN(wall, agenda_next(c->instants));
-    wall = MIN(wall, MIN(agenda_next(c->elsewhere), agenda_next(c->parted.ends)));
+    mono = MIN(mono, MIN(agenda_next(c->elsewhere), agenda_next(c->parted.ends)));
     const struct core_shard *oldest = TAILQ_FIRST(&c->settled);
     if (oldest)
         wall = MIN(wall, oldest->written_at + PROGRESS_WRITE_MS);
@@ -189,8 +189,8 @@ static void set_wake(struct core *c, struct actions *out)
     out->wake_mono = mono;
     out->is_planning = core__plan_gathers(c);
     if (c->draining) {
-        out->wake_wall = agenda_next(c->parted.ends);
-        out->wake_mono = MONO_NEVER;
+        out->wake_wall = WALL_NEVER;
+        out->wake_mono = agenda_next(c->parted.ends);
     }
 }
 

@@ -292,7 +292,7 @@ TAILQ_HEAD(shard_list, core_shard);
 struct parted;
 struct parted_flights {
     struct parted *buckets[PARTED_BUCKETS]; // By the number of the flight.
-    struct agenda *ends;                    // When each is cancelled, on the wall clock.
+    struct agenda *ends;                    // When each is cancelled, on the monotonic clock.
 };
 
 struct core {

@@ -38,8 +38,9 @@ void core__elsewhere_loaded(struct core *c, struct open *o)
         core__gates_take(c, o);
         c->counted_elsewhere++;
     }
-    wall_ms until = MAX(o->record.held_until, c->now.wall + OUTCOME_TELL_MS);
-    core__enter_until(c, o, PHASE_ELSEWHERE, until);
+    dur_ms wait = MAX(o->record.held_until - c->now.wall, OUTCOME_TELL_MS);
+    wait = MIN(wait, JOB_MAX(timeout_ms) + OUTCOME_TELL_MS); // The clock may have gone back.
+    core__enter_until(c, o, PHASE_ELSEWHERE, c->now.mono + wait);
 }
 
 // Whether a later one of its job, which replaces it, is under way.
@@ -101,7 +102,7 @@ enum err core__outcome_elsewhere(struct core *c, const struct command *cmd)
 static void give_up(struct core *c, struct open *o)
 {
     if (!core__shard_is_settled(core__shard_of(c, o->record.key.job))) {
-        core__enter_until(c, o, PHASE_ELSEWHERE, c->now.wall + OUTCOME_TELL_MS);
+        core__enter_until(c, o, PHASE_ELSEWHERE, c->now.mono + OUTCOME_TELL_MS);
         return;
     }
     bool keeps_turn = o->job->policy->overlap == OVERLAP_QUEUE && o->host;
@@ -118,10 +119,10 @@ void core__elsewhere_due(struct core *c)
 {
     size_t done = 0;
     struct agenda_node *n;
-    while (!c->draining && done++ < c->limits.due_max && agenda_next(c->elsewhere) <= c->now.wall &&
+    while (!c->draining && done++ < c->limits.due_max && agenda_next(c->elsewhere) <= c->now.mono &&
            (n = agenda_first(c->elsewhere)))
         give_up(c, core__open_of(n));
-    c->more |= agenda_next(c->elsewhere) <= c->now.wall;
+    c->more |= agenda_next(c->elsewhere) <= c->now.mono;
 }
 
 // When the shard goes, so does what was known of the attempt.

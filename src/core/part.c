@@ -62,10 +62,10 @@ void core__parted_fini(struct core *c)
 
 // --- It is given back ----------------------------------------------------------------------------
 
-static wall_ms end_of_flight(const struct core *c, const struct open *o, wall_ms latest)
+static dur_ms rest_of_flight(const struct core *c, const struct open *o, wall_ms latest)
 {
     mono_ms deadline = o->sent_at + (dur_ms)o->job->policy->timeout_ms + OUTCOME_TELL_MS;
-    return MIN(latest, c->now.wall + MAX(deadline - c->now.mono, 0));
+    return MAX(MIN(latest - c->now.wall, deadline - c->now.mono), 0);
 }
 
 static void part_flight(struct core *c, struct open *o, const struct event *e)
@@ -73,7 +73,8 @@ static void part_flight(struct core *c, struct open *o, const struct event *e)
     struct parted *p = xcalloc(1, sizeof *p);
     o->held_by = xstrdup(e->give_back.node);
     o->record.held_by = o->held_by;
-    o->record.held_until = end_of_flight(c, o, e->give_back.flights_until);
+    dur_ms rest = rest_of_flight(c, o, e->give_back.flights_until);
+    o->record.held_until = c->now.wall + rest;
     if (o->record.state == EXECUTION_PENDING)
         core__set_state(o, EXECUTION_RUNNING);
     core__record_update(c, o);
@@ -86,7 +87,7 @@ static void part_flight(struct core *c, struct open *o, const struct event *e)
     struct parted **bucket = bucket_of(c, p->ticket);
     p->next = *bucket;
     *bucket = p;
-    agenda_put(c->parted.ends, &p->due, o->record.held_until, p->execution);
+    agenda_put(c->parted.ends, &p->due, c->now.mono + rest, p->execution);
 }
 
 // The attempt is made by the next owner, under the same number.
@@ -155,7 +156,7 @@ static void cancel(struct core *c, struct parted *p)
 void core__parted_due(struct core *c)
 {
     struct agenda_node *n;
-    while (agenda_next(c->parted.ends) <= c->now.wall && (n = agenda_first(c->parted.ends)))
+    while (agenda_next(c->parted.ends) <= c->now.mono && (n = agenda_first(c->parted.ends)))
         cancel(c, parted_of(n));
 }
 

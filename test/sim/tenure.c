@@ -148,7 +148,7 @@ static void part(struct node *n, unsigned shard, dur_ms flights_ms)
     trace_line(&n->world->trace, n->world->now.wall, "node %u gives back shard %u", n->number,
                shard);
     snprintf(name, sizeof name, "node %u", n->number);
-    wire_part(n, shard);
+    wire_part(n, shard, flights_ms);
     n->tenures[shard].fed = false; // The jobs of the shard call no host any more.
     breaker_leave(n);
     node_step(n, &(struct event){.kind = EVENT_SHARD_GIVE_BACK, .give_back = {shard, name, until}});

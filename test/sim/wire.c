@@ -238,20 +238,32 @@ void wire_lose(struct node *n, unsigned shard)
         n->flights[i].lost |= is_of_shard(n, &n->flights[i], shard);
 }
 
-void wire_part(struct node *n, unsigned shard)
+void wire_part(struct node *n, unsigned shard, dur_ms flights_ms)
 {
+    const struct world *w = n->world;
     for (size_t i = 0; i < n->flight_end; i++) {
         struct flight *f = &n->flights[i];
         if (!is_of_shard(n, f, shard) || f->lost || f->parted)
             continue;
         f->parted = true;
+        f->parted_until = w->now.mono + flights_ms;
+        f->parted_ahead = w->now.wall - w->now.mono;
         count(n->world, HAPPENING_HELD);
     }
 }
 
-bool wire_is_elsewhere(const struct world *w, const struct row *r)
+bool wire_is_elsewhere(struct world *w, const struct row *r)
 {
-    return r->e.state == EXECUTION_RUNNING && r->e.held_until > w->now.wall;
+    for (size_t i = 0; i < w->node_count; i++) {
+        const struct flight *f = wire_find(&w->nodes[i], &r->e.key);
+        if (!f || !f->parted || f->lost || f->cancelled)
+            continue;
+        dur_ms moved = w->now.wall - w->now.mono - f->parted_ahead;
+        bool goes_on = w->now.mono < MIN(f->ends_at, f->parted_until);
+        if (goes_on && -100 <= moved && moved <= 100)
+            return true;
+    }
+    return false;
 }
 
 void wire_check_lost(struct node *n)

@@ -50,9 +50,11 @@ struct flight {
     bool reaches; // The target takes it in.
     bool deadly;  // The process dies of it.
     bool catch_up;
-    bool cancelled; // The core does not want it any more.
-    bool lost;      // The shard is lost to the node: nobody learns what comes of the request.
-    bool parted;    // The shard was given back, and the request goes on.
+    bool cancelled;       // The core does not want it any more.
+    bool lost;            // The shard is lost to the node: nobody learns what comes of the request.
+    bool parted;          // The shard was given back, and the request goes on
+    mono_ms parted_until; // for so long at most,
+    dur_ms parted_ahead;  // by a wall clock that was so far ahead of the monotonic one.
     enum happening as;
 };
 
@@ -323,12 +325,13 @@ void wire_send(struct node *n, const struct send *s);
 void wire_cancel(struct node *n, uint64_t ticket);
 void wire_end(struct node *n, struct flight *f);
 bool wire_has(const struct node *n, unsigned shard);
-void wire_part(struct node *n, unsigned shard); // What is under way of it goes on.
+// What is under way of it goes on, for so long at most.
+void wire_part(struct node *n, unsigned shard, dur_ms flights_ms);
 // An owner hears how a request ended that another node has sent.
 void wire_learn(struct node *n, const struct flight *f);
-// Whether the request of this execution is under way at a node which gave its shard back, as far as
-// its row says.
-bool wire_is_elsewhere(const struct world *w, const struct row *r);
+// Whether the request of this execution is under way at a node which gave its shard back, and all
+// can know that: who takes the shard goes by the wall clock.
+bool wire_is_elsewhere(struct world *w, const struct row *r);
 void wire_lose(struct node *n, unsigned shard);
 void wire_check_lost(struct node *n); // What is lost is given up.
 void wire_cut(struct node *n);        // The process died: nobody hears the answers.
