@@ -25,7 +25,7 @@
 
 #define PARTS_MAX 2 // On their way to the engine.
 #define ROWS_AT_WORK 256
-#define ROWS_AT_START 8192 // Nothing is on time yet that could be held up.
+#define ROWS_AT_START 1024 // What a slice held leaves holes among the jobs that stay.
 #define RETRY_MS 1000
 
 struct loader {
