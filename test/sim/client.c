@@ -10,19 +10,29 @@
 
 // --- Asking ---
 
-static void ask(struct node *n, struct command *c, const struct version *v, enum happening what)
+static void ask_owner(struct node *n, struct command *c, const struct version *v)
 {
     struct world *w = n->world;
-    count(w, what);
     w->asked = v ? *v : (struct version){0};
     w->is_asking = true;
     w->asking = c->kind;
     w->asked_job = c->id;
     w->asked_shard = c->id ? ledger_shard_number(&w->ledger, c->id) : c->shard;
-    trace_line(&w->trace, w->now.wall, "%s job %lld %s", happening_words(what), (long long)c->id,
-               v ? v->schedule : "");
     node_step(n, &(struct event){.kind = EVENT_COMMAND, .command = c});
     w->is_asking = false;
+}
+
+// Asks an owner, or (NULL) a server, for whoever owns the shard.
+static void ask(struct world *w, struct node *n, struct command *c, const struct version *v,
+                enum happening what)
+{
+    count(w, what);
+    trace_line(&w->trace, w->now.wall, "%s job %lld %s", happening_words(what), (long long)c->id,
+               v ? v->schedule : "");
+    if (n)
+        ask_owner(n, c, v);
+    else
+        servers_take(w, c, v);
 }
 
 // The job in the reply is what its row will be.
@@ -102,6 +112,8 @@ static bool can_never_run(const struct node *n)
 void client_hear(struct node *n, const struct reply *r)
 {
     struct world *w = n->world;
+    if (w->errands.asked && errands_see_away(n, r))
+        return;
     if (!r->err) {
         check_reply(n, r);
         return;
@@ -119,14 +131,13 @@ void client_hear(struct node *n, const struct reply *r)
         trace_fail(&w->trace, "a command is refused with %s", err_name(r->err));
 }
 
-static void ask_create(struct node *n, unsigned shard)
+static void ask_create(struct world *w, struct node *n, unsigned shard)
 {
-    struct world *w = n->world;
     struct version v;
     wish_job(w, &v);
     struct job *j = version_job(&v);
     struct command c = {.kind = COMMAND_CREATE, .shard = shard, .job = j, .zone = node_zone(j)};
-    ask(n, &c, &v, HAPPENING_CREATE);
+    ask(w, n, &c, &v, HAPPENING_CREATE);
 }
 
 // As a service reads it: what is not durable yet is not in it.
@@ -142,9 +153,8 @@ static struct job *read_job(struct world *w, job_id id)
     return j;
 }
 
-static void ask_update(struct node *n, job_id id, bool pause)
+static void ask_update(struct world *w, struct node *n, job_id id, bool pause)
 {
-    struct world *w = n->world;
     struct version v = *history_last(&w->history, id);
     if (pause)
         wish_pause(w, &v);
@@ -154,28 +164,27 @@ static void ask_update(struct node *n, job_id id, bool pause)
     struct job *before = read_job(w, id);
     struct command c = {
         .kind = COMMAND_UPDATE, .id = id, .before = before, .job = j, .zone = node_zone(j)};
-    ask(n, &c, &v, !pause ? HAPPENING_UPDATE : v.active ? HAPPENING_RESUME : HAPPENING_PAUSE);
+    ask(w, n, &c, &v, !pause ? HAPPENING_UPDATE : v.active ? HAPPENING_RESUME : HAPPENING_PAUSE);
     job_free(before);
 }
 
-static void ask_delete(struct node *n, job_id id)
+static void ask_delete(struct world *w, struct node *n, job_id id)
 {
     struct command c = {.kind = COMMAND_DELETE, .id = id};
-    ask(n, &c, NULL, HAPPENING_DELETE);
+    ask(w, n, &c, NULL, HAPPENING_DELETE);
 }
 
-static void ask_trigger(struct node *n, job_id id)
+static void ask_trigger(struct world *w, struct node *n, job_id id)
 {
-    struct world *w = n->world;
     const char *body = dice_chance(&w->dice, 500000) ? "by hand" : NULL;
     struct command c = {.kind = COMMAND_TRIGGER, .id = id, .body = body};
-    ask(n, &c, NULL, HAPPENING_TRIGGER);
+    ask(w, n, &c, NULL, HAPPENING_TRIGGER);
 }
 
-static void ask_clock(struct node *n, unsigned shard)
+static void ask_clock(struct world *w, struct node *n, unsigned shard)
 {
     struct command c = {.kind = COMMAND_ACCEPT_CLOCK, .shard = shard};
-    ask(n, &c, NULL, HAPPENING_ACCEPT_CLOCK);
+    ask(w, n, &c, NULL, HAPPENING_ACCEPT_CLOCK);
 }
 
 // A job that is not deleted, as far as the clients know; 0 if there is none.
@@ -225,20 +234,20 @@ void client_command(struct world *w)
     unsigned drawn = shards == 1 ? 0 : (unsigned)dice_between(&w->dice, 0, shards - 1);
     bool asks_of_clock = number >= 99 && w->clock_steps;
     unsigned shard = creates || asks_of_clock ? drawn : ledger_shard_number(&w->ledger, id);
-    struct node *n = find_owner(w, shard);
+    struct node *n = w->has_servers ? NULL : find_owner(w, shard);
     choose_moment(w);
-    if (!n)
+    if (!n && !w->has_servers)
         return; // Nobody answers, or the answer is that the disk is full.
     if (creates)
-        ask_create(n, shard);
+        ask_create(w, n, shard);
     else if (number < 50)
-        ask_update(n, id, false);
+        ask_update(w, n, id, false);
     else if (number < 80)
-        ask_update(n, id, true);
+        ask_update(w, n, id, true);
     else if (number < 88)
-        ask_delete(n, id);
+        ask_delete(w, n, id);
     else if (!asks_of_clock)
-        ask_trigger(n, id);
+        ask_trigger(w, n, id);
     else
-        ask_clock(n, shard);
+        ask_clock(w, n, shard);
 }

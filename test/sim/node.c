@@ -124,6 +124,7 @@ static void end_life(struct node *n)
     n->out.batch = NULL;
     actions_clear(&n->out);
     wire_cut(n);
+    claims_drop(n);
     memset(n->tenures, 0, sizeof n->tenures);
     n->life = LIFE_DOWN;
 }
@@ -185,6 +186,7 @@ void node_start(struct node *n)
     n->life_changes_at = w->now.mono + dice_skewed(&w->dice, 1000, 1200000);
     observe_start(n);
     breaker_start(n);
+    claims_start(n);
     cluster_enter(n);
 }
 

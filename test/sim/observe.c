@@ -358,17 +358,27 @@ struct before observe_before(struct node *n)
     return b;
 }
 
+static void see_loading(struct node *n, unsigned shard)
+{
+    struct tenure *t = &n->tenures[shard];
+    bool was_loaded = t->loaded;
+    t->loaded = t->held && core_has_shard(n->core, shard);
+    if (t->loaded && !was_loaded)
+        claims_load(n);
+}
+
 static void see_loaded(struct node *n)
 {
     for (unsigned s = 0; s < n->world->ledger.shard_count; s++)
-        n->tenures[s].loaded = n->tenures[s].held && core_has_shard(n->core, s);
+        see_loading(n, s);
 }
 
 void observe_step(struct node *n, const struct event *e, const struct before *b)
 {
     struct world *w = n->world;
     bool changes = e->kind == EVENT_COMMAND && e->command->kind != COMMAND_ACCEPT_CLOCK;
-    if (changes && !n->out.replies[0].err && n->out.batch->count == b->changes)
+    const struct reply *r = n->out.replies;
+    if (changes && !r->err && n->out.batch->count == b->changes + r->is_recorded)
         trace_fail(&w->trace, "P5: a command is accepted, and nothing will be written");
     see_loaded(n);
     see_corrections(n, b);

@@ -19,7 +19,7 @@ struct wish {
 
 static const char usage_text[] =
     "usage: test_sim [--seed N] [--seeds COUNT] [--hours H | --days D] [--owners N] [--calm]\n"
-    "                [--until-broken] [--verbose]\n"
+    "                [--commands] [--until-broken] [--verbose]\n"
     "Runs the seeds N, N + 1, ... through simulated hours of traffic and faults.\n";
 
 static void print(const struct sim_options *o, const struct sim_report *r)
@@ -86,6 +86,8 @@ static bool read_option(struct wish *w, int option)
             return false;
         w->first.owners = (unsigned)owners;
         return true;
+    case 'k':
+        return w->first.commands = true;
     case 'c':
         return w->first.calm = true;
     case 'u':
@@ -100,15 +102,12 @@ static bool read_option(struct wish *w, int option)
 
 int sim_play(int argc, char **argv)
 {
-    static const struct option names[] = {{"seed", required_argument, NULL, 's'},
-                                          {"seeds", required_argument, NULL, 'n'},
-                                          {"hours", required_argument, NULL, 'h'},
-                                          {"days", required_argument, NULL, 'd'},
-                                          {"owners", required_argument, NULL, 'o'},
-                                          {"calm", no_argument, NULL, 'c'},
-                                          {"until-broken", no_argument, NULL, 'u'},
-                                          {"verbose", no_argument, NULL, 'v'},
-                                          {0}};
+    static const struct option names[] = {
+        {"seed", required_argument, NULL, 's'},   {"seeds", required_argument, NULL, 'n'},
+        {"hours", required_argument, NULL, 'h'},  {"days", required_argument, NULL, 'd'},
+        {"owners", required_argument, NULL, 'o'}, {"commands", no_argument, NULL, 'k'},
+        {"calm", no_argument, NULL, 'c'},         {"until-broken", no_argument, NULL, 'u'},
+        {"verbose", no_argument, NULL, 'v'},      {0}};
     struct wish w = {.first = {.seed = 1, .length = SIM_HOURS * HOUR_MS}, .seeds = 1};
     bool clear = true;
     for (int c; clear && (c = getopt_long(argc, argv, "", names, NULL)) != -1;)

@@ -11,6 +11,8 @@ struct promise *promise_add(struct node *n, enum promise_kind kind, job_id job)
     assert(n->promised < QUEUE_MAX);
     struct promise *p = &n->promises[n->promised++];
     *p = (struct promise){.kind = kind, .sequence = n->out.batch->sequence, .job = job};
+    if (kind == PROMISE_VERSION || kind == PROMISE_TRIGGER)
+        p->errand = n->world->errands.asked;
     return p;
 }
 
@@ -63,6 +65,7 @@ static void correct(struct world *w, const struct promise *p)
 
 static void keep(struct world *w, const struct promise *p)
 {
+    errands_keep(w, p);
     switch (p->kind) {
     case PROMISE_VERSION:
     case PROMISE_EVENT:

@@ -21,7 +21,8 @@ void room_check(struct node *n, const struct execution *e, bool is_late)
     if (is_late ? 5 * n->open + 3 < most : 2 * n->open < most)
         trace_fail(&w->trace, "P10: row %lld has no room, and %u of %u are open", (long long)e->id,
                    n->open, most);
-    if (is_late && !n->hosts[host - 'a'].told)
+    const struct host *h = &n->hosts[host - 'a'];
+    if (is_late && !h->told && !(w->has_servers && h->uncertain))
         trace_fail(&w->trace, "P10: row %lld is given up, and host %c answers", (long long)e->id,
                    host);
 }

@@ -25,6 +25,8 @@ enum source {
     STOP,
     COMMAND,
     POST,
+    SERVER,
+    CLAIM,
     MOOD,
     LIFE,
     CLOCK
@@ -56,6 +58,7 @@ static void consider_node(struct next *next, struct node *n)
     consider(next, MAX(node_loads_at(n), goes_on_at), LOAD, n);
     consider(next, MAX(n->renews_at, goes_on_at), RENEWAL, n);
     consider(next, MAX(n->balances_at, goes_on_at), BALANCE, n);
+    consider(next, MAX(claims_wake_at(n), goes_on_at), CLAIM, n);
     if (n->world->faults)
         consider(next, n->stops_at, STOP, n);
 }
@@ -74,6 +77,7 @@ static struct next what_comes_next(struct world *w)
     if (w->faults || w->calm)
         consider(&next, w->command_at, COMMAND, NULL);
     consider(&next, post_wakes_at(w), POST, NULL);
+    consider(&next, servers_wake_at(w), SERVER, NULL);
     if (w->faults || w->calm)
         consider(&next, w->mood_changes_at, MOOD, NULL);
     for (size_t i = 0; i < w->node_count; i++)
@@ -125,6 +129,12 @@ static void happen(struct world *w, const struct next *next)
         break;
     case POST:
         post_deliver(w);
+        break;
+    case SERVER:
+        servers_act(w);
+        break;
+    case CLAIM:
+        claims_act(n);
         break;
     case MOOD:
         wire_change_moods(w);
@@ -255,8 +265,10 @@ static void begin(struct world *w, const struct sim_options *o)
     w->faults = !o->calm;
     w->calm = w->was_calm = o->calm;
     w->command_at = w->now.mono;
+    w->has_servers = o->commands && w->node_count > 1;
     clocks_init(w);
     choose_limits(w);
+    servers_open(w);
     for (size_t i = 0; i < w->node_count; i++) {
         w->nodes[i].world = w;
         w->nodes[i].number = (unsigned)i + 1;
@@ -339,10 +351,12 @@ void sim_run(const struct sim_options *o, struct sim_report *out)
         run_until(w, w->now.mono + HEAL_MS);
         if (!w->trace.failed)
             w->happened.of[HAPPENING_OCCURRENCE] = checker_run(w, w->now.wall - SETTLED_MS);
+        errands_check(w);
     }
     report(w, out);
     for (size_t i = 0; i < w->node_count; i++)
         node_fini(&w->nodes[i]);
+    servers_close(w);
     store_close(w->store);
     ledger_fini(&w->ledger);
     history_fini(&w->history);

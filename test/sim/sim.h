@@ -22,6 +22,7 @@ struct sim_options {
     uint64_t seed;
     dur_ms length;   // Before the faults stop.
     unsigned owners; // Nodes, up to 3, which share the ledger; 0: as the seed has it.
+    bool commands;   // Several nodes get what clients want as rows that servers put.
     bool calm;       // No crash, nothing late, no narrow limit; only clients and bad targets.
     FILE *trace;     // Gets every line of what happens; NULL: nobody reads along.
 };

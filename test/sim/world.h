@@ -11,6 +11,7 @@
 #define CARILLON_SIM_WORLD_H
 
 #include "dice.h"
+#include "errands.h"
 #include "happening.h"
 #include "history.h"
 #include "ledger.h"
@@ -89,6 +90,7 @@ struct promise {
     enum promise_kind kind;
     uint64_t sequence;
     job_id job;
+    size_t errand;            // By which it was asked for; 0: none.
     struct execution_key key; // TRIGGER
     struct version version;   // VERSION, by a client; EVENT, by the core itself.
     unsigned shard;           // CORRECTION: of this one;
@@ -191,6 +193,12 @@ struct node {
     bool was_stalled; // Before this step.
     bool disk_lost;   // Nothing is written any more; the process is about to end.
 
+    // Commands: those that were claimed, in order.
+    mono_ms claims_at; // MONO_NEVER: there is nothing to claim.
+    bool claims_again; // The answer to a claim was lost, or a shard is new.
+    struct claimed claimed[CLAIMED_MAX];
+    size_t claimed_count;
+
     // The requests under way.
     struct flight flights[FLIGHTS_MAX + 1]; // The last one is never used.
     size_t flight_end;                      // The places from here on are free.
@@ -203,9 +211,10 @@ struct world {
     struct ledger ledger;
     struct history history;
     struct now now;
-    bool faults;   // Crashes, slow disks, bad targets.
-    bool calm;     // Bad targets and busy clients, but no other fault.
-    bool was_calm; // The same, also when all is healed in the end.
+    bool faults;      // Crashes, slow disks, bad targets.
+    bool calm;        // Bad targets and busy clients, but no other fault.
+    bool has_servers; // Clients speak to API servers, not to owners.
+    bool was_calm;    // The same, also when all is healed in the end.
     struct core_limits limits;
 
     // The clocks: the wall clock drifts and steps, the monotonic one does not.
@@ -238,7 +247,8 @@ struct world {
     const struct flight *ending; // The flight of which a node hears in this step.
     bool is_delivering;          // This step tells an owner what was handed off.
     struct parting partings[PARTINGS_MAX];
-    job_id gone; // The job whose target just said 410 for good; 0: none.
+    struct errands errands; // Only several nodes have any.
+    job_id gone;            // The job whose target just said 410 for good; 0: none.
 
     dur_ms spent_ms; // On what was planned, since time passed last.
 

@@ -64,6 +64,8 @@ static void apply(struct node *n, size_t count)
         ledger_apply(&w->ledger, n->queue[i]);
     if (count > 0 && !n->is_applied)
         promise_keep(n, n->queue[count - 1]->sequence);
+    for (size_t i = 0; i < count && !n->is_applied; i++)
+        errands_record(w, n->queue[i]);
     n->is_applied = true;
     coverage_check(w);
 }
