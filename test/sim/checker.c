@@ -85,12 +85,10 @@ static bool was_corrected(const struct account *a, const struct row *r)
     return false;
 }
 
-// Whether it must be over: it was due long before now, or is of a time that was corrected. A clock
-// that has gone back may not have reached the end of an attempt elsewhere yet.
+// Whether it must be over: it was due long before now, or is of a time that was corrected.
 static bool is_past(const struct account *a, const struct row *r, wall_ms until)
 {
-    return (row_due_at(r) <= until || was_corrected(a, r)) &&
-           !(a->w->has_servers && wire_is_elsewhere(a->w, r));
+    return row_due_at(r) <= until || was_corrected(a, r);
 }
 
 static bool is_going_on(const struct world *w, unsigned tenure)
@@ -134,9 +132,6 @@ static void check_failed(struct account *a, const struct row *r)
 {
     const struct version *v = &a->history->versions[0]; // Type and retries never change.
     const char *error = r->e.error ? r->e.error : "";
-    bool is_gone = a->history->versions[a->history->count - 1].deleted;
-    if (a->w->has_servers && is_gone && r->seen.sends > 0)
-        return; // An owner that came after the deletion does not know the job's retries.
     if (strstr(error, "outcome unknown") && v->type == JOB_ATMOST_ONCE)
         return;
     if (strstr(error, "crash loop") && r->e.recoveries > 2)
