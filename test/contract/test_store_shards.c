@@ -114,6 +114,36 @@ static void what_is_written_already_is_not_written_twice(void **state)
     free(after);
 }
 
+static struct batch *end_of_execution(struct store *s, int64_t epoch, int64_t tick)
+{
+    struct batch *b = batch_of(s, 1, epoch, tick);
+    store_add_update(b, store_finished(store_execution(1, 1, STORE_T0), EXECUTION_SUCCESS));
+    return b;
+}
+
+// A node lost a shard and took it again while its last batches of before had to wait. They are told
+// from the new ones before anything is made of their rows.
+static void batches_of_two_epochs_of_one_node_do_not_mix(void **state)
+{
+    struct store_fixture *x = *state;
+    struct shard taken;
+    struct commit_cause cause = {0};
+    struct batch *b = batch_of(x->store, 1, 0, 1);
+    store_add_insert(b, store_execution(1, 1, STORE_T0));
+    assert_int_equal(commit(x->store, b), ERR_OK);
+    store_assert_ok(store_take_shard(x->store, 0, &taken, f));
+    struct batch *batches[] = {end_of_execution(x->store, 0, 2),
+                               end_of_execution(x->store, taken.epoch, 1)};
+    assert_int_equal(store_commit(x->store, batches, 2, &cause), COMMIT_FENCED);
+    assert_true(shard_set_has(&cause.fenced, 0));
+    assert_int_equal(cause.fault.code, ERR_FENCED);
+    batch_drop(batches[0], 0);
+    store_assert_ok(store_commit_all(x->store, batches, 2, f));
+    assert_int_equal(row_now(x->store, 0).tick, 1);
+    for (size_t i = 0; i < COUNT_OF(batches); i++)
+        batch_free(batches[i]);
+}
+
 // An owner that skips a tick, or goes back, has lost sight of what is there.
 static void ticks_come_one_after_the_other(void **state)
 {
@@ -312,6 +342,7 @@ int main(void)
         TEST(whoever_takes_a_shard_begins_an_epoch),
         TEST(an_owner_of_before_writes_nothing),
         TEST(what_is_written_already_is_not_written_twice),
+        TEST(batches_of_two_epochs_of_one_node_do_not_mix),
         TEST(ticks_come_one_after_the_other),
         TEST(a_shard_is_loaded_in_slices),
     };

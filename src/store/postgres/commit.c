@@ -88,6 +88,20 @@ static size_t find_spans(struct span *spans, uint32_t shards, struct batch *cons
     return touched;
 }
 
+// Shards of which the commit cannot be one owner's are told from the others before anything is made
+// of their rows: two epochs of one node may each have an end of an execution.
+static enum err refuse_broken(const struct span *spans, uint32_t shards, struct commit_cause *cause)
+{
+    struct shard_set broken = {0};
+    bool is_broken = false;
+    for (uint32_t n = 0; n < shards; n++)
+        if (spans[n].is_broken) {
+            shard_set_add(&broken, n);
+            is_broken = true;
+        }
+    return is_broken ? store_fence_cause(&broken, cause) : ERR_OK;
+}
+
 enum {
     ID,
     EPOCH,
@@ -105,13 +119,13 @@ enum {
     FENCE_COLUMNS
 };
 
-// A first tick of -1 fits nothing.
 static void fence_row(const struct span *s, int64_t out[static FENCE_COLUMNS])
 {
     const struct shard *row = s->last;
+    assert(!s->is_broken);
     out[ID] = row->number;
     out[EPOCH] = row->epoch;
-    out[FIRST] = s->is_broken ? -1 : s->first_tick;
+    out[FIRST] = s->first_tick;
     out[LAST] = row->tick;
     out[WATERMARK] = row->watermark;
     out[WATERMARK_JOB] = row->watermark_job;
@@ -551,7 +565,9 @@ static enum err commit(struct postgres_store *s, struct batch *const *batches, s
         return ERR_OK;
     struct execution_write *writes;
     size_t write_count;
-    enum err err = store_coalesce(batches, count, &writes, &write_count, &cause->fault);
+    enum err err = refuse_broken(spans, s->store.shards, cause);
+    if (!err)
+        err = store_coalesce(batches, count, &writes, &write_count, &cause->fault);
     if (err)
         return err;
     for (size_t i = 0; i < write_count; i++)
