@@ -6,20 +6,18 @@ A client repeats each change until it is answered, with an Idempotency-Key or wi
 should that loses answers. So what became of a change is always known, and each is made once.
 """
 
-import http.client
 import json
 import random
 import signal
-import threading
 import time
 from collections import Counter
 
+import editor
 from harness.cluster import Cluster
 from harness.ledger import BROKEN_PROMISES
 from harness.postgres import Postgres, url
 from harness.program import Client, run_to_end
 from harness.redis import Redis
-from history import SECONDS_OF
 from verdict import ROWS, Ledger, judge
 from world import SETTLE_SECONDS, World, run_for
 
@@ -30,10 +28,7 @@ OUTAGE_SECONDS = (0.2, 6)  # Shorter than a lease, and much longer.
 PAUSE_SECONDS = (0.5, 3)
 ANSWER_SECONDS_MAX = 120
 LOOK_PAUSE_SECONDS = 0.1
-JOBS_MAX = 12
 LAST_LINES = 5
-NO_ANSWER = (OSError, http.client.HTTPException)
-SCHEDULES = [schedule for schedule, seconds in SECONDS_OF.items() if seconds < 60]
 OPEN_ROWS = "SELECT count(*) FROM job_executions WHERE completed_at IS NULL"
 ACTIVE_JOBS = (
     "SELECT count(*) FROM jobs WHERE is_active = 1 AND finished = 0 AND deleted_at IS NULL"
@@ -48,7 +43,7 @@ class Door(Client):
         while True:
             try:
                 response = super().request(method, path, body, headers=headers)
-            except NO_ANSWER:
+            except editor.NO_ANSWER:
                 response = None
             if response and response.status < 500 and response.status != 409:
                 return response
@@ -61,42 +56,19 @@ class Door(Client):
         return self.ask(method, path, body, headers)
 
 
-class Editor(threading.Thread):
-    """Creates, changes, triggers and deletes jobs. Use as a context manager."""
+class Editor(editor.Editor):
+    """The client that never rests, of which each request is repeated until it is answered."""
 
-    def __init__(self, world):
-        super().__init__(daemon=True)
-        self.world = world
-        self.random = random.Random(world.random.random())
-        self.mine = []
-        self.answered = 0
-        self._end = threading.Event()
+    def _create(self):
+        self.mine.append(self.world.create("ok", schedule=self.random.choice(editor.SCHEDULES)))
+        self.answered += 1
 
-    def __enter__(self):
-        self.start()
-        return self
-
-    def __exit__(self, *_):
-        self._end.set()
-        self.join()
-
-    def run(self):
-        try:
-            while not self._end.wait(self.random.uniform(0, 0.1)):
-                self._work()
-        except Exception as reason:
-            self.world.problems.append(f"the editor gave up: {reason!r}")
-
-    def _work(self):
-        if len(self.mine) < JOBS_MAX and self.random.randrange(4) == 0:
-            self.mine.append(self.world.create("ok", schedule=self.random.choice(SCHEDULES)))
-        elif self.mine:
-            often = (self._change, self._pause, self._resume, self._trigger)
-            self.random.choice(often * 3 + (self._remove,))(self.random.choice(self.mine))
+    def _act(self, job):
+        super()._act(job)
         self.answered += 1
 
     def _change(self, job):
-        self._edit(job, {"schedule": self.random.choice(SCHEDULES)})
+        self._edit(job, {"schedule": self.random.choice(editor.SCHEDULES)})
 
     def _pause(self, job):
         self._edit(job, {"is_active": False})

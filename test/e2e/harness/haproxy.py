@@ -7,7 +7,7 @@ import signal
 import socket
 from pathlib import Path
 
-from .neighbours import START_SECONDS, Neighbour, OwnFolder, find_program
+from .neighbours import START_SECONDS, Neighbour, OwnFolder, Standing, find_program
 
 CONFIGURATION = Path(__file__).parents[3] / "deploy" / "haproxy.cfg"
 READY = "Loading success."
@@ -30,7 +30,7 @@ def with_addresses(text, bind, servers):
     return "\n".join(lines) + "\n"
 
 
-class HAProxy:
+class HAProxy(Standing):
     """Use as a context manager. `servers`: addresses of API servers, "127.0.0.1:4711"."""
 
     def __init__(self, servers, name="haproxy", port=0):
@@ -46,17 +46,9 @@ class HAProxy:
         fds = (self.listener.fileno(),)
         self.process = Neighbour(name, command, self.folder, signal.SIGTERM, fds)
 
-    def __enter__(self):
-        try:
-            self.process.start()
-            self.process.wait_for_line(READY, START_SECONDS)
-        except BaseException:
-            self.close()
-            raise
-        return self
-
-    def __exit__(self, *_):
-        self.close()
+    def start(self):
+        self.process.start()
+        self.process.wait_for_line(READY, START_SECONDS)
 
     def close(self):
         self.process.end(signal.SIGTERM)

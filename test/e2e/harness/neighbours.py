@@ -158,3 +158,32 @@ class Neighbour:
 
     def kill(self):
         self.end(signal.SIGKILL)
+
+
+class Standing:
+    """A neighbour that runs for the length of a `with`; what fails to start is closed as well."""
+
+    def _prepare(self):
+        """What is done once, before the first start."""
+
+    def start(self):
+        raise NotImplementedError
+
+    def close(self):
+        raise NotImplementedError
+
+    def __enter__(self):
+        try:
+            self._prepare()
+            self.start()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    @property
+    def pid(self):
+        return self.process.pid

@@ -5,13 +5,13 @@ on another connection, so that nothing lasts which a session would keep."""
 import signal
 from urllib.parse import quote
 
-from .neighbours import Neighbour, OwnFolder, find_program
+from .neighbours import Neighbour, OwnFolder, Standing, find_program
 from .postgres import USER
 
 READY = "process up"
 
 
-class PgBouncer:
+class PgBouncer(Standing):
     """Use as a context manager; `url("t1")` leads through it to a database of the server."""
 
     def __init__(self, postgres, name="pgbouncer"):
@@ -33,17 +33,9 @@ class PgBouncer:
         command = [find_program("pgbouncer", "pgbouncer"), self.folder / "pgbouncer.ini"]
         self.process = Neighbour(name, command, self.folder, signal.SIGINT)
 
-    def __enter__(self):
-        try:
-            self.process.start()
-            self.process.wait_for_line(READY)
-        except BaseException:
-            self.close()
-            raise
-        return self
-
-    def __exit__(self, *_):
-        self.close()
+    def start(self):
+        self.process.start()
+        self.process.wait_for_line(READY)
 
     def close(self):
         self.process.end(signal.SIGTERM)

@@ -14,7 +14,7 @@ import signal
 import subprocess
 from urllib.parse import quote
 
-from .neighbours import START_SECONDS, Neighbour, OwnFolder, run, whose
+from .neighbours import START_SECONDS, Neighbour, OwnFolder, Standing, run, whose
 from .wait import wait_until
 
 USER = "carillon"
@@ -46,7 +46,7 @@ def url(*servers, database=DATABASE, **options):
     return f"postgresql://{USER}@/{database}?{query}"
 
 
-class Server:
+class Server(Standing):
     """What a primary and a replica have in common. Use as a context manager."""
 
     def __init__(self, name):
@@ -55,21 +55,6 @@ class Server:
         self.programs = programs_folder()
         self.data = self.folder / "data"
         self.process = None
-
-    def _prepare(self):
-        raise NotImplementedError
-
-    def __enter__(self):
-        try:
-            self._prepare()
-            self.start()
-        except BaseException:
-            self.close()
-            raise
-        return self
-
-    def __exit__(self, *_):
-        self.close()
 
     def close(self):
         if self.process:
@@ -87,10 +72,6 @@ class Server:
         self.process.start()
         self.process.wait_for_line(words)
         return self
-
-    @property
-    def pid(self):
-        return self.process.pid
 
     def stop(self):
         """An orderly end that does not wait for clients."""

@@ -5,12 +5,12 @@ held is gone when it is killed."""
 import signal
 import socket
 
-from .neighbours import START_SECONDS, Neighbour, OwnFolder, find_program
+from .neighbours import START_SECONDS, Neighbour, OwnFolder, Standing, find_program
 
 READY = "eady to accept connections"  # At a socket, or at a port.
 
 
-class Redis:
+class Redis(Standing):
     """Use as a context manager; `url` is what --redis takes."""
 
     def __init__(self, name="redis"):
@@ -22,24 +22,9 @@ class Redis:
         command = [find_program("redis-server", "redis-server"), self.folder / "redis.conf"]
         self.process = Neighbour(name, command, self.folder)
 
-    def __enter__(self):
-        try:
-            self.start()
-        except BaseException:
-            self.close()
-            raise
-        return self
-
-    def __exit__(self, *_):
-        self.close()
-
     def close(self):
         self.process.end(signal.SIGKILL)
         self.folder.close()
-
-    @property
-    def pid(self):
-        return self.process.pid
 
     def start(self):
         self.process.start()
