@@ -85,7 +85,11 @@ def test_a_worker_that_sleeps_longer_than_its_lease(cluster_url, target):
             fence = fences.get(arrival.job_id, 0)
             assert arrival.fence >= fence or arrival.at_ms < woken_ms, arrival
             fences[arrival.job_id] = max(fence, arrival.fence)
-        assert sleeper.events("cluster.lost") or sleeper.events("shards.lost")
+        wait_until(
+            lambda: sleeper.events("cluster.lost") or sleeper.events("shards.lost"),
+            30,
+            "the loss is in the log",
+        )
 
 
 @pytest.mark.slow

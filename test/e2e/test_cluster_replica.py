@@ -53,7 +53,7 @@ def test_lists_of_all_jobs_come_from_the_replica(target):
                 return answer.status == 200 and "Age" not in answer.headers
 
             wait_until(is_of_the_primary, 30, "lists come from the primary")
-            assert cluster.alls[0].events("replica.away")
+            cluster.alls[0].wait_for_event("replica.away")
 
 
 @pytest.mark.parametrize(

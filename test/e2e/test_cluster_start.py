@@ -103,7 +103,11 @@ def test_redis_that_is_down_is_warned_of(cluster_url, tmp_path):
     try:
         node.wait_until_listening()
         wait_until(lambda: node.get("/readyz").status == 200, 30, "the node is ready")
-        assert any(event["event"].startswith("redis.") for event in node.events())
+        wait_until(
+            lambda: any(event["event"].startswith("redis.") for event in node.events()),
+            30,
+            "Redis is in the log",
+        )
         expect(node.get("/cluster"), 200)
     finally:
         node.kill()
