@@ -12,5 +12,5 @@ static void accepted(struct api_request *r, const struct service_result *result)
 enum err handle_accept_clock(struct api_request *r, struct problem *p)
 {
     r->succeed = accepted;
-    return service_accept_clock(r->api->service, change_done, r, &p->what);
+    return service_accept_clock(r->api->service, &r->actor, change_done, r, &p->what);
 }

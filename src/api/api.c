@@ -66,6 +66,8 @@ static void handle_exchange(void *context, struct exchange *x)
     struct api_request *r = xcalloc(1, sizeof *r);
     r->api = context;
     r->exchange = x;
+    r->actor.address = exchange_peer(x);
+    r->actor.request_id = exchange_request_id(x);
     struct problem problem = {0};
     if (handle(r, &problem))
         answer_problem(r, &problem);

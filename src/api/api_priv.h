@@ -80,6 +80,7 @@ struct api_request {
     struct api *api;
     struct exchange *exchange;
     const struct route *route;
+    struct actor actor;             // Who asks. The texts are the exchange's.
     job_id job;                     // What :job of the route stands for.
     struct execution_key execution; // What :execution of the route stands for.
     json_t *body;                   // An object, or NULL when there was none.

@@ -138,10 +138,11 @@ static enum err replace(void *lane, struct job *j, struct service_problem *p)
 static enum err hand_over(struct lane *l, struct job *draft, struct service_problem *p)
 {
     struct service *s = l->import->request->api->service;
+    const struct actor *by = &l->import->request->actor;
     if (!draft->key)
-        return service_create_job(s, draft, NULL, created, l, p);
+        return service_create_job(s, by, draft, NULL, created, l, p);
     l->draft = draft;
-    enum err err = service_put_job_by_key(s, draft->key, 0, replace, created, l, p);
+    enum err err = service_put_job_by_key(s, by, draft->key, 0, replace, created, l, p);
     if (err) {
         job_free(l->draft);
         l->draft = NULL;

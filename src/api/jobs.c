@@ -73,7 +73,7 @@ enum err handle_create_job(struct api_request *r, struct problem *p)
     if (err)
         return err;
     r->succeed = answer_created;
-    return service_create_job(r->api->service, draft, &key, change_done, r, &p->what);
+    return service_create_job(r->api->service, &r->actor, draft, &key, change_done, r, &p->what);
 }
 
 static enum err update(struct api_request *r, bool merge, struct problem *p)
@@ -84,8 +84,8 @@ static enum err update(struct api_request *r, bool merge, struct problem *p)
         return err;
     r->merge = merge;
     r->succeed = answer_changed;
-    return service_update_job(r->api->service, r->job, version, decode_edit, change_done, r,
-                              &p->what);
+    return service_update_job(r->api->service, &r->actor, r->job, version, decode_edit, change_done,
+                              r, &p->what);
 }
 
 enum err handle_put_job(struct api_request *r, struct problem *p)
@@ -119,8 +119,8 @@ enum err handle_put_job_by_key(struct api_request *r, struct problem *p)
         return err;
     r->merge = false;
     r->succeed = answer_put;
-    return service_put_job_by_key(r->api->service, key_of(r), version, decode_edit, change_done, r,
-                                  &p->what);
+    return service_put_job_by_key(r->api->service, &r->actor, key_of(r), version, decode_edit,
+                                  change_done, r, &p->what);
 }
 
 enum err handle_patch_job(struct api_request *r, struct problem *p)
@@ -138,7 +138,7 @@ enum err handle_pause_job(struct api_request *r, struct problem *p)
     if (err)
         return err;
     r->succeed = answer_changed;
-    return service_pause_job(r->api->service, r->job, version, pause.reason, pause.until,
+    return service_pause_job(r->api->service, &r->actor, r->job, version, pause.reason, pause.until,
                              change_done, r, &p->what);
 }
 
@@ -151,7 +151,8 @@ enum err handle_resume_job(struct api_request *r, struct problem *p)
     if (err)
         return err;
     r->succeed = answer_changed;
-    return service_resume_job(r->api->service, r->job, version, change_done, r, &p->what);
+    return service_resume_job(r->api->service, &r->actor, r->job, version, change_done, r,
+                              &p->what);
 }
 
 enum err handle_delete_job(struct api_request *r, struct problem *p)
@@ -161,7 +162,8 @@ enum err handle_delete_job(struct api_request *r, struct problem *p)
     if (err)
         return err;
     r->succeed = answer_deleted;
-    return service_delete_job(r->api->service, r->job, version, change_done, r, &p->what);
+    return service_delete_job(r->api->service, &r->actor, r->job, version, change_done, r,
+                              &p->what);
 }
 
 enum err handle_delete_job_by_key(struct api_request *r, struct problem *p)
@@ -183,6 +185,6 @@ enum err handle_trigger_job(struct api_request *r, struct problem *p)
     if (err)
         return err;
     r->succeed = answer_triggered;
-    return service_trigger_job(r->api->service, r->job, trigger.body, trigger.is_json, &key,
-                               change_done, r, &p->what);
+    return service_trigger_job(r->api->service, &r->actor, r->job, trigger.body, trigger.is_json,
+                               &key, change_done, r, &p->what);
 }

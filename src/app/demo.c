@@ -120,9 +120,9 @@ static bool put_sample(struct carillon *c, const struct sample *s, const char *a
     if (err || same)
         return !err;
     if (found.id)
-        err = service_update_job(c->service, found.id, 0, set_api, answered, &w, &p);
+        err = service_update_job(c->service, NULL, found.id, 0, set_api, answered, &w, &p);
     else
-        err = service_create_job(c->service, draft_of(s, api), NULL, answered, &w, &p);
+        err = service_create_job(c->service, NULL, draft_of(s, api), NULL, answered, &w, &p);
     return wait_for(&w, err);
 }
 

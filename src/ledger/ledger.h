@@ -301,6 +301,20 @@ struct alert {
                             // versions wrote them. Borrowed.
 };
 
+// --- Who changes things ----------------------------------------------------------------------
+
+// Who asks for something, and from where. Texts are borrowed; NULL: not known.
+struct actor {
+    const char *token_name;
+    int64_t token; // The id of the token; 0: none was given.
+    const char *address;
+    const char *request_id;
+};
+
+// A copy with its texts in one block, which the caller frees by free(). NULL gives an actor of whom
+// nothing is known.
+struct actor *actor_copy(const struct actor *a);
+
 // --- Commands between nodes ------------------------------------------------------------------
 //
 // In a cluster a command is a row of the database: whoever asks writes it, and the owner of its

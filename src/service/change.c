@@ -28,6 +28,7 @@ static void change_free(struct service_change *c)
     job_free(c->reply.row);
     free(c->text);
     free(c->job_key);
+    free(c->by);
     free(c);
 }
 

@@ -3,10 +3,12 @@
 
 #include "service/service_priv.h"
 
-enum err service_create_job(struct service *s, struct job *draft, const struct service_key *key,
-                            service_done *done, void *context, struct service_problem *p)
+enum err service_create_job(struct service *s, const struct actor *by, struct job *draft,
+                            const struct service_key *key, service_done *done, void *context,
+                            struct service_problem *p)
 {
     const struct service_change wish = {.service = s,
+                                        .by = actor_copy(by),
                                         .kind = COMMAND_CREATE,
                                         .row = draft,
                                         .job_key = xstrdup(draft->key),
@@ -16,11 +18,12 @@ enum err service_create_job(struct service *s, struct job *draft, const struct s
     return service__change_start(&wish, p);
 }
 
-enum err service_update_job(struct service *s, job_id id, int64_t version_expected,
-                            service_edit *edit, service_done *done, void *context,
-                            struct service_problem *p)
+enum err service_update_job(struct service *s, const struct actor *by, job_id id,
+                            int64_t version_expected, service_edit *edit, service_done *done,
+                            void *context, struct service_problem *p)
 {
     const struct service_change wish = {.service = s,
+                                        .by = actor_copy(by),
                                         .kind = COMMAND_UPDATE,
                                         .id = id,
                                         .version_expected = version_expected,
@@ -30,11 +33,12 @@ enum err service_update_job(struct service *s, job_id id, int64_t version_expect
     return service__change_start(&wish, p);
 }
 
-enum err service_put_job_by_key(struct service *s, const char *key, int64_t version_expected,
-                                service_edit *edit, service_done *done, void *context,
-                                struct service_problem *p)
+enum err service_put_job_by_key(struct service *s, const struct actor *by, const char *key,
+                                int64_t version_expected, service_edit *edit, service_done *done,
+                                void *context, struct service_problem *p)
 {
     const struct service_change wish = {.service = s,
+                                        .by = actor_copy(by),
                                         .kind = COMMAND_UPDATE,
                                         .by_key = true,
                                         .job_key = xstrdup(key),
@@ -45,11 +49,12 @@ enum err service_put_job_by_key(struct service *s, const char *key, int64_t vers
     return service__change_start(&wish, p);
 }
 
-enum err service_pause_job(struct service *s, job_id id, int64_t version_expected,
-                           const char *reason, wall_ms until, service_done *done, void *context,
-                           struct service_problem *p)
+enum err service_pause_job(struct service *s, const struct actor *by, job_id id,
+                           int64_t version_expected, const char *reason, wall_ms until,
+                           service_done *done, void *context, struct service_problem *p)
 {
     const struct service_change wish = {.service = s,
+                                        .by = actor_copy(by),
                                         .kind = COMMAND_UPDATE,
                                         .id = id,
                                         .version_expected = version_expected,
@@ -60,10 +65,12 @@ enum err service_pause_job(struct service *s, job_id id, int64_t version_expecte
     return service__change_start(&wish, p);
 }
 
-enum err service_resume_job(struct service *s, job_id id, int64_t version_expected,
-                            service_done *done, void *context, struct service_problem *p)
+enum err service_resume_job(struct service *s, const struct actor *by, job_id id,
+                            int64_t version_expected, service_done *done, void *context,
+                            struct service_problem *p)
 {
     const struct service_change wish = {.service = s,
+                                        .by = actor_copy(by),
                                         .kind = COMMAND_UPDATE,
                                         .id = id,
                                         .version_expected = version_expected,
@@ -73,10 +80,12 @@ enum err service_resume_job(struct service *s, job_id id, int64_t version_expect
     return service__change_start(&wish, p);
 }
 
-enum err service_delete_job(struct service *s, job_id id, int64_t version_expected,
-                            service_done *done, void *context, struct service_problem *p)
+enum err service_delete_job(struct service *s, const struct actor *by, job_id id,
+                            int64_t version_expected, service_done *done, void *context,
+                            struct service_problem *p)
 {
     const struct service_change wish = {.service = s,
+                                        .by = actor_copy(by),
                                         .kind = COMMAND_DELETE,
                                         .id = id,
                                         .version_expected = version_expected,
@@ -85,11 +94,12 @@ enum err service_delete_job(struct service *s, job_id id, int64_t version_expect
     return service__change_start(&wish, p);
 }
 
-enum err service_trigger_job(struct service *s, job_id id, char *body, bool is_json,
-                             const struct service_key *key, service_done *done, void *context,
-                             struct service_problem *p)
+enum err service_trigger_job(struct service *s, const struct actor *by, job_id id, char *body,
+                             bool is_json, const struct service_key *key, service_done *done,
+                             void *context, struct service_problem *p)
 {
     const struct service_change wish = {.service = s,
+                                        .by = actor_copy(by),
                                         .kind = COMMAND_TRIGGER,
                                         .id = id,
                                         .text = body,
@@ -100,10 +110,13 @@ enum err service_trigger_job(struct service *s, job_id id, char *body, bool is_j
     return service__change_start(&wish, p);
 }
 
-enum err service_accept_clock(struct service *s, service_done *done, void *context,
-                              struct service_problem *p)
+enum err service_accept_clock(struct service *s, const struct actor *by, service_done *done,
+                              void *context, struct service_problem *p)
 {
-    const struct service_change wish = {
-        .service = s, .kind = COMMAND_ACCEPT_CLOCK, .done = done, .context = context};
+    const struct service_change wish = {.service = s,
+                                        .by = actor_copy(by),
+                                        .kind = COMMAND_ACCEPT_CLOCK,
+                                        .done = done,
+                                        .context = context};
     return service__change_start(&wish, p);
 }

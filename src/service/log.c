@@ -2,7 +2,8 @@
 // log.c: what the log says of a change that is durable: which job, and what became of it.
 //
 // A line names the job by its id and its name, and a job that was made or changed also by when it
-// runs and what it calls. An address is logged without its query, where credentials may stand.
+// runs and what it calls. An address is logged without its query, where credentials may stand. At
+// the end of a line stands who asked, as far as that is known.
 
 #include "base/log.h"
 #include "service/service_priv.h"
@@ -26,7 +27,7 @@ static void add(struct line *l, struct log_field field)
     l->fields[l->count++] = field;
 }
 
-// Not every job has a name, or a reason for its pause.
+// Not every job has a name or a reason for its pause, and not every actor is known.
 static void add_text(struct line *l, const char *name, const char *text)
 {
     if (text && *text)
@@ -54,6 +55,19 @@ static void add_pause(struct line *l, const struct job *j)
     add_text(l, "until", l->until);
 }
 
+static void add_actor(struct line *l, const struct actor *by)
+{
+    add_text(l, "token", by->token_name);
+    add_text(l, "client", by->address);
+    add_text(l, "request_id", by->request_id);
+}
+
+static void write_line(struct line *l, const char *event, const struct actor *by)
+{
+    add_actor(l, by);
+    log_write(LOG_LEVEL_INFO, event, l->fields, l->count);
+}
+
 enum update_kind service__update_kind(const struct job *before, const struct job *after)
 {
     const char *was = before->paused_reason, *is = after->paused_reason;
@@ -69,8 +83,10 @@ static void log_trigger(const struct service_change *c)
 {
     char id[EXECUTION_ID_BYTES];
     execution_id_format(&c->reply.key, id);
-    const char *text = id;
-    log_info("job.triggered", LOG_INT("job_id", c->reply.job), LOG_TEXT("execution_id", text));
+    struct line l = {.count = 0};
+    add(&l, LOG_INT("job_id", c->reply.job));
+    add_text(&l, "execution_id", id);
+    write_line(&l, "job.triggered", c->by);
 }
 
 static void log_job(const struct service_change *c, const char *event, const struct job *j,
@@ -81,7 +97,7 @@ static void log_job(const struct service_change *c, const char *event, const str
     add(&l, LOG_INT("version", c->reply.version));
     if (j)
         describe(&l, j);
-    log_write(LOG_LEVEL_INFO, event, l.fields, l.count);
+    write_line(&l, event, c->by);
 }
 
 static void log_update(const struct service_change *c)
@@ -108,7 +124,7 @@ void service__log_success(const struct service_change *c)
     case COMMAND_OUTCOME: // No client asked for it.
         break;
     case COMMAND_ACCEPT_CLOCK:
-        log_info("clock.accepted");
+        write_line(&(struct line){.count = 0}, "clock.accepted", c->by);
         break;
     }
 }

@@ -139,7 +139,8 @@ struct service_result {
 typedef void service_done(void *context, const struct service_result *r);
 
 // Each of these returns ERR_OK when `done` will be called; else *p says why and it will not be.
-// `version_expected` 0 accepts any version.
+// `by` says who asks; it is copied, and NULL when nobody is known. `version_expected` 0 accepts any
+// version.
 
 // What a client sends so that a request which it repeats is not carried out twice: the same text
 // with the same digest within a day is answered as the first time. The text is borrowed until
@@ -150,7 +151,7 @@ struct service_key {
 };
 
 // Takes `draft`, also on failure. `key` may be NULL: none.
-MUST_CHECK enum err service_create_job(struct service *s, struct job *draft,
+MUST_CHECK enum err service_create_job(struct service *s, const struct actor *by, struct job *draft,
                                        const struct service_key *key, service_done *done,
                                        void *context, struct service_problem *p);
 
@@ -165,39 +166,42 @@ typedef enum err service_edit(void *context, struct job *j, struct service_probl
 
 // `context` goes to `edit` and to `done`. A finished job counts as active when `edit` sees it, so
 // that a new schedule starts it again; `edit` may set `finished` to what the client believes.
-MUST_CHECK enum err service_update_job(struct service *s, job_id id, int64_t version_expected,
-                                       service_edit *edit, service_done *done, void *context,
+MUST_CHECK enum err service_update_job(struct service *s, const struct actor *by, job_id id,
+                                       int64_t version_expected, service_edit *edit,
+                                       service_done *done, void *context,
                                        struct service_problem *p);
 
 // The same for the job that has this key. When there is none, it is created: the edit gets a new
 // job, whose id is 0, and the result says so. Of two that come at once, one creates and the other
 // updates. The key is copied.
-MUST_CHECK enum err service_put_job_by_key(struct service *s, const char *key,
-                                           int64_t version_expected, service_edit *edit,
-                                           service_done *done, void *context,
+MUST_CHECK enum err service_put_job_by_key(struct service *s, const struct actor *by,
+                                           const char *key, int64_t version_expected,
+                                           service_edit *edit, service_done *done, void *context,
                                            struct service_problem *p);
 
 // `reason` may be NULL. `until` WALL_NEVER: until it is resumed. Pausing a paused job replaces
 // both.
-MUST_CHECK enum err service_pause_job(struct service *s, job_id id, int64_t version_expected,
-                                      const char *reason, wall_ms until, service_done *done,
-                                      void *context, struct service_problem *p);
-MUST_CHECK enum err service_resume_job(struct service *s, job_id id, int64_t version_expected,
-                                       service_done *done, void *context,
+MUST_CHECK enum err service_pause_job(struct service *s, const struct actor *by, job_id id,
+                                      int64_t version_expected, const char *reason, wall_ms until,
+                                      service_done *done, void *context, struct service_problem *p);
+MUST_CHECK enum err service_resume_job(struct service *s, const struct actor *by, job_id id,
+                                       int64_t version_expected, service_done *done, void *context,
                                        struct service_problem *p);
-MUST_CHECK enum err service_delete_job(struct service *s, job_id id, int64_t version_expected,
-                                       service_done *done, void *context,
+MUST_CHECK enum err service_delete_job(struct service *s, const struct actor *by, job_id id,
+                                       int64_t version_expected, service_done *done, void *context,
                                        struct service_problem *p);
 
 // Runs the job now, also when it is paused. `body`, which came as JSON or as a text, replaces the
 // job's own; NULL keeps it. Takes it, also on failure. `key` may be NULL: none.
-MUST_CHECK enum err service_trigger_job(struct service *s, job_id id, char *body, bool is_json,
-                                        const struct service_key *key, service_done *done,
-                                        void *context, struct service_problem *p);
+MUST_CHECK enum err service_trigger_job(struct service *s, const struct actor *by, job_id id,
+                                        char *body, bool is_json, const struct service_key *key,
+                                        service_done *done, void *context,
+                                        struct service_problem *p);
 
 // Says that the clock is right, when a clock that was ahead holds the schedules: they go on at
 // once. The result has neither job nor execution.
-MUST_CHECK enum err service_accept_clock(struct service *s, service_done *done, void *context,
+MUST_CHECK enum err service_accept_clock(struct service *s, const struct actor *by,
+                                         service_done *done, void *context,
                                          struct service_problem *p);
 
 // --- Questions -----------------------------------------------------------------------------------

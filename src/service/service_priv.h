@@ -112,6 +112,7 @@ struct service_change {
     void *context;
 
     // What the client asked for.
+    struct actor *by; // Owned.
     enum command_kind kind;
     job_id id;
     int64_t version_expected; // 0: any.

@@ -212,7 +212,7 @@ static void ask_to_create(struct node *n, struct client *c, const char *name,
 {
     struct service_problem p = {0};
     client_init(c);
-    if (service_create_job(n->service, draft(name), key, answered, c, &p))
+    if (service_create_job(n->service, NULL, draft(name), key, answered, c, &p))
         fail_msg("refused: %s", p.detail);
 }
 
@@ -278,21 +278,22 @@ static void changes_at_one_node_are_made_by_another(void **state)
     struct client c;
     job_id id = create(api, "first");
     client_init(&c);
-    assert_int_equal(service_update_job(api->service, id, 1, rename_it, answered, &c, &p), ERR_OK);
+    assert_int_equal(service_update_job(api->service, NULL, id, 1, rename_it, answered, &c, &p),
+                     ERR_OK);
     wait_for(&c);
     assert_string_equal(c.job->name, "renamed");
     assert_int_equal(c.job->version, 2);
     done_with(&c);
     client_init(&c);
-    assert_int_equal(
-        service_trigger_job(api->service, id, xstrdup("by hand"), false, NULL, answered, &c, &p),
-        ERR_OK);
+    assert_int_equal(service_trigger_job(api->service, NULL, id, xstrdup("by hand"), false, NULL,
+                                         answered, &c, &p),
+                     ERR_OK);
     wait_for(&c);
     assert_int_equal(c.problem.kind, PROBLEM_NONE);
     assert_int_equal(c.execution.job, id);
     assert_true(c.execution.series < 0);
     client_init(&c);
-    assert_int_equal(service_delete_job(api->service, id, 0, answered, &c, &p), ERR_OK);
+    assert_int_equal(service_delete_job(api->service, NULL, id, 0, answered, &c, &p), ERR_OK);
     wait_for(&c);
     assert_int_equal(c.problem.kind, PROBLEM_NONE);
     assert_int_equal(count_jobs(), 0);
@@ -311,7 +312,7 @@ static void node_that_does_both_answers_itself(void **state)
         create(n, "one of many");
     assert_int_equal(count_jobs(), 20);
     client_init(&c);
-    assert_int_equal(service_accept_clock(n->service, answered, &c, &p), ERR_OK);
+    assert_int_equal(service_accept_clock(n->service, NULL, answered, &c, &p), ERR_OK);
     wait_for(&c);
     assert_int_equal(c.problem.kind, PROBLEM_NONE);
     node_free(n);
@@ -345,13 +346,13 @@ static void refusals_keep_their_words(void **state)
     struct service_problem p;
     struct client c;
     client_init(&c);
-    assert_int_equal(service_delete_job(api->service, 77, 0, answered, &c, &p), ERR_OK);
+    assert_int_equal(service_delete_job(api->service, NULL, 77, 0, answered, &c, &p), ERR_OK);
     wait_for(&c);
     assert_int_equal(c.problem.kind, PROBLEM_NOT_FOUND);
     struct job *never = draft("never");
     job_set_text(&never->schedule, "0 0 0 H(30-31) 2 *"); // The id decides its instants.
     client_init(&c);
-    enum err err = service_create_job(api->service, never, NULL, answered, &c, &p);
+    enum err err = service_create_job(api->service, NULL, never, NULL, answered, &c, &p);
     if (!err) {
         wait_for(&c);
         assert_int_equal(c.problem.kind, PROBLEM_SCHEDULE);
@@ -406,10 +407,12 @@ static void key_of_a_trigger_gives_the_same_execution(void **state)
     struct client a, b;
     job_id id = create(n, "triggered");
     client_init(&a);
-    assert_int_equal(service_trigger_job(n->service, id, NULL, false, &key, answered, &a, &p), 0);
+    assert_int_equal(service_trigger_job(n->service, NULL, id, NULL, false, &key, answered, &a, &p),
+                     0);
     wait_for(&a);
     client_init(&b);
-    assert_int_equal(service_trigger_job(n->service, id, NULL, false, &key, answered, &b, &p), 0);
+    assert_int_equal(service_trigger_job(n->service, NULL, id, NULL, false, &key, answered, &b, &p),
+                     0);
     wait_for(&b);
     assert_false(a.replayed);
     assert_true(b.replayed);
@@ -423,7 +426,7 @@ static void ask_to_put(struct node *n, struct client *c)
 {
     struct service_problem p = {0};
     client_init(c);
-    if (service_put_job_by_key(n->service, "nightly", 0, fill_in, answered, c, &p))
+    if (service_put_job_by_key(n->service, NULL, "nightly", 0, fill_in, answered, c, &p))
         fail_msg("refused: %s", p.detail);
 }
 
@@ -447,7 +450,7 @@ static void job_that_is_put_at_two_nodes_at_once_is_one_job(void **state)
     struct job *new = draft("another");
     job_set_text(&new->key, "nightly");
     client_init(&c);
-    assert_int_equal(service_create_job(two->service, new, NULL, answered, &c, &p), 0);
+    assert_int_equal(service_create_job(two->service, NULL, new, NULL, answered, &c, &p), 0);
     wait_for(&c);
     assert_int_equal(c.problem.kind, PROBLEM_JOB_KEY);
     done_with(&a);

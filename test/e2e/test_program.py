@@ -198,7 +198,10 @@ def test_the_log_tells_what_was_done_to_which_job(server):
     server.stop()
 
     lines = [e for e in server.events() if e["event"].startswith("job.")]
-    told = [{k: v for k, v in line.items() if k not in ("time", "level")} for line in lines]
+    others = ("time", "level", "client", "request_id")
+    told = [{k: v for k, v in line.items() if k not in others} for line in lines]
+    assert {line["client"] for line in lines} == {"127.0.0.1"}
+    assert len({line["request_id"] for line in lines}) == len(lines)
     ids = {"job_id": job["id"]}
     paused = {"event": "job.paused", "name": "bell", **ids}
     later = {**described, "schedule": "0 10 * * *"}

@@ -206,7 +206,7 @@ static void a_created_job_is_answered_as_the_engine_made_it(void **state)
     struct service_problem p;
     struct job *draft = job_copy(store.job);
     store.job->id = 8; // Job 7 cannot be read.
-    assert_int_equal(service_create_job(*state, draft, NULL, answer, &c, &p), ERR_OK);
+    assert_int_equal(service_create_job(*state, NULL, draft, NULL, answer, &c, &p), ERR_OK);
     wait_for_answer(&c);
     assert_int_equal(c.problem.kind, PROBLEM_NONE);
     assert_string_equal(c.name, "stored");
@@ -219,7 +219,7 @@ static void an_unacceptable_job_never_reaches_the_engine(void **state)
     struct client c;
     client_init(&c);
     struct service_problem p;
-    assert_int_not_equal(service_create_job(*state, job_new(), NULL, answer, &c, &p), ERR_OK);
+    assert_int_not_equal(service_create_job(*state, NULL, job_new(), NULL, answer, &c, &p), ERR_OK);
     assert_int_equal(p.kind, PROBLEM_FIELD);
     assert_int_equal(engine.submits, 0);
     assert_int_equal(c.answers, 0);
@@ -230,7 +230,7 @@ static void an_update_names_the_version_it_was_made_from(void **state)
     struct client c;
     client_init(&c);
     struct service_problem p;
-    assert_int_equal(service_update_job(*state, 7, 0, append_plus, answer, &c, &p), ERR_OK);
+    assert_int_equal(service_update_job(*state, NULL, 7, 0, append_plus, answer, &c, &p), ERR_OK);
     wait_for_answer(&c);
     assert_int_equal(engine.last.version_expected, 1);
     assert_string_equal(engine.last_name, "stored+");
@@ -245,7 +245,7 @@ static void an_update_that_lost_the_race_is_merged_anew(void **state)
     struct service_problem p;
     engine.replies[0] = ERR_CONFLICT;
     engine.holding = true;
-    assert_int_equal(service_update_job(*state, 7, 0, append_plus, answer, &c, &p), ERR_OK);
+    assert_int_equal(service_update_job(*state, NULL, 7, 0, append_plus, answer, &c, &p), ERR_OK);
     engine.holding = false;
     store.job->version = 5;
     job_set_text(&store.job->name, "theirs");
@@ -266,7 +266,8 @@ static void updates_of_one_job_take_turns(void **state)
     engine.holding = true;
     for (size_t i = 0; i < COUNT_OF(c); i++) {
         client_init(&c[i]);
-        assert_int_equal(service_update_job(*state, 7, 0, append_plus, answer, &c[i], &p), ERR_OK);
+        assert_int_equal(service_update_job(*state, NULL, 7, 0, append_plus, answer, &c[i], &p),
+                         ERR_OK);
     }
     assert_int_equal(engine.submits, 1);
     assert_string_equal(engine.last_name, "stored+");
@@ -291,13 +292,15 @@ static void updates_of_other_jobs_do_not_wait(void **state)
     client_init(&c[0]);
     client_init(&c[1]);
     engine.holding = true;
-    assert_int_equal(service_update_job(*state, 7, 0, append_plus, answer, &c[0], &p), ERR_OK);
+    assert_int_equal(service_update_job(*state, NULL, 7, 0, append_plus, answer, &c[0], &p),
+                     ERR_OK);
     engine_reply *first = engine.hold;
     void *context = engine.hold_context;
     struct job *row = engine.hold_row;
     store.job->id = 7 + CHANGE_BUCKETS;
     assert_int_equal(
-        service_update_job(*state, 7 + CHANGE_BUCKETS, 0, append_plus, answer, &c[1], &p), ERR_OK);
+        service_update_job(*state, NULL, 7 + CHANGE_BUCKETS, 0, append_plus, answer, &c[1], &p),
+        ERR_OK);
     assert_int_equal(engine.submits, 2);
     release();
     wait_for_answer(&c[1]);
@@ -314,9 +317,12 @@ static void a_client_that_named_a_version_is_told_of_who_came_before(void **stat
     client_init(&named);
     client_init(&last);
     engine.holding = true;
-    assert_int_equal(service_update_job(*state, 7, 0, append_plus, answer, &first, &p), ERR_OK);
-    assert_int_equal(service_update_job(*state, 7, 1, append_plus, answer, &named, &p), ERR_OK);
-    assert_int_equal(service_update_job(*state, 7, 0, append_plus, answer, &last, &p), ERR_OK);
+    assert_int_equal(service_update_job(*state, NULL, 7, 0, append_plus, answer, &first, &p),
+                     ERR_OK);
+    assert_int_equal(service_update_job(*state, NULL, 7, 1, append_plus, answer, &named, &p),
+                     ERR_OK);
+    assert_int_equal(service_update_job(*state, NULL, 7, 0, append_plus, answer, &last, &p),
+                     ERR_OK);
     engine.holding = false;
     store.job->version = 2;
     release();
@@ -333,8 +339,10 @@ static void who_waits_for_a_turn_is_answered_at_the_end(void **state)
     client_init(&first);
     client_init(&second);
     engine.holding = true;
-    assert_int_equal(service_update_job(*state, 7, 0, append_plus, answer, &first, &p), ERR_OK);
-    assert_int_equal(service_update_job(*state, 7, 0, append_plus, answer, &second, &p), ERR_OK);
+    assert_int_equal(service_update_job(*state, NULL, 7, 0, append_plus, answer, &first, &p),
+                     ERR_OK);
+    assert_int_equal(service_update_job(*state, NULL, 7, 0, append_plus, answer, &second, &p),
+                     ERR_OK);
     service_stop(*state);
     release();
     service_settle(*state);
@@ -350,7 +358,7 @@ static void a_client_that_named_a_version_is_told_of_the_race(void **state)
     client_init(&c);
     struct service_problem p;
     engine.replies[0] = ERR_CONFLICT;
-    assert_int_equal(service_update_job(*state, 7, 1, append_plus, answer, &c, &p), ERR_OK);
+    assert_int_equal(service_update_job(*state, NULL, 7, 1, append_plus, answer, &c, &p), ERR_OK);
     wait_for_answer(&c);
     assert_int_equal(c.problem.kind, PROBLEM_VERSION);
     assert_int_equal(c.edits, 1);
@@ -361,7 +369,8 @@ static void a_stale_version_is_refused_at_once(void **state)
     struct client c;
     client_init(&c);
     struct service_problem p;
-    assert_int_equal(service_update_job(*state, 7, 9, append_plus, answer, &c, &p), ERR_CONFLICT);
+    assert_int_equal(service_update_job(*state, NULL, 7, 9, append_plus, answer, &c, &p),
+                     ERR_CONFLICT);
     assert_int_equal(p.kind, PROBLEM_VERSION);
     assert_int_equal(engine.submits, 0);
 }
@@ -373,7 +382,7 @@ static void merging_anew_ends_some_time(void **state)
     struct service_problem p;
     for (size_t i = 0; i < COUNT_OF(engine.replies); i++)
         engine.replies[i] = ERR_CONFLICT;
-    assert_int_equal(service_update_job(*state, 7, 0, append_plus, answer, &c, &p), ERR_OK);
+    assert_int_equal(service_update_job(*state, NULL, 7, 0, append_plus, answer, &c, &p), ERR_OK);
     wait_for_answer(&c);
     assert_int_equal(c.problem.kind, PROBLEM_CONTENDED);
     assert_true(engine.submits < COUNT_OF(engine.replies));
@@ -384,7 +393,7 @@ static void a_pause_keeps_everything_else(void **state)
     struct client c;
     client_init(&c);
     struct service_problem p;
-    assert_int_equal(service_pause_job(*state, 7, 0, "repairs", WALL_NEVER, answer, &c, &p),
+    assert_int_equal(service_pause_job(*state, NULL, 7, 0, "repairs", WALL_NEVER, answer, &c, &p),
                      ERR_OK);
     wait_for_answer(&c);
     assert_int_equal(engine.last.kind, COMMAND_UPDATE);
@@ -406,11 +415,12 @@ static void an_old_reason_does_not_come_back(void **state)
     client_init(&c);
     struct service_problem p;
     job_set_text(&store.job->paused_reason, "long ago");
-    assert_int_equal(service_update_job(*state, 7, 0, pause_only, answer, &c, &p), ERR_OK);
+    assert_int_equal(service_update_job(*state, NULL, 7, 0, pause_only, answer, &c, &p), ERR_OK);
     wait_for_answer(&c);
     assert_string_equal(engine.last_reason, "");
     client_init(&c);
-    assert_int_equal(service_pause_job(*state, 7, 0, "now", WALL_NEVER, answer, &c, &p), ERR_OK);
+    assert_int_equal(service_pause_job(*state, NULL, 7, 0, "now", WALL_NEVER, answer, &c, &p),
+                     ERR_OK);
     wait_for_answer(&c);
     assert_string_equal(engine.last_reason, "now");
 }
@@ -424,7 +434,7 @@ static void a_finished_job_is_not_resumed(void **state)
     store.job->is_active = false;
     store.job->finished = true;
     job_set_text(&store.job->schedule, "2001-01-01T00:00:00Z");
-    assert_int_equal(service_resume_job(*state, 7, 0, answer, &c, &p), ERR_RANGE);
+    assert_int_equal(service_resume_job(*state, NULL, 7, 0, answer, &c, &p), ERR_RANGE);
     assert_int_equal(p.kind, PROBLEM_SCHEDULE);
     assert_int_equal(engine.submits, 0);
 }
@@ -441,7 +451,7 @@ static void a_schedule_that_the_core_finds_vain_is_told_as_any_bad_one(void **st
     job_set_text(&draft->schedule, "0 0 0 H H ? 2029");
     draft->end_at = 1861920000000; // 2029-01-01T00:00:00Z
     engine.replies[0] = ERR_RANGE;
-    assert_int_equal(service_create_job(*state, draft, NULL, answer, &c, &p), ERR_OK);
+    assert_int_equal(service_create_job(*state, NULL, draft, NULL, answer, &c, &p), ERR_OK);
     wait_for_answer(&c);
     assert_int_equal(c.problem.kind, PROBLEM_FIELD);
     assert_string_equal(c.problem.pointer, "/end_at");
@@ -449,7 +459,7 @@ static void a_schedule_that_the_core_finds_vain_is_told_as_any_bad_one(void **st
     client_init(&c);
     store.job->max_runs = store.job->runs = 5;
     engine.submits = 0;
-    assert_int_equal(service_update_job(*state, 7, 0, append_plus, answer, &c, &p), ERR_OK);
+    assert_int_equal(service_update_job(*state, NULL, 7, 0, append_plus, answer, &c, &p), ERR_OK);
     wait_for_answer(&c);
     assert_int_equal(c.problem.kind, PROBLEM_FIELD);
     assert_string_equal(c.problem.pointer, "/max_runs");
@@ -497,7 +507,8 @@ static void a_finished_job_goes_on_when_it_has_something_to_run_for(void **state
         store.job->is_active = false;
         store.job->finished = true;
         store.job->max_runs = store.job->runs = 5;
-        assert_int_equal(service_update_job(*state, 7, 0, cases[i].edit, answer, &c, &p), ERR_OK);
+        assert_int_equal(service_update_job(*state, NULL, 7, 0, cases[i].edit, answer, &c, &p),
+                         ERR_OK);
         wait_for_answer(&c);
         assert_int_equal(engine.last_active, cases[i].active);
         assert_int_equal(engine.last_finished, cases[i].finished);
@@ -510,7 +521,8 @@ static void a_trigger_hands_its_body_on(void **state)
     client_init(&c);
     struct service_problem p;
     char *body = xstrdup("mine"); // Taken.
-    assert_int_equal(service_trigger_job(*state, 7, body, false, NULL, answer, &c, &p), ERR_OK);
+    assert_int_equal(service_trigger_job(*state, NULL, 7, body, false, NULL, answer, &c, &p),
+                     ERR_OK);
     wait_for_answer(&c);
     assert_string_equal(engine.last_body, "mine");
     assert_int_equal(c.execution.series, -1);
@@ -535,13 +547,14 @@ static void errors_of_the_engine_reach_the_client(void **state)
         client_init(&c);
         struct service_problem p;
         engine.submit = meanings[i].err; // Refused when it is handed over.
-        assert_int_equal(service_trigger_job(*state, 7, NULL, false, NULL, answer, &c, &p),
+        assert_int_equal(service_trigger_job(*state, NULL, 7, NULL, false, NULL, answer, &c, &p),
                          meanings[i].err);
         assert_int_equal(p.kind, meanings[i].kind);
         engine.submit = ERR_OK; // Refused in the reply.
         engine.submits = 0;
         engine.replies[0] = meanings[i].err;
-        assert_int_equal(service_trigger_job(*state, 7, NULL, false, NULL, answer, &c, &p), ERR_OK);
+        assert_int_equal(service_trigger_job(*state, NULL, 7, NULL, false, NULL, answer, &c, &p),
+                         ERR_OK);
         wait_for_answer(&c);
         assert_int_equal(c.problem.kind, meanings[i].kind);
     }
@@ -555,12 +568,12 @@ static void too_many_changes_at_once_are_refused(void **state)
     engine.holding = true;
     for (size_t i = 0; i < CHANGES_MAX; i++) {
         client_init(&c[i]);
-        assert_int_equal(service_trigger_job(*state, 7, NULL, false, NULL, answer, &c[i], &p),
+        assert_int_equal(service_trigger_job(*state, NULL, 7, NULL, false, NULL, answer, &c[i], &p),
                          ERR_OK);
         contexts[i] = engine.hold_context;
     }
     client_init(&late);
-    assert_int_equal(service_trigger_job(*state, 7, NULL, false, NULL, answer, &late, &p),
+    assert_int_equal(service_trigger_job(*state, NULL, 7, NULL, false, NULL, answer, &late, &p),
                      ERR_LIMIT);
     assert_int_equal(p.kind, PROBLEM_BUSY);
     assert_int_equal(late.answers, 0);
@@ -576,7 +589,8 @@ static void once_stopped_no_command_leaves(void **state)
     client_init(&c);
     struct service_problem p;
     service_stop(*state);
-    assert_int_equal(service_trigger_job(*state, 7, NULL, false, NULL, answer, &c, &p), ERR_CLOSED);
+    assert_int_equal(service_trigger_job(*state, NULL, 7, NULL, false, NULL, answer, &c, &p),
+                     ERR_CLOSED);
     assert_int_equal(p.kind, PROBLEM_CLOSED);
     assert_int_equal(engine.submits, 0);
 }
@@ -589,7 +603,7 @@ static void a_race_lost_while_stopping_is_answered(void **state)
     struct service_problem p;
     engine.replies[0] = ERR_CONFLICT;
     engine.holding = true;
-    assert_int_equal(service_update_job(*state, 7, 0, append_plus, answer, &c, &p), ERR_OK);
+    assert_int_equal(service_update_job(*state, NULL, 7, 0, append_plus, answer, &c, &p), ERR_OK);
     service_stop(*state);
     release();
     wait_for_answer(&c);
@@ -603,7 +617,7 @@ static void a_durable_change_is_no_failure_when_the_job_is_gone_since(void **sta
     client_init(&c);
     struct service_problem p;
     engine.holding = true;
-    assert_int_equal(service_update_job(*state, 7, 0, append_plus, answer, &c, &p), ERR_OK);
+    assert_int_equal(service_update_job(*state, NULL, 7, 0, append_plus, answer, &c, &p), ERR_OK);
     store.job->id = 8; // Somebody deleted it.
     release();
     wait_for_answer(&c);
