@@ -80,6 +80,13 @@ static char *error_body(void *context, const struct refusal *refusal, size_t *by
     return problem_refusal_body(context, refusal, bytes);
 }
 
+// What every answer says: its type is what stands in it, and jobs have credentials, which belong
+// into no cache, into no page of another site, and into no address that such a page is told.
+static const char headers[] = "X-Content-Type-Options: nosniff\r\n"
+                              "Cache-Control: no-store\r\n"
+                              "Cross-Origin-Resource-Policy: same-origin\r\n"
+                              "Referrer-Policy: no-referrer\r\n";
+
 enum err api_listen(const struct api_options *o, struct api **out, struct fault *f)
 {
     static const char *const reserved[] = {"/livez", "/readyz", "/metrics", NULL};
@@ -99,6 +106,7 @@ enum err api_listen(const struct api_options *o, struct api **out, struct fault 
         .answers_bytes_max = o->answers_bytes_max,
         .request_timeout_ms = o->request_timeout_ms,
         .reserved_paths = reserved,
+        .headers = headers,
         .error_body = error_body,
     };
     enum err err = web_names_parse(o->host, o->allowed_hosts, &a->names, f);

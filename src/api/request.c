@@ -20,27 +20,17 @@ static void request_free(struct api_request *r)
     free(r);
 }
 
-// What every answer says: it is what its type says, and jobs have credentials, which belong into no
-// cache and into no page of another site.
-static const char *const headers[][2] = {
-    {"X-Content-Type-Options", "nosniff"},
-    {"Cache-Control", "no-store"},
-    {"Cross-Origin-Resource-Policy", "same-origin"},
-};
-
-static void begin_answer(struct api_request *r, unsigned status)
+static void count_answer(unsigned status)
 {
     metric_add(METRIC_api_requests, 1);
     if (status >= 400)
         metric_add(METRIC_api_errors, 1);
-    for (size_t i = 0; i < COUNT_OF(headers); i++)
-        exchange_add_header(r->exchange, headers[i][0], headers[i][1]);
 }
 
 void answer_text(struct api_request *r, unsigned status, const char *content_type, char *text,
                  size_t bytes)
 {
-    begin_answer(r, status);
+    count_answer(status);
     exchange_answer(r->exchange, status, content_type, text, bytes);
     request_free(r);
 }
@@ -48,7 +38,7 @@ void answer_text(struct api_request *r, unsigned status, const char *content_typ
 void answer_stream(struct api_request *r, unsigned status, const char *content_type,
                    const struct exchange_stream_calls *calls)
 {
-    begin_answer(r, status);
+    count_answer(status);
     exchange_stream_begin(r->exchange, status, content_type, calls);
     request_free(r);
 }

@@ -43,6 +43,7 @@ static struct server_options with_defaults(const struct server_options *given)
     DEFAULT(answer_bytes_per_s, (size_t)64 << 10);
     DEFAULT(pressed_timeout_ms, 5000);
     DEFAULT(linger_timeout_ms, 5000);
+    DEFAULT(headers, "");
     DEFAULT(error_type, "application/problem+json");
     return o;
 }

@@ -91,9 +91,10 @@ static const char *number_text(uint64_t number, char out[static 24])
 // What an answer's own headers do not add fits into FIXED_BYTES_MAX: the request's id has the most.
 #define FIXED_BYTES_MAX (256 + SERVER_REQUEST_ID_BYTES_MAX)
 
-static size_t head_bytes_max(const struct exchange *x)
+static size_t head_bytes_max(const struct exchange *x, const char *headers)
 {
-    size_t bytes = FIXED_BYTES_MAX + (x->answer.content_type ? strlen(x->answer.content_type) : 0);
+    size_t bytes = FIXED_BYTES_MAX + strlen(headers);
+    bytes += x->answer.content_type ? strlen(x->answer.content_type) : 0;
     for (const struct answer_header *h = x->answer.headers; h; h = h->next)
         bytes += strlen(h->name) + strlen(h->value) + strlen(": \r\n");
     return bytes;
@@ -117,7 +118,8 @@ char *answer__head(struct client *c, int64_t length, size_t *bytes)
     struct exchange *x = &c->exchange;
     const struct answer *a = &x->answer;
     char number[24];
-    size_t room = head_bytes_max(x);
+    const char *headers = c->thread->server->options.headers;
+    size_t room = head_bytes_max(x, headers);
     char *head = arena_alloc(&x->arena, room);
     struct line l = {head, head + room};
     put(&l, "HTTP/1.1 ");
@@ -133,6 +135,7 @@ char *answer__head(struct client *c, int64_t length, size_t *bytes)
     if (a->content_type)
         put_header(&l, "Content-Type", a->content_type);
     put_header(&l, "X-Request-Id", x->request_id);
+    put(&l, headers);
     for (const struct answer_header *h = a->headers; h; h = h->next)
         put_header(&l, h->name, h->value);
     if (c->closes)

@@ -94,6 +94,9 @@ struct server_options {
     unsigned pressed_timeout_ms; // [5000]
     unsigned linger_timeout_ms;  // [5000] For a client to close when the server has ended.
 
+    // Headers of every answer, refusals too: lines that end in CRLF. NULL: none. Borrowed.
+    const char *headers;
+
     server_error_body *error_body; // NULL: refusals have a short body of text/plain.
     const char *error_type;        // [application/problem+json] Content type of error_body's text.
 };

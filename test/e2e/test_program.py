@@ -332,8 +332,16 @@ def test_the_first_page_says_what_this_is(server):
 
 
 def test_no_answer_is_kept_by_a_cache_or_shown_in_a_page_of_another_site(server):
-    for path, status in (("/jobs", 200), ("/nothing", 404), ("/livez", 200), ("/metrics", 200)):
+    answers = (
+        ("/jobs", 200),
+        ("/nothing", 404),
+        ("/livez", 200),
+        ("/metrics", 200),
+        ("/jobs/%ff", 400),  # The server answers this one, and no handler.
+    )
+    for path, status in answers:
         headers = expect(server.get(path), status).headers
         assert headers["Cache-Control"] == "no-store"
         assert headers["Cross-Origin-Resource-Policy"] == "same-origin"
         assert headers["X-Content-Type-Options"] == "nosniff"
+        assert headers["Referrer-Policy"] == "no-referrer"

@@ -52,7 +52,8 @@ struct server *open_server(struct server_options o, server_handler *handler, voi
 
 int open_echo(void **state)
 {
-    *state = open_server((struct server_options){.error_body = coded_error}, echo, NULL);
+    const struct server_options o = {.error_body = coded_error, .headers = "X-Every: answer\r\n"};
+    *state = open_server(o, echo, NULL);
     return 0;
 }
 

@@ -16,7 +16,8 @@ void echo(void *context, struct exchange *x);
 // The body of a refusal as JSON: status, detail and instance.
 char *coded_error(void *context, const struct refusal *r, size_t *bytes);
 
-// For cmocka's group: *state becomes an echoing server whose refusals are coded.
+// For cmocka's group: *state becomes an echoing server whose refusals are coded, and whose answers
+// all have the header "X-Every: answer".
 int open_echo(void **state);
 int close_echo(void **state);
 

@@ -222,6 +222,7 @@ static void a_refusal_is_a_whole_answer(void **state)
     assert_true(raw_receive(&client, &a));
     expect_header(&a, "Content-Type", "application/problem+json");
     expect_header(&a, "Connection", "close");
+    expect_header(&a, "X-Every", "answer");
     assert_true(raw_header(&a, "Date", date, sizeof date));
     assert_int_equal(strlen(date), strlen("Tue, 24 Nov 2026 05:27:00 GMT"));
     assert_true(raw_header(&a, "X-Request-Id", id, sizeof id));
