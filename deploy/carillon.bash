@@ -5,7 +5,7 @@ _carillon()
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
     local command=${COMP_WORDS[1]-} more=${COMP_WORDS[2]-} words=
     case $before in
-        --db | --config | --ca-file | backup | doctor | lint | crontab | restore | move)
+        --db | --config | --ca-file | --secrets-key | backup | doctor | lint | crontab | restore | move)
             mapfile -t COMPREPLY < <(compgen -f -- "$word")
             [[ $word == -* ]] || return
             ;;
@@ -16,10 +16,11 @@ _carillon()
         carillon | help) words=$(carillon help | sed -n 's/^  \([a-z]*\) .*/\1/p') ;;
         cron) words="next explain lint" ;;
         import) words="crontab" ;;
+        secrets) words="new-key" ;;
     esac
     if [[ -z $words && $word == -* ]]; then
         case $command in
-            cron | import) words=$(carillon help "$command" "$more" 2>/dev/null) ;;
+            cron | import | secrets) words=$(carillon help "$command" "$more" 2>/dev/null) ;;
             *) words=$(carillon help "$command" 2>/dev/null) ;;
         esac
         words=$(grep -o -- '--[a-z][a-z-]*' <<<"$words" | sort -u)

@@ -96,6 +96,7 @@ enum err api_listen(const struct api_options *o, struct api **out, struct fault 
     a->probes_only = o->probes_only;
     a->database_is_away = o->database_is_away;
     a->context = o->context;
+    a->secrets = o->secrets;
     struct server_options options = {
         .host = o->host,
         .port = o->port,

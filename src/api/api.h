@@ -13,6 +13,7 @@
 #define CARILLON_API_API_H
 
 #include "observe/observe.h"
+#include "secrets/secrets.h"
 #include "service/service.h"
 
 struct api;
@@ -37,6 +38,7 @@ struct api_options {
     // The role of a node that answers only probes and metrics: all else is not found. NULL: no such
     // node. Borrowed for as long as the API lives.
     const char *probes_only;
+    const struct secret_ring *secrets; // NULL: secrets are refused. Borrowed likewise.
 };
 
 // Takes the address: clients that connect from now on wait. Comes first in a start, so that one

@@ -21,6 +21,7 @@ struct api {
     struct observer *observer;
     const char *version;
     const char *probes_only; // See struct api_options.
+    const struct secret_ring *secrets;
     bool (*database_is_away)(void *context);
     void *context;
     struct web_names names;

@@ -11,6 +11,7 @@
 #include "engine/engine.h"
 #include "observe/observe.h"
 #include "redis/redis.h"
+#include "secrets/secrets.h"
 #include "service/service.h"
 #include "store/store.h"
 
@@ -40,6 +41,7 @@ struct carillon {
     uint16_t port;
     unsigned connections_reserved; // Connections that the API keeps for probes.
     struct address_policy targets;
+    struct secret_ring *secrets;    // NULL: the server has no keys.
     struct redis_server *redis;     // NULL: there is none.
     struct redis_lock *leader_lock; // Elects who tries to lead; NULL: all may.
     atomic_bool leads_no_more;      // This node hands over what it has.
@@ -72,6 +74,10 @@ MUST_CHECK enum err app__start(struct carillon *c, struct fault *f);
 MUST_CHECK enum err app__listen(struct carillon *c, struct fault *f);
 struct dispatch_options app__dispatch_options(const struct carillon *c);
 void app__log_listening(const struct carillon *c, const char *db); // `db` without passwords.
+
+// The keys of secrets (secrets.c). A malformed file of keys is ERR_SYNTAX.
+MUST_CHECK enum err app__open_secrets(struct carillon *c, struct fault *f);
+void app__close_secrets(struct carillon *c);
 
 // The role of an executor (executor.c). After an error it is to be closed.
 MUST_CHECK enum err app__start_executor(struct carillon *c, struct fault *f);

@@ -47,6 +47,7 @@ void app__close_executor(struct carillon *c)
     observer_free(c->observer);
     executor_stop(c->executor);
     app__close_redis(c);
+    app__close_secrets(c);
 }
 
 void app__stop_executor(struct carillon *c)

@@ -35,6 +35,7 @@ static const struct program_command {
     {"restore", cli_restore, "put a backup in the place of the database", {0}},
     {"move", cli_move, "move the database into PostgreSQL, or back into a file", {0}},
     {"doctor", cli_doctor, "is the database sound, and nothing in it lost?", {0}},
+    {"secrets", cli_secrets, "the keys that secrets are sealed with", {0}},
     {"version", version, "print the version", {"--version", "-V"}},
     {"help", help, "print this, or the help of a command", {"--help", "-h"}},
 };

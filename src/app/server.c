@@ -84,6 +84,7 @@ struct dispatch_options app__dispatch_options(const struct carillon *c)
         .proxy = s->proxy[0] ? s->proxy : NULL,
         .targets = &c->targets,
         .redis = c->redis,
+        .secrets = c->secrets,
     };
 }
 
@@ -138,6 +139,7 @@ enum err app__listen(struct carillon *c, struct fault *f)
         .database_is_away = app__is_shared(s->db) ? app__database_is_away : NULL,
         .context = c,
         .probes_only = c->role->answers ? NULL : c->role->name,
+        .secrets = c->secrets,
     };
     enum err err = api_listen(&o, &c->api, f);
     if (!err)
@@ -258,11 +260,14 @@ static void stop_rooms(struct carillon *c)
     store_close(c->store);
     cluster_close(c->cluster);
     app__close_redis(c);
+    app__close_secrets(c);
 }
 
 enum err app__start(struct carillon *c, struct fault *f)
 {
     enum err err = share_descriptors(c, f);
+    if (!err)
+        err = app__open_secrets(c, f);
     if (!err)
         err = c->role->executes ? app__start_executor(c, f) : start_rooms(c, f);
     if (!err)

@@ -32,6 +32,9 @@ int cli_move(int argc, char **argv);
 // carillon doctor [FILE]. Exit code 1: it is not sound.
 int cli_doctor(int argc, char **argv);
 
+// carillon secrets new-key
+int cli_secrets(int argc, char **argv);
+
 // Says on standard error that `before` ("carillon", "carillon cron") has no command `word`, and
 // which one is near. Returns the exit code for wrong usage.
 int cli_complain_command(const char *before, const char *word, struct near n);

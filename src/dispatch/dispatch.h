@@ -54,6 +54,7 @@
 #include "base/loop.h"
 #include "core/core.h"
 #include "redis/redis.h"
+#include "secrets/secrets.h"
 
 #define RESPONSE_HEAD_BYTES_MAX 262144
 #define RESPONSE_BYTES_MAX 65536
@@ -81,6 +82,8 @@ struct dispatch_options {
     // the dispatcher is closed.
     const struct address_policy *targets;
     struct redis_server *redis; // Only for queue. Borrowed until the dispatcher is closed.
+    // Opens what jobs hold sealed; NULL: nothing can be opened. Borrowed likewise.
+    const struct secret_ring *secrets;
 };
 
 typedef enum err dispatch_opener(struct loop *l, const struct dispatch_options *o,

@@ -19,6 +19,8 @@ COMMANDS = (
     "restore",
     "move",
     "doctor",
+    "secrets",
+    "secrets new-key",
 )
 
 
@@ -57,6 +59,7 @@ def test_the_version_has_a_letter_too():
         (["serv"], "serve"),
         (["doc"], "doctor"),
         (["cron", "nxt"], "next"),
+        (["secrets", "new-kye"], "new-key"),
         (["help", "bakcup"], "backup"),
         (["import", "crontb"], "crontab"),
         (["doctor", "--bd", "x"], "--db"),
@@ -72,7 +75,7 @@ def test_a_misspelt_word_leads_to_the_right_one(arguments, meant):
     assert len(end.stderr.splitlines()) == 1
 
 
-@pytest.mark.parametrize("command", [c for c in COMMANDS if c not in ("cron", "serve", "demo")])
+@pytest.mark.parametrize("command", sorted({*COMMANDS} - {"cron", "secrets", "serve", "demo"}))
 def test_an_unknown_flag_leads_to_the_help(command):
     end = run_to_end(*command.split(), "--zzzzzz")
     assert end.returncode == 2
@@ -128,6 +131,16 @@ def test_names_of_files_among_the_fields_are_the_shells_work(tmp_path):
 def test_a_range_is_expected_once():
     end = run_to_end("cron", "next", "x * * * *")
     assert end.stderr.count("expected") == 1 and end.stderr.count("0-59") == 1
+
+
+# --- carillon secrets ----------------------------------------------------------------------------
+
+
+def test_a_new_key_is_a_line_for_the_file_of_keys(tmp_path):
+    first, second = [run_to_end("secrets", "new-key") for _ in range(2)]
+    assert first.returncode == 0 and first.stdout != second.stdout
+    assert re.fullmatch(r"\d{8}-[0-9a-f]{8}:[A-Za-z0-9+/]{43}=\n", first.stdout)
+    assert run_to_end("secrets").returncode == 2
 
 
 # --- carillon doctor -----------------------------------------------------------------------------
