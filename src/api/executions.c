@@ -133,3 +133,12 @@ enum err handle_execution(struct api_request *r, struct problem *p)
     answer_json(r, 200, whole.execution);
     return ERR_OK;
 }
+
+// --- Changing ------------------------------------------------------------------------------------
+
+enum err handle_cancel_execution(struct api_request *r, struct problem *p)
+{
+    r->succeed = answer_triggered;
+    return service_cancel_execution(r->api->service, &r->actor, &r->execution, change_done, r,
+                                    &p->what);
+}

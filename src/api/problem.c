@@ -38,6 +38,7 @@ static const struct problem_type service_types[PROBLEM_KINDS] = {
     [PROBLEM_AWAY] = {503, "shard-away", "The job is not on this node", "1"},
     [PROBLEM_STORE_LOW] = {507, "storage-low", "The server's disk is nearly full", "60"},
     [PROBLEM_STORE_FULL] = {507, "storage-full", "The server's disk is full", "10"},
+    [PROBLEM_OVER] = {409, "execution-over", "The execution is over", NULL},
     [PROBLEM_UNUSABLE] = {409, "job-unusable", "The job cannot be used", NULL},
     [PROBLEM_STORE_BUSY] = {503, "storage-busy", "Another program holds the server's database",
                             "1"},

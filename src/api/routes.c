@@ -37,6 +37,8 @@ const struct route routes[] = {
 
     {"GET", "/executions", handle_executions, of_executions, BODY_NONE, false, ASKS_ALWAYS},
     {"GET", "/executions/:execution", handle_execution, NULL, BODY_NONE, false, ASKS_ALWAYS},
+    {"POST", "/executions/:execution/cancel", handle_cancel_execution, NULL, BODY_NONE, true,
+     ASKS_ALWAYS},
 
     {"POST", "/schedules/preview", handle_preview, NULL, BODY_REQUIRED, false, ASKS_NEVER},
 

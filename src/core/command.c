@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// command.c: what clients ask for: create, update, delete, trigger.
+// command.c: what clients ask for: create, update, delete, trigger, cancel.
 //
 // A change takes effect at the instant of the step (`effective_from`): occurrences up to it belong
 // to the old version, later ones to the new. A change that alters which occurrences there are first
@@ -177,6 +177,13 @@ static void trigger(struct core *c, struct command *cmd, struct core_job *j, str
     core__advance(c, o);
 }
 
+static void cancel(struct core *c, const struct command *cmd, struct reply *r)
+{
+    r->job = cmd->id;
+    r->key = cmd->execution;
+    r->err = core__cancel_on_request(c, &cmd->execution);
+}
+
 // A clock that holds nothing is right already: nothing changes.
 static void accept_clock(struct core *c, uint32_t shard)
 {
@@ -202,6 +209,9 @@ static void act(struct core *c, struct command *cmd, struct core_job *j, struct 
         break;
     case COMMAND_ACCEPT_CLOCK:
         accept_clock(c, cmd->shard);
+        break;
+    case COMMAND_CANCEL:
+        cancel(c, cmd, r);
         break;
     case COMMAND_OUTCOME:
         r->err = core__outcome_elsewhere(c, cmd);
@@ -240,7 +250,9 @@ static enum err refusal(const struct core *c, const struct command *cmd, const s
     if (cmd->refusal)
         return cmd->refusal;
     bool names_no_job = cmd->kind == COMMAND_CREATE || cmd->kind == COMMAND_ACCEPT_CLOCK;
-    if (names_no_job || cmd->kind == COMMAND_OUTCOME) // The job of an outcome may be deleted.
+    // The job of an attempt that is under way may be deleted.
+    bool names_attempt = cmd->kind == COMMAND_OUTCOME || cmd->kind == COMMAND_CANCEL;
+    if (names_no_job || names_attempt)
         return ERR_OK;
     if (!j)
         return ERR_NOT_FOUND;

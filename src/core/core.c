@@ -110,7 +110,7 @@ enum err core_add_execution(struct core *c, const struct execution *e)
     o->record.held_by = o->held_by;
     o->record.error = o->error;
     o->record.request_body = o->body;
-    o->record.reason = NULL;
+    o->record.reason = core__cancel_reason_of(e->reason);
     core__linger_loaded(c, o);
     core__enter(c, o, PHASE_LOADED);
     core__elsewhere_loaded(c, o);

@@ -62,6 +62,7 @@ enum command_kind {
     COMMAND_DELETE,
     COMMAND_TRIGGER,
     COMMAND_ACCEPT_CLOCK, // The clock is right now: go on at once, whatever the watermark says.
+    COMMAND_CANCEL,       // No further attempt of an execution. ERR_NOT_FOUND: it is over.
     // From the node that gave the shard back, not from a client: an attempt that went on there has
     // ended. ERR_NOT_FOUND: nobody waits for that attempt any more.
     COMMAND_OUTCOME
@@ -70,9 +71,10 @@ enum command_kind {
 // What a client asked for, validated.
 struct command {
     enum command_kind kind;
-    uint32_t shard;           // CREATE, ACCEPT_CLOCK: which one; of others it is that of the job.
-    job_id id;                // UPDATE, DELETE, TRIGGER, OUTCOME.
-    int64_t version_expected; // UPDATE, DELETE: 0 accepts any.
+    uint32_t shard; // CREATE, ACCEPT_CLOCK: which one; of others it is that of the job.
+    job_id id;      // UPDATE, DELETE, TRIGGER, CANCEL, OUTCOME.
+    struct execution_key execution; // CANCEL.
+    int64_t version_expected;       // UPDATE, DELETE: 0 accepts any.
     const struct job *before; // UPDATE: the job at version_expected. Borrowed. NULL: not known.
     struct job *job;          // Taken by the core. id, version and the times are filled in.
     const struct zone *zone;  // CREATE, UPDATE: of job->timezone.
@@ -207,7 +209,7 @@ struct reply {
                   // run), AWAY (its shard is not ours, or not loaded yet), or of cron_parse.
     job_id job;
     int64_t version;
-    struct execution_key key; // TRIGGER
+    struct execution_key key; // TRIGGER, CANCEL
     bool is_recorded;         // The batch holds the reply: the command is a row of the store.
     // CREATE, UPDATE: the job as its row will be once the batch is durable; when it was refused
     // with RANGE, what was asked for, under the id for which it was judged. The owner of a row that

@@ -448,6 +448,10 @@ void core__unusable_free(struct core_shard *s);
 // command.c
 void core__command(struct core *c, struct command *cmd);
 
+// cancel.c
+enum err core__cancel_on_request(struct core *c, const struct execution_key *key);
+const char *core__cancel_reason_of(const char *text); // NULL: the text is none.
+
 // lifecycle.c
 void core__job_begin(struct core *c, struct core_job *j); // The version that it has become.
 void core__job_settle(struct core *c,

@@ -118,7 +118,8 @@ void core__finish(struct core *c, struct open *o, enum execution_state state, co
 void core__cancel(struct core *c, struct open *o, const char *reason)
 {
     assert(!core__is_flying(o));
-    if (o->phase == PHASE_PLANNED || o->phase == PHASE_JUDGED)
+    // What was cancelled on request has had its run.
+    if ((o->phase == PHASE_PLANNED || o->phase == PHASE_JUDGED) && !o->record.reason)
         core__give_back_run(c, o);
     char *error = xstrdup(o->error); // The error of the last attempt, if there was one.
     core__finish(c, o, EXECUTION_CANCELLED, error, reason);
@@ -144,6 +145,8 @@ void core__miss(struct core *c, struct open *o, const char *reason)
 const char *core__stopped(const struct open *o)
 {
     const struct core_job *j = o->job;
+    if (o->record.reason)
+        return o->record.reason; // A client wants none.
     if (j->deleted)
         return "the job was deleted";
     if (j->unusable)

@@ -29,6 +29,7 @@ static const char *const kind_list[] = {
     [COMMAND_DELETE] = "delete",
     [COMMAND_TRIGGER] = "trigger",
     [COMMAND_ACCEPT_CLOCK] = "accept-clock",
+    [COMMAND_CANCEL] = "cancel",
     [COMMAND_OUTCOME] = "outcome",
 };
 static const struct enum_words kind_words = {kind_list, COUNT_OF(kind_list)};
@@ -59,6 +60,8 @@ static const struct number numbers[] = {
     NUMBER(command, "id", id, 0, JOB_ID_MAX),
     NUMBER(command, "version_expected", version_expected, 0, INT64_MAX / 2),
     NUMBER(command, "body_is_json", body_is_json, 0, 1),
+    NUMBER(command, "execution_at", execution.scheduled_at, 0, WALL_LAST),
+    NUMBER(command, "series", execution.series, -INT64_MAX / 2, INT64_MAX / 2),
 };
 
 // How an attempt ended.
@@ -414,7 +417,7 @@ static bool is_whole_job(const struct job *j)
 static bool names_a_job(enum command_kind kind)
 {
     return kind == COMMAND_UPDATE || kind == COMMAND_DELETE || kind == COMMAND_TRIGGER ||
-           kind == COMMAND_OUTCOME;
+           kind == COMMAND_CANCEL || kind == COMMAND_OUTCOME;
 }
 
 // Whether the fields make a command. What does not belong to one of its kind is dropped.
@@ -433,6 +436,7 @@ static bool complete(struct unpacker *u)
         job_free(c->job);
         c->job = NULL;
     }
+    c->execution.job = c->id;
     c->before = p->before;
     c->body = p->body;
     c->client_key = p->client_key.text ? &p->client_key : NULL;

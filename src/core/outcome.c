@@ -74,8 +74,10 @@ static void back_off(struct core *c, struct open *o, const struct outcome *out, 
 static void failed(struct core *c, struct open *o, const struct outcome *out, const char *error)
 {
     bool is_gone = o->job == &c->nobody; // And how often its job would have tried is not known.
-    const char *reason = may_retry(o, out) || is_gone ? core__stopped(o) : NULL;
-    if (o->replaced)
+    const char *reason = o->record.reason;
+    if (!reason && (may_retry(o, out) || is_gone))
+        reason = core__stopped(o);
+    if (o->replaced && !o->record.reason)
         reason = "replaced by the next execution";
     if (reason)
         core__finish(c, o, EXECUTION_CANCELLED, error, reason);
@@ -89,7 +91,8 @@ static void failed(struct core *c, struct open *o, const struct outcome *out, co
 // but the execution waits for that: a little at first, then longer.
 void core__hold(struct core *c, struct open *o, const char *error)
 {
-    const char *reason = o->replaced ? "replaced by the next execution" : core__stopped(o);
+    bool is_replaced = o->replaced && !o->record.reason;
+    const char *reason = is_replaced ? "replaced by the next execution" : core__stopped(o);
     o->record.attempts--;
     o->record.retry_count -= o->retried;
     o->retrying = o->retried;
@@ -158,7 +161,7 @@ void core__attempt_ended(struct core *c, struct open *o, const struct outcome *o
     core__record_attempt(c, o, &a);
     if (!success && is_permanent(o->job, out) && a.http_status == 410)
         core__job_gone(c, o->job); // First, or the place would go to the next.
-    if (!o->replaced && !out->is_unheard && o->host)
+    if (!o->replaced && !o->record.reason && !out->is_unheard && o->host)
         core__breaker_learn(c, o->host, lost_at_host(out));
     if (success)
         core__finish(c, o, EXECUTION_SUCCESS, NULL, NULL);

@@ -110,8 +110,15 @@ static bool may_hold_host(const struct open *o)
     return o->gates_passed > GATE_HOST;
 }
 
+// An open execution that was cancelled on request waits for its instant, or for the end of the
+// attempt under way.
+#define MAY_BE_MARKED                                                                              \
+    (TO(LOADED) | TO(PLANNED) | TO(JUDGED) | TO(FLYING) | TO(LONG_FLYING) | TO(ELSEWHERE) |        \
+     TO(ENDED) | TO(GONE))
+
 static void check_row(const struct core *c, const struct open *o)
 {
+    assert(!o->record.reason || (MAY_BE_MARKED & (1u << o->phase)));
     enum execution_state state = o->record.state;
     assert(o->record.id > 0 && o->job);
     assert(execution_state_is_terminal(state) == (o->phase == PHASE_ENDED));

@@ -168,7 +168,7 @@ void core__recover(struct core *c, struct open *o)
     if (was_left_ahead(c, o))
         o->plan_version = o->job->plan_version; // The execution was owed when it was begun.
     const char *reason = core__not_owed(o);
-    if (reason && o->record.key.scheduled_at > o->job->effective_from)
+    if (reason && !o->record.reason && o->record.key.scheduled_at > o->job->effective_from)
         o->counted = false; // The change that took it back has returned its run.
     bool may_be_owed_again = is_to_come(c, o) && o->record.key.scheduled_at > c->now.wall;
     if (reason && (o->job->deleted || !may_be_owed_again))

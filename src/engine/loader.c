@@ -201,7 +201,7 @@ static enum err note_execution(void *context, const struct execution *x)
     out->error = arena_text(&p->texts, x->error);
     out->request_body = arena_text(&p->texts, x->request_body);
     out->held_by = arena_text(&p->texts, x->held_by);
-    out->reason = NULL; // Nothing that is open has one.
+    out->reason = arena_text(&p->texts, x->reason);
     t->slice.after = x->id;
     return ERR_OK;
 }

@@ -42,6 +42,7 @@ enum err service__change_check(struct service_change *c, struct command *out,
     *out = (struct command){.kind = c->kind,
                             .id = c->id,
                             .version_expected = c->version_expected,
+                            .execution = c->execution,
                             .body = c->kind == COMMAND_TRIGGER ? c->text : NULL,
                             .body_is_json = c->text_is_json,
                             .client_key = c->key.text ? &c->key : NULL};

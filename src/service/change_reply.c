@@ -103,6 +103,8 @@ static void refuse(struct service_change *c)
     else if (c->reply.err == ERR_LIMIT && adds_job)
         service_refuse(&problem, ERR_LIMIT, PROBLEM_LIMIT, NULL,
                        "the server has as many jobs as it may have");
+    else if (c->reply.err == ERR_NOT_FOUND && c->kind == COMMAND_CANCEL)
+        service_refuse(&problem, ERR_CONFLICT, PROBLEM_OVER, NULL, "the execution is over");
     else if (c->reply.err == ERR_SPACE)
         service_refuse(&problem, ERR_SPACE, PROBLEM_LIMIT, NULL,
                        "the URLs, headers and bodies of all jobs are as long as the server allows");

@@ -149,8 +149,38 @@ static enum err find_by_key(struct service_change *c, struct service_problem *p)
     return ERR_OK;
 }
 
+// --- An execution --------------------------------------------------------------------------------
+
+// The key as the row has it: the id of a manual execution does not tell when it was asked for.
+static enum err note_execution(void *context, const struct execution *e)
+{
+    struct service_change *c = context;
+    c->execution = e->key;
+    c->state = (enum execution_state)e->state;
+    return ERR_OK;
+}
+
+static enum err no_attempt(void *context, const struct attempt *a)
+{
+    (void)context;
+    (void)a;
+    return ERR_OK;
+}
+
+static enum err find_open(struct service_change *c, struct service_problem *p)
+{
+    const struct execution_key key = c->execution;
+    enum err err = service_get_execution(c->service, &key, note_execution, no_attempt, c, p);
+    if (err || !execution_state_is_terminal(c->state))
+        return err;
+    return service_refuse(p, ERR_CONFLICT, PROBLEM_OVER, NULL, "the execution is over: it is %s",
+                          execution_state_name(c->state));
+}
+
 enum err service__change_row(struct service_change *c, struct service_problem *p)
 {
+    if (c->kind == COMMAND_CANCEL)
+        return find_open(c, p);
     if (c->by_key) {
         enum err err = find_by_key(c, p);
         if (err || c->kind == COMMAND_CREATE)

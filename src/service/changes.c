@@ -110,6 +110,20 @@ enum err service_trigger_job(struct service *s, const struct actor *by, job_id i
     return service__change_start(&wish, p);
 }
 
+enum err service_cancel_execution(struct service *s, const struct actor *by,
+                                  const struct execution_key *key, service_done *done,
+                                  void *context, struct service_problem *p)
+{
+    const struct service_change wish = {.service = s,
+                                        .by = actor_copy(by),
+                                        .kind = COMMAND_CANCEL,
+                                        .id = key->job,
+                                        .execution = *key,
+                                        .done = done,
+                                        .context = context};
+    return service__change_start(&wish, p);
+}
+
 enum err service_accept_clock(struct service *s, const struct actor *by, service_done *done,
                               void *context, struct service_problem *p)
 {

@@ -79,14 +79,14 @@ enum update_kind service__update_kind(const struct job *before, const struct job
     return UPDATE_EDIT;
 }
 
-static void log_trigger(const struct service_change *c)
+static void log_execution(const struct service_change *c, const char *event)
 {
     char id[EXECUTION_ID_BYTES];
     execution_id_format(&c->reply.key, id);
     struct line l = {.count = 0};
     add(&l, LOG_INT("job_id", c->reply.job));
     add_text(&l, "execution_id", id);
-    write_line(&l, "job.triggered", c->by);
+    write_line(&l, event, c->by);
 }
 
 static void log_job(const struct service_change *c, const char *event, const struct job *j,
@@ -119,7 +119,10 @@ void service__log_success(const struct service_change *c)
         log_job(c, "job.deleted", c->before, add_job);
         break;
     case COMMAND_TRIGGER:
-        log_trigger(c);
+        log_execution(c, "job.triggered");
+        break;
+    case COMMAND_CANCEL:
+        log_execution(c, "execution.cancelled");
         break;
     case COMMAND_OUTCOME: // No client asked for it.
         break;

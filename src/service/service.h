@@ -47,6 +47,7 @@ enum problem_kind {
     PROBLEM_AWAY,       // The job is not on this node, or not yet; trying again helps.
     PROBLEM_STORE_LOW,  // What is left of the disk is kept for executions.
     PROBLEM_STORE_FULL, // The disk is full; nothing can be written now.
+    PROBLEM_OVER,       // The execution has ended.
     PROBLEM_UNUSABLE,   // The job's row in the database cannot be used as it is.
     PROBLEM_STORE_BUSY, // Another program holds the database; trying again helps.
     PROBLEM_STORE_AWAY, // The database cannot be reached; trying again helps.
@@ -128,9 +129,9 @@ MUST_CHECK enum err service_ask(struct service *s, service_question *ask, void *
 // What became of a change. Borrowed for the call of `done`.
 struct service_result {
     const struct service_problem *problem;   // NULL: it is done and durable.
-    const struct job *job;                   // As it stands now; NULL for delete and trigger.
+    const struct job *job;                   // As it stands now; NULL unless a job was changed.
     const struct service_schedule *schedule; // The schedule of `job`; NULL: it cannot be read.
-    struct execution_key execution;          // The execution of a trigger.
+    struct execution_key execution;          // The execution of a trigger, or that was cancelled.
     bool created;                            // The job is new.
     bool replayed;                           // The change was done before, for the same key.
 };
@@ -197,6 +198,12 @@ MUST_CHECK enum err service_trigger_job(struct service *s, const struct actor *b
                                         char *body, bool is_json, const struct service_key *key,
                                         service_done *done, void *context,
                                         struct service_problem *p);
+
+// No further attempt of the execution is made; one that is under way is cut. An execution that is
+// over: PROBLEM_OVER. Asks the database on the caller's thread.
+MUST_CHECK enum err service_cancel_execution(struct service *s, const struct actor *by,
+                                             const struct execution_key *key, service_done *done,
+                                             void *context, struct service_problem *p);
 
 // Says that the clock is right, when a clock that was ahead holds the schedules: they go on at
 // once. The result has neither job nor execution.

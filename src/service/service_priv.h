@@ -123,7 +123,9 @@ struct service_change {
     bool resumes;       // A resumption: the job must be able to fire afterwards.
     char *text;         // TRIGGER: the body. Pause: the reason.
     bool text_is_json;
-    wall_ms until;         // Pause.
+    wall_ms until;                  // Pause.
+    struct execution_key execution; // CANCEL.
+    enum execution_state state;     // The state of that execution, when it was looked at.
     struct client_key key; // Text (borrowed until `done` is called, NULL: no key) and digest.
 
     // The place among the changes under way (turns.c).

@@ -175,6 +175,8 @@ static bool may_be_cancelled(const struct account *a, const struct row *r)
     const char *reason = r->e.reason ? r->e.reason : "";
     if (strstr(reason, "replaced"))
         return was_replaced(a, r);
+    if (strstr(reason, "on request"))
+        return r->is_unwanted;
     if (strstr(reason, "clock was corrected"))
         return was_corrected(a, r);
     return was_stopped(a, r);

@@ -123,11 +123,13 @@ void client_hear(struct node *n, const struct reply *r)
     trace_line(&w->trace, w->now.wall, "refused: %s", err_name(r->err));
     const struct version *v = promise_last(n, w->asked_job);
     bool is_gone = r->err == ERR_NOT_FOUND && v && v->deleted;
+    bool is_over = r->err == ERR_NOT_FOUND && w->asking == COMMAND_CANCEL;
     bool is_full = r->err == ERR_LIMIT && w->asking == COMMAND_TRIGGER &&
                    2 * n->open >= w->limits.open_max; // A single host may have half of the room.
     bool is_vain = r->err == ERR_RANGE && (can_never_run(n) || may_be_used_up(n));
     w->happened.of[HAPPENING_VAIN] += is_vain;
-    if (!is_gone && !is_full && !is_vain)
+    w->happened.of[HAPPENING_CANCEL_IN_VAIN] += is_over;
+    if (!is_gone && !is_full && !is_vain && !is_over)
         trace_fail(&w->trace, "a command is refused with %s", err_name(r->err));
 }
 
@@ -179,6 +181,29 @@ static void ask_trigger(struct world *w, struct node *n, job_id id)
     const char *body = dice_chance(&w->dice, 500000) ? "by hand" : NULL;
     struct command c = {.kind = COMMAND_TRIGGER, .id = id, .body = body};
     ask(w, n, &c, NULL, HAPPENING_TRIGGER);
+}
+
+// An execution of the job that is open, as far as the ledger tells; NULL: none is.
+static struct row *choose_open(struct world *w, job_id id)
+{
+    struct row *chosen = NULL;
+    int64_t open = 0;
+    for (struct row *r = ledger_first_of(&w->ledger, id); r; r = ledger_next_of(&w->ledger, r))
+        if (!ledger_is_terminal(r->e.state) && dice_between(&w->dice, 0, open++) == 0)
+            chosen = r;
+    return chosen;
+}
+
+// When nothing of the job is open the client triggers it instead.
+static bool ask_cancel(struct world *w, struct node *n, job_id id)
+{
+    struct row *r = choose_open(w, id);
+    if (!r)
+        return false;
+    r->is_unwanted = true;
+    struct command c = {.kind = COMMAND_CANCEL, .id = id, .execution = r->e.key};
+    ask(w, n, &c, NULL, HAPPENING_CANCEL);
+    return true;
 }
 
 static void ask_clock(struct world *w, struct node *n, unsigned shard)
@@ -246,8 +271,8 @@ void client_command(struct world *w)
         ask_update(w, n, id, true);
     else if (number < 88)
         ask_delete(w, n, id);
-    else if (!asks_of_clock)
-        ask_trigger(w, n, id);
-    else
+    else if (asks_of_clock)
         ask_clock(w, n, shard);
+    else if (number < 94 || !ask_cancel(w, n, id))
+        ask_trigger(w, n, id);
 }

@@ -57,7 +57,7 @@ void errands_keep(struct world *w, const struct promise *p)
 // Whether the effects of the command are what its reply says.
 static bool is_true(const struct world *w, const struct errand *e, const struct command_reply *r)
 {
-    if (r->err || e->kind == COMMAND_ACCEPT_CLOCK)
+    if (r->err || e->kind == COMMAND_ACCEPT_CLOCK || e->kind == COMMAND_CANCEL)
         return e->effects == 0;
     const struct job *j = ledger_job(&w->ledger, r->job);
     if (e->effects != 1 || r->job != e->effect_job || (e->job && e->job != r->job))

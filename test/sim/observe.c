@@ -376,10 +376,13 @@ static void see_loaded(struct node *n)
 void observe_step(struct node *n, const struct event *e, const struct before *b)
 {
     struct world *w = n->world;
-    bool changes = e->kind == EVENT_COMMAND && e->command->kind != COMMAND_ACCEPT_CLOCK;
     const struct reply *r = n->out.replies;
+    bool cancels = e->kind == EVENT_COMMAND && e->command->kind == COMMAND_CANCEL; // Again, too.
+    bool changes = e->kind == EVENT_COMMAND && e->command->kind != COMMAND_ACCEPT_CLOCK && !cancels;
     if (changes && !r->err && n->out.batch->count == b->changes + r->is_recorded)
         trace_fail(&w->trace, "P5: a command is accepted, and nothing will be written");
+    if (cancels && !r->err && !node_is_stale(n, w->asked_shard))
+        promise_add(n, PROMISE_CANCEL, e->command->id)->key = e->command->execution;
     see_loaded(n);
     see_corrections(n, b);
     for (size_t i = b->changes; i < n->out.batch->count && !w->trace.failed; i++)

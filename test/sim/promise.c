@@ -48,12 +48,20 @@ static void check_job(struct world *w, job_id id)
         trace_fail(&w->trace, "I10: job %lld is not what was promised", (long long)id);
 }
 
+// Or it ended otherwise, or waits for its instant or the end of its attempt, and its row says so.
+static bool is_cancelled(const struct row *r)
+{
+    return r && (ledger_is_terminal(r->e.state) || r->e.reason);
+}
+
 static void check_promise(struct world *w, const struct promise *p)
 {
     if (p->kind == PROMISE_VERSION || p->kind == PROMISE_EVENT)
         check_job(w, p->job);
     if (p->kind == PROMISE_TRIGGER && !ledger_find(&w->ledger, &p->key))
         trace_fail(&w->trace, "I10: a trigger of job %lld left no row", (long long)p->job);
+    if (p->kind == PROMISE_CANCEL && !is_cancelled(ledger_find(&w->ledger, &p->key)))
+        trace_fail(&w->trace, "I10: an execution of job %lld is not cancelled", (long long)p->job);
 }
 
 static void correct(struct world *w, const struct promise *p)
@@ -73,6 +81,8 @@ static void keep(struct world *w, const struct promise *p)
         break;
     case PROMISE_TRIGGER:
         history_add_trigger(&w->history, &p->key);
+        break;
+    case PROMISE_CANCEL:
         break;
     case PROMISE_CORRECTION:
         correct(w, p);

@@ -129,6 +129,8 @@ static void check_attempt(struct node *n, const struct request *q, const struct 
         trace_fail(&w->trace, "row %lld is sent by a process that is to stop", id);
     if (n->stalled)
         trace_fail(&w->trace, "row %lld is sent while the disk is full", id);
+    if (r->e.reason)
+        trace_fail(&w->trace, "row %lld is sent, and was cancelled on request", id);
     if (ledger_is_terminal(r->e.state))
         trace_fail(&w->trace, "row %lld is sent although it is durably %s", id,
                    execution_state_name(r->e.state));

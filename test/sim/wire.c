@@ -259,7 +259,8 @@ bool wire_is_elsewhere(struct world *w, const struct row *r)
         if (!f || !f->parted || f->lost || f->cancelled)
             continue;
         dur_ms moved = w->now.wall - w->now.mono - f->parted_ahead;
-        bool goes_on = w->now.mono < MIN(f->ends_at, f->parted_until);
+        // The new owner waits by the wall clock, which may have been slewed since.
+        bool goes_on = w->now.mono + MAX(moved, 0) < MIN(f->ends_at, f->parted_until);
         if (goes_on && -100 <= moved && moved <= 100)
             return true;
     }

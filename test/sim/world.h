@@ -84,14 +84,20 @@ struct host {
 
 // What holds once its batch is durable: what a client was promised, and what the core did by itself
 // that changes what is owed.
-enum promise_kind { PROMISE_VERSION, PROMISE_EVENT, PROMISE_TRIGGER, PROMISE_CORRECTION };
+enum promise_kind {
+    PROMISE_VERSION,
+    PROMISE_EVENT,
+    PROMISE_TRIGGER,
+    PROMISE_CANCEL,
+    PROMISE_CORRECTION
+};
 
 struct promise {
     enum promise_kind kind;
     uint64_t sequence;
     job_id job;
     size_t errand;            // By which it was asked for; 0: none.
-    struct execution_key key; // TRIGGER
+    struct execution_key key; // TRIGGER, CANCEL
     struct version version;   // VERSION, by a client; EVENT, by the core itself.
     unsigned shard;           // CORRECTION: of this one;
     int64_t series;           // the new one,

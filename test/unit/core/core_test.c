@@ -426,6 +426,12 @@ enum err rig_trigger(struct rig *r, job_id id, const char *body)
     return command(r, &c);
 }
 
+enum err rig_cancel(struct rig *r, const struct execution_key *key)
+{
+    struct command c = {.kind = COMMAND_CANCEL, .id = key->job, .execution = *key};
+    return command(r, &c);
+}
+
 enum err rig_pause(struct rig *r, job_id id, wall_ms until)
 {
     struct job *j = rig_job(r, id);

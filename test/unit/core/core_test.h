@@ -95,6 +95,7 @@ job_id rig_create(struct rig *r, struct job *j);              // Takes the job; 
 enum err rig_update(struct rig *r, job_id id, struct job *j); // Takes the job.
 enum err rig_delete(struct rig *r, job_id id);
 enum err rig_trigger(struct rig *r, job_id id, const char *body);
+enum err rig_cancel(struct rig *r, const struct execution_key *key);
 // Reads the job as it would be if everything so far were durable. The caller owns it.
 struct job *rig_job(const struct rig *r, job_id id);
 enum err rig_pause(struct rig *r, job_id id, wall_ms until);

@@ -97,6 +97,19 @@ static void job_before_an_update_comes_through_as_far_as_it_is_asked_for(void **
     job_free(c.job);
 }
 
+static void cancel_names_its_execution(void **state)
+{
+    (void)state;
+    const struct execution_key keys[] = {{7, T0, 0}, {7, T0, 3}, {7, T0, -12}};
+    for (size_t i = 0; i < COUNT_OF(keys); i++) {
+        struct command c = {.kind = COMMAND_CANCEL, .id = 7, .execution = keys[i]};
+        struct letter *p = through(&c);
+        assert_int_equal(p->command.kind, COMMAND_CANCEL);
+        assert_memory_equal(&p->command.execution, &keys[i], sizeof keys[i]);
+        letter_free(p);
+    }
+}
+
 static void trigger_brings_its_body_and_key(void **state)
 {
     (void)state;
@@ -269,6 +282,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_member_of_a_job_comes_through),
         cmocka_unit_test(job_before_an_update_comes_through_as_far_as_it_is_asked_for),
+        cmocka_unit_test(cancel_names_its_execution),
         cmocka_unit_test(trigger_brings_its_body_and_key),
         cmocka_unit_test(outcome_of_an_attempt_comes_through),
         cmocka_unit_test(fields_are_judged),
