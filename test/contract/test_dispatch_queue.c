@@ -193,6 +193,18 @@ static void what_the_dead_left_is_swept_and_not_sent(void **state)
     assert_int_equal(scripted_target_requests(h->target), 1);
 }
 
+// What executors hold stays in the stream without its group, and is not taken a second time.
+static void a_group_that_was_destroyed_is_made_anew_and_repeats_nothing(void **state)
+{
+    struct harness *h = *state;
+    send_hanging(h, 60000);
+    assert_int_equal(ask("XGROUP DESTROY carillon:queue executors"), 1);
+    await_answer("XGROUP CREATECONSUMER carillon:queue executors probe", 1);
+    harness_await_executors(1);
+    assert_answered(post(h, "/ok", true));
+    assert_int_equal(scripted_target_requests(h->target), 2);
+}
+
 // --- Time ------------------------------------------------------------------------------------
 
 static void nothing_is_sent_past_its_time(void **state)
@@ -393,6 +405,7 @@ int main(void)
         TEST(the_attempt_of_a_dead_executor_is_lost_and_the_next_is_made),
         TEST(an_executor_that_leaves_finishes_what_it_holds),
         TEST(what_the_dead_left_is_swept_and_not_sent),
+        TEST(a_group_that_was_destroyed_is_made_anew_and_repeats_nothing),
         TEST(nothing_is_sent_past_its_time),
         TEST(nothing_is_sent_past_the_lease_of_its_owner),
         TEST(a_cancelled_attempt_ends_at_once),

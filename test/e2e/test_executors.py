@@ -76,6 +76,24 @@ def test_an_executor_that_stops_leaves_nothing_undone(
     assert all(len(came) == 1 for came in account.arrivals_by_key().values())
 
 
+def test_executors_whose_group_was_destroyed_go_on_and_send_nothing_twice(
+    fleet, database, redis, executors, target
+):
+    executors.start()
+    executors.start()
+    server = fleet.serve(database, *queue(redis))
+    account = Account(server, target, 10, kind="delay/300", timeout_ms=2000)
+    for more in range(1, 6):
+        wait_until(lambda n=20 * more: len(target.arrivals()) >= n, 60, "jobs run")
+        redis.ask("XGROUP", "DESTROY", "carillon:queue", "executors")
+    wait_until(lambda: len(target.arrivals()) >= 160, 60, "jobs run on")
+    account.settle(server, 120)
+    assert {e["status"] for e in account.owed_executions()} == {"SUCCESS"}
+    for key, came in account.arrivals_by_key().items():
+        numbers = [arrival.attempt for arrival in came]
+        assert numbers == sorted(set(numbers)), f"{key} came as attempts {numbers}"
+
+
 def test_without_redis_workers_send_themselves(fleet, database, redis, target):
     server = fleet.serve(database, *queue(redis))
     account = Account(server, target, 5)

@@ -178,13 +178,21 @@ static size_t wait_for_room(struct executor *e)
     return MIN(room, QUEUE_BATCH_MAX);
 }
 
-// After a FLUSHALL, in another life of the server, or at the very first. The group begins with what
-// is in the stream already: nobody has taken that.
+// In a stream that is new, as at the very first or after a FLUSHALL, the group begins with what is
+// there already: nobody has taken that. If the group alone is gone (XGROUP DESTROY), the stream
+// still has what executors hold, and nobody knows any more which entries these are: the new group
+// begins behind all of them. What no executor had taken is lost, and its owners make the next
+// attempts. The group "begun", which nobody reads, tells the two cases apart: only the whole stream
+// can take it along.
+static const char make_group[] =
+    "local known = redis.pcall('XGROUP', 'CREATE', KEYS[1], 'begun', '$', 'MKSTREAM').err "
+    "return redis.pcall('XGROUP', 'CREATE', KEYS[1], ARGV[1], known and '$' or '0')";
+
 static bool have_group(struct taker *t)
 {
     if (t->connects == redis_connects(t->redis))
         return true;
-    redis_add(t->redis, "XGROUP CREATE %s %s 0 MKSTREAM", QUEUE_STREAM, QUEUE_GROUP);
+    redis_add(t->redis, "EVAL %s 1 %s %s", make_group, QUEUE_STREAM, QUEUE_GROUP);
     if (redis_run(t->redis, REDIS_CALL_MS, NULL))
         return false;
     const char *error = redis_error(redis_reply(t->redis, 0));
