@@ -133,6 +133,7 @@ bool hops_lead_on(const struct hops *h, unsigned status, const struct request_te
 bool hops_follow(struct hops *h, unsigned status, const struct request_text *location)
 {
     struct request *r = &h->request;
+    assert(h->taken <= r->redirects);
     if (h->taken == r->redirects) {
         fault_set(&h->refused, ERR_LIMIT, "%u redirect%s followed before", h->taken,
                   h->taken == 1 ? " was" : "s were");

@@ -188,6 +188,36 @@ static void the_name_that_was_unused_the_longest_makes_room(void **state)
     forget_in_vain(NAMES_MAX - 1);
 }
 
+// Two wait for one name, and the first of them asks for another when it is told.
+struct chain {
+    struct question question;
+    struct asking next;
+    bool is_next_answered_at_once;
+};
+
+static void ask_for_another(void *context, const struct addresses *a)
+{
+    struct chain *c = context;
+    assert_int_equal(a->count, 1);
+    c->is_next_answered_at_once = ask(&c->next, "another.test");
+}
+
+static void a_name_whose_askers_are_being_told_makes_no_room(void **state)
+{
+    (void)state;
+    struct asking second = {.question = {.answered = answered, .context = &second}};
+    struct chain first = {.question = {.answered = ask_for_another, .context = &first}};
+    ask_in_vain(0, NAMES_MAX - 1);
+    resolver__ask(resolver, "first.test", &first.question);
+    resolver__ask(resolver, "first.test", &second.question);
+    while (!second.answered)
+        loop_turn(loop, -1);
+    assert_true(first.is_next_answered_at_once); // There was no room for another name.
+    assert_int_equal(first.next.addresses.count, 0);
+    assert_int_equal(second.addresses.count, 1);
+    forget_in_vain(NAMES_MAX - 1);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
 int main(void)
@@ -198,6 +228,7 @@ int main(void)
         TEST(addresses_beyond_the_bound_are_left_out),
         TEST(a_name_beyond_the_bound_of_names_asked_for_has_no_address),
         TEST(the_name_that_was_unused_the_longest_makes_room),
+        TEST(a_name_whose_askers_are_being_told_makes_no_room),
     };
     return cmocka_run_group_tests_name("dispatch names", tests, NULL, NULL);
 }

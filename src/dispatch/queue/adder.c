@@ -8,6 +8,7 @@
 
 #include "base/metrics.h"
 
+#include <assert.h>
 #include <string.h>
 
 #define SPAN_MS_MIN 100 // What could reach an executor only later than that is not added.
@@ -79,6 +80,7 @@ static size_t take(struct adder *a, struct addition *out[static QUEUE_BATCH_MAX]
         struct addition *x = (struct addition *)a->waiting;
         a->waiting = a->waiting->next;
         bytes += x->entry.count;
+        assert(!x->stops && x->entry.bytes);
         out[count++] = x;
     }
     return count;
@@ -87,6 +89,7 @@ static size_t take(struct adder *a, struct addition *out[static QUEUE_BATCH_MAX]
 // `err`: of the whole call. Only what the server itself has refused was certainly not added then.
 static void settle(struct adder *a, struct addition *const *list, size_t count, enum err err)
 {
+    assert(0 < count && count <= QUEUE_BATCH_MAX);
     bool in_doubt = err == ERR_DOUBT || err == ERR_CLOSED;
     for (size_t i = 0; i < count; i++) {
         bool is_added = !err && redis_text(redis_reply(a->queue->adder, i), NULL);

@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 
+#include <assert.h>
 #include <string.h>
 
 #define BLOCK_MS 1000
@@ -66,6 +67,7 @@ static void read_entries(struct collector *c, const struct redis_reply *reply)
         const char *outcome = find_outcome(redis_at(entry, 1), &bytes);
         if (!id || strlen(id) >= QUEUE_ID_BYTES)
             continue;
+        assert(c->read_count < QUEUE_BATCH_MAX);
         strcpy(c->read[c->read_count++], id);
         deliver(c, outcome, bytes);
     }
@@ -74,6 +76,7 @@ static void read_entries(struct collector *c, const struct redis_reply *reply)
 static void collect(struct collector *c)
 {
     struct redis *r = c->queue->collector;
+    assert(c->read_count <= QUEUE_BATCH_MAX);
     size_t deleted = c->read_count;
     for (size_t i = 0; i < deleted; i++)
         redis_add(r, "XDEL " QUEUE_OUT "%s %s", c->queue->node, c->read[i]);

@@ -128,6 +128,7 @@ static struct taking *take_one(struct taker *t, const struct entry *e)
 
 static void hand_on(struct taker *t, struct taking *x)
 {
+    assert(x->id[0] && !x->mail.next);
     x->not_after = not_after_here(t, x->server_not_after, clock_mono_ms());
     follow_clock(t, x->wall);
     if (mailbox_post_always(t->executor->takings, &x->mail)) {

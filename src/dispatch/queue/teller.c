@@ -7,6 +7,7 @@
 
 #include "dispatch/queue/executor_priv.h"
 
+#include <assert.h>
 #include <string.h>
 
 struct teller {
@@ -57,6 +58,7 @@ static void add(struct teller *t, const struct telling *x)
 static void drop_first(struct teller *t)
 {
     struct mail *m = t->first;
+    assert(m && t->last && !t->last->next);
     t->first = m->next;
     if (!t->first)
         t->last = NULL;
@@ -83,6 +85,7 @@ static bool tell_some(struct teller *t)
     }
     if (redis_run(t->redis, REDIS_CALL_MS, NULL))
         return false;
+    assert(count > 0 && count <= QUEUE_BATCH_MAX);
     for (size_t i = 0; i < count; i++) {
         untold += !was_told(t, (struct telling *)t->first, &at);
         drop_first(t);
@@ -155,5 +158,6 @@ void *executor__teller_run(void *executor)
     leave(&t);
     while (t.first)
         drop_first(&t);
+    assert(!t.last);
     return NULL;
 }

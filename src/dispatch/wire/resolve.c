@@ -24,7 +24,8 @@ struct name {
     TAILQ_ENTRY(name) age; // Only of those that are not being asked for.
     struct resolver *owner;
     bool asked;
-    mono_ms until; // What is known is good until then.
+    unsigned telling; // Calls under way that tell who waits: the name must stay until they end.
+    mono_ms until;    // What is known is good until then.
     struct addresses addresses;
     struct question_list waiting;
     char host[];
@@ -75,19 +76,31 @@ static bool is_this_machine(const char *host, struct addresses *out)
 
 static void name_free(struct resolver *r, struct name *n)
 {
+    assert(TAILQ_EMPTY(&n->waiting) && n->telling == 0);
     if (!n->asked)
         TAILQ_REMOVE(&r->by_age, n, age);
     table__remove(&r->names, &n->entry);
     free(n);
 }
 
+// The longest unused name that can go; NULL when there is none.
+static struct name *name_oldest(struct resolver *r)
+{
+    struct name *n;
+    TAILQ_FOREACH(n, &r->by_age, age)
+        if (n->telling == 0)
+            break;
+    return n;
+}
+
 // NULL when NAMES_MAX names are being asked for.
 static struct name *name_new(struct resolver *r, const char *host)
 {
     if (r->names.count >= NAMES_MAX) {
-        if (TAILQ_EMPTY(&r->by_age))
+        struct name *oldest = name_oldest(r);
+        if (!oldest)
             return NULL;
-        name_free(r, TAILQ_FIRST(&r->by_age));
+        name_free(r, oldest);
     }
     size_t bytes = strlen(host) + 1;
     struct name *n = xcalloc(1, sizeof *n + bytes);
@@ -102,6 +115,7 @@ static struct name *name_new(struct resolver *r, const char *host)
 
 static void name_used(struct resolver *r, struct name *n)
 {
+    assert(!n->asked);
     TAILQ_REMOVE(&r->by_age, n, age);
     TAILQ_INSERT_TAIL(&r->by_age, n, age);
 }
@@ -118,16 +132,19 @@ static int64_t kept_s(const struct addresses *a, int64_t ttl_s)
 static void name_learnt(void *context, const struct addresses *a, int64_t ttl_s)
 {
     struct name *n = context;
+    assert(n->asked);
     n->addresses = *a;
     n->until = clock_mono_ms() + kept_s(a, ttl_s) * 1000;
     n->asked = false;
     TAILQ_INSERT_TAIL(&n->owner->by_age, n, age);
     // A caller that is told may forget others who wait, or ask for more: the list knows of all.
+    n->telling++;
     for (struct question *q; (q = TAILQ_FIRST(&n->waiting));) {
         TAILQ_REMOVE(&n->waiting, q, link);
         q->name = NULL;
         q->answered(q->context, &n->addresses);
     }
+    n->telling--;
 }
 
 // --- Asking --------------------------------------------------------------------------------------
