@@ -28,6 +28,7 @@ PEERS = Path(__file__).parents[1] / "build" / "peers"  # bench/run puts them the
 READY_SECONDS = 60
 STOP_SECONDS = 30
 RUN_SECONDS_MAX = 600
+JVM_PEERS = PEERS / "jvm"
 CREATED_PER_MS = 5  # Of many jobs, with some reserve.
 
 
@@ -117,6 +118,10 @@ class Peer:
     script: str
     hint: int
     store: object = None  # redis_in or postgres_in.
+    warm_up_ms: int = 0  # At work for so long before it is watched.
+
+    def command(self):
+        return ["node", PEERS / self.script]
 
     @contextmanager
     def running(self, folder, url, jobs=0, schedule=EVERY_SECOND, idle=0):
@@ -124,7 +129,7 @@ class Peer:
         words += ["--schedule", schedule, "--idle", str(idle)]
         with self.store(folder) if self.store else nullcontext((None, None)) as (socket, store):
             words += ["--store", str(socket)] if store else []
-            process = PeerProcess(PEERS / self.script, words)
+            process = PeerProcess([*self.command(), *words])
             try:
                 port = process.line(READY_SECONDS).get("port")
                 running = Running([process.pid, *([store] if store else [])], port)
@@ -134,12 +139,22 @@ class Peer:
                 process.kill()
 
 
-class PeerProcess:
-    """A Node.js program that says one JSON line when it is ready and one at its end."""
+@dataclass(frozen=True)
+class JvmPeer(Peer):
+    """`script` is the name of its class. What a JVM has not compiled yet is slow."""
 
-    def __init__(self, script, words):
+    warm_up_ms: int = 25_000
+
+    def command(self):
+        return ["java", "-Xmx1g", "-cp", f"{JVM_PEERS}/classes:{JVM_PEERS}/lib/*", self.script]
+
+
+class PeerProcess:
+    """A program that says one JSON line when it is ready and one at its end."""
+
+    def __init__(self, command):
         self._process = subprocess.Popen(
-            ["node", script, *words],
+            command,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
@@ -175,11 +190,16 @@ class PeerProcess:
         self._process.wait()
 
 
+JVM_PEER_LIST = (
+    JvmPeer("db-scheduler, PostgreSQL", "peers.DbScheduler", 3000, postgres_in),
+    JvmPeer("Quartz clustered, PostgreSQL", "peers.Quartz", 200, postgres_in),
+)
 PEER_LIST = (
     Peer("Express, node-cron, better-sqlite3, axios", "seed.mjs", 500),
     Peer("croner, SQLite, undici", "croner.mjs", 1500),
     Peer("BullMQ, Redis", "bullmq.mjs", 500, redis_in),
     Peer("pg-boss, PostgreSQL", "pgboss.mjs", 1500, postgres_in),
+    *(JVM_PEER_LIST if (JVM_PEERS / "classes").exists() else ()),
 )
 SEED = PEER_LIST[0]
 

@@ -57,7 +57,8 @@ def watch(contender, folder, target, rate, window_s, since_ms=0):
     """The seconds of the window, which begins when the jobs have fired for a while."""
     with contender.running(folder, target.url("/ok"), jobs=rate) as running:
         since_ms = max(since_ms, running.since_ms)
-        first_ms = second_after(max(0, since_ms - now_ms()) + WARM_UP_MS)
+        warm_up_ms = max(WARM_UP_MS, getattr(contender, "warm_up_ms", 0))
+        first_ms = second_after(max(0, since_ms - now_ms()) + warm_up_ms)
         last_ms = first_ms + (window_s - 1) * 1000
         wait_until_clock(first_ms - 200)
         before_us, parts_before = meter.cpu_us(running.pids), parts_of(contender, running)
