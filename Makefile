@@ -105,6 +105,9 @@ $(BUILD)/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call SAY,compile)$(CC) $(CFLAGS) -c -MMD -MP -o $@ $<
 
+# A file of data that the assembler puts into the program, of which the compiler knows nothing.
+$(BUILD)/src/api/openapi.o: src/api/openapi.json
+
 # Changes only when the command line does, so that new flags or a new version rebuild everything.
 # Written under a name of its own first: two makes may be at it in one tree.
 $(BUILD)/flags: always

@@ -69,7 +69,8 @@ static void handle_exchange(void *context, struct exchange *x)
     r->actor.address = exchange_peer(x);
     r->actor.request_id = exchange_request_id(x);
     struct problem problem = {0};
-    if (handle(r, &problem))
+    // Before all else: refusals are indented too.
+    if (query_pretty(r, &problem) || handle(r, &problem))
         answer_problem(r, &problem);
 }
 

@@ -86,6 +86,7 @@ struct api_request {
     struct execution_key execution; // What :execution of the route stands for.
     json_t *body;                   // An object, or NULL when there was none.
     bool merge;                     // A change of a job: PATCH rather than PUT.
+    bool pretty;                    // JSON of the answer is indented.
     // Of a change: makes the answer.
     void (*succeed)(struct api_request *r, const struct service_result *result);
 };
@@ -100,6 +101,9 @@ void answer_add_age(struct api_request *r);
 void answer_json(struct api_request *r, unsigned status, json_t *json);
 void answer_text(struct api_request *r, unsigned status, const char *content_type, char *text,
                  size_t bytes);
+// The same with a text that lives for ever.
+void answer_static(struct api_request *r, unsigned status, const char *content_type,
+                   const char *text, size_t bytes);
 void answer_nothing(struct api_request *r, unsigned status);
 // Begins a streaming answer and frees the request; the exchange goes on (server_priv.h).
 void answer_stream(struct api_request *r, unsigned status, const char *content_type,
@@ -178,6 +182,8 @@ struct route {
 };
 
 extern const struct route routes[];
+extern const char
+    *const parameters_of_all[]; // What every route takes beside its own; ends in NULL.
 extern const size_t route_count;
 
 // Finds the route by method and path and reads the ids. REFUSED_NOT_FOUND or REFUSED_METHOD.
@@ -288,6 +294,8 @@ enum err query_limit(const struct api_request *r, size_t *out, struct problem *p
 enum err query_cursor(const struct api_request *r, enum cursor_kind kind, struct cursor *out,
                       struct problem *p);
 enum err query_time(const struct api_request *r, const char *name, wall_ms *out, struct problem *p);
+// `pretty`, `pretty=true` and the like: r->pretty.
+enum err query_pretty(struct api_request *r, struct problem *p);
 // true, 1, false or 0.
 enum err query_flag(const struct api_request *r, const char *name, int *out, struct problem *p);
 enum err query_choice(const struct api_request *r, const char *name, const struct enum_words *w,
@@ -332,9 +340,23 @@ void page_end_at(struct page *page, struct cursor at);
 enum err page_end(struct api_request *r, struct page *page, enum err err);
 // Names the page that follows, in a header of the answer to be.
 void page_add_link(struct api_request *r, const char *cursor);
+
+// pretty.c: indents JSON that comes in pieces. Starts zeroed; the text is the caller's.
+struct json_indenter {
+    unsigned depth;
+    bool is_opened; // The last sign has opened an object or array.
+    bool is_in_text;
+    bool is_escaped;
+};
+char *json_indent(struct json_indenter *in, const char *text, size_t bytes, size_t *out_bytes);
+
+// openapi.c: the description of the API.
+extern const char openapi_text[]; // Ends in NUL.
+size_t openapi_bytes(void);
+
 // --- The handlers --------------------------------------------------------------------------------
 
-route_handler handle_index;
+route_handler handle_index, handle_openapi;
 route_handler handle_create_job, handle_list_jobs, handle_get_job, handle_put_job, handle_patch_job,
     handle_delete_job, handle_get_job_by_key, handle_put_job_by_key, handle_delete_job_by_key,
     handle_pause_job, handle_resume_job, handle_trigger_job;

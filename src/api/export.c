@@ -94,8 +94,18 @@ static enum err answer_page(struct api_request *r, job_id after, size_t limit, s
 
 // --- The whole -----------------------------------------------------------------------------------
 
+// A whole export under way.
+struct whole {
+    struct export_stream *stream;
+    struct json_indenter indenter;
+    bool pretty;
+    job_id after;
+    bool goes_on; // A job has been written.
+    bool more;
+};
+
 // Writes in pieces, each as soon as there is room for it. ERR_CLOSED: nobody reads any more.
-static enum err write_text(struct export_stream *s, const char *text, size_t bytes)
+static enum err write_pieces(struct export_stream *s, const char *text, size_t bytes)
 {
     enum err err = ERR_OK;
     while (bytes > 0 && !err) {
@@ -107,36 +117,45 @@ static enum err write_text(struct export_stream *s, const char *text, size_t byt
     return err;
 }
 
-static enum err write_portion(struct export_stream *s, struct service *service, job_id *after,
-                              bool *goes_on, bool *more)
+static enum err write_text(struct whole *w, const char *text, size_t bytes)
+{
+    if (!w->pretty)
+        return write_pieces(w->stream, text, bytes);
+    char *indented = json_indent(&w->indenter, text, bytes, &bytes);
+    enum err err = write_pieces(w->stream, indented, bytes);
+    free(indented);
+    return err;
+}
+
+static enum err write_portion(struct whole *w, struct service *service)
 {
     struct service_problem problem;
     struct portion p = {.bytes_max = BYTES_AT_ONCE, .jobs_max = JOBS_AT_ONCE};
-    portion_begin(&p, *after, *goes_on);
+    portion_begin(&p, w->after, w->goes_on);
     enum err err = portion_fill(&p, service, &problem);
     stream_close(p.out);
     if (!err)
-        err = write_text(s, p.text, p.text_bytes);
+        err = write_text(w, p.text, p.text_bytes);
     free(p.text);
-    *after = p.last;
-    *goes_on = *goes_on || p.jobs > 0;
-    *more = p.more;
+    w->after = p.last;
+    w->goes_on = w->goes_on || p.jobs > 0;
+    w->more = p.more;
     return err;
 }
 
 // What ends early, because the client went away, the server stops or the database fails, is no
 // JSON.
-void export_write(struct export_stream *s, struct service *service, job_id after)
+void export_write(struct export_stream *s, struct service *service, job_id after, bool pretty)
 {
     char text[64];
-    bool goes_on = false, more = true;
+    struct whole w = {.stream = s, .pretty = pretty, .after = after, .more = true};
     snprintf(text, sizeof text, "{\"version\":%d,\"jobs\":[", EXPORT_VERSION);
-    enum err err = write_text(s, text, strlen(text));
-    while (more && !err)
-        err = write_portion(s, service, &after, &goes_on, &more);
+    enum err err = write_text(&w, text, strlen(text));
+    while (w.more && !err)
+        err = write_portion(&w, service);
     static const char end[] = "\n],\"next_cursor\":null}\n";
     if (!err)
-        err = write_text(s, end, strlen(end));
+        err = write_text(&w, end, strlen(end));
     (void)err; // The last thing that could be said has been.
 }
 

@@ -17,6 +17,6 @@ enum err export_start(struct api_request *r, job_id after, struct problem *p);
 enum err export_stream_write(struct export_stream *s, const char *bytes, size_t n);
 
 // export.c: the whole text.
-void export_write(struct export_stream *s, struct service *service, job_id after);
+void export_write(struct export_stream *s, struct service *service, job_id after, bool pretty);
 
 #endif

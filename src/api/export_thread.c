@@ -74,8 +74,9 @@ static void *run(void *context)
     pthread_mutex_init(&s.lock, NULL);
     pthread_cond_init(&s.changed, NULL);
     struct exchange_stream_calls calls = {.room = room, .over = over, .context = &s};
+    bool pretty = order.request->pretty;
     answer_stream(order.request, 200, "application/json", &calls);
-    export_write(&s, api->service, order.after);
+    export_write(&s, api->service, order.after, pretty);
     atomic_fetch_sub(&api->exports, 1);
     exchange_stream_end(s.exchange);
     pthread_cond_destroy(&s.changed);

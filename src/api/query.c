@@ -75,6 +75,18 @@ enum err query_flag(const struct api_request *r, const char *name, int *out, str
     return ERR_OK;
 }
 
+// A bare name says yes.
+enum err query_pretty(struct api_request *r, struct problem *p)
+{
+    int yes = 0;
+    const char *word = query_text(r, "pretty");
+    if (word && !*word)
+        yes = 1;
+    enum err err = yes ? ERR_OK : query_flag(r, "pretty", &yes, p);
+    r->pretty = yes != 0;
+    return err;
+}
+
 enum err query_time(const struct api_request *r, const char *name, wall_ms *out, struct problem *p)
 {
     const char *text = query_text(r, name);

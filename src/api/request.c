@@ -27,11 +27,36 @@ static void count_answer(unsigned status)
         metric_add(METRIC_api_errors, 1);
 }
 
+// "application/json" and "application/problem+json"
+static bool is_json(const char *content_type)
+{
+    const char *found = content_type ? strstr(content_type, "json") : NULL;
+    return found && !found[strlen("json")];
+}
+
+static char *indent(char *text, size_t *bytes)
+{
+    struct json_indenter in = {0};
+    char *indented = json_indent(&in, text, *bytes, bytes);
+    free(text);
+    return indented;
+}
+
 void answer_text(struct api_request *r, unsigned status, const char *content_type, char *text,
                  size_t bytes)
 {
+    if (r->pretty && is_json(content_type))
+        text = indent(text, &bytes);
     count_answer(status);
     exchange_answer(r->exchange, status, content_type, text, bytes);
+    request_free(r);
+}
+
+void answer_static(struct api_request *r, unsigned status, const char *content_type,
+                   const char *text, size_t bytes)
+{
+    count_answer(status);
+    exchange_answer_static(r->exchange, status, content_type, text, bytes);
     request_free(r);
 }
 

@@ -107,15 +107,22 @@ enum err route_find(struct api_request *r, struct problem *p)
                   method, p->allow);
 }
 
+static bool is_among(const char *const *known, const char *name, struct near *n)
+{
+    for (; known && *known; known++) {
+        if (strcmp(*known, name) == 0)
+            return true;
+        near_see(n, *known);
+    }
+    return false;
+}
+
 // *meant becomes the known name that is most like `name`, or NULL.
 static bool is_known(const struct route *route, const char *name, const char **meant)
 {
     struct near n = near_to(name);
-    for (const char *const *known = route->parameters; known && *known; known++) {
-        if (strcmp(*known, name) == 0)
-            return true;
-        near_see(&n, *known);
-    }
+    if (is_among(route->parameters, name, &n) || is_among(parameters_of_all, name, &n))
+        return true;
     *meant = n.best;
     return false;
 }

@@ -15,8 +15,11 @@ static const char *const of_explain[] = {"at", NULL};
 static const char *const of_import[] = {"dry_run",       "timezone",   "system",
                                         "skip_existing", "key_prefix", NULL};
 
+const char *const parameters_of_all[] = {"pretty", NULL};
+
 const struct route routes[] = {
     {"GET", "/", handle_index, NULL, BODY_NONE, false, ASKS_NEVER},
+    {"GET", "/openapi.json", handle_openapi, NULL, BODY_NONE, false, ASKS_NEVER},
 
     {"POST", "/jobs", handle_create_job, NULL, BODY_REQUIRED, true, ASKS_FOR_KEY},
     {"GET", "/jobs", handle_list_jobs, of_jobs, BODY_NONE, false, ASKS_ALWAYS},

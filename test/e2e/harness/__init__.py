@@ -4,6 +4,7 @@
     wait     waiting for an event, with a deadline
     times    instants as the API writes them; the instants that a schedule owes
     program  one run of the binary, its log, and an HTTP client for it
+    openapi  requests made of the API's description, and the judgement of their answers
     raw      bytes on a socket, for requests that no HTTP client would send
     target   the HTTP server that jobs call; it records every arrival
     jobs     jobs and executions through the API, many at a time

@@ -97,6 +97,12 @@ void exchange_answer(struct exchange *x, unsigned status, const char *content_ty
     x->answer = body;
 }
 
+void exchange_answer_static(struct exchange *x, unsigned status, const char *content_type,
+                            const char *body, size_t bytes)
+{
+    exchange_answer(x, status, content_type, strndup(body, bytes), bytes);
+}
+
 // --- Streaming: what is written is the answer ----------------------------------------------------
 
 void exchange_stream_begin(struct exchange *x, unsigned status, const char *content_type,

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: MIT
+"""The description of the API is true: whatever a server is asked, it answers as /openapi.json says.
+
+Each operation is asked many times, by requests made of the description itself. That the description
+has every route, parameter and field is tested by test/unit/routes/test_openapi.c.
+"""
+
+import json
+import random
+from pathlib import Path
+
+import pytest
+from harness.jobs import create_job, expect, trigger, wait_for_end
+from harness.openapi import Description, Maker
+from harness.times import NEVER_SOON
+from harness.wait import wait_until
+
+REQUESTS = 40  # Of each operation.
+SEED = 20260101
+# What answers of an operation only after something that these requests do not do.
+NEVER_SUCCEED = set()
+
+
+class Past:
+    """What has happened at a server, so that there is something to ask for."""
+
+    def __init__(self, server, target):
+        self.server = server
+        self.url = target.url("/ok")
+        self.bad = create_job(server, target.url("/status/500"), max_retries=0)
+        self.gone = create_job(server, self.url)
+        # Its executions are soon open, one behind the other.
+        self.slow = create_job(
+            server, target.url("/hang"), max_in_flight=1, max_retries=0, timeout_ms=3000
+        )
+        self.runs = [trigger(server, job) for job in (self.bad, self.gone)]
+        for run in self.runs:
+            wait_for_end(server, run, 20)
+        expect(server.delete(f"/jobs/{self.gone['id']}"), 204)
+        path = f"/jobs/{self.bad['id']}/alerts"
+        self.alerts = wait_until(lambda: server.get(path).json["alerts"], 20, "there is an alert")
+
+    def is_over(self):
+        return self.server.get(f"/jobs/{self.bad['id']}").status == 404
+
+
+class World:
+    """What requests ask for: jobs of their own, which they may change, and what is past."""
+
+    def __init__(self, past):
+        self.server, self.past = past.server, past
+        jobs = [create_job(self.server, past.url, tags=["a"])["id"] for _ in range(4)]
+        self.server.put("/jobs/by-key/good", {"schedule": NEVER_SOON, "api": past.url})
+        # By name of a parameter of a path.
+        self.ids = {
+            "job": [*jobs, past.bad["id"], past.gone["id"]],
+            "key": ["good", "good", "new-1", "new-2"],
+            "execution": [trigger(self.server, past.slow), *past.runs, f"{past.bad['id']}-5"],
+            "alert": [alert["id"] for alert in past.alerts],
+        }
+        # By name of a member or parameter: what a made value would seldom be right for.
+        self.values = {
+            "schedule": [NEVER_SOON, "0 0 1 1 *", "@every 300d"],
+            "api": [past.url],
+            "timezone": ["UTC", "Europe/Berlin"],
+            "headers": [{}, {"X-One": "1"}],
+            "success_status": ["200-299", None],
+            "tls_ca": [None],
+            "start_at": [None, "2025-01-01T00:00:00Z"],
+            "end_at": [None, "2099-01-01T00:00:00Z"],
+            "until": [None, "2099-01-01T00:00:00Z"],
+            "set": [{}, {"A": "b"}],
+            "job_id": [past.bad["id"], past.gone["id"]],
+        }
+
+
+pasts = []
+
+
+@pytest.fixture
+def world(shared_server, shared_target):
+    if not pasts or pasts[-1].is_over():
+        pasts.append(Past(shared_server, shared_target))
+    return World(pasts[-1])
+
+
+@pytest.fixture(scope="module")
+def description(shared_server):
+    return Description(expect(shared_server.get("/openapi.json"), 200).json)
+
+
+def operations():
+    """Their names, from the file that becomes a part of the program."""
+    path = Path(__file__).parents[2] / "src" / "api" / "openapi.json"
+    description = Description(json.loads(path.read_text()))
+    return [operation.name for operation in description.operations]
+
+
+def ask(world, request):
+    return world.server.request(request.method, request.path, request.body, request.headers)
+
+
+@pytest.mark.parametrize("name", operations())
+def test_every_answer_is_one_that_is_described(world, description, name):
+    operation = next(o for o in description.operations if o.name == name)
+    maker = Maker(description, random.Random(f"{SEED} {name}"), world.ids, world.values)
+    statuses = []
+    for _ in range(REQUESTS):
+        request = maker.make(operation)
+        answer = ask(world, request)
+        statuses.append(answer.status)
+        complaint = description.complaint(operation, answer)
+        assert complaint is None, (
+            f"{operation.method} {operation.path}: {complaint}. Say in src/api/openapi.json what "
+            f"the API answers.\nrequest: {request}\nanswer: {answer}"
+        )
+        assert answer.status < 500, f"request: {request}\nanswer: {answer}"
+    ends = sorted(set(statuses))
+    assert name in NEVER_SUCCEED or ends[0] < 300, (
+        f"none of {REQUESTS} requests of {name} succeeded ({ends}): its parameters "
+        "need examples in src/api/openapi.json, or values in World of this file"
+    )
+
+
+def test_a_pretty_answer_says_the_same(world):
+    path = f"/jobs/{world.past.bad['id']}/executions"
+    plain = expect(world.server.get(path), 200)
+    pretty = expect(world.server.get(f"{path}?pretty"), 200)
+    assert pretty.json == plain.json
+    assert plain.body.count(b"\n") == 0 and pretty.body.count(b"\n") > 10
+    assert b"\n  " in expect(world.server.get("/jobs/0?pretty=1"), 404).body
+
+
+def test_a_pretty_export_says_the_same(world):
+    plain = expect(world.server.get("/export"), 200)
+    pretty = expect(world.server.get("/export?pretty"), 200)
+    assert pretty.json == plain.json
+    assert b'\n      "schedule": ' in pretty.body
