@@ -234,14 +234,7 @@ json_t *json_attempt(const struct attempt *a);
 json_t *json_alert(const struct alert *a);
 json_t *json_execution_id(const struct execution_key *k);
 
-// --- json_member.c: one member of a job, any but a computed one ----------------------------------
-
-// Null sets the default. `merge`: headers are merged one by one. On failure *j is half changed.
-enum err job_member_decode(const struct job_member *m, const json_t *value, bool merge,
-                           struct job *j, struct problem *p);
-json_t *json_job_member(const struct job_member *m, const struct job *j);
-
-// --- json_job.c: all members of a job ------------------------------------------------------------
+// --- How a job is read ---------------------------------------------------------------------------
 
 enum job_decoding {
     JOB_CREATE,  // What only the server sets is refused.
@@ -250,8 +243,52 @@ enum job_decoding {
     JOB_MERGE    // Headers are merged one by one; what only the server sets is refused.
 };
 
+struct job_reading {
+    enum job_decoding how;
+    const struct secret_ring *secrets; // NULL: secrets are refused.
+    bool settles; // Who reads knows only later what job there is: see secret_headers_settle.
+};
+
+// --- json_secret.c: values of headers that are secrets -------------------------------------------
+//
+// Secret is what comes as {"secret": TEXT}, and the value of a header whose name says so, if there
+// is a key. It is sealed here, at the door, and from then on {"secret": true} for every client, who
+// may send that back to leave it as it is.
+
+#define SECRET_HEADER_BYTES_MAX 6000 // Sealed, it is still a value that a header may have.
+
+// Whether a value in clear is sealed: the name is that of a credential, and there is a key.
+bool header_is_to_be_sealed(const struct job_reading *how, const char *name);
+// Sets a header to a value in clear; NULL removes it.
+enum err header_decode(const char *name, const char *value, struct job *j, struct problem *p);
+// Sets a header to a secret: a text, {"secret": TEXT}, or {"secret": true}, which keeps that of
+// `before`.
+enum err secret_header_decode(const char *name, const json_t *value, const struct job *before,
+                              const struct job_reading *how, struct job *j, struct problem *p);
+json_t *json_header_value(const char *value);
+// Seals what stands in clear under the name of a credential.
+enum err secret_headers_seal(const struct job_reading *how, struct job *j,
+                             struct service_problem *p);
+// Gives the headers of *j that were read with `settles`, and are to be kept, the values that they
+// have in `before`, which may be NULL.
+enum err secret_headers_settle(struct job *j, const struct job *before, struct service_problem *p);
+// Refuses a job that would send to another server a secret which nobody has given for that: whoever
+// may change a job must not get to read its secrets.
+enum err secret_headers_check_target(const struct job *before, const struct job *j,
+                                     struct service_problem *p);
+
+// --- json_member.c: one member of a job, any but a computed one ----------------------------------
+
+// Null sets the default. On failure *j is half changed.
+enum err job_member_decode(const struct job_member *m, const json_t *value,
+                           const struct job_reading *how, struct job *j, struct problem *p);
+json_t *json_job_member(const struct job_member *m, const struct job *j);
+
+// --- json_job.c: all members of a job ------------------------------------------------------------
+
 // Sets what `object` has; null sets the default. On failure *j is half changed.
-enum err job_decode(const json_t *object, enum job_decoding how, struct job *j, struct problem *p);
+enum err job_decode(const json_t *object, const struct job_reading *how, struct job *j,
+                    struct problem *p);
 
 // Whether the object gives every member of the job that is damaged in the database: what the others
 // should be, nobody has said.

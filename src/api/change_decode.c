@@ -69,7 +69,8 @@ enum err decode_create(struct api_request *r, struct job **out, struct service_k
                        struct problem *p)
 {
     struct job *draft = job_new();
-    enum err err = job_decode(r->body, JOB_CREATE, draft, p);
+    struct job_reading how = {.how = JOB_CREATE, .secrets = r->api->secrets};
+    enum err err = job_decode(r->body, &how, draft, p);
     if (!err)
         err = decode_key(r, key, p);
     if (err) {
@@ -95,9 +96,15 @@ enum err decode_edit(void *request, struct job *j, struct service_problem *p)
 {
     struct api_request *r = request;
     struct problem problem = {0};
+    struct job_reading how = {.how = how_to_decode(r, j), .secrets = r->api->secrets};
+    struct job before = {.api = xstrdup(j->api), .headers = xstrdup(j->headers)};
     enum err err = r->body ? ERR_OK : body_read_object(r, &problem);
     if (!err)
-        err = job_decode(r->body, how_to_decode(r, j), j, &problem);
+        err = job_decode(r->body, &how, j, &problem);
+    if (!err)
+        err = secret_headers_check_target(&before, j, &problem.what);
+    free(before.api);
+    free(before.headers);
     if (!err)
         err = job_decode_repair(r->body, j, &problem);
     if (err)

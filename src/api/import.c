@@ -13,8 +13,10 @@ static void add_job(struct import *im, size_t index, const json_t *value)
     struct import_item *item = import_add(im, index);
     struct problem problem = {0};
     struct job *draft = job_new();
+    struct job_reading how = {
+        .how = JOB_CREATE, .secrets = im->request->api->secrets, .settles = true};
     enum err err = json_is_object(value)
-                       ? job_decode(value, JOB_CREATE, draft, &problem)
+                       ? job_decode(value, &how, draft, &problem)
                        : refuse_field(&problem, ERR_SYNTAX, NULL, "a job must be a JSON object");
     if (!err) {
         item->draft = draft;

@@ -72,12 +72,24 @@ static void add_variable(const struct import *im, struct import_item *item,
         import_item_end(item, import_item_json(im, item), IMPORT_SKIPPED, line->reason);
 }
 
+static void refuse_job(const struct import *im, struct import_item *item,
+                       const struct service_problem *p)
+{
+    import_item_refuse(im, item, import_item_json(im, item), p);
+    job_free(item->draft);
+    item->draft = NULL;
+}
+
 static void add_job(const struct import *im, struct import_item *item,
                     const struct crontab_line *line)
 {
     struct service_problem problem;
-    if (adopt(line->draft, &item->draft, &problem))
-        import_item_refuse(im, item, import_item_json(im, item), &problem);
+    struct job_reading how = {.secrets = im->request->api->secrets};
+    enum err err = adopt(line->draft, &item->draft, &problem);
+    if (!err)
+        err = secret_headers_seal(&how, item->draft, &problem);
+    if (err)
+        refuse_job(im, item, &problem);
     else if (*line->reason)
         item->note = xstrdup(line->reason);
 }

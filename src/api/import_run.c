@@ -127,11 +127,17 @@ static void set_client_members(struct job *j, const struct job *draft)
     j->body_is_json = draft->body_is_json;
 }
 
+// Secrets that the import does not have stay those of the job as it stands.
 static enum err replace(void *lane, struct job *j, struct service_problem *p)
 {
-    (void)p;
+    struct job before = {.api = xstrdup(j->api), .headers = xstrdup(j->headers)};
     set_client_members(j, ((struct lane *)lane)->draft);
-    return ERR_OK;
+    enum err err = secret_headers_settle(j, &before, p);
+    if (!err)
+        err = secret_headers_check_target(&before, j, p);
+    free(before.api);
+    free(before.headers);
+    return err;
 }
 
 // A draft with a key updates the job that has the key, so that an import can be repeated.
@@ -139,10 +145,13 @@ static enum err hand_over(struct lane *l, struct job *draft, struct service_prob
 {
     struct service *s = l->import->request->api->service;
     const struct actor *by = &l->import->request->actor;
-    if (!draft->key)
-        return service_create_job(s, by, draft, NULL, created, l, p);
+    enum err err = draft->key ? ERR_OK : secret_headers_settle(draft, NULL, p);
+    if (err)
+        job_free(draft);
+    if (err || !draft->key)
+        return err ? err : service_create_job(s, by, draft, NULL, created, l, p);
     l->draft = draft;
-    enum err err = service_put_job_by_key(s, by, draft->key, 0, replace, created, l, p);
+    err = service_put_job_by_key(s, by, draft->key, 0, replace, created, l, p);
     if (err) {
         job_free(l->draft);
         l->draft = NULL;
@@ -177,14 +186,24 @@ static void create(struct import *im)
 
 // --- Checking ------------------------------------------------------------------------------------
 
-static enum import_status outlook_of(const struct import *im, const struct job *draft)
+// The job that has the key of the draft, or NULL.
+static struct job *find_existing(const struct import *im, const struct job *draft)
 {
     struct service_problem ignored;
     struct job *found = NULL;
-    bool is_there = draft->key && service_get_job_by_key(im->request->api->service, draft->key,
-                                                         &found, &ignored) == ERR_OK;
-    job_free(found);
-    return is_there ? IMPORT_WOULD_UPDATE : IMPORT_WOULD_CREATE;
+    if (!draft->key ||
+        service_get_job_by_key(im->request->api->service, draft->key, &found, &ignored))
+        return NULL;
+    return found;
+}
+
+static enum err check_draft(const struct import *im, struct job *draft, const struct job *existing,
+                            struct service_problem *p)
+{
+    enum err err = secret_headers_settle(draft, existing, p);
+    if (!err && existing)
+        err = secret_headers_check_target(existing, draft, p);
+    return err ? err : service_check_job(im->request->api->service, draft, p);
 }
 
 static void check(struct import *im)
@@ -194,12 +213,14 @@ static void check(struct import *im)
         struct service_problem problem;
         if (!item->draft)
             continue;
-        enum err err = service_check_job(im->request->api->service, item->draft, &problem);
+        struct job *existing = find_existing(im, item->draft);
+        enum err err = check_draft(im, item->draft, existing, &problem);
         json_t *said = import_item_json(im, item);
         if (err)
             import_item_refuse(im, item, said, &problem);
         else
-            import_item_end(item, said, outlook_of(im, item->draft), NULL);
+            import_item_end(item, said, existing ? IMPORT_WOULD_UPDATE : IMPORT_WOULD_CREATE, NULL);
+        job_free(existing);
         job_free(item->draft);
         item->draft = NULL;
     }

@@ -72,15 +72,15 @@ static enum err decode_read_only(const struct job_member *m, const json_t *value
                         m->name);
 }
 
-static enum err decode_member(const char *name, const json_t *value, enum job_decoding how,
+static enum err decode_member(const char *name, const json_t *value, const struct job_reading *how,
                               struct job *j, struct problem *p)
 {
     const struct job_member *m = member_shown(name);
     if (!m)
         return refuse_unknown_field(p, name, member_meant(name));
     if (m->access == ACCESS_CLIENT)
-        return job_member_decode(m, value, how == JOB_MERGE, j, p);
-    if (how == JOB_REPLACE)
+        return job_member_decode(m, value, how, j, p);
+    if (how->how == JOB_REPLACE)
         return decode_read_only(m, value, j, p);
     return refuse_field(p, ERR_FORBIDDEN, name, "only the server sets %s", name);
 }
@@ -93,7 +93,8 @@ static void default_catch_up(const json_t *object, enum job_decoding how, struct
         j->catch_up = (uint8_t)service_catch_up_default(j->type);
 }
 
-enum err job_decode(const json_t *object, enum job_decoding how, struct job *j, struct problem *p)
+enum err job_decode(const json_t *object, const struct job_reading *how, struct job *j,
+                    struct problem *p)
 {
     const char *name;
     json_t *value;
@@ -102,7 +103,7 @@ enum err job_decode(const json_t *object, enum job_decoding how, struct job *j, 
         if (err)
             return err;
     }
-    default_catch_up(object, how, j);
+    default_catch_up(object, how->how, j);
     return ERR_OK;
 }
 

@@ -8,31 +8,31 @@
 
 // --- Each kind, from JSON ------------------------------------------------------------------------
 //
-// The value is not null. `merge` matters to headers only.
+// The value is not null.
 
-static enum err decode_text(const struct job_member *m, const json_t *value, bool merge,
-                            struct job *j, struct problem *p)
+static enum err decode_text(const struct job_member *m, const json_t *value,
+                            const struct job_reading *how, struct job *j, struct problem *p)
 {
-    (void)merge;
+    (void)how;
     if (!json_is_string(value))
         return refuse_field(p, ERR_SYNTAX, m->name, "%s must be a string", m->name);
     job_set_text(job_text_at(m, j), json_string_value(value));
     return ERR_OK;
 }
 
-static enum err decode_number(const struct job_member *m, const json_t *value, bool merge,
-                              struct job *j, struct problem *p)
+static enum err decode_number(const struct job_member *m, const json_t *value,
+                              const struct job_reading *how, struct job *j, struct problem *p)
 {
-    (void)merge;
+    (void)how;
     if (!json_is_integer(value))
         return refuse_field(p, ERR_SYNTAX, m->name, "%s must be an integer", m->name);
     return service_set_number(m, j, json_integer_value(value), &p->what);
 }
 
-static enum err decode_word(const struct job_member *m, const json_t *value, bool merge,
-                            struct job *j, struct problem *p)
+static enum err decode_word(const struct job_member *m, const json_t *value,
+                            const struct job_reading *how, struct job *j, struct problem *p)
 {
-    (void)merge;
+    (void)how;
     int word;
     if (json_is_string(value) && enum_find(m->words, json_string_value(value), &word)) {
         job_set_integer(m, j, word);
@@ -43,20 +43,20 @@ static enum err decode_word(const struct job_member *m, const json_t *value, boo
     return refuse_field(p, ERR_SYNTAX, m->name, "%s must be %s", m->name, list);
 }
 
-static enum err decode_flag(const struct job_member *m, const json_t *value, bool merge,
-                            struct job *j, struct problem *p)
+static enum err decode_flag(const struct job_member *m, const json_t *value,
+                            const struct job_reading *how, struct job *j, struct problem *p)
 {
-    (void)merge;
+    (void)how;
     if (!json_is_boolean(value))
         return refuse_field(p, ERR_SYNTAX, m->name, "%s must be true or false", m->name);
     job_set_integer(m, j, json_is_true(value));
     return ERR_OK;
 }
 
-static enum err decode_time(const struct job_member *m, const json_t *value, bool merge,
-                            struct job *j, struct problem *p)
+static enum err decode_time(const struct job_member *m, const json_t *value,
+                            const struct job_reading *how, struct job *j, struct problem *p)
 {
-    (void)merge;
+    (void)how;
     wall_ms at;
     enum err err = time_read(value, m->name, &at, p);
     if (!err)
@@ -64,12 +64,16 @@ static enum err decode_time(const struct job_member *m, const json_t *value, boo
     return err;
 }
 
-static enum err decode_header(const char *name, const json_t *value, bool merge, struct job *j,
-                              struct problem *p)
+static enum err decode_header(const char *name, const json_t *value, const struct job *before,
+                              const struct job_reading *how, struct job *j, struct problem *p)
 {
-    if (json_is_string(value) || (merge && json_is_null(value)))
-        return service_set_header(j, name, json_string_value(value), &p->what);
-    refuse_field(p, ERR_SYNTAX, "headers", "the value of a header must be a string");
+    bool removes = how->how == JOB_MERGE && json_is_null(value);
+    if (json_is_object(value) || (json_is_string(value) && header_is_to_be_sealed(how, name)))
+        return secret_header_decode(name, value, before, how, j, p);
+    if (removes || json_is_string(value))
+        return header_decode(name, json_string_value(value), j, p);
+    refuse_field(p, ERR_SYNTAX, "headers",
+                 "the value of a header must be a string, or {\"secret\": a string}");
     service_problem_within(&p->what, name);
     return ERR_SYNTAX;
 }
@@ -81,8 +85,20 @@ static void count_header(void *context, const char *name, const char *value)
     ++*(size_t *)context;
 }
 
-static enum err decode_headers(const struct job_member *m, const json_t *value, bool merge,
-                               struct job *j, struct problem *p)
+// Headers of which two have one name are fewer than were sent.
+static enum err check_once(const struct job_member *m, const json_t *value,
+                           const struct job_reading *how, const struct job *j, struct problem *p)
+{
+    size_t count = 0;
+    service_each_header(j, count_header, &count);
+    if (how->how == JOB_MERGE || count >= json_object_size(value))
+        return ERR_OK;
+    return refuse_field(p, ERR_SYNTAX, m->name,
+                        "headers names one header twice; case does not matter");
+}
+
+static enum err decode_headers(const struct job_member *m, const json_t *value,
+                               const struct job_reading *how, struct job *j, struct problem *p)
 {
     if (!json_is_object(value))
         return refuse_field(p, ERR_SYNTAX, m->name, "headers must be an object of strings");
@@ -90,27 +106,24 @@ static enum err decode_headers(const struct job_member *m, const json_t *value, 
     if (json_object_size(value) > 2 * SERVICE_HEADERS_MAX)
         return refuse_field(p, ERR_LIMIT, m->name, "a job has at most %d headers",
                             SERVICE_HEADERS_MAX);
-    if (!merge)
+    struct job before = {.headers = xstrdup(j->headers)};
+    if (how->how != JOB_MERGE)
         job_set_text(&j->headers, NULL);
+    enum err err = ERR_OK;
     const char *name;
     json_t *text;
     json_object_foreach((json_t *)value, name, text) {
-        enum err err = decode_header(name, text, merge, j, p);
-        if (err)
-            return err;
+        if (!err)
+            err = decode_header(name, text, &before, how, j, p);
     }
-    size_t count = 0;
-    service_each_header(j, count_header, &count);
-    if (!merge && count < json_object_size(value))
-        return refuse_field(p, ERR_SYNTAX, m->name,
-                            "headers names one header twice; case does not matter");
-    return ERR_OK;
+    free(before.headers);
+    return err ? err : check_once(m, value, how, j, p);
 }
 
-static enum err decode_payload(const struct job_member *m, const json_t *value, bool merge,
-                               struct job *j, struct problem *p)
+static enum err decode_payload(const struct job_member *m, const json_t *value,
+                               const struct job_reading *how, struct job *j, struct problem *p)
 {
-    (void)merge;
+    (void)how;
     (void)p;
     char **text = job_text_at(m, j);
     free(*text);
@@ -119,10 +132,10 @@ static enum err decode_payload(const struct job_member *m, const json_t *value, 
 }
 
 // What the tags may be is the service's business, which reads this text.
-static enum err decode_tags(const struct job_member *m, const json_t *value, bool merge,
-                            struct job *j, struct problem *p)
+static enum err decode_tags(const struct job_member *m, const json_t *value,
+                            const struct job_reading *how, struct job *j, struct problem *p)
 {
-    (void)merge;
+    (void)how;
     if (!json_is_array(value))
         return refuse_field(p, ERR_SYNTAX, m->name, "tags must be an array of strings");
     char **text = job_text_at(m, j);
@@ -173,7 +186,7 @@ static json_t *encode_time(const struct job_member *m, const struct job *j)
 
 static void encode_header(void *context, const char *name, const char *value)
 {
-    json_object_set_new(context, name, json_text(value));
+    json_object_set_new(context, name, json_header_value(value));
 }
 
 static json_t *encode_headers(const struct job_member *m, const struct job *j)
@@ -197,8 +210,8 @@ static json_t *encode_tags(const struct job_member *m, const struct job *j)
 // --- All kinds -----------------------------------------------------------------------------------
 
 struct codec {
-    enum err (*decode)(const struct job_member *m, const json_t *value, bool merge, struct job *j,
-                       struct problem *p);
+    enum err (*decode)(const struct job_member *m, const json_t *value,
+                       const struct job_reading *how, struct job *j, struct problem *p);
     json_t *(*encode)(const struct job_member *m, const struct job *j);
 };
 
@@ -222,11 +235,11 @@ static const struct codec *codec_of(const struct job_member *m)
     return has_form ? &forms[m->form] : &kinds[m->kind];
 }
 
-enum err job_member_decode(const struct job_member *m, const json_t *value, bool merge,
-                           struct job *j, struct problem *p)
+enum err job_member_decode(const struct job_member *m, const json_t *value,
+                           const struct job_reading *how, struct job *j, struct problem *p)
 {
     if (!json_is_null(value))
-        return codec_of(m)->decode(m, value, merge, j, p);
+        return codec_of(m)->decode(m, value, how, j, p);
     job_reset(m, j);
     if (m->form == TEXT_PAYLOAD)
         j->body_is_json = false;

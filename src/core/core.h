@@ -52,7 +52,8 @@ struct outcome {
     enum outcome_kind kind;
     dur_ms retry_after_ms;  // From the answer's Retry-After; 0 when there was none.
     const char *location;   // Where an answer 3xx leads, to be shown. NULL when none.
-    bool is_unheard;        // LOST: nobody knows what the target did, so it is not to blame.
+    bool is_unheard;        // LOST: nobody knows what the target did; NOT_SENT: no request could
+                            // be made of the job. The target is not to blame.
     struct attempt attempt; // execution_id and number are filled in by the core.
 };
 

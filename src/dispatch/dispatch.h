@@ -43,6 +43,10 @@
 // since its lease or send.not_after was over: the target has nothing to do with it, and was not
 // told of it.
 //
+// What a job holds sealed (secrets/secrets.h) is opened right before it is sent, by whoever sends,
+// and wiped after. When it cannot be opened, nothing is sent: the attempt is NOT_SENT, its error
+// says which secret and why, and the target is not to blame (is_unheard).
+//
 // In an outcome, attempt.started_at is when the request was begun, or the attempt if none was;
 // first_byte_ms counts from there to the first byte of the answer. attempt.error is NULL only for
 // ANSWERED.

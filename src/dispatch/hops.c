@@ -31,30 +31,32 @@ static bool contains(const char *name, size_t bytes, const char *part)
     return false;
 }
 
-static bool is_for_one_origin(const char *name, size_t bytes)
+// What is sealed is a secret for certain.
+static bool is_for_one_origin(const char *line, size_t bytes)
 {
-    if (bytes == 4 && strncasecmp(name, "Host", 4) == 0)
+    size_t name = strcspn(line, ":\n");
+    if (request_line_is_sealed(line, bytes) || (name == 4 && strncasecmp(line, "Host", 4) == 0))
         return true;
     for (size_t i = 0; i < COUNT_OF(credentials); i++)
-        if (contains(name, bytes, credentials[i]))
+        if (contains(line, name, credentials[i]))
             return true;
     return false;
 }
 
 // Content-Type and whatever else is said of a body.
-static bool is_of_body(const char *name, size_t bytes)
+static bool is_of_body(const char *line, size_t bytes)
 {
-    return bytes > 8 && strncasecmp(name, "Content-", 8) == 0;
+    return bytes > 8 && strncasecmp(line, "Content-", 8) == 0;
 }
 
-// Takes out the lines whose name is such a one.
-static void drop_lines(char *headers, bool drops(const char *name, size_t bytes))
+// Takes out the lines that are such ones. `bytes` is without the end of the line.
+static void drop_lines(char *headers, bool drops(const char *line, size_t bytes))
 {
     char *at = headers;
     for (char *line = headers; line && *line;) {
         size_t bytes = strcspn(line, "\n");
         size_t whole = bytes + (line[bytes] == '\n');
-        if (!drops(line, strcspn(line, ":\n"))) {
+        if (!drops(line, bytes)) {
             memmove(at, line, whole);
             at += whole;
         }

@@ -35,20 +35,34 @@ static bool job_sets(const char *headers, const char *name)
     return job_line(headers, name) != NULL;
 }
 
-static void add_job_headers(struct request_text *t, const char *headers)
+static enum err add_job_line(struct request_parts *parts, const char *line, size_t bytes,
+                             const struct secret_ring *secrets, struct fault *f)
+{
+    struct request_text *t = &parts->headers;
+    if (request_line_is_sealed(line, bytes)) {
+        parts->has_secrets = true;
+        return request_open_line(t, line, bytes, secrets, f);
+    }
+    request_text_add(t, line, bytes);
+    request_text_add(t, "\r\n", 2);
+    return ERR_OK;
+}
+
+static enum err add_job_headers(struct request_parts *parts, const char *headers,
+                                const struct secret_ring *secrets, struct fault *f)
 {
     const char *line = headers ? headers : "";
-    while (*line) {
+    enum err err = ERR_OK;
+    while (*line && !err) {
         size_t n = strcspn(line, "\n");
         size_t kept = n;
         while (kept > 0 && strchr(" \t", line[kept - 1]))
             kept--; // Blanks at the end are no part of a value.
-        if (kept > 0 && !names(line, "Host")) {
-            request_text_add(t, line, kept);
-            request_text_add(t, "\r\n", 2);
-        }
+        if (kept > 0 && !names(line, "Host"))
+            err = add_job_line(parts, line, kept, secrets, f);
         line += n + (line[n] == '\n');
     }
+    return err;
 }
 
 // --- Identity ------------------------------------------------------------------------------------
@@ -189,8 +203,9 @@ static void build_body(struct request_parts *parts, const struct request *r,
     parts->has_length = parts->body.count > 0 || expects_body(r->method);
 }
 
-void request_build(struct request_parts *parts, const struct request *r,
-                   const struct request_target *to, const char *version, wall_ms now)
+enum err request_build(struct request_parts *parts, const struct request *r,
+                       const struct request_target *to, const struct request_sender *from,
+                       wall_ms now, struct fault *f)
 {
     struct identity who;
     execution_id_format(&r->key, who.id);
@@ -203,21 +218,26 @@ void request_build(struct request_parts *parts, const struct request *r,
     add_identity(t, r, &who, now);
     if (!job_sets(r->headers, "User-Agent")) {
         request_text_say(t, "User-Agent: ");
-        add_line(t, "Carillon/", version);
+        add_line(t, "Carillon/", from->version);
     }
     if (parts->body.count > 0 && !job_sets(r->headers, "Content-Type"))
         add_line(t, "Content-Type: ", type_of_body(r));
-    add_job_headers(t, r->headers);
+    return add_job_headers(parts, r->headers, from->secrets, f);
 }
 
+// The body is no secret: the job shows it.
 void request_trim(struct request_parts *parts)
 {
+    if (parts->has_secrets)
+        request_text_wipe(&parts->headers);
+    parts->has_secrets = false;
     request_text_trim(&parts->headers);
     request_text_trim(&parts->body);
 }
 
 void request_fini(struct request_parts *parts)
 {
+    request_trim(parts);
     free(parts->headers.bytes);
     free(parts->body.bytes);
     *parts = (struct request_parts){0};

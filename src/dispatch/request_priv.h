@@ -16,7 +16,14 @@ struct request_text {
 struct request_parts {
     struct request_text headers; // "Name: value\r\n" lines: Host, Carillon's own, the job's.
     struct request_text body;
-    bool has_length; // The request says how long its body is, be it 0 bytes.
+    bool has_length;  // The request says how long its body is, be it 0 bytes.
+    bool has_secrets; // The headers hold what was sealed: they are wiped after use.
+};
+
+// Who sends.
+struct request_sender {
+    const char *version;               // For User-Agent.
+    const struct secret_ring *secrets; // Opens what the job holds sealed; may be NULL.
 };
 
 // Which server the request goes to, for its Host.
@@ -25,10 +32,12 @@ struct request_target {
     bool https;
 };
 
-// Builds both from `r`. `now` is the time of sending, `version` goes into the User-Agent.
-// Lines that frame the message (Content-Length, Connection) are left to the adapter.
-void request_build(struct request_parts *parts, const struct request *r,
-                   const struct request_target *to, const char *version, wall_ms now);
+// Builds both from `r`. `now` is the time of sending. Lines that frame the message (Content-Length,
+// Connection) are left to the adapter. An error says which secret cannot be opened, and why: no
+// request can be made then.
+MUST_CHECK enum err request_build(struct request_parts *parts, const struct request *r,
+                                  const struct request_target *to,
+                                  const struct request_sender *from, wall_ms now, struct fault *f);
 
 void request_text_add(struct request_text *t, const char *bytes, size_t count);
 void request_text_say(struct request_text *t, const char *words);
@@ -36,7 +45,19 @@ void request_text_number(struct request_text *t, int64_t number);
 void request_text_hex(struct request_text *t, uint64_t number); // 16 digits.
 void request_text_trim(struct request_text *t); // Gives back memory of an unusually long text.
 
-// Gives back memory of an unusually long request, or all of it.
+void request_text_wipe(struct request_text *t); // Overwrites what it held, and empties it.
+
+// --- request_secret.c
+
+// Whether the value of a line "Name: value", which has `bytes` bytes, is sealed.
+bool request_line_is_sealed(const char *line, size_t bytes);
+// Adds such a line with its value opened.
+MUST_CHECK enum err request_open_line(struct request_text *t, const char *line, size_t bytes,
+                                      const struct secret_ring *secrets, struct fault *f);
+
+// --- request.c
+
+// Gives back memory of an unusually long request, or all of it. Wipes secrets.
 void request_trim(struct request_parts *parts);
 void request_fini(struct request_parts *parts);
 

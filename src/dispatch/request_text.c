@@ -7,6 +7,7 @@
 #include "dispatch/request_priv.h"
 
 #include <assert.h>
+#include <openssl/crypto.h>
 #include <string.h>
 
 #define KEPT_BYTES_MAX 16384
@@ -55,6 +56,12 @@ void request_text_hex(struct request_text *t, uint64_t number)
     for (int i = 15; i >= 0; i--, number >>= 4)
         digits[i] = "0123456789abcdef"[number & 15];
     request_text_add(t, digits, sizeof digits);
+}
+
+void request_text_wipe(struct request_text *t)
+{
+    OPENSSL_cleanse(t->bytes, t->capacity);
+    t->count = 0;
 }
 
 void request_text_trim(struct request_text *t)

@@ -18,6 +18,7 @@ static const char *const trouble_words[TROUBLES] = {
     [TROUBLE_SCHEME] = "the URL is neither http nor https",
     [TROUBLE_PORT] = "forbidden target: {target} has a port which deny_ports denies",
     [TROUBLE_TLS_CA] = "tls_ca of the job holds no certificates",
+    [TROUBLE_SECRET] = "a secret of the job cannot be opened",
     [TROUBLE_RESOLVE] = "cannot resolve host {host}",
     [TROUBLE_CONNECT] = "cannot connect to {target}",
     [TROUBLE_CLOSED_EARLY] = "connection closed by {target} before an answer",

@@ -14,6 +14,7 @@ enum trouble {
     TROUBLE_SCHEME,        // Neither http nor https.
     TROUBLE_PORT,          // The policy denies the port.
     TROUBLE_TLS_CA,        // The job's certificates cannot be read.
+    TROUBLE_SECRET,        // What the job holds sealed cannot be opened; others say why.
     TROUBLE_RESOLVE,       // The name has no address.
     TROUBLE_CONNECT,       // For a reason that words_connect does not know.
     TROUBLE_CLOSED_EARLY,  // Before a whole line of the answer.

@@ -34,6 +34,9 @@
     "this server has no key to seal secrets with: carillon secrets new-key > FILE makes one, and " \
     "--secrets-key FILE names it"
 
+// The contexts that there are.
+#define SECRET_JOB_HEADER "job-header" // The value of a header that a job sends.
+
 struct secret_ring;
 
 // Reads the keys in the file `path`. "": in $CREDENTIALS_DIRECTORY/carillon-secrets-key, where

@@ -211,6 +211,7 @@ static void take_options(struct curl_dispatch *d, const struct dispatch_options 
     d->version = xstrdup(o->version ? o->version : "");
     d->proxy = xstrdup(o->proxy);
     d->targets = o->targets;
+    d->secrets = o->secrets;
     d->connect_ms = o->connect_ms > 0 ? o->connect_ms : CONNECT_MS_DEFAULT;
     d->tls_ms = o->tls_ms > 0 ? o->tls_ms : TLS_MS_DEFAULT;
     d->connections_max = o->connections_max > 0 ? o->connections_max : CONNECTIONS_MAX_DEFAULT;

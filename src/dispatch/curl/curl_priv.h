@@ -35,6 +35,7 @@ struct curl_dispatch {
     dur_ms tls_ms;
     size_t connections_max;
     const struct address_policy *targets; // Borrowed; NULL: every address will do.
+    const struct secret_ring *secrets;    // Borrowed; may be NULL.
 
     struct transfer *under_way; // Doubly linked.
     struct transfer *idle;      // Singly linked; at most IDLE_TRANSFERS_MAX.
@@ -82,6 +83,7 @@ struct transfer {
     bool unwatched;   // The loop has no room for its socket.
     bool forbidden;   // The policy denies the last address that was tried.
     bool repeated;    // libcurl wanted to send it a second time, and was stopped.
+    bool sealed;      // A secret of the job cannot be opened; `message` says why.
     bool turned_back; // The last hop was forbidden: the answer before it is the last one.
     union address forbidden_address;
     union address last_address; // The last address that a socket was opened for.

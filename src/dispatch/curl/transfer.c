@@ -21,6 +21,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/socket.h>
@@ -297,7 +298,13 @@ static CURLcode set_request(struct transfer *t, const struct request *r)
     t->https = strncasecmp(r->api, "https:", 6) == 0;
     url_origin(r->api, t->origin);
     struct request_target to = {.origin = t->origin, .https = t->https};
-    request_build(&t->parts, r, &to, t->owner->version, t->started_wall);
+    struct request_sender from = {t->owner->version, t->owner->secrets};
+    struct fault f = {0};
+    t->sealed = request_build(&t->parts, r, &to, &from, t->started_wall, &f) != ERR_OK;
+    if (t->sealed) {
+        snprintf(t->message, sizeof t->message, "%.*s", (int)sizeof t->message - 1, f.text);
+        return CURLE_BAD_FUNCTION_ARGUMENT;
+    }
     list_headers(t);
 
     CURLcode code = is_denied(t, r->api) ? CURLE_COULDNT_CONNECT : CURLE_OK;

@@ -128,7 +128,7 @@ static bool is_hopped(const struct transfer *t)
 // Whether this machine lacked something, and the target has nothing to do with it.
 static bool is_held(const struct transfer *t, CURLcode code)
 {
-    if (t->forbidden || t->port_denied || t->cancelled)
+    if (t->forbidden || t->port_denied || t->cancelled || t->sealed)
         return false;
     if (t->is_too_late)
         return true;
@@ -152,6 +152,8 @@ static void explain(char out[static ERROR_TEXT_MAX], CURLcode code, const struct
 {
     if (t->cancelled)
         words_trouble(out, TROUBLE_CANCELLED, t->origin);
+    else if (t->sealed)
+        snprintf(out, ERROR_TEXT_MAX, "%.*s", ERROR_TEXT_MAX - 1, t->message);
     else if (t->is_too_late)
         words_trouble(out, dispatch_is_late(t->not_after) ? TROUBLE_LATE : TROUBLE_LEASE,
                       t->origin);
@@ -221,8 +223,11 @@ static dur_ms retry_after_ms(const struct transfer *t)
 void curl__verdict(const struct transfer *t, CURLcode code, mono_ms now, struct verdict *out)
 {
     struct attempt *a = &out->outcome.attempt;
-    out->outcome = (struct outcome){
-        .ticket = t->ticket, .shard = t->shard, .epoch = t->epoch, .kind = kind_of(t, code)};
+    out->outcome = (struct outcome){.ticket = t->ticket,
+                                    .shard = t->shard,
+                                    .epoch = t->epoch,
+                                    .kind = kind_of(t, code),
+                                    .is_unheard = t->sealed};
     a->started_at = t->started_wall;
     a->duration_ms = now - t->started_mono;
     measure(t, a);

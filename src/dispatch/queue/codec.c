@@ -12,7 +12,7 @@
 
 #include <string.h>
 
-#define VERSION 1
+#define VERSION 2
 #define NO_TEXT UINT32_MAX
 #define DURATION_MAX 86400000
 #define REDIRECTS_BYTES_MAX 8192
@@ -69,6 +69,7 @@ static const struct field outcome_fields[] = {
     NUMBER(struct outcome, attempt.connect_ms, -1, DURATION_MAX),
     NUMBER(struct outcome, attempt.tls_ms, -1, DURATION_MAX),
     NUMBER(struct outcome, attempt.first_byte_ms, -1, DURATION_MAX),
+    FLAG(struct outcome, is_unheard),
     FLAG(struct outcome, attempt.response_truncated),
     FLAG(struct outcome, attempt.response_damaged),
     TEXT(struct outcome, location, HOPS_LOCATION_BYTES),

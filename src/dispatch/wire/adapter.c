@@ -227,6 +227,7 @@ static struct wire *wire_new(struct loop *l, const struct dispatch_options *o, d
     w->connect_ms = o->connect_ms > 0 ? o->connect_ms : CONNECT_MS_DEFAULT;
     w->tls_ms = o->tls_ms > 0 ? o->tls_ms : TLS_MS_DEFAULT;
     w->targets = o->targets;
+    w->secrets = o->secrets;
     w->soon.fd = -1;
     TAILQ_INIT(&w->under_way);
     TAILQ_INIT(&w->ended);

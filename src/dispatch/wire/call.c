@@ -25,6 +25,7 @@ void call__free(struct call *c)
 {
     free(c->request.bytes);
     free(c->location.bytes);
+    free(c->why);
     free(c);
 }
 
@@ -52,6 +53,8 @@ void call__end(struct call *c, enum ending ending)
     deadline__clear(&w->deadlines, &c->deadline);
     assert(!c->connection && !c->in_line && TAILQ_EMPTY(&c->dial.racers));
     c->ending = ending;
+    if (c->has_secrets)
+        request_text_wipe(&c->request);
     request_text_trim(&c->request);
     TAILQ_REMOVE(&w->under_way, c, link);
     TAILQ_INSERT_TAIL(&w->ended, c, link);
@@ -153,7 +156,10 @@ void call__set_out(struct call *c, const struct request *r)
     }
     url_origin_of(&url, origin);
     c->target = pool__target(c, &url, origin);
-    call__compose(c, r, &url);
+    if (!call__compose(c, r, &url)) {
+        call__trouble(c, TROUBLE_SECRET);
+        return;
+    }
     if (line__ask(c)) {
         call__connect(c);
         return;
@@ -171,7 +177,9 @@ void call__start(struct call *c, const struct send *s)
     c->epoch = s->request.epoch;
     c->hops = hops_new(&s->request);
     c->excerpt = NULL;
-    c->turned_back = false;
+    free(c->why);
+    c->why = NULL;
+    c->turned_back = c->has_secrets = false;
     c->timeout_ms = s->request.timeout_ms;
     c->not_after = s->not_after;
     c->repeatable = s->request.repeatable;

@@ -5,15 +5,21 @@
 
 #include <string.h>
 
-void call__compose(struct call *c, const struct request *r, const struct url *u)
+bool call__compose(struct call *c, const struct request *r, const struct url *u)
 {
     struct request_parts *parts = &c->owner->parts;
     struct request_text *t = &c->request;
     struct request_target to = {.origin = c->target->key + TARGET_ORIGIN,
                                 .https = c->target->https};
-    request_build(parts, r, &to, c->owner->version, c->started_wall);
-
+    struct request_sender from = {c->owner->version, c->owner->secrets};
+    struct fault f = {0};
     t->count = 0;
+    if (request_build(parts, r, &to, &from, c->started_wall, &f)) {
+        request_trim(parts);
+        c->why = xstrdup(f.text);
+        return false;
+    }
+    c->has_secrets = c->has_secrets || parts->has_secrets;
     request_text_say(t, job_method_name(r->method));
     request_text_say(t, " ");
     const char *target = r->api + u->target_at;
@@ -29,4 +35,5 @@ void call__compose(struct call *c, const struct request *r, const struct url *u)
     request_text_say(t, "\r\n");
     request_text_add(t, parts->body.bytes, parts->body.count);
     request_trim(parts);
+    return true;
 }

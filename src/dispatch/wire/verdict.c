@@ -10,6 +10,8 @@
 #include "dispatch/shortage_priv.h"
 #include "dispatch/wire/wire_priv.h"
 
+#include <stdio.h>
+
 static void explain(char out[static ERROR_TEXT_MAX], const struct call *c)
 {
     const char *origin = c->target ? c->target->key + TARGET_ORIGIN : "";
@@ -18,6 +20,8 @@ static void explain(char out[static ERROR_TEXT_MAX], const struct call *c)
         break;
     case END_TROUBLE:
         words_trouble(out, c->trouble, origin);
+        if (c->trouble == TROUBLE_SECRET)
+            snprintf(out, ERROR_TEXT_MAX, "%.*s", ERROR_TEXT_MAX - 1, c->why);
         break;
     case END_UNREADABLE:
         words_unreadable(out, &c->response, origin);
@@ -61,10 +65,12 @@ void call__verdict(const struct call *c, mono_ms now, struct verdict *out)
     enum outcome_kind failed = c->sent || hopped ? OUTCOME_LOST
                                : held            ? OUTCOME_HELD
                                                  : OUTCOME_NOT_SENT;
-    out->outcome = (struct outcome){.ticket = c->ticket,
-                                    .shard = c->shard,
-                                    .epoch = c->epoch,
-                                    .kind = c->ending == END_ANSWERED ? OUTCOME_ANSWERED : failed};
+    out->outcome =
+        (struct outcome){.ticket = c->ticket,
+                         .shard = c->shard,
+                         .epoch = c->epoch,
+                         .kind = c->ending == END_ANSWERED ? OUTCOME_ANSWERED : failed,
+                         .is_unheard = c->ending == END_TROUBLE && c->trouble == TROUBLE_SECRET};
     a->started_at = c->started_wall;
     a->duration_ms = now - c->started;
     a->http_status = c->turned_back ? (uint16_t)h->status : c->response.status;

@@ -77,6 +77,7 @@ struct wire {
     dur_ms connect_ms;
     dur_ms tls_ms;
     const struct address_policy *targets; // Borrowed; NULL: every address will do.
+    const struct secret_ring *secrets;    // Borrowed; may be NULL.
 
     struct deadlines deadlines;
     struct resolver *resolver;
@@ -192,6 +193,7 @@ struct call {
     bool whole;             // The answer was read to its end.
     bool damaged;           // The answer cannot be read any further.
     bool turned_back;       // The last hop was forbidden: the answer before it is the last one.
+    bool has_secrets;       // The text of the request is wiped at the end.
     enum stage stage;
     struct request_text request;
     size_t written;
@@ -214,6 +216,7 @@ struct call {
     enum trouble trouble; // END_TROUBLE
     int error;            // END_CONNECT: an errno.
     const char *reason;   // END_TLS: static text.
+    char *why;            // TROUBLE_SECRET: why no request could be made.
 };
 
 // The beginning of a body as it came.
@@ -278,7 +281,8 @@ void call__forbidden(struct call *c);
 
 // --- compose.c
 
-void call__compose(struct call *c, const struct request *r, const struct url *u);
+// False, with c->why: what the job holds sealed cannot be opened.
+bool call__compose(struct call *c, const struct request *r, const struct url *u);
 
 // --- verdict.c
 

@@ -31,7 +31,7 @@ static json_t *parse(const char *text)
 static enum err decode(const char *text, enum job_decoding how, struct job *j, struct problem *p)
 {
     json_t *object = parse(text);
-    enum err err = job_decode(object, how, j, p);
+    enum err err = job_decode(object, &(struct job_reading){.how = how}, j, p);
     json_decref(object);
     return err;
 }
@@ -66,7 +66,8 @@ static void an_exported_job_makes_the_same_job(void **state)
     j->version = 3;
     json_t *exported = json_job_writable(j);
     assert_null(json_object_get(exported, "id"));
-    assert_int_equal(job_decode(exported, JOB_CREATE, copy, &p), ERR_OK);
+    assert_int_equal(job_decode(exported, &(struct job_reading){.how = JOB_CREATE}, copy, &p),
+                     ERR_OK);
     json_t *again = json_job_writable(copy);
     assert_true(json_equal(exported, again));
     json_decref(exported);
@@ -91,7 +92,7 @@ static void a_job_that_was_got_can_be_put(void **state)
     json_object_set_new(got, "jobId", json_integer(7));
     json_object_set_new(got, "last_execution", json_null());
     struct job *again = job_copy(j);
-    assert_int_equal(job_decode(got, JOB_REPLACE, again, &p), ERR_OK);
+    assert_int_equal(job_decode(got, &(struct job_reading){.how = JOB_REPLACE}, again, &p), ERR_OK);
     json_t *before = json_job(j), *after = json_job(again);
     assert_true(json_equal(before, after));
     json_decref(before);
@@ -112,7 +113,7 @@ static void null_sets_the_default(void **state)
     json_t *value;
     json_object_foreach(nulls, name, value)
         json_object_set_new(nulls, name, json_null());
-    assert_int_equal(job_decode(nulls, JOB_MERGE, j, &p), ERR_OK);
+    assert_int_equal(job_decode(nulls, &(struct job_reading){.how = JOB_MERGE}, j, &p), ERR_OK);
     json_t *reset = json_job(j), *fresh = json_job(defaults);
     assert_true(json_equal(reset, fresh));
     json_decref(reset);
@@ -157,10 +158,12 @@ static void members_of_the_server_are_refused_or_must_be_as_they_are(void **stat
         struct problem p = {0};
         struct job *j = job_new();
         json_t *object = json_pack("{s:i}", read_only[i].name, 99);
-        assert_int_equal(job_decode(object, JOB_CREATE, j, &p), ERR_FORBIDDEN);
+        assert_int_equal(job_decode(object, &(struct job_reading){.how = JOB_CREATE}, j, &p),
+                         ERR_FORBIDDEN);
         assert_string_equal(p.what.pointer + 1, read_only[i].name);
-        assert_int_equal(job_decode(object, JOB_MERGE, j, &p), ERR_FORBIDDEN);
-        enum err err = job_decode(object, JOB_REPLACE, j, &p);
+        assert_int_equal(job_decode(object, &(struct job_reading){.how = JOB_MERGE}, j, &p),
+                         ERR_FORBIDDEN);
+        enum err err = job_decode(object, &(struct job_reading){.how = JOB_REPLACE}, j, &p);
         if ((err ? problem_status(&p) : 0) != read_only[i].status)
             fail_msg("%s: %s", read_only[i].name, p.what.detail);
         assert_int_equal(j->id, 0);
@@ -255,7 +258,7 @@ static void more_headers_than_a_job_may_have_are_not_even_looked_at(void **state
         json_object_set_new(headers, name, json_string("1"));
     }
     json_t *object = json_pack("{s:o}", "headers", headers);
-    assert_int_equal(job_decode(object, JOB_MERGE, j, &p), ERR_LIMIT);
+    assert_int_equal(job_decode(object, &(struct job_reading){.how = JOB_MERGE}, j, &p), ERR_LIMIT);
     assert_string_equal(p.what.pointer, "/headers");
     assert_null(j->headers);
     json_decref(object);

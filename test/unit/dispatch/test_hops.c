@@ -14,7 +14,7 @@
 
 #define HEADERS                                                                                    \
     "Accept: text/html\nAUTHORIZATION: Bearer x\nContent-Type: text/csv\nX-Api-Key: k\n"           \
-    "cookie: a=b\nHost: v.example\nX-Plain: y\n"
+    "cookie: a=b\nHost: v.example\nX-Odd: sealed:v1:a:AAAA\nX-Plain: y\n"
 
 static struct hops *hops_of(enum job_method method, const char *body, unsigned most)
 {

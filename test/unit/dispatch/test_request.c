@@ -26,6 +26,13 @@ static struct request post(void)
                             .attempt = 1};
 }
 
+static void build(struct request_parts *parts, const struct request *r,
+                  const struct request_target *target)
+{
+    static const struct request_sender from = {.version = "1"};
+    assert_int_equal(request_build(parts, r, target, &from, NOW, NULL), ERR_OK);
+}
+
 // The value of a header, "" when it is not there. Fails the test when it is there twice.
 static const char *value_of(const struct request_parts *parts, const char *name)
 {
@@ -45,7 +52,7 @@ static const char *value_of(const struct request_parts *parts, const char *name)
 static void trace_of(const struct request *r, char out[static 64])
 {
     struct request_parts parts = {0};
-    request_build(&parts, r, &to, "1", NOW);
+    build(&parts, r, &to);
     strcpy(out, value_of(&parts, "traceparent: "));
     request_fini(&parts);
 }
@@ -117,7 +124,7 @@ static void every_execution_is_named_by_its_public_id(void **state)
         char quoted[64] = "\"";
         strcat(strcat(quoted, cases[i].id), "\"");
         r.key = cases[i].key;
-        request_build(&parts, &r, &to, "1", NOW);
+        build(&parts, &r, &to);
         assert_string_equal(value_of(&parts, "webhook-id: "), cases[i].id);
         assert_string_equal(value_of(&parts, "webhook-timestamp: "), "1700000012");
         assert_string_equal(value_of(&parts, "Idempotency-Key: "), quoted);
@@ -133,7 +140,7 @@ static void only_a_whole_name_overrides(void **state)
     struct request_parts parts = {0};
     struct request r = post();
     r.headers = "User-Agent-X: a\nX: Content-Type: b\n";
-    request_build(&parts, &r, &to, "1", NOW);
+    build(&parts, &r, &to);
     assert_string_equal(value_of(&parts, "User-Agent: "), "Carillon/1");
     assert_non_null(strstr(parts.headers.bytes, "\r\nContent-Type: application/json\r\n"));
     request_fini(&parts);
@@ -163,7 +170,7 @@ static void host_is_the_jobs_or_the_urls(void **state)
         char line[64];
         snprintf(line, sizeof line, "Host: %s\r\n", cases[i].host);
         r.headers = cases[i].headers;
-        request_build(&parts, &r, &target, "1", NOW);
+        build(&parts, &r, &target);
         assert_memory_equal(parts.headers.bytes, line, strlen(line));
         assert_null(strstr(parts.headers.bytes, "\r\nhost:"));
         assert_null(strstr(parts.headers.bytes, "\r\nHost:"));
@@ -179,18 +186,18 @@ static void buffers_are_used_again_and_trimmed(void **state)
     struct request_parts parts = {0};
     struct request r = post();
     r.body = large;
-    request_build(&parts, &r, &to, "1", NOW);
+    build(&parts, &r, &to);
     assert_int_equal(parts.body.count, sizeof large - 1);
     request_trim(&parts);
     assert_null(parts.body.bytes);
     r.body = "small";
-    request_build(&parts, &r, &to, "1", NOW);
+    build(&parts, &r, &to);
     request_trim(&parts);
     assert_string_equal(parts.body.bytes, "small");
     assert_int_equal(parts.body.count, 5);
     r.method = METHOD_GET;
     r.body = NULL;
-    request_build(&parts, &r, &to, "1", NOW);
+    build(&parts, &r, &to);
     assert_false(parts.has_length);
     assert_int_equal(parts.body.count, 0);
     request_fini(&parts);
