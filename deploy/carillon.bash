@@ -17,10 +17,12 @@ _carillon()
         cron) words="next explain lint" ;;
         import) words="crontab" ;;
         secrets) words="new-key" ;;
+        tokens) words="create list revoke" ;;
+        --scope) words="read trigger write admin" ;;
     esac
     if [[ -z $words && $word == -* ]]; then
         case $command in
-            cron | import | secrets) words=$(carillon help "$command" "$more" 2>/dev/null) ;;
+            cron | import | secrets | tokens) words=$(carillon help "$command" "$more" 2>/dev/null) ;;
             *) words=$(carillon help "$command" 2>/dev/null) ;;
         esac
         words=$(grep -o -- '--[a-z][a-z-]*' <<<"$words" | sort -u)

@@ -4,8 +4,10 @@
 #include "base/time.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -234,5 +236,30 @@ bool wall_parse(const char *text, size_t bytes, wall_ms *out)
     if (seconds < 0 || seconds >= 253402300800)
         return false;
     *out = seconds * 1000 + ms;
+    return true;
+}
+
+const struct duration_unit duration_units[DURATION_UNITS] = {
+    {"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}, {"d", 86400000}};
+
+static int64_t unit_ms(const char *name)
+{
+    for (size_t i = 0; i < DURATION_UNITS; i++)
+        if (strcmp(duration_units[i].name, name) == 0)
+            return duration_units[i].ms;
+    return 0;
+}
+
+bool duration_parse(const char *text, dur_ms *out)
+{
+    char *end;
+    errno = 0;
+    long long value = strtoll(text, &end, 10);
+    if (end == text || errno || *text < '0' || *text > '9')
+        return false;
+    int64_t scale = value == 0 && !*end ? 1 : unit_ms(end);
+    if (scale == 0 || value > INT64_MAX / scale)
+        return false;
+    *out = value * scale;
     return true;
 }

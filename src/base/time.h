@@ -62,6 +62,16 @@ void wall_format_local(wall_ms at, int32_t offset_s, char out[static RFC3339_LOC
 // False leaves *out alone. Digits of the fraction past the third are dropped.
 bool wall_parse(const char *text, size_t bytes, wall_ms *out);
 
+#define DURATION_UNITS 5
+extern const struct duration_unit {
+    const char *name;
+    int64_t ms;
+} duration_units[DURATION_UNITS]; // The smallest comes first.
+
+// A whole number and its unit: "500ms", "30s", "15m", "12h" or "30d"; "0" needs none. False leaves
+// *out alone.
+bool duration_parse(const char *text, dur_ms *out);
+
 // Proleptic Gregorian calendar: days since 1970-01-01 of a date, by integer arithmetic.
 // `month` 1 to 12, `day` 1 to 31.
 int64_t days_from_civil(int64_t year, unsigned month, unsigned day);

@@ -29,6 +29,11 @@ int cli_restore(int argc, char **argv);
 // carillon move FROM TO [--take-back]
 int cli_move(int argc, char **argv);
 
+// carillon tokens create --name NAME --scope SCOPE [--expires TIME] [--tag TAG] [--db DB]
+// carillon tokens list [--db DB]
+// carillon tokens revoke NAME [--db DB]
+int cli_tokens(int argc, char **argv);
+
 // carillon doctor [FILE]. Exit code 1: it is not sound.
 int cli_doctor(int argc, char **argv);
 

@@ -85,32 +85,16 @@ static const struct setting *find(const char *name, struct near *n)
 
 // --- Values ---
 
-static const struct {
-    const char *name;
-    int64_t ms;
-} units[] = {{"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}, {"d", 86400000}};
-
-static int64_t unit_ms(const char *name)
-{
-    for (size_t i = 0; i < COUNT_OF(units); i++)
-        if (strcmp(units[i].name, name) == 0)
-            return units[i].ms;
-    return 0;
-}
-
-// A number and, for a duration, its unit ("0" needs none).
 static bool parse_number(const struct setting *s, const char *text, int64_t *out)
 {
     char *end;
+    if (s->kind == KIND_DURATION)
+        return duration_parse(text, out);
     errno = 0;
     long long value = strtoll(text, &end, 10);
-    if (end == text || errno || *text < '0' || *text > '9')
+    if (end == text || errno || *text < '0' || *text > '9' || *end)
         return false;
-    bool unitless = s->kind != KIND_DURATION || (value == 0 && !*end);
-    int64_t scale = unitless ? 1 : unit_ms(end);
-    if (scale == 0 || (unitless && *end) || value > INT64_MAX / scale)
-        return false;
-    *out = value * scale;
+    *out = value;
     return true;
 }
 
@@ -367,10 +351,11 @@ static void print_default(const struct setting *s, char *out, size_t bytes)
         snprintf(out, bytes, " [%lld]", (long long)s->number);
     if (s->kind != KIND_DURATION)
         return;
-    size_t u = COUNT_OF(units) - 1;
-    while (u > 0 && s->number % units[u].ms != 0)
+    size_t u = DURATION_UNITS - 1;
+    while (u > 0 && s->number % duration_units[u].ms != 0)
         u--;
-    snprintf(out, bytes, " [%lld%s]", (long long)(s->number / units[u].ms), units[u].name);
+    snprintf(out, bytes, " [%lld%s]", (long long)(s->number / duration_units[u].ms),
+             duration_units[u].name);
 }
 
 void config_print_help(FILE *to)

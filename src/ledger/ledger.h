@@ -16,6 +16,7 @@
 #include "base/err.h"
 #include "base/memory.h"
 #include "base/time.h"
+#include "base/token.h"
 #include "cron/cron.h"
 
 #include <stdbool.h>
@@ -354,6 +355,28 @@ struct client_key {
     wall_ms created_at;
     struct command_id command; // A cluster: which has reserved the key; `job` is 0 until its reply.
 };
+
+// --- Tokens ----------------------------------------------------------------------------------
+
+#define TOKEN_NAME_BYTES_MAX 100
+#define TOKEN_TAG_BYTES_MAX 64 // As of the tags of a job.
+#define TOKENS_MAX 10000       // Live tokens at once.
+
+// Who may use the API, and for what: one row of table `tokens`. The secret itself is kept nowhere.
+struct access_token {
+    int64_t id;
+    const char *name;                   // Unique among those that are live.
+    uint8_t digest[TOKEN_DIGEST_BYTES]; // SHA-256 of the secret.
+    enum token_scope scope;
+    const char *tag; // Only jobs that carry it are seen and changed; NULL: all.
+    wall_ms created_at;
+    wall_ms expires_at;       // WALL_NEVER: it does not.
+    wall_ms revoked_at;       // 0: it is not.
+    wall_ms last_used_at;     // 0: never. Within a minute.
+    const char *last_address; // From where; NULL: never used.
+};
+
+bool token_is_live(const struct access_token *t, wall_ms now);
 
 // --- Shards ----------------------------------------------------------------------------------
 //

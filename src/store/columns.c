@@ -121,6 +121,19 @@ static const struct column alert_columns[] = {
     {TEXT_CELL(alert, "last_error", last_error)},
 };
 
+// Without its digest, which is no cell.
+static const struct column token_columns[] = {
+    {COUNT(access_token, "id", id)},
+    {TEXT_CELL(access_token, "name", name)},
+    {WORD(access_token, "scope", scope, token_scope_words)},
+    {TEXT_CELL(access_token, "tag", tag)},
+    {TIME(access_token, "created_at", created_at)},
+    {TIME_UNKNOWN(access_token, "expires_at", expires_at, WALL_NEVER)},
+    {TIME_UNKNOWN(access_token, "revoked_at", revoked_at, 0)},
+    {TIME_UNKNOWN(access_token, "last_used_at", last_used_at, 0)},
+    {TEXT_CELL(access_token, "last_address", last_address)},
+};
+
 const struct row_map job_rows = {MAP("jobs", job_columns)};
 const struct row_map job_brief_rows = {MAP("jobs", job_columns), .is_brief = true};
 const struct row_map version_rows = {MAP("job_versions", version_columns)};
@@ -130,6 +143,7 @@ const struct row_map first_attempt_rows = {MAP("job_executions", first_attempt_c
                                            .present = "first_started_at",
                                            .bound_before = COUNT_OF(execution_columns)};
 const struct row_map alert_rows = {MAP("alerts", alert_columns)};
+const struct row_map token_rows = {MAP("tokens", token_columns)};
 
 const char *row_column(const struct row_map *m, size_t i)
 {

@@ -77,6 +77,7 @@ extern const struct row_map attempt_rows;
 // both has the parameters of execution_rows before these.
 extern const struct row_map first_attempt_rows;
 extern const struct row_map alert_rows; // Without the execution's key, which its row has.
+extern const struct row_map token_rows; // Without the digest.
 
 const char *row_column(const struct row_map *m, size_t i);
 

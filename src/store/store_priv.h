@@ -9,6 +9,7 @@
 
 #include "store/commands.h"
 #include "store/inspect.h"
+#include "store/registry.h"
 #include "store/store.h"
 
 struct store_ops {
@@ -27,6 +28,7 @@ struct store_ops {
     enum err (*reader_open)(struct store *s, struct store_reader **out, struct fault *f);
     // NULL: a store for one node, whose batches hold no replies.
     enum err (*commands_open)(struct store *s, struct store_commands **out, struct fault *f);
+    enum err (*registry_open)(struct store *s, struct store_registry **out, struct fault *f);
 };
 
 struct store {
@@ -56,6 +58,29 @@ struct store_commands {
     const struct store_commands_ops *ops;
     struct store *store;
 };
+
+// Small tables (registry.h). An adapter embeds struct store_registry.
+struct store_registry_ops {
+    void (*close)(struct store_registry *r);
+    enum err (*insert_token)(struct store_registry *r, const struct access_token *t, int64_t *id,
+                             struct fault *f);
+    enum err (*revoke_token)(struct store_registry *r, int64_t id, wall_ms now, struct fault *f);
+    enum err (*find_token)(struct store_registry *r, const uint8_t *digest, store_each_token *each,
+                           void *context, struct fault *f);
+    enum err (*list_tokens)(struct store_registry *r, store_each_token *each, void *context,
+                            struct fault *f);
+    enum err (*touch_token)(struct store_registry *r, int64_t id, wall_ms at, const char *address,
+                            struct fault *f);
+    enum err (*count_tokens)(struct store_registry *r, wall_ms now, struct token_counts *out,
+                             struct fault *f);
+};
+
+struct store_registry {
+    const struct store_registry_ops *ops;
+};
+
+MUST_CHECK enum err sqlite_registry_open_beside(const char *path, struct store_registry **out,
+                                                struct fault *f);
 
 struct store_reader_ops {
     void (*close)(struct store_reader *r);

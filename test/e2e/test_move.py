@@ -23,6 +23,7 @@ TABLES = (
     "job_attempts",
     "alerts",
     "client_keys",
+    "tokens",
 )
 SHARDS = 256
 
@@ -96,6 +97,8 @@ def progress_of(database):
 def leave_history(fleet, database, target):
     """A server that made rows of every kind, and was killed with some of them open."""
     server = fleet.serve(database)
+    words = ("tokens", "create", "--name", "ops", "--scope", "admin", "--db", database)
+    assert run_to_end(*words).returncode == 0
     create_job(server, target.url("/ok/x"), schedule="* * * * * *", name='tab\t, "ü" and \\N \n')
     create_job(server, target.url("/status/500"), schedule="* * * * * *", max_retries=2,
                retry_base_ms=50)

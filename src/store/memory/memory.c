@@ -48,6 +48,7 @@ static const struct store_ops ops = {
     .retain = memory_retain,
     .reader_open = memory_reader_open,
     .commands_open = memory_commands_open,
+    .registry_open = memory_registry_open,
 };
 
 static struct memory_store *new_store(uint32_t shards)

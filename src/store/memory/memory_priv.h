@@ -2,8 +2,8 @@
 // memory_priv.h: how the parts of the memory adapter see each other.
 //
 // memory.c opens, clones and closes, tables.c holds the rows, commit.c changes them (and takes
-// changes back), commands.c has commands of other nodes, retain.c removes old rows, query.c answers
-// queries.
+// changes back), commands.c has commands of other nodes, registry.c small tables, retain.c removes
+// old rows, query.c answers queries.
 
 #ifndef CARILLON_STORE_MEMORY_PRIV_H
 #define CARILLON_STORE_MEMORY_PRIV_H
@@ -73,8 +73,11 @@ struct memory_store {
     size_t command_capacity;
     int64_t command_number;            // The last that was given.
     struct memory_commands *listeners; // All that are open.
-    struct shard *shards;              // By number; store.shards of them.
-    wall_ms removed_to;                // The latest instant of which retention has removed a row.
+    struct access_token *tokens;       // In order of id. Own their texts.
+    size_t token_count;
+    size_t token_capacity;
+    struct shard *shards; // By number; store.shards of them.
+    wall_ms removed_to;   // The latest instant of which retention has removed a row.
 };
 
 // --- tables.c --------------------------------------------------------------------------------
@@ -114,6 +117,9 @@ void memory_reservation_remove(struct memory_store *s, const struct memory_comma
 void memory_commands_copy(struct memory_store *to, const struct memory_store *from);
 void memory_commands_free(struct memory_store *s);
 
+void memory_tokens_copy(struct memory_store *to, const struct memory_store *from);
+void memory_tokens_free(struct memory_store *s);
+
 void memory_tables_init(struct memory_store *s);
 void memory_tables_copy(struct memory_store *to, const struct memory_store *from);
 void memory_tables_free(struct memory_store *s);
@@ -127,6 +133,8 @@ MUST_CHECK enum err memory_retain(struct store *store, const struct store_retent
 MUST_CHECK enum err memory_reader_open(struct store *store, struct store_reader **out,
                                        struct fault *f);
 MUST_CHECK enum err memory_commands_open(struct store *store, struct store_commands **out,
+                                         struct fault *f);
+MUST_CHECK enum err memory_registry_open(struct store *store, struct store_registry **out,
                                          struct fault *f);
 
 #endif

@@ -305,6 +305,7 @@ void memory_tables_copy(struct memory_store *to, const struct memory_store *from
     for (uint32_t i = 0; i < from->store.shards; i++)
         to->shards[i] = from->shards[i];
     memory_commands_copy(to, from);
+    memory_tokens_copy(to, from);
     to->removed_to = from->removed_to;
 }
 
@@ -320,6 +321,7 @@ void memory_tables_free(struct memory_store *s)
         alert_free(s->alerts.rows[i]);
     memory_client_keys_sweep(s, WALL_NEVER);
     memory_commands_free(s);
+    memory_tokens_free(s);
     free(s->client_keys);
     free(s->jobs.rows);
     free(s->executions.rows);

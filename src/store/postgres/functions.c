@@ -376,8 +376,8 @@ char *postgres_functions(void)
 {
     static const char *const fixed[] = {fence, correct, find_tables, linger, client_keys, take};
     static const char *const *const parts[] = {
-        postgres_node_functions, postgres_day_functions, postgres_retain_functions,
-        postgres_version_functions, postgres_command_functions};
+        postgres_node_functions,    postgres_day_functions,     postgres_retain_functions,
+        postgres_version_functions, postgres_command_functions, postgres_registry_functions};
     char *out = xmalloc(TEXT_BYTES);
     *out = '\0';
     for (size_t i = 0; i < COUNT_OF(fixed); i++)

@@ -65,6 +65,7 @@ static const struct store_ops ops = {
     .make_days = postgres_make_days,
     .reader_open = postgres_reader_open,
     .commands_open = postgres_commands_open,
+    .registry_open = postgres_registry_open,
 };
 
 enum err store_postgres_open(const char *url, uint32_t shards, struct store **out, struct fault *f)

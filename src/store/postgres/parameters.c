@@ -83,6 +83,21 @@ void parameter_integer(struct parameters *p, int64_t value)
     end(p);
 }
 
+void parameter_integer_or_null(struct parameters *p, int64_t value, int64_t null)
+{
+    begin(p, OID_INTEGER, value == null);
+    if (value != null)
+        add_64(p, value);
+    end(p);
+}
+
+void parameter_bytes(struct parameters *p, const void *bytes, size_t count)
+{
+    begin(p, OID_BYTES, false);
+    memcpy(add_bytes(p, count), bytes, count);
+    end(p);
+}
+
 void parameter_text(struct parameters *p, const char *text)
 {
     begin(p, OID_TEXT, !text);

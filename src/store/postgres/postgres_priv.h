@@ -6,7 +6,8 @@
 // and closes, commit.c writes, load.c loads, days.c makes the partitions, retain.c removes old
 // rows, versions.c sees to edited jobs, reader.c and reader_jobs.c answer queries. nodes.c and
 // commands.c are the doors of the cluster, with node_functions.c and command_functions.c in the
-// server. copy.c takes many rows at once, for move.c, one end of a move.
+// server. registry.c has small tables. copy.c takes many rows at once, for move.c, one end of a
+// move.
 
 #ifndef CARILLON_STORE_POSTGRES_PRIV_H
 #define CARILLON_STORE_POSTGRES_PRIV_H
@@ -40,7 +41,9 @@ struct parameters {
 
 void parameters_fini(struct parameters *p);
 void parameter_integer(struct parameters *p, int64_t value);
+void parameter_integer_or_null(struct parameters *p, int64_t value, int64_t null);
 void parameter_text(struct parameters *p, const char *text); // NULL is NULL.
+void parameter_bytes(struct parameters *p, const void *bytes, size_t count);
 // An array of `count` elements, each of which is put with one of the functions after these.
 void parameter_array(struct parameters *p, bool of_texts, size_t count);
 void parameter_array_of_bytes(struct parameters *p, size_t count);
@@ -149,6 +152,7 @@ extern const char *const postgres_retain_functions[];
 extern const char *const postgres_version_functions[];
 extern const char *const postgres_node_functions[];
 extern const char *const postgres_command_functions[];
+extern const char *const postgres_registry_functions[];
 
 // The version that a row of `jobs` stands for, as a row of `job_versions`, when it is none that is
 // there: somebody edited the row by hand. To be followed by " AND ..." or nothing.
@@ -208,6 +212,8 @@ MUST_CHECK enum err postgres_load_open(struct link *link, uint32_t shards,
 MUST_CHECK enum err postgres_retain(struct store *store, const struct store_retention *r,
                                     wall_ms now, size_t rows_max, size_t *removed, struct fault *f);
 MUST_CHECK enum err postgres_commands_open(struct store *store, struct store_commands **out,
+                                           struct fault *f);
+MUST_CHECK enum err postgres_registry_open(struct store *store, struct store_registry **out,
                                            struct fault *f);
 // A step of going through the jobs, when it is time for one.
 MUST_CHECK enum err postgres_note_edits(struct postgres_store *s, struct fault *f);

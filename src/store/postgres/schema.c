@@ -287,7 +287,20 @@ static const char version_1[] =
     "  autovacuum_vacuum_threshold = 1000);"
     "CREATE INDEX idx_commands_open ON commands (shard, number) WHERE replied_at IS NULL;";
 
-static const char *const steps[] = {version_1};
+// Who may use the API.
+static const char version_2[] = "CREATE TABLE tokens ("
+                                "  id bigint PRIMARY KEY,"
+                                "  name text NOT NULL,"
+                                "  digest bytea NOT NULL UNIQUE," // SHA-256 of the secret.
+                                "  scope text NOT NULL,"
+                                "  tag text,"
+                                "  created_at bigint NOT NULL,"
+                                "  expires_at bigint,"
+                                "  revoked_at bigint,"
+                                "  last_used_at bigint,"
+                                "  last_address text);";
+
+static const char *const steps[] = {version_1, version_2};
 const int postgres_schema_version = COUNT_OF(steps);
 
 // Held to the end of a step's transaction, so that of two nodes one makes the tables.

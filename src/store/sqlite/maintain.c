@@ -161,9 +161,12 @@ static enum err fold_log(struct sqlite_store *s, int mode, struct fault *f)
 {
     int pages = 0;
     int done = 0;
+    if (!sqlite_latch_try(s->latch)) // The next time will do.
+        return ERR_OK;
     sqlite3_busy_timeout(s->db, 0);
     int rc = sqlite3_wal_checkpoint_v2(s->db, "main", mode, &pages, &done);
     sqlite3_busy_timeout(s->db, SQLITE_LOCK_WAIT_MS);
+    sqlite_latch_release(s->latch);
     if (rc != SQLITE_OK && rc != SQLITE_BUSY)
         return sqlite_fault(s->db, "folding in the log", f);
     if (pages >= 0) { // -1: the other program that checkpoints at this moment knows.

@@ -158,6 +158,7 @@ static void close_store(struct store *store)
         sqlite3_finalize(s->statements[i]);
     int rc = sqlite3_close(s->db); // The last connection checkpoints and removes the log.
     assert(rc == SQLITE_OK);
+    sqlite_latch_close(s->latch);
     free(s->path);
     free(s);
 }
@@ -186,6 +187,7 @@ static const struct store_ops ops = {
     .tidy = tidy,
     .measure_room = sqlite_measure_room,
     .reader_open = sqlite_reader_open,
+    .registry_open = sqlite_registry_open,
 };
 
 static enum err read_progress(struct sqlite_store *s, struct fault *f)
@@ -232,6 +234,7 @@ enum err sqlite_open_marked(const char *path, struct store **out, struct fault *
     s->store.ops = &ops;
     s->store.shards = 1;
     s->path = xstrdup(path);
+    s->latch = sqlite_latch_open(path);
     s->reader_time_ms = SQLITE_READER_TIME_MS;
 
     enum err err = open_store(s, f);

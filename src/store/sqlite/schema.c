@@ -300,10 +300,24 @@ static const char version_14[] = "ALTER TABLE jobs ADD COLUMN key TEXT;"
                                  "CREATE UNIQUE INDEX idx_jobs_key ON jobs (key)"
                                  "  WHERE key IS NOT NULL AND deleted_at IS NULL;";
 
+// Who may use the API.
+static const char version_15[] = "CREATE TABLE tokens ("
+                                 "  id INTEGER PRIMARY KEY,"
+                                 "  name TEXT NOT NULL,"
+                                 "  digest BLOB NOT NULL UNIQUE," // SHA-256 of the secret.
+                                 "  scope TEXT NOT NULL,"
+                                 "  tag TEXT,"
+                                 "  created_at INTEGER NOT NULL,"
+                                 "  expires_at INTEGER,"
+                                 "  revoked_at INTEGER,"
+                                 "  last_used_at INTEGER,"
+                                 "  last_address TEXT"
+                                 ") STRICT;";
+
 // migrations[v] leads from version v to v + 1.
 static const char *const migrations[] = {
-    version_1, version_2, version_3,  version_4,  version_5,  version_6,  version_7,
-    version_8, version_9, version_10, version_11, version_12, version_13, version_14,
+    version_1, version_2,  version_3,  version_4,  version_5,  version_6,  version_7,  version_8,
+    version_9, version_10, version_11, version_12, version_13, version_14, version_15,
 };
 const int sqlite_schema_version = COUNT_OF(migrations);
 

@@ -170,6 +170,7 @@ extern const struct sql writer_sql[STATEMENTS];
 struct sqlite_store {
     struct store store;
     char *path;
+    int latch; // See latch.c.
     sqlite3 *db;
     sqlite3_stmt *statements[STATEMENTS];
     struct progress_row progress; // As last committed.
@@ -212,6 +213,17 @@ MUST_CHECK enum err sqlite_connect_reader(const char *path, sqlite3 **out, struc
 // Opens a database also when a move has marked it; and ERR_STORE_OPEN for such a one (move.c).
 MUST_CHECK enum err sqlite_open_marked(const char *path, struct store **out, struct fault *f);
 MUST_CHECK enum err sqlite_check_moved(struct sqlite_store *s, struct fault *f);
+
+// --- Small tables (registry.c, latch.c) ------------------------------------------------------
+
+MUST_CHECK enum err sqlite_registry_open(struct store *store, struct store_registry **out,
+                                         struct fault *f);
+// The latch of the database at `path`; -1: there can be none.
+int sqlite_latch_open(const char *path);
+void sqlite_latch_close(int latch);
+MUST_CHECK bool sqlite_latch_try(int latch); // False: somebody else has it now.
+MUST_CHECK enum err sqlite_latch_take(int latch, struct fault *f);
+void sqlite_latch_release(int latch);
 
 // --- Copies (copy.c, backup.c, restore.c) ----------------------------------------------------
 

@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: MIT
+// registry.c: small tables in PostgreSQL, on a connection of its own.
+
+#include "store/postgres/postgres_priv.h"
+
+#include <assert.h>
+#include <stdio.h>
+
+// $1: name, $2: digest, $3: scope, $4: tag, $5: created_at, $6: expires_at, $7: how many may be
+// live, $8: what was over before this instant goes. The id; 0: the name is taken; -1: the limit.
+static const char insert_function[] =
+    "CREATE OR REPLACE FUNCTION carillon_token_1(text, bytea, text, text, bigint, bigint, bigint,"
+    " bigint) RETURNS bigint LANGUAGE plpgsql AS $body$ DECLARE live bigint; same bigint;"
+    " new_id bigint; BEGIN"
+    " LOCK TABLE tokens IN SHARE ROW EXCLUSIVE MODE;"
+    " SELECT count(*), count(*) FILTER (WHERE name = $1) INTO live, same FROM tokens"
+    "  WHERE revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $5);"
+    " IF same > 0 THEN RETURN 0; END IF; IF live >= $7 THEN RETURN -1; END IF;"
+    " SELECT coalesce(max(id), 0) + 1 INTO new_id FROM tokens;"
+    " INSERT INTO tokens (id, name, digest, scope, tag, created_at, expires_at)"
+    "  VALUES (new_id, $1, $2, $3, $4, $5, $6);"
+    " DELETE FROM tokens WHERE revoked_at < $8 OR expires_at < $8;"
+    " RETURN new_id; END $body$;\n";
+
+const char *const postgres_registry_functions[] = {insert_function, NULL};
+
+#define LIVE " revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $1)"
+
+struct postgres_registry {
+    struct store_registry registry;
+    struct link link;
+};
+
+// The caller clears *out. ERR_DOUBT: the call may have had its effect.
+static enum err run(struct store_registry *r, const char *sql, struct parameters *p, PGresult **out,
+                    struct fault *f)
+{
+    struct link *l = &((struct postgres_registry *)r)->link;
+    enum err err = link_run(l, sql, p, out, f);
+    parameters_fini(p);
+    return err;
+}
+
+// The same for a change.
+static enum err run_change(struct store_registry *r, const char *sql, struct parameters *p,
+                           PGresult **out, struct fault *f)
+{
+    struct link *l = &((struct postgres_registry *)r)->link;
+    enum err err = run(r, sql, p, out, f);
+    if (err == ERR_STORE_AWAY && l->is_doubtful)
+        return f ? f->code = ERR_DOUBT : ERR_DOUBT;
+    if (!err && l->has_warned) {
+        PQclear(*out);
+        return fault_set(f, ERR_DOUBT, "the server gave up waiting for its replica");
+    }
+    return err;
+}
+
+// --- Changes ---------------------------------------------------------------------------------
+
+static enum err insert_token(struct store_registry *r, const struct access_token *t, int64_t *id,
+                             struct fault *f)
+{
+    struct parameters p = {0};
+    PGresult *result;
+    parameter_text(&p, t->name);
+    parameter_bytes(&p, t->digest, sizeof t->digest);
+    parameter_text(&p, token_scope_name(t->scope));
+    parameter_text(&p, t->tag);
+    parameter_integer(&p, t->created_at);
+    parameter_integer_or_null(&p, t->expires_at, WALL_NEVER);
+    parameter_integer(&p, TOKENS_MAX);
+    parameter_integer(&p, t->created_at - TOKEN_KEPT_MS);
+    enum err err =
+        run_change(r, "SELECT carillon_token_1($1, $2, $3, $4, $5, $6, $7, $8)", &p, &result, f);
+    if (err)
+        return err;
+    int64_t made = result_integer(&(struct result_row){result, 0}, 0);
+    PQclear(result);
+    if (made == 0)
+        return fault_set(f, ERR_EXISTS, "a token has this name");
+    if (made < 0)
+        return fault_set(f, ERR_LIMIT, "there are %d tokens already", TOKENS_MAX);
+    *id = made;
+    return ERR_OK;
+}
+
+static enum err revoke_token(struct store_registry *r, int64_t id, wall_ms now, struct fault *f)
+{
+    struct parameters p = {0};
+    PGresult *result;
+    parameter_integer(&p, id);
+    parameter_integer(&p, now);
+    enum err err = run_change(r,
+                              "UPDATE tokens SET revoked_at = $2"
+                              " WHERE id = $1 AND revoked_at IS NULL RETURNING id",
+                              &p, &result, f);
+    if (err)
+        return err;
+    int found = PQntuples(result);
+    PQclear(result);
+    return found ? ERR_OK : fault_set(f, ERR_NOT_FOUND, "there is no such token");
+}
+
+// Waits neither for the disk nor for a replica: what is lost is the time of a use.
+static enum err touch_token(struct store_registry *r, int64_t id, wall_ms at, const char *address,
+                            struct fault *f)
+{
+    struct parameters p = {0};
+    PGresult *result;
+    parameter_integer(&p, id);
+    parameter_integer(&p, at);
+    parameter_text(&p, address);
+    enum err err = run(r,
+                       "UPDATE tokens SET last_used_at = $2, last_address = $3"
+                       " FROM (SELECT set_config('synchronous_commit', 'off', true)) AS s"
+                       " WHERE id = $1 AND coalesce(last_used_at, 0) < $2",
+                       &p, &result, f);
+    if (!err)
+        PQclear(result);
+    return err;
+}
+
+// --- Questions -------------------------------------------------------------------------------
+
+static enum err tell_token(const struct result_row *r, store_each_token *each, void *context,
+                           struct fault *f)
+{
+    struct access_token t = {0};
+    int at = (int)token_rows.count;
+    enum err err = result_read(&token_rows, r, &t, f);
+    if (err)
+        return err;
+    if (PQgetlength(r->result, r->row, at) != TOKEN_DIGEST_BYTES)
+        return fault_set(f, ERR_STORE_CORRUPT, "table tokens holds a digest of another size");
+    memcpy(t.digest, PQgetvalue(r->result, r->row, at), TOKEN_DIGEST_BYTES);
+    return each(context, &t);
+}
+
+static enum err ask(struct store_registry *registry, const char *rest, struct parameters *p,
+                    store_each_token *each, void *context, int *found, struct fault *f)
+{
+    char names[512], sql[640];
+    PGresult *result;
+    row_names(&token_rows, names, sizeof names);
+    snprintf(sql, sizeof sql, "SELECT %s, digest FROM tokens %s", names, rest);
+    enum err err = run(registry, sql, p, &result, f);
+    if (err)
+        return err;
+    *found = PQntuples(result);
+    struct result_row r = {result, 0};
+    for (; r.row < *found && !err; r.row++)
+        err = tell_token(&r, each, context, f);
+    PQclear(result);
+    return err;
+}
+
+static enum err find_token(struct store_registry *r, const uint8_t *digest, store_each_token *each,
+                           void *context, struct fault *f)
+{
+    struct parameters p = {0};
+    int found = 0;
+    parameter_bytes(&p, digest, TOKEN_DIGEST_BYTES);
+    enum err err = ask(r, "WHERE digest = $1", &p, each, context, &found, f);
+    if (err || found > 0)
+        return err;
+    return fault_set(f, ERR_NOT_FOUND, "there is no such token");
+}
+
+static enum err list_tokens(struct store_registry *r, store_each_token *each, void *context,
+                            struct fault *f)
+{
+    struct parameters p = {0};
+    int found;
+    return ask(r, "ORDER BY id", &p, each, context, &found, f);
+}
+
+static enum err count_tokens(struct store_registry *r, wall_ms now, struct token_counts *out,
+                             struct fault *f)
+{
+    struct parameters p = {0};
+    PGresult *result;
+    parameter_integer(&p, now);
+    enum err err = run(r,
+                       "SELECT count(*), count(*) FILTER (WHERE" LIVE "),"
+                       " count(*) FILTER (WHERE scope = 'admin' AND" LIVE ") FROM tokens",
+                       &p, &result, f);
+    if (err)
+        return err;
+    struct result_row row = {result, 0};
+    *out = (struct token_counts){.all = result_integer(&row, 0),
+                                 .live = result_integer(&row, 1),
+                                 .admins = result_integer(&row, 2)};
+    PQclear(result);
+    return ERR_OK;
+}
+
+// --- Opening and closing ---------------------------------------------------------------------
+
+static void close_registry(struct store_registry *registry)
+{
+    struct postgres_registry *r = (struct postgres_registry *)registry;
+    link_fini(&r->link);
+    free(r);
+}
+
+enum err postgres_registry_open(struct store *store, struct store_registry **out, struct fault *f)
+{
+    static const struct store_registry_ops ops = {
+        .close = close_registry,
+        .insert_token = insert_token,
+        .revoke_token = revoke_token,
+        .find_token = find_token,
+        .list_tokens = list_tokens,
+        .touch_token = touch_token,
+        .count_tokens = count_tokens,
+    };
+    struct postgres_registry *r = xcalloc(1, sizeof *r);
+    (void)f;
+    r->registry.ops = &ops;
+    link_init(&r->link, ((struct postgres_store *)store)->link.url);
+    *out = &r->registry;
+    return ERR_OK;
+}
