@@ -111,7 +111,9 @@ struct loaded_job {
 
 // What was read of a shard, as the engine gets it by mail.
 struct load_part {
+    struct load_part *next; // While the slice is read.
     enum part_kind kind;
+    bool ends_slice;         // The engine has the whole slice then.
     struct shard row;        // As it was taken, with its next ids raised above those that there
                              // are, whoever edited the row.
     struct loaded_job *jobs; // JOBS
@@ -137,7 +139,7 @@ void engine__loader_free(struct loader *l); // NULL is a no-op.
 // To be loaded, in this order; each shard once at a time. May be called before it is started.
 void engine__loader_add(struct loader *l, const struct shard *row);
 void engine__loader_forget(struct loader *l, uint32_t shard); // No part of it is read any more.
-void engine__loader_took(struct loader *l);                   // The engine has taken a part.
+void engine__loader_took(struct loader *l);                   // The engine has taken a slice.
 void engine__loader_end_start(struct loader *l); // From now on what fails is tried again.
 
 // --- A shard comes and goes (load.c) ---

@@ -240,8 +240,9 @@ void engine__part(struct engine *e, struct load_part *p)
         assert(s->phase == LOAD_READING);
         take(e, s, p);
     }
+    if (p->ends_slice)
+        engine__loader_took(e->loader);
     engine__part_free(p);
-    engine__loader_took(e->loader);
 }
 
 // --- A shard comes and goes ----------------------------------------------------------------------

@@ -1,78 +1,41 @@
 // SPDX-License-Identifier: MIT
-// loader.c: the thread that reads what a shard holds, for an engine that has gained it.
+// loader.c: the thread that reads what shards hold, for an engine that has gained them.
 //
-// The engine goes on with the shards that it has meanwhile. What is read goes to it by mail, a part
-// at a time and few at once, so that a shard of any size takes little memory and no long turn:
+// The engine goes on with the shards that it has meanwhile. What is read goes to it by mail, a
+// slice at a time and few at once, so that shards of any size take little memory and no long turn.
+// All shards that wait are read together, since most queries cost the same for one shard and for a
+// hundred; a slice may hold parts of several:
 //
-//   the row     its next ids raised above those that there are
-//   jobs        in order of id, some hundred at a time
+//   the rows    their next ids raised above those that there are
+//   jobs        in order of shard and id, some hundred at a time; behind each slice, for the shards
+//               whose last job was in it:
 //   executions  those that are open, the same way
 //   the end     and whether the shard was still ours after the last row had been read
 //
 // At a start a failure to read is the failure of the start. Later it is tried again, from where it
-// was, for as long as the shard is ours. Which shards are wanted is the engine's to say; between
-// two parts the loader looks whether the one at hand still is.
+// was, for as long as a shard is ours. Which shards are wanted is the engine's to say; between two
+// slices the loader looks whether those at hand still are.
 
 #define _GNU_SOURCE // pthread_setname_np
 
-#include "engine/engine_priv.h"
-#include "zones/zones.h"
+#include "engine/loader_priv.h"
 
 #include <assert.h>
 #include <signal.h>
-#include <stdio.h>
 #include <string.h>
 
-#define PARTS_MAX 2 // On their way to the engine.
+#define SLICES_MAX 2 // On their way to the engine.
 #define ROWS_AT_WORK 256
 #define ROWS_AT_START 1024 // What a slice held leaves holes among the jobs that stay.
 #define RETRY_MS 1000
 
-struct loader {
-    struct engine *engine;
-    pthread_t thread;
-    bool thread_runs;
-    struct store_reader *reader; // Owned by the thread. NULL while there is nothing to read.
-
-    pthread_mutex_t lock; // Guards what follows.
-    pthread_cond_t changed;
-    struct shard queue[SHARDS_MAX]; // Rows of shards that wait to be loaded.
-    size_t queued;
-    int64_t wanted[SHARDS_MAX]; // By shard: the epoch in which it is to be loaded; 0: it is not.
-    unsigned parts_out;
-    bool is_start;
-    bool ending;
-};
-
-// A shard on its way.
-struct task {
-    struct shard row;
-    struct store_slice slice;
-    struct load_part *part; // Being filled.
-    bool is_told;           // The log says that it cannot be read.
-    struct fault *fault;
-};
-
-static struct load_part *part_new(enum part_kind kind, const struct shard *row)
+static void free_parts(struct load_part *list)
 {
-    struct load_part *p = xcalloc(1, sizeof *p);
-    p->kind = kind;
-    p->row = *row;
-    return p;
-}
-
-void engine__part_free(struct load_part *p)
-{
-    if (!p)
-        return;
-    for (size_t i = 0; i < p->job_count; i++) {
-        job_free(p->jobs[i].job);
-        free(p->jobs[i].reason);
+    while (list) {
+        struct load_part *next = list->next;
+        engine__part_free(list);
+        list = next;
     }
-    free(p->jobs);
-    free(p->executions);
-    arena_clear(&p->texts);
-    free(p);
 }
 
 // --- What is wanted ------------------------------------------------------------------------------
@@ -80,14 +43,6 @@ void engine__part_free(struct load_part *p)
 static bool is_wanted(const struct loader *l, const struct shard *row)
 {
     return !l->ending && l->wanted[row->number] == row->epoch;
-}
-
-static bool is_wanted_now(struct loader *l, const struct shard *row)
-{
-    pthread_mutex_lock(&l->lock);
-    bool wanted = is_wanted(l, row);
-    pthread_mutex_unlock(&l->lock);
-    return wanted;
 }
 
 void engine__loader_add(struct loader *l, const struct shard *row)
@@ -116,8 +71,8 @@ void engine__loader_forget(struct loader *l, uint32_t shard)
 void engine__loader_took(struct loader *l)
 {
     pthread_mutex_lock(&l->lock);
-    assert(l->parts_out > 0);
-    l->parts_out--;
+    assert(l->slices_out > 0);
+    l->slices_out--;
     pthread_cond_broadcast(&l->changed);
     pthread_mutex_unlock(&l->lock);
 }
@@ -137,200 +92,229 @@ static bool is_start(struct loader *l)
     return start;
 }
 
-// --- Reading -------------------------------------------------------------------------------------
+// --- Mailing -------------------------------------------------------------------------------------
 
-// An id that is given twice would end the program at its commit. A row whose id nobody can have
-// given counts for nothing.
-static void raise_above(int64_t *next, int64_t last, int64_t max)
+// Under the lock.
+static bool is_any_wanted(const struct loader *l, const struct load_part *list)
 {
-    if (last <= max)
-        *next = MAX(*next, last + 1);
+    while (list && !is_wanted(l, &list->row))
+        list = list->next;
+    return list != NULL;
 }
 
-static enum err read_row(struct loader *l, struct task *t)
+// Moves the parts of shards that are not wanted any more out of the list. Under the lock.
+static struct load_part *take_unwanted(const struct loader *l, struct load_part **list)
 {
-    struct last_ids last;
-    enum err err = store_read_last_ids(l->reader, t->row.number, &last, t->fault);
-    if (err)
-        return err;
-    assert(t->row.epoch > 0 && t->row.tick == 0); // Nobody has written in this epoch.
-    raise_above(&t->row.job_next, last.job, JOB_ID_MAX - 1);
-    raise_above(&t->row.execution_next, last.execution, INT64_MAX / 4);
-    raise_above(&t->row.alert_next, last.alert, INT64_MAX / 4);
-    t->part = part_new(PART_ROW, &t->row);
-    return ERR_OK;
+    struct load_part *unwanted = NULL;
+    while (*list) {
+        struct load_part *p = *list;
+        if (is_wanted(l, &p->row)) {
+            list = &p->next;
+            continue;
+        }
+        *list = p->next;
+        p->next = unwanted;
+        unwanted = p;
+    }
+    return unwanted;
 }
 
-// Only what is no fault of the job ends the list: the machine's time zones cannot be read.
-static enum err judge_job(struct task *t, struct loaded_job *out)
+// The last part tells that the engine has the slice.
+static void mail_slice(struct group *g)
 {
-    char reason[JOB_REASON_BYTES];
-    struct fault f = {0};
-    const struct job *j = out->job;
-    enum err err = j->damaged ? ERR_OK : zone_find(j->timezone, &out->zone, &f);
-    if (err == ERR_SYSTEM)
-        return fault_set(t->fault, err, "%s", f.text);
-    if (j->damaged)
-        snprintf(reason, sizeof reason, "its row holds what no version writes: %s", j->damaged);
-    else
-        snprintf(reason, sizeof reason, "its time zone cannot be used: %s", f.text);
-    if (j->damaged || err)
-        out->reason = xstrdup(reason);
-    return ERR_OK;
-}
-
-static enum err note_job(void *context, const struct job *j)
-{
-    struct task *t = context;
-    struct load_part *p = t->part;
-    p->jobs = grow(p->jobs, p->job_count, &p->job_capacity, sizeof *p->jobs);
-    struct loaded_job *out = &p->jobs[p->job_count++];
-    *out = (struct loaded_job){.job = job_copy(j)};
-    t->slice.after = j->id;
-    return judge_job(t, out);
-}
-
-static enum err note_execution(void *context, const struct execution *x)
-{
-    struct task *t = context;
-    struct load_part *p = t->part;
-    p->executions =
-        grow(p->executions, p->execution_count, &p->execution_capacity, sizeof *p->executions);
-    struct execution *out = &p->executions[p->execution_count++];
-    *out = *x;
-    out->error = arena_text(&p->texts, x->error);
-    out->request_body = arena_text(&p->texts, x->request_body);
-    out->held_by = arena_text(&p->texts, x->held_by);
-    out->reason = arena_text(&p->texts, x->reason);
-    t->slice.after = x->id;
-    return ERR_OK;
-}
-
-static enum err read_jobs(struct loader *l, struct task *t)
-{
-    t->part = part_new(PART_JOBS, &t->row);
-    return store_load_jobs(l->reader, &t->slice, note_job, t, t->fault);
-}
-
-static enum err read_open(struct loader *l, struct task *t)
-{
-    t->part = part_new(PART_OPEN, &t->row);
-    return store_load_open(l->reader, &t->slice, note_execution, t, t->fault);
-}
-
-// Only an epoch that stands after the last row was read tells that all rows were ours.
-static enum err read_end(struct loader *l, struct task *t)
-{
-    struct shard now;
-    enum err err = store_read_shard(l->reader, t->row.number, &now, t->fault);
-    if (err)
-        return err;
-    t->part = part_new(PART_END, &t->row);
-    t->part->is_ours = now.epoch == t->row.epoch;
-    return ERR_OK;
-}
-
-// --- One step of a task --------------------------------------------------------------------------
-
-// False: the shard is not wanted any more, or nobody listens.
-static bool mail_part(struct loader *l, struct load_part *p)
-{
+    struct loader *l = g->loader;
     pthread_mutex_lock(&l->lock);
-    while (l->parts_out >= PARTS_MAX && is_wanted(l, &p->row))
+    while (l->slices_out >= SLICES_MAX && is_any_wanted(l, g->first))
         pthread_cond_wait(&l->changed, &l->lock);
-    bool goes = is_wanted(l, &p->row);
-    l->parts_out += goes;
+    struct load_part *unwanted = take_unwanted(l, &g->first);
+    struct load_part *p = g->first;
+    l->slices_out += p != NULL;
     pthread_mutex_unlock(&l->lock);
-    if (goes)
+    free_parts(unwanted);
+    g->first = g->last = NULL;
+    while (p) {
+        struct load_part *next = p->next;
+        p->next = NULL;
+        p->ends_slice = !next;
         engine__post_part(l->engine, p);
-    else
-        engine__part_free(p);
-    return goes;
+        p = next;
+    }
 }
 
-// False: the shard is not wanted any more.
-static bool wait_to_retry(struct loader *l, const struct shard *row)
+// --- One step of a group -------------------------------------------------------------------------
+
+// What is not wanted any more leaves the group. Returns how many of the first `count` stay.
+static size_t keep_wanted(struct group *g, size_t count)
 {
+    struct loader *l = g->loader;
+    size_t kept = 0;
+    size_t first_kept = 0;
+    pthread_mutex_lock(&l->lock);
+    for (size_t i = 0; i < g->count; i++) {
+        if (!is_wanted(l, &g->rows[i]))
+            continue;
+        first_kept += i < count;
+        g->rows[kept++] = g->rows[i];
+    }
+    pthread_mutex_unlock(&l->lock);
+    g->count = kept;
+    return first_kept;
+}
+
+static void leave_first(struct group *g, size_t count)
+{
+    g->count -= count;
+    memmove(g->rows, g->rows + count, g->count * sizeof *g->rows);
+}
+
+// The slice behind the row where the one before has ended, of the first `count` shards. False:
+// nothing is left there.
+static bool aim(struct group *g, const struct store_slice *before, size_t count)
+{
+    size_t i = 0;
+    while (i < count && g->rows[i].number < before->shard)
+        i++;
+    if (i == count)
+        return false;
+    bool goes_on = g->rows[i].number == before->shard;
+    g->further = (struct shard_set){0};
+    g->slice = (struct store_slice){.shard = g->rows[i].number,
+                                    .after = goes_on ? before->after : 0,
+                                    .further = &g->further,
+                                    .limit = is_start(g->loader) ? ROWS_AT_START : ROWS_AT_WORK};
+    while (++i < count)
+        shard_set_add(&g->further, g->rows[i].number);
+    return true;
+}
+
+static void fail_start(struct group *g, enum err err)
+{
+    for (size_t i = 0; i < g->count; i++) {
+        struct load_part *p = engine__add_part(g, PART_FAILED, &g->rows[i]);
+        p->fault = *g->fault;
+        p->fault.code = err;
+    }
+    mail_slice(g);
+    g->count = 0;
+}
+
+// Under the lock.
+static bool is_group_wanted(const struct group *g)
+{
+    size_t i = 0;
+    while (i < g->count && !is_wanted(g->loader, &g->rows[i]))
+        i++;
+    return i < g->count;
+}
+
+static void wait_to_retry(struct group *g)
+{
+    struct loader *l = g->loader;
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     const struct timespec until = engine__deadline(now, RETRY_MS);
     int rc = 0;
     pthread_mutex_lock(&l->lock);
-    while (is_wanted(l, row) && rc == 0)
+    while (is_group_wanted(g) && rc == 0)
         rc = pthread_cond_timedwait(&l->changed, &l->lock, &until);
-    bool wanted = is_wanted(l, row);
     pthread_mutex_unlock(&l->lock);
-    return wanted;
 }
 
-// What was read of the part is dropped, and the slice is read again from its beginning.
-static bool failed(struct loader *l, struct task *t, enum err err)
+// What was read of the slice is dropped, and it is read again from its beginning.
+static void failed(struct group *g, enum err err)
 {
-    engine__part_free(t->part);
-    t->part = NULL;
-    store_reader_close(l->reader);
-    l->reader = NULL;
-    if (is_start(l)) {
-        t->part = part_new(PART_FAILED, &t->row);
-        t->part->fault = *t->fault;
-        t->part->fault.code = err;
-        return false;
+    free_parts(g->first);
+    g->first = g->last = NULL;
+    store_reader_close(g->loader->reader);
+    g->loader->reader = NULL;
+    if (is_start(g->loader)) {
+        fail_start(g, err);
+        return;
     }
-    if (!t->is_told)
-        log_error("shard.load_failed", LOG_INT("shard", t->row.number),
-                  LOG_TEXT("error", err_text(err)), LOG_TEXT("detail", t->fault->text));
-    t->is_told = true;
-    return wait_to_retry(l, &t->row);
+    if (!g->is_told)
+        log_error("shard.load_failed", LOG_INT("shard", g->rows[0].number),
+                  LOG_INT("shards", g->count), LOG_TEXT("error", err_text(err)),
+                  LOG_TEXT("detail", g->fault->text));
+    g->is_told = true;
+    wait_to_retry(g);
 }
 
-// Reads a part, as often as it takes, and mails it. *count: its rows. False: this was the last one.
-static bool carry_out(struct loader *l, struct task *t,
-                      enum err (*read)(struct loader *l, struct task *t), size_t *count)
+// Reads a slice of the first `count` shards, and mails it.
+static enum err carry_out(struct group *g, read_some *read, size_t count)
 {
-    const int64_t after = t->slice.after;
-    bool goes_on = is_wanted_now(l, &t->row);
-    while (goes_on && !t->part) {
-        struct fault f = {0};
-        t->fault = &f;
-        t->slice.after = after;
-        t->slice.limit = is_start(l) ? ROWS_AT_START : ROWS_AT_WORK;
-        enum err err = l->reader ? ERR_OK : store_reader_open(l->engine->store, &l->reader, &f);
-        if (!err)
-            err = read(l, t);
-        if (err)
-            goes_on = failed(l, t, err);
+    struct loader *l = g->loader;
+    struct fault f = {0};
+    g->fault = &f;
+    g->slice_count = 0;
+    enum err err = l->reader ? ERR_OK : store_reader_open(l->engine->store, &l->reader, &f);
+    if (!err)
+        err = read(g, count);
+    if (err)
+        failed(g, err);
+    else
+        mail_slice(g);
+    return err;
+}
+
+// Reads of the first `*count` shards, of which some may leave, all in one slice.
+static void carry_out_once(struct group *g, read_some *read, size_t *count)
+{
+    while ((*count = keep_wanted(g, *count)) > 0)
+        if (carry_out(g, read, *count) == ERR_OK)
+            return;
+}
+
+// Reads a slice from *at on, and moves *at behind it.
+static void carry_out_from(struct group *g, read_some *read, size_t *count, struct store_slice *at)
+{
+    enum err err = ERR_OK;
+    do {
+        *count = keep_wanted(g, *count);
+        if (!aim(g, at, *count)) {
+            *at = (struct store_slice){.shard = SHARDS_MAX};
+            return;
+        }
+        err = carry_out(g, read, *count);
+    } while (err);
+    *at = g->slice;
+    if (g->slice_count < g->slice.limit)
+        *at = (struct store_slice){.shard = SHARDS_MAX};
+}
+
+// Shards whose jobs are all read, the first ones, are read to their end, and leave the group.
+static void finish(struct group *g, size_t count)
+{
+    struct store_slice at = {0};
+    while (count > 0 && at.shard < SHARDS_MAX)
+        carry_out_from(g, engine__read_open, &count, &at);
+    carry_out_once(g, engine__read_ends, &count);
+    leave_first(g, count);
+}
+
+static void load(struct group *g)
+{
+    struct store_slice at = {0};
+    carry_out_once(g, engine__read_rows, &g->count);
+    while (g->count > 0) {
+        carry_out_from(g, engine__read_jobs, &g->count, &at);
+        size_t whole = 0;
+        while (whole < g->count && g->rows[whole].number < at.shard)
+            whole++;
+        finish(g, whole);
     }
-    struct load_part *p = t->part;
-    t->part = NULL;
-    *count = p ? p->job_count + p->execution_count : 0;
-    return p && mail_part(l, p) && goes_on;
-}
-
-static bool carry_out_all(struct loader *l, struct task *t,
-                          enum err (*read)(struct loader *l, struct task *t))
-{
-    size_t count;
-    bool goes_on = true;
-    t->slice.after = 0;
-    do
-        goes_on = carry_out(l, t, read, &count);
-    while (goes_on && count == t->slice.limit);
-    return goes_on;
-}
-
-static void load(struct loader *l, const struct shard *row)
-{
-    struct task t = {.row = *row, .slice = {.shard = row->number}};
-    size_t ignored;
-    if (carry_out(l, &t, read_row, &ignored) && carry_out_all(l, &t, read_jobs) &&
-        carry_out_all(l, &t, read_open))
-        (void)carry_out(l, &t, read_end, &ignored);
 }
 
 // --- The thread ----------------------------------------------------------------------------------
 
-// False: the end. The connection is not kept while there is nothing to read.
-static bool next_shard(struct loader *l, struct shard *out)
+static int compare_numbers(const void *a, const void *b)
+{
+    const struct shard *left = a;
+    const struct shard *right = b;
+    return left->number < right->number ? -1 : left->number > right->number;
+}
+
+// All that wait. False: the end. The connection is not kept while there is nothing to read.
+static bool next_group(struct loader *l, struct group *out)
 {
     pthread_mutex_lock(&l->lock);
     if (l->queued == 0) {
@@ -342,20 +326,23 @@ static bool next_shard(struct loader *l, struct shard *out)
     while (l->queued == 0 && !l->ending)
         pthread_cond_wait(&l->changed, &l->lock);
     bool goes_on = !l->ending;
+    *out = (struct group){.loader = l};
     if (goes_on) {
-        *out = l->queue[0];
-        memmove(l->queue, l->queue + 1, --l->queued * sizeof *l->queue);
+        out->count = l->queued;
+        memcpy(out->rows, l->queue, l->queued * sizeof *l->queue);
+        l->queued = 0;
     }
     pthread_mutex_unlock(&l->lock);
+    qsort(out->rows, out->count, sizeof *out->rows, compare_numbers);
     return goes_on;
 }
 
 static void *run(void *context)
 {
     struct loader *l = context;
-    struct shard row;
-    while (next_shard(l, &row))
-        load(l, &row);
+    struct group g;
+    while (next_group(l, &g))
+        load(&g);
     store_reader_close(l->reader);
     l->reader = NULL;
     return NULL;

@@ -174,35 +174,63 @@ enum err store_read_lag(struct store_reader *r, dur_ms *out, struct fault *f)
     return r->ops->read_lag ? r->ops->read_lag(r, out, f) : ERR_OK;
 }
 
+static bool is_slice(const struct store_slice *s)
+{
+    bool is_in_order = true;
+    for (uint32_t n = 0; s->further && n <= s->shard; n++)
+        is_in_order &= !shard_set_has(s->further, n);
+    return is_in_order && s->limit > 0 && s->after >= 0;
+}
+
 enum err store_load_jobs(struct store_reader *r, const struct store_slice *s, store_each_job *each,
                          void *context, struct fault *f)
 {
-    assert(s->limit > 0 && s->after >= 0);
+    assert(is_slice(s));
     return r->ops->load_jobs(r, s, each, context, f);
 }
 
 enum err store_load_open(struct store_reader *r, const struct store_slice *s,
                          store_each_execution *each, void *context, struct fault *f)
 {
-    assert(s->limit > 0 && s->after >= 0);
+    assert(is_slice(s));
     return r->ops->load_open(r, s, each, context, f);
+}
+
+enum err store_read_last_ids_of(struct store_reader *r, const struct shard_set *of,
+                                struct last_ids out[static SHARDS_MAX], struct fault *f)
+{
+    return r->ops->read_last_ids(r, of, out, f);
 }
 
 enum err store_read_last_ids(struct store_reader *r, uint32_t shard, struct last_ids *out,
                              struct fault *f)
 {
-    return r->ops->read_last_ids(r, shard, out, f);
+    struct shard_set of = {0};
+    struct last_ids all[SHARDS_MAX];
+    shard_set_add(&of, shard);
+    enum err err = store_read_last_ids_of(r, &of, all, f);
+    if (!err)
+        *out = all[shard];
+    return err;
+}
+
+enum err store_read_shards(struct store_reader *r, const struct shard_set *of,
+                           struct shard out[static SHARDS_MAX], struct fault *f)
+{
+    return r->ops->read_shards(r, of, out, f);
 }
 
 enum err store_read_shard(struct store_reader *r, uint32_t shard, struct shard *out,
                           struct fault *f)
 {
-    struct store_progress progress;
-    enum err err = r->ops->read_progress(r, (job_id)shard, &progress, f); // Each is in its shard.
+    struct shard_set of = {0};
+    struct shard all[SHARDS_MAX];
+    shard_set_add(&of, shard);
+    enum err err = store_read_shards(r, &of, all, f);
     if (err)
         return err;
-    assert(progress.shard.number == shard);
-    *out = progress.shard;
+    assert(all[shard].number == shard);
+    *out = all[shard];
     return ERR_OK;
 }
 

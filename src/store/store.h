@@ -217,12 +217,14 @@ void store_reader_close(struct store_reader *r);        // NULL is a no-op.
 // By how much what is read may be older than the primary's; 0 where there is no replica.
 MUST_CHECK enum err store_read_lag(struct store_reader *r, dur_ms *out, struct fault *f);
 
-// A part of what a shard holds, for whoever has taken it: rows with ids above `after`, in order of
-// id, at most `limit`; when fewer come, these were the last. So it can be loaded in slices, on any
-// thread, while others of the shards are at work.
+// A part of what shards hold, for whoever has taken them: the rows of one shard with ids above
+// `after`, then all those of further ones, in order of their shards and then of their ids, at most
+// `limit`; when fewer come, these were the last. So shards can be loaded in slices, on any thread,
+// while others are at work, and many that hold little cost no more than one.
 struct store_slice {
     uint32_t shard;
     int64_t after;
+    const struct shard_set *further; // All above `shard`. NULL: none.
     size_t limit;
 };
 
@@ -243,10 +245,15 @@ struct last_ids {
 };
 MUST_CHECK enum err store_read_last_ids(struct store_reader *r, uint32_t shard,
                                         struct last_ids *out, struct fault *f);
+// The same of several at once, each into the element with its number; the others stay.
+MUST_CHECK enum err store_read_last_ids_of(struct store_reader *r, const struct shard_set *of,
+                                           struct last_ids out[static SHARDS_MAX], struct fault *f);
 
 // The row of a shard as last committed, by anybody: its epoch tells whether somebody has taken it.
 MUST_CHECK enum err store_read_shard(struct store_reader *r, uint32_t shard, struct shard *out,
                                      struct fault *f);
+MUST_CHECK enum err store_read_shards(struct store_reader *r, const struct shard_set *of,
+                                      struct shard out[static SHARDS_MAX], struct fault *f);
 
 // The caller owns *out (job_free). ERR_NOT_FOUND for an unknown or deleted job.
 MUST_CHECK enum err store_get_job(struct store_reader *r, job_id id, struct job **out,

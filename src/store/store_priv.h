@@ -88,8 +88,10 @@ struct store_reader_ops {
                           void *context, struct fault *f);
     enum err (*load_open)(struct store_reader *r, const struct store_slice *s,
                           store_each_execution *each, void *context, struct fault *f);
-    enum err (*read_last_ids)(struct store_reader *r, uint32_t shard, struct last_ids *out,
-                              struct fault *f);
+    enum err (*read_last_ids)(struct store_reader *r, const struct shard_set *of,
+                              struct last_ids *out, struct fault *f);
+    enum err (*read_shards)(struct store_reader *r, const struct shard_set *of, struct shard *out,
+                            struct fault *f);
     enum err (*get_job)(struct store_reader *r, job_id id, struct job **out, struct fault *f);
     enum err (*get_job_by_key)(struct store_reader *r, const char *key, struct job **out,
                                struct fault *f);

@@ -312,6 +312,99 @@ static void each_shard_counts_its_own_ids(void **state)
     store_reader_close(r);
 }
 
+// A job of the shard, and an execution of it that is open.
+static void store_open_job(struct store *s, uint32_t shard, int64_t n)
+{
+    job_id job = shard_id(shard, n, shards);
+    struct batch *b = batch_of(s, job, 0, n);
+    store_add_insert(b, store_execution(job, job, STORE_T0 - n));
+    b->changes[b->count - 1].shard = shard;
+    assert_int_equal(commit(s, b), ERR_OK);
+}
+
+// The next slice of both lists, which hold the same numbers. Moves *at behind it.
+static size_t load_both(struct store_reader *r, struct store_slice *at, struct store_ids *all)
+{
+    struct store_ids jobs = {0};
+    struct store_ids executions = {0};
+    store_assert_ok(store_load_jobs(r, at, add_job_id, &jobs, f));
+    store_assert_ok(store_load_open(r, at, add_execution_id, &executions, f));
+    assert_int_equal(jobs.count, executions.count);
+    for (size_t i = 0; i < jobs.count; i++) {
+        assert_int_equal(jobs.ids[i], executions.ids[i]);
+        all->ids[all->count++] = jobs.ids[i];
+        at->shard = shard_of(jobs.ids[i], shards);
+        at->after = jobs.ids[i];
+    }
+    return jobs.count;
+}
+
+static void load_in_slices_of(struct store_reader *r, size_t limit, struct store_ids *all)
+{
+    struct shard_set further;
+    struct store_slice at = {.shard = 1, .limit = limit};
+    size_t count;
+    *all = (struct store_ids){0};
+    do {
+        further = (struct shard_set){0};
+        for (uint32_t n = MAX(at.shard, 1) + 1; n < shards; n++)
+            shard_set_add(&further, n);
+        at.further = &further;
+        count = load_both(r, &at, all);
+    } while (count == limit);
+}
+
+// Rows of shards that are read together come in order of shard and id: a slice may end within a
+// shard, between two, or go over one that is empty. Shard 0 is somebody else's.
+static void several_shards_are_loaded_in_one_slice(void **state)
+{
+    struct store *s = ((struct many *)*state)->store;
+    struct store_reader *r;
+    struct store_ids all;
+    const job_id expected[] = {shard_id(1, 1, shards), shard_id(1, 2, shards),
+                               shard_id(1, 3, shards), shard_id(3, 1, shards),
+                               shard_id(3, 2, shards)};
+    for (int64_t n = 1; n <= 3; n++)
+        store_open_job(s, 1, n);
+    for (int64_t n = 1; n <= 2; n++)
+        store_open_job(s, 3, n);
+    store_open_job(s, 0, 1);
+    store_assert_ok(store_reader_open(s, &r, f));
+    for (size_t limit = 1; limit <= COUNT_OF(expected) + 1; limit++) {
+        load_in_slices_of(r, limit, &all);
+        assert_int_equal(all.count, COUNT_OF(expected));
+        assert_memory_equal(all.ids, expected, sizeof expected);
+    }
+    store_reader_close(r);
+}
+
+// Each goes into the element with its number, and nothing is said of the other shards.
+static void rows_and_last_ids_of_several_shards_come_at_once(void **state)
+{
+    struct store *s = ((struct many *)*state)->store;
+    struct store_reader *r;
+    struct shard_set of = {0};
+    struct last_ids last[SHARDS_MAX] = {[2] = {.job = 99}};
+    struct shard rows[SHARDS_MAX] = {[2] = {.epoch = 99}};
+    struct shard taken;
+    store_open_job(s, 1, 1);
+    store_open_job(s, 1, 2);
+    store_assert_ok(store_take_shard(s, 3, &taken, f));
+    shard_set_add(&of, 1);
+    shard_set_add(&of, 3);
+    store_assert_ok(store_reader_open(s, &r, f));
+    store_assert_ok(store_read_last_ids_of(r, &of, last, f));
+    store_assert_ok(store_read_shards(r, &of, rows, f));
+    store_reader_close(r);
+    assert_int_equal(last[1].job, 2);
+    assert_int_equal(last[1].execution, 2);
+    assert_int_equal(last[2].job, 99);
+    assert_int_equal(last[3].job, 0);
+    assert_int_equal(rows[1].tick, 2);
+    assert_int_equal(rows[2].epoch, 99);
+    assert_int_equal(rows[3].epoch, taken.epoch);
+}
+
 // So who reads for an owner finds out that the shard has become another node's.
 static void a_reader_sees_the_epoch_of_each_shard(void **state)
 {
@@ -351,6 +444,8 @@ int main(void)
         MANY(a_commit_of_several_shards_is_whole),
         MANY(a_commit_in_doubt_is_asked_for_without_the_shard_that_was_lost),
         MANY(each_shard_counts_its_own_ids),
+        MANY(several_shards_are_loaded_in_one_slice),
+        MANY(rows_and_last_ids_of_several_shards_come_at_once),
         MANY(a_reader_sees_the_epoch_of_each_shard),
     };
     static const uint32_t numbers[] = {4, SHARDS_MAX};

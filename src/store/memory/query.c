@@ -25,26 +25,46 @@ static enum err leave(struct memory_store *s, enum err err)
 
 // --- Jobs ------------------------------------------------------------------------------------
 
-static size_t slice_begins(const struct table *t, const struct store_slice *slice)
+static size_t slice_begins(const struct table *t, int64_t after)
 {
-    return slice->after < INT64_MAX ? table_position(t, slice->after + 1) : t->count;
+    return after < INT64_MAX ? table_position(t, after + 1) : t->count;
+}
+
+// A slice is read a shard at a time.
+typedef enum err load_shard(struct memory_store *s, uint32_t shard, int64_t after, size_t *left,
+                            void *each, void *context);
+
+static enum err load(struct store_reader *r, const struct store_slice *slice, load_shard *load_one,
+                     void *each, void *context)
+{
+    struct memory_store *s = enter(r);
+    size_t left = slice->limit;
+    enum err err = load_one(s, slice->shard, slice->after, &left, each, context);
+    for (uint32_t n = 0; slice->further && n < s->store.shards && left > 0 && !err; n++)
+        if (shard_set_has(slice->further, n))
+            err = load_one(s, n, 0, &left, each, context);
+    return leave(s, err);
+}
+
+static enum err load_jobs_of(struct memory_store *s, uint32_t shard, int64_t after, size_t *left,
+                             void *each, void *context)
+{
+    enum err err = ERR_OK;
+    for (size_t i = slice_begins(&s->jobs, after); i<s->jobs.count && * left> 0 && !err; i++) {
+        const struct memory_job *j = s->jobs.rows[i];
+        if (j->deleted_at || shard_of(j->job->id, s->store.shards) != shard)
+            continue;
+        err = (*(store_each_job **)each)(context, j->job);
+        --*left;
+    }
+    return err;
 }
 
 static enum err load_jobs(struct store_reader *r, const struct store_slice *slice,
                           store_each_job *each, void *context, struct fault *f)
 {
     (void)f;
-    struct memory_store *s = enter(r);
-    enum err err = ERR_OK;
-    size_t left = slice->limit;
-    for (size_t i = slice_begins(&s->jobs, slice); i < s->jobs.count && left > 0 && !err; i++) {
-        const struct memory_job *j = s->jobs.rows[i];
-        if (j->deleted_at || shard_of(j->job->id, s->store.shards) != slice->shard)
-            continue;
-        err = each(context, j->job);
-        left--;
-    }
-    return leave(s, err);
+    return load(r, slice, load_jobs_of, &each, context);
 }
 
 static enum err get_job(struct store_reader *r, job_id id, struct job **out, struct fault *f)
@@ -159,25 +179,28 @@ static enum err find_jobs(struct store_reader *r, const struct job_query *q, sto
 
 // --- Executions ------------------------------------------------------------------------------
 
+static enum err load_open_of(struct memory_store *s, uint32_t shard, int64_t after, size_t *left,
+                             void *each, void *context)
+{
+    const struct table *t = &s->executions;
+    enum err err = ERR_OK;
+    for (size_t i = slice_begins(t, after); i<t->count && * left> 0 && !err; i++) {
+        const struct execution *e = &((const struct memory_execution *)t->rows[i])->row;
+        bool is_ours = shard_of(e->key.job, s->store.shards) == shard;
+        bool is_found = e->lingers || e->key.scheduled_at >= s->shards[shard].open_from;
+        if (!is_ours || e->completed_at || !is_found)
+            continue;
+        err = (*(store_each_execution **)each)(context, e);
+        --*left;
+    }
+    return err;
+}
+
 static enum err load_open(struct store_reader *r, const struct store_slice *slice,
                           store_each_execution *each, void *context, struct fault *f)
 {
     (void)f;
-    struct memory_store *s = enter(r);
-    const struct table *t = &s->executions;
-    enum err err = ERR_OK;
-    const struct shard *shard = &s->shards[slice->shard];
-    size_t left = slice->limit;
-    for (size_t i = slice_begins(t, slice); i < t->count && left > 0 && !err; i++) {
-        const struct execution *e = &((const struct memory_execution *)t->rows[i])->row;
-        bool is_ours = shard_of(e->key.job, s->store.shards) == slice->shard;
-        bool is_found = e->lingers || e->key.scheduled_at >= shard->open_from;
-        if (!is_ours || e->completed_at || !is_found)
-            continue;
-        err = each(context, e);
-        left--;
-    }
-    return leave(s, err);
+    return load(r, slice, load_open_of, &each, context);
 }
 
 static bool is_before(const struct execution *e, const struct execution_cursor *c)
@@ -319,15 +342,28 @@ static int64_t last_number(const struct table *t, uint32_t shard, uint32_t shard
     return 0;
 }
 
-static enum err read_last_ids(struct store_reader *r, uint32_t shard, struct last_ids *out,
-                              struct fault *f)
+static enum err read_last_ids(struct store_reader *r, const struct shard_set *of,
+                              struct last_ids *out, struct fault *f)
 {
     (void)f;
     struct memory_store *s = enter(r);
     uint32_t shards = s->store.shards;
-    *out = (struct last_ids){last_number(&s->jobs, shard, shards),
-                             last_number(&s->executions, shard, shards),
-                             last_number(&s->alerts, shard, shards)};
+    for (uint32_t n = 0; n < shards; n++)
+        if (shard_set_has(of, n))
+            out[n] = (struct last_ids){last_number(&s->jobs, n, shards),
+                                       last_number(&s->executions, n, shards),
+                                       last_number(&s->alerts, n, shards)};
+    return leave(s, ERR_OK);
+}
+
+static enum err read_shards(struct store_reader *r, const struct shard_set *of, struct shard *out,
+                            struct fault *f)
+{
+    (void)f;
+    struct memory_store *s = enter(r);
+    for (uint32_t n = 0; n < s->store.shards; n++)
+        if (shard_set_has(of, n))
+            out[n] = s->shards[n];
     return leave(s, ERR_OK);
 }
 
@@ -341,6 +377,7 @@ static const struct store_reader_ops ops = {
     .load_jobs = load_jobs,
     .load_open = load_open,
     .read_last_ids = read_last_ids,
+    .read_shards = read_shards,
     .get_client_key = get_client_key,
     .get_job = get_job,
     .get_job_by_key = get_job_by_key,

@@ -202,13 +202,6 @@ struct postgres_store {
 
 MUST_CHECK enum commit_outcome postgres_commit(struct store *store, struct batch *const *batches,
                                                size_t count, struct commit_cause *cause);
-// `shards`: how many the store has.
-MUST_CHECK enum err postgres_load_jobs(struct link *link, uint32_t shards,
-                                       const struct store_slice *slice, store_each_job *each,
-                                       void *context, struct fault *f);
-MUST_CHECK enum err postgres_load_open(struct link *link, uint32_t shards,
-                                       const struct store_slice *slice, store_each_execution *each,
-                                       void *context, struct fault *f);
 MUST_CHECK enum err postgres_retain(struct store *store, const struct store_retention *r,
                                     wall_ms now, size_t rows_max, size_t *removed, struct fault *f);
 MUST_CHECK enum err postgres_commands_open(struct store *store, struct store_commands **out,

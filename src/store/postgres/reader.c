@@ -48,20 +48,6 @@ static void close_reader(struct store_reader *reader)
     free(reader);
 }
 
-static enum err load_jobs(struct store_reader *reader, const struct store_slice *s,
-                          store_each_job *each, void *context, struct fault *f)
-{
-    struct reader *r = self(reader);
-    return postgres_load_jobs(&r->link, r->shards, s, each, context, f);
-}
-
-static enum err load_open(struct store_reader *reader, const struct store_slice *s,
-                          store_each_execution *each, void *context, struct fault *f)
-{
-    struct reader *r = self(reader);
-    return postgres_load_open(&r->link, r->shards, s, each, context, f);
-}
-
 // --- Executions ------------------------------------------------------------------------------
 
 struct execution_walk {
@@ -340,51 +326,6 @@ enum err postgres_read_progress(struct store_reader *reader, job_id job, struct 
     return err;
 }
 
-#define NEWEST_ROWS 1000
-
-struct last_ids_walk {
-    struct walk walk;
-    struct last_ids out;
-    uint32_t shard;
-    uint32_t shards;
-};
-
-static enum err visit_last_ids(struct walk *walk, struct result_row *r, struct fault *f)
-{
-    (void)f;
-    struct last_ids_walk *w = (struct last_ids_walk *)walk;
-    w->out = (struct last_ids){(result_integer(r, 0) - w->shard) / w->shards,
-                               (result_integer(r, 1) - w->shard) / w->shards,
-                               (result_integer(r, 2) - w->shard) / w->shards};
-    return ERR_OK;
-}
-
-// Executions and alerts of the shard are looked for among some of the newest of all shards only:
-// each shard asks when a node gains hundreds, and none has given another id than its row says
-// unless somebody edited that.
-static enum err read_last_ids(struct store_reader *reader, uint32_t shard, struct last_ids *out,
-                              struct fault *f)
-{
-    char sql[640];
-    snprintf(sql, sizeof sql,
-             "SELECT coalesce((SELECT id FROM jobs WHERE id %% %1$u = $1 ORDER BY id DESC LIMIT 1),"
-             " $1), coalesce((SELECT max(id) FROM (SELECT id FROM job_executions"
-             " ORDER BY scheduled_at DESC, id DESC LIMIT %2$d) AS e WHERE id %% $2 = $1), $1),"
-             " coalesce((SELECT max(id) FROM (SELECT id FROM alerts"
-             " ORDER BY created_at DESC, id DESC LIMIT %2$d) AS a WHERE id %% $2 = $1), $1)",
-             self(reader)->shards, NEWEST_ROWS);
-    struct reader *r = self(reader);
-    struct last_ids_walk w = {
-        .walk = {.visit = visit_last_ids}, .shard = shard, .shards = r->shards};
-    struct parameters p = {0};
-    parameter_integer(&p, shard);
-    parameter_integer(&p, r->shards);
-    enum err err = reader_ask(r, sql, &p, &w.walk, f);
-    if (!err)
-        *out = w.out;
-    return err;
-}
-
 // What was received is replayed, and more is being received: then nothing is missing that could be
 // known of.
 static enum err read_lag(struct store_reader *reader, dur_ms *out, struct fault *f)
@@ -406,9 +347,10 @@ static enum err read_lag(struct store_reader *reader, dur_ms *out, struct fault 
 
 static const struct store_reader_ops ops = {
     .close = close_reader,
-    .load_jobs = load_jobs,
-    .load_open = load_open,
-    .read_last_ids = read_last_ids,
+    .load_jobs = postgres_load_jobs,
+    .load_open = postgres_load_open,
+    .read_last_ids = postgres_read_last_ids,
+    .read_shards = postgres_read_shards,
     .get_job = postgres_get_job,
     .get_job_by_key = postgres_get_job_by_key,
     .list_jobs = postgres_list_jobs,

@@ -33,6 +33,14 @@ MUST_CHECK enum err reader_ask(struct reader *r, const char *sql, struct paramet
 // Writes "SELECT a, b FROM table" and the rest to `out`, which has SQL_BYTES.
 void reader_select(char *out, const struct row_map *m, const char *rest);
 
+MUST_CHECK enum err postgres_load_jobs(struct store_reader *reader, const struct store_slice *slice,
+                                       store_each_job *each, void *context, struct fault *f);
+MUST_CHECK enum err postgres_load_open(struct store_reader *reader, const struct store_slice *slice,
+                                       store_each_execution *each, void *context, struct fault *f);
+MUST_CHECK enum err postgres_read_last_ids(struct store_reader *reader, const struct shard_set *of,
+                                           struct last_ids *out, struct fault *f);
+MUST_CHECK enum err postgres_read_shards(struct store_reader *reader, const struct shard_set *of,
+                                         struct shard *out, struct fault *f);
 MUST_CHECK enum err postgres_get_job(struct store_reader *reader, job_id id, struct job **out,
                                      struct fault *f);
 MUST_CHECK enum err postgres_get_job_by_key(struct store_reader *reader, const char *key,

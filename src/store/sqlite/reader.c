@@ -463,14 +463,25 @@ static enum err visit_last_ids(struct walk *walk, sqlite3_stmt *statement, struc
     return ERR_OK;
 }
 
-static enum err read_last_ids(struct store_reader *reader, uint32_t shard, struct last_ids *out,
-                              struct fault *f)
+static enum err read_last_ids(struct store_reader *reader, const struct shard_set *of,
+                              struct last_ids *out, struct fault *f)
 {
-    (void)shard; // There is one.
+    (void)of; // There is one.
     struct last_ids_walk w = {.walk = {.visit = visit_last_ids}};
     enum err err = sqlite_walk_query(self(reader), LAST_IDS, &w.walk, f);
     if (!err)
         *out = w.ids;
+    return err;
+}
+
+static enum err read_shards(struct store_reader *reader, const struct shard_set *of,
+                            struct shard *out, struct fault *f)
+{
+    (void)of; // There is one.
+    struct store_progress progress;
+    enum err err = read_progress(reader, 0, &progress, f);
+    if (!err)
+        *out = progress.shard;
     return err;
 }
 
@@ -479,6 +490,7 @@ static const struct store_reader_ops ops = {
     .load_jobs = load_jobs,
     .load_open = load_open,
     .read_last_ids = read_last_ids,
+    .read_shards = read_shards,
     .get_job = get_job,
     .get_job_by_key = get_job_by_key,
     .list_jobs = list_jobs,

@@ -99,16 +99,16 @@ static enum err played_load_open(struct store_reader *r, const struct store_slic
     return store_load_open(inner_of(r), s, each, context, f);
 }
 
-static enum err played_read_last_ids(struct store_reader *r, uint32_t shard, struct last_ids *out,
-                                     struct fault *f)
+static enum err played_read_last_ids(struct store_reader *r, const struct shard_set *of,
+                                     struct last_ids *out, struct fault *f)
 {
-    return store_read_last_ids(inner_of(r), shard, out, f);
+    return store_read_last_ids_of(inner_of(r), of, out, f);
 }
 
-static enum err played_read_progress(struct store_reader *r, job_id job, struct store_progress *out,
-                                     struct fault *f)
+static enum err played_read_shards(struct store_reader *r, const struct shard_set *of,
+                                   struct shard *out, struct fault *f)
 {
-    return store_read_progress(inner_of(r), job, out, f);
+    return store_read_shards(inner_of(r), of, out, f);
 }
 
 static enum err played_reader_open(struct store *s, struct store_reader **out, struct fault *f)
@@ -118,7 +118,7 @@ static enum err played_reader_open(struct store *s, struct store_reader **out, s
         .load_jobs = played_load_jobs,
         .load_open = played_load_open,
         .read_last_ids = played_read_last_ids,
-        .read_progress = played_read_progress,
+        .read_shards = played_read_shards,
     };
     (void)s;
     struct played_reader *r = xcalloc(1, sizeof *r);

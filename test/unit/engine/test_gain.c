@@ -214,6 +214,83 @@ static void shards_that_come_together_are_one_line_of_the_log(void **state)
     assert_int_equal(times_said(log, "shard.gained "), 0);
 }
 
+// Shard 1 is being read, and these come meanwhile.
+static void gain_behind_another(uint32_t first, uint32_t last)
+{
+    store_jobs(1, 1);
+    for (uint32_t shard = first; shard <= last; shard++)
+        store_jobs(shard, 10);
+    assert_true(rig_start());
+    rig_shut_reading(true);
+    rig_gain(1);
+    rig_wait_for_reads(1);
+    for (uint32_t shard = first; shard <= last; shard++)
+        rig_gain(shard);
+}
+
+// A query costs a database more than a few rows do.
+static void shards_that_wait_are_read_together(void **state)
+{
+    (void)state;
+    gain_behind_another(2, 3);
+    wait_for_loading(3);
+    rig_shut_reading(false);
+    for (uint32_t shard = 2; shard <= 3; shard++)
+        assert_int_equal(trigger(last_job_of(shard, 10)), ERR_OK);
+    wait_for_loading(0);
+    assert_int_equal(rig.reads, 2); // Shard 1 is read by itself, both others together.
+    assert_int_equal(engine_status(rig.engine).core.jobs, 21);
+}
+
+static void a_shard_that_is_lost_leaves_those_that_are_read_with_it(void **state)
+{
+    (void)state;
+    gain_behind_another(2, 3);
+    wait_for_loading(3);
+    engine_shard_lost(rig.engine, 2);
+    wait_for_loading(2);
+    rig_shut_reading(false);
+    assert_int_equal(trigger(last_job_of(3, 10)), ERR_OK);
+    assert_int_equal(trigger(last_job_of(2, 10)), ERR_AWAY);
+    wait_for_loading(0);
+    assert_int_equal(engine_status(rig.engine).core.jobs, 11);
+}
+
+// A slice ends within the large one, and the next ones are its alone.
+static void a_large_shard_and_a_small_one_are_read_together(void **state)
+{
+    (void)state;
+    store_jobs(0, 1);
+    store_jobs(2, 1);
+    store_jobs(3, MANY_JOBS);
+    assert_true(rig_start());
+    rig_shut_reading(true);
+    rig_gain(0);
+    rig_wait_for_reads(1);
+    rig_gain(3);
+    rig_gain(2);
+    wait_for_loading(3);
+    rig_shut_reading(false);
+    assert_int_equal(trigger(last_job_of(2, 1)), ERR_OK);
+    assert_int_equal(trigger(last_job_of(3, MANY_JOBS)), ERR_OK);
+    wait_for_loading(0);
+    assert_int_equal(engine_status(rig.engine).core.jobs, MANY_JOBS + 2);
+}
+
+static void shards_that_cannot_be_read_together_are_tried_again(void **state)
+{
+    (void)state;
+    gain_behind_another(2, 3);
+    rig_set_read_answer(ERR_STORE_AWAY);
+    rig_shut_reading(false);
+    rig_wait_for_reads(2);
+    rig_set_read_answer(ERR_OK);
+    for (uint32_t shard = 1; shard <= 3; shard++)
+        assert_int_equal(trigger(last_job_of(shard, 1)), ERR_OK);
+    wait_for_loading(0);
+    assert_int_equal(engine_status(rig.engine).core.jobs, 21);
+}
+
 static void a_start_without_a_shard_waits_for_one(void **state)
 {
     (void)state;
@@ -438,6 +515,10 @@ int main(void)
         SHARDS_TEST(a_shard_that_is_lost_while_it_is_loaded_is_dropped),
         SHARDS_TEST(a_shard_that_another_took_while_it_was_read_is_lost),
         SHARDS_TEST(shards_that_come_together_are_one_line_of_the_log),
+        SHARDS_TEST(shards_that_wait_are_read_together),
+        SHARDS_TEST(a_shard_that_is_lost_leaves_those_that_are_read_with_it),
+        SHARDS_TEST(a_large_shard_and_a_small_one_are_read_together),
+        SHARDS_TEST(shards_that_cannot_be_read_together_are_tried_again),
         SHARDS_TEST(a_start_without_a_shard_waits_for_one),
         SHARDS_TEST(a_start_loads_all_of_its_shards),
         SHARDS_TEST(a_start_that_cannot_read_has_done_nothing),
