@@ -89,13 +89,19 @@ static const char put[] =
     "   jobs_of[t.at], times[t.at], numbers[t.at]"
     "  FROM unnest($3) WITH ORDINALITY AS t(expires_at, at); END $body$;\n";
 
+// Rows are found by their indexes whatever the statistics say: most commands have no key, and the
+// planner takes a look whether any has one for a look through the table that soon meets one.
+#define BY_INDEXES                                                                                 \
+    " SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off"               \
+    " SET enable_bitmapscan = off"
+
 // A command that is not there was put shortly before a promotion that lost it: should it come
 // yet, it is known. What a refused command has reserved is free again, and so is the key of a job
 // that was deleted ($9). No row of `job_keys` is made here, so that no key can make a commit fail.
 static const char replies[] =
     "CREATE OR REPLACE FUNCTION carillon_replies_1(uuid[], bigint[], text[], bigint[], bigint[],"
-    " bigint[], bigint[], bigint[], bigint[]) RETURNS bigint LANGUAGE plpgsql AS $body$"
-    " DECLARE changed bigint; BEGIN"
+    " bigint[], bigint[], bigint[], bigint[]) RETURNS bigint LANGUAGE plpgsql" BY_INDEXES
+    " AS $body$ DECLARE changed bigint; BEGIN"
     " DELETE FROM client_keys WHERE key IN (SELECT k.key FROM unnest($1, $3) AS n(id, err)"
     "  JOIN commands c ON c.id = n.id JOIN client_keys k ON k.key = c.client_key"
     "  WHERE n.err <> 'OK' AND k.command_id = n.id ORDER BY k.key FOR UPDATE OF k);"
@@ -121,13 +127,11 @@ static const char replies[] =
 
 // $1, $2: the shards and epochs of the caller. $3: also what was claimed in them, with numbers
 // above $4. At most $5. Of one who is not the owner any more nothing can be written, so a claim
-// of such a caller is in vain, and does no harm. The rows are found by their index whatever the
-// statistics say, a shard after the other.
+// of such a caller is in vain, and does no harm.
 static const char claim[] =
     "CREATE OR REPLACE FUNCTION carillon_claim_1(bigint[], bigint[], bigint, bigint, bigint)"
     " RETURNS TABLE (command uuid, shard_of bigint, epoch_of bigint, number_of bigint,"
-    "  body_of bytea) LANGUAGE plpgsql SET enable_seqscan = off SET enable_hashjoin = off"
-    " SET enable_mergejoin = off SET enable_bitmapscan = off AS $body$"
+    "  body_of bytea) LANGUAGE plpgsql" BY_INDEXES " AS $body$"
     " DECLARE now_on bigint := " NOW_MS "; ids uuid[]; epochs bigint[]; BEGIN" DURABLE
     " SELECT array_agg(t.id), array_agg(t.epoch) INTO ids, epochs"
     "  FROM (SELECT c.id, n.epoch FROM unnest($1, $2) AS n(shard, epoch)"
