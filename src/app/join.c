@@ -53,6 +53,14 @@ static void give_back(void *carillon, uint32_t shard)
     engine_shard_give_back(c->engine, shard, c->settings.drain_timeout_ms);
 }
 
+// Requests and replies go by the post, and so does this.
+static void shards_released(void *carillon)
+{
+    const struct carillon *c = carillon;
+    if (c->post)
+        cluster_post_tell_free(c->post);
+}
+
 // What one node does for all: retention, and commands that are over.
 static void leads(void *carillon, bool is_leader)
 {
@@ -161,6 +169,7 @@ enum err app__join(struct carillon *c, struct fault *f)
         .lost = shard_lost,
         .lease = lease_runs,
         .give_back = give_back,
+        .released = shards_released,
         .leader = leads,
         .context = c,
     };

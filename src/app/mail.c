@@ -40,6 +40,11 @@ void app__outcome_elsewhere(void *carillon, const struct command *command)
         log_warn("command.unsent", LOG_TEXT("error", err_text(err)));
 }
 
+static void shards_free(void *carillon)
+{
+    cluster_look(((struct carillon *)carillon)->cluster);
+}
+
 // A node that takes no changes asks as well: it tells how attempts ended whose job is another
 // node's by now.
 enum err app__open_post(struct carillon *c, struct fault *f)
@@ -48,6 +53,7 @@ enum err app__open_post(struct carillon *c, struct fault *f)
                                            .redis = c->redis,
                                            .asks = true,
                                            .hand_on = c->role->works ? hand_on : NULL,
+                                           .shards_free = c->role->works ? shards_free : NULL,
                                            .context = c,
                                            .timeout_ms = c->settings.command_timeout_ms};
     return app__is_shared(c->settings.db) ? cluster_post_open(&o, &c->post, f) : ERR_OK;

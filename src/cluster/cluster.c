@@ -35,6 +35,12 @@ size_t cluster_drain(struct cluster *c, dur_ms timeout_ms)
     return c->ops->drain(c, timeout_ms);
 }
 
+void cluster_look(struct cluster *c)
+{
+    if (c->ops->look)
+        c->ops->look(c);
+}
+
 void cluster_status(struct cluster *c, struct cluster_status *out)
 {
     *out = (struct cluster_status){0};

@@ -68,6 +68,9 @@ struct cluster_events {
     // Others want the shard: start nothing more of it, commit, then call cluster_given_back. The
     // shard may still be lost meanwhile, and is then not given back.
     void (*give_back)(void *context, uint32_t shard);
+    // This node has released shards, or will have no share of them any more: who tells the others
+    // to call cluster_look spares them the time until their next look. NULL: nobody is told.
+    void (*released)(void *context);
     // Whether the chores that one node does for all are this one's. Nobody is, until it is said.
     void (*leader)(void *context, bool is_leader);
     void *context;
@@ -93,6 +96,10 @@ void cluster_given_back(struct cluster *c, uint32_t shard, int64_t epoch);
 // A commit was refused: the shard's row is not as this epoch left it, and the engine has dropped
 // the shard. It comes again by `gained` when it is still this node's. Any thread; never blocks.
 void cluster_fenced(struct cluster *c, uint32_t shard, int64_t epoch);
+
+// Another node says that it has released shards: this one looks at once. Any thread, also before
+// the start.
+void cluster_look(struct cluster *c);
 
 // Says that this node drains, and gives all shards back (by give_back), each row being released as
 // soon as it is given back; the first release tells the others. Waits for that, up to `timeout_ms`,

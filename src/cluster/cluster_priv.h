@@ -15,6 +15,7 @@ struct cluster_ops {
     void (*given_back)(struct cluster *c, uint32_t shard, int64_t epoch);
     void (*fenced)(struct cluster *c, uint32_t shard, int64_t epoch);
     size_t (*drain)(struct cluster *c, dur_ms timeout_ms);
+    void (*look)(struct cluster *c); // NULL: there are no other nodes.
     void (*status)(struct cluster *c, struct cluster_status *out); // *out is zeroed.
     void (*mute)(struct cluster *c); // NULL: there are no events after the start.
     void (*close)(struct cluster *c);

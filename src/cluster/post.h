@@ -30,6 +30,9 @@ struct cluster_post_options {
     // Hands a claimed command on to the engine; NULL: this node owns nothing. The command is the
     // callee's as engine_submit says. Called on a thread of the post.
     cluster_hand_on *hand_on;
+    // Another node has said that shards are free. NULL: nobody here wants to know. Called on a
+    // thread of the wake-ups.
+    void (*shards_free)(void *context);
     void *context;
     dur_ms timeout_ms; // What nobody has taken by then is not carried out.
 };
@@ -58,6 +61,9 @@ MUST_CHECK enum err cluster_post_submit(struct cluster_post *p, const struct com
 // claimed of a shard that is lost meanwhile is left to the next owner. Any thread.
 void cluster_post_loaded(struct cluster_post *p, uint32_t shard, int64_t epoch);
 void cluster_post_lost(struct cluster_post *p, uint32_t shard);
+
+// Tells the other nodes that shards are free. A wake-up may be lost, which costs them some time.
+void cluster_post_tell_free(struct cluster_post *p);
 
 // Whether this node removes commands that are over. Any thread.
 void cluster_post_lead(struct cluster_post *p, bool is_leader);

@@ -17,7 +17,8 @@
 #include <string.h>
 #include <time.h>
 
-#define STEP_PAUSE_MS 10 // Between two steps when there is more to do.
+#define STEP_PAUSE_MS 10    // Between two steps when there is more to do.
+#define IDLE_PAUSE_MS 10000 // After there was nothing to do.
 #define FAILED_PAUSE_MS 60000
 #define DAYS_PAUSE_MS 60000 // There is room for days ahead, so it need not be made at once.
 
@@ -76,7 +77,7 @@ static dur_ms do_step(struct chores *c)
     enum err err = step(c, &more, &f);
     if (!err) {
         c->told = ERR_OK;
-        return more ? STEP_PAUSE_MS : CHORE_PAUSE_MS;
+        return more ? STEP_PAUSE_MS : IDLE_PAUSE_MS;
     }
     if (store_stall_find(err))
         return CHORE_PAUSE_MS;

@@ -32,6 +32,7 @@ struct member {
     uint32_t owned;
     unsigned losses;
     unsigned asked; // To give back.
+    unsigned releases;
     mono_ms lease_until;
     unsigned leases;
     bool leads;
@@ -109,6 +110,15 @@ static void give_back(void *context, uint32_t shard)
         cluster_given_back(m->cluster, shard, epoch);
 }
 
+// As if another node had said it: a look that is asked for changes nothing.
+static void released(void *context)
+{
+    struct member *m = enter(context);
+    m->releases++;
+    leave();
+    cluster_look(m->cluster);
+}
+
 static void leader(void *context, bool is_leader)
 {
     struct member *m = enter(context);
@@ -127,7 +137,7 @@ static enum err try_to_join(unsigned n, const char *name, bool works, struct fau
                                                .version = "1.0",
                                                .works = works,
                                                .ttl_ms = TTL_MS};
-    const struct cluster_events e = {gained, lost, lease, give_back, leader, m};
+    const struct cluster_events e = {gained, lost, lease, give_back, released, leader, m};
     *m = (struct member){.name = name};
     assert_int_equal(cluster_postgres_open(&o, &m->cluster, f), ERR_OK);
     return cluster_start(m->cluster, world.store, &e, f);
@@ -274,11 +284,14 @@ static void nodes_share_the_shards_as_they_come_and_go(void **state)
     wait_for_shares(4, 4, 4, 4);
     for (unsigned n = 0; n < NODES; n++)
         assert_int_equal(world.members[n].losses, 0);
+    assert_true(world.members[0].releases > 0); // Who waits for shards may be told.
+    assert_int_equal(world.members[3].releases, 0);
     assert_int_equal(cluster_drain(world.members[1].cluster, PATIENCE_MS), 0);
     part(1);
     wait_for_shares(6, 0, 6, 6);
     assert_int_equal(cluster_drain(world.members[0].cluster, PATIENCE_MS), 0);
     wait_for_shares(0, 0, 8, 8);
+    assert_int_equal(world.members[3].releases, 0);
     for (unsigned n = 0; n < NODES; n++)
         assert_int_equal(world.members[n].losses, 0);
 }
@@ -639,7 +652,7 @@ static void options_are_checked(void **state)
     assert_null(c);
     o.url = "postgresql://a@/b?host=/tmp/carillon-nowhere";
     o.ttl_ms = 2000;
-    const struct cluster_events e = {gained, lost, lease, give_back, leader, NULL};
+    const struct cluster_events e = {gained, lost, lease, give_back, released, leader, NULL};
     assert_int_equal(cluster_postgres_open(&o, &c, &f), ERR_OK);
     assert_int_equal(cluster_start(c, world.store, &e, &f), ERR_STORE_AWAY);
     cluster_close(c);

@@ -16,6 +16,7 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -57,6 +58,7 @@ struct node {
     struct service *service; // NULL: the node takes no changes.
     struct cluster_post *post;
     bool owns;
+    atomic_uint told_free; // How often the node was told that shards are free.
 };
 
 static void store_lost(const struct fault *f)
@@ -75,6 +77,12 @@ static enum err hand_on(void *context, const struct command *c, cluster_reply *d
 {
     struct node *n = context;
     return engine_submit(n->engine, c, done, reply);
+}
+
+static void shards_free(void *context)
+{
+    struct node *n = context;
+    atomic_fetch_add(&n->told_free, 1);
 }
 
 static enum err submit(void *context, const struct command *c, engine_reply *done, void *reply)
@@ -110,6 +118,7 @@ static void open_post(struct node *n, bool asks, dur_ms timeout_ms)
     const struct cluster_post_options o = {.store = n->store,
                                            .asks = asks,
                                            .hand_on = n->owns ? hand_on : NULL,
+                                           .shards_free = n->owns ? shards_free : NULL,
                                            .context = n,
                                            .timeout_ms = timeout_ms};
     store_assert_ok(cluster_post_open(&o, &n->post, f));
@@ -691,6 +700,21 @@ static void connections_that_end_lose_no_command(void **state)
     node_free(owner);
 }
 
+// Nobody knows when the other one begins to hear, and a wake-up may be lost, so it is said again.
+static void shards_that_are_free_are_told_to_those_who_want_them(void **state)
+{
+    (void)state;
+    struct node *owner = node_new(false, true, PATIENCE_MS);
+    struct node *api = node_new(true, false, PATIENCE_MS);
+    mono_ms until = clock_mono_ms() + PATIENCE_MS;
+    while (atomic_load(&owner->told_free) < 3 && clock_mono_ms() < until)
+        cluster_post_tell_free(api->post);
+    assert_true(atomic_load(&owner->told_free) >= 3);
+    assert_int_equal(atomic_load(&api->told_free), 0);
+    node_free(api);
+    node_free(owner);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
 int main(void)
@@ -710,6 +734,7 @@ int main(void)
         TEST(what_was_claimed_is_in_doubt_and_done_later),
         TEST(shard_that_goes_to_another_node_is_answered_there),
         TEST(row_that_cannot_be_read_is_answered),
+        TEST(shards_that_are_free_are_told_to_those_who_want_them),
     };
     const struct CMUnitTest server_tests[] = {
         TEST(without_wake_ups_commands_are_found_by_looking),

@@ -16,6 +16,8 @@ static void heard(void *context, const char *channel)
         claimer_wake(p);
     if (p->asks && (!channel || strcmp(channel, POST_REPLIES) == 0))
         waiter_wake(p);
+    if (p->options.shards_free && (!channel || strcmp(channel, POST_SHARDS) == 0))
+        p->options.shards_free(p->options.context);
 }
 
 static enum err open_wakeups(struct cluster_post *p, struct fault *f)
@@ -26,6 +28,8 @@ static enum err open_wakeups(struct cluster_post *p, struct fault *f)
         o.channels[count++] = POST_COMMANDS;
     if (p->asks)
         o.channels[count++] = POST_REPLIES;
+    if (p->options.shards_free)
+        o.channels[count++] = POST_SHARDS;
     if (p->options.redis)
         return wakeups_redis_open(p->options.redis, &o, &p->wakeups, f);
     return wakeups_store_open(p->options.store, &o, &p->wakeups, f);
@@ -69,6 +73,11 @@ enum err cluster_post_submit(struct cluster_post *p, const struct command *c, cl
     if (err)
         errand_drop(list);
     return err;
+}
+
+void cluster_post_tell_free(struct cluster_post *p)
+{
+    wakeups_announce(p->wakeups, POST_SHARDS);
 }
 
 void cluster_post_stop(struct cluster_post *p)

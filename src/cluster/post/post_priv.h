@@ -16,11 +16,12 @@
 #include <stdatomic.h>
 
 #define POST_COMMANDS "commands" // Channels: there are new commands,
-#define POST_REPLIES "replies"   // and there are new replies.
+#define POST_REPLIES "replies"   // there are new replies,
+#define POST_SHARDS "shards"     // and shards are free.
 
 // Without wake-ups, and with them, so often is looked.
 #define POST_POLL_MS 250
-#define POST_POLL_SELDOM_MS 2000
+#define POST_POLL_SELDOM_MS 3000
 
 // --- Bells (bell.c) --------------------------------------------------------------------------
 

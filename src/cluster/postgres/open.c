@@ -95,6 +95,15 @@ static void fenced(struct cluster *c, uint32_t shard, int64_t epoch)
     move((struct postgres_cluster *)c, shard, epoch, TENURE_OWNED, TENURE_FENCED);
 }
 
+static void look(struct cluster *c)
+{
+    struct postgres_cluster *p = (struct postgres_cluster *)c;
+    pthread_mutex_lock(&p->lock);
+    p->looks = true;
+    wake(p);
+    pthread_mutex_unlock(&p->lock);
+}
+
 // Under the lock.
 static size_t count_left(const struct postgres_cluster *p)
 {
@@ -163,6 +172,7 @@ static const struct cluster_ops ops = {
     .given_back = given_back,
     .fenced = fenced,
     .drain = drain,
+    .look = look,
     .status = cluster__status,
     .mute = cluster__mute,
     .close = close_postgres,

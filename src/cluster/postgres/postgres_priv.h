@@ -18,10 +18,10 @@
 
 #include <pthread.h>
 
-#define LOOK_MS 500           // Between two looks at the database,
+#define LOOK_MS 650           // Between two looks at the database,
 #define LOOK_UNSETTLED_MS 100 // while shards are on their way from node to node,
 #define LOOK_ALONE_MS 1000    // and of a node that has all shards and nobody to bury.
-#define REPLICAS_MS 5000      // Between two questions for replicas.
+#define REPLICAS_MS 10000     // Between two questions for replicas.
 #define RETRY_MS 250          // After a call that has failed.
 #define BUSY_MS 15000         // So long a start waits for what others lock.
 
@@ -84,7 +84,8 @@ struct postgres_cluster {
     mono_ms asked_at;     // When the last renewal that was granted was asked for.
     mono_ms lease_until;  // 0: no lease yet in this life.
     struct fault refused; // The renewal was refused: the life is over.
-    bool wakes;           // The thread "cluster" has something to do at once.
+    bool wakes;           // The thread "cluster" has something to do at once,
+    bool looks;           // and that is to look at the database.
     struct tenure tenures[SHARDS_MAX];
     bool leads;
     struct offset_view offset;
@@ -98,6 +99,7 @@ struct postgres_cluster {
 // Each tells an event, unless the cluster is mute. Not under the lock.
 void cluster__tell_gained(struct postgres_cluster *p, const struct shard *row);
 void cluster__tell_lease(struct postgres_cluster *p, mono_ms until);
+void cluster__tell_released(struct postgres_cluster *p);
 void cluster__tell_leader(struct postgres_cluster *p, bool leads);
 // Tells `lost` or `give_back` of each of these shards.
 void cluster__tell_lost(struct postgres_cluster *p, const struct shard_set *shards);

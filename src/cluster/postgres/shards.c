@@ -77,9 +77,11 @@ enum err cluster__release(struct postgres_cluster *p, struct fault *f)
     if (s.count == 0 && !drains)
         return ERR_OK;
     enum err err = nodes_release(p->sharing, p->self.id, &s, drains, f);
-    if (!err)
-        forget_released(p, &s, drains);
-    return err;
+    if (err)
+        return err;
+    forget_released(p, &s, drains);
+    cluster__tell_released(p);
+    return ERR_OK;
 }
 
 // --- Comparing -------------------------------------------------------------------------------

@@ -21,6 +21,14 @@ void cluster__tell_gained(struct postgres_cluster *p, const struct shard *row)
     pthread_rwlock_unlock(&p->telling);
 }
 
+void cluster__tell_released(struct postgres_cluster *p)
+{
+    if (!p->events.released || !begin(p))
+        return;
+    p->events.released(p->events.context);
+    pthread_rwlock_unlock(&p->telling);
+}
+
 void cluster__tell_lease(struct postgres_cluster *p, mono_ms until)
 {
     if (!begin(p))

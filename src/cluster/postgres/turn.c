@@ -153,7 +153,9 @@ static bool wait_for_turn(struct postgres_cluster *p)
             break;
         cluster__wait(p, at);
     }
-    p->wakes = false;
+    if (p->looks)
+        p->next_look_at = 0;
+    p->wakes = p->looks = false;
     bool goes_on = !p->stopping;
     pthread_mutex_unlock(&p->lock);
     return goes_on;
