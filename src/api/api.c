@@ -42,14 +42,9 @@ static enum err run(struct api_request *r, struct problem *p)
                           "too many requests wait for the database; try again");
 }
 
-static enum err handle(struct api_request *r, struct problem *p)
+enum err request_proceed(struct api_request *r, struct problem *p)
 {
-    enum err err = request_check_site(r, p);
-    if (!err)
-        err = route_find(r, p);
-    if (err)
-        return err;
-    err = request_check_loop(r, p);
+    enum err err = request_check_loop(r, p);
     if (err)
         return err;
     if (r->route->changes && atomic_load(&r->api->draining))
@@ -59,6 +54,16 @@ static enum err handle(struct api_request *r, struct problem *p)
     if (!err)
         err = body_read(r, p);
     return err ? err : run(r, p);
+}
+
+static enum err handle(struct api_request *r, struct problem *p)
+{
+    enum err err = request_check_site(r, p);
+    if (!err)
+        err = route_find(r, p);
+    if (err)
+        return err;
+    return r->route->scope == SCOPE_NONE ? request_proceed(r, p) : request_admit(r, p);
 }
 
 static void handle_exchange(void *context, struct exchange *x)
@@ -122,10 +127,12 @@ enum err api_listen(const struct api_options *o, struct api **out, struct fault 
     return ERR_OK;
 }
 
-enum err api_serve(struct api *a, struct service *s, struct observer *observer, struct fault *f)
+enum err api_serve(struct api *a, struct service *s, struct access *access,
+                   struct observer *observer, struct fault *f)
 {
-    assert((s || a->probes_only) && observer && !a->observer);
+    assert((s || a->probes_only) && access && observer && !a->observer);
     a->service = s;
+    a->access = access;
     a->observer = observer;
     return server_serve(a->server, f);
 }

@@ -12,6 +12,7 @@
 #ifndef CARILLON_API_API_H
 #define CARILLON_API_API_H
 
+#include "access/access.h"
 #include "observe/observe.h"
 #include "secrets/secrets.h"
 #include "service/service.h"
@@ -46,10 +47,10 @@ struct api_options {
 // ERR_SYNTAX (the host is no address, a name is none) or ERR_SYSTEM.
 MUST_CHECK enum err api_listen(const struct api_options *o, struct api **out, struct fault *f);
 
-// Answers from now on. Service and observer stay the caller's; with probes_only the service may be
-// NULL. After an error the API can only be closed.
-MUST_CHECK enum err api_serve(struct api *a, struct service *s, struct observer *observer,
-                              struct fault *f);
+// Answers from now on. Service, access and observer stay the caller's, until the API is closed;
+// with probes_only the service may be NULL. After an error the API can only be closed.
+MUST_CHECK enum err api_serve(struct api *a, struct service *s, struct access *access,
+                              struct observer *observer, struct fault *f);
 
 uint16_t api_port(const struct api *a);
 

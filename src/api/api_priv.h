@@ -8,6 +8,7 @@
 #ifndef CARILLON_API_API_PRIV_H
 #define CARILLON_API_API_PRIV_H
 
+#include "access/access.h"
 #include "api/api.h"
 #include "api/server_priv.h"
 #include "api/web_priv.h"
@@ -18,6 +19,7 @@
 struct api {
     struct server *server;
     struct service *service;
+    struct access *access;
     struct observer *observer;
     const char *version;
     const char *probes_only; // See struct api_options.
@@ -45,13 +47,21 @@ enum api_refusal {
     REFUSED_HOST,
     REFUSED_SITE,
     REFUSED_LOOP,
+    REFUSED_MISSING_TOKEN,
+    REFUSED_TOKEN,
+    REFUSED_SCOPE,
+    REFUSED_NO_TOKENS,
+    REFUSED_FAILING,
+    REFUSED_RATE,
     REFUSALS
 };
 
 struct problem {
     enum api_refusal refusal;
     struct service_problem what;
-    char allow[64]; // REFUSED_METHOD: for the header Allow.
+    char allow[64];         // REFUSED_METHOD: for the header Allow.
+    unsigned retry_after_s; // REFUSED_FAILING, REFUSED_RATE.
+    enum token_scope scope; // REFUSED_SCOPE: the scope that is needed.
 };
 
 // Fills *p and returns `code`, like service_refuse.
@@ -67,6 +77,9 @@ enum err refuse_unknown_parameter(struct problem *p, const char *name, const cha
 
 unsigned problem_status(const struct problem *p);
 const char *problem_retry_after(const struct problem *p); // Seconds, as text; or NULL.
+#define PROBLEM_CHALLENGE_BYTES 96
+// What WWW-Authenticate says; false: the problem needs none.
+bool problem_challenge(const struct problem *p, char out[static PROBLEM_CHALLENGE_BYTES]);
 json_t *problem_json(const struct problem *p, const char *request_id);
 // For requests that the server refuses before there is an exchange (server_error_body).
 char *problem_refusal_body(void *api, const struct refusal *r, size_t *bytes);
@@ -81,7 +94,8 @@ struct api_request {
     struct api *api;
     struct exchange *exchange;
     const struct route *route;
-    struct actor actor;             // Who asks. The texts are the exchange's.
+    struct actor actor;             // Who asks. The texts are the exchange's and the question's.
+    struct access_question access;  // What the room `access` is asked, and says.
     job_id job;                     // What :job of the route stands for.
     struct execution_key execution; // What :execution of the route stands for.
     json_t *body;                   // An object, or NULL when there was none.
@@ -171,6 +185,18 @@ enum body_rule { BODY_NONE, BODY_OPTIONAL, BODY_REQUIRED, BODY_OWN /* The handle
 // read nothing but their client's Idempotency-Key do so only when there is one.
 enum asking { ASKS_NEVER, ASKS_FOR_KEY, ASKS_ALWAYS };
 
+// What a token that is bound to a tag may see of it. Whoever adds a route and does not know says
+// BOUND_NEVER.
+enum bound {
+    BOUND_NEVER,     // Nothing: the route tells of jobs of all tags.
+    BOUND_FREE,      // All: the route tells of no job.
+    BOUND_JOB,       // The path's :job, if that carries the tag.
+    BOUND_EXECUTION, // The path's :execution, if its job does.
+    BOUND_KEY,       // The job with the path's :key, if that does, or a new one.
+    BOUND_PARAMETER, // What is of the job of the parameter job_id, which must be there.
+    BOUND_OWN        // The handler itself looks at request_tag.
+};
+
 struct route {
     const char *method;
     const char *pattern; // ":job" and ":execution" stand for an id.
@@ -179,6 +205,8 @@ struct route {
     enum body_rule body;
     bool changes; // Refused while the server drains.
     enum asking asks;
+    enum token_scope scope; // What a token needs; SCOPE_NONE: nobody is asked for one.
+    enum bound bound;
 };
 
 extern const struct route routes[];
@@ -196,6 +224,10 @@ enum err request_check_site(const struct api_request *r, struct problem *p);
 // Refuses a change that a job asks for: one that creates or triggers jobs could breed without
 // bound.
 enum err request_check_loop(const struct api_request *r, struct problem *p);
+// admit.c: asks the room `access` who sends the request. When it is let in, at once or later,
+// request_proceed is called. ERR_OK: the request is answered, or will be.
+enum err request_admit(struct api_request *r, struct problem *p);
+enum err request_proceed(struct api_request *r, struct problem *p);
 // Refuses parameters that the route does not know and those given twice.
 enum err route_check_parameters(const struct api_request *r, struct problem *p);
 

@@ -61,6 +61,12 @@ static const struct problem_type api_types[REFUSALS] = {
     [REFUSED_HOST] = {421, "misdirected-request", "The server has no such name", NULL},
     [REFUSED_LOOP] = {508, "loop-detected", "A job may not change this", NULL},
     [REFUSED_SITE] = {403, "forbidden", "Another site may not do this", NULL},
+    [REFUSED_MISSING_TOKEN] = {401, "token-missing", "A token is needed", NULL},
+    [REFUSED_TOKEN] = {401, "invalid-token", "The token is not valid", NULL},
+    [REFUSED_SCOPE] = {403, "scope-lacking", "The token may not do this", NULL},
+    [REFUSED_NO_TOKENS] = {403, "no-tokens", "This node knows no tokens", NULL},
+    [REFUSED_FAILING] = {429, "too-many-failures", "Too many tokens were not valid", NULL},
+    [REFUSED_RATE] = {429, "rate-limited", "Too many requests", NULL},
 };
 
 // What the server itself refuses, by status.
@@ -100,6 +106,21 @@ unsigned problem_status(const struct problem *p)
 const char *problem_retry_after(const struct problem *p)
 {
     return type_of(p)->retry_after_s;
+}
+
+bool problem_challenge(const struct problem *p, char out[static PROBLEM_CHALLENGE_BYTES])
+{
+    static const char realm[] = "Bearer realm=\"carillon\"";
+    if (p->refusal == REFUSED_MISSING_TOKEN)
+        snprintf(out, PROBLEM_CHALLENGE_BYTES, "%s", realm);
+    else if (p->refusal == REFUSED_TOKEN)
+        snprintf(out, PROBLEM_CHALLENGE_BYTES, "%s, error=\"invalid_token\"", realm);
+    else if (p->refusal == REFUSED_SCOPE)
+        snprintf(out, PROBLEM_CHALLENGE_BYTES, "%s, error=\"insufficient_scope\", scope=\"%s\"",
+                 realm, token_scope_name(p->scope));
+    else
+        return false;
+    return true;
 }
 
 enum err refuse(struct problem *p, enum err code, enum api_refusal refusal, const char *member,

@@ -99,8 +99,13 @@ void answer_nothing(struct api_request *r, unsigned status)
 
 void answer_problem(struct api_request *r, const struct problem *p)
 {
-    if (problem_retry_after(p))
-        exchange_add_header(r->exchange, "Retry-After", problem_retry_after(p));
+    char seconds[16], challenge[PROBLEM_CHALLENGE_BYTES];
+    snprintf(seconds, sizeof seconds, "%u", p->retry_after_s);
+    const char *retry_after = p->retry_after_s ? seconds : problem_retry_after(p);
+    if (retry_after)
+        exchange_add_header(r->exchange, "Retry-After", retry_after);
+    if (problem_challenge(p, challenge))
+        exchange_add_header(r->exchange, "WWW-Authenticate", challenge);
     if (*p->allow)
         exchange_add_header(r->exchange, "Allow", p->allow);
     json_t *json = problem_json(p, exchange_request_id(r->exchange));

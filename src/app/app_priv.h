@@ -4,6 +4,7 @@
 #ifndef CARILLON_APP_APP_PRIV_H
 #define CARILLON_APP_APP_PRIV_H
 
+#include "access/access.h"
 #include "api/api.h"
 #include "cluster/cluster.h"
 #include "cluster/post.h"
@@ -54,6 +55,7 @@ struct carillon {
     char incarnation[NODE_NAME_BYTES + 24]; // Names this life of the node in the database.
     struct service *service;
     struct observer *observer;
+    struct access *access;
     struct api *api;
     struct cluster_post *post; // NULL: what is asked of this server is for its own engine.
 };
@@ -73,6 +75,8 @@ MUST_CHECK enum err app__start(struct carillon *c, struct fault *f);
 // Parts of a start that every role has (server.c).
 MUST_CHECK enum err app__listen(struct carillon *c, struct fault *f);
 struct dispatch_options app__dispatch_options(const struct carillon *c);
+// Who may use the API. To be called once there is a store, if there will be one.
+MUST_CHECK enum err app__open_access(struct carillon *c, struct fault *f);
 void app__log_listening(const struct carillon *c, const char *db); // `db` without passwords.
 
 // The keys of secrets (secrets.c). A malformed file of keys is ERR_SYNTAX.

@@ -35,7 +35,9 @@ enum err app__start_executor(struct carillon *c, struct fault *f)
     if (err)
         return err;
     c->observer = observer_new_probe(is_taking, c->executor, CARILLON_VERSION);
-    err = api_serve(c->api, NULL, c->observer, f);
+    err = app__open_access(c, f);
+    if (!err)
+        err = api_serve(c->api, NULL, c->access, c->observer, f);
     if (!err)
         app__log_listening(c, redis_server_name(c->redis));
     return err;
@@ -44,6 +46,7 @@ enum err app__start_executor(struct carillon *c, struct fault *f)
 void app__close_executor(struct carillon *c)
 {
     api_close(c->api);
+    access_close(c->access);
     observer_free(c->observer);
     executor_stop(c->executor);
     app__close_redis(c);

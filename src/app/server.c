@@ -18,7 +18,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define RETIRE_MS 2000 // A load balancer asks for /readyz more often than that.
+#define RATE_DEFAULT 500 // Requests a second of one token or address, beyond this machine.
+#define RETIRE_MS 2000   // A load balancer asks for /readyz more often than that.
 
 static void store_lost(const struct fault *f)
 {
@@ -147,6 +148,23 @@ enum err app__listen(struct carillon *c, struct fault *f)
     return err;
 }
 
+enum err app__open_access(struct carillon *c, struct fault *f)
+{
+    const struct settings *s = &c->settings;
+    bool is_reachable = !is_loopback(c->host);
+    unsigned rate = is_reachable && !s->insecure_no_auth ? RATE_DEFAULT : 0;
+    struct access_options o = {
+        .store = c->store,
+        .is_reachable = is_reachable,
+        .is_insecure = s->insecure_no_auth,
+        .waiting_max = 1024,
+        .rate_per_token = s->rate_per_token ? (unsigned)s->rate_per_token : rate,
+        .rate_per_address = s->rate_per_address ? (unsigned)s->rate_per_address : rate,
+        .spares_loopback = s->rate_per_address == 0,
+    };
+    return access_open(&o, &c->access, f);
+}
+
 static enum err open_service(struct carillon *c, struct fault *f)
 {
     struct service_options o = {.readers = (size_t)c->settings.query_threads,
@@ -184,11 +202,6 @@ enum err app__check_settings(struct carillon *c, struct fault *f)
         err = app__address_parse(s->listen, c->host, sizeof c->host, &c->port, f);
     if (err)
         return err;
-    if (!is_loopback(c->host) && !s->insecure_no_auth)
-        return fault_set(f, ERR_FORBIDDEN,
-                         "--listen %s: there is no access control yet; to serve beyond this "
-                         "machine all the same, add --insecure-no-auth",
-                         s->listen);
     if (s->ca_only && !s->ca_file[0])
         return fault_set(f, ERR_SYNTAX, "--ca-only needs --ca-file: nobody would be trusted");
     struct address_lists lists = {.deny = s->deny_targets,
@@ -206,6 +219,8 @@ static enum err open_rooms(struct carillon *c, struct fault *f)
         err = app__listen(c, f);
     if (!err)
         err = store_open(c->settings.db, &c->store, f);
+    if (!err)
+        err = app__open_access(c, f);
     if (!err)
         err = app__open_redis(c, f);
     if (!err)
@@ -225,7 +240,7 @@ static enum err start_rooms(struct carillon *c, struct fault *f)
 {
     enum err err = open_rooms(c, f);
     if (!err)
-        err = api_serve(c->api, c->service, c->observer, f);
+        err = api_serve(c->api, c->service, c->access, c->observer, f);
     if (!err)
         err = app__join(c, f);
     if (!err)
@@ -254,6 +269,7 @@ static void stop_rooms(struct carillon *c)
         service_settle(c->service);
     cluster_post_close(c->post);
     api_close(c->api);
+    access_close(c->access);
     service_close(c->service);
     observer_free(c->observer);
     store_close(c->replica);

@@ -21,6 +21,7 @@
 #define ANSWER_BYTES_MAX (64 * 1024 * 1024)
 #define CONNECT_S 10
 #define ANSWER_S 300
+#define TOKEN_FILE_BYTES_MAX 4096
 
 struct import {
     const char *file;
@@ -30,6 +31,7 @@ struct import {
     bool system;
     bool skip_existing;
     const char *key_prefix; // NULL: the jobs get no keys.
+    const char *token_file; // NULL: the token is that of CARILLON_TOKEN, if there is one.
     struct cli_variables variables;
 };
 
@@ -88,15 +90,45 @@ static char *address(const struct import *im, CURL *curl)
     return url;
 }
 
+// "Authorization: Bearer TOKEN", or NULL: there is no token. The caller frees it.
+static enum err authorization(const struct import *im, char **out, struct fault *f)
+{
+    static const char header[] = "Authorization: Bearer ";
+    const char *variable = getenv("CARILLON_TOKEN");
+    char *text = NULL;
+    size_t bytes;
+    if (im->token_file) {
+        enum err err = cli__read_file(im->token_file, TOKEN_FILE_BYTES_MAX, &text, &bytes, f);
+        if (err)
+            return err;
+        text[MIN(strcspn(text, "\r\n"), bytes)] = '\0';
+    } else if (variable && *variable) {
+        text = xstrdup(variable);
+    }
+    bytes = text ? strlen(text) + sizeof header : 0;
+    *out = text ? xmalloc(bytes) : NULL;
+    if (text)
+        snprintf(*out, bytes, "%s%s", header, text);
+    free(text);
+    return ERR_OK;
+}
+
 static int post(const struct import *im, const char *type, const char *text, size_t bytes,
                 struct answer *a)
 {
+    struct fault f = {0};
+    char *secret = NULL;
+    if (authorization(im, &secret, &f))
+        return complain(EXIT_INVALID, f.text, NULL);
     CURL *curl = curl_easy_init();
     assert(curl);
     char error[CURL_ERROR_SIZE] = "";
     char *url = address(im, curl);
     struct curl_slist *headers = curl_slist_append(NULL, type);
     headers = curl_slist_append(headers, "Expect:");
+    if (secret)
+        headers = curl_slist_append(headers, secret);
+    free(secret);
     curl_easy_setopt(curl, CURLOPT_URL, url);
     curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
     curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)bytes);
@@ -262,6 +294,7 @@ static const struct option options[] = {
     {"set", required_argument, NULL, 'v'},
     {"skip-existing", no_argument, NULL, 'e'},
     {"key-prefix", required_argument, NULL, 'k'},
+    {"token-file", required_argument, NULL, 'f'},
     CLI_HELP,
     {0},
 };
@@ -271,6 +304,7 @@ static const struct cli_command import_command = {
     "Usage: carillon import crontab FILE|- [--url " URL_DEFAULT "] [--dry-run]\n"
     "                               [--tz ZONE] [--system] [--skip-existing]\n"
     "                               [--key-prefix PREFIX] [--set NAME=VALUE]\n"
+    "                               [--token-file FILE]\n"
     "Makes jobs of the lines of a crontab that call a URL, and says what becomes of each.\n\n"
     "  --url URL    the server [" URL_DEFAULT "]\n"
     "  --dry-run    only say what would become of each line\n"
@@ -283,7 +317,10 @@ static const struct cli_command import_command = {
     "               leave out what is a job already: same schedule, zone, method and URL\n"
     "  --key-prefix PREFIX\n"
     "               give each job a key that follows from PREFIX, method and URL: imported\n"
-    "               again, the crontab updates its jobs\n\n"
+    "               again, the crontab updates its jobs\n"
+    "  --token-file FILE\n"
+    "               whose first line is the token that the server wants; without it the\n"
+    "               variable CARILLON_TOKEN, if it is set\n\n"
     "Exit codes: 0; 1 when the server cannot be reached or could not make a job; 2 when the\n"
     "usage or a line is wrong.\n",
     options,
@@ -310,6 +347,9 @@ static int set_option(struct import *im, int option, char *value)
         return 0;
     case 'k':
         im->key_prefix = value;
+        return 0;
+    case 'f':
+        im->token_file = value;
         return 0;
     default:
         im->system = true;

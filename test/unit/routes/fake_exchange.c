@@ -80,6 +80,11 @@ const char *exchange_request_id(const struct exchange *x)
     return "request-1";
 }
 
+const char *exchange_peer(const struct exchange *x)
+{
+    return x->peer ? x->peer : "127.0.0.1";
+}
+
 void exchange_add_header(struct exchange *x, const char *name, const char *value)
 {
     strcat(x->answer_headers, name);
@@ -92,9 +97,9 @@ void exchange_answer(struct exchange *x, unsigned status, const char *content_ty
                      size_t bytes)
 {
     (void)bytes;
-    x->status = status;
     strcpy(x->content_type, content_type ? content_type : "");
     x->answer = body;
+    __atomic_store_n(&x->status, status, __ATOMIC_RELEASE); // Perhaps on another thread.
 }
 
 void exchange_answer_static(struct exchange *x, unsigned status, const char *content_type,

@@ -1,0 +1,215 @@
+# SPDX-License-Identifier: MIT
+"""Who may use the API: the first token closes the server, a scope is what a token may do, and a
+revoked one is refused within a second."""
+
+import json
+import re
+import time
+
+import pytest
+from harness.cluster import Cluster
+from harness.jobs import create_job, expect
+from harness.program import Program, run_to_end
+from harness.redis import Redis
+from harness.times import NEVER_SOON
+from harness.wait import wait_until
+
+REVOKED_SECONDS = 1
+OPEN = {"/", "/openapi.json", "/livez", "/readyz"}
+UNKNOWN = "car_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAbQQqqD"
+
+
+def make_token(database, scope, *flags, name=None):
+    what = ("--name", name or scope, "--scope", scope, *flags)
+    end = run_to_end("tokens", "create", *what, "--db", database)
+    assert end.returncode == 0, end
+    return end.stdout.strip()
+
+
+def revoke(database, name):
+    assert run_to_end("tokens", "revoke", name, "--db", database).returncode == 0
+
+
+def by(token):
+    return {"Authorization": f"Bearer {token}"}
+
+
+def is_closed(server):
+    """What a server knows of tokens is half a second old at most."""
+    wait_until(lambda: server.get("/jobs").status == 401, 10, "the server asks for a token")
+
+
+# --- One server ----------------------------------------------------------------------------------
+
+
+def test_a_server_of_this_machine_is_open_until_the_first_token(server, database, target):
+    create_job(server, target.url("/ok"))
+    admin = make_token(database, "admin")
+    is_closed(server)
+    refused = expect(server.get("/jobs"), 401)
+    assert refused.headers["WWW-Authenticate"] == 'Bearer realm="carillon"'
+    assert refused.json["type"] == "/problems/token-missing"
+    assert len(expect(server.get("/jobs", headers=by(admin)), 200).json["jobs"]) == 1
+    assert expect(server.get("/jobs", headers=by(UNKNOWN)), 401).headers["WWW-Authenticate"] == (
+        'Bearer realm="carillon", error="invalid_token"'
+    )
+
+
+def test_a_token_does_what_its_scope_says(fleet, database, target):
+    tokens = {scope: make_token(database, scope) for scope in ("read", "trigger", "write", "admin")}
+    server = fleet.serve(database)
+    job = {"schedule": NEVER_SOON, "api": target.url("/ok")}
+    made = expect(server.post("/jobs", job, headers=by(tokens["write"])), 201).json
+    path = f"/jobs/{made['id']}"
+    asked = {
+        "read": ("GET", path, 200),
+        "trigger": ("POST", f"{path}/trigger", 202),
+        "write": ("POST", f"{path}/pause", 200),
+        "admin": ("POST", "/admin/clock/accept", 204),
+    }
+    order = list(tokens)
+    for needed, (method, where, status) in asked.items():
+        for scope, token in tokens.items():
+            is_enough = order.index(scope) >= order.index(needed)
+            answer = server.request(method, where, headers=by(token))
+            assert answer.status == (status if is_enough else 403), (scope, needed, answer)
+            if not is_enough:
+                assert answer.json["type"] == "/problems/scope-lacking"
+                assert f'scope="{needed}"' in answer.headers["WWW-Authenticate"]
+
+
+def routes_of(server):
+    paths = expect(server.get("/openapi.json"), 200).json["paths"]
+    for path, operations in paths.items():
+        for method in operations:
+            if method in ("get", "post", "put", "patch", "delete"):
+                yield method.upper(), re.sub(r"\{\w+\}", "1", path), path
+
+
+def test_no_route_answers_without_a_token(fleet, database):
+    """Neither do they say what there is: a job that is not there is 401 as well."""
+    make_token(database, "admin")
+    server = fleet.serve(database)
+    seen = 0
+    for method, path, pattern in routes_of(server):
+        answer = server.request(method, path)
+        if pattern in OPEN:
+            assert answer.status == 200, (path, answer)
+        elif pattern.startswith("/executions/"):  # "1" is no id of an execution.
+            assert answer.status in (401, 404), (path, answer)
+        else:
+            assert answer.status == 401, (method, path, answer)
+        seen += 1
+    assert seen > 20
+
+
+def test_an_address_that_fails_too_often_has_to_wait(fleet, database):
+    known = make_token(database, "read")
+    server = fleet.serve(database)
+    expect(server.get("/jobs", headers=by(known)), 200)
+    answers = [server.get("/jobs", headers=by(UNKNOWN)) for _ in range(40)]
+    assert answers[0].status == 401 and answers[-1].status == 429
+    assert answers[-1].json["type"] == "/problems/too-many-failures"
+    assert 1 <= int(answers[-1].headers["Retry-After"]) <= 4
+    expect(server.get("/jobs", headers=by(known)), 200)
+    (line,) = server.events("access.refused")  # Once a minute.
+    assert line["address"] == "127.0.0.1" and UNKNOWN not in server.log_tail()
+    text = expect(server.get("/metrics", headers=by(known)), 200).body.decode()
+    assert int(re.search(r"access_refused_total (\d+)", text).group(1)) >= 20
+
+
+def test_requests_are_limited_by_token_and_by_address(fleet, database):
+    token = make_token(database, "read")
+    server = fleet.serve(database, "--rate-per-token", "2", "--rate-per-address", "500")
+    answers = [server.get("/jobs", headers=by(token)) for _ in range(30)]
+    first, last = answers[0], answers[-1]
+    assert first.headers["RateLimit-Policy"] == '"token";q=4;w=2'
+    assert re.fullmatch(r'"token";r=\d;t=[12]', first.headers["RateLimit"])
+    expect(last, 429)
+    assert last.json["type"] == "/problems/rate-limited" and last.headers["Retry-After"] == "1"
+    expect(server.get("/livez"), 200)  # Probes are not limited.
+
+
+# --- Beyond this machine -------------------------------------------------------------------------
+
+
+def test_a_server_that_others_reach_needs_an_admin(fleet, database):
+    make_token(database, "write")
+    refused = run_to_end("serve", "--listen", "0.0.0.0:0", "--db", database)
+    assert refused.returncode == 1
+    assert "carillon tokens create --name admin --scope admin" in refused.stderr
+    admin = make_token(database, "admin")
+    server = fleet.serve(database, "--listen", "0.0.0.0:0")
+    expect(server.get("/jobs"), 401)
+    expect(server.get("/jobs", headers=by(admin)), 200)
+    revoke(database, "admin")
+    revoke(database, "write")
+    wait_until(lambda: server.get("/jobs", headers=by(admin)).status == 401, 10, "nobody gets in")
+    expect(server.get("/jobs"), 401)
+    expect(server.get("/livez"), 200)
+
+
+def test_an_executor_that_others_reach_answers_probes_alone(fleet):
+    with Redis() as redis:
+        what = ("--role", "executor", "--redis", redis.url, "--log-format", "json")
+        executor = Program("serve", "--listen", "0.0.0.0:0", *what).wait_until_listening()
+        try:
+            expect(executor.get("/livez"), 200)
+            refused = expect(executor.get("/metrics"), 403)
+            assert refused.json["type"] == "/problems/no-tokens"
+        finally:
+            executor.kill()
+
+
+# --- Clients of our own --------------------------------------------------------------------------
+
+
+def test_an_import_sends_its_token(fleet, database, tmp_path):
+    token = make_token(database, "write")
+    server = fleet.serve(database)
+    crontab, file = tmp_path / "crontab", tmp_path / "token"
+    crontab.write_text("0 3 * * * curl -s http://127.0.0.1:8080/x\n")
+    file.write_text(f"{token}\n")
+    words = ("import", "crontab", crontab, "--url", f"http://127.0.0.1:{server.port}")
+    refused = run_to_end(*words)
+    assert refused.returncode == 2 and "needs a token" in refused.stderr
+    assert run_to_end(*words, "--token-file", file).returncode == 0
+    assert run_to_end(*words, environment={"CARILLON_TOKEN": token}).returncode == 0
+    assert len(expect(server.get("/jobs", headers=by(token)), 200).json["jobs"]) == 2
+
+
+# --- A cluster -----------------------------------------------------------------------------------
+
+
+def test_a_revoked_token_is_refused_by_every_node_within_a_second(cluster_url):
+    admin, writer = make_token(cluster_url, "admin"), make_token(cluster_url, "write")
+    with TokenCluster(cluster_url, admin, apis=2, workers=1, balancer=False) as cluster:
+        for node in cluster.apis:
+            expect(node.get("/jobs", headers=by(writer)), 200)
+        revoke(cluster_url, "write")
+        revoked = time.monotonic()
+        for node in cluster.apis:
+            wait_until(lambda n=node: n.get("/jobs", headers=by(writer)).status == 401, 10, "401")
+        assert time.monotonic() - revoked < REVOKED_SECONDS
+        for node in cluster.nodes:
+            assert expect(node.get("/metrics", headers=by(admin)), 200)
+            expect(node.get("/metrics"), 401)
+
+
+class TokenCluster(Cluster):
+    """One whose harness has a token."""
+
+    def __init__(self, url, token, **options):
+        super().__init__(url, **options)
+        self.token = token
+
+    def seen_by(self, node):
+        return expect(node.get("/cluster", headers=by(self.token)), 200).json
+
+
+@pytest.mark.parametrize("text", ["", "Basic eDp5", "Bearer", "Bearer ", "bearer x", "Bearer " * 3])
+def test_what_is_no_token_is_refused(fleet, database, text):
+    make_token(database, "admin")
+    server = fleet.serve(database)
+    answer = server.get("/jobs", headers={"Authorization": text})
+    assert answer.status in (400, 401) and json.loads(answer.body)["error"]
