@@ -410,6 +410,14 @@ enum err access_run(struct access *a, access_work *run, void *context)
     return is_full ? ERR_LIMIT : ERR_OK;
 }
 
+void access_forget(struct access *a)
+{
+    pthread_mutex_lock(&a->lock);
+    a->open_at = a->is_open ? 0 : a->open_at;
+    known_tokens_doubt(a->tokens);
+    pthread_mutex_unlock(&a->lock);
+}
+
 // --- Rates ---------------------------------------------------------------------------------------
 
 static struct bucket_rule rule_of(unsigned rate)

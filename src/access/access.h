@@ -95,6 +95,9 @@ struct access_rate {
 MUST_CHECK bool access_count(struct access *a, const struct access_caller *c, const char *address,
                              struct access_rate *left, unsigned *retry_after_s);
 
+// Tokens were changed here: what is known of them is read again before it counts.
+void access_forget(struct access *a);
+
 // Runs `work` on the room's thread, with the registry of the store, which has the tokens. ERR_LIMIT
 // when too many wait; ERR_UNSUPPORTED without a database.
 typedef void access_work(void *context, struct store_registry *r);

@@ -46,6 +46,7 @@ struct known_token *known_token_find(struct known_tokens *k,
 struct known_token *known_token_find_id(struct known_tokens *k, int64_t id);
 // Makes or renews the entry.
 void known_token_put(struct known_tokens *k, const struct access_token *t, mono_ms now);
+void known_tokens_doubt(struct known_tokens *k); // All are to be read again.
 void known_token_forget(struct known_tokens *k, const uint8_t digest[static TOKEN_DIGEST_BYTES]);
 
 // --- What is known of addresses (visitors.c) -----------------------------------------------------

@@ -93,6 +93,13 @@ void known_token_put(struct known_tokens *k, const struct access_token *t, mono_
     e->read_at = e->used_at = now;
 }
 
+void known_tokens_doubt(struct known_tokens *k)
+{
+    struct known_token *all = &k->places[0][0];
+    for (size_t i = 0; i < (size_t)SETS * PLACES; i++)
+        all[i].read_at = 0;
+}
+
 void known_token_forget(struct known_tokens *k, const uint8_t digest[static TOKEN_DIGEST_BYTES])
 {
     struct known_token *e = known_token_find(k, digest, 0);

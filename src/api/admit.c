@@ -88,7 +88,7 @@ static enum err check_scope(const struct api_request *r, struct problem *p)
         return refuse(p, ERR_FORBIDDEN, REFUSED_SCOPE, NULL,
                       "the token has the scope %s, and this needs %s", token_scope_name(c->scope),
                       token_scope_name(r->route->scope));
-    if (*c->tag && r->route->bound != BOUND_FREE)
+    if (*c->tag && r->route->bound == BOUND_NEVER)
         return refuse(p, ERR_FORBIDDEN, REFUSED_SCOPE, NULL,
                       "the token is bound to the tag '%s', and this tells of all jobs", c->tag);
     return ERR_OK;

@@ -20,13 +20,14 @@ static void ask(void *request)
 {
     struct api_request *r = request;
     struct problem problem = {0};
-    if (check_database(r, &problem) || r->route->handle(r, &problem))
+    if (check_database(r, &problem) || request_check_bound(r, &problem) ||
+        r->route->handle(r, &problem))
         answer_problem(r, &problem);
 }
 
 static bool asks(const struct api_request *r)
 {
-    return r->route->asks == ASKS_ALWAYS ||
+    return r->route->asks == ASKS_ALWAYS || request_is_bound(r) ||
            (r->route->asks == ASKS_FOR_KEY && exchange_header(r->exchange, "Idempotency-Key"));
 }
 

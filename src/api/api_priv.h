@@ -228,6 +228,17 @@ enum err request_check_loop(const struct api_request *r, struct problem *p);
 // request_proceed is called. ERR_OK: the request is answered, or will be.
 enum err request_admit(struct api_request *r, struct problem *p);
 enum err request_proceed(struct api_request *r, struct problem *p);
+
+// bound.c: tokens that are bound to a tag.
+const char *request_tag(const struct api_request *r); // NULL: every job.
+// Whether the request's job has to be looked at first, on a thread for questions; and that look.
+bool request_is_bound(const struct api_request *r);
+enum err request_check_bound(const struct api_request *r, struct problem *p);
+// A new job gets the tag.
+enum err bound_add_tag(const struct api_request *r, struct job *j, struct problem *p);
+// For an edit: the job as it was, and as it becomes.
+enum err bound_check_edit(const struct api_request *r, const struct job *before, struct job *after,
+                          struct problem *p);
 // Refuses parameters that the route does not know and those given twice.
 enum err route_check_parameters(const struct api_request *r, struct problem *p);
 
@@ -438,5 +449,6 @@ route_handler handle_preview;
 route_handler handle_export, handle_import;
 route_handler handle_accept_clock;
 route_handler handle_explain;
+route_handler handle_list_tokens, handle_create_token, handle_revoke_token;
 
 #endif

@@ -81,9 +81,11 @@ static enum err refuse_order(enum err err, struct problem *p)
 
 enum err handle_list_jobs(struct api_request *r, struct problem *p)
 {
+    const char *tag = request_tag(r); // An index finds it, whatever else is asked for.
     struct browse_query q = {
+        .also_tag = tag ? query_text(r, "tag") : NULL,
         .jobs = {.text = query_text(r, "q"),
-                 .tag = query_text(r, "tag"),
+                 .tag = tag ? tag : query_text(r, "tag"),
                  .is_active = -1,
                  .now = clock_wall_ms()},
         .next_before = WALL_NEVER,

@@ -72,6 +72,8 @@ enum err decode_create(struct api_request *r, struct job **out, struct service_k
     struct job_reading how = {.how = JOB_CREATE, .secrets = r->api->secrets};
     enum err err = job_decode(r->body, &how, draft, p);
     if (!err)
+        err = bound_add_tag(r, draft, p);
+    if (!err)
         err = decode_key(r, key, p);
     if (err) {
         job_free(draft);
@@ -97,7 +99,10 @@ enum err decode_edit(void *request, struct job *j, struct service_problem *p)
     struct api_request *r = request;
     struct problem problem = {0};
     struct job_reading how = {.how = how_to_decode(r, j), .secrets = r->api->secrets};
-    struct job before = {.api = xstrdup(j->api), .headers = xstrdup(j->headers)};
+    struct job before = {.id = j->id,
+                         .api = xstrdup(j->api),
+                         .headers = xstrdup(j->headers),
+                         .tags = xstrdup(j->tags)};
     enum err err = r->body ? ERR_OK : body_read_object(r, &problem);
     if (!err)
         err = job_decode(r->body, &how, j, &problem);
@@ -105,6 +110,9 @@ enum err decode_edit(void *request, struct job *j, struct service_problem *p)
         err = secret_headers_check_target(&before, j, &problem.what);
     free(before.api);
     free(before.headers);
+    if (!err)
+        err = bound_check_edit(r, &before, j, &problem);
+    free(before.tags);
     if (!err)
         err = job_decode_repair(r->body, j, &problem);
     if (err)

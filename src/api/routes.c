@@ -68,6 +68,13 @@ const struct route routes[] = {
     {"POST", "/import", handle_import, of_import, BODY_OWN, true, ASKS_ALWAYS, SCOPE_WRITE,
      BOUND_NEVER},
 
+    {"GET", "/tokens", handle_list_tokens, NULL, BODY_NONE, false, ASKS_ALWAYS, SCOPE_ADMIN,
+     BOUND_NEVER},
+    {"POST", "/tokens", handle_create_token, NULL, BODY_REQUIRED, true, ASKS_ALWAYS, SCOPE_ADMIN,
+     BOUND_NEVER},
+    {"DELETE", "/tokens/:token", handle_revoke_token, NULL, BODY_NONE, true, ASKS_ALWAYS,
+     SCOPE_ADMIN, BOUND_NEVER},
+
     {"POST", "/admin/clock/accept", handle_accept_clock, NULL, BODY_NONE, true, ASKS_NEVER,
      SCOPE_ADMIN, BOUND_NEVER},
 

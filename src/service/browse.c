@@ -86,6 +86,8 @@ static bool is_wanted(const struct browse_query *q, const struct job_found *j, w
 {
     if (q->last_states && !(j->has_last && (q->last_states & EXECUTION_BIT(j->last_state))))
         return false;
+    if (q->also_tag && !job_tags_have(j->job->tags, q->also_tag))
+        return false;
     return q->next_before == WALL_NEVER || next < q->next_before;
 }
 

@@ -41,6 +41,7 @@ enum problem_kind {
     PROBLEM_KEY_BUSY,   // The client's own first request with this key is not over.
     PROBLEM_KEY_REUSED, // The client used this key for something else.
     PROBLEM_JOB_KEY,    // Another job has this `key`.
+    PROBLEM_TOKEN_NAME, // Another token has this name.
     PROBLEM_LIMIT,      // There are as many jobs as the server may have.
     PROBLEM_BUSY,       // Too many changes are under way; trying again helps.
     PROBLEM_CLOSED,     // The server is shutting down.
@@ -241,6 +242,7 @@ struct browse_cursor {
 
 struct browse_query {
     struct job_query jobs; // text, tag, is_active, now; the rest is not looked at.
+    const char *also_tag;  // Another tag that the jobs carry; NULL: any, or none.
     unsigned last_states;  // EXECUTION_BIT of the states of the last execution; 0: any, or none.
     wall_ms next_before;   // The next run is before this instant; WALL_NEVER: any, or none.
     enum job_order order;

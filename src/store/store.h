@@ -263,6 +263,9 @@ MUST_CHECK enum err store_get_job(struct store_reader *r, job_id id, struct job 
 MUST_CHECK enum err store_get_job_by_key(struct store_reader *r, const char *key, struct job **out,
                                          struct fault *f);
 
+// Whether a job's tags, as its row has them (NULL: none), have this one.
+bool job_tags_have(const char *tags, const char *tag);
+
 struct job_query {
     const char *text; // Part of name, api or schedule; a to z in either case. NULL: all.
     const char *tag;  // A tag of the job, exactly. NULL: all.

@@ -158,7 +158,6 @@ enum commit_outcome commit_outcome_of(enum err err);
 // are the adapter's. An adapter that asks its database row by row uses the two rules that it is
 // made of: adapters cannot disagree about what "text" and "tag" mean.
 bool job_text_has_part(const char *text, const char *part);
-bool job_tags_have(const char *tags, const char *tag);
 bool job_query_matches(const struct job_query *q, const struct job *j);
 
 #endif

@@ -161,6 +161,111 @@ def test_an_executor_that_others_reach_answers_probes_alone(fleet):
             executor.kill()
 
 
+# --- Tokens by the API ---------------------------------------------------------------------------
+
+
+def test_an_administrator_makes_and_revokes_tokens(server, database):
+    first = expect(server.post("/tokens", {"name": "ops", "scope": "admin"}), 201)
+    assert first.headers["Cache-Control"] == "no-store"
+    admin = by(first.json["secret"])
+    wish = {"name": "deploy", "scope": "trigger", "tag": "web", "expires_in_s": 3600}
+    made = expect(server.post("/tokens", wish, headers=admin), 201)
+    assert made.headers["Location"] == f"/tokens/{made.json['id']}"
+    assert made.json["tag"] == "web" and made.json["is_live"]
+    assert expect(server.post("/tokens", wish, headers=admin), 409).json["type"] == (
+        "/problems/token-name-taken"
+    )
+    deploy = by(made.json["secret"])
+    expect(server.get("/jobs", headers=deploy), 200)
+    expect(server.get("/tokens", headers=deploy), 403)
+    listed = expect(server.get("/tokens", headers=admin), 200).json["tokens"]
+    assert [token["name"] for token in listed] == ["ops", "deploy"]
+    assert "secret" not in str(listed)
+    wait_until(
+        lambda: server.get("/tokens", headers=admin).json["tokens"][1]["last_address"], 10, "used"
+    )
+    expect(server.delete(f"/tokens/{made.json['id']}", headers=admin), 204)
+    expect(server.delete(f"/tokens/{made.json['id']}", headers=admin), 404)
+    expect(server.delete("/tokens/none", headers=admin), 404)
+    wait_until(lambda: server.get("/jobs", headers=deploy).status == 401, 10, "it is refused")
+    (line,) = server.events("token.revoked")
+    assert line["by"] == "ops" and line["address"] == "127.0.0.1"
+
+
+@pytest.mark.parametrize(
+    "wish, member",
+    [
+        ({"scope": "read"}, "/name"),
+        ({"name": "x"}, "/scope"),
+        ({"name": "x", "scope": "none"}, "/scope"),
+        ({"name": "x" * 101, "scope": "read"}, "/name"),
+        ({"name": "x", "scope": "admin", "tag": "a"}, "/tag"),
+        ({"name": "x", "scope": "read", "expires_in_s": 0}, "/expires_in_s"),
+        ({"name": "x", "scope": "read", "secret": "mine"}, "/secret"),
+    ],
+)
+def test_a_token_that_cannot_be_is_refused(server, wish, member):
+    refused = expect(server.post("/tokens", wish), 400).json
+    assert refused["errors"][0]["pointer"] == member
+    assert expect(server.get("/tokens"), 200).json == {"tokens": []}  # And so it is still open.
+
+
+# --- A token that is bound to a tag --------------------------------------------------------------
+
+
+def test_a_token_bound_to_a_tag_sees_and_changes_jobs_with_it_alone(fleet, database, target):
+    admin = by(make_token(database, "admin"))
+    bound = by(make_token(database, "write", "--tag", "web"))
+    server = fleet.serve(database)
+    job = {"schedule": NEVER_SOON, "api": target.url("/ok")}
+    other = expect(server.post("/jobs", {**job, "key": "other"}, headers=admin), 201).json["id"]
+    shared = {**job, "tags": ["web", "night"]}
+    seen = expect(server.post("/jobs", shared, headers=admin), 201).json["id"]
+    own = expect(server.post("/jobs", {**job, "key": "own"}, headers=bound), 201).json
+    assert own["tags"] == ["web"]
+    put = expect(server.put("/jobs/by-key/put", {**job, "tags": ["x"]}, headers=bound), 201).json
+    assert put["tags"] == ["x", "web"]
+    listed = [j["id"] for j in server.get("/jobs", headers=bound).json["jobs"]]
+    assert listed == [seen, own["id"], put["id"]]
+    listed = [j["id"] for j in server.get("/jobs?tag=night", headers=bound).json["jobs"]]
+    assert listed == [seen]
+
+    run = expect(server.post(f"/jobs/{other}/trigger", headers=admin), 202).json["execution_id"]
+    unknown = [
+        ("GET", f"/jobs/{other}"),
+        ("PATCH", f"/jobs/{other}"),
+        ("DELETE", f"/jobs/{other}"),
+        ("POST", f"/jobs/{other}/trigger"),
+        ("POST", f"/jobs/{other}/pause"),
+        ("GET", f"/jobs/{other}/executions"),
+        ("GET", f"/jobs/{other}/alerts"),
+        ("GET", "/jobs/by-key/other"),
+        ("DELETE", "/jobs/by-key/other"),
+        ("GET", f"/executions?job_id={other}"),
+        ("GET", f"/executions/{run}"),
+        ("GET", f"/observability/alerts?job_id={other}"),
+    ]
+    for method, path in unknown:
+        body = {"name": "mine"} if method == "PATCH" else None
+        answer = server.request(method, path, body, headers=bound)
+        assert answer.status == 404, (method, path, answer)
+    expect(server.put("/jobs/by-key/other", job, headers=bound), 404)
+    for path in ("/executions", "/export", "/metrics", "/cluster", "/observability/alerts"):
+        expect(server.get(path, headers=bound), 403)
+    expect(server.post("/import", {"jobs": []}, headers=bound), 403)
+
+    path = f"/jobs/{seen}"
+    refused = expect(server.patch(path, {"tags": ["night"]}, headers=bound), 400)
+    assert refused.json["errors"][0]["pointer"] == "/tags"
+    changed = expect(server.patch(path, {"tags": ["web"]}, headers=bound), 200).json
+    assert changed["tags"] == ["web"]
+    own_run = expect(server.post(f"{path}/trigger", headers=bound), 202).json["execution_id"]
+    expect(server.get(f"/executions/{own_run}", headers=bound), 200)
+    expect(server.get(f"/executions?job_id={seen}", headers=bound), 200)
+    expect(server.get("/observability/health", headers=bound), 200)
+    expect(server.delete(path, headers=bound), 204)
+
+
 # --- Clients of our own --------------------------------------------------------------------------
 
 
