@@ -6,9 +6,14 @@
 #include "postgres_server.h"
 #include "store_fixture.h"
 
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 static const struct store_adapter *const postgres = &store_adapters[STORE_POSTGRES];
 
@@ -41,6 +46,74 @@ static void server_that_is_not_there_is_told_of(void **state)
     (void)state;
     refuses("postgresql://a@/b?host=/tmp/carillon-nowhere", 1, ERR_STORE_AWAY, "No such file");
     refuses("postgresql://a@127.0.0.1:1/b", 1, ERR_STORE_AWAY, "refused");
+}
+
+// A host that takes connections and does not serve them: a pooler or a balancer whose server is
+// dead closes them, and a machine that is gone keeps silent.
+struct bad_host {
+    char folder[32];
+    struct sockaddr_un address;
+    int listener;
+    pthread_t thread;
+};
+
+static void *close_connections(void *bad_host)
+{
+    const struct bad_host *b = bad_host;
+    for (int fd; (fd = accept(b->listener, NULL, NULL)) >= 0;)
+        close(fd);
+    return NULL;
+}
+
+static void bad_host_begin(struct bad_host *b, bool closes)
+{
+    *b = (struct bad_host){.folder = "/tmp/carillon-host-XXXXXX", .address = {AF_UNIX, ""}};
+    assert_non_null(mkdtemp(b->folder));
+    snprintf(b->address.sun_path, sizeof b->address.sun_path, "%s/.s.PGSQL.5432", b->folder);
+    b->listener = socket(AF_UNIX, SOCK_STREAM, 0);
+    assert_int_equal(bind(b->listener, (struct sockaddr *)&b->address, sizeof b->address), 0);
+    assert_int_equal(listen(b->listener, 16), 0);
+    if (closes)
+        assert_int_equal(pthread_create(&b->thread, NULL, close_connections, b), 0);
+}
+
+static void bad_host_end(struct bad_host *b, bool closes)
+{
+    shutdown(b->listener, SHUT_RDWR);
+    if (closes)
+        pthread_join(b->thread, NULL);
+    close(b->listener);
+    unlink(b->address.sun_path);
+    rmdir(b->folder);
+}
+
+static void open_behind_bad_host(const struct store_fixture *x, bool closes)
+{
+    char url[2 * POSTGRES_URL_BYTES];
+    struct bad_host bad;
+    struct shard row;
+    struct store *s;
+    struct fault fault = {0};
+    const char *host = strstr(x->path, "host=");
+    assert_non_null(host);
+    bad_host_begin(&bad, closes);
+    snprintf(url, sizeof url, "%.*shost=%s,%s", (int)(host - x->path), x->path, bad.folder,
+             host + strlen("host="));
+    assert_int_equal(store_postgres_open(url, 1, &s, &fault), ERR_OK);
+    assert_int_equal(store_get_shard(s, 0, &row, &fault), ERR_OK);
+    assert_int_equal(fault.code, ERR_OK); // Nothing is told of the host that was left.
+    store_close(s);
+    bad_host_end(&bad, closes);
+}
+
+static void host_that_serves_is_found_behind_one_that_closes(void **state)
+{
+    open_behind_bad_host(*state, true);
+}
+
+static void host_that_serves_is_found_behind_one_that_is_silent(void **state)
+{
+    open_behind_bad_host(*state, false);
 }
 
 static void database_that_does_not_fit_is_refused_and_left_alone(void **state)
@@ -365,6 +438,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(server_that_is_not_there_is_told_of),
+        TEST(host_that_serves_is_found_behind_one_that_closes),
+        TEST(host_that_serves_is_found_behind_one_that_is_silent),
         TEST(database_that_does_not_fit_is_refused_and_left_alone),
         TEST(database_that_is_read_only_is_refused),
         cmocka_unit_test(url_chooses_the_adapter_with_all_shards),

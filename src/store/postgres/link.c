@@ -18,6 +18,7 @@
 void link_init(struct link *l, const char *url)
 {
     *l = (struct link){.url = xstrdup(url), .call_ms = POSTGRES_CALL_MS};
+    hosts_init(&l->hosts, url);
 }
 
 void link_cut(struct link *l)
@@ -29,6 +30,7 @@ void link_cut(struct link *l)
 void link_fini(struct link *l)
 {
     link_cut(l);
+    hosts_fini(&l->hosts);
     free(l->url);
     l->url = NULL;
 }
@@ -112,15 +114,39 @@ static void note_notice(void *link, const PGresult *notice)
         ((struct link *)link)->has_warned = true;
 }
 
-static PGconn *start(const char *url)
+// What the URL says counts more than what stands before it, and the turned lists of its hosts more
+// than what it says.
+static PGconn *start(const struct link *l)
 {
-    // What the URL says counts more than what stands before it.
-    static const char *const names[] = {
-        "target_session_attrs",      "keepalives_idle",  "keepalives_interval",
-        "keepalives_count",          "tcp_user_timeout", "dbname",
-        "fallback_application_name", "client_encoding",  NULL,
+    const char *names[] = {
+        "target_session_attrs",
+        "keepalives_idle",
+        "keepalives_interval",
+        "keepalives_count",
+        "tcp_user_timeout",
+        "dbname",
+        "fallback_application_name",
+        "client_encoding",
+        "host",
+        "hostaddr",
+        "port",
+        NULL,
     };
-    const char *values[] = {"read-write", "2", "1", "3", "5000", url, "carillon", "UTF8", NULL};
+    char *const *lists = l->hosts.lists;
+    const char *values[] = {
+        "read-write",
+        "2",
+        "1",
+        "3",
+        "5000",
+        l->url,
+        "carillon",
+        "UTF8",
+        lists[HOSTS_HOST],
+        lists[HOSTS_HOSTADDR],
+        lists[HOSTS_PORT],
+        NULL,
+    };
     return PQconnectStartParams(names, values, 1);
 }
 
@@ -134,11 +160,10 @@ static enum err refuse_connection(struct link *l, struct fault *f)
                      "the database is read-only: it is a replica, or set so");
 }
 
-enum err link_connect(struct link *l, struct fault *f)
+static enum err connect_by(struct link *l, mono_ms deadline, struct fault *f)
 {
-    mono_ms deadline = clock_mono_ms() + l->call_ms;
     link_cut(l);
-    l->connection = start(l->url);
+    l->connection = start(l);
     PostgresPollingStatusType next = PGRES_POLLING_WRITING;
     if (!l->connection || PQstatus(l->connection) == CONNECTION_BAD)
         next = PGRES_POLLING_FAILED;
@@ -148,8 +173,22 @@ enum err link_connect(struct link *l, struct fault *f)
             return too_late(l, f);
         next = PQconnectPoll(l->connection);
     }
-    if (next == PGRES_POLLING_FAILED)
-        return refuse_connection(l, f);
+    return next == PGRES_POLLING_FAILED ? refuse_connection(l, f) : ERR_OK;
+}
+
+// Each host has its share of the time to be the first that is tried.
+enum err link_connect(struct link *l, struct fault *f)
+{
+    mono_ms begin = clock_mono_ms();
+    struct fault last = {0};
+    enum err err = ERR_STORE_AWAY;
+    for (unsigned i = 1; err && i <= l->hosts.count; i++) {
+        err = connect_by(l, begin + l->call_ms * i / l->hosts.count, &last);
+        if (err)
+            hosts_turn(&l->hosts);
+    }
+    if (err)
+        return fault_set(f, err, "%s", last.text);
     l->made++;
     PQsetnonblocking(l->connection, 1);
     PQsetNoticeReceiver(l->connection, note_notice, l);
@@ -183,9 +222,12 @@ bool link_next(struct link *l, mono_ms deadline, PGresult **out)
     return true;
 }
 
+// A pooler takes connections also while its server is dead: so the next one is made elsewhere
+// first.
 enum err link_lost(struct link *l, mono_ms deadline, struct fault *f)
 {
     l->is_doubtful = true;
+    hosts_turn(&l->hosts);
     return clock_mono_ms() >= deadline ? too_late(l, f) : away(l, f);
 }
 
@@ -216,6 +258,7 @@ enum err link_judge(struct link *l, PGresult *result, struct fault *f)
     set_fault(f, err, message ? message : "");
     if (err == ERR_STORE_AWAY) {
         l->is_doubtful = true; // A server that shuts down gives up waiting for its replica.
+        hosts_turn(&l->hosts);
         link_cut(l);
     }
     return err;

@@ -58,10 +58,25 @@ void parameter_array_end(struct parameters *p);
 void parameter_rows(struct parameters *p, const struct row_map *m, size_t first,
                     const void *const *rows, size_t count);
 
+// --- The hosts of a URL (hosts.c) ------------------------------------------------------------
+
+enum { HOSTS_HOST, HOSTS_HOSTADDR, HOSTS_PORT, HOSTS_LISTS };
+
+// Zeroed: none, and hosts_fini is a no-op.
+struct hosts {
+    char *lists[HOSTS_LISTS]; // As in the URL, separated by commas; NULL: it has none.
+    unsigned count;           // 1, unless the URL names several.
+};
+
+void hosts_init(struct hosts *h, const char *url);
+void hosts_fini(struct hosts *h);
+void hosts_turn(struct hosts *h); // The first host becomes the last.
+
 // --- The connection (link.c) -----------------------------------------------------------------
 
 struct link {
     char *url;
+    struct hosts hosts; // The first of them is tried first.
     dur_ms call_ms;     // A call may take so long.
     PGconn *connection; // NULL: there is none; the next call makes one.
     bool has_warned;    // The server sent a warning during the last call.
