@@ -122,7 +122,7 @@ static void database_that_does_not_fit_is_refused_and_left_alone(void **state)
     char tables[16];
     char url[POSTGRES_URL_BYTES];
     refuses(x->path, 4, ERR_STORE_OPEN, "has 1 shards, and 4 are wanted");
-    postgres_meddle(x->path, "UPDATE carillon SET version = 999", NULL, 0);
+    postgres_meddle(x->path, "UPDATE carillon SET version = 999, oldest_node = 999", NULL, 0);
     refuses(x->path, 1, ERR_STORE_VERSION, "newer version of Carillon (schema 999");
     postgres_database_new(url);
     postgres_meddle(url, "CREATE TABLE orders (id int)", NULL, 0);
@@ -131,6 +131,18 @@ static void database_that_does_not_fit_is_refused_and_left_alone(void **state)
                     sizeof tables);
     assert_string_equal(tables, "1");
     postgres_database_drop(url);
+}
+
+// In a rolling upgrade the tables are newer than the nodes that are not upgraded yet.
+static void node_that_is_older_than_the_tables_starts_while_they_allow_it(void **state)
+{
+    struct store_fixture *x = *state;
+    struct shard row;
+    struct store *s;
+    postgres_meddle(x->path, "UPDATE carillon SET version = 999", NULL, 0);
+    store_assert_ok(store_postgres_open(x->path, 1, &s, f));
+    store_assert_ok(store_get_shard(s, 0, &row, f));
+    store_close(s);
 }
 
 static void database_that_is_read_only_is_refused(void **state)
@@ -441,6 +453,7 @@ int main(void)
         TEST(host_that_serves_is_found_behind_one_that_closes),
         TEST(host_that_serves_is_found_behind_one_that_is_silent),
         TEST(database_that_does_not_fit_is_refused_and_left_alone),
+        TEST(node_that_is_older_than_the_tables_starts_while_they_allow_it),
         TEST(database_that_is_read_only_is_refused),
         cmocka_unit_test(url_chooses_the_adapter_with_all_shards),
         TEST(names_of_tables_and_indexes_are_those_of_the_original),

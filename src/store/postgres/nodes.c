@@ -6,8 +6,6 @@
 
 #include <assert.h>
 
-#define NODE_PROTOCOL 1 // Raised when nodes of before cannot work beside this one.
-
 enum verdict { VERDICT_REFUSED, VERDICT_DONE, VERDICT_TOO_OLD };
 
 struct nodes {

@@ -19,6 +19,7 @@
 #define POSTGRES_CALL_MS 5000     // A call of the server may take so long.
 #define POSTGRES_MIGRATE_MS 60000 // A change of the tables may take so long.
 #define POSTGRES_OLDEST 130000    // PostgreSQL 13
+#define NODE_PROTOCOL 1           // Raised when nodes of before cannot work beside this one.
 #define POSTGRES_FILLED "35"      // Percent of a page of job_executions with rows ahead of time.
 #define POSTGRES_DAY_MS 86400000
 #define POSTGRES_LATE_MS 3600000 // Executions that end so long after their day keep it longer.

@@ -3,7 +3,8 @@
 //
 // Table `carillon` has one row, with the version of the tables and the number of shards; it also
 // tells a database of this program from all others. Each step runs in one transaction together with
-// its number. Steps are never edited once released, and only add while older nodes may be at work.
+// its number. Steps are never edited once released, and only add while older nodes may be at work:
+// these work on, and start again, as long as oldest_node allows it.
 //
 // The columns are those of SQLite's tables (store/columns.c). Some things differ:
 //   - there are no foreign keys (functions.c says why);
@@ -314,6 +315,7 @@ struct standing {
     int64_t is_ours;
     int64_t version;
     int64_t shards;
+    int64_t oldest_node;
 };
 
 static enum err ask(struct link *l, const char *sql, int64_t *out, int count, struct fault *f)
@@ -339,11 +341,11 @@ static enum err look(struct link *l, struct standing *s, struct fault *f)
         " (to_regclass(quote_ident(current_schema()) || '.carillon') IS NOT NULL"
         "   AND to_regclass(quote_ident(current_schema()) || '.shards') IS NOT NULL)::int";
     int64_t found[4] = {0};
-    int64_t own[2] = {0};
+    int64_t own[3] = {0};
     enum err err = ask(l, about, found, 4, f);
     if (!err && found[3])
-        err = ask(l, "SELECT version, shards FROM carillon WHERE id = 1", own, 2, f);
-    *s = (struct standing){found[0], found[1], found[2], found[3], own[0], own[1]};
+        err = ask(l, "SELECT version, shards, oldest_node FROM carillon WHERE id = 1", own, 3, f);
+    *s = (struct standing){found[0], found[1], found[2], found[3], own[0], own[1], own[2]};
     return err;
 }
 
@@ -362,12 +364,20 @@ static enum err check_server(struct link *l, const struct standing *s, struct fa
     return ERR_OK;
 }
 
-static enum err check_tables(const struct standing *s, uint32_t shards, struct fault *f)
+// In a rolling upgrade a node that is not upgraded yet may have to start again, on tables to which
+// a newer node has added. A step that older nodes cannot live with raises oldest_node.
+static bool is_too_new(const struct standing *s, bool for_node)
+{
+    return s->version > (int64_t)COUNT_OF(steps) && (!for_node || s->oldest_node > NODE_PROTOCOL);
+}
+
+static enum err check_tables(const struct standing *s, uint32_t shards, bool for_node,
+                             struct fault *f)
 {
     if (!s->is_ours && s->relations > 0)
         return fault_set(f, ERR_STORE_OPEN,
                          "the database is one of another program: make an empty one");
-    if (s->version > (int64_t)COUNT_OF(steps))
+    if (is_too_new(s, for_node))
         return fault_set(f, ERR_STORE_VERSION,
                          "the database was written by a newer version of Carillon (schema %lld; "
                          "this one knows up to %d): use that version, or another database",
@@ -419,21 +429,27 @@ static enum err migrate(struct link *l, uint32_t shards, struct standing *s, con
     return err;
 }
 
-enum err postgres_prepare_marked(struct link *l, uint32_t shards, const char *more, struct fault *f)
+static enum err prepare(struct link *l, uint32_t shards, const char *more, bool for_node,
+                        struct fault *f)
 {
     struct standing s;
     enum err err = look(l, &s, f);
     if (!err)
         err = check_server(l, &s, f);
     if (!err)
-        err = check_tables(&s, shards, f);
+        err = check_tables(&s, shards, for_node, f);
     if (!err)
         err = migrate(l, shards, &s, more, f);
-    return err ? err : check_tables(&s, shards, f);
+    return err ? err : check_tables(&s, shards, for_node, f);
+}
+
+enum err postgres_prepare_marked(struct link *l, uint32_t shards, const char *more, struct fault *f)
+{
+    return prepare(l, shards, more, false, f);
 }
 
 enum err postgres_prepare(struct link *l, uint32_t shards, struct fault *f)
 {
-    enum err err = postgres_prepare_marked(l, shards, "", f);
+    enum err err = prepare(l, shards, "", true, f);
     return err ? err : postgres_check_moved(l, f);
 }
