@@ -78,7 +78,7 @@ ifeq ($(V),)
   SAY = @echo "  $(1)  $@";
 endif
 
-.PHONY: all build objects test-programs bench-programs fuzz-programs chaos-libraries test sanitize \
+.PHONY: all build objects test-programs bench-programs fuzz-programs chaos-programs test sanitize \
         mutants lint lint-rooms lint-style lint-once lint-docs lint-members lint-mutants \
         lint-format lint-warnings lint-purity lint-shell tidy format install clean
 all: build
@@ -87,7 +87,7 @@ objects: $(ALL_C:%.c=$(BUILD)/%.o)
 test-programs: $(TESTS) $(TARGETS) $(REPLAYS) $(SHIMS)
 bench-programs: $(BENCHES) $(TARGETS)
 fuzz-programs: $(FUZZERS)
-chaos-libraries: $(SHIMS)
+chaos-programs: $(SHIMS) $(TARGETS)
 
 # --- Building ------------------------------------------------------------------------------------
 

@@ -29,8 +29,12 @@ import clocks  # noqa: E402
 import disks  # noqa: E402
 import edits  # noqa: E402
 import kills  # noqa: E402
+import moves  # noqa: E402
 import nodes  # noqa: E402
+import snapshots  # noqa: E402
+from cluster_world import ClusterWorld, PooledWorld, QueueWorld, UpgradedWorld  # noqa: E402
 from harness.program import BINARY  # noqa: E402
+from snapshots import SnapshotWorld  # noqa: E402
 from verdict import Verdict  # noqa: E402
 from world import World  # noqa: E402
 
@@ -49,18 +53,30 @@ SCENARIOS = {
     "broken-disk": disks.broken_disk,
     "edits": edits.edits,
 }
-CLUSTER = {"cluster": nodes.cluster}
+# The scenarios of a cluster, each with the world that it plays in.
+CLUSTER = {
+    "cluster": (nodes.cluster, ClusterWorld),
+    "pooler": (nodes.pooler, PooledWorld),
+    "queue": (nodes.queue, QueueWorld),
+    "upgrade": (nodes.upgrade, UpgradedWorld),
+    "move": (moves.move, moves.MovingWorld),
+    "snapshot": (snapshots.snapshot, SnapshotWorld),
+}
 
 
 def arguments():
-    names = ", ".join(SCENARIOS)
+    every = [*SCENARIOS, *CLUSTER]
+    names = ", ".join(every)
     parser = argparse.ArgumentParser(prog="./dev chaos", description=__doc__.split("\n")[0])
     add = parser.add_argument
     add("--kills", type=int, default=100, metavar="N", help="how hard to try (default 100)")
     add("--seed", type=int, default=int(time.time()) % 1_000_000, help="what is drawn at random")
     add("--minutes", type=float, default=0, metavar="M", help="go on with new seeds for so long")
-    add("--only", action="append", choices=SCENARIOS, metavar="NAME", help=f"one of: {names}")
-    add("--cluster", action="store_true", help="a cluster of nodes, with N faults in it")
+    add("--only", action="append", choices=every, metavar="NAME", help=f"one of: {names}")
+    add("--cluster", action="store_true", help="a cluster of nodes, with N faults in each scenario")
+    add("--old-binary", default=BINARY, metavar="FILE", help="the version before, for upgrade")
+    add("--hold", type=float, default=600, metavar="S", help="snapshot: held for so many seconds")
+    add("--rate", type=int, default=1000, metavar="N", help="snapshot: executions per second")
     return parser.parse_args()
 
 
@@ -68,10 +84,9 @@ def run(name, options, seed):
     """The verdict on one scenario, whose line is printed."""
     begin = time.monotonic()
     verdict = Verdict()
-    scenario = {**SCENARIOS, **CLUSTER}[name]
-    kind = nodes.ClusterWorld if name in CLUSTER else World
+    scenario, kind = CLUSTER.get(name) or (SCENARIOS[name], World)
     with tempfile.TemporaryDirectory(prefix="carillon-chaos-") as folder:
-        with kind(folder, seed) as world:
+        with kind(folder, seed, options) as world:
             try:
                 notes = scenario(world, options)
                 verdict = world.judge()
@@ -97,7 +112,7 @@ def main():
     total = Verdict()
     while True:
         print(f"seed {seed}: repeat with --seed {seed} --kills {options.kills}", flush=True)
-        for name in CLUSTER if options.cluster else options.only or SCENARIOS:
+        for name in options.only or (CLUSTER if options.cluster else SCENARIOS):
             total.add(run(name, options, seed))
         seed += 1
         if time.monotonic() >= deadline:

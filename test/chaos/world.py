@@ -53,7 +53,7 @@ PROFILE = BINARY.parent / "release" if BINARY.parent.name == "build" else BINARY
 def preload(name, **variables):
     """The environment of a server that runs with this library of ours in front of libc."""
     library = PROFILE / "test" / "chaos" / f"{name}.so"
-    assert library.exists(), f"there is no {library}: build it with `make chaos-libraries`"
+    assert library.exists(), f"there is no {library}: build it with `make chaos-programs`"
     sanitizer = f"{os.environ.get('ASAN_OPTIONS', '')}:verify_asan_link_order=0"
     values = {name: str(value) for name, value in variables.items()}
     return {"LD_PRELOAD": str(library), "ASAN_OPTIONS": sanitizer.lstrip(":"), **values}
@@ -64,15 +64,17 @@ def run_for(seconds):
 
 
 class World:
-    def __init__(self, folder, seed):
+    def __init__(self, folder, seed, options=None):
         self.seed = seed
+        self.options = options  # Of the command line.
         self.random = random.Random(seed)
         self.folder = Path(folder)
         self.database = self.folder / "carillon.db"
         self.targets = []
         self.cleanup = ExitStack()
         self.offset_file = self.folder / "offset"
-        self.environment = {}  # Of every start.
+        self.environment = {}  # Of every start,
+        self.arguments = ()  # and beside those of every server.
         self.server = None
         self.listening = None  # The latest server that listened; it may have died since.
         self.jobs = {}
@@ -98,7 +100,7 @@ class World:
 
     def launch(self, **environment):
         """A server which may not live long enough to listen."""
-        arguments = server_arguments(self.database)
+        arguments = server_arguments(self.database, *self.arguments)
         self.server = Program(*arguments, environment={**self.environment, **environment})
         return self.server
 
@@ -134,6 +136,10 @@ class World:
             time.sleep(LOOK_PAUSE_SECONDS)
         return None if self.server.is_running else self.server.wait()
 
+    def rest(self, seconds):
+        """Something between these two."""
+        run_for(self.random.uniform(*seconds))
+
     def last_words(self):
         return f"{self.server}\n{self.server.log_tail()}" if self.server else "no server yet"
 
@@ -162,13 +168,18 @@ class World:
 
     # --- Jobs ------------------------------------------------------------------------------------
 
+    @property
+    def door(self):
+        """Where jobs are created."""
+        return self.server
+
     def create(self, behaviour, job_type="ATLEAST_ONCE", target=None, **fields):
         kind = behaviour.partition("/")[0]
         if target is None:
             target = self.unanswering if kind in UNANSWERING else self.target
         api = target.url(f"/{behaviour}/{len(self.jobs)}")
         body = {"schedule": EVERY_SECOND, "api": api, "type": job_type, **RETRIES, **fields}
-        return self.add(expect(self.server.post("/jobs", body), 201).json)
+        return self.add(expect(self.door.post("/jobs", body), 201).json)
 
     def add(self, answer):
         kind = answer["api"].split("/")[3]
@@ -208,7 +219,14 @@ class World:
         for job in self.jobs.values():
             if not job.is_deleted:
                 self._end(job)
-        wait_until(self._is_quiet, SETTLE_SECONDS, "everything owed is done")
+        try:
+            wait_until(self._is_quiet, SETTLE_SECONDS, "everything owed is done")
+        except AssertionError as reason:
+            raise AssertionError(f"{reason}; {self._what_is_open()}") from reason
+
+    def _what_is_open(self):
+        answer = self.server.get("/executions?status=PENDING,RUNNING&limit=3")
+        return f"of jobs and executions {self.server.get('/observability/metrics').json}, {answer}"
 
     def _end(self, job):
         if job.versions[-1].every_s > EVERY_S_MAX:

@@ -1,62 +1,28 @@
 # SPDX-License-Identifier: MIT
 """A short run of `./dev chaos`: nothing is lost, whatever happens to the server."""
 
-import re
 import shutil
 import sqlite3
-import subprocess
 import sys
 from contextlib import closing
 from dataclasses import replace
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from harness.program import BINARY, clean_environment
+from harness.chaos import COMMAND, run_side_by_side
 from harness.times import now_ms, parse_ms, wall_text
 from harness.wait import wait_until_clock
 
-COMMAND = Path(__file__).parents[1] / "chaos" / "chaos.py"
 SECONDS_MAX = 300
-# Runs side by side, since most of the time is spent waiting for seconds to pass.
 SCENARIOS = [
-    ("cluster",),
     ("kills", "nth-call", "target", "back-300", "full-disk", "edits"),
     ("at-most-once", "stop", "back-7200", "midnight", "ahead-600", "broken-disk"),
 ]
-LINE = r"expected=(\d+) recorded=(\d+) delivered=(\d+) lost=0 repeated=\d+ \(all labelled\)"
-
-
-def start(names):
-    only = [word for name in names for word in ("--only", name)]
-    if names == ("cluster",):
-        only = ["--cluster"]
-    return subprocess.Popen(
-        [sys.executable, COMMAND, "--kills", "8", *only],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env={**clean_environment(), "CARILLON_BIN": str(BINARY)},
-    )
 
 
 @pytest.mark.slow
 def test_nothing_is_lost_in_a_short_chaos():
-    runs = [start(names) for names in SCENARIOS]
-    try:
-        outputs = [run.communicate(timeout=SECONDS_MAX)[0] for run in runs]
-    finally:
-        for run in runs:
-            run.terminate()  # It ends what it has started.
-            run.wait()
-    print(*outputs, sep="\n")
-    for run, names, output in zip(runs, SCENARIOS, outputs):
-        assert run.returncode == 0, output
-        for name in (*names, "total"):
-            figures = re.search(rf"^{name} +{LINE}", output, re.M)
-            assert figures, f"no line for {name}:\n{output}"
-            expected, recorded, delivered = map(int, figures.groups())
-            assert expected == recorded >= delivered > 0
+    run_side_by_side(8, SCENARIOS, SECONDS_MAX)
 
 
 # --- The verdict itself: what it must find when it is there --------------------------------------

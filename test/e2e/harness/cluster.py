@@ -19,9 +19,9 @@ SETTLE_SECONDS = 60
 class Node:
     """One node, which may be started more than once. What a Program can do, it can."""
 
-    def __init__(self, name, role, arguments, prefix=()):
+    def __init__(self, name, role, arguments, **options):
         self.name = name
-        self._prefix = prefix
+        self.options = options  # Of the Program at each start, unless the start says otherwise.
         self.role = role
         self._arguments = arguments
         self._port = 0
@@ -37,14 +37,24 @@ class Node:
         """Starts the node, and waits for nothing."""
         listen = ("--listen", f"127.0.0.1:{self._port}", "--log-format", "json")
         what = ("--role", self.role, "--node-name", self.name)
-        options.setdefault("prefix", self._prefix)
+        options = {**self.options, **options}
         self.runs.append(Program("serve", *listen, *what, *self._arguments, **options))
         return self
 
     def start(self, **options):
-        self.begin(**options).runs[-1].wait_until_listening()
-        self._port = self.port
+        return self.begin(**options).wait_until_listening()
+
+    def wait_until_listening(self):
+        self._port = self.runs[-1].wait_until_listening().port
         return self
+
+    def end(self):
+        """Ends whatever of the node still runs, now."""
+        for program in self.runs:
+            if program.is_running:
+                program.kill()
+        for program in self.runs:
+            program.check_sanitizers()
 
 
 class Cluster:
@@ -65,7 +75,7 @@ class Cluster:
         self.others = []  # Nodes that a test has added.
 
     def node(self, name, role, *more):
-        return Node(name, role, (*self.arguments, *more), self.prefix)
+        return Node(name, role, (*self.arguments, *more), prefix=self.prefix)
 
     def add(self, name, role, *more, **options):
         """One node more, running."""
@@ -88,8 +98,7 @@ class Cluster:
         for node in self.nodes:
             node.begin()
         for node in self.nodes:
-            node.runs[-1].wait_until_listening()
-            node._port = node.port
+            node.wait_until_listening()
         if self.has_balancer and self.apis:
             self.balancer = HAProxy([f"127.0.0.1:{node.port}" for node in self.apis])
             self.balancer.__enter__()
@@ -101,12 +110,8 @@ class Cluster:
     def close(self):
         if self.balancer:
             self.balancer.close()
-        programs = [program for node in self.nodes for program in node.runs]
-        for program in programs:
-            if program.is_running:
-                program.kill()
-        for program in programs:
-            program.check_sanitizers()
+        for node in self.nodes:
+            node.end()
 
     # --- What it is like -------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ import signal
 from urllib.parse import quote
 
 from .neighbours import Neighbour, OwnFolder, Standing, find_program
-from .postgres import USER
+from .postgres import DATABASE, USER
 
 READY = "process up"
 
@@ -17,6 +17,11 @@ class PgBouncer(Standing):
     def __init__(self, postgres, name="pgbouncer"):
         self.folder = OwnFolder(name)
         self.folder.write("users.txt", f'"{USER}" ""\n')
+        self._configure(postgres)
+        command = [find_program("pgbouncer", "pgbouncer"), self.folder / "pgbouncer.ini"]
+        self.process = Neighbour(name, command, self.folder, signal.SIGINT)
+
+    def _configure(self, postgres):
         settings = {
             "listen_addr": "",
             "unix_socket_dir": self.folder.path,
@@ -28,10 +33,14 @@ class PgBouncer(Standing):
             "logfile": "",
         }
         lines = [f"{name} = {value}" for name, value in settings.items()]
-        databases = f"[databases]\n* = host={postgres.folder.path} user={USER}\n[pgbouncer]\n"
+        where = f"host={postgres.folder.path} user={USER}"
+        databases = f"[databases]\n{DATABASE} = {where}\n* = {where}\n[pgbouncer]\n"
         self.folder.write("pgbouncer.ini", databases + "\n".join(lines) + "\n")
-        command = [find_program("pgbouncer", "pgbouncer"), self.folder / "pgbouncer.ini"]
-        self.process = Neighbour(name, command, self.folder, signal.SIGINT)
+
+    def lead_to(self, postgres):
+        """From now on to another server, as whoever promotes one has the pooler do."""
+        self._configure(postgres)
+        self.process.signal(signal.SIGHUP)
 
     def start(self):
         self.process.start()

@@ -100,16 +100,16 @@ class Client:
 
 class Program(Client):
     """A running binary. Whoever starts it ends it with stop() or kill(). `prefix`: a command that
-    becomes the binary, which is the rest of its arguments."""
+    becomes the binary, which is the rest of its arguments. `binary`: another one than BINARY."""
 
-    def __init__(self, *arguments, environment=None, descriptors=None, prefix=()):
+    def __init__(self, *arguments, environment=None, descriptors=None, prefix=(), binary=BINARY):
         def limit():
             resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors, descriptors))
 
         super().__init__()
         self.lines = []
         self.process = subprocess.Popen(
-            [*map(str, prefix), BINARY, *map(str, arguments)],
+            [*map(str, prefix), binary, *map(str, arguments)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
