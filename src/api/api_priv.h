@@ -101,6 +101,7 @@ struct api_request {
     json_t *body;                   // An object, or NULL when there was none.
     bool merge;                     // A change of a job: PATCH rather than PUT.
     bool pretty;                    // JSON of the answer is indented.
+    json_t *made;                   // Keys that the change has made: told once. NULL: none.
     // Of a change: makes the answer.
     void (*succeed)(struct api_request *r, const struct service_result *result);
 };
@@ -290,6 +291,7 @@ struct job_reading {
     enum job_decoding how;
     const struct secret_ring *secrets; // NULL: secrets are refused.
     bool settles; // Who reads knows only later what job there is: see secret_headers_settle.
+    json_t *made; // An array for keys that are made here; NULL: none may be made.
 };
 
 // --- json_secret.c: values of headers that are secrets -------------------------------------------
@@ -313,12 +315,26 @@ json_t *json_header_value(const char *value);
 enum err secret_headers_seal(const struct job_reading *how, struct job *j,
                              struct service_problem *p);
 // Gives the headers of *j that were read with `settles`, and are to be kept, the values that they
-// have in `before`, which may be NULL.
+// have in `before`, which may be NULL. Keys that sign likewise.
 enum err secret_headers_settle(struct job *j, const struct job *before, struct service_problem *p);
 // Refuses a job that would send to another server a secret which nobody has given for that: whoever
 // may change a job must not get to read its secrets.
 enum err secret_headers_check_target(const struct job *before, const struct job *j,
                                      struct service_problem *p);
+
+// --- json_signing.c: keys that sign requests -----------------------------------------------------
+//
+// A client says them as "whsec_..." or "whsk_...", has them made with "new" or "new-ed25519", and
+// reads and sends back {"id": ...} for those that the job has. What is made is told once, in the
+// answer to the change.
+
+enum err signing_decode(const struct job_member *m, const json_t *value,
+                        const struct job_reading *how, struct job *j, struct problem *p);
+json_t *signing_encode(const struct job_member *m, const struct job *j);
+// Puts those that were made into a job as it is shown.
+void signing_show_made(json_t *job, const json_t *made);
+// The same as secret_headers_settle, for the keys that sign.
+enum err signing_settle(struct job *j, const struct job *before, struct service_problem *p);
 
 // --- json_member.c: one member of a job, any but a computed one ----------------------------------
 

@@ -26,6 +26,7 @@ void answer_created(struct api_request *r, const struct service_result *result)
     exchange_add_header(r->exchange, "Location", location);
     add_etag(r, result->job->version);
     json_t *json = json_job_ahead(result->job, result->schedule);
+    signing_show_made(json, r->made);
     json_object_set_new(json, "jobId", json_integer(result->job->id));
     answer_json(r, 201, json);
 }
@@ -33,7 +34,9 @@ void answer_created(struct api_request *r, const struct service_result *result)
 void answer_changed(struct api_request *r, const struct service_result *result)
 {
     add_etag(r, result->job->version);
-    answer_json(r, 200, json_job_ahead(result->job, result->schedule));
+    json_t *json = json_job_ahead(result->job, result->schedule);
+    signing_show_made(json, r->made);
+    answer_json(r, 200, json);
 }
 
 void answer_put(struct api_request *r, const struct service_result *result)

@@ -65,11 +65,20 @@ static enum err decode_key(struct api_request *r, struct service_key *key, struc
 
 // --- The body ------------------------------------------------------------------------------------
 
+// What an earlier reading of the same body has made is forgotten.
+static json_t *begin_making(struct api_request *r)
+{
+    json_decref(r->made);
+    r->made = json_array();
+    return r->made;
+}
+
 enum err decode_create(struct api_request *r, struct job **out, struct service_key *key,
                        struct problem *p)
 {
     struct job *draft = job_new();
-    struct job_reading how = {.how = JOB_CREATE, .secrets = r->api->secrets};
+    struct job_reading how = {
+        .how = JOB_CREATE, .secrets = r->api->secrets, .made = begin_making(r)};
     enum err err = job_decode(r->body, &how, draft, p);
     if (!err)
         err = bound_add_tag(r, draft, p);
@@ -98,7 +107,8 @@ enum err decode_edit(void *request, struct job *j, struct service_problem *p)
 {
     struct api_request *r = request;
     struct problem problem = {0};
-    struct job_reading how = {.how = how_to_decode(r, j), .secrets = r->api->secrets};
+    struct job_reading how = {
+        .how = how_to_decode(r, j), .secrets = r->api->secrets, .made = begin_making(r)};
     struct job before = {.id = j->id,
                          .api = xstrdup(j->api),
                          .headers = xstrdup(j->headers),

@@ -130,13 +130,15 @@ static void set_client_members(struct job *j, const struct job *draft)
 // Secrets that the import does not have stay those of the job as it stands.
 static enum err replace(void *lane, struct job *j, struct service_problem *p)
 {
-    struct job before = {.api = xstrdup(j->api), .headers = xstrdup(j->headers)};
+    struct job before = {
+        .api = xstrdup(j->api), .headers = xstrdup(j->headers), .signing = xstrdup(j->signing)};
     set_client_members(j, ((struct lane *)lane)->draft);
     enum err err = secret_headers_settle(j, &before, p);
     if (!err)
         err = secret_headers_check_target(&before, j, p);
     free(before.api);
     free(before.headers);
+    free(before.signing);
     return err;
 }
 

@@ -227,6 +227,7 @@ static const struct codec forms[] = {
     [TEXT_HEADERS] = {decode_headers, encode_headers},
     [TEXT_PAYLOAD] = {decode_payload, encode_payload},
     [TEXT_TAGS] = {decode_tags, encode_tags},
+    [TEXT_SIGNING] = {signing_decode, signing_encode},
 };
 
 static const struct codec *codec_of(const struct job_member *m)

@@ -209,7 +209,7 @@ enum err secret_headers_settle(struct job *j, const struct job *before, struct s
         free(value);
         free(name);
     }
-    return err;
+    return err ? err : signing_settle(j, before, p);
 }
 
 // Whether a request to `b` goes to the same server as one to `a`, in the same way. A `b` that is no

@@ -17,6 +17,7 @@ void request_drop_body(struct api_request *r)
 static void request_free(struct api_request *r)
 {
     request_drop_body(r);
+    json_decref(r->made);
     free(r);
 }
 

@@ -169,6 +169,7 @@ struct request {
     const char *api;
     const char *headers; // "Name: value\n" lines, or NULL.
     const char *body;    // NULL: the default body; "": none.
+    const char *signing; // Keys that sign the request, sealed (secrets/signing.h), or NULL.
     const char *tls_ca;  // PEM certificates to trust beside the server's own, or NULL.
     enum job_method method;
     struct execution_key key;

@@ -248,6 +248,7 @@ static void send(struct core *c, struct open *o)
         .request = {.api = j->api,
                     .headers = j->headers,
                     .body = o->body ? o->body : j->body,
+                    .signing = j->signing,
                     .tls_ca = j->tls_ca,
                     .method = j->policy->method,
                     .key = o->record.key,

@@ -19,10 +19,11 @@
 // most servers keep them, so that both are rare.
 //
 // Headers that every attempt carries, beside the job's own: Idempotency-Key (the quoted execution
-// id), webhook-id, webhook-timestamp, Carillon-Job, Carillon-Scheduled-At, Carillon-Attempt,
-// Carillon-Fence, traceparent, User-Agent, and with a body Content-Type (application/json of the
-// default body and of one that came as JSON, else text/plain), unless the job sets it.
-// Retry-After is read as seconds or a date in any of its three forms, up to an hour.
+// id), webhook-id, webhook-timestamp, webhook-signature if the job has keys for it, Carillon-Job,
+// Carillon-Scheduled-At, Carillon-Attempt, Carillon-Fence, traceparent, User-Agent, and with a body
+// Content-Type (application/json of the default body and of one that came as JSON, else
+// text/plain), unless the job sets it. Retry-After is read as seconds or a date in any of its three
+// forms, up to an hour.
 //
 // So many redirects are followed as request.redirects says (hops_priv.h has the rules), each after
 // its answer was read. The attempt is one: its deadline covers them all, its outcome is that of the

@@ -116,6 +116,15 @@ static char *resolve(const char *base, const struct request_text *location, stru
     return url;
 }
 
+// What is for one origin alone: there is nothing to be signed for another receiver, which could
+// repeat it to the first.
+static void leave_secrets(struct request *r)
+{
+    drop_lines((char *)r->headers, is_for_one_origin);
+    free((char *)r->signing);
+    r->signing = NULL;
+}
+
 // A GET has no default body.
 static void become_get(struct request *r)
 {
@@ -145,7 +154,7 @@ bool hops_follow(struct hops *h, unsigned status, const struct request_text *loc
     if (!url)
         return false;
     if (!is_same_origin(r->api, url))
-        drop_lines((char *)r->headers, is_for_one_origin);
+        leave_secrets(r);
     if (status <= 303)
         become_get(r);
     free((char *)r->api);
@@ -189,6 +198,7 @@ struct hops *hops_new(const struct request *r)
     h->request.api = xstrdup(r->api);
     h->request.headers = xstrdup(r->headers);
     h->request.body = xstrdup(r->body);
+    h->request.signing = xstrdup(r->signing);
     h->request.tls_ca = xstrdup(r->tls_ca);
     return h;
 }
@@ -200,6 +210,7 @@ void hops_free(struct hops *h)
     free((char *)h->request.api);
     free((char *)h->request.headers);
     free((char *)h->request.body);
+    free((char *)h->request.signing);
     free((char *)h->request.tls_ca);
     free(h->record.bytes);
     free(h);

@@ -216,6 +216,10 @@ enum err request_build(struct request_parts *parts, const struct request *r,
     t->count = 0;
     add_host(t, r, to);
     add_identity(t, r, &who, now);
+    enum err err =
+        r->signing ? request_sign(parts, r->signing, who.id, now / 1000, from->secrets, f) : ERR_OK;
+    if (err)
+        return err;
     if (!job_sets(r->headers, "User-Agent")) {
         request_text_say(t, "User-Agent: ");
         add_line(t, "Carillon/", from->version);
@@ -233,6 +237,7 @@ void request_trim(struct request_parts *parts)
     parts->has_secrets = false;
     request_text_trim(&parts->headers);
     request_text_trim(&parts->body);
+    request_text_trim(&parts->signed_text);
 }
 
 void request_fini(struct request_parts *parts)
@@ -240,5 +245,6 @@ void request_fini(struct request_parts *parts)
     request_trim(parts);
     free(parts->headers.bytes);
     free(parts->body.bytes);
+    free(parts->signed_text.bytes);
     *parts = (struct request_parts){0};
 }

@@ -16,8 +16,9 @@ struct request_text {
 struct request_parts {
     struct request_text headers; // "Name: value\r\n" lines: Host, Carillon's own, the job's.
     struct request_text body;
-    bool has_length;  // The request says how long its body is, be it 0 bytes.
-    bool has_secrets; // The headers hold what was sealed: they are wiped after use.
+    struct request_text signed_text; // What is signed, if the job has keys for that.
+    bool has_length;                 // The request says how long its body is, be it 0 bytes.
+    bool has_secrets;                // The headers hold what was sealed: they are wiped after use.
 };
 
 // Who sends.
@@ -54,6 +55,11 @@ bool request_line_is_sealed(const char *line, size_t bytes);
 // Adds such a line with its value opened.
 MUST_CHECK enum err request_open_line(struct request_text *t, const char *line, size_t bytes,
                                       const struct secret_ring *secrets, struct fault *f);
+
+// Adds the line webhook-signature: what has this id was sent at this time, in seconds, with the
+// body of `parts`.
+MUST_CHECK enum err request_sign(struct request_parts *parts, const char *signing, const char *id,
+                                 int64_t at, const struct secret_ring *secrets, struct fault *f);
 
 // --- request.c
 

@@ -76,7 +76,15 @@ enum job_member_kind {
 };
 enum job_role { ROLE_OTHER, ROLE_TIMING, ROLE_PHASE, ROLE_STATE, ROLE_POLICY, ROLE_REQUEST };
 enum job_access { ACCESS_CLIENT, ACCESS_SERVER, ACCESS_STAMPED, ACCESS_GIVEN, ACCESS_HIDDEN };
-enum job_text { TEXT_SHORT, TEXT_LONG, TEXT_REQUIRED, TEXT_HEADERS, TEXT_PAYLOAD, TEXT_TAGS };
+enum job_text {
+    TEXT_SHORT,
+    TEXT_LONG,
+    TEXT_REQUIRED,
+    TEXT_HEADERS,
+    TEXT_PAYLOAD,
+    TEXT_TAGS,
+    TEXT_SIGNING
+};
 
 struct job_member {
     const char *name;

@@ -3,6 +3,7 @@
 // for nobody else.
 
 #include "dispatch_harness.h"
+#include "secrets/signing.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -130,6 +131,85 @@ static void a_sealed_header_stays_with_its_origin(void **state)
     assert_non_null(strstr(scripted_target_request(h->target, 1), "X-Plain: y\r\n"));
 }
 
+// --- Signatures ----------------------------------------------------------------------------------
+
+#define SYMMETRIC "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+#define ASYMMETRIC "whsk_VEVTVFNJR05JTkdLRVlET05PVFVTRVRISVNGT1JBTlk="
+
+static const char *keys_sealed_by(const char *keys)
+{
+    static char lines[1024];
+    struct secret_ring *r = ring_of(keys);
+    char *first = signing_line(r, SYMMETRIC), *second = signing_line(r, ASYMMETRIC);
+    snprintf(lines, sizeof lines, "%s%s", first, second);
+    free(first);
+    free(second);
+    secret_ring_close(r);
+    return lines;
+}
+
+static const struct seen *send_signed(struct harness *h, const char *path, const char *signing)
+{
+    struct send s = harness_attempt(h, path);
+    s.request.signing = signing;
+    s.request.body = "a body\xe2\x82\xac";
+    s.request.redirects = 1;
+    harness_send(h, &s);
+    harness_wait(h, h->seen_count + 1);
+    return &h->seen[h->seen_count - 1];
+}
+
+// The value of a header of the request.
+static void value_of(const char *request, const char *name, char out[static 512])
+{
+    const char *line = strstr(request, name);
+    assert_non_null(line);
+    line += strlen(name);
+    snprintf(out, 512, "%.*s", (int)strcspn(line, "\r"), line);
+}
+
+// What a receiver computes of what it has got.
+static void expect_signatures(const char *request)
+{
+    char id[512], at[512], content[2048], expected[512], got[512];
+    char first[SIGNING_SIGNATURE_CHARS], second[SIGNING_SIGNATURE_CHARS];
+    value_of(request, "webhook-id: ", id);
+    value_of(request, "webhook-timestamp: ", at);
+    value_of(request, "webhook-signature: ", got);
+    const char *body = strstr(request, "\r\n\r\n") + 4;
+    int n = snprintf(content, sizeof content, "%s.%s.%s", id, at, body);
+    signing_sign(SYMMETRIC, content, (size_t)n, first);
+    signing_sign(ASYMMETRIC, content, (size_t)n, second);
+    snprintf(expected, sizeof expected, "%s %s", first, second);
+    assert_string_equal(got, expected);
+}
+
+static void each_key_signs_what_is_sent(void **state)
+{
+    struct harness *h = *state;
+    const struct seen *s = send_signed(h, "/ok", keys_sealed_by(KEY_A));
+    assert_int_equal(s->kind, OUTCOME_ANSWERED);
+    expect_signatures(scripted_target_request(h->target, 0));
+}
+
+static void without_its_key_nothing_is_signed_and_sent(void **state)
+{
+    struct harness *h = *state;
+    const struct seen *s = send_signed(h, "/ok", keys_sealed_by(KEY_B));
+    assert_int_equal(s->kind, OUTCOME_NOT_SENT);
+    assert_non_null(strstr(s->error, "the signing key "));
+    assert_non_null(strstr(s->error, "the key b that it was sealed with is missing here"));
+    assert_int_equal(scripted_target_requests(h->target), 0);
+}
+
+static void another_origin_gets_no_signature(void **state)
+{
+    struct harness *h = *state;
+    send_signed(h, "/elsewhere", keys_sealed_by(KEY_A));
+    expect_signatures(scripted_target_request(h->target, 0));
+    assert_null(strstr(scripted_target_request(h->target, 1), "webhook-signature"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -140,6 +220,10 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(what_was_altered_is_not_sent, setup, teardown),
         cmocka_unit_test_setup_teardown(a_sealed_header_stays_with_its_origin, setup, teardown),
+        cmocka_unit_test_setup_teardown(each_key_signs_what_is_sent, setup, teardown),
+        cmocka_unit_test_setup_teardown(without_its_key_nothing_is_signed_and_sent, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(another_origin_gets_no_signature, setup, teardown),
     };
     return harness_run("secrets", tests, COUNT_OF(tests));
 }

@@ -93,6 +93,7 @@ static struct job *full_job(job_id id)
     job_set_text(&j->body, "{\"a\": [1, 2]}\r\n");
     job_set_text(&j->tags, "[\"billing\",\"nightly\"]");
     job_set_text(&j->success_status, "200-299,304");
+    job_set_text(&j->signing, "v1 abcd1234 - sealed:v1:a:b\n");
     job_set_text(&j->tls_ca, certificate);
     for (size_t i = 0; i < job_member_count; i++)
         assert_true(job_members[i].kind == MEMBER_COMPUTED ||

@@ -9,6 +9,7 @@
 #include "base/url.h"
 #include "base/utf8.h"
 #include "dispatch/hops_priv.h"
+#include "secrets/signing.h"
 
 #include <string.h>
 
@@ -55,6 +56,7 @@ static const struct field send_fields[] = {
     {"api", offsetof(struct send, request.api), 0, 1, URL_BYTES_MAX, false},
     TEXT(struct send, request.headers, HEADER_LINES_BYTES_MAX),
     TEXT(struct send, request.body, JOB_MAX(body)),
+    TEXT(struct send, request.signing, SIGNING_LINES_BYTES_MAX),
     TEXT(struct send, request.tls_ca, JOB_MAX(tls_ca)),
 };
 

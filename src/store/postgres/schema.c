@@ -301,7 +301,10 @@ static const char version_2[] = "CREATE TABLE tokens ("
                                 "  last_used_at bigint,"
                                 "  last_address text);";
 
-static const char *const steps[] = {version_1, version_2};
+// Keys that sign the requests of a job, sealed.
+static const char version_3[] = "ALTER TABLE jobs ADD COLUMN signing text;";
+
+static const char *const steps[] = {version_1, version_2, version_3};
 const int postgres_schema_version = COUNT_OF(steps);
 
 // Held to the end of a step's transaction, so that of two nodes one makes the tables.

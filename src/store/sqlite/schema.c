@@ -314,10 +314,13 @@ static const char version_15[] = "CREATE TABLE tokens ("
                                  "  last_address TEXT"
                                  ") STRICT;";
 
+// Keys that sign the requests of a job, sealed.
+static const char version_16[] = "ALTER TABLE jobs ADD COLUMN signing TEXT;";
+
 // migrations[v] leads from version v to v + 1.
 static const char *const migrations[] = {
     version_1, version_2,  version_3,  version_4,  version_5,  version_6,  version_7,  version_8,
-    version_9, version_10, version_11, version_12, version_13, version_14, version_15,
+    version_9, version_10, version_11, version_12, version_13, version_14, version_15, version_16,
 };
 const int sqlite_schema_version = COUNT_OF(migrations);
 

@@ -170,6 +170,7 @@ static void keep_send(struct rig *r, const struct send *s)
     snprintf(k->api, sizeof k->api, "%s", q->api);
     snprintf(k->headers, sizeof k->headers, "%s", q->headers ? q->headers : "");
     snprintf(k->body, sizeof k->body, "%s", q->body ? q->body : "");
+    snprintf(k->signing, sizeof k->signing, "%s", q->signing ? q->signing : "");
     snprintf(k->tls_ca, sizeof k->tls_ca, "%s", q->tls_ca ? q->tls_ca : "");
 }
 

@@ -48,6 +48,7 @@ struct sent {
     char api[128];
     char headers[128];
     char body[128]; // "" when the request asks for the default body.
+    char signing[128];
     char tls_ca[128];
 };
 

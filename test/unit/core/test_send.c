@@ -30,6 +30,7 @@ static void the_request_says_what_the_job_says(void **state)
     j->method = METHOD_PUT;
     j->timeout_ms = 4321;
     job_set_text(&j->tls_ca, "PEM");
+    job_set_text(&j->signing, "a line");
     j->body_is_json = true;
     j->tls_verify = false;
     j->fresh_connection = true;
@@ -43,6 +44,7 @@ static void the_request_says_what_the_job_says(void **state)
     assert_string_equal(s->body, "the body");
     assert_int_equal(s->method, METHOD_PUT);
     assert_int_equal(s->timeout_ms, 4321);
+    assert_string_equal(s->signing, "a line");
     assert_string_equal(s->tls_ca, "PEM");
     assert_true(s->body_is_json);
     assert_false(s->tls_verify);

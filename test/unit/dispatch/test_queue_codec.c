@@ -22,6 +22,7 @@ static struct send an_attempt(void)
                          .request = {.api = "http://host/p\xc3\xa4th",
                                      .headers = "A: b\nContent-Type: text/x\n",
                                      .body = "",
+                                     .signing = "v1 abcd1234 - sealed:v1:a:b\n",
                                      .method = METHOD_PATCH,
                                      .key = {.job = 7, .scheduled_at = 1700000000000, .series = -3},
                                      .trigger = TRIGGER_MANUAL,
@@ -82,6 +83,7 @@ static void an_attempt_is_read_as_it_was_written(void **state)
     assert_string_equal(b->api, a->api);
     assert_string_equal(b->headers, a->headers);
     assert_string_equal(b->body, a->body);
+    assert_string_equal(b->signing, a->signing);
     assert_null(b->tls_ca);
     assert_memory_equal(&b->key, &a->key, sizeof a->key);
     assert_int_equal(b->method, a->method);
