@@ -16,7 +16,7 @@ _carillon()
         carillon | help) words=$(carillon help | sed -n 's/^  \([a-z]*\) .*/\1/p') ;;
         cron) words="next explain lint" ;;
         import) words="crontab" ;;
-        secrets) words="new-key" ;;
+        secrets) words="new-key rotate" ;;
         tokens) words="create list revoke" ;;
         --scope) words="read trigger write admin" ;;
     esac

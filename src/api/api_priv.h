@@ -317,6 +317,10 @@ enum err secret_headers_seal(const struct job_reading *how, struct job *j,
 // Gives the headers of *j that were read with `settles`, and are to be kept, the values that they
 // have in `before`, which may be NULL. Keys that sign likewise.
 enum err secret_headers_settle(struct job *j, const struct job *before, struct service_problem *p);
+// Seals with the first key what is sealed with another, or stands in clear under the name of a
+// credential.
+enum err secret_headers_renew(const struct job_reading *how, struct job *j,
+                              struct service_problem *p);
 // Refuses a job that would send to another server a secret which nobody has given for that: whoever
 // may change a job must not get to read its secrets.
 enum err secret_headers_check_target(const struct job *before, const struct job *j,
@@ -333,6 +337,8 @@ enum err signing_decode(const struct job_member *m, const json_t *value,
 json_t *signing_encode(const struct job_member *m, const struct job *j);
 // Puts those that were made into a job as it is shown.
 void signing_show_made(json_t *job, const json_t *made);
+// Seals with the first key of the ring those that are sealed with another.
+enum err signing_renew(const struct secret_ring *secrets, struct job *j, struct service_problem *p);
 // The same as secret_headers_settle, for the keys that sign.
 enum err signing_settle(struct job *j, const struct job *before, struct service_problem *p);
 
@@ -464,6 +470,7 @@ route_handler handle_cluster, handle_health, handle_metrics_json, handle_metrics
 route_handler handle_preview;
 route_handler handle_export, handle_import;
 route_handler handle_accept_clock;
+route_handler handle_rotate_secrets;
 route_handler handle_explain;
 route_handler handle_list_tokens, handle_create_token, handle_revoke_token;
 

@@ -178,6 +178,56 @@ enum err secret_headers_seal(const struct job_reading *how, struct job *j,
     return err;
 }
 
+// --- Again ---------------------------------------------------------------------------------------
+
+// The first header whose value is sealed with another key than the first.
+struct outdated {
+    const struct secret_ring *secrets;
+    char *name;
+    char *value;
+};
+
+static void see_outdated(void *context, const char *name, const char *value)
+{
+    struct outdated *o = context;
+    if (o->name || !secret_is_sealed(value) || secret_is_current(o->secrets, value, strlen(value)))
+        return;
+    o->name = xstrdup(name);
+    o->value = xstrdup(value);
+}
+
+static enum err renew(const struct outdated *o, struct job *j, struct service_problem *p)
+{
+    struct fault f = {0};
+    char *text = NULL;
+    enum err err =
+        secret_open(o->secrets, o->value, strlen(o->value), SECRET_JOB_HEADER, &text, &f);
+    if (err)
+        return refuse_header(p, o->name, err, "the secret header %.64s cannot be opened: %s",
+                             o->name, f.text);
+    char *sealed = secret_seal(o->secrets, text, SECRET_JOB_HEADER);
+    err = service_set_header(j, o->name, sealed, p);
+    free(sealed);
+    secret_free(text);
+    return err;
+}
+
+enum err secret_headers_renew(const struct job_reading *how, struct job *j,
+                              struct service_problem *p)
+{
+    enum err err = secret_headers_seal(how, j, p);
+    while (!err) {
+        struct outdated o = {.secrets = how->secrets};
+        service_each_header(j, see_outdated, &o);
+        if (!o.name)
+            break;
+        err = renew(&o, j, p);
+        free(o.name);
+        free(o.value);
+    }
+    return err;
+}
+
 // --- Out -----------------------------------------------------------------------------------------
 
 json_t *json_header_value(const char *value)

@@ -260,3 +260,46 @@ enum err signing_settle(struct job *j, const struct job *before, struct service_
     free(r.lines);
     return err;
 }
+
+// --- Again ---------------------------------------------------------------------------------------
+
+static enum err renew_line(struct reading *r, const char *line, size_t bytes,
+                           const struct signing_key *k)
+{
+    const struct secret_ring *ring = r->how->secrets;
+    struct fault f = {0};
+    char *secret = NULL;
+    if (secret_is_current(ring, k->sealed, k->sealed_chars)) {
+        add_line(r, line, bytes);
+        return ERR_OK;
+    }
+    enum err err = signing_open(ring, k, &secret, &f);
+    if (err)
+        return service_refuse(r->problem, err, PROBLEM_FIELD, MEMBER, "%s", f.text);
+    char *renewed = signing_line(ring, secret);
+    add_line(r, renewed, strlen(renewed));
+    free(renewed);
+    secret_free(secret);
+    return ERR_OK;
+}
+
+enum err signing_renew(const struct secret_ring *secrets, struct job *j, struct service_problem *p)
+{
+    const struct job_reading how = {.secrets = secrets};
+    struct reading r = {.how = &how, .problem = p};
+    struct fault f = {0};
+    enum err err = ERR_OK;
+    for (const char *at = j->signing ? j->signing : ""; *at && !err;) {
+        const char *line = at;
+        struct signing_key k;
+        err = signing_read(&at, &k, &f);
+        if (err)
+            service_refuse(p, err, PROBLEM_FIELD, MEMBER, "%s", f.text);
+        else
+            err = renew_line(&r, line, (size_t)(at - line), &k);
+    }
+    if (!err && j->signing)
+        job_set_text(&j->signing, r.lines);
+    free(r.lines);
+    return err;
+}

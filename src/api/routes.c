@@ -74,6 +74,8 @@ const struct route routes[] = {
      BOUND_NEVER},
     {"DELETE", "/tokens/:token", handle_revoke_token, NULL, BODY_NONE, true, ASKS_ALWAYS,
      SCOPE_ADMIN, BOUND_NEVER},
+    {"POST", "/secrets/rotate", handle_rotate_secrets, NULL, BODY_NONE, true, ASKS_ALWAYS,
+     SCOPE_ADMIN, BOUND_NEVER},
 
     {"POST", "/admin/clock/accept", handle_accept_clock, NULL, BODY_NONE, true, ASKS_NEVER,
      SCOPE_ADMIN, BOUND_NEVER},

@@ -38,6 +38,7 @@ int cli_tokens(int argc, char **argv);
 int cli_doctor(int argc, char **argv);
 
 // carillon secrets new-key
+// carillon secrets rotate [--url URL]
 int cli_secrets(int argc, char **argv);
 
 // Says on standard error that `before` ("carillon", "carillon cron") has no command `word`, and

@@ -25,6 +25,7 @@ COMMANDS = (
     "doctor",
     "secrets",
     "secrets new-key",
+    "secrets rotate",
 )
 
 

@@ -167,6 +167,62 @@ def test_an_export_comes_back_where_its_secrets_are_known(fleet, database, keys,
         assert result["status"] == "invalid" and "X-Mine" in result["reason"]
 
 
+# --- Another key ---------------------------------------------------------------------------------
+
+
+def test_a_key_is_replaced_by_another(fleet, database, keys, target):
+    server = fleet.serve(database)
+    clear = create_job(server, target.url("/ok/c"), headers={"Cookie": "in clear"})
+    server.stop()
+    old = keys.read_text()
+    server = fleet.serve(database, *sealing(keys))
+    secrets = {"headers": {"X-Mine": {"secret": "hush"}}, "signing": ["new", "new-ed25519"]}
+    jobs = [create_job(server, target.url(f"/ok/{i}"), **secrets) for i in range(30)]
+    create_job(server, target.url("/ok/plain"), headers={"X-Mine": "plain"})
+    server.stop()
+
+    keys.write_text(new_keys(keys).read_text() + old)
+    server = fleet.serve(database, *sealing(keys))
+    end = run_to_end("secrets", "rotate", "--url", f"http://127.0.0.1:{server.port}")
+    assert (end.returncode, end.stdout) == (0, "31 jobs sealed again, 0 failed\n"), end.stderr
+    assert headers_of(server, clear) == {"Cookie": {"secret": True}}
+    shown = expect(server.get(f"/jobs/{jobs[0]['id']}"), 200).json["signing"]
+    assert [key["id"] for key in shown] == [key["id"] for key in jobs[0]["signing"]]
+    again = expect(server.post("/secrets/rotate"), 200).json
+    assert again == {"sealed": 0, "failed": 0, "failures": []}
+    server.stop()
+
+    keys.write_text(keys.read_text().replace(old, ""))
+    server = fleet.serve(database, *sealing(keys))
+    assert run(server, jobs[29])["status"] == "SUCCESS"
+    assert target.arrivals("/ok/29")[0].headers["x-mine"] == "hush"
+    assert run(server, clear)["status"] == "SUCCESS"
+    assert target.arrivals("/ok/c")[0].headers["cookie"] == "in clear"
+
+
+def test_a_job_that_cannot_be_opened_is_named_and_stays(fleet, database, keys, target, tmp_path):
+    server = fleet.serve(database, *sealing(keys))
+    lost = create_job(server, target.url("/ok/a"), headers={"X-Mine": {"secret": "hush"}})
+    name = keys.read_text().split(":")[0]
+    server.stop()
+    server = fleet.serve(database, *sealing(new_keys(tmp_path / "others")))
+    end = run_to_end("secrets", "rotate", "--url", f"http://127.0.0.1:{server.port}")
+    assert end.returncode == 1
+    assert end.stdout == (
+        f"job {lost['id']}: the secret header X-Mine cannot be opened: the key {name} that it was "
+        "sealed with is missing here\n0 jobs sealed again, 1 failed\n"
+    )
+    assert expect(server.get(f"/jobs/{lost['id']}"), 200).json["version"] == 1
+    end = run_to_end("secrets", "rotate", "--url", "http://127.0.0.1:9")
+    assert end.returncode == 1 and end.stdout == ""
+
+
+def test_without_a_key_nothing_is_sealed_again(fleet, database):
+    server = fleet.serve(database)
+    refused = expect(server.post("/secrets/rotate"), 400)
+    assert "carillon secrets new-key" in refused.json["error"]
+
+
 # --- Executors -----------------------------------------------------------------------------------
 
 
