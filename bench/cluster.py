@@ -1,21 +1,33 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Measures what the death of a worker, and a restart of all nodes, do to the jobs of a cluster.
+"""Measures what the death of a worker, a restart of all nodes, and jobs in plenty are to a cluster.
 
-    bench/cluster.py [--jobs N] [--rounds N] [--ttl 2s]
+    bench/cluster.py [--only faults|restart|create|crowd|idle] [--jobs N] [--rounds N] [--ttl 2s]
 
-Two API servers behind HAProxy, three workers, PostgreSQL and the target, all on this machine. N
-jobs (default 150) fire every second. In each round a worker is killed with -9, and started again
-once the others have its shards; at the end every node is stopped and started, one after the other.
-Per row: how late the requests came, how many never came, and how many came twice.
+Two API servers, three workers, PostgreSQL and the target, all on this machine.
+
+  faults   150 jobs fire every second. In each round a worker is killed with -9, and started again
+           once the others have its shards; at the end every node is stopped and started, one after
+           the other. Per row: how late the requests came, how many never came, and how many came
+           twice.
+  restart  the restart of all nodes, under 1,000 executions per second
+  create   how many jobs clients of an API server make in a second, and how long one waits
+  crowd    1,000,000 jobs: from when on all are on time, after a start of all workers and after the
+           death of one
+  idle     what nodes ask of the database that have nothing to do
+
+Without --only, all of them. --jobs and --rounds change what is written there of the part.
 """
 
 import argparse
 import sys
+import tempfile
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "test" / "e2e"))
 
+import calm  # noqa: E402
+import crowd  # noqa: E402
 from harness.account import Account  # noqa: E402
 from harness.cluster import Cluster  # noqa: E402
 from harness.postgres import Postgres  # noqa: E402
@@ -29,8 +41,9 @@ COLUMNS = "{:<42} {:>9} {:>8} {:>8} {:>8} {:>6} {:>9}"
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--jobs", type=int, default=150)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--only", choices=PARTS)
+    parser.add_argument("--jobs", type=int)
+    parser.add_argument("--rounds", type=int)
     parser.add_argument("--ttl", default="2s")
     return parser.parse_args()
 
@@ -94,28 +107,42 @@ def settle(account, cluster):
     return len(owed - keys.keys()), sum(len(keys.get(key, ())) > 1 for key in owed)
 
 
+def measure_faults(postgres, jobs, rounds, ttl):
+    print(f"{jobs} jobs of every second, --lease-ttl {ttl}, milliseconds")
+    print(COLUMNS.format("", "requests", "p50", "p99", "latest", "lost", "repeated"))
+    with Target() as target, Cluster(postgres.url(), ttl=ttl) as cluster:
+        account = Account(cluster.door, target, jobs)
+        wait_seconds_of(target, jobs, 5)
+        print_row("nothing happens", target.arrivals())
+        share, others = [], []
+        for n in range(rounds):
+            of_one, of_others = kill_one(cluster, target, jobs, n)
+            share += of_one
+            others += of_others
+        lost, repeated = settle(account, cluster)
+        name = f"a worker is killed, {rounds} times: its share"
+        print_row(name, share, lost, repeated)
+        print_row("  the others", others)
+        account = Account(cluster.door, target, jobs)
+        wait_seconds_of(target, jobs, 3)
+        came = restart_all(cluster, target, jobs)
+        print_row("every node is restarted", came, *settle(account, cluster))
+
+
+PARTS = {
+    "faults": lambda p, _, o: measure_faults(p, o.jobs or 150, o.rounds or 5, o.ttl),
+    "restart": lambda p, f, o: calm.measure_restart(p, f, o.jobs or 1000, o.rounds or 3, o.ttl),
+    "create": lambda p, f, o: calm.measure_create(p, f, o.ttl),
+    "crowd": lambda p, f, o: crowd.measure(p, f, o.jobs or 1_000_000, o.ttl),
+    "idle": lambda p, _, __: calm.measure_idle(p),
+}
+
+
 def main():
     options = arguments()
-    print(f"{options.jobs} jobs of every second, --lease-ttl {options.ttl}, milliseconds")
-    print(COLUMNS.format("", "requests", "p50", "p99", "latest", "lost", "repeated"))
-    with Postgres() as postgres, Target() as target:
-        with Cluster(postgres.url(), ttl=options.ttl) as cluster:
-            account = Account(cluster.door, target, options.jobs)
-            wait_seconds_of(target, options.jobs, 5)
-            print_row("nothing happens", target.arrivals())
-            share, others = [], []
-            for n in range(options.rounds):
-                of_one, of_others = kill_one(cluster, target, options.jobs, n)
-                share += of_one
-                others += of_others
-            lost, repeated = settle(account, cluster)
-            name = f"a worker is killed, {options.rounds} times: its share"
-            print_row(name, share, lost, repeated)
-            print_row("  the others", others)
-            account = Account(cluster.door, target, options.jobs)
-            wait_seconds_of(target, options.jobs, 3)
-            came = restart_all(cluster, target, options.jobs)
-            print_row("every node is restarted", came, *settle(account, cluster))
+    for part in [options.only] if options.only else PARTS:
+        with Postgres() as postgres, tempfile.TemporaryDirectory() as folder:
+            PARTS[part](postgres, Path(folder), options)
     return 0
 
 

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 // create_jobs.c: creates many jobs in a running server as fast as it takes them.
 //
-//     create_jobs PORT COUNT SCHEDULE URL [FIELDS]
+//     create_jobs PORT COUNT SCHEDULE URL [FIELDS [CLIENTS]]
 //
-// Job number n calls URL/n. FIELDS are further members of each job, as JSON: "jitter_ms":1000. A
-// fixed number of threads each keep one connection and send one POST /jobs after the other, so that
-// the server can make many jobs durable with one write. Prints "created COUNT SECONDS". The first
-// answer that is not 201 ends the program with status 1.
+// Job number n calls URL/n. FIELDS are further members of each job, as JSON: "jitter_ms":1000. Each
+// of the clients, 64 by default, keeps one connection and sends one POST /jobs after the other, so
+// that the server can make many jobs durable with one write. Prints "created COUNT SECONDS MEDIAN
+// P99", where the last two are milliseconds until an answer. The first answer that is not 201 ends
+// the program with status 1.
 
 #define _GNU_SOURCE // For strcasestr.
 
@@ -16,7 +17,8 @@
 #include <stdatomic.h>
 #include <stdio.h>
 
-#define CONNECTIONS 64
+#define CLIENTS 64
+#define CLIENTS_MAX 1024
 #define REQUEST_BYTES_MAX 2048
 
 struct work {
@@ -26,6 +28,7 @@ struct work {
     const char *url;
     const char *fields;
     atomic_long next;
+    double *seconds; // How long each answer took, by the job's number.
 };
 
 static void create(int s, const struct work *w, long number)
@@ -40,7 +43,9 @@ static void create(int s, const struct work *w, long number)
                          w->port, body_bytes, body);
     if (body_bytes >= (int)sizeof body || bytes >= (int)sizeof request)
         errx(1, "schedule, URL or fields too long");
+    double begun = client_seconds();
     client_call(s, request, (size_t)bytes, "HTTP/1.1 201 ");
+    w->seconds[number] = client_seconds() - begun;
 }
 
 static void *create_share(void *context)
@@ -54,10 +59,26 @@ static void *create_share(void *context)
     return NULL;
 }
 
+static int compare(const void *left, const void *right)
+{
+    const double *a = left, *b = right;
+    return *a < *b ? -1 : *a > *b;
+}
+
+static void create_all(struct work *w, long clients)
+{
+    pthread_t threads[CLIENTS_MAX];
+    for (long i = 0; i < clients; i++)
+        if (pthread_create(&threads[i], NULL, create_share, w) != 0)
+            errx(1, "cannot start a thread");
+    for (long i = 0; i < clients; i++)
+        pthread_join(threads[i], NULL);
+}
+
 int main(int argc, char **argv)
 {
-    if (argc < 5 || argc > 6)
-        errx(2, "usage: create_jobs PORT COUNT SCHEDULE URL [FIELDS]");
+    if (argc < 5 || argc > 7)
+        errx(2, "usage: create_jobs PORT COUNT SCHEDULE URL [FIELDS [CLIENTS]]");
     struct work w = {
         .port = (in_port_t)strtoul(argv[1], NULL, 10),
         .count = strtol(argv[2], NULL, 10),
@@ -65,13 +86,18 @@ int main(int argc, char **argv)
         .url = argv[4],
         .fields = argc > 5 ? argv[5] : "",
     };
+    long clients = argc > 6 ? strtol(argv[6], NULL, 10) : CLIENTS;
+    if (w.count < 1 || clients < 1 || clients > CLIENTS_MAX)
+        errx(2, "COUNT is at least 1, CLIENTS from 1 to %d", CLIENTS_MAX);
+    w.seconds = calloc((size_t)w.count, sizeof *w.seconds);
+    if (!w.seconds)
+        errx(1, "no memory");
     double start = client_seconds();
-    pthread_t threads[CONNECTIONS];
-    for (size_t i = 0; i < CONNECTIONS; i++)
-        if (pthread_create(&threads[i], NULL, create_share, &w) != 0)
-            errx(1, "cannot start a thread");
-    for (size_t i = 0; i < CONNECTIONS; i++)
-        pthread_join(threads[i], NULL);
-    printf("created %ld %.3f\n", w.count, client_seconds() - start);
+    create_all(&w, clients);
+    double took = client_seconds() - start;
+    qsort(w.seconds, (size_t)w.count, sizeof *w.seconds, compare);
+    printf("created %ld %.3f %.2f %.2f\n", w.count, took, 1000 * w.seconds[w.count / 2],
+           1000 * w.seconds[w.count * 99 / 100]);
+    free(w.seconds);
     return 0;
 }
