@@ -9,6 +9,10 @@ _carillon()
             mapfile -t COMPREPLY < <(compgen -f -- "$word")
             [[ $word == -* ]] || return
             ;;
+        --listen-unix)
+            mapfile -t COMPREPLY < <(compgen -f -- "$word")
+            return
+            ;;
         --log-level) words="debug info warn error" ;;
         --log-format) words="text json" ;;
         --dispatch) words="wire curl" ;;

@@ -64,7 +64,9 @@ static enum err handle(struct api_request *r, struct problem *p)
         err = route_find(r, p);
     if (err)
         return err;
-    return r->route->scope == SCOPE_NONE ? request_proceed(r, p) : request_admit(r, p);
+    // Everybody who can reach the door to observe may see what is answered there.
+    bool is_free = r->route->scope == SCOPE_NONE || exchange_door(r->exchange) == DOOR_OBSERVE;
+    return is_free ? request_proceed(r, p) : request_admit(r, p);
 }
 
 static void handle_exchange(void *context, struct exchange *x)
@@ -94,6 +96,15 @@ static const char headers[] = "X-Content-Type-Options: nosniff\r\n"
                               "Cross-Origin-Resource-Policy: same-origin\r\n"
                               "Referrer-Policy: no-referrer\r\n";
 
+// Probes call a machine by its address, so it counts for each door where that can be reached.
+static enum err parse_names(struct api *a, const struct api_options *o, struct fault *f)
+{
+    const char *host = o->host ? o->host : "localhost";
+    const char *observe = o->observe_host ? o->observe_host : "localhost";
+    enum err err = web_names_parse(host, o->allowed_hosts, &a->names, f);
+    return err ? err : web_names_parse(observe, o->allowed_hosts, &a->observe_names, f);
+}
+
 enum err api_listen(const struct api_options *o, struct api **out, struct fault *f)
 {
     static const char *const reserved[] = {"/livez", "/readyz", "/metrics", NULL};
@@ -107,6 +118,10 @@ enum err api_listen(const struct api_options *o, struct api **out, struct fault 
     struct server_options options = {
         .host = o->host,
         .port = o->port,
+        .unix_path = o->unix_path,
+        .unix_mode = o->unix_mode,
+        .observe_host = o->observe_host,
+        .observe_port = o->observe_port,
         .threads = o->threads,
         .connections_max = o->connections_max,
         .connections_per_address_max = o->connections_per_address_max,
@@ -117,7 +132,7 @@ enum err api_listen(const struct api_options *o, struct api **out, struct fault 
         .headers = headers,
         .error_body = error_body,
     };
-    enum err err = web_names_parse(o->host, o->allowed_hosts, &a->names, f);
+    enum err err = parse_names(a, o, f);
     if (!err)
         err = server_listen(&options, handle_exchange, a, &a->server, f);
     if (err) {
@@ -141,6 +156,11 @@ enum err api_serve(struct api *a, struct service *s, struct access *access,
 uint16_t api_port(const struct api *a)
 {
     return server_port(a->server);
+}
+
+uint16_t api_observe_port(const struct api *a)
+{
+    return server_observe_port(a->server);
 }
 
 void api_retire(struct api *a)

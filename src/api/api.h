@@ -20,8 +20,13 @@
 struct api;
 
 struct api_options {
-    const char *host;    // An address: "127.0.0.1", "::1".
-    uint16_t port;       // 0: the kernel chooses; see api_port.
+    // The doors, see server_priv.h; at the one to observe only health and metrics are answered.
+    const char *host;      // An address: "127.0.0.1", "::1". NULL: only the Unix socket.
+    uint16_t port;         // 0: the kernel chooses; see api_port.
+    const char *unix_path; // NULL: none.
+    unsigned unix_mode;
+    const char *observe_host; // NULL: none.
+    uint16_t observe_port;
     unsigned threads;    // At least as many questions can be asked at once; 0: 2.
     const char *version; // Borrowed for as long as the API lives.
     // Zero in the next ones means a default, see server_priv.h.
@@ -42,7 +47,7 @@ struct api_options {
     const struct secret_ring *secrets; // NULL: secrets are refused. Borrowed likewise.
 };
 
-// Takes the address: clients that connect from now on wait. Comes first in a start, so that one
+// Takes the addresses: clients that connect from now on wait. Comes first in a start, so that one
 // which cannot have its port has done nothing. ERR_BUSY when the port is taken, ERR_FORBIDDEN,
 // ERR_SYNTAX (the host is no address, a name is none) or ERR_SYSTEM.
 MUST_CHECK enum err api_listen(const struct api_options *o, struct api **out, struct fault *f);
@@ -52,7 +57,8 @@ MUST_CHECK enum err api_listen(const struct api_options *o, struct api **out, st
 MUST_CHECK enum err api_serve(struct api *a, struct service *s, struct access *access,
                               struct observer *observer, struct fault *f);
 
-uint16_t api_port(const struct api *a);
+uint16_t api_port(const struct api *a); // 0 without a host.
+uint16_t api_observe_port(const struct api *a);
 
 // From now on /readyz says no, so that a load balancer sends nobody here; all else is answered as
 // before.

@@ -27,10 +27,11 @@ struct api {
     bool (*database_is_away)(void *context);
     void *context;
     struct web_names names;
-    atomic_bool retiring; // A load balancer is to look elsewhere.
-    atomic_bool draining; // Changes are refused.
-    atomic_uint imports;  // Under way.
-    atomic_uint exports;  // The same, of whole ones.
+    struct web_names observe_names; // At the door to observe.
+    atomic_bool retiring;           // A load balancer is to look elsewhere.
+    atomic_bool draining;           // Changes are refused.
+    atomic_uint imports;            // Under way.
+    atomic_uint exports;            // The same, of whole ones.
 };
 
 // --- problem.c: everything that can be refused, as application/problem+json ----------------------

@@ -85,6 +85,22 @@ static enum err check_role(const struct api_request *r, struct problem *p)
                   strchr("aeiou", *role) ? "an" : "a", role);
 }
 
+static bool observes(const struct route *route)
+{
+    return is_probe(route) || route->handle == handle_health ||
+           route->handle == handle_metrics_json;
+}
+
+static enum err check_door(const struct api_request *r, struct problem *p)
+{
+    if (exchange_door(r->exchange) != DOOR_OBSERVE || observes(r->route))
+        return ERR_OK;
+    return refuse(p, ERR_NOT_FOUND, REFUSED_NOT_FOUND, NULL,
+                  "this is the address to observe the server (--listen-observe), where /livez, "
+                  "/readyz, /metrics, /observability/health and /observability/metrics are "
+                  "answered; the API is at another one");
+}
+
 enum err route_find(struct api_request *r, struct problem *p)
 {
     const char *method = exchange_method(r->exchange);
@@ -94,7 +110,9 @@ enum err route_find(struct api_request *r, struct problem *p)
             continue;
         if (strcmp(routes[i].method, method) == 0) {
             r->route = &routes[i];
-            enum err err = check_role(r, p);
+            enum err err = check_door(r, p);
+            if (!err)
+                err = check_role(r, p);
             return err ? err : read_ids(r, p);
         }
         allow(&other, routes[i].method);

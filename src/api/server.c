@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // server.c: the server's start and its end.
 //
-// The order of an end: the listening socket is shut down, which ends the acceptor; each thread goes
-// on until no exchange of its connections is lent and every answer is sent; then it closes its
+// The order of an end: the listening sockets are shut down, which ends the acceptors; each thread
+// goes on until no exchange of its connections is lent and every answer is sent; then it closes its
 // connections.
 
 #include "api/server_inside_priv.h"
@@ -25,7 +25,8 @@
 static struct server_options with_defaults(const struct server_options *given)
 {
     struct server_options o = *given;
-    o.host = NULL;
+    o.host = o.unix_path = o.observe_host = NULL;
+    DEFAULT(unix_mode, SERVER_UNIX_MODE);
     DEFAULT(threads, 2);
     DEFAULT(connections_max, 2048);
     DEFAULT(connections_per_address_max, 256);
@@ -54,7 +55,9 @@ struct server *server__new(const struct server_options *o, server_handler *handl
     s->options = with_defaults(o);
     s->handler = handler;
     s->context = context;
-    s->listen_fd = -1;
+    for (int door = 0; door < SERVER_DOORS; door++)
+        s->listeners[door] =
+            (struct listener){.server = s, .door = (enum server_door)door, .fd = -1};
     s->bodies.max = s->options.bodies_bytes_max;
     s->answers.max = s->options.answers_bytes_max;
     if (getrandom(&s->id_prefix, sizeof s->id_prefix, 0) < 0)
@@ -71,8 +74,9 @@ void server__free(struct server *s)
         server_thread__close(s->threads[i]);
     assert(atomic_load(&s->bodies.used) == 0 && atomic_load(&s->answers.used) == 0);
     census__fini(&s->census);
-    if (s->listen_fd >= 0)
-        close(s->listen_fd);
+    for (int door = 0; door < SERVER_DOORS; door++)
+        if (s->listeners[door].fd >= 0)
+            close(s->listeners[door].fd);
     free(s->threads);
     free(s);
 }
@@ -85,7 +89,10 @@ static enum err start_threads(struct server *s, struct fault *f)
         if (!err)
             err = server_thread__start(s->threads[s->threads_count++], f);
     }
-    return err ? err : acceptor__start(s, f);
+    for (int door = 0; door < SERVER_DOORS && !err; door++)
+        if (s->listeners[door].fd >= 0)
+            err = acceptor__start(&s->listeners[door], f);
+    return err;
 }
 
 // Signals are for the threads which wait for them: the server's inherit a mask that blocks all.
@@ -100,11 +107,25 @@ static enum err start(struct server *s, struct fault *f)
     return err;
 }
 
+static enum err open_doors(struct server *s, const struct server_options *o, struct fault *f)
+{
+    struct listener *l = s->listeners;
+    assert(o->host || o->unix_path);
+    enum err err = ERR_OK;
+    if (o->host)
+        err = listener__open(&l[DOOR_MAIN], o->host, o->port, f);
+    if (!err && o->unix_path)
+        err = listener__open_unix(&l[DOOR_UNIX], o->unix_path, s->options.unix_mode, f);
+    if (!err && o->observe_host)
+        err = listener__open(&l[DOOR_OBSERVE], o->observe_host, o->observe_port, f);
+    return err;
+}
+
 enum err server_listen(const struct server_options *o, server_handler *handler, void *context,
                        struct server **out, struct fault *f)
 {
     struct server *s = server__new(o, handler, context);
-    enum err err = server__listen(o->host, o->port, &s->listen_fd, &s->bound, f);
+    enum err err = open_doors(s, o, f);
     if (err) {
         server_close(s);
         return err;
@@ -134,10 +155,21 @@ enum err server_open(const struct server_options *o, server_handler *handler, vo
     return ERR_OK;
 }
 
+static uint16_t port_of(const union socket_address *a)
+{
+    if (a->any.sa_family != AF_INET && a->any.sa_family != AF_INET6)
+        return 0;
+    return ntohs(a->any.sa_family == AF_INET6 ? a->v6.sin6_port : a->v4.sin_port);
+}
+
 uint16_t server_port(const struct server *s)
 {
-    const union socket_address *a = &s->bound;
-    return ntohs(a->any.sa_family == AF_INET6 ? a->v6.sin6_port : a->v4.sin_port);
+    return port_of(&s->listeners[DOOR_MAIN].bound);
+}
+
+uint16_t server_observe_port(const struct server *s)
+{
+    return port_of(&s->listeners[DOOR_OBSERVE].bound);
 }
 
 unsigned server_connections(const struct server *s)
@@ -161,13 +193,17 @@ static void post_to_all(struct server *s, enum server_mail_kind kind)
     }
 }
 
-// The listening socket's number stays taken until the acceptor has ended.
+// A listening socket's number stays taken until its acceptor has ended.
 void server_drain(struct server *s)
 {
     if (atomic_exchange(&s->draining, true))
         return;
-    if (s->listen_fd >= 0)
-        shutdown(s->listen_fd, SHUT_RDWR);
+    for (int door = 0; door < SERVER_DOORS; door++) {
+        struct listener *l = &s->listeners[door];
+        if (l->fd >= 0)
+            shutdown(l->fd, SHUT_RDWR);
+        listener__remove_file(l);
+    }
     post_to_all(s, MAIL_DRAIN);
 }
 
@@ -176,7 +212,8 @@ void server_close(struct server *s)
     if (!s)
         return;
     server_drain(s);
-    acceptor__join(s);
+    for (int door = 0; door < SERVER_DOORS; door++)
+        acceptor__join(&s->listeners[door]);
     post_to_all(s, MAIL_CLOSE);
     for (size_t i = 0; i < s->threads_count; i++)
         if (s->threads[i]->started)

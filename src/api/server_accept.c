@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
-// server_accept.c: a thread that accepts connections and gives each to the thread that has fewest.
+// server_accept.c: a thread that accepts the connections of one door and gives each to the thread
+// that has fewest.
 //
-// It does nothing else, so a client is accepted however busy the others are, and a few connections
-// are spread evenly, which the kernel does not do for threads that accept by themselves. It ends
-// when the listening socket is shut down.
+// An acceptor does nothing else, so a client is accepted however busy the others are, and a few
+// connections are spread evenly, which the kernel does not do for threads that accept by
+// themselves. It ends when the listening socket is shut down.
 
-#define _GNU_SOURCE // accept4
+#define _GNU_SOURCE // accept4, struct ucred
 
 #include "api/server_inside_priv.h"
 
@@ -25,18 +26,29 @@ static void rest(int ms)
 
 static bool is_any(const union socket_address *a)
 {
+    if (a->any.sa_family == AF_UNIX)
+        return false;
     if (a->any.sa_family == AF_INET6)
         return IN6_IS_ADDR_UNSPECIFIED(&a->v6.sin6_addr);
     return a->v4.sin_addr.s_addr == htonl(INADDR_ANY);
 }
 
 // Only a server that listens on all of its machine's addresses has to ask.
-static void find_local(struct server *s, struct arrival *a)
+static void find_local(const struct listener *l, struct arrival *a)
 {
     socklen_t bytes = sizeof a->local;
-    a->local = s->bound;
-    if (is_any(&s->bound))
+    a->local = l->bound;
+    if (is_any(&l->bound))
         (void)!getsockname(a->fd, &a->local.any, &bytes);
+}
+
+// Whoever has connected to a Unix socket, as the kernel has noted it then.
+static void find_user(struct arrival *a)
+{
+    struct ucred who = {.uid = (uid_t)-1};
+    socklen_t bytes = sizeof who;
+    (void)!getsockopt(a->fd, SOL_SOCKET, SO_PEERCRED, &who, &bytes);
+    a->peer.of_unix = (struct unix_peer){.family = AF_UNIX, .uid = who.uid};
 }
 
 // The thread with the fewest connections; NULL when none of them keeps up.
@@ -56,13 +68,17 @@ static struct server_thread *choose(struct server *s)
     return best;
 }
 
-static void hand_over(struct server *s, int fd, const union socket_address *peer)
+static void hand_over(struct listener *l, int fd, const union socket_address *peer)
 {
+    struct server *s = l->server;
     struct arrival *a = xcalloc(1, sizeof *a);
     a->mail.kind = MAIL_ARRIVAL;
     a->fd = fd;
+    a->door = l->door;
     a->peer = *peer;
-    find_local(s, a);
+    if (l->door == DOOR_UNIX)
+        find_user(a);
+    find_local(l, a);
     struct server_thread *t;
     while (!(t = choose(s)))
         rest(STEP_MS);
@@ -75,31 +91,31 @@ static void hand_over(struct server *s, int fd, const union socket_address *peer
 
 static void *run(void *context)
 {
-    struct server *s = context;
-    while (!atomic_load(&s->draining)) {
+    struct listener *l = context;
+    while (!atomic_load(&l->server->draining)) {
         union socket_address peer = {0};
         socklen_t bytes = sizeof peer;
-        int fd = accept4(s->listen_fd, &peer.any, &bytes, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        int fd = accept4(l->fd, &peer.any, &bytes, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0)
-            hand_over(s, fd, &peer);
+            hand_over(l, fd, &peer);
         else if (errno != ECONNABORTED && errno != EINTR && errno != EINVAL)
             rest(REST_MS);
     }
     return NULL;
 }
 
-enum err acceptor__start(struct server *s, struct fault *f)
+enum err acceptor__start(struct listener *l, struct fault *f)
 {
-    int problem = pthread_create(&s->acceptor, NULL, run, s);
+    int problem = pthread_create(&l->acceptor, NULL, run, l);
     if (problem != 0)
         return fault_set(f, ERR_SYSTEM, "cannot start a thread: %s", strerror(problem));
-    s->accepting = true;
+    l->accepting = true;
     return ERR_OK;
 }
 
-void acceptor__join(struct server *s)
+void acceptor__join(struct listener *l)
 {
-    if (s->accepting)
-        pthread_join(s->acceptor, NULL);
-    s->accepting = false;
+    if (l->accepting)
+        pthread_join(l->acceptor, NULL);
+    l->accepting = false;
 }

@@ -41,6 +41,11 @@ struct host_key host_key(const union socket_address *address)
 {
     static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
     struct host_key key = {0};
+    if (address->any.sa_family == AF_UNIX) {
+        key.bytes[0] = 0xff; // No client of IPv6 has such an address: multicast.
+        memcpy(key.bytes + 4, &address->of_unix.uid, 4);
+        return key;
+    }
     if (address->any.sa_family == AF_INET) {
         memcpy(key.bytes + 4, &address->v4.sin_addr, 4);
         return key;
@@ -55,6 +60,8 @@ struct host_key host_key(const union socket_address *address)
 
 static bool is_loopback(const union socket_address *address)
 {
+    if (address->any.sa_family == AF_UNIX)
+        return true;
     if (address->any.sa_family == AF_INET6)
         return IN6_IS_ADDR_LOOPBACK(&address->v6.sin6_addr);
     return ntohl(address->v4.sin_addr.s_addr) >> 24 == 127;

@@ -13,8 +13,15 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+// Of the process at the other end of a Unix socket. The family is AF_UNIX.
+struct unix_peer {
+    sa_family_t family;
+    uid_t uid;
+};
+
 union socket_address {
     struct sockaddr any;
+    struct unix_peer of_unix;
     struct sockaddr_in v4;
     struct sockaddr_in6 v6;
 };
@@ -37,7 +44,7 @@ bool budget_is_used_up(const struct budget *b); // Nothing is left.
 
 // --- Connections ---------------------------------------------------------------------------------
 
-// An IPv4 address, or the network of an IPv6 address.
+// An IPv4 address, the network of an IPv6 address, or a user at the Unix socket.
 struct host_key {
     uint8_t bytes[8];
 };

@@ -11,6 +11,7 @@
 #include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 
@@ -241,12 +242,24 @@ void client__check_time(struct client *c, mono_ms now)
 
 static uint16_t format_address(const union socket_address *a, char out[static INET6_ADDRSTRLEN])
 {
+    if (a->any.sa_family == AF_UNIX) {
+        strcpy(out, "unix");
+        return 0;
+    }
     if (a->any.sa_family == AF_INET6) {
         inet_ntop(AF_INET6, &a->v6.sin6_addr, out, INET6_ADDRSTRLEN);
         return ntohs(a->v6.sin6_port);
     }
     inet_ntop(AF_INET, &a->v4.sin_addr, out, INET6_ADDRSTRLEN);
     return ntohs(a->v4.sin_port);
+}
+
+static void format_peer(const union socket_address *a, char out[static INET6_ADDRSTRLEN])
+{
+    if (a->any.sa_family == AF_UNIX)
+        snprintf(out, INET6_ADDRSTRLEN, "unix:uid=%u", (unsigned)a->of_unix.uid);
+    else
+        format_address(a, out);
 }
 
 static void join_thread(struct client *c)
@@ -287,7 +300,8 @@ void client__open(struct server_thread *t, const struct arrival *a, struct host 
     c->events = EPOLLIN;
     c->since = t->now;
     c->exchange.client = c;
-    format_address(&a->peer, c->peer);
+    c->door = a->door;
+    format_peer(&a->peer, c->peer);
     c->local_port = format_address(&a->local, c->local);
     guard_init(&c->guard, &limits);
     exchange__reset(&c->exchange);

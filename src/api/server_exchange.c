@@ -185,6 +185,11 @@ const char *exchange_request_id(const struct exchange *x)
     return x->request_id;
 }
 
+enum server_door exchange_door(const struct exchange *x)
+{
+    return x->client->door;
+}
+
 const char *exchange_peer(const struct exchange *x)
 {
     return x->client->peer;

@@ -2,8 +2,9 @@
 // server_inside_priv.h: the HTTP server, from the inside.
 //
 //   server.c             open, drain, close
-//   server_listen.c      the listening socket
-//   server_accept.c      a thread that accepts connections and gives them to the others
+//   server_listen.c      a listening socket; server_listen_unix.c: one that is a file
+//   server_accept.c      a thread for each of them that accepts connections and gives them to the
+//                        others
 //   server_thread.c      one of the others: its loop, its mail, its clock
 //   server_arrive.c      where a connection finds a seat
 //   server_census.c      how many connections there are, in all and of each address
@@ -90,6 +91,7 @@ struct server_mail {
 struct arrival {
     struct server_mail mail; // First.
     int fd;
+    enum server_door door;
     union socket_address peer;
     union socket_address local;
 };
@@ -209,7 +211,8 @@ struct client {
     mono_ms answer_began;
     struct host *host;                // NULL: a seat of the reserve.
     TAILQ_ENTRY(client) reserve_link; // In thread->reserve.
-    bool closes;                      // With the present answer.
+    enum server_door door;
+    bool closes; // With the present answer.
     struct guard guard;
     struct unread unread;
     struct output output;
@@ -333,25 +336,44 @@ void server_thread__arrive(struct server_thread *t, const struct arrival *a);
 
 // --- server_listen.c -----------------------------------------------------------------------------
 
-// A socket that listens on the address; *bound becomes where.
-MUST_CHECK enum err server__listen(const char *host, uint16_t port, int *fd,
-                                   union socket_address *bound, struct fault *f);
+// The file of a Unix socket, known by its inode.
+struct unix_file {
+    char path[SERVER_UNIX_PATH_BYTES]; // "" when there is none.
+    dev_t device;
+    ino_t inode;
+};
+
+struct listener {
+    struct server *server;
+    enum server_door door;
+    int fd; // -1: the server has no such door.
+    union socket_address bound;
+    struct unix_file file;
+    pthread_t acceptor;
+    bool accepting; // The acceptor was started.
+};
+
+// Each opens a socket that listens; l->bound becomes where.
+MUST_CHECK enum err listener__open(struct listener *l, const char *host, uint16_t port,
+                                   struct fault *f);
+MUST_CHECK enum err listener__open_unix(struct listener *l, const char *path, unsigned mode,
+                                        struct fault *f);
+
+// Removes the file of a Unix socket; without one a no-op.
+void listener__remove_file(struct listener *l);
 
 // --- server_accept.c -----------------------------------------------------------------------------
 
-MUST_CHECK enum err acceptor__start(struct server *s, struct fault *f);
-void acceptor__join(struct server *s); // After the listening socket was shut down.
+MUST_CHECK enum err acceptor__start(struct listener *l, struct fault *f);
+void acceptor__join(struct listener *l); // After the listening socket was shut down.
 
 // --- server.c ------------------------------------------------------------------------------------
 
 struct server {
-    struct server_options options; // With the defaults filled in; `host` is not kept.
+    struct server_options options; // With the defaults filled in; the doors' texts are not kept.
     server_handler *handler;
     void *context;
-    int listen_fd;
-    union socket_address bound;
-    pthread_t acceptor;
-    bool accepting; // The acceptor was started.
+    struct listener listeners[SERVER_DOORS];
     struct server_thread **threads;
     size_t threads_count;
     struct census census;

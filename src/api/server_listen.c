@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// server_listen.c: the listening socket, with faults that name the address.
+// server_listen.c: a listening socket of TCP, with faults that name the address.
 //
 // The host is an address or "localhost": a name that needs a resolver could mean another address
 // tomorrow, and what a server listens on must not.
@@ -89,8 +89,7 @@ static int open_socket(const union socket_address *address)
     return -1;
 }
 
-enum err server__listen(const char *host, uint16_t port, int *fd_out, union socket_address *bound,
-                        struct fault *f)
+enum err listener__open(struct listener *l, const char *host, uint16_t port, struct fault *f)
 {
     union socket_address address;
     if (!parse_host(host, port, &address))
@@ -99,8 +98,8 @@ enum err server__listen(const char *host, uint16_t port, int *fd_out, union sock
     if (fd < 0)
         return listen_fault(host, port, errno, f);
 
-    socklen_t bytes = sizeof *bound;
-    getsockname(fd, &bound->any, &bytes);
-    *fd_out = fd;
+    socklen_t bytes = sizeof l->bound;
+    getsockname(fd, &l->bound.any, &bytes);
+    l->fd = fd;
     return ERR_OK;
 }

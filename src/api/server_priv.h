@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 // server_priv.h: an HTTP/1.1 server: requests in, answers out.
 //
-// The server listens on one address and runs a few threads. For every complete and well-framed
-// request it calls the handler once, on one of these threads, with an exchange: the request to
-// read and the place to put the answer. The handler answers before it returns, or hands the
-// exchange to another owner, who answers it later, from any thread; the connection sleeps
+// The server listens at one to three doors and runs a few threads. For every complete and
+// well-framed request it calls the handler once, on one of these threads, with an exchange: the
+// request to read and the place to put the answer. The handler answers before it returns, or hands
+// the exchange to another owner, who answers it later, from any thread; the connection sleeps
 // meanwhile. Every exchange is answered exactly once, also when its client has gone. The server
 // sets no time limit on that: the owner of an exchange must answer it, also when the owner is
 // shutting down.
@@ -35,8 +35,19 @@
 #define SERVER_PARAMETERS_MAX 100 // A parameter of the query.
 #define SERVER_SMALL_BYTES (16 * 1024)
 
+#define SERVER_UNIX_PATH_BYTES 108 // The path of a Unix socket, with its NUL.
+#define SERVER_UNIX_MODE 0600
+
 struct server;
 struct exchange;
+
+// Where a client came in.
+enum server_door {
+    DOOR_MAIN,    // The address.
+    DOOR_UNIX,    // The Unix socket: a process on this machine that the mode of the file lets in.
+    DOOR_OBSERVE, // A second address, for those who only look.
+    SERVER_DOORS
+};
 
 // --- The server ----------------------------------------------------------------------------------
 
@@ -57,8 +68,15 @@ typedef char *server_error_body(void *context, const struct refusal *r, size_t *
 
 // Zero in a number means the default in brackets.
 struct server_options {
-    const char *host; // "127.0.0.1", "::1" or "localhost": never looked up by DNS.
-    uint16_t port;    // 0: the kernel chooses; see server_port.
+    // The doors, of which there must be one. A host is "127.0.0.1", "::1" or "localhost": never
+    // looked up by DNS. All three texts are borrowed for the call.
+    const char *host;         // NULL: no such door.
+    uint16_t port;            // 0: the kernel chooses; see server_port.
+    const char *unix_path;    // NULL: no such door.
+    unsigned unix_mode;       // [SERVER_UNIX_MODE] Of the socket's file.
+    const char *observe_host; // NULL: no such door.
+    uint16_t observe_port;
+
     unsigned threads; // [2]
 
     // Connections. An address is an IPv4 address or the /64 network of an IPv6 address. This
@@ -101,10 +119,11 @@ struct server_options {
     const char *error_type;        // [application/problem+json] Content type of error_body's text.
 };
 
-// Takes the address: clients that connect from now on wait. `context` goes to every call of
-// `handler` and of the error_body hook. ERR_BUSY when the port is taken, ERR_FORBIDDEN when the
-// system does not allow it, ERR_SYNTAX when the host is not an address, ERR_SYSTEM otherwise; *f
-// names the address.
+// Takes the addresses, and makes the Unix socket, replacing one that a killed server has left:
+// clients that connect from now on wait. `context` goes to every call of
+// `handler` and of the error_body hook. ERR_BUSY when the port is taken, or the path, ERR_FORBIDDEN
+// when the system does not allow it, ERR_SYNTAX when a host is not an address or the path is too
+// long, ERR_SYSTEM otherwise; *f names the address.
 MUST_CHECK enum err server_listen(const struct server_options *o, server_handler *handler,
                                   void *context, struct server **out, struct fault *f);
 
@@ -115,13 +134,15 @@ MUST_CHECK enum err server_serve(struct server *s, struct fault *f);
 MUST_CHECK enum err server_open(const struct server_options *o, server_handler *handler,
                                 void *context, struct server **out, struct fault *f);
 
-uint16_t server_port(const struct server *s);
+uint16_t server_port(const struct server *s); // 0 without the door.
+uint16_t server_observe_port(const struct server *s);
 
 // Open ones, with those of the reserve.
 unsigned server_connections(const struct server *s);
 
-// Stops listening. Exchanges under way go on; a new request on an open connection is refused with
-// 503, and every connection is closed with its next answer. May be called more than once.
+// Stops listening, and removes the Unix socket. Exchanges under way go on; a new request on an open
+// connection is refused with 503, and every connection is closed with its next answer. May be
+// called more than once.
 void server_drain(struct server *s);
 
 // Drains, waits until every exchange is answered and its answer sent (or its client gone), and
@@ -165,9 +186,14 @@ const char *exchange_body(const struct exchange *x, size_t *bytes);
 // Every answer carries it.
 const char *exchange_request_id(const struct exchange *x);
 
-const char *exchange_peer(const struct exchange *x); // "127.0.0.1" or "::1", without the port.
+enum server_door exchange_door(const struct exchange *x);
 
-// The address of this machine that the client has connected to, likewise, and its port.
+// "127.0.0.1" or "::1", without the port; "unix:uid=1000" for a user of this machine at the Unix
+// socket, as the kernel says who that is.
+const char *exchange_peer(const struct exchange *x);
+
+// The address of this machine that the client has connected to, likewise, and its port; "unix" and
+// 0 for the Unix socket.
 const char *exchange_local(const struct exchange *x);
 uint16_t exchange_local_port(const struct exchange *x);
 

@@ -10,10 +10,16 @@
 #include <string.h>
 #include <strings.h>
 
+static const struct web_names *names_at_door(const struct api_request *r)
+{
+    bool observes = exchange_door(r->exchange) == DOOR_OBSERVE;
+    return observes ? &r->api->observe_names : &r->api->names;
+}
+
 static enum err check_host(const struct api_request *r, struct problem *p)
 {
     const char *host = exchange_header(r->exchange, "Host");
-    if (!host || web_names_have(&r->api->names, host)) // Every browser sends it.
+    if (!host || web_names_have(names_at_door(r), host)) // Every browser sends it.
         return ERR_OK;
     return refuse(p, ERR_FORBIDDEN, REFUSED_HOST, NULL,
                   "this server is not called '%.64s'; if that is its name, start it with "
@@ -44,7 +50,8 @@ static bool is_foreign(const struct api_request *r)
 {
     const char *origin = exchange_header(r->exchange, "Origin");
     const char *site = exchange_header(r->exchange, "Sec-Fetch-Site");
-    if (origin && !web_origin_is_own(&r->api->names, origin, exchange_header(r->exchange, "Host")))
+    if (origin &&
+        !web_origin_is_own(names_at_door(r), origin, exchange_header(r->exchange, "Host")))
         return true;
     return site && !is_one_of(site, "same-origin", "none") && !is_navigation(r);
 }

@@ -34,12 +34,28 @@ struct node_role {
     bool executes; // Sends what workers put into Redis, and has no database.
 };
 
+#define LISTEN_MODE 0600
+
+// An address, or the path and the mode of a Unix socket.
+struct listen_address {
+    char host[64]; // "" for a socket.
+    uint16_t port;
+    char path[108]; // "" for an address.
+    unsigned mode;
+};
+
+// Where the server listens; without host and path: nowhere.
+struct listening {
+    struct listen_address api; // None when --listen names a socket.
+    struct listen_address local;
+    struct listen_address observe;
+};
+
 // A running server: every room, wired.
 struct carillon {
     struct settings settings;
     const struct node_role *role;
-    char host[64]; // The host of settings.listen, with its port.
-    uint16_t port;
+    struct listening listening;
     unsigned connections_reserved; // Connections that the API keeps for probes.
     struct address_policy targets;
     struct secret_ring *secrets;    // NULL: the server has no keys.
@@ -131,9 +147,15 @@ bool app__settings(int argc, char **argv, const char *purpose, struct carillon *
 // Warns of each of the database's files that others than its owner can open.
 void app__warn_of_open_files(const char *db);
 
-// "127.0.0.1:3000" or "[::1]:3000". `host` gets no brackets.
-MUST_CHECK enum err app__address_parse(const char *text, char *host, size_t host_bytes,
-                                       uint16_t *port, struct fault *f);
+// Reads the settings that say where to listen. ERR_SYNTAX names the one that is wrong.
+MUST_CHECK enum err app__listen_parse(const struct settings *s, struct listening *out,
+                                      struct fault *f);
+// "127.0.0.1:3000" or "[::1]:3000", whose host gets no brackets.
+MUST_CHECK enum err app__address_parse(const char *setting, const char *text,
+                                       struct listen_address *out, struct fault *f);
+// "/run/carillon.sock" or "/run/carillon.sock,660".
+MUST_CHECK enum err app__socket_parse(const char *setting, const char *text,
+                                      struct listen_address *out, struct fault *f);
 
 int app__serve(int argc, char **argv);
 int app__demo(int argc, char **argv);

@@ -72,6 +72,13 @@ static bool is_loopback(const char *host)
     return inet_pton(AF_INET, host, &v4) == 1 && ntohl(v4.s_addr) >> 24 == 127;
 }
 
+// Whether others than this machine reach the API.
+static bool is_beyond(const struct carillon *c)
+{
+    const char *host = c->listening.api.host;
+    return host[0] && !is_loopback(host);
+}
+
 struct dispatch_options app__dispatch_options(const struct carillon *c)
 {
     const struct settings *s = &c->settings;
@@ -123,12 +130,22 @@ static enum err open_engine(struct carillon *c, struct fault *f)
     return engine_open(&o, c->store, &c->engine, f);
 }
 
+static const char *text_or_null(const char *text)
+{
+    return text[0] ? text : NULL;
+}
+
 enum err app__listen(struct carillon *c, struct fault *f)
 {
     const struct settings *s = &c->settings;
+    const struct listening *l = &c->listening;
     struct api_options o = {
-        .host = c->host,
-        .port = c->port,
+        .host = text_or_null(l->api.host),
+        .port = l->api.port,
+        .unix_path = text_or_null(l->local.path),
+        .unix_mode = l->local.mode,
+        .observe_host = text_or_null(l->observe.host),
+        .observe_port = l->observe.port,
         .threads = (unsigned)s->api_threads,
         .version = CARILLON_VERSION,
         .allowed_hosts = s->allowed_hosts,
@@ -143,15 +160,15 @@ enum err app__listen(struct carillon *c, struct fault *f)
         .secrets = c->secrets,
     };
     enum err err = api_listen(&o, &c->api, f);
-    if (!err)
-        address_policy_set_own(&c->targets, c->host, api_port(c->api));
+    if (!err && l->api.host[0])
+        address_policy_set_own(&c->targets, l->api.host, api_port(c->api));
     return err;
 }
 
 enum err app__open_access(struct carillon *c, struct fault *f)
 {
     const struct settings *s = &c->settings;
-    bool is_reachable = !is_loopback(c->host);
+    bool is_reachable = is_beyond(c);
     unsigned rate = is_reachable && !s->insecure_no_auth ? RATE_DEFAULT : 0;
     struct access_options o = {
         .store = c->store,
@@ -182,13 +199,37 @@ static enum err open_service(struct carillon *c, struct fault *f)
     return service_open(&o, c->store, c->engine, &c->service, f);
 }
 
+#define URL_BYTES 160
+
+static const char *url_of(const struct listen_address *a, unsigned port, char out[static URL_BYTES])
+{
+    bool v6 = strchr(a->host, ':') != NULL;
+    if (a->path[0])
+        snprintf(out, URL_BYTES, "unix:%s", a->path);
+    else
+        snprintf(out, URL_BYTES, "http://%s%s%s:%u", v6 ? "[" : "", a->host, v6 ? "]" : "", port);
+    return out;
+}
+
+static void log_other_doors(const struct carillon *c)
+{
+    const struct listening *l = &c->listening;
+    char url[URL_BYTES], mode[8];
+    snprintf(mode, sizeof mode, "%04o", l->local.mode);
+    if (l->local.path[0])
+        log_info("server.listening_unix", LOG_TEXT("path", l->local.path), LOG_TEXT("mode", mode));
+    if (l->observe.host[0])
+        log_info("server.listening_observe",
+                 LOG_TEXT("url", url_of(&l->observe, api_observe_port(c->api), url)),
+                 LOG_INT("port", api_observe_port(c->api)));
+}
+
 void app__log_listening(const struct carillon *c, const char *db)
 {
-    char url[96];
-    const char *host = c->host;
-    bool v6 = strchr(host, ':') != NULL;
-    snprintf(url, sizeof url, "http://%s%.45s%s:%u", v6 ? "[" : "", host, v6 ? "]" : "",
-             (unsigned)api_port(c->api));
+    char url[URL_BYTES];
+    const struct listening *l = &c->listening;
+    url_of(l->api.host[0] ? &l->api : &l->local, api_port(c->api), url);
+    log_other_doors(c);
     log_info("server.listening", LOG_TEXT("url", url), LOG_INT("port", api_port(c->api)),
              LOG_TEXT("db", db), LOG_TEXT("role", c->role->name),
              LOG_TEXT("version", CARILLON_VERSION), LOG_INT("pid", getpid()));
@@ -199,7 +240,7 @@ enum err app__check_settings(struct carillon *c, struct fault *f)
     const struct settings *s = &c->settings;
     enum err err = app__check_role(c, f);
     if (!err)
-        err = app__address_parse(s->listen, c->host, sizeof c->host, &c->port, f);
+        err = app__listen_parse(s, &c->listening, f);
     if (err)
         return err;
     if (s->ca_only && !s->ca_file[0])
@@ -208,7 +249,7 @@ enum err app__check_settings(struct carillon *c, struct fault *f)
                                   .allow = s->allow_targets,
                                   .deny_ports = s->deny_ports,
                                   .allow_ports = s->allow_ports,
-                                  .reached_by_others = !is_loopback(c->host)};
+                                  .reached_by_others = is_beyond(c)};
     return address_policy_parse(&lists, &c->targets, f);
 }
 

@@ -13,15 +13,16 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
-void raw_open_from(struct raw_client *c, uint16_t port, const char *source)
+static void open_between(struct raw_client *c, const char *source, const char *to, uint16_t port)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
     struct sockaddr_in from = {.sin_family = AF_INET};
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    assert_int_equal(inet_pton(AF_INET, to, &address.sin_addr), 1);
     c->n = 0;
     c->bytes[0] = '\0';
     c->fd = socket(AF_INET, SOCK_STREAM, 0);
@@ -31,9 +32,31 @@ void raw_open_from(struct raw_client *c, uint16_t port, const char *source)
     assert_int_equal(connect(c->fd, (struct sockaddr *)&address, sizeof address), 0);
 }
 
+void raw_open_unix(struct raw_client *c, const char *path)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    assert_true(strlen(path) < sizeof address.sun_path);
+    strcpy(address.sun_path, path);
+    c->n = 0;
+    c->bytes[0] = '\0';
+    c->fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    assert_true(c->fd >= 0);
+    assert_int_equal(connect(c->fd, (struct sockaddr *)&address, sizeof address), 0);
+}
+
 void raw_open(struct raw_client *c, uint16_t port)
 {
-    raw_open_from(c, port, "127.0.0.1");
+    open_between(c, "127.0.0.1", "127.0.0.1", port);
+}
+
+void raw_open_from(struct raw_client *c, uint16_t port, const char *source)
+{
+    open_between(c, source, "127.0.0.1", port);
+}
+
+void raw_open_to(struct raw_client *c, const char *address, uint16_t port)
+{
+    open_between(c, "127.0.0.1", address, port);
 }
 
 void raw_close(struct raw_client *c)

@@ -26,6 +26,9 @@ struct raw_answer {
 void raw_open(struct raw_client *c, uint16_t port); // On 127.0.0.1.
 // The same from another address of this machine, such as 127.0.0.2.
 void raw_open_from(struct raw_client *c, uint16_t port, const char *source);
+// The same to another address of this machine.
+void raw_open_to(struct raw_client *c, const char *address, uint16_t port);
+void raw_open_unix(struct raw_client *c, const char *path); // To a Unix socket.
 void raw_close(struct raw_client *c);
 
 // Sends everything, or what the other side takes before it closes.

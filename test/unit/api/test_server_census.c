@@ -49,6 +49,18 @@ static void addresses_of_one_network_are_one_host(void **state)
     }
 }
 
+static void users_at_the_unix_socket_are_hosts_of_their_own(void **state)
+{
+    (void)state;
+    union socket_address a = {.of_unix = {AF_UNIX, 1000}};
+    union socket_address b = {.of_unix = {AF_UNIX, 1001}};
+    union socket_address c = address("0.0.3.232"); // The same four bytes.
+    struct host_key keys[] = {host_key(&a), host_key(&b), host_key(&c)};
+    for (size_t i = 0; i < COUNT_OF(keys); i++)
+        for (size_t k = i + 1; k < COUNT_OF(keys); k++)
+            assert_int_not_equal(memcmp(&keys[i], &keys[k], sizeof keys[i]), 0);
+}
+
 static enum seat enter(struct census *c, const char *text, struct host **host)
 {
     union socket_address a = address(text);
@@ -136,6 +148,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(addresses_of_one_network_are_one_host),
+        cmocka_unit_test(users_at_the_unix_socket_are_hosts_of_their_own),
         cmocka_unit_test(seats_are_counted_in_all_and_for_each_host),
         cmocka_unit_test(hosts_are_forgotten_when_their_last_connection_leaves),
         cmocka_unit_test(a_budget_is_shared_and_nobody_has_more_than_half),

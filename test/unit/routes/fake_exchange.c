@@ -17,6 +17,11 @@ const char *exchange_target(const struct exchange *x)
     return x->target;
 }
 
+enum server_door exchange_door(const struct exchange *x)
+{
+    return x->door;
+}
+
 size_t exchange_segments(const struct exchange *x)
 {
     size_t count = 0;

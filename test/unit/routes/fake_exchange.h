@@ -24,6 +24,7 @@ struct exchange {
     struct fake_pair headers[FAKE_MAX];
     const char *body;
     const char *peer; // NULL: "127.0.0.1".
+    enum server_door door;
     // What was answered.
     unsigned status; // 0: nothing yet.
     char content_type[64];

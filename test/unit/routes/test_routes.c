@@ -87,6 +87,40 @@ static void a_worker_answers_probes_and_metrics_only(void **state)
     assert_int_equal(find_at(&worker, &x, &r, &p), ERR_NOT_FOUND);
 }
 
+// Cuts the pattern, in `text`, at each "/".
+static void ask_for(const struct route *route, char text[static 64], struct exchange *x)
+{
+    assert_true(strlen(route->pattern) < 64);
+    strcpy(text, route->pattern + 1);
+    *x = (struct exchange){.method = route->method, .door = DOOR_OBSERVE};
+    char *save;
+    size_t i = 0;
+    for (char *s = strtok_r(text, "/", &save); s; s = strtok_r(NULL, "/", &save))
+        x->segments[i++] = s;
+}
+
+static void at_the_door_to_observe_only_health_and_metrics_are_answered(void **state)
+{
+    (void)state;
+    static const char *const answered[] = {"/livez", "/readyz", "/metrics", "/observability/health",
+                                           "/observability/metrics"};
+    struct api api = {0};
+    size_t found = 0;
+    for (size_t i = 0; i < route_count; i++) {
+        struct exchange x;
+        struct api_request r;
+        struct problem p;
+        char text[64];
+        bool is_answered = false;
+        for (size_t k = 0; k < COUNT_OF(answered); k++)
+            is_answered |= strcmp(routes[i].pattern, answered[k]) == 0;
+        ask_for(&routes[i], text, &x);
+        assert_int_equal(find_at(&api, &x, &r, &p), is_answered ? ERR_OK : ERR_NOT_FOUND);
+        found += is_answered;
+    }
+    assert_int_equal(found, COUNT_OF(answered));
+}
+
 // Two routes that match one request would make the second one dead.
 static void no_route_hides_another(void **state)
 {
@@ -542,6 +576,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_twelve_routes_of_the_first_version_are_there),
         cmocka_unit_test(a_worker_answers_probes_and_metrics_only),
+        cmocka_unit_test(at_the_door_to_observe_only_health_and_metrics_are_answered),
         cmocka_unit_test(no_route_hides_another),
         cmocka_unit_test(a_path_leads_to_its_route_and_ids),
         cmocka_unit_test(a_slash_at_the_end_makes_no_difference),
