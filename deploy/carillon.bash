@@ -9,7 +9,7 @@ _carillon()
             mapfile -t COMPREPLY < <(compgen -f -- "$word")
             [[ $word == -* ]] || return
             ;;
-        --listen-unix)
+        --listen-unix | --tls-cert | --tls-key | --tls-client-ca)
             mapfile -t COMPREPLY < <(compgen -f -- "$word")
             return
             ;;

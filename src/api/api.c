@@ -74,7 +74,7 @@ static void handle_exchange(void *context, struct exchange *x)
     struct api_request *r = xcalloc(1, sizeof *r);
     r->api = context;
     r->exchange = x;
-    r->actor.address = exchange_peer(x);
+    r->actor.address = exchange_caller(x);
     r->actor.request_id = exchange_request_id(x);
     struct problem problem = {0};
     // Before all else: refusals are indented too.
@@ -122,6 +122,9 @@ enum err api_listen(const struct api_options *o, struct api **out, struct fault 
         .unix_mode = o->unix_mode,
         .observe_host = o->observe_host,
         .observe_port = o->observe_port,
+        .tls_certificate = o->tls_certificate,
+        .tls_key = o->tls_key,
+        .tls_client_ca = o->tls_client_ca,
         .threads = o->threads,
         .connections_max = o->connections_max,
         .connections_per_address_max = o->connections_per_address_max,
@@ -161,6 +164,12 @@ uint16_t api_port(const struct api *a)
 uint16_t api_observe_port(const struct api *a)
 {
     return server_observe_port(a->server);
+}
+
+void api_reload(struct api *a)
+{
+    struct fault f = {0};
+    (void)!server_reload(a->server, &f);
 }
 
 void api_retire(struct api *a)

@@ -27,8 +27,11 @@ struct api_options {
     unsigned unix_mode;
     const char *observe_host; // NULL: none.
     uint16_t observe_port;
-    unsigned threads;    // At least as many questions can be asked at once; 0: 2.
-    const char *version; // Borrowed for as long as the API lives.
+    const char *tls_certificate; // Files, see server_priv.h; NULL: plain text.
+    const char *tls_key;
+    const char *tls_client_ca; // NULL: clients need no certificate.
+    unsigned threads;          // At least as many questions can be asked at once; 0: 2.
+    const char *version;       // Borrowed for as long as the API lives.
     // Zero in the next ones means a default, see server_priv.h.
     unsigned connections_max;
     unsigned connections_per_address_max;
@@ -59,6 +62,9 @@ MUST_CHECK enum err api_serve(struct api *a, struct service *s, struct access *a
 
 uint16_t api_port(const struct api *a); // 0 without a host.
 uint16_t api_observe_port(const struct api *a);
+
+// Reads the files of TLS again; without TLS a no-op. The log says what came of it.
+void api_reload(struct api *a);
 
 // From now on /readyz says no, so that a load balancer sends nobody here; all else is answered as
 // before.

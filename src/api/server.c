@@ -26,6 +26,7 @@ static struct server_options with_defaults(const struct server_options *given)
 {
     struct server_options o = *given;
     o.host = o.unix_path = o.observe_host = NULL;
+    o.tls_certificate = o.tls_key = o.tls_client_ca = NULL;
     DEFAULT(unix_mode, SERVER_UNIX_MODE);
     DEFAULT(threads, 2);
     DEFAULT(connections_max, 2048);
@@ -38,6 +39,7 @@ static struct server_options with_defaults(const struct server_options *given)
     DEFAULT(bodies_bytes_max, (size_t)32 << 20);
     DEFAULT(answers_bytes_max, (size_t)64 << 20);
     DEFAULT(stream_bytes_max, (size_t)64 << 10);
+    DEFAULT(handshake_timeout_ms, 5000);
     DEFAULT(idle_timeout_ms, 30000);
     DEFAULT(request_timeout_ms, 20000);
     DEFAULT(answer_timeout_ms, 30000);
@@ -77,6 +79,7 @@ void server__free(struct server *s)
     for (int door = 0; door < SERVER_DOORS; door++)
         if (s->listeners[door].fd >= 0)
             close(s->listeners[door].fd);
+    server_tls_close(s->tls);
     free(s->threads);
     free(s);
 }
@@ -110,9 +113,12 @@ static enum err start(struct server *s, struct fault *f)
 static enum err open_doors(struct server *s, const struct server_options *o, struct fault *f)
 {
     struct listener *l = s->listeners;
+    const struct server_tls_files files = {o->tls_certificate, o->tls_key, o->tls_client_ca};
     assert(o->host || o->unix_path);
     enum err err = ERR_OK;
-    if (o->host)
+    if (files.certificate)
+        err = server_tls_open(&files, &s->tls, f);
+    if (!err && o->host)
         err = listener__open(&l[DOOR_MAIN], o->host, o->port, f);
     if (!err && o->unix_path)
         err = listener__open_unix(&l[DOOR_UNIX], o->unix_path, s->options.unix_mode, f);
@@ -178,6 +184,11 @@ unsigned server_connections(const struct server *s)
     for (size_t i = 0; i < s->threads_count; i++)
         count += atomic_load_explicit(&s->threads[i]->connections, memory_order_relaxed);
     return count;
+}
+
+enum err server_reload(struct server *s, struct fault *f)
+{
+    return s->tls ? server_tls_reload(s->tls, f) : ERR_OK;
 }
 
 // --- End -----------------------------------------------------------------------------------------

@@ -42,7 +42,7 @@ static void find_local(const struct listener *l, struct arrival *a)
         (void)!getsockname(a->fd, &a->local.any, &bytes);
 }
 
-// Whoever has connected to a Unix socket, as the kernel has noted it then.
+// The user who has connected to a Unix socket, as the kernel has noted it then.
 static void find_user(struct arrival *a)
 {
     struct ucred who = {.uid = (uid_t)-1};
@@ -92,10 +92,13 @@ static void hand_over(struct listener *l, int fd, const union socket_address *pe
 static void *run(void *context)
 {
     struct listener *l = context;
+    struct server_tls *tls = l->door == DOOR_MAIN ? l->server->tls : NULL;
     while (!atomic_load(&l->server->draining)) {
         union socket_address peer = {0};
         socklen_t bytes = sizeof peer;
         int fd = accept4(l->fd, &peer.any, &bytes, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd >= 0 && tls)
+            server_tls_look(tls, clock_mono_ms());
         if (fd >= 0)
             hand_over(l, fd, &peer);
         else if (errno != ECONNABORTED && errno != EINTR && errno != EINVAL)

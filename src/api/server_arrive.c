@@ -76,7 +76,7 @@ static bool reserve_has_room(struct server_thread *t)
     hear_reserve(t);
     return t->reserve_count < t->reserve_max || close_first_reserved(t, CLIENT_LINGERING) ||
            close_first_reserved(t, CLIENT_HEAD) || close_first_reserved(t, CLIENT_BODY) ||
-           close_first_reserved(t, CLIENT_IDLE);
+           close_first_reserved(t, CLIENT_SHAKING) || close_first_reserved(t, CLIENT_IDLE);
 }
 
 void server_thread__arrive(struct server_thread *t, const struct arrival *a)

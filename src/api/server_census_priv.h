@@ -13,7 +13,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-// Of the process at the other end of a Unix socket. The family is AF_UNIX.
+// The user of the process at the other end of a Unix socket. The family is AF_UNIX.
 struct unix_peer {
     sa_family_t family;
     uid_t uid;

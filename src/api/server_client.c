@@ -20,6 +20,7 @@
 #define TO(state) (1U << CLIENT_##state)
 
 static const unsigned moves[CLIENT_STATES] = {
+    [CLIENT_SHAKING] = TO(IDLE) | TO(HANDLED) | TO(LINGERING) | TO(CLOSED),
     [CLIENT_IDLE] = TO(HEAD) | TO(CLOSED),
     [CLIENT_HEAD] = TO(IDLE) | TO(BODY) | TO(READY) | TO(HANDLED) | TO(CLOSED),
     [CLIENT_BODY] = TO(READY) | TO(HANDLED) | TO(CLOSED),
@@ -106,6 +107,12 @@ static void discard(struct client *c, uint32_t events)
         client__close(c);
 }
 
+static void shake(struct client *c, uint32_t events)
+{
+    (void)events;
+    handshake__go_on(c);
+}
+
 static void write_more(struct client *c, uint32_t events)
 {
     (void)events;
@@ -130,9 +137,9 @@ static void stream_on(struct client *c, uint32_t events)
 typedef void socket_ready(struct client *c, uint32_t events);
 
 static socket_ready *const readies[CLIENT_STATES] = {
-    [CLIENT_IDLE] = receive,        [CLIENT_HEAD] = receive,      [CLIENT_BODY] = receive,
-    [CLIENT_READY] = overhear,      [CLIENT_HANDLED] = overhear,  [CLIENT_ANSWERING] = write_more,
-    [CLIENT_STREAMING] = stream_on, [CLIENT_LINGERING] = discard,
+    [CLIENT_SHAKING] = shake,        [CLIENT_IDLE] = receive,        [CLIENT_HEAD] = receive,
+    [CLIENT_BODY] = receive,         [CLIENT_READY] = overhear,      [CLIENT_HANDLED] = overhear,
+    [CLIENT_ANSWERING] = write_more, [CLIENT_STREAMING] = stream_on, [CLIENT_LINGERING] = discard,
 };
 
 static void ready(void *context, uint32_t events)
@@ -212,6 +219,10 @@ void client__check_time(struct client *c, mono_ms now)
     dur_ms passed = now - c->since;
     c->thread->now = now;
     switch (c->state) {
+    case CLIENT_SHAKING:
+        if (passed >= o->handshake_timeout_ms)
+            handshake__expire(c);
+        break;
     case CLIENT_IDLE:
         if (passed >= idle_time(c))
             client__close(c);
@@ -265,7 +276,7 @@ static void format_peer(const union socket_address *a, char out[static INET6_ADD
 static void join_thread(struct client *c)
 {
     struct server_thread *t = c->thread;
-    TAILQ_INSERT_TAIL(&t->places[CLIENT_IDLE], c, link);
+    TAILQ_INSERT_TAIL(&t->places[c->state], c, link);
     atomic_fetch_add_explicit(&t->connections, 1, memory_order_relaxed);
     metric_add(METRIC_api_connections, 1);
     if (c->host)
@@ -301,6 +312,11 @@ void client__open(struct server_thread *t, const struct arrival *a, struct host 
     c->since = t->now;
     c->exchange.client = c;
     c->door = a->door;
+    c->state = CLIENT_IDLE;
+    if (c->door == DOOR_MAIN && t->server->tls) {
+        c->transport.ssl = server_tls_accept(t->server->tls, a->fd);
+        c->state = CLIENT_SHAKING;
+    }
     format_peer(&a->peer, c->peer);
     c->local_port = format_address(&a->local, c->local);
     guard_init(&c->guard, &limits);
@@ -337,6 +353,7 @@ void client__close(struct client *c)
         c->thread->lent--;
     exchange__reset(&c->exchange);
     guard_fini(&c->guard);
+    free(c->caller);
     leave_thread(c);
     client__move(c, CLIENT_CLOSED);
 }

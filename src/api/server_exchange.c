@@ -195,6 +195,16 @@ const char *exchange_peer(const struct exchange *x)
     return x->client->peer;
 }
 
+const char *exchange_caller(const struct exchange *x)
+{
+    return x->client->caller ? x->client->caller : x->client->peer;
+}
+
+bool exchange_is_tls(const struct exchange *x)
+{
+    return x->client->door == DOOR_MAIN && x->client->thread->server->tls;
+}
+
 const char *exchange_local(const struct exchange *x)
 {
     return x->client->local;

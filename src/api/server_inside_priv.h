@@ -12,7 +12,9 @@
 //   server_request.c     what arrives: guard*.c (bytes -> requests), bodies, the handler's call
 //   server_answer.c      what leaves: heads of answers, writing, the end of an exchange
 //   server_stream.c      answers that are written piece by piece
-//   server_transport.c   bytes in and out of a socket; the place for TLS
+//   server_transport.c   bytes in and out of a socket, in plain text or through TLS
+//   server_handshake.c   a connection through TLS before its first request; server_tls.c: the
+//                        certificate of the server
 //   server_exchange.c    what the handler sees; server_target.c: paths and queries
 //   server_refusal.c     what a client is told when its request never gets to the handler
 //
@@ -29,6 +31,7 @@
 #include "api/guard_priv.h"
 #include "api/server_census_priv.h"
 #include "api/server_priv.h"
+#include "api/server_tls_priv.h"
 #include "base/loop.h"
 #include "base/mailbox.h"
 #include "base/memory.h"
@@ -70,14 +73,21 @@ bool target_has_path(const char *text, const char *const *paths);
 
 struct transport {
     int fd;
+    SSL *ssl; // NULL: plain text.
 };
 
 // Bytes moved; 0: the client's end of the stream (reading only); -1 and errno, EAGAIN for "not
-// now".
+// now". A read of SERVER_RECEIVE_BYTES leaves nothing behind of which the loop would not tell.
 ssize_t transport_read(struct transport *t, char *bytes, size_t count);
 ssize_t transport_write(struct transport *t, struct iovec *parts, int count);
 void transport_end(struct transport *t); // Nothing more will be written.
 void transport_close(struct transport *t);
+
+enum shaken { SHAKEN, SHAKEN_READS, SHAKEN_WRITES, SHAKEN_FAILED };
+
+// Goes on with the handshake: it is done, waits for the socket, or has failed for *reason.
+enum shaken transport_shake(struct transport *t, const char **reason);
+void transport_strip(struct transport *t); // From now on without TLS.
 
 // --- Mail to a thread ----------------------------------------------------------------------------
 
@@ -167,9 +177,12 @@ char *server__refusal_body(struct server *s, const struct refusal *r, size_t *by
 //                                                       |            ^                  |
 //                                                       '-> STREAMING'                CLOSED
 //
-// A request without a body goes from HEAD to READY, one that is refused to HANDLED. A client that
-// leaves while its exchange is lent makes the connection GONE until the answer comes.
+// A connection through TLS is SHAKING before it is IDLE; if that fails it is LINGERING, and HANDLED
+// if a client of plain HTTP is to be told. A request without a body goes from HEAD to READY, one
+// that is refused to HANDLED. A client that leaves while its exchange is lent makes the connection
+// GONE until the answer comes.
 enum client_state {
+    CLIENT_SHAKING,
     CLIENT_IDLE,
     CLIENT_HEAD,
     CLIENT_BODY,
@@ -212,12 +225,14 @@ struct client {
     struct host *host;                // NULL: a seat of the reserve.
     TAILQ_ENTRY(client) reserve_link; // In thread->reserve.
     enum server_door door;
-    bool closes; // With the present answer.
+    bool greeted; // TLS: the first byte has come.
+    bool closes;  // With the present answer.
     struct guard guard;
     struct unread unread;
     struct output output;
     size_t discarded;
     char peer[INET6_ADDRSTRLEN];
+    char *caller; // The peer and whom its certificate names; NULL: it has shown none.
     char local[INET6_ADDRSTRLEN];
     uint16_t local_port;
     struct exchange exchange;
@@ -244,6 +259,11 @@ void client__hear(struct client *c);
 
 // Does what has to be done when the time is over that the connection's state may last.
 void client__check_time(struct client *c, mono_ms now);
+
+// --- server_handshake.c --------------------------------------------------------------------------
+
+void handshake__go_on(struct client *c); // The socket has something to say.
+void handshake__expire(struct client *c);
 
 // --- server_request.c ----------------------------------------------------------------------------
 
@@ -374,6 +394,9 @@ struct server {
     server_handler *handler;
     void *context;
     struct listener listeners[SERVER_DOORS];
+    struct server_tls *tls;        // NULL: plain text.
+    atomic_uint handshakes_failed; // Since the log said so last.
+    _Atomic mono_ms handshakes_logged_at;
     struct server_thread **threads;
     size_t threads_count;
     struct census census;

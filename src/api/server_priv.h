@@ -77,6 +77,12 @@ struct server_options {
     const char *observe_host; // NULL: no such door.
     uint16_t observe_port;
 
+    // TLS at the address, which then speaks nothing else. Paths of files in PEM, borrowed for the
+    // call; see server_tls_priv.h.
+    const char *tls_certificate; // NULL: plain text.
+    const char *tls_key;
+    const char *tls_client_ca; // NULL: clients need no certificate.
+
     unsigned threads; // [2]
 
     // Connections. An address is an IPv4 address or the /64 network of an IPv6 address. This
@@ -104,8 +110,9 @@ struct server_options {
     // Time. When three quarters of the connections are taken, of all or of the address, a head has
     // the pressed time, and so has a client to take the next bytes of its answer when three
     // quarters of the memory for answers are.
-    unsigned idle_timeout_ms;    // [30000] Without a request.
-    unsigned request_timeout_ms; // [20000] From a request's first byte to its last.
+    unsigned handshake_timeout_ms; // [5000] Of TLS.
+    unsigned idle_timeout_ms;      // [30000] Without a request.
+    unsigned request_timeout_ms;   // [20000] From a request's first byte to its last.
     unsigned answer_timeout_ms;  // [30000] Without any progress of the answer; in all, so long and
                                  // the time that the slowest rate needs.
     size_t answer_bytes_per_s;   // [64 KiB] The slowest rate.
@@ -123,7 +130,7 @@ struct server_options {
 // clients that connect from now on wait. `context` goes to every call of
 // `handler` and of the error_body hook. ERR_BUSY when the port is taken, or the path, ERR_FORBIDDEN
 // when the system does not allow it, ERR_SYNTAX when a host is not an address or the path is too
-// long, ERR_SYSTEM otherwise; *f names the address.
+// long or a file of TLS cannot be used, ERR_SYSTEM otherwise; *f names the address or the file.
 MUST_CHECK enum err server_listen(const struct server_options *o, server_handler *handler,
                                   void *context, struct server **out, struct fault *f);
 
@@ -139,6 +146,10 @@ uint16_t server_observe_port(const struct server *s);
 
 // Open ones, with those of the reserve.
 unsigned server_connections(const struct server *s);
+
+// Reads the files of TLS again; an error leaves all as it was, and both ends are logged. Without
+// TLS a no-op. They are also read when they change.
+MUST_CHECK enum err server_reload(struct server *s, struct fault *f);
 
 // Stops listening, and removes the Unix socket. Exchanges under way go on; a new request on an open
 // connection is refused with 503, and every connection is closed with its next answer. May be
@@ -191,6 +202,12 @@ enum server_door exchange_door(const struct exchange *x);
 // "127.0.0.1" or "::1", without the port; "unix:uid=1000" for a user of this machine at the Unix
 // socket, as the kernel says who that is.
 const char *exchange_peer(const struct exchange *x);
+
+// The same, and behind a blank whom the client's certificate names, if it had to show one:
+// "192.0.2.7 CN=alice,O=Example". To tell people who did something.
+const char *exchange_caller(const struct exchange *x);
+
+bool exchange_is_tls(const struct exchange *x);
 
 // The address of this machine that the client has connected to, likewise, and its port; "unix" and
 // 0 for the Unix socket.

@@ -113,7 +113,7 @@ static dur_ms look_every(const struct server_thread *t)
     const struct server_options *o = &t->server->options;
     dur_ms shortest = MIN(MIN(o->idle_timeout_ms, o->request_timeout_ms),
                           MIN(o->answer_timeout_ms, o->linger_timeout_ms));
-    shortest = MIN(shortest, o->pressed_timeout_ms);
+    shortest = MIN(shortest, MIN(o->pressed_timeout_ms, o->handshake_timeout_ms));
     return MAX(1, MIN(shortest / 5, 1000));
 }
 

@@ -146,6 +146,9 @@ enum err app__listen(struct carillon *c, struct fault *f)
         .unix_mode = l->local.mode,
         .observe_host = text_or_null(l->observe.host),
         .observe_port = l->observe.port,
+        .tls_certificate = text_or_null(s->tls_cert),
+        .tls_key = text_or_null(s->tls_key),
+        .tls_client_ca = text_or_null(s->tls_client_ca),
         .threads = (unsigned)s->api_threads,
         .version = CARILLON_VERSION,
         .allowed_hosts = s->allowed_hosts,
@@ -201,13 +204,16 @@ static enum err open_service(struct carillon *c, struct fault *f)
 
 #define URL_BYTES 160
 
-static const char *url_of(const struct listen_address *a, unsigned port, char out[static URL_BYTES])
+static const char *url_of(const struct listen_address *a, bool tls, unsigned port,
+                          char out[static URL_BYTES])
 {
+    const char *scheme = tls ? "https" : "http";
     bool v6 = strchr(a->host, ':') != NULL;
     if (a->path[0])
         snprintf(out, URL_BYTES, "unix:%s", a->path);
     else
-        snprintf(out, URL_BYTES, "http://%s%s%s:%u", v6 ? "[" : "", a->host, v6 ? "]" : "", port);
+        snprintf(out, URL_BYTES, "%s://%s%s%s:%u", scheme, v6 ? "[" : "", a->host, v6 ? "]" : "",
+                 port);
     return out;
 }
 
@@ -220,7 +226,7 @@ static void log_other_doors(const struct carillon *c)
         log_info("server.listening_unix", LOG_TEXT("path", l->local.path), LOG_TEXT("mode", mode));
     if (l->observe.host[0])
         log_info("server.listening_observe",
-                 LOG_TEXT("url", url_of(&l->observe, api_observe_port(c->api), url)),
+                 LOG_TEXT("url", url_of(&l->observe, false, api_observe_port(c->api), url)),
                  LOG_INT("port", api_observe_port(c->api)));
 }
 
@@ -228,11 +234,26 @@ void app__log_listening(const struct carillon *c, const char *db)
 {
     char url[URL_BYTES];
     const struct listening *l = &c->listening;
-    url_of(l->api.host[0] ? &l->api : &l->local, api_port(c->api), url);
+    url_of(l->api.host[0] ? &l->api : &l->local, c->settings.tls_cert[0], api_port(c->api), url);
     log_other_doors(c);
     log_info("server.listening", LOG_TEXT("url", url), LOG_INT("port", api_port(c->api)),
              LOG_TEXT("db", db), LOG_TEXT("role", c->role->name),
              LOG_TEXT("version", CARILLON_VERSION), LOG_INT("pid", getpid()));
+}
+
+static enum err check_tls(const struct carillon *c, struct fault *f)
+{
+    const struct settings *s = &c->settings;
+    if (!s->tls_cert[0] != !s->tls_key[0])
+        return fault_set(f, ERR_SYNTAX, "--tls-cert and --tls-key belong together: %s is missing",
+                         s->tls_cert[0] ? "--tls-key" : "--tls-cert");
+    if (s->tls_client_ca[0] && !s->tls_cert[0])
+        return fault_set(f, ERR_SYNTAX, "--tls-client-ca needs --tls-cert and --tls-key");
+    if (s->tls_cert[0] && !c->listening.api.host[0])
+        return fault_set(f, ERR_SYNTAX,
+                         "--tls-cert: there is no port to speak TLS at, since --listen names a "
+                         "Unix socket");
+    return ERR_OK;
 }
 
 enum err app__check_settings(struct carillon *c, struct fault *f)
@@ -241,6 +262,8 @@ enum err app__check_settings(struct carillon *c, struct fault *f)
     enum err err = app__check_role(c, f);
     if (!err)
         err = app__listen_parse(s, &c->listening, f);
+    if (!err)
+        err = check_tls(c, f);
     if (err)
         return err;
     if (s->ca_only && !s->ca_file[0])

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
-// signals.c: what ends the server, and what makes it look at its zone files again.
+// signals.c: what ends the server, and what makes it look at its zone files and certificate again.
 //
 // SIGTERM and SIGINT ask for an orderly stop; a further one during it ends the process at once,
-// like a crash. SIGHUP makes a server read its zone files again, as `systemctl reload` wants it. It
-// also comes when a terminal is closed. A server that writes its log to one stops then: it would go
-// on unseen, on a port that the next one wants. Who has it ignored, as nohup does, is left alone.
+// like a crash. SIGHUP makes a server read its zone files and the files of its TLS again, as
+// `systemctl reload` wants it. It also comes when a terminal is closed. A server that writes its
+// log to one stops then: it would go on unseen, on a port that the next one wants. Who has it
+// ignored, as nohup does, is left alone.
 
 #include "app/app_priv.h"
 #include "base/log.h"
@@ -75,6 +76,7 @@ static size_t refresh_zones(struct carillon *c)
 static void reload(struct carillon *c)
 {
     size_t changed = refresh_zones(c);
+    api_reload(c->api);
     log_info("server.reloaded", LOG_INT("zones_changed", changed),
              LOG_TEXT("settings", "as at the start"));
 }

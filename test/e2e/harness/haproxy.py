@@ -31,10 +31,15 @@ def with_addresses(text, bind, servers):
 
 
 class HAProxy(Standing):
-    """Use as a context manager. `servers`: addresses of API servers, "127.0.0.1:4711"."""
+    """Use as a context manager. `servers`: addresses of API servers, "127.0.0.1:4711". `options`
+    stand behind each of them, with {folder} for where `files`, texts by their names, are put."""
 
-    def __init__(self, servers, name="haproxy", port=0):
+    def __init__(self, servers, name="haproxy", port=0, options="", files=None):
         self.folder = OwnFolder(name)
+        for file, content in (files or {}).items():
+            self.folder.write(file, content)
+        options = options.format(folder=self.folder.path)
+        servers = [f"{server} {options}".rstrip() for server in servers]
         self.listener = socket.create_server(("127.0.0.1", port), backlog=1024)
         self.port = self.listener.getsockname()[1]
         bind = f"fd@{self.listener.fileno()}"

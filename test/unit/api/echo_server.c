@@ -3,7 +3,11 @@
 
 #include "echo_server.h"
 
+#include "authority.h"
+
+#include <openssl/ssl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,11 +44,35 @@ char *coded_error(void *context, const struct refusal *r, size_t *bytes)
     return strdup(text);
 }
 
+static struct authority authority;
+static struct signed_files files;
+
+void speak_tls(void)
+{
+    signal(SIGPIPE, SIG_IGN); // OpenSSL writes to sockets of servers that have ended.
+    authority_open(&authority, "Test");
+    authority_sign(&authority, "server", "server", &files);
+    raw_tls = SSL_CTX_new(TLS_client_method());
+    assert_int_equal(SSL_CTX_load_verify_file(raw_tls, authority.file), 1);
+    SSL_CTX_set_verify(raw_tls, SSL_VERIFY_PEER, NULL);
+}
+
+void speak_plain(void)
+{
+    SSL_CTX_free(raw_tls);
+    raw_tls = NULL;
+    authority_close(&authority);
+}
+
 struct server *open_server(struct server_options o, server_handler *handler, void *context)
 {
     struct fault f = {0};
     struct server *s = NULL;
     o.host = "127.0.0.1";
+    if (raw_tls) {
+        o.tls_certificate = files.certificate;
+        o.tls_key = files.key;
+    }
     if (server_open(&o, handler, context, &s, &f) != ERR_OK)
         fail_msg("%s", f.text);
     return s;

@@ -10,6 +10,10 @@
 // A server on 127.0.0.1 and a port of the kernel's choice.
 struct server *open_server(struct server_options o, server_handler *handler, void *context);
 
+// From now on servers are opened with TLS, and raw clients speak it; until speak_plain.
+void speak_tls(void);
+void speak_plain(void);
+
 // "GET /x [segment|segment|] {name=value|} #bytes-of-body first-bytes-of-body"
 void echo(void *context, struct exchange *x);
 

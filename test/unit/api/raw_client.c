@@ -5,6 +5,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <openssl/ssl.h>
 #include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -18,6 +19,15 @@
 
 #include <cmocka.h>
 
+SSL_CTX *raw_tls;
+
+bool raw_secure(struct raw_client *c, SSL_CTX *context)
+{
+    c->ssl = SSL_new(context);
+    SSL_set_fd(c->ssl, c->fd);
+    return SSL_connect(c->ssl) == 1;
+}
+
 static void open_between(struct raw_client *c, const char *source, const char *to, uint16_t port)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
@@ -30,6 +40,17 @@ static void open_between(struct raw_client *c, const char *source, const char *t
     assert_int_equal(inet_pton(AF_INET, source, &from.sin_addr), 1);
     assert_int_equal(bind(c->fd, (struct sockaddr *)&from, sizeof from), 0);
     assert_int_equal(connect(c->fd, (struct sockaddr *)&address, sizeof address), 0);
+    c->ssl = NULL;
+    if (raw_tls)
+        assert_true(raw_secure(c, raw_tls));
+}
+
+void raw_open_plain(struct raw_client *c, uint16_t port)
+{
+    SSL_CTX *kept = raw_tls;
+    raw_tls = NULL;
+    open_between(c, "127.0.0.1", "127.0.0.1", port);
+    raw_tls = kept;
 }
 
 void raw_open_unix(struct raw_client *c, const char *path)
@@ -37,6 +58,7 @@ void raw_open_unix(struct raw_client *c, const char *path)
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     assert_true(strlen(path) < sizeof address.sun_path);
     strcpy(address.sun_path, path);
+    c->ssl = NULL;
     c->n = 0;
     c->bytes[0] = '\0';
     c->fd = socket(AF_UNIX, SOCK_STREAM, 0);
@@ -61,14 +83,17 @@ void raw_open_to(struct raw_client *c, const char *address, uint16_t port)
 
 void raw_close(struct raw_client *c)
 {
+    SSL_free(c->ssl);
+    c->ssl = NULL;
     close(c->fd);
 }
 
 void raw_send(struct raw_client *c, const char *bytes, size_t n)
 {
     while (n > 0) {
-        ssize_t sent = send(c->fd, bytes, n, MSG_NOSIGNAL);
-        if (sent < 0)
+        ssize_t sent =
+            c->ssl ? SSL_write(c->ssl, bytes, (int)n) : send(c->fd, bytes, n, MSG_NOSIGNAL);
+        if (sent <= 0)
             return;
         bytes += sent;
         n -= (size_t)sent;
@@ -80,9 +105,16 @@ void raw_say(struct raw_client *c, const char *text)
     raw_send(c, text, strlen(text));
 }
 
+ssize_t raw_read(struct raw_client *c, char *bytes, size_t n)
+{
+    return c->ssl ? SSL_read(c->ssl, bytes, (int)n) : recv(c->fd, bytes, n, 0);
+}
+
 void raw_wait(struct raw_client *c)
 {
     struct pollfd p = {c->fd, POLLIN, 0};
+    if (c->ssl && SSL_has_pending(c->ssl))
+        return;
     if (poll(&p, 1, 30000) <= 0)
         fail_msg("nothing came for half a minute");
 }
@@ -92,7 +124,7 @@ static bool receive_more(struct raw_client *c)
 {
     assert_true(c->n + 1 < sizeof c->bytes);
     raw_wait(c);
-    ssize_t got = recv(c->fd, c->bytes + c->n, sizeof c->bytes - c->n - 1, 0);
+    ssize_t got = raw_read(c, c->bytes + c->n, sizeof c->bytes - c->n - 1);
     if (got <= 0)
         return false;
     c->n += (size_t)got;

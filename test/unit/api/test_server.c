@@ -263,5 +263,9 @@ int main(void)
         cmocka_unit_test(a_refusal_is_a_whole_answer),
         cmocka_unit_test(a_start_that_fails_says_why),
     };
-    return cmocka_run_group_tests(tests, open_echo, close_echo);
+    int failed = cmocka_run_group_tests(tests, open_echo, close_echo);
+    speak_tls();
+    failed += cmocka_run_group_tests_name("over TLS", tests, open_echo, close_echo);
+    speak_plain();
+    return failed;
 }

@@ -239,7 +239,7 @@ static size_t read_to_the_end(struct raw_client *c)
     static char waste[65536];
     size_t all = 0;
     ssize_t got;
-    while ((got = recv(c->fd, waste, sizeof waste, 0)) > 0)
+    while ((got = raw_read(c, waste, sizeof waste)) > 0)
         all += (size_t)got;
     return all;
 }
@@ -399,5 +399,9 @@ int main(void)
         cmocka_unit_test(answers_to_changes_are_sent_all_the_same),
         cmocka_unit_test(bodies_beyond_the_memory_are_refused),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    speak_tls();
+    failed += cmocka_run_group_tests_name("over TLS", tests, NULL, NULL);
+    speak_plain();
+    return failed;
 }

@@ -436,5 +436,9 @@ int main(void)
         cmocka_unit_test(close_waits_for_exchanges_under_way),
         cmocka_unit_test(close_does_not_wait_for_silent_clients),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    speak_tls();
+    failed += cmocka_run_group_tests_name("over TLS", tests, NULL, NULL);
+    speak_plain();
+    return failed;
 }

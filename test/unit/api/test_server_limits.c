@@ -255,5 +255,9 @@ int main(void)
         cmocka_unit_test(idle_connections_are_closed),
         cmocka_unit_test(the_oldest_idle_connection_makes_room),
     };
-    return cmocka_run_group_tests(tests, open_echo, close_echo);
+    int failed = cmocka_run_group_tests(tests, open_echo, close_echo);
+    speak_tls();
+    failed += cmocka_run_group_tests_name("over TLS", tests, open_echo, close_echo);
+    speak_plain();
+    return failed;
 }

@@ -208,5 +208,9 @@ int main(void)
         cmocka_unit_test(head_is_get_without_the_body),
         cmocka_unit_test(an_answer_may_have_no_body),
     };
-    return cmocka_run_group_tests(tests, open_echo, close_echo);
+    int failed = cmocka_run_group_tests(tests, open_echo, close_echo);
+    speak_tls();
+    failed += cmocka_run_group_tests_name("over TLS", tests, open_echo, close_echo);
+    speak_plain();
+    return failed;
 }

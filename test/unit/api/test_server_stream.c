@@ -4,6 +4,7 @@
 #include "echo_server.h"
 #include "raw_client.h"
 
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <setjmp.h>
@@ -74,7 +75,7 @@ static void write_text(struct exchange *x, const char *text)
 static void read_rest(struct raw_client *c)
 {
     ssize_t got;
-    while ((got = recv(c->fd, c->bytes + c->n, sizeof c->bytes - c->n - 1, 0)) > 0)
+    while ((got = raw_read(c, c->bytes + c->n, sizeof c->bytes - c->n - 1)) > 0)
         c->n += (size_t)got;
     c->bytes[c->n] = '\0';
 }
@@ -84,7 +85,7 @@ static void expect_so_far(struct raw_client *c, const char *text)
 {
     while (c->n < strlen(text)) {
         raw_wait(c);
-        ssize_t got = recv(c->fd, c->bytes + c->n, sizeof c->bytes - c->n - 1, 0);
+        ssize_t got = raw_read(c, c->bytes + c->n, sizeof c->bytes - c->n - 1);
         assert_true(got > 0);
         c->n += (size_t)got;
     }
@@ -174,12 +175,13 @@ static void a_slow_client_holds_no_more_than_the_bound(void **state)
     size_t received = client.n;
     ssize_t got;
     while (atomic_load(&o.rooms) == 0) {
-        got = recv(client.fd, client.bytes, sizeof client.bytes, MSG_DONTWAIT);
-        received += got > 0 ? (size_t)got : 0;
+        struct pollfd p = {client.fd, POLLIN, 0};
+        if (poll(&p, 1, 1) > 0)
+            received += (size_t)raw_read(&client, client.bytes, sizeof client.bytes);
     }
     write_text(x, "more");
     exchange_stream_end(x);
-    while ((got = recv(client.fd, client.bytes, sizeof client.bytes, 0)) > 0)
+    while ((got = raw_read(&client, client.bytes, sizeof client.bytes)) > 0)
         received += (size_t)got;
     assert_true(received > written + strlen("more")); // With the lines of the chunks.
     raw_close(&client);
@@ -230,7 +232,7 @@ static void an_owner_that_has_ended_hears_no_more(void **state)
     exchange_stream_end(x);
     unsigned rooms = atomic_load(&o.rooms);
     assert_true(raw_receive_head_only(&client, &a));
-    while (recv(client.fd, client.bytes, sizeof client.bytes, 0) > 0)
+    while (raw_read(&client, client.bytes, sizeof client.bytes) > 0)
         continue;
     raw_close(&client);
     server_close(s);
@@ -366,7 +368,7 @@ static void a_static_answer_is_sent_from_where_it_is(void **state)
         expect_header(&a, "Content-Length", "300000");
         for (size_t left = sizeof page; left > 0;) {
             if (client.n == 0) {
-                ssize_t got = recv(client.fd, client.bytes, sizeof client.bytes, 0);
+                ssize_t got = raw_read(&client, client.bytes, sizeof client.bytes);
                 assert_true(got > 0);
                 client.n = (size_t)got;
             }
@@ -420,5 +422,9 @@ int main(void)
         cmocka_unit_test(a_static_answer_is_sent_from_where_it_is),
         cmocka_unit_test(an_exchange_knows_both_addresses),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    speak_tls();
+    failed += cmocka_run_group_tests_name("over TLS", tests, NULL, NULL);
+    speak_plain();
+    return failed;
 }
