@@ -121,6 +121,16 @@ CHECKS = (
         Table("docs/api.md", "Kinds of alerts"),
     ),
     Check(
+        "field of an entry of the audit",
+        Code("src/api/audit.c", r'\(o, "(\w+)"'),
+        Table("docs/api.md", "The audit"),
+    ),
+    Check(
+        "action of the audit",
+        Code("src/ledger/enums.def", r'VALUE\(AUDIT_\w+, "([a-z._]+)"'),
+        Table("docs/api.md", "Actions"),
+    ),
+    Check(
         "type and status of a problem",
         Code("src/api/problem.c", r'\{(\d{3}), "([a-z-]+)"', form="{1} {0}"),
         Table("docs/api.md", "Errors", values=(1,)),
@@ -152,7 +162,7 @@ CHECKS = (
     ),
     Check(
         "event of the log",
-        Code("src/**/*.[cd]*", r'"((?!carillon)[a-z]+\.[a-z_]+)"'),
+        Code("src/**/*.[cd]*", r'"((?!carillon)[a-z]+\.[a-z_]+)"(?!\)[\s)])'),
         Table("docs/operations.md", "The log"),
     ),
     Check(

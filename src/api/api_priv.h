@@ -377,12 +377,13 @@ enum cursor_kind {
     CURSOR_ALERTS_BY_ID, // Older versions gave these; they are refused.
     CURSOR_JOBS_BY_NEXT_RUN,
     CURSOR_JOBS_BY_LAST_RUN,
-    CURSOR_ALERTS
+    CURSOR_ALERTS,
+    CURSOR_AUDIT
 };
 
 struct cursor {
-    int64_t at; // For executions scheduled_at, for alerts created_at, for jobs in another order the
-                // instant, else 0.
+    int64_t at; // For executions scheduled_at, for alerts created_at, for entries of the audit
+                // their time, for jobs in another order the instant, else 0.
     int64_t id;
 };
 
@@ -470,7 +471,7 @@ route_handler handle_cluster, handle_health, handle_metrics_json, handle_metrics
     handle_ready;
 route_handler handle_preview;
 route_handler handle_export, handle_import;
-route_handler handle_accept_clock;
+route_handler handle_accept_clock, handle_audit;
 route_handler handle_rotate_secrets;
 route_handler handle_explain;
 route_handler handle_list_tokens, handle_create_token, handle_revoke_token;

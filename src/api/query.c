@@ -106,7 +106,7 @@ enum err query_time(const struct api_request *r, const char *name, wall_ms *out,
 
 static enum err refuse_choice(const char *name, const struct enum_words *w, struct problem *p)
 {
-    char list[96];
+    char list[384];
     enum_list(w, list, sizeof list);
     return refuse(p, ERR_SYNTAX, REFUSED_PARAMETER, name, "%s must be %s", name, list);
 }

@@ -10,6 +10,8 @@ static const char *const of_job_executions[] = {"status", "trigger", "from", "to
 static const char *const of_executions[] = {"job_id", "status", "trigger", "from",
                                             "to",     "limit",  "cursor",  NULL};
 static const char *const of_alerts[] = {"job_id", "limit", "cursor", NULL};
+static const char *const of_audit[] = {"action", "job_id", "token",  "from",
+                                       "to",     "limit",  "cursor", NULL};
 static const char *const of_pages[] = {"limit", "cursor", NULL};
 static const char *const of_explain[] = {"at", NULL};
 static const char *const of_import[] = {"dry_run",       "timezone",   "system",
@@ -79,6 +81,9 @@ const struct route routes[] = {
 
     {"POST", "/admin/clock/accept", handle_accept_clock, NULL, BODY_NONE, true, ASKS_NEVER,
      SCOPE_ADMIN, BOUND_NEVER},
+
+    {"GET", "/audit", handle_audit, of_audit, BODY_NONE, false, ASKS_ALWAYS, SCOPE_ADMIN,
+     BOUND_NEVER},
 
     {"GET", "/cluster", handle_cluster, NULL, BODY_NONE, false, ASKS_NEVER, SCOPE_READ,
      BOUND_NEVER},

@@ -111,7 +111,8 @@ static enum err open_engine(struct carillon *c, struct fault *f)
         .dispatch_open = dispatch_find(dispatch_name(s)), // app__settings has checked the name.
         .dispatch = app__dispatch_options(c),
         .store = {.retention = {.age_ms = s->retention_age_ms,
-                                .executions_max = s->retention_count},
+                                .executions_max = s->retention_count,
+                                .audit_age_ms = s->retention_audit_ms},
                   .reserve_bytes = s->disk_reserve * (1 << 20)},
         .mails_max = 65536,
         .store_lost = store_lost,

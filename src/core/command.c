@@ -274,6 +274,7 @@ void core__command(struct core *c, struct command *cmd)
     else
         act(c, cmd, j, &r);
     if (!r.err) {
+        core__record_audit(c, &c->shards[shard_meant(c, cmd)], cmd, &r);
         core__record_client_key(c, cmd, &r);
         c->out->batch->awaited = true;
     }

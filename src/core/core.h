@@ -87,6 +87,10 @@ struct command {
     const char *body; // TRIGGER: overrides the job's; NULL: the job's own. Borrowed.
     bool body_is_json;
     const struct client_key *client_key; // CREATE, TRIGGER: text and digest; or NULL. Borrowed.
+    // Who asks for it and what changes: recorded with the effects, once the core has filled in
+    // when, about which job, and the execution of a trigger or a cancellation. NULL: nothing is
+    // recorded. Borrowed.
+    const struct audit_entry *audit;
     // Not zeroed: the command is a row of the store, claimed in this epoch of its shard. It is
     // refused with ERR_AWAY in another one. Its reply is recorded with its effects.
     struct command_id command_id;
@@ -106,6 +110,7 @@ struct letter {
     struct job *before;     // As far as the core asks of it.
     char *body;
     struct client_key client_key; // Owns its text.
+    struct audit_entry audit;     // Owns its texts.
     struct outcome outcome;       // Owns its texts.
 };
 

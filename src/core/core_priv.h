@@ -418,6 +418,9 @@ void core__record_version(struct core *c, const struct core_job *j);
 // The core itself has paused, resumed or finished the job: its row, and the version that begins.
 void core__record_job_move(struct core *c, const struct core_job *j, enum job_move move,
                            const char *reason); // The reason of a pause; copied. NULL for others.
+// The command was carried out.
+void core__record_audit(struct core *c, struct core_shard *s, const struct command *cmd,
+                        const struct reply *r);
 void core__record_client_key(struct core *c, const struct command *cmd, const struct reply *r);
 // The reply to a command that is a row, of this shard.
 void core__record_reply(struct core *c, struct core_shard *s, const struct command *cmd,

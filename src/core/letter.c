@@ -22,6 +22,7 @@
 #define JOB_PREFIX "job."
 #define BEFORE_PREFIX "before."
 #define OUTCOME_PREFIX "outcome."
+#define AUDIT_PREFIX "audit."
 
 static const char *const kind_list[] = {
     [COMMAND_CREATE] = "create",
@@ -80,14 +81,31 @@ static const struct number outcome_numbers[] = {
     NUMBER(outcome, "response_truncated", attempt.response_truncated, 0, 1),
     NUMBER(outcome, "response_damaged", attempt.response_damaged, 0, 1),
 };
-static const struct {
+
+// A text of a struct.
+struct text {
     const char *name;
     size_t offset;
-} outcome_texts[] = {
+};
+
+static const struct text outcome_texts[] = {
     {"location", offsetof(struct outcome, location)},
     {"redirects", offsetof(struct outcome, attempt.redirects)},
     {"error", offsetof(struct outcome, attempt.error)},
     {"response", offsetof(struct outcome, attempt.response)},
+};
+
+// Who asks, and what changes.
+static const struct number audit_numbers[] = {
+    NUMBER(audit_entry, "token_id", by.token, 0, INT64_MAX / 2),
+};
+static const struct text audit_texts[] = {
+    {"token_name", offsetof(struct audit_entry, by.token_name)},
+    {"address", offsetof(struct audit_entry, by.address)},
+    {"request_id", offsetof(struct audit_entry, by.request_id)},
+    {"subject", offsetof(struct audit_entry, subject)},
+    {"before", offsetof(struct audit_entry, before)},
+    {"after", offsetof(struct audit_entry, after)},
 };
 
 // --- Packing ---------------------------------------------------------------------------------
@@ -183,17 +201,30 @@ static void pack_numbers(struct packer *p, const char *prefix, const struct numb
     }
 }
 
-static char **outcome_text(const struct outcome *o, size_t i)
+static char **text_at(const struct text *t, const void *of)
 {
-    return (char **)((uintptr_t)o + outcome_texts[i].offset);
+    return (char **)((uintptr_t)of + t->offset);
+}
+
+static void pack_texts(struct packer *p, const char *prefix, const struct text *list, size_t count,
+                       const void *of)
+{
+    for (size_t i = 0; i < count; i++)
+        pack_text(p, prefix, list[i].name, *text_at(&list[i], of));
 }
 
 static void pack_outcome(struct packer *p, const struct outcome *o)
 {
     pack_text(p, OUTCOME_PREFIX, "kind", enum_word(&outcome_words, (int)o->kind));
     pack_numbers(p, OUTCOME_PREFIX, outcome_numbers, COUNT_OF(outcome_numbers), o);
-    for (size_t i = 0; i < COUNT_OF(outcome_texts); i++)
-        pack_text(p, OUTCOME_PREFIX, outcome_texts[i].name, *outcome_text(o, i));
+    pack_texts(p, OUTCOME_PREFIX, outcome_texts, COUNT_OF(outcome_texts), o);
+}
+
+static void pack_audit(struct packer *p, const struct audit_entry *e)
+{
+    pack_text(p, AUDIT_PREFIX, "action", audit_action_name(e->action));
+    pack_numbers(p, AUDIT_PREFIX, audit_numbers, COUNT_OF(audit_numbers), e);
+    pack_texts(p, AUDIT_PREFIX, audit_texts, COUNT_OF(audit_texts), e);
 }
 
 void letter_pack(const struct command *c, char **bytes, size_t *count)
@@ -209,6 +240,8 @@ void letter_pack(const struct command *c, char **bytes, size_t *count)
     pack_jobs(&p, c);
     if (c->outcome)
         pack_outcome(&p, c->outcome);
+    if (c->audit)
+        pack_audit(&p, c->audit);
     *bytes = p.bytes;
     *count = p.count;
 }
@@ -230,6 +263,7 @@ struct unpacker {
     bool has_kind;
     bool has_digest;
     bool has_outcome;
+    bool has_audit;
 };
 
 static bool take(struct unpacker *u, void *out, size_t bytes)
@@ -367,14 +401,41 @@ static bool set_number(const struct number *list, size_t count, void *of, const 
     return true;
 }
 
+// NULL: the list has no text of this name.
+static const struct text *find_text(const struct text *list, size_t count, const char *name)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(name, list[i].name) == 0)
+            return &list[i];
+    return NULL;
+}
+
+static bool set_audit_action(struct unpacker *u, const struct field *f)
+{
+    int action = 0;
+    u->has_audit = set_enum(&audit_action_words, f, &action);
+    u->letter->audit.action = (enum audit_action)action;
+    return u->has_audit;
+}
+
+static bool set_audit(struct unpacker *u, const char *name, const struct field *f)
+{
+    struct audit_entry *e = &u->letter->audit;
+    const struct text *text = find_text(audit_texts, COUNT_OF(audit_texts), name);
+    if (strcmp(name, "action") == 0)
+        return set_audit_action(u, f);
+    return text ? set_text(text_at(text, e), f, LETTER_BYTES_MAX)
+                : set_number(audit_numbers, COUNT_OF(audit_numbers), e, name, f);
+}
+
 static bool set_outcome(struct unpacker *u, const char *name, const struct field *f)
 {
     struct outcome *o = &u->letter->outcome;
+    const struct text *text = find_text(outcome_texts, COUNT_OF(outcome_texts), name);
     if (strcmp(name, "kind") == 0)
         return set_outcome_kind(u, f);
-    for (size_t i = 0; i < COUNT_OF(outcome_texts); i++)
-        if (strcmp(name, outcome_texts[i].name) == 0)
-            return set_text(outcome_text(o, i), f, LETTER_BYTES_MAX);
+    if (text)
+        return set_text(text_at(text, o), f, LETTER_BYTES_MAX);
     return set_number(outcome_numbers, COUNT_OF(outcome_numbers), o, name, f);
 }
 
@@ -404,6 +465,8 @@ static bool set_field(struct unpacker *u, const struct field *f)
         return set_text(&p->body, f, JOB_MAX(body));
     if (strncmp(f->name, OUTCOME_PREFIX, strlen(OUTCOME_PREFIX)) == 0)
         return set_outcome(u, f->name + strlen(OUTCOME_PREFIX), f);
+    if (strncmp(f->name, AUDIT_PREFIX, strlen(AUDIT_PREFIX)) == 0)
+        return set_audit(u, f->name + strlen(AUDIT_PREFIX), f);
     return set_number(numbers, COUNT_OF(numbers), &p->command, f->name, f);
 }
 
@@ -441,6 +504,7 @@ static bool complete(struct unpacker *u)
     c->body = p->body;
     c->client_key = p->client_key.text ? &p->client_key : NULL;
     c->outcome = c->kind == COMMAND_OUTCOME ? &p->outcome : NULL;
+    c->audit = u->has_audit ? &p->audit : NULL;
     return true;
 }
 
@@ -469,6 +533,8 @@ void letter_free(struct letter *p)
     free(p->body);
     free((char *)(uintptr_t)p->client_key.text);
     for (size_t i = 0; i < COUNT_OF(outcome_texts); i++)
-        free(*outcome_text(&p->outcome, i));
+        free(*text_at(&outcome_texts[i], &p->outcome));
+    for (size_t i = 0; i < COUNT_OF(audit_texts); i++)
+        free(*text_at(&audit_texts[i], &p->audit));
     free(p);
 }

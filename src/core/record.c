@@ -187,6 +187,28 @@ void core__record_version(struct core *c, const struct core_job *j)
     change->version.phase = phase_of(j);
 }
 
+void core__record_audit(struct core *c, struct core_shard *s, const struct command *cmd,
+                        const struct reply *r)
+{
+    char id[EXECUTION_ID_BYTES];
+    if (!cmd->audit)
+        return;
+    struct arena *arena = &batch_of(c)->arena;
+    struct audit_entry *e = &core__change(c, s, CHANGE_AUDIT)->audit;
+    *e = *cmd->audit;
+    e->at = c->now.wall;
+    e->job = r->job;
+    e->by.token_name = arena_text(arena, e->by.token_name);
+    e->by.address = arena_text(arena, e->by.address);
+    e->by.request_id = arena_text(arena, e->by.request_id);
+    e->before = arena_text(arena, e->before);
+    e->after = arena_text(arena, e->after);
+    bool is_about_execution = cmd->kind == COMMAND_TRIGGER || cmd->kind == COMMAND_CANCEL;
+    if (is_about_execution)
+        execution_id_format(&r->key, id);
+    e->subject = arena_text(arena, is_about_execution ? id : e->subject);
+}
+
 void core__record_client_key(struct core *c, const struct command *cmd, const struct reply *r)
 {
     if (!cmd->client_key)

@@ -324,6 +324,21 @@ struct actor {
 // nothing is known.
 struct actor *actor_copy(const struct actor *a);
 
+// What somebody has changed: one row of table `audit`, written in the transaction of the change
+// itself, and never changed. `before` and `after` are JSON objects with the members that the change
+// has altered, as they were and as they are; secrets are not in them. Texts are borrowed; NULL:
+// there is none.
+struct audit_entry {
+    int64_t id; // Given by the store, in order of writing, never given twice.
+    wall_ms at;
+    struct actor by;
+    enum audit_action action;
+    job_id job;          // 0: the change is about no job.
+    const char *subject; // What else it is about: the execution that was triggered or cancelled.
+    const char *before;
+    const char *after;
+};
+
 // --- Commands between nodes ------------------------------------------------------------------
 //
 // In a cluster a command is a row of the database: whoever asks writes it, and the owner of its
@@ -434,6 +449,7 @@ enum change_kind {
                              // is 0 when the row was edited into none that can be.
     CHANGE_ATTEMPT,
     CHANGE_ALERT,
+    CHANGE_AUDIT,
     CHANGE_CLIENT_KEY, // Insert, or replace one that is too old.
     CHANGE_REPLY       // To a command that is a row: once for each.
 };
@@ -478,6 +494,7 @@ struct change {
         struct execution execution;
         struct attempt attempt;
         struct alert alert;
+        struct audit_entry audit; // With an id of 0.
         struct client_key client_key;
         struct command_reply reply;
     };

@@ -29,6 +29,7 @@ static void change_free(struct service_change *c)
     free(c->text);
     free(c->job_key);
     free(c->by);
+    service__audit_drop(c);
     free(c);
 }
 

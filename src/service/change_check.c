@@ -32,6 +32,7 @@ static enum err check_row(struct service_change *c, struct command *out, struct 
         out->version_expected = c->before->version;
         out->before = c->before;
     }
+    service__audit_make(c);
     hand_over(c, out);
     return ERR_OK;
 }
@@ -45,6 +46,10 @@ enum err service__change_check(struct service_change *c, struct command *out,
                             .execution = c->execution,
                             .body = c->kind == COMMAND_TRIGGER ? c->text : NULL,
                             .body_is_json = c->text_is_json,
-                            .client_key = c->key.text ? &c->key : NULL};
-    return c->row ? check_row(c, out, p) : service__check_body(out->body, p);
+                            .client_key = c->key.text ? &c->key : NULL,
+                            .audit = &c->audit};
+    if (c->row)
+        return check_row(c, out, p);
+    service__audit_make(c);
+    return service__check_body(out->body, p);
 }

@@ -80,6 +80,12 @@ enum err service_list_alerts(struct service *s, job_id job, const struct alert_c
     ASK_LIST(s, p, job, store_list_alerts(reader, job, before, limit, each, context, &f));
 }
 
+enum err service_list_audit(struct service *s, const struct audit_query *q, store_each_audit *each,
+                            void *context, struct service_problem *p)
+{
+    ASK(s, p, store_list_audit(reader, q, each, context, &f));
+}
+
 enum err service_count_executions(struct service *s, wall_ms since, wall_ms to,
                                   int64_t counts[static EXECUTION_STATES],
                                   struct service_problem *p)

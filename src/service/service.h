@@ -280,6 +280,10 @@ MUST_CHECK enum err service_list_alerts(struct service *s, job_id job,
                                         const struct alert_cursor *before, size_t limit,
                                         store_each_alert *each, void *context,
                                         struct service_problem *p);
+// As store_list_audit; never from a replica.
+MUST_CHECK enum err service_list_audit(struct service *s, const struct audit_query *q,
+                                       store_each_audit *each, void *context,
+                                       struct service_problem *p);
 MUST_CHECK enum err service_count_executions(struct service *s, wall_ms from, wall_ms to,
                                              int64_t counts[static EXECUTION_STATES],
                                              struct service_problem *p);

@@ -143,7 +143,8 @@ struct service_change {
     bool must_fire;  // UPDATE: the row must have an occurrence ahead.
     enum update_kind update;
     struct service_reading reading;
-    bool schedule_is_known; // The core uses reading.schedule as it stands.
+    bool schedule_is_known;   // The core uses reading.schedule as it stands.
+    struct audit_entry audit; // What is recorded of the change. Owns `before` and `after`.
 
     // What became of the change.
     unsigned tries;
@@ -179,6 +180,11 @@ enum err service__refuse_job_key(const struct service_change *c, job_id owner,
 // change_check.c: makes the command that the change asks for. Its job, the row, is the caller's.
 enum err service__change_check(struct service_change *c, struct command *out,
                                struct service_problem *p);
+
+// audit.c: what is to be recorded of the change, as soon as its row is complete; anew when it is
+// made anew.
+void service__audit_make(struct service_change *c);
+void service__audit_drop(struct service_change *c);
 
 // change_command.c: hands the command over to the engine. Takes its job, also on failure.
 enum err service__change_command(struct service_change *c, const struct command *command,

@@ -134,6 +134,20 @@ static const struct column token_columns[] = {
     {TEXT_CELL(access_token, "last_address", last_address)},
 };
 
+static const struct column audit_columns[] = {
+    {RANGE_UNKNOWN(audit_entry, "id", id, 1, COUNT_MAX, 0), FIXED},
+    {TIME(audit_entry, "at", at)},
+    {WORD(audit_entry, "action", action, audit_action_words)},
+    {RANGE_UNKNOWN(audit_entry, "job_id", job, 1, JOB_ID_MAX, 0)},
+    {TEXT_CELL(audit_entry, "subject", subject)},
+    {RANGE_UNKNOWN(audit_entry, "token_id", by.token, 1, COUNT_MAX, 0)},
+    {TEXT_CELL(audit_entry, "token_name", by.token_name)},
+    {TEXT_CELL(audit_entry, "address", by.address)},
+    {TEXT_CELL(audit_entry, "request_id", by.request_id)},
+    {TEXT_CELL(audit_entry, "before", before)},
+    {TEXT_CELL(audit_entry, "after", after)},
+};
+
 const struct row_map job_rows = {MAP("jobs", job_columns)};
 const struct row_map job_brief_rows = {MAP("jobs", job_columns), .is_brief = true};
 const struct row_map version_rows = {MAP("job_versions", version_columns)};
@@ -144,6 +158,7 @@ const struct row_map first_attempt_rows = {MAP("job_executions", first_attempt_c
                                            .bound_before = COUNT_OF(execution_columns)};
 const struct row_map alert_rows = {MAP("alerts", alert_columns)};
 const struct row_map token_rows = {MAP("tokens", token_columns)};
+const struct row_map audit_rows = {MAP("audit", audit_columns)};
 
 const char *row_column(const struct row_map *m, size_t i)
 {

@@ -78,6 +78,8 @@ extern const struct row_map attempt_rows;
 extern const struct row_map first_attempt_rows;
 extern const struct row_map alert_rows; // Without the execution's key, which its row has.
 extern const struct row_map token_rows; // Without the digest.
+// The id of an entry comes from the database: that of a new one is NULL.
+extern const struct row_map audit_rows;
 
 const char *row_column(const struct row_map *m, size_t i);
 

@@ -57,6 +57,8 @@ static void check_change(const struct store *s, const struct change *c)
     if (c->kind == CHANGE_REPLY)
         assert(s->ops->commands_open && command_id_is_set(&c->reply.command) &&
                c->reply.err < ERR_CODES);
+    if (c->kind == CHANGE_AUDIT)
+        assert(c->audit.id == 0 && c->audit.at > 0 && c->audit.action < AUDIT_ACTIONS);
     if (c->kind == CHANGE_ALERT)
         check_alert(&c->alert);
     if (c->kind == CHANGE_ATTEMPT)
@@ -280,6 +282,13 @@ enum err store_list_alerts(struct store_reader *r, job_id job, const struct aler
                            size_t limit, store_each_alert *each, void *context, struct fault *f)
 {
     return r->ops->list_alerts(r, job, before, limit, each, context, f);
+}
+
+enum err store_list_audit(struct store_reader *r, const struct audit_query *q,
+                          store_each_audit *each, void *context, struct fault *f)
+{
+    assert(q->action < (int)AUDIT_ACTIONS);
+    return r->ops->list_audit(r, q, each, context, f);
 }
 
 enum err store_count_executions(struct store_reader *r, wall_ms from, wall_ms to,

@@ -21,6 +21,7 @@ struct store_reader;
 struct store_retention {
     int64_t age_ms;         // Executions older than this go; 0 keeps them for ever.
     int64_t executions_max; // The oldest beyond this many go; 0: no bound.
+    int64_t audit_age_ms;   // Entries of the audit older than this go; 0 keeps them for ever.
 };
 
 // Opens the database at `place` by the adapter that its text asks for: "postgresql://" and
@@ -101,7 +102,8 @@ MUST_CHECK enum err store_take_shard(struct store *s, uint32_t number, struct sh
 // their attempts and alerts, in a transaction of its own. Age counts from the end of an execution,
 // order is that of the occurrences. The row of a deleted job goes after its last execution. A store
 // that keeps each day by itself may let a day go as a whole, which counts as `rows_max`, and keeps
-// it until the last of its rows may go. *removed < rows_max: nothing more to do.
+// it until the last of its rows may go. As many entries of the audit go beside, which count when
+// they are more. *removed < rows_max: nothing more to do.
 MUST_CHECK enum err store_retain(struct store *s, const struct store_retention *r, wall_ms now,
                                  size_t rows_max, size_t *removed, struct fault *f);
 
@@ -337,6 +339,26 @@ typedef enum err store_each_alert(void *context, const struct alert *a);
 MUST_CHECK enum err store_list_alerts(struct store_reader *r, job_id job,
                                       const struct alert_cursor *before, size_t limit,
                                       store_each_alert *each, void *context, struct fault *f);
+
+// A position in the audit. The entry that was there may have gone since.
+struct audit_cursor {
+    wall_ms at; // WALL_NEVER for the first page.
+    int64_t id; // INT64_MAX for the first page.
+};
+
+struct audit_query {
+    int action;        // -1: any, else enum audit_action.
+    job_id job;        // 0: of any job, or of none.
+    const char *token; // The name of a token, exactly; NULL: any, or none.
+    wall_ms from;      // at >= from.
+    wall_ms to;        // at <= to.
+    struct audit_cursor before;
+    size_t limit;
+};
+// Newest first by (at, id). Rows that were edited by hand are left out, as of the lists above.
+typedef enum err store_each_audit(void *context, const struct audit_entry *e);
+MUST_CHECK enum err store_list_audit(struct store_reader *r, const struct audit_query *q,
+                                     store_each_audit *each, void *context, struct fault *f);
 
 // What the key stood for; its text is borrowed for the call of `each`, which is called once.
 // ERR_NOT_FOUND for an unknown one, and for one older than CLIENT_KEY_AGE_MS at `now`.

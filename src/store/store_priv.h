@@ -109,6 +109,8 @@ struct store_reader_ops {
                               store_each_attempt *each, void *context, struct fault *f);
     enum err (*list_alerts)(struct store_reader *r, job_id job, const struct alert_cursor *before,
                             size_t limit, store_each_alert *each, void *context, struct fault *f);
+    enum err (*list_audit)(struct store_reader *r, const struct audit_query *q,
+                           store_each_audit *each, void *context, struct fault *f);
     enum err (*get_client_key)(struct store_reader *r, const char *text, wall_ms now,
                                store_each_client_key *each, void *context, struct fault *f);
     enum err (*count_executions)(struct store_reader *r, wall_ms from, wall_ms to, int64_t *counts,

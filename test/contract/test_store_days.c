@@ -50,7 +50,7 @@ static int make_days(struct store_fixture *x, wall_ms now)
 
 static size_t retain(struct store_fixture *x, int64_t age_ms, int64_t executions_max, wall_ms now)
 {
-    struct store_retention r = {age_ms, executions_max};
+    struct store_retention r = {.age_ms = age_ms, .executions_max = executions_max};
     size_t removed = 99999;
     store_assert_ok(store_retain(x->store, &r, now, 100, &removed, f));
     return removed;

@@ -37,7 +37,7 @@ static void fill_finished(struct store_fixture *x, int64_t count)
 static size_t retain(struct store_fixture *x, int64_t age_ms, int64_t executions_max, wall_ms now,
                      size_t rows_max)
 {
-    struct store_retention r = {age_ms, executions_max};
+    struct store_retention r = {.age_ms = age_ms, .executions_max = executions_max};
     size_t removed = 99999;
     store_assert_ok(store_retain(x->store, &r, now, rows_max, &removed, f));
     return removed;

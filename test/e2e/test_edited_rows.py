@@ -195,7 +195,8 @@ VALUES = {
 def cells(database):
     """(table, column, value) for every column and every value to try there."""
     with closing(sqlite3.connect(database)) as db:
-        tables = db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall()
+        tables = db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'"
+                                " AND name NOT LIKE 'sqlite_%'").fetchall()
         for (table,) in tables:
             for _, name, kind, *_ in db.execute(f"PRAGMA table_info({table})").fetchall():
                 yield from ((table, name, value) for value in VALUES[kind])
@@ -239,6 +240,7 @@ def make_rows(server, target):
         "/jobs", path, f"{path}/executions", f"{path}/alerts", f"{path}/explain", "/export",
         "/executions", f"/executions/{execution['execution_id']}", "/observability/alerts",
         "/observability/metrics", "/jobs?tag=red&q=first", "/executions?status=FAILED",
+        "/audit", "/audit?job_id=1", "/audit?action=job.create",
     )  # fmt: skip
 
 
@@ -320,6 +322,7 @@ def check_start(fleet, database, what):
         ("UPDATE job_attempts SET http_status = -1",
          "table job_attempts, row 1: http_status holds '-1'"),
         ("UPDATE alerts SET kind = 'joy'", "table alerts, row 1: kind holds 'joy'"),
+        ("UPDATE audit SET action = 'joy'", "table audit, row 1: action holds 'joy'"),
         ("UPDATE progress SET watermark = -5", "table progress, row 1: watermark holds '-5'"),
     ],
 )

@@ -22,6 +22,7 @@ TABLES = (
     "lingering_executions",
     "job_attempts",
     "alerts",
+    "audit",
     "client_keys",
     "tokens",
 )

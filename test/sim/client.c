@@ -22,10 +22,22 @@ static void ask_owner(struct node *n, struct command *c, const struct version *v
     w->is_asking = false;
 }
 
+// Who asks, and what is recorded if it is carried out.
+static struct audit_entry entry_of(const struct command *c)
+{
+    static const enum audit_action actions[] = {
+        [COMMAND_CREATE] = AUDIT_JOB_CREATE,       [COMMAND_UPDATE] = AUDIT_JOB_UPDATE,
+        [COMMAND_DELETE] = AUDIT_JOB_DELETE,       [COMMAND_TRIGGER] = AUDIT_JOB_TRIGGER,
+        [COMMAND_CANCEL] = AUDIT_EXECUTION_CANCEL, [COMMAND_ACCEPT_CLOCK] = AUDIT_CLOCK_ACCEPT};
+    return (struct audit_entry){.by = {.address = "192.0.2.7"}, .action = actions[c->kind]};
+}
+
 // Asks an owner, or (NULL) a server, for whoever owns the shard.
 static void ask(struct world *w, struct node *n, struct command *c, const struct version *v,
                 enum happening what)
 {
+    struct audit_entry entry = entry_of(c);
+    c->audit = &entry;
     count(w, what);
     trace_line(&w->trace, w->now.wall, "%s job %lld %s", happening_words(what), (long long)c->id,
                v ? v->schedule : "");

@@ -81,12 +81,24 @@ static void record(struct world *w, const struct command_reply *r)
     if (!is_true(w, e, r))
         trace_fail(&w->trace, "I10: the reply to command %zu (%s) comes with %u effects", number,
                    r->err ? err_name(r->err) : "done", e->effects);
+    if (e->entries != !r->err)
+        trace_fail(&w->trace, "command %zu (%s) has %u entries of the audit", number,
+                   r->err ? err_name(r->err) : "done", e->entries);
     if (other && !r->err && other->is_replied && !other->reply.err)
         trace_fail(&w->trace, "I10: two requests with key %u are carried out", e->key);
 }
 
+static void count_entry(struct world *w, const struct audit_entry *a)
+{
+    if (a->by.request_id)
+        errand_of(w, strtoul(a->by.request_id, NULL, 10))->entries++;
+}
+
 void errands_record(struct world *w, const struct batch *b)
 {
+    for (size_t i = 0; i < b->count; i++)
+        if (b->changes[i].kind == CHANGE_AUDIT)
+            count_entry(w, &b->changes[i].audit);
     for (size_t i = 0; i < b->count; i++)
         if (b->changes[i].kind == CHANGE_REPLY)
             record(w, &b->changes[i].reply);

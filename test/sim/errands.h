@@ -44,6 +44,7 @@ struct errand {
     int64_t handed_in;  // or heard of that.
     bool is_replied;    // Durably.
     struct command_reply reply;
+    unsigned entries; // Durable entries of the audit.
     unsigned effects; // Durable changes that it has made, of which this is the last one:
     job_id effect_job;
     struct execution_key effect_key;

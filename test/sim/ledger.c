@@ -355,6 +355,7 @@ static void apply_change(struct ledger *l, const struct change *c)
         break;
     case CHANGE_VERSION:
         break; // See versions_check.
+    case CHANGE_AUDIT:
     case CHANGE_CLIENT_KEY:
     case CHANGE_REPLY:
         break; // Commands of the simulator bring no key, and are no rows.

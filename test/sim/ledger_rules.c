@@ -270,6 +270,7 @@ static unsigned shard_of_change(const struct ledger *l, const struct change *c)
         return ledger_shard_number(l, c->alert.id);
     case CHANGE_SHARD:
         return c->row.number;
+    case CHANGE_AUDIT:
     case CHANGE_CLIENT_KEY:
     case CHANGE_REPLY:
         break;

@@ -325,6 +325,7 @@ static void see_change(struct node *n, const struct event *e, const struct chang
         break;
     case CHANGE_ATTEMPT:
     case CHANGE_VERSION:
+    case CHANGE_AUDIT:
     case CHANGE_CLIENT_KEY:
     case CHANGE_REPLY:
     case CHANGE_SHARD:
@@ -373,6 +374,27 @@ static void see_loaded(struct node *n)
         see_loading(n, s);
 }
 
+// Whatever is carried out for a client is recorded, once, about the job of the reply; nothing else
+// is.
+static void check_audit(struct node *n, const struct event *e, const struct before *b)
+{
+    struct world *w = n->world;
+    bool asks = e->kind == EVENT_COMMAND && e->command->audit;
+    const struct reply *r = asks ? &n->out.replies[0] : NULL;
+    unsigned entries = 0;
+    for (size_t i = b->changes; i < n->out.batch->count; i++) {
+        const struct change *c = &n->out.batch->changes[i];
+        if (c->kind != CHANGE_AUDIT)
+            continue;
+        entries++;
+        if (!r || c->audit.job != r->job || c->audit.action != e->command->audit->action)
+            trace_fail(&w->trace, "an entry of the audit is about something else");
+    }
+    if (entries != (r && !r->err))
+        trace_fail(&w->trace, "a command that is %s has %u entries of the audit",
+                   r && !r->err ? "done" : "refused", entries);
+}
+
 void observe_step(struct node *n, const struct event *e, const struct before *b)
 {
     struct world *w = n->world;
@@ -383,6 +405,7 @@ void observe_step(struct node *n, const struct event *e, const struct before *b)
         trace_fail(&w->trace, "P5: a command is accepted, and nothing will be written");
     if (cancels && !r->err && !node_is_stale(n, w->asked_shard))
         promise_add(n, PROMISE_CANCEL, e->command->id)->key = e->command->execution;
+    check_audit(n, e, b);
     see_loaded(n);
     see_corrections(n, b);
     for (size_t i = b->changes; i < n->out.batch->count && !w->trace.failed; i++)

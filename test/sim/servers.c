@@ -63,6 +63,18 @@ static struct client_key key_of(unsigned number, char text[16])
 
 // --- Requests ---
 
+// The id of the request tells later which command an entry of the audit is about.
+static void pack(const struct command *c, size_t number, struct errand *e)
+{
+    struct command own = *c;
+    struct audit_entry entry = *c->audit;
+    char id[24];
+    snprintf(id, sizeof id, "%zu", number);
+    entry.by.request_id = id;
+    own.audit = &entry;
+    letter_pack(&own, &e->body, &e->bytes);
+}
+
 // A request comes to a server.
 static size_t add(struct world *w, const struct command *c, const struct version *v)
 {
@@ -77,7 +89,7 @@ static size_t add(struct world *w, const struct command *c, const struct version
     e->expires_at = w->now.wall + timeout;
     e->gives_up_at = w->now.mono + timeout;
     e->key = c->client_key ? all->keys : 0;
-    letter_pack(c, &e->body, &e->bytes);
+    pack(c, all->count, e);
     return all->count;
 }
 

@@ -2,7 +2,7 @@
 // errand.c: a command from when it is asked for until its client has an answer.
 //
 // A command that goes to every shard is an errand for each of them, which answer as one: with the
-// first refusal, if there is one.
+// first refusal, if there is one. It is one act of its client, which the first shard records.
 
 #include "cluster/post/post_priv.h"
 
@@ -53,6 +53,7 @@ static struct errand *one(const struct command *c, uint32_t shard, dur_ms timeou
     struct command own = *c;
     struct now now = clock_now();
     own.shard = shard;
+    own.audit = c->kind == COMMAND_ACCEPT_CLOCK && shard > 0 ? NULL : c->audit;
     e->id = new_id(now.wall);
     e->kind = c->kind;
     e->shard = shard;

@@ -306,6 +306,7 @@ static enum err apply(struct commit *c, const struct change *change)
         return insert_alert(c, &change->alert);
     case CHANGE_REPLY:
         return put_reply(c, change->shard, &change->reply);
+    case CHANGE_AUDIT:
     case CHANGE_CLIENT_KEY:
     case CHANGE_SHARD:
         return ERR_OK; // Cannot fail, so they wait until nothing else can.
@@ -348,11 +349,15 @@ static void put_shards(struct memory_store *s, struct batch *const *batches, siz
         }
 }
 
-static void put_client_keys(struct memory_store *s, const struct batch *b)
+static void put_notes(struct memory_store *s, const struct batch *b)
 {
-    for (size_t i = 0; i < b->count; i++)
-        if (b->changes[i].kind == CHANGE_CLIENT_KEY)
-            memory_client_key_put(s, &b->changes[i].client_key);
+    for (size_t i = 0; i < b->count; i++) {
+        const struct change *c = &b->changes[i];
+        if (c->kind == CHANGE_CLIENT_KEY)
+            memory_client_key_put(s, &c->client_key);
+        else if (c->kind == CHANGE_AUDIT)
+            memory_audit_put(s, &c->audit);
+    }
     free_reservations(s, b);
 }
 
@@ -367,7 +372,7 @@ static enum err apply_all(struct memory_store *s, struct batch *const *batches, 
     if (!err)
         put_shards(s, batches, count);
     for (size_t b = 0; b < count && !err; b++)
-        put_client_keys(s, batches[b]);
+        put_notes(s, batches[b]);
     finish(&c, err);
     return err;
 }

@@ -64,6 +64,8 @@ struct memory_store {
     struct table jobs;    // struct memory_job
     struct table executions;
     struct table alerts; // struct alert
+    struct table audit;  // struct audit_entry
+    int64_t audit_last;  // The last id that an entry got.
     struct key_set keys;
     struct client_key *client_keys; // In no order. Own their texts.
     size_t client_key_count;
@@ -103,6 +105,14 @@ struct memory_job *memory_job_new(const struct job *j);
 void memory_job_disown(struct memory_job *j); // Frees what it holds, not the struct.
 struct alert *alert_new(const struct alert *a);
 void alert_free(struct alert *a);
+
+void memory_audit_put(struct memory_store *s, const struct audit_entry *e); // Gives it an id.
+// Removes entries of before, at most `rows_max`; says how many.
+size_t memory_audit_sweep(struct memory_store *s, wall_ms before, size_t rows_max);
+void memory_audit_copy(struct memory_store *to, const struct memory_store *from);
+// Under the store's lock.
+MUST_CHECK enum err memory_list_audit(const struct memory_store *s, const struct audit_query *q,
+                                      store_each_audit *each, void *context);
 
 struct client_key *memory_client_key_find(const struct memory_store *s, const char *text);
 void memory_client_key_put(struct memory_store *s, const struct client_key *k);

@@ -324,6 +324,14 @@ static enum err list_alerts(struct store_reader *r, job_id job, const struct ale
     return leave(s, err);
 }
 
+static enum err list_audit(struct store_reader *r, const struct audit_query *q,
+                           store_each_audit *each, void *context, struct fault *f)
+{
+    (void)f;
+    struct memory_store *s = enter(r);
+    return leave(s, memory_list_audit(s, q, each, context));
+}
+
 static enum err read_progress(struct store_reader *r, job_id job, struct store_progress *out,
                               struct fault *f)
 {
@@ -378,6 +386,7 @@ static const struct store_reader_ops ops = {
     .load_open = load_open,
     .read_last_ids = read_last_ids,
     .read_shards = read_shards,
+    .list_audit = list_audit,
     .get_client_key = get_client_key,
     .get_job = get_job,
     .get_job_by_key = get_job_by_key,

@@ -101,7 +101,7 @@ enum err memory_retain(struct store *store, const struct store_retention *r, wal
 {
     (void)f;
     struct memory_store *s = (struct memory_store *)store;
-    size_t gone = 0;
+    size_t gone = 0, entries = 0;
     pthread_mutex_lock(&s->lock);
     if (r->age_ms > 0) {
         gone = remove_old(s, now - r->age_ms, rows_max);
@@ -111,7 +111,9 @@ enum err memory_retain(struct store *store, const struct store_retention *r, wal
     gone += remove_excess(s, r->executions_max, rows_max - gone);
     if (gone < rows_max)
         remove_deleted_jobs(s);
+    if (r->audit_age_ms > 0)
+        entries = memory_audit_sweep(s, now - r->audit_age_ms, rows_max);
     pthread_mutex_unlock(&s->lock);
-    *removed = gone;
+    *removed = MAX(gone, entries);
     return ERR_OK;
 }

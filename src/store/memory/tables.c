@@ -234,11 +234,17 @@ static int64_t alert_row_id(const void *row)
     return ((const struct alert *)row)->id;
 }
 
+static int64_t audit_row_id(const void *row)
+{
+    return ((const struct audit_entry *)row)->id;
+}
+
 void memory_tables_init(struct memory_store *s)
 {
     s->jobs.id_of = job_row_id;
     s->executions.id_of = execution_row_id;
     s->alerts.id_of = alert_row_id;
+    s->audit.id_of = audit_row_id;
 }
 
 struct client_key *memory_client_key_find(const struct memory_store *s, const char *text)
@@ -300,6 +306,7 @@ void memory_tables_copy(struct memory_store *to, const struct memory_store *from
     }
     for (size_t i = 0; i < from->alerts.count; i++)
         table_insert(&to->alerts, alert_new(from->alerts.rows[i]));
+    memory_audit_copy(to, from);
     for (size_t i = 0; i < from->client_key_count; i++)
         memory_client_key_put(to, &from->client_keys[i]);
     for (uint32_t i = 0; i < from->store.shards; i++)
@@ -319,6 +326,7 @@ void memory_tables_free(struct memory_store *s)
         memory_execution_free(s->executions.rows[i]);
     for (size_t i = 0; i < s->alerts.count; i++)
         alert_free(s->alerts.rows[i]);
+    memory_audit_sweep(s, WALL_NEVER, SIZE_MAX);
     memory_client_keys_sweep(s, WALL_NEVER);
     memory_commands_free(s);
     memory_tokens_free(s);
@@ -326,6 +334,7 @@ void memory_tables_free(struct memory_store *s)
     free(s->jobs.rows);
     free(s->executions.rows);
     free(s->alerts.rows);
+    free(s->audit.rows);
     free(s->keys.slots);
     free(s->shards);
 }

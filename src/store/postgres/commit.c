@@ -279,6 +279,16 @@ static void add_rows(struct call *c, const char *function, const struct row_map 
     close_function(c, first);
 }
 
+// The database gives the ids, in the order of the rows.
+static void add_audit(struct call *c, const struct rows *entries)
+{
+    if (entries->count == 0)
+        return;
+    int first = open_function(c, "insert_audit");
+    parameter_rows(&c->parameters, &audit_rows, 1, entries->of, entries->count);
+    close_function(c, first);
+}
+
 static void add_executions(struct call *c, const struct execution_write *writes, size_t count)
 {
     struct rows inserts = {0}, updates = {0}, update_firsts = {0}, firsts = {0};
@@ -463,6 +473,7 @@ struct sorted {
     struct rows jobs;
     struct rows attempts;
     struct rows alerts;
+    struct rows audit;
     struct rows keys;
     struct rows replies; // Changes, as the next ones.
     struct rows deleted;
@@ -482,6 +493,8 @@ static struct sorted sort_changes(struct batch *const *batches, size_t count)
                 rows_add(&s.attempts, &c->attempt);
             else if (c->kind == CHANGE_ALERT)
                 rows_add(&s.alerts, &c->alert);
+            else if (c->kind == CHANGE_AUDIT)
+                rows_add(&s.audit, &c->audit);
             else if (c->kind == CHANGE_CLIENT_KEY)
                 rows_add(&s.keys, &c->client_key);
             else if (c->kind == CHANGE_REPLY)
@@ -496,6 +509,7 @@ static void sorted_fini(struct sorted *s)
     free(s->jobs.of);
     free(s->attempts.of);
     free(s->alerts.of);
+    free(s->audit.of);
     free(s->keys.of);
     free(s->replies.of);
     free(s->deleted.of);
@@ -514,6 +528,7 @@ static void compose(struct call *c, struct batch *const *batches, size_t count,
     add_late(c, writes, write_count);
     add_attempts(c, "insert_attempts", &attempt_rows, &s.attempts);
     add_alerts(c, &s.alerts);
+    add_audit(c, &s.audit);
     add_client_keys(c, &s.keys);
     add_replies(c, &s.replies, &s.deleted);
     int first = open_function(c, "correct");

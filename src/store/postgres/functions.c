@@ -344,6 +344,24 @@ static const char client_keys[] =
     "   series = excluded.series, created_at = excluded.created_at;"
     " END LOOP; RETURN 0; END $body$;\n";
 
+// --- The audit -------------------------------------------------------------------------------
+
+static void add_insert_audit(char *out)
+{
+    const struct row_map *m = &audit_rows;
+    row_append(out, TEXT_BYTES, "CREATE OR REPLACE FUNCTION carillon_insert_audit_1(");
+    add_types(out, m, 1);
+    row_append(out, TEXT_BYTES, BEGIN_BODY("") "BEGIN INSERT INTO audit (");
+    add_columns(out, m, 1, "");
+    row_append(out, TEXT_BYTES, ") SELECT ");
+    add_columns(out, m, 1, "r.");
+    row_append(out, TEXT_BYTES, " FROM unnest(");
+    add_parameters(out, 1, m->count - 1);
+    row_append(out, TEXT_BYTES, ") WITH ORDINALITY AS r(");
+    add_columns(out, m, 1, "");
+    row_append(out, TEXT_BYTES, ", place) ORDER BY place;" END_BODY);
+}
+
 // --- Taking a shard --------------------------------------------------------------------------
 
 // The number in the name of the log file rises with each promotion; where a managed service does
@@ -393,5 +411,6 @@ char *postgres_functions(void)
                check_executions);
     add_insert(out, "carillon_insert_alerts_1", &alert_rows, "scheduled_at, series, ", 2,
                check_both);
+    add_insert_audit(out);
     return out;
 }

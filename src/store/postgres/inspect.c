@@ -227,6 +227,26 @@ static enum err visit_job(struct walk *walk, struct result_row *r, struct fault 
     return ERR_OK;
 }
 
+// Each action that the audit has, by a step from one to the next in an index: there may be very
+// many entries.
+static const char actions[] =
+    "WITH RECURSIVE found AS (SELECT min(action) AS action FROM audit UNION ALL"
+    " SELECT (SELECT min(a.action) FROM audit a WHERE a.action > f.action) FROM found f"
+    "  WHERE f.action IS NOT NULL)"
+    " SELECT 'table audit: action holds ''' || left(action, 80) || '''' FROM found"
+    " WHERE action IS NOT NULL AND action <> ALL ($1) LIMIT 22";
+
+static enum err check_audit(struct look *l, struct fault *f)
+{
+    struct parameters p = {0};
+    l->count = 0;
+    parameter_array(&p, true, AUDIT_ACTIONS);
+    for (int action = 0; action < AUDIT_ACTIONS; action++)
+        parameter_put_text(&p, enum_word(&audit_action_words, action));
+    parameter_array_end(&p);
+    return ask_findings(l, actions, &p, f);
+}
+
 static enum err check_rows(struct look *l, struct fault *f)
 {
     char sql[SQL_BYTES];
@@ -241,7 +261,7 @@ static enum err check_rows(struct look *l, struct fault *f)
         parameter_integer(&p, JOBS_PER_QUERY);
         err = reader_ask(l->reader, sql, &p, &w.walk, f);
     } while (!err && w.last > after);
-    return err;
+    return err ? err : check_audit(l, f);
 }
 
 static enum err inspect(struct store_inspection *i, enum store_check c, store_finding *found,

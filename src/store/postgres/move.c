@@ -403,7 +403,9 @@ enum err postgres_move_arrive(struct move_server *m, const struct move_mark *mar
         "   open_from) WHERE s.id = n.id AND EXISTS (SELECT FROM done)),"
         " keyed AS (INSERT INTO job_keys (key, job_id) SELECT key, id FROM jobs"
         "  WHERE key IS NOT NULL AND deleted_at IS NULL AND EXISTS (SELECT FROM done))"
-        " SELECT count(*) FROM done";
+        // The ids of entries go on behind those that came.
+        " SELECT count(*), setval(pg_get_serial_sequence('audit', 'id'),"
+        "  1 + (SELECT coalesce(max(id), 0) FROM audit), false) FROM done";
     struct parameters parameters = {0};
     PGresult *result;
     parameter_text(&parameters, mark->id);

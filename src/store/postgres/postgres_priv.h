@@ -218,6 +218,9 @@ struct postgres_store {
 
 MUST_CHECK enum commit_outcome postgres_commit(struct store *store, struct batch *const *batches,
                                                size_t count, struct commit_cause *cause);
+// Removes entries of before, at most `rows_max`, on the connection for chores.
+MUST_CHECK enum err postgres_sweep_audit(struct postgres_store *s, wall_ms before, size_t rows_max,
+                                         size_t *removed, struct fault *f);
 MUST_CHECK enum err postgres_retain(struct store *store, const struct store_retention *r,
                                     wall_ms now, size_t rows_max, size_t *removed, struct fault *f);
 MUST_CHECK enum err postgres_commands_open(struct store *store, struct store_commands **out,

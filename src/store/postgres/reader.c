@@ -360,6 +360,7 @@ static const struct store_reader_ops ops = {
     .get_execution = get_execution,
     .list_attempts = list_attempts,
     .list_alerts = list_alerts,
+    .list_audit = postgres_list_audit,
     .get_client_key = get_client_key,
     .count_executions = count_executions,
     .read_progress = postgres_read_progress,

@@ -52,6 +52,8 @@ MUST_CHECK enum err postgres_find_jobs(struct store_reader *reader, const struct
 MUST_CHECK enum err postgres_list_versions(struct store_reader *reader, job_id job,
                                            store_each_version *each, void *context,
                                            struct fault *f);
+MUST_CHECK enum err postgres_list_audit(struct store_reader *reader, const struct audit_query *q,
+                                        store_each_audit *each, void *context, struct fault *f);
 MUST_CHECK enum err postgres_read_progress(struct store_reader *reader, job_id job,
                                            struct store_progress *out, struct fault *f);
 

@@ -195,8 +195,12 @@ enum err postgres_retain(struct store *store, const struct store_retention *r, w
         err = postgres_note_edits(s, f);
     if (err)
         return err;
-    if (gone == 0)
-        return remove_rows(s, r, now, rows_max, removed, f);
+    size_t entries = 0;
     *removed = rows_max;
-    return ERR_OK;
+    if (gone == 0)
+        err = remove_rows(s, r, now, rows_max, removed, f);
+    if (!err && r->audit_age_ms > 0)
+        err = postgres_sweep_audit(s, now - r->audit_age_ms, rows_max, &entries, f);
+    *removed = MAX(*removed, entries);
+    return err;
 }

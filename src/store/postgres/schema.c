@@ -304,7 +304,27 @@ static const char version_2[] = "CREATE TABLE tokens ("
 // Keys that sign the requests of a job, sealed.
 static const char version_3[] = "ALTER TABLE jobs ADD COLUMN signing text;";
 
-static const char *const steps[] = {version_1, version_2, version_3};
+// What somebody has changed. Each index serves a filter of the list, newest first.
+static const char version_4[] =
+    "CREATE TABLE audit ("
+    "  id bigserial PRIMARY KEY,"
+    "  at bigint NOT NULL,"
+    "  action text NOT NULL,"
+    "  job_id bigint,"
+    "  subject text,"
+    "  token_id bigint,"
+    "  token_name text,"
+    "  address text,"
+    "  request_id text,"
+    "  before text,"
+    "  after text);"
+    "CREATE INDEX idx_audit_at ON audit (at, id);"
+    "CREATE INDEX idx_audit_action ON audit (action, at, id);"
+    "CREATE INDEX idx_audit_job_id ON audit (job_id, at, id) WHERE job_id IS NOT NULL;"
+    "CREATE INDEX idx_audit_token_name ON audit (token_name, at, id)"
+    "  WHERE token_name IS NOT NULL;";
+
+static const char *const steps[] = {version_1, version_2, version_3, version_4};
 const int postgres_schema_version = COUNT_OF(steps);
 
 // Held to the end of a step's transaction, so that of two nodes one makes the tables.

@@ -10,11 +10,8 @@
 
 enum client_key_column { KEY = 1, DIGEST, JOB_ID, SCHEDULED_AT, SERIES, CREATED_AT };
 
-enum err sqlite_put_client_key(struct sqlite_store *s, const struct change *c, struct fault *f)
+enum err sqlite_put_client_key(struct sqlite_store *s, const struct client_key *k, struct fault *f)
 {
-    if (c->kind != CHANGE_CLIENT_KEY)
-        return ERR_OK;
-    const struct client_key *k = &c->client_key;
     sqlite3_stmt *statement = s->statements[CLIENT_KEY_PUT];
     sqlite3_bind_text(statement, KEY, k->text, -1, SQLITE_STATIC);
     sqlite3_bind_blob(statement, DIGEST, k->digest, sizeof k->digest, SQLITE_STATIC);

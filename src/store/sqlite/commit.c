@@ -98,6 +98,14 @@ static enum err write_alert(struct sqlite_store *s, const struct change *c, stru
     return sqlite_run(s, ALERT_INSERT, f);
 }
 
+// What refers to no other table.
+static enum err write_note(struct sqlite_store *s, const struct change *c, struct fault *f)
+{
+    if (c->kind == CHANGE_CLIENT_KEY)
+        return sqlite_put_client_key(s, &c->client_key, f);
+    return c->kind == CHANGE_AUDIT ? sqlite_put_audit(s, &c->audit, f) : ERR_OK;
+}
+
 typedef enum err write_change(struct sqlite_store *s, const struct change *c, struct fault *f);
 
 // Passes every change to `write`, which picks those of its table.
@@ -216,7 +224,7 @@ static enum err write_all(struct sqlite_store *s, struct batch *const *batches, 
     if (!err)
         err = write_changes(s, batches, count, write_alert, f);
     if (!err)
-        err = write_changes(s, batches, count, sqlite_put_client_key, f);
+        err = write_changes(s, batches, count, write_note, f);
     if (!err && row->shard.generation > s->progress.shard.generation)
         err = correct_versions(s, row->shard.corrected_at, f);
     return err ? err : sqlite_put_progress(s, row, f);

@@ -122,6 +122,7 @@ enum err sqlite_retain(struct store *store, const struct store_retention *r, wal
     struct sqlite_store *s = (struct sqlite_store *)store;
     struct progress_row row = s->progress;
     struct removal gone = {.to = row.removed_to};
+    size_t entries = 0;
     enum err err = sqlite_begin(s, f);
     if (err)
         return err;
@@ -134,11 +135,13 @@ enum err sqlite_retain(struct store *store, const struct store_retention *r, wal
         err = sweep_jobs(s, rows_max, f);
     if (!err)
         err = sqlite_sweep_client_keys(s, now, rows_max, f);
+    if (!err && r->audit_age_ms > 0)
+        err = sqlite_sweep_audit(s, now - r->audit_age_ms, rows_max, &entries, f);
     err = sqlite_end(s, err, f);
     if (err)
         return err;
     s->progress = row;
-    *removed = gone.count;
+    *removed = MAX(gone.count, entries);
     return ERR_OK;
 }
 

@@ -39,6 +39,14 @@
     " AND created_at <= ?2 AND (created_at < ?2 OR id < ?3)"                                       \
     " ORDER BY created_at DESC, id DESC LIMIT ?4"
 
+// ?1 and ?2 the span of time, ?3 and ?4 the cursor, ?5 job or 0, ?6 token and ?7 action or NULL, ?8
+// limit.
+#define AUDIT "SELECT %s FROM audit INDEXED BY idx_audit_"
+#define AUDIT_MATCHES                                                                              \
+    " at BETWEEN ?1 AND ?2 AND (at < ?3 OR id < ?4) AND (?5 = 0 OR job_id = ?5)"                   \
+    " AND (?6 IS NULL OR token_name = ?6) AND (?7 IS NULL OR action = ?7)"                         \
+    " ORDER BY at DESC, id DESC LIMIT ?8"
+
 static const struct sql reader_sql[QUERIES] = {
     [LOAD_JOBS] = {"SELECT %s FROM jobs WHERE deleted_at IS NULL AND id > ?1 ORDER BY id",
                    row_names, &job_rows},
@@ -103,6 +111,12 @@ static const struct sql reader_sql[QUERIES] = {
                        row_names, &alert_rows},
     [ALERTS_OF_ALL] = {ALERTS " INDEXED BY idx_alerts_created_at WHERE ?1 = 0" ALERTS_BEFORE,
                        row_names, &alert_rows},
+    [AUDIT_OF_JOB] = {AUDIT "job_id WHERE job_id = ?5 AND" AUDIT_MATCHES, row_names, &audit_rows},
+    [AUDIT_OF_TOKEN] = {AUDIT "token_name WHERE token_name = ?6 AND" AUDIT_MATCHES, row_names,
+                        &audit_rows},
+    [AUDIT_OF_ACTION] = {AUDIT "action WHERE action = ?7 AND" AUDIT_MATCHES, row_names,
+                         &audit_rows},
+    [AUDIT_OF_ALL] = {AUDIT "at WHERE" AUDIT_MATCHES, row_names, &audit_rows},
     [CLIENT_KEY_GET] = {"SELECT * FROM client_keys WHERE key = ?1 AND created_at >= ?2", NULL,
                         NULL},
 };
@@ -500,6 +514,7 @@ static const struct store_reader_ops ops = {
     .get_execution = get_execution,
     .list_attempts = list_attempts,
     .list_alerts = list_alerts,
+    .list_audit = sqlite_list_audit,
     .get_client_key = get_client_key,
     .count_executions = count_executions,
     .read_progress = read_progress,

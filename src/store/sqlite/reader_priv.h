@@ -29,6 +29,10 @@ enum query {
     ATTEMPTS_LIST,
     ALERTS_OF_JOB,
     ALERTS_OF_ALL,
+    AUDIT_OF_JOB,
+    AUDIT_OF_TOKEN,
+    AUDIT_OF_ACTION,
+    AUDIT_OF_ALL,
     CLIENT_KEY_GET,
     PROGRESS_READ,
     LAST_IDS,
@@ -50,6 +54,10 @@ MUST_CHECK enum err sqlite_walk_query(struct sqlite_reader *r, enum query which,
 // filter.c: the functions of SQL that a reader's connection has, and what they are asked.
 MUST_CHECK enum err sqlite_add_filters(sqlite3 *db, struct fault *f);
 void sqlite_bind_job_query(sqlite3_stmt *statement, const struct job_query *q);
+
+// audit.c
+MUST_CHECK enum err sqlite_list_audit(struct store_reader *reader, const struct audit_query *q,
+                                      store_each_audit *each, void *context, struct fault *f);
 
 // search.c
 MUST_CHECK enum err sqlite_find_jobs(struct store_reader *reader, const struct job_query *q,

@@ -317,10 +317,32 @@ static const char version_15[] = "CREATE TABLE tokens ("
 // Keys that sign the requests of a job, sealed.
 static const char version_16[] = "ALTER TABLE jobs ADD COLUMN signing TEXT;";
 
+// What somebody has changed. Each index serves a filter of the list, newest first.
+static const char version_17[] = "CREATE TABLE audit ("
+                                 "  id INTEGER PRIMARY KEY AUTOINCREMENT,"
+                                 "  at INTEGER NOT NULL,"
+                                 "  action TEXT NOT NULL,"
+                                 "  job_id INTEGER,"
+                                 "  subject TEXT,"
+                                 "  token_id INTEGER,"
+                                 "  token_name TEXT,"
+                                 "  address TEXT,"
+                                 "  request_id TEXT,"
+                                 "  before TEXT,"
+                                 "  after TEXT"
+                                 ") STRICT;"
+                                 "CREATE INDEX idx_audit_at ON audit (at);"
+                                 "CREATE INDEX idx_audit_action ON audit (action, at);"
+                                 "CREATE INDEX idx_audit_job_id ON audit (job_id, at)"
+                                 "  WHERE job_id IS NOT NULL;"
+                                 "CREATE INDEX idx_audit_token_name ON audit (token_name, at)"
+                                 "  WHERE token_name IS NOT NULL;";
+
 // migrations[v] leads from version v to v + 1.
 static const char *const migrations[] = {
-    version_1, version_2,  version_3,  version_4,  version_5,  version_6,  version_7,  version_8,
-    version_9, version_10, version_11, version_12, version_13, version_14, version_15, version_16,
+    version_1,  version_2,  version_3,  version_4,  version_5,  version_6,
+    version_7,  version_8,  version_9,  version_10, version_11, version_12,
+    version_13, version_14, version_15, version_16, version_17,
 };
 const int sqlite_schema_version = COUNT_OF(migrations);
 

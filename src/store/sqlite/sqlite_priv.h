@@ -148,6 +148,8 @@ enum statement {
     ATTEMPT_FIRST,
     ATTEMPT_INSERT,
     ALERT_INSERT,
+    AUDIT_INSERT,
+    AUDIT_SWEEP,
     CLIENT_KEY_PUT,
     CLIENT_KEYS_SWEEP,
     PROGRESS_GET,
@@ -253,12 +255,20 @@ char *sqlite_restore_kept(const char *path, const char *suffix);
 
 // --- Keys of clients (client_keys.c) ---------------------------------------------------------
 
-MUST_CHECK enum err sqlite_put_client_key(struct sqlite_store *s, const struct change *c,
+MUST_CHECK enum err sqlite_put_client_key(struct sqlite_store *s, const struct client_key *k,
                                           struct fault *f);
 MUST_CHECK enum err sqlite_sweep_client_keys(struct sqlite_store *s, wall_ms now, size_t rows_max,
                                              struct fault *f);
 MUST_CHECK enum err sqlite_read_client_key(sqlite3_stmt *row, struct client_key *out,
                                            struct fault *f);
+
+// --- What somebody has changed (audit.c) -------------------------------------------------------
+
+MUST_CHECK enum err sqlite_put_audit(struct sqlite_store *s, const struct audit_entry *e,
+                                     struct fault *f);
+// Removes entries of before, at most `rows_max`.
+MUST_CHECK enum err sqlite_sweep_audit(struct sqlite_store *s, wall_ms before, size_t rows_max,
+                                       size_t *removed, struct fault *f);
 
 // --- Writing (commit.c, coalesce.c, maintain.c) ----------------------------------------------
 

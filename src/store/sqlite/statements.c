@@ -53,6 +53,10 @@ const struct sql writer_sql[STATEMENTS] = {
                        row_assignments, &first_attempt_rows},
     [ATTEMPT_INSERT] = {"%s", row_insert_sql, &attempt_rows},
     [ALERT_INSERT] = {"%s", row_insert_sql, &alert_rows},
+    [AUDIT_INSERT] = {"%s", row_insert_sql, &audit_rows},
+    [AUDIT_SWEEP] = {"DELETE FROM audit WHERE id IN (SELECT id FROM audit INDEXED BY idx_audit_at"
+                     " WHERE at < ?1 LIMIT ?2)",
+                     NULL, NULL},
     [CLIENT_KEY_PUT] = {"INSERT OR REPLACE INTO client_keys VALUES (?1, ?2, ?3, ?4, ?5, ?6)", NULL,
                         NULL},
     [CLIENT_KEYS_SWEEP] = {"DELETE FROM client_keys WHERE key IN (SELECT key FROM client_keys"

@@ -830,6 +830,72 @@ static void a_command_that_was_checked_by_old_rules_gets_the_new_ones(void **sta
     rig_free(r);
 }
 
+// --- The audit ---
+
+// The only entry in what is not durable yet.
+static const struct audit_entry *entry_of(const struct rig *r)
+{
+    const struct audit_entry *found = NULL;
+    for (size_t i = 0; i < r->out.batch->count; i++) {
+        if (r->out.batch->changes[i].kind != CHANGE_AUDIT)
+            continue;
+        assert_null(found);
+        found = &r->out.batch->changes[i].audit;
+    }
+    return found;
+}
+
+static void command_that_is_carried_out_is_recorded_with_its_effects(void **state)
+{
+    (void)state;
+    job_id id;
+    struct rig *r = rig_planned(&id);
+    rig_record(r);
+    char address[] = "192.0.2.7";
+    struct audit_entry entry = {.by = {.address = address}, .action = AUDIT_JOB_TRIGGER};
+    struct command c = {.kind = COMMAND_TRIGGER, .id = id, .audit = &entry};
+    rig_step(r, &(struct event){.kind = EVENT_COMMAND, .command = &c});
+    memset(address, 'x', sizeof address - 1); // The texts were copied.
+    assert_int_equal(r->reply.err, ERR_OK);
+    const struct audit_entry *e = entry_of(r);
+    char execution[EXECUTION_ID_BYTES];
+    execution_id_format(&r->reply.key, execution);
+    assert_int_equal(e->id, 0);
+    assert_int_equal(e->at, r->now.wall);
+    assert_int_equal(e->job, id);
+    assert_int_equal(e->action, AUDIT_JOB_TRIGGER);
+    assert_string_equal(e->by.address, "192.0.2.7");
+    assert_string_equal(e->subject, execution);
+    rig_crash(r, 100); // As little is there of the entry as of the execution.
+    assert_int_equal(rig_changes(r, CHANGE_AUDIT), 0);
+    rig_free(r);
+}
+
+static void command_that_is_refused_is_not_recorded(void **state)
+{
+    (void)state;
+    job_id id;
+    struct rig *r = rig_planned(&id);
+    struct audit_entry entry = {.action = AUDIT_JOB_DELETE};
+    const struct command refused[] = {
+        {.kind = COMMAND_DELETE, .id = id + 1, .audit = &entry},
+        {.kind = COMMAND_DELETE, .id = id, .version_expected = 7, .audit = &entry},
+    };
+    for (size_t i = 0; i < COUNT_OF(refused); i++) {
+        struct command c = refused[i];
+        rig_step(r, &(struct event){.kind = EVENT_COMMAND, .command = &c});
+        assert_int_not_equal(r->reply.err, ERR_OK);
+    }
+    struct command never = {.kind = COMMAND_CREATE,
+                            .job = job_of("2020-01-01T00:00:00Z"),
+                            .zone = zone_utc(),
+                            .audit = &entry};
+    rig_step(r, &(struct event){.kind = EVENT_COMMAND, .command = &never});
+    assert_int_equal(r->reply.err, ERR_RANGE);
+    assert_null(entry_of(r));
+    rig_free(r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -870,6 +936,8 @@ int main(void)
         cmocka_unit_test(a_zone_read_again_changes_what_is_not_planned_yet),
         cmocka_unit_test(new_rules_reach_every_job_in_slices),
         cmocka_unit_test(a_start_with_new_rules_gives_up_the_rows_which_they_lack),
+        cmocka_unit_test(command_that_is_carried_out_is_recorded_with_its_effects),
+        cmocka_unit_test(command_that_is_refused_is_not_recorded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -129,6 +129,31 @@ static void trigger_brings_its_body_and_key(void **state)
     letter_free(p);
 }
 
+static void who_asks_and_what_changes_comes_through(void **state)
+{
+    (void)state;
+    struct audit_entry entry = {.by = {"deploy", 12, "192.0.2.7", "r-1"},
+                                .action = AUDIT_JOB_DELETE,
+                                .before = "{\"name\":\"a\"}",
+                                .after = ""};
+    struct command c = {.kind = COMMAND_DELETE, .id = 7, .audit = &entry};
+    struct letter *p = through(&c);
+    const struct audit_entry *e = p->command.audit;
+    assert_int_equal(e->action, AUDIT_JOB_DELETE);
+    assert_string_equal(e->by.token_name, "deploy");
+    assert_int_equal(e->by.token, 12);
+    assert_string_equal(e->by.address, "192.0.2.7");
+    assert_string_equal(e->by.request_id, "r-1");
+    assert_string_equal(e->before, "{\"name\":\"a\"}");
+    assert_string_equal(e->after, "");
+    assert_null(e->subject);
+    letter_free(p);
+    c.audit = NULL;
+    p = through(&c);
+    assert_null(p->command.audit);
+    letter_free(p);
+}
+
 static void outcome_of_an_attempt_comes_through(void **state)
 {
     (void)state;
@@ -237,8 +262,11 @@ static void damaged_letter_does_no_harm(void **state)
 {
     (void)state;
     struct client_key key = {.text = "a key"};
+    struct audit_entry entry = {
+        .by = {.address = "::1"}, .action = AUDIT_JOB_UPDATE, .after = "{}"};
     struct command c = {.kind = COMMAND_UPDATE,
                         .id = 7,
+                        .audit = &entry,
                         .before = strange_job(),
                         .job = strange_job(),
                         .client_key = &key};
@@ -284,6 +312,7 @@ int main(void)
         cmocka_unit_test(job_before_an_update_comes_through_as_far_as_it_is_asked_for),
         cmocka_unit_test(cancel_names_its_execution),
         cmocka_unit_test(trigger_brings_its_body_and_key),
+        cmocka_unit_test(who_asks_and_what_changes_comes_through),
         cmocka_unit_test(outcome_of_an_attempt_comes_through),
         cmocka_unit_test(fields_are_judged),
         cmocka_unit_test(damaged_letter_does_no_harm),

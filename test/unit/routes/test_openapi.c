@@ -315,6 +315,8 @@ static void schemas_have_the_words_of_the_record(void **state)
                  resolve(schema_of("Execution", "status")));
     expect_words("Execution.trigger", &execution_trigger_words, schema_of("Execution", "trigger"));
     expect_words("Alert.kind", &alert_kind_words, resolve(schema_of("Alert", "kind")));
+    expect_words("AuditEntry.action", &audit_action_words,
+                 resolve(schema_of("AuditEntry", "action")));
 }
 
 static void the_description_is_of_this_version(void **state)
