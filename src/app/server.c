@@ -112,6 +112,7 @@ static enum err open_engine(struct carillon *c, struct fault *f)
         .dispatch = app__dispatch_options(c),
         .store = {.retention = {.age_ms = s->retention_age_ms,
                                 .executions_max = s->retention_count,
+                                .bytes_max = s->retention_bytes,
                                 .audit_age_ms = s->retention_audit_ms},
                   .reserve_bytes = s->disk_reserve * (1 << 20)},
         .mails_max = 65536,

@@ -21,7 +21,11 @@ struct store_reader;
 struct store_retention {
     int64_t age_ms;         // Executions older than this go; 0 keeps them for ever.
     int64_t executions_max; // The oldest beyond this many go; 0: no bound.
-    int64_t audit_age_ms;   // Entries of the audit older than this go; 0 keeps them for ever.
+    // While the database has more bytes in use than this the oldest go, whole days of them where it
+    // keeps each day by itself, but never those of the present one; 0: no bound. Not kept to by a
+    // store in memory.
+    int64_t bytes_max;
+    int64_t audit_age_ms; // Entries of the audit older than this go; 0 keeps them for ever.
 };
 
 // Opens the database at `place` by the adapter that its text asks for: "postgresql://" and

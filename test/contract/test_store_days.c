@@ -64,6 +64,14 @@ static struct batch *batch_with_mark(struct store_fixture *x, wall_ms open_from)
     return b;
 }
 
+static size_t retain_bytes(struct store_fixture *x, int64_t bytes_max, wall_ms now)
+{
+    struct store_retention r = {.bytes_max = bytes_max};
+    size_t removed = 99999;
+    store_assert_ok(store_retain(x->store, &r, now, 100, &removed, f));
+    return removed;
+}
+
 // --- Where rows lie --------------------------------------------------------------------------
 
 static void days_are_made_ahead_and_take_the_rows_of_theirs(void **state)
@@ -201,6 +209,37 @@ static void day_goes_whole_when_it_is_old_enough(void **state)
     store_add_insert(b, store_execution(4, 1, DAY(0) + 1)); // There is room for it all the same.
     store_must(x, b);
     assert_int_equal(ask(x, "SELECT count(*) FROM job_executions_default"), 1);
+}
+
+// The oldest go first, and those of the present day not at all.
+static void days_go_while_the_database_is_larger_than_it_may_be(void **state)
+{
+    struct store_fixture *x = *state;
+    struct store_ids ids;
+    const wall_ms now = DAY(3) + 5000;
+    make_days(x, STORE_T0);
+    struct batch *b = batch_with_mark(x, now);
+    store_add_job(b, 1);
+    for (int64_t day = 0; day < 4; day++) {
+        struct execution e = store_execution(1 + day, 1, DAY(day));
+        store_add_insert(b, store_finished(e, EXECUTION_SUCCESS));
+    }
+    store_must(x, b);
+    assert_int_equal(retain_bytes(x, INT64_C(1) << 50, now), 0);
+    struct execution_query all = store_all_executions();
+    store_list_ids(x, &all, &ids);
+    store_assert_ids(&ids, 4, 3, 2, 1);
+    assert_int_equal(retain_bytes(x, 1, now), 100);
+    store_list_ids(x, &all, &ids);
+    store_assert_ids(&ids, 4, 3, 2);
+    assert_int_equal(retain_bytes(x, 1, now), 100);
+    assert_int_equal(retain_bytes(x, 1, now), 0); // The day before ends late for an hour.
+    store_list_ids(x, &all, &ids);
+    store_assert_ids(&ids, 4, 3);
+    assert_int_equal(retain_bytes(x, 1, now + 3600000), 100);
+    assert_int_equal(retain_bytes(x, 1, now + 3600000), 0);
+    store_list_ids(x, &all, &ids);
+    store_assert_ids(&ids, 4);
 }
 
 // Whatever the age says: open executions are found by the mark of their shard, or linger.
@@ -466,6 +505,7 @@ int main(void)
         TEST(names_of_indexes_are_there_on_the_whole_table),
         TEST(keys_are_unique_and_found_in_every_day),
         TEST(day_goes_whole_when_it_is_old_enough),
+        TEST(days_go_while_the_database_is_larger_than_it_may_be),
         TEST(day_with_open_executions_stays),
         TEST(day_whose_rows_ended_late_stays_as_long_as_these),
         TEST(day_that_was_made_late_knows_how_long_its_rows_stay),

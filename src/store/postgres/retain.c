@@ -4,6 +4,7 @@
 // By age a whole day goes at once, when nothing of it is open and nothing of it is younger: its two
 // tables are dropped, which costs the same whatever they hold. Row by row goes what lies in the
 // default partition, what is beyond a number, and, when the age is below two days, everything.
+// While the database is larger than it may be, days go before their age, but never the present one.
 // Alerts go by rows, before the day of their executions does.
 
 #include "store/postgres/postgres_priv.h"
@@ -154,6 +155,21 @@ static enum err drop_days(struct postgres_store *s, wall_ms before, size_t rows_
     return ERR_OK;
 }
 
+// Rows that are deleted leave their room to others, and the database as large as it was: only days
+// that go make it smaller.
+static enum err drop_excess(struct postgres_store *s, int64_t bytes_max, wall_ms now,
+                            size_t rows_max, int64_t *gone, struct fault *f)
+{
+    PGresult *result = NULL;
+    enum err err =
+        link_run(&s->chores, "SELECT pg_database_size(current_database())", NULL, &result, f);
+    if (err)
+        return err;
+    int64_t bytes = result_integer(&(struct result_row){result, 0}, 0);
+    PQclear(result);
+    return bytes > bytes_max ? drop_days(s, now, rows_max, gone, f) : ERR_OK;
+}
+
 static void add_rules(struct parameters *p, const struct store_retention *r, wall_ms now,
                       size_t rows_max)
 {
@@ -191,6 +207,8 @@ enum err postgres_retain(struct store *store, const struct store_retention *r, w
     struct postgres_store *s = (struct postgres_store *)store;
     int64_t gone = 0;
     enum err err = r->age_ms > 0 ? drop_days(s, now - r->age_ms, rows_max, &gone, f) : ERR_OK;
+    if (!err && gone == 0 && r->bytes_max > 0)
+        err = drop_excess(s, r->bytes_max, now, rows_max, &gone, f);
     if (!err)
         err = postgres_note_edits(s, f);
     if (err)

@@ -76,6 +76,44 @@ static enum err remove_loose_alerts(struct sqlite_store *s, wall_ms before, size
     return sqlite_run(s, RETAIN_LOOSE_ALERTS, f);
 }
 
+// How many of the oldest rows make up what is beyond `bytes_max`, if all bytes are those of
+// executions: when others take much of the room, several steps get there. Pages that nothing is on
+// do not count: the file keeps them for later rows.
+static enum err count_excess(struct sqlite_store *s, int64_t bytes_max, int64_t rows, int64_t *out,
+                             struct fault *f)
+{
+    int64_t pages = 0, free_pages = 0;
+    enum err err = sqlite_number(s->db, "PRAGMA page_count", &pages, f);
+    if (!err)
+        err = sqlite_number(s->db, "PRAGMA freelist_count", &free_pages, f);
+    int64_t used = (pages - free_pages) * PAGE_BYTES;
+    int64_t each = MAX(used / MAX(rows, 1), 1);
+    *out = used > bytes_max ? (used - bytes_max) / each + 1 : 0;
+    return err;
+}
+
+static enum err remove_bytes(struct sqlite_store *s, int64_t bytes_max, size_t rows_max,
+                             struct removal *removed, struct fault *f)
+{
+    int64_t rows = s->progress.executions - (int64_t)removed->count;
+    int64_t excess = 0;
+    enum err err = count_excess(s, bytes_max, rows, &excess, f);
+    size_t room = rows_max - removed->count;
+    if (err || excess == 0 || room == 0)
+        return err;
+    return remove_old(s, WALL_NEVER, MIN((size_t)excess, room), removed, f);
+}
+
+static enum err remove_excess(struct sqlite_store *s, int64_t executions_max, size_t rows_max,
+                              struct removal *removed, struct fault *f)
+{
+    int64_t excess = s->progress.executions - (int64_t)removed->count - executions_max;
+    if (excess <= 0)
+        return ERR_OK;
+    size_t room = rows_max - removed->count;
+    return remove_old(s, WALL_NEVER, MIN((size_t)excess, room), removed, f);
+}
+
 static enum err remove_by_rules(struct sqlite_store *s, const struct store_retention *r,
                                 wall_ms now, size_t rows_max, struct removal *removed,
                                 struct fault *f)
@@ -85,11 +123,11 @@ static enum err remove_by_rules(struct sqlite_store *s, const struct store_reten
         err = remove_old(s, now - r->age_ms, rows_max, removed, f);
     if (r->age_ms > 0 && !err)
         err = remove_loose_alerts(s, now - r->age_ms, rows_max, f);
-    int64_t excess = s->progress.executions - (int64_t)removed->count - r->executions_max;
-    if (err || r->executions_max == 0 || excess <= 0)
-        return err;
-    size_t room = rows_max - removed->count;
-    return remove_old(s, WALL_NEVER, MIN((size_t)excess, room), removed, f);
+    if (r->executions_max > 0 && !err)
+        err = remove_excess(s, r->executions_max, rows_max, removed, f);
+    if (r->bytes_max > 0 && !err)
+        err = remove_bytes(s, r->bytes_max, rows_max, removed, f);
+    return err;
 }
 
 // Looks at the next few deleted jobs, and lets those go which have no execution left.

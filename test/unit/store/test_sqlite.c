@@ -810,6 +810,78 @@ static void an_edit_by_hand_is_a_version(void **state)
 
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
+// --- A bound for the database ---
+
+#define RECORDS 2000
+
+// Records of a job, one a second, each with half a KiB of text.
+static void add_records(struct sqlite_store *s)
+{
+    char error[512];
+    memset(error, 'x', sizeof error - 1);
+    error[sizeof error - 1] = '\0';
+    struct batch *b = batch_new(1);
+    struct job *j = job_new();
+    j->id = 1;
+    j->version = 1;
+    job_set_text(&j->schedule, "* * * * * *");
+    job_set_text(&j->api, "http://a.test/");
+    job_set_text(&j->timezone, "UTC");
+    batch_add(b, CHANGE_JOB_PUT)->job = j;
+    for (int64_t id = 1; id <= RECORDS; id++)
+        batch_add(b, CHANGE_EXECUTION_INSERT)->execution =
+            (struct execution){.id = id,
+                               .key = {.job = 1, .scheduled_at = id * 1000},
+                               .state = EXECUTION_FAILED,
+                               .started_at = id * 1000,
+                               .completed_at = id * 1000 + 1,
+                               .error = error};
+    shard_row(b, 0);
+    struct fault f = {0};
+    if (shard_rows_commit(&s->store, &b, 1, &f))
+        fail_msg("%s", f.text);
+    batch_free(b);
+}
+
+static int64_t bytes_in_use(struct sqlite_store *s)
+{
+    return (number(s->db, "PRAGMA page_count") - number(s->db, "PRAGMA freelist_count")) * 4096;
+}
+
+static size_t keep_bytes(struct sqlite_store *s, int64_t bytes_max, size_t rows_max)
+{
+    struct store_retention r = {.bytes_max = bytes_max};
+    struct fault f = {0};
+    size_t removed = 0;
+    if (store_retain(&s->store, &r, RECORDS * 1000 + 5000, rows_max, &removed, &f))
+        fail_msg("%s", f.text);
+    return removed;
+}
+
+static void oldest_executions_go_while_the_database_is_larger_than_it_may_be(void **state)
+{
+    struct place *p = *state;
+    struct sqlite_store *s = open_ok(p);
+    add_records(s);
+    const int64_t full = bytes_in_use(s), most = full * 2 / 3;
+    assert_int_equal(keep_bytes(s, 0, 500), 0);
+    assert_int_equal(keep_bytes(s, full, 500), 0);
+    assert_int_equal(keep_bytes(s, most, 50), 50); // No more than may go in a step.
+    int steps = 0;
+    while (bytes_in_use(s) > most) {
+        keep_bytes(s, most, 500);
+        assert_true(++steps < 20);
+    }
+    assert_int_equal(keep_bytes(s, most, 500), 0);
+    assert_true(bytes_in_use(s) > most * 8 / 10); // Little more than needed has gone.
+    int64_t oldest = number(s->db, "SELECT min(id) FROM job_executions");
+    assert_true(oldest > 50);
+    assert_int_equal(number(s->db, "SELECT max(id) FROM job_executions"), RECORDS);
+    assert_int_equal(number(s->db, "SELECT count(*) FROM job_executions"), RECORDS + 1 - oldest);
+    assert_int_equal(s->progress.removed_to, (oldest - 1) * 1000);
+    store_close(&s->store);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -839,6 +911,7 @@ int main(void)
         TEST(a_filter_reads_no_bodies),
         TEST(every_member_of_timing_goes_into_the_version),
         TEST(an_edit_by_hand_is_a_version),
+        TEST(oldest_executions_go_while_the_database_is_larger_than_it_may_be),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
