@@ -15,7 +15,7 @@
 #include <string.h>
 #include <strings.h>
 
-#define TEXT_BYTES_MAX 4096 // A longer text is told by its length and its digest.
+#define TEXT_BYTES_MAX 1024 // A longer text is told by its length and its digest.
 #define SEALED "sealed:v1:" // So begins a secret that is kept encrypted.
 #define DIGEST_BYTES 32
 
