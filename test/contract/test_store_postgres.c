@@ -133,6 +133,19 @@ static void database_that_does_not_fit_is_refused_and_left_alone(void **state)
     postgres_database_drop(url);
 }
 
+// Many servers have this extension in each new database, by which what costs time is found.
+static void views_of_an_extension_are_no_other_program(void **state)
+{
+    (void)state;
+    struct store *s;
+    char url[POSTGRES_URL_BYTES];
+    postgres_database_new(url);
+    postgres_meddle(url, "CREATE EXTENSION pg_stat_statements", NULL, 0);
+    store_assert_ok(store_postgres_open(url, 1, &s, f));
+    store_close(s);
+    postgres_database_drop(url);
+}
+
 // In a rolling upgrade the tables are newer than the nodes that are not upgraded yet.
 static void node_that_is_older_than_the_tables_starts_while_they_allow_it(void **state)
 {
@@ -453,6 +466,7 @@ int main(void)
         TEST(host_that_serves_is_found_behind_one_that_closes),
         TEST(host_that_serves_is_found_behind_one_that_is_silent),
         TEST(database_that_does_not_fit_is_refused_and_left_alone),
+        TEST(views_of_an_extension_are_no_other_program),
         TEST(node_that_is_older_than_the_tables_starts_while_they_allow_it),
         TEST(database_that_is_read_only_is_refused),
         cmocka_unit_test(url_chooses_the_adapter_with_all_shards),

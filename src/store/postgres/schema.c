@@ -334,7 +334,7 @@ const int postgres_schema_version = COUNT_OF(steps);
 struct standing {
     int64_t is_replica;
     int64_t is_utf8;
-    int64_t relations; // In the schema where the tables are made.
+    int64_t relations; // In the schema where the tables are made, without those of extensions.
     int64_t is_ours;
     int64_t version;
     int64_t shards;
@@ -360,7 +360,9 @@ static enum err look(struct link *l, struct standing *s, struct fault *f)
     static const char about[] =
         "SELECT pg_is_in_recovery()::int, (current_setting('server_encoding') = 'UTF8')::int,"
         " (SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
-        "   WHERE n.nspname = current_schema() AND c.relkind IN ('r', 'p', 'v', 'm', 'f')),"
+        "   WHERE n.nspname = current_schema() AND c.relkind IN ('r', 'p', 'v', 'm', 'f')"
+        "   AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass"
+        "    AND d.objid = c.oid AND d.deptype = 'e')),"
         " (to_regclass(quote_ident(current_schema()) || '.carillon') IS NOT NULL"
         "   AND to_regclass(quote_ident(current_schema()) || '.shards') IS NOT NULL)::int";
     int64_t found[4] = {0};
