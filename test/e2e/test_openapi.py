@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from harness.jobs import create_job, expect, trigger, wait_for_end
 from harness.openapi import Description, Maker
+from harness.program import Program, run_to_end, server_arguments
 from harness.times import NEVER_SOON
 from harness.wait import wait_until
 
@@ -21,6 +22,20 @@ SEED = 20260101
 NEVER_SUCCEED = set()
 # A server that has tokens asks for one everywhere.
 ABOUT_TOKENS = ("createToken", "listTokens", "revokeToken")
+
+
+@pytest.fixture(scope="module")
+def shared_server(tmp_path_factory):
+    """One for all tests here, which has a key, so that it takes secrets."""
+    folder = tmp_path_factory.mktemp("described")
+    keys = folder / "keys"
+    keys.touch(mode=0o600)
+    keys.write_text(run_to_end("secrets", "new-key").stdout)
+    arguments = server_arguments(folder / "carillon.db", "--secrets-key", str(keys))
+    server = Program(*arguments).wait_until_listening()
+    yield server
+    server.stop()
+    server.check_sanitizers()
 
 
 class Past:
@@ -65,7 +80,8 @@ class World:
             "schedule": [NEVER_SOON, "0 0 1 1 *", "@every 300d"],
             "api": [past.url],
             "timezone": ["UTC", "Europe/Berlin"],
-            "headers": [{}, {"X-One": "1"}],
+            "headers": [{}, {"X-One": "1"}, {"X-Two": {"secret": "2"}, "Cookie": "c"}],
+            "signing": [None, "new", ["new", "new-ed25519"], [{"id": "12345678"}]],
             "success_status": ["200-299", None],
             "tls_ca": [None],
             "start_at": [None, "2025-01-01T00:00:00Z"],

@@ -45,7 +45,7 @@ def assert_hushed(what, where):
 
 
 def test_a_secret_reaches_its_target_and_nothing_else(fleet, database, keys, target):
-    server = fleet.serve(database, *sealing(keys))
+    server = fleet.serve(database, "--log-level", "debug", *sealing(keys))
     headers = {"Authorization": "hush-authorization", "X-Mine": {"secret": "hush-marked"}}
     job = create_job(server, target.url("/ok/a"), headers=headers, key="mine")
     assert_hushed(json.dumps(job).encode(), "the answer to the creation")
