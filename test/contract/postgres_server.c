@@ -28,6 +28,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#define ARGUMENTS_MAX 24
+
 static struct {
     pid_t owner; // The process that started the server: its children do not stop it.
     pid_t pid;
@@ -75,10 +77,16 @@ static void become_other(void)
         _exit(126);
 }
 
+// The first of the arguments becomes its path, by which a program finds what lies beside it.
 static pid_t start(const char *program, const char *const *arguments, int output)
 {
     char path[192];
+    const char *words[ARGUMENTS_MAX + 1] = {path};
     snprintf(path, sizeof path, "%s/%s", server.programs, program);
+    for (size_t i = 1; arguments[i]; i++) {
+        assert_true(i < ARGUMENTS_MAX);
+        words[i] = arguments[i];
+    }
     pid_t pid = fork();
     assert_true(pid >= 0);
     if (pid > 0)
@@ -86,7 +94,7 @@ static pid_t start(const char *program, const char *const *arguments, int output
     become_other();
     dup2(output, STDOUT_FILENO);
     dup2(output, STDERR_FILENO);
-    execv(path, (char *const *)(uintptr_t)arguments);
+    execv(path, (char *const *)(uintptr_t)words);
     _exit(127);
 }
 
@@ -101,8 +109,12 @@ static void make_cluster(void)
     FILE *output = tmpfile();
     assert_non_null(output);
     assert_true(waitpid(start("initdb", arguments, fileno(output)), &status, 0) > 0);
-    if (status != 0)
-        fail_msg("initdb ended with status %d", status);
+    if (status != 0) {
+        char words[1024];
+        rewind(output);
+        words[fread(words, 1, sizeof words - 1, output)] = '\0';
+        fail_msg("initdb ended with status %d: %s", status, words);
+    }
     fclose(output);
 }
 
