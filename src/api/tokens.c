@@ -181,7 +181,7 @@ static enum err create(struct errand *e, struct store_registry *registry, struct
     if (!err)
         err = token_digest(e->secret, e->token.digest, f);
     if (!err)
-        err = store_token_insert(registry, &e->token, &e->token.id, f);
+        err = store_token_insert(registry, &r->actor, &e->token, &e->token.id, f);
     if (err)
         return err;
     access_forget(r->api->access);
@@ -208,7 +208,7 @@ enum err handle_create_token(struct api_request *r, struct problem *p)
 
 static enum err revoke(struct errand *e, struct store_registry *registry, struct fault *f)
 {
-    enum err err = store_token_revoke(registry, e->id, clock_wall_ms(), f);
+    enum err err = store_token_revoke(registry, &e->request->actor, e->id, clock_wall_ms(), f);
     if (err)
         return err;
     access_forget(e->request->api->access);

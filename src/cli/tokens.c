@@ -108,6 +108,15 @@ static enum err open_registry(const char *db, bool makes, struct registry *r, st
     return store_place_is_url(db) ? open_store(db, r, f) : open_file(db, makes, r, f);
 }
 
+// Who runs the command, for the audit.
+static const struct actor *user(void)
+{
+    static char address[32];
+    static struct actor by = {.address = address};
+    snprintf(address, sizeof address, "command:uid=%lu", (unsigned long)getuid());
+    return &by;
+}
+
 static int fail(const struct cli_command *c, const struct fault *f)
 {
     cli__complain(c->name, f->text, NULL);
@@ -160,7 +169,7 @@ static enum err create(const struct wish *w, struct access_token *t,
     if (!err)
         err = open_registry(w->db, true, &r, f);
     if (!err)
-        err = store_token_insert(r.registry, t, &t->id, f);
+        err = store_token_insert(r.registry, user(), t, &t->id, f);
     close_registry(&r);
     return err;
 }
@@ -283,7 +292,8 @@ static enum err revoke_token(const char *db, const char *name, struct fault *f)
     if (!err && !s.by_name && !s.by_id)
         err = fault_set(f, ERR_NOT_FOUND, "there is no token \"%.100s\" that is not revoked", name);
     if (!err)
-        err = store_token_revoke(r.registry, s.by_name ? s.by_name : s.by_id, clock_wall_ms(), f);
+        err = store_token_revoke(r.registry, user(), s.by_name ? s.by_name : s.by_id,
+                                 clock_wall_ms(), f);
     close_registry(&r);
     return err;
 }

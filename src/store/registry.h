@@ -28,14 +28,17 @@ void store_registry_close(struct store_registry *r); // Before its store. NULL i
 
 #define TOKEN_KEPT_MS 31536000000 // A row is kept so long after its token is over: a year.
 
+// `by` asks for the change, and goes into the audit with it, in the same transaction. NULL: nobody
+// is known.
+
 // Makes a row of what the token says; its id becomes *id. Rows of tokens that were over long ago go
 // in the same transaction. ERR_EXISTS: a live token has the name. ERR_LIMIT: TOKENS_MAX are live.
-MUST_CHECK enum err store_token_insert(struct store_registry *r, const struct access_token *t,
-                                       int64_t *id, struct fault *f);
+MUST_CHECK enum err store_token_insert(struct store_registry *r, const struct actor *by,
+                                       const struct access_token *t, int64_t *id, struct fault *f);
 
 // ERR_NOT_FOUND: there is no such token, or it is revoked already.
-MUST_CHECK enum err store_token_revoke(struct store_registry *r, int64_t id, wall_ms now,
-                                       struct fault *f);
+MUST_CHECK enum err store_token_revoke(struct store_registry *r, const struct actor *by, int64_t id,
+                                       wall_ms now, struct fault *f);
 
 // What callbacks get is borrowed for the call, and they must not call the registry. An error that
 // one returns ends the list and is returned.

@@ -62,9 +62,11 @@ struct store_commands {
 // Small tables (registry.h). An adapter embeds struct store_registry.
 struct store_registry_ops {
     void (*close)(struct store_registry *r);
-    enum err (*insert_token)(struct store_registry *r, const struct access_token *t, int64_t *id,
-                             struct fault *f);
-    enum err (*revoke_token)(struct store_registry *r, int64_t id, wall_ms now, struct fault *f);
+    // The entry of the audit is written with the change.
+    enum err (*insert_token)(struct store_registry *r, const struct access_token *t,
+                             const struct audit_entry *e, int64_t *id, struct fault *f);
+    enum err (*revoke_token)(struct store_registry *r, int64_t id, wall_ms now,
+                             const struct audit_entry *e, struct fault *f);
     enum err (*find_token)(struct store_registry *r, const uint8_t *digest, store_each_token *each,
                            void *context, struct fault *f);
     enum err (*list_tokens)(struct store_registry *r, store_each_token *each, void *context,

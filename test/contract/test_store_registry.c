@@ -47,7 +47,7 @@ static struct access_token token_of(const char *name, uint8_t digest)
 static int64_t put(struct box *b, const struct access_token *t)
 {
     int64_t id = 0;
-    store_assert_ok(store_token_insert(b->registry, t, &id, f));
+    store_assert_ok(store_token_insert(b->registry, NULL, t, &id, f));
     return id;
 }
 
@@ -55,7 +55,7 @@ static enum err try_put(struct box *b, const struct access_token *t)
 {
     struct fault f = {0};
     int64_t id = 77;
-    enum err err = store_token_insert(b->registry, t, &id, &f);
+    enum err err = store_token_insert(b->registry, NULL, t, &id, &f);
     assert_true(!err || (id == 77 && f.text[0]));
     return err;
 }
@@ -152,7 +152,7 @@ static void name_of_a_live_token_is_taken_and_that_of_a_dead_one_is_free(void **
     assert_int_equal(try_put(b, &t), ERR_EXISTS);
     t.created_at = STORE_T0 + DAY; // The first has expired.
     int64_t second = put(b, &t);
-    store_assert_ok(store_token_revoke(b->registry, second, STORE_T0 + 2 * DAY, f));
+    store_assert_ok(store_token_revoke(b->registry, NULL, second, STORE_T0 + 2 * DAY, f));
     t = token_of("ops", 3);
     t.created_at = STORE_T0 + 2 * DAY;
     put(b, &t);
@@ -172,10 +172,10 @@ static void token_is_revoked_once(void **state)
     struct access_token t = token_of("ops", 1);
     struct fault f = {0};
     int64_t id = put(b, &t);
-    assert_int_equal(store_token_revoke(b->registry, id + 1, STORE_T0, &f), ERR_NOT_FOUND);
-    assert_int_equal(store_token_revoke(b->registry, id, STORE_T0 + 5, &f), ERR_OK);
+    assert_int_equal(store_token_revoke(b->registry, NULL, id + 1, STORE_T0, &f), ERR_NOT_FOUND);
+    assert_int_equal(store_token_revoke(b->registry, NULL, id, STORE_T0 + 5, &f), ERR_OK);
     assert_int_equal(find(b, 1).token.revoked_at, STORE_T0 + 5);
-    assert_int_equal(store_token_revoke(b->registry, id, STORE_T0 + 9, &f), ERR_NOT_FOUND);
+    assert_int_equal(store_token_revoke(b->registry, NULL, id, STORE_T0 + 9, &f), ERR_NOT_FOUND);
     assert_int_equal(find(b, 1).token.revoked_at, STORE_T0 + 5);
 }
 
@@ -190,7 +190,7 @@ static void revocation_is_seen_by_other_connections(void **state)
     struct copy c = {0};
     store_assert_ok(store_token_find(other, t.digest, keep, &c, f));
     assert_int_equal(c.token.revoked_at, 0);
-    store_assert_ok(store_token_revoke(b->registry, id, STORE_T0 + 5, f));
+    store_assert_ok(store_token_revoke(b->registry, NULL, id, STORE_T0 + 5, f));
     store_assert_ok(store_token_find(other, t.digest, keep, &c, f));
     assert_int_equal(c.token.revoked_at, STORE_T0 + 5);
     store_registry_close(other);
@@ -227,7 +227,7 @@ static void live_tokens_and_admins_are_counted(void **state)
     assert_true(c.all == 3 && c.live == 3 && c.admins == 2);
     c = count(b, STORE_T0 + DAY);
     assert_true(c.all == 3 && c.live == 2 && c.admins == 1);
-    store_assert_ok(store_token_revoke(b->registry, admin, STORE_T0 + DAY, f));
+    store_assert_ok(store_token_revoke(b->registry, NULL, admin, STORE_T0 + DAY, f));
     c = count(b, STORE_T0 + DAY);
     assert_true(c.all == 3 && c.live == 1 && c.admins == 0);
 }
@@ -238,7 +238,7 @@ static void tokens_that_were_over_long_ago_go_when_another_comes(void **state)
     struct box *b = *state;
     struct access_token t = token_of("old", 1);
     int64_t first = put(b, &t);
-    store_assert_ok(store_token_revoke(b->registry, first, STORE_T0 + 1, f));
+    store_assert_ok(store_token_revoke(b->registry, NULL, first, STORE_T0 + 1, f));
     t = token_of("brief", 2);
     t.expires_at = STORE_T0 + DAY;
     put(b, &t);
@@ -249,6 +249,48 @@ static void tokens_that_were_over_long_ago_go_when_another_comes(void **state)
     store_assert_ok(store_token_list(b->registry, keep, &all, f));
     assert_int_equal(all.count, 2); // "brief" was over later.
     assert_int_equal(all.ids[0], first + 1);
+}
+
+// --- The audit -------------------------------------------------------------------------------
+
+struct told {
+    char words[3][200]; // "action subject by address before after", newest first.
+    size_t count;
+};
+
+static enum err tell(void *context, const struct audit_entry *e)
+{
+    struct told *t = context;
+    assert_true(t->count < COUNT_OF(t->words));
+    snprintf(t->words[t->count++], sizeof t->words[0], "%s %s %s/%lld %s %s %s",
+             audit_action_name(e->action), e->subject, e->by.token_name ? e->by.token_name : "-",
+             (long long)e->by.token, e->by.address ? e->by.address : "(null)",
+             e->before ? e->before : "-", e->after ? e->after : "-");
+    return ERR_OK;
+}
+
+static void changes_of_tokens_are_in_the_audit_and_refused_ones_are_not(void **state)
+{
+    struct box *b = *state;
+    struct fault fault = {0};
+    struct told told = {0};
+    const struct audit_query all = {
+        .action = -1, .to = WALL_NEVER, .before = {WALL_NEVER, INT64_MAX}, .limit = 10};
+    const struct actor by = {"ops", 7, "192.0.2.7", "request-1"};
+    struct access_token t = token_of("deploy", 1);
+    t.tag = "web";
+    store_assert_ok(store_token_insert(b->registry, &by, &t, &t.id, f));
+    struct access_token again = token_of("deploy", 2);
+    assert_int_equal(store_token_insert(b->registry, &by, &again, &again.id, &fault), ERR_EXISTS);
+    store_assert_ok(store_token_revoke(b->registry, NULL, t.id, STORE_T0 + 5, f));
+    assert_int_equal(store_token_revoke(b->registry, &by, t.id, STORE_T0 + 9, &fault),
+                     ERR_NOT_FOUND);
+    store_assert_ok(store_list_audit(b->x->reader, &all, tell, &told, f));
+    assert_int_equal(told.count, 2);
+    assert_string_equal(told.words[0], "token.revoke deploy -/0 (null) "
+                                       "{\"scope\":\"write\",\"tag\":\"web\"} -");
+    assert_string_equal(told.words[1], "token.create deploy ops/7 192.0.2.7 - "
+                                       "{\"scope\":\"write\",\"tag\":\"web\"}");
 }
 
 // A registry and the writing side take turns, whoever comes first.
@@ -282,6 +324,7 @@ int main(void)
         TEST(use_is_noted_and_never_goes_back),
         TEST(live_tokens_and_admins_are_counted),
         TEST(tokens_that_were_over_long_ago_go_when_another_comes),
+        TEST(changes_of_tokens_are_in_the_audit_and_refused_ones_are_not),
         TEST(registry_and_commits_do_not_get_in_each_others_way),
     };
     int failures = 0;

@@ -190,6 +190,17 @@ def test_an_administrator_makes_and_revokes_tokens(server, database):
     wait_until(lambda: server.get("/jobs", headers=deploy).status == 401, 10, "it is refused")
     (line,) = server.events("token.revoked")
     assert line["by"] == "ops" and line["address"] == "127.0.0.1"
+    make_token(database, "read")
+    entries = expect(server.get("/audit", headers=admin), 200).json["entries"]
+    told = [(entry["action"], entry["subject"], entry["token"]) for entry in entries]
+    assert told == [
+        ("token.create", "read", None),
+        ("token.revoke", "deploy", "ops"),
+        ("token.create", "deploy", "ops"),
+        ("token.create", "ops", None),
+    ]
+    assert entries[0]["address"].startswith("command:uid=")
+    assert entries[2]["after"]["tag"] == "web" and "car_" not in str(entries)
 
 
 @pytest.mark.parametrize(

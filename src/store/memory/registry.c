@@ -108,8 +108,8 @@ static enum err check(const struct memory_store *s, const struct access_token *t
     return ERR_OK;
 }
 
-static enum err insert_token(struct store_registry *r, const struct access_token *t, int64_t *id,
-                             struct fault *f)
+static enum err insert_token(struct store_registry *r, const struct access_token *t,
+                             const struct audit_entry *e, int64_t *id, struct fault *f)
 {
     struct memory_store *s = lock(r);
     enum err err = check(s, t, f);
@@ -119,17 +119,20 @@ static enum err insert_token(struct store_registry *r, const struct access_token
     own.id = s->token_count ? s->tokens[s->token_count - 1].id + 1 : 1;
     add(s, &own);
     sweep(s, t->created_at - TOKEN_KEPT_MS);
+    memory_audit_put(s, e);
     *id = own.id;
     return unlock(s, ERR_OK);
 }
 
-static enum err revoke_token(struct store_registry *r, int64_t id, wall_ms now, struct fault *f)
+static enum err revoke_token(struct store_registry *r, int64_t id, wall_ms now,
+                             const struct audit_entry *e, struct fault *f)
 {
     struct memory_store *s = lock(r);
     struct access_token *t = find_id(s, id);
     if (!t || t->revoked_at)
         return unlock(s, fault_set(f, ERR_NOT_FOUND, "there is no such token"));
     t->revoked_at = now;
+    memory_audit_put(s, e);
     return unlock(s, ERR_OK);
 }
 

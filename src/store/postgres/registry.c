@@ -56,10 +56,28 @@ static enum err run_change(struct store_registry *r, const char *sql, struct par
     return err;
 }
 
+// Writes the entry of the audit; what stands behind it are the numbers of the entry's parameters.
+#define AUDIT_COLUMNS                                                                              \
+    " INSERT INTO audit (at, action, subject, token_id, token_name, address, request_id, before,"  \
+    " after) SELECT "
+
+static void add_entry(struct parameters *p, const struct audit_entry *e)
+{
+    parameter_integer(p, e->at);
+    parameter_text(p, audit_action_name(e->action));
+    parameter_text(p, e->subject);
+    parameter_integer_or_null(p, e->by.token, 0);
+    parameter_text(p, e->by.token_name);
+    parameter_text(p, e->by.address);
+    parameter_text(p, e->by.request_id);
+    parameter_text(p, e->before);
+    parameter_text(p, e->after);
+}
+
 // --- Changes ---------------------------------------------------------------------------------
 
-static enum err insert_token(struct store_registry *r, const struct access_token *t, int64_t *id,
-                             struct fault *f)
+static enum err insert_token(struct store_registry *r, const struct access_token *t,
+                             const struct audit_entry *e, int64_t *id, struct fault *f)
 {
     struct parameters p = {0};
     PGresult *result;
@@ -71,8 +89,13 @@ static enum err insert_token(struct store_registry *r, const struct access_token
     parameter_integer_or_null(&p, t->expires_at, WALL_NEVER);
     parameter_integer(&p, TOKENS_MAX);
     parameter_integer(&p, t->created_at - TOKEN_KEPT_MS);
-    enum err err =
-        run_change(r, "SELECT carillon_token_1($1, $2, $3, $4, $5, $6, $7, $8)", &p, &result, f);
+    add_entry(&p, e);
+    enum err err = run_change(
+        r,
+        "WITH t AS MATERIALIZED (SELECT carillon_token_1($1, $2, $3, $4, $5, $6, $7, $8) AS id),"
+        " a AS (" AUDIT_COLUMNS " $9, $10, $11, $12, $13, $14, $15, $16, $17 FROM t WHERE id > 0)"
+        " SELECT id FROM t",
+        &p, &result, f);
     if (err)
         return err;
     int64_t made = result_integer(&(struct result_row){result, 0}, 0);
@@ -85,15 +108,18 @@ static enum err insert_token(struct store_registry *r, const struct access_token
     return ERR_OK;
 }
 
-static enum err revoke_token(struct store_registry *r, int64_t id, wall_ms now, struct fault *f)
+static enum err revoke_token(struct store_registry *r, int64_t id, wall_ms now,
+                             const struct audit_entry *e, struct fault *f)
 {
     struct parameters p = {0};
     PGresult *result;
     parameter_integer(&p, id);
     parameter_integer(&p, now);
+    add_entry(&p, e);
     enum err err = run_change(r,
-                              "UPDATE tokens SET revoked_at = $2"
-                              " WHERE id = $1 AND revoked_at IS NULL RETURNING id",
+                              "WITH t AS (UPDATE tokens SET revoked_at = $2 WHERE id = $1"
+                              " AND revoked_at IS NULL RETURNING id), a AS (" AUDIT_COLUMNS
+                              " $3, $4, $5, $6, $7, $8, $9, $10, $11 FROM t) SELECT id FROM t",
                               &p, &result, f);
     if (err)
         return err;

@@ -17,6 +17,7 @@ enum token_statement {
     TOKEN_NAME_FIND,
     TOKEN_INSERT,
     TOKENS_SWEEP,
+    TOKEN_AUDIT,
     TOKEN_REVOKE,
     TOKEN_FIND,
     TOKENS_LIST,
@@ -40,6 +41,7 @@ static const struct sql token_sql[TOKEN_STATEMENTS] = {
                       " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
                       row_names, &token_rows},
     [TOKENS_SWEEP] = {"DELETE FROM tokens WHERE revoked_at < ?1 OR expires_at < ?1", NULL, NULL},
+    [TOKEN_AUDIT] = {"%s", row_insert_sql, &audit_rows},
     [TOKEN_REVOKE] = {"UPDATE tokens SET revoked_at = ?2 WHERE id = ?1 AND revoked_at IS NULL",
                       NULL, NULL},
     [TOKEN_FIND] = {"SELECT %s, digest FROM tokens WHERE digest = ?1", row_names, &token_rows},
@@ -119,6 +121,12 @@ static enum err check_name(struct sqlite_registry *r, const struct access_token 
     return err;
 }
 
+static enum err put_audit(struct sqlite_registry *r, const struct audit_entry *e, struct fault *f)
+{
+    row_bind(&audit_rows, r->statements[TOKEN_AUDIT], e);
+    return run(r, TOKEN_AUDIT, f);
+}
+
 static enum err put(struct sqlite_registry *r, const struct access_token *t, struct fault *f)
 {
     sqlite3_stmt *statement = r->statements[TOKEN_INSERT];
@@ -133,7 +141,7 @@ static enum err put(struct sqlite_registry *r, const struct access_token *t, str
 }
 
 static enum err insert_token(struct store_registry *registry, const struct access_token *t,
-                             int64_t *id, struct fault *f)
+                             const struct audit_entry *e, int64_t *id, struct fault *f)
 {
     struct sqlite_registry *r = (struct sqlite_registry *)registry;
     struct access_token own = *t;
@@ -143,6 +151,8 @@ static enum err insert_token(struct store_registry *registry, const struct acces
     err = check_name(r, t, &own.id, f);
     if (!err)
         err = put(r, &own, f);
+    if (!err)
+        err = put_audit(r, e, f);
     err = end(r, err, f);
     if (!err)
         *id = own.id;
@@ -150,7 +160,7 @@ static enum err insert_token(struct store_registry *registry, const struct acces
 }
 
 static enum err revoke_token(struct store_registry *registry, int64_t id, wall_ms now,
-                             struct fault *f)
+                             const struct audit_entry *e, struct fault *f)
 {
     struct sqlite_registry *r = (struct sqlite_registry *)registry;
     enum err err = begin(r, f);
@@ -161,6 +171,8 @@ static enum err revoke_token(struct store_registry *registry, int64_t id, wall_m
     err = run(r, TOKEN_REVOKE, f);
     if (!err && sqlite3_changes(r->db) == 0)
         err = fault_set(f, ERR_NOT_FOUND, "there is no such token");
+    if (!err)
+        err = put_audit(r, e, f);
     return end(r, err, f);
 }
 

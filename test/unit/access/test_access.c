@@ -118,7 +118,7 @@ static int64_t make(struct box *b, const char *name, enum token_scope scope, dur
         t.expires_at = t.created_at + lasts;
     must(token_draw(secret, f));
     must(token_digest(secret, t.digest, f));
-    must(store_token_insert(b->registry, &t, &t.id, f));
+    must(store_token_insert(b->registry, NULL, &t, &t.id, f));
     return t.id;
 }
 
@@ -151,7 +151,7 @@ static void server_whose_tokens_are_over_lets_nobody_in(void **state)
     struct box *b = *state;
     char secret[TOKEN_TEXT_BYTES];
     int64_t id = make(b, "only", SCOPE_ADMIN, 0, secret);
-    must(store_token_revoke(b->registry, id, clock_wall_ms(), f));
+    must(store_token_revoke(b->registry, NULL, id, clock_wall_ms(), f));
     open_with(b, options_of(b));
     assert_int_equal(ask(b, NULL).verdict, ACCESS_MISSING);
     assert_int_equal(ask(b, secret).verdict, ACCESS_INVALID);

@@ -82,9 +82,9 @@ static void make(struct store_registry *registry, enum kind k)
     must(token_draw(secrets[k], f));
     must(token_digest(secrets[k], t.digest, f));
     if (k != UNKNOWN)
-        must(store_token_insert(registry, &t, &t.id, f));
+        must(store_token_insert(registry, NULL, &t, &t.id, f));
     if (k == REVOKED)
-        must(store_token_revoke(registry, t.id, now, f));
+        must(store_token_revoke(registry, NULL, t.id, now, f));
 }
 
 static int setup(void **state)
