@@ -120,12 +120,15 @@ static void write_more(struct client *c, uint32_t events)
 }
 
 // What a client says during a streaming answer is thrown away: the connection ends with the stream.
+// A client that breaks the rules of TLS has gone, since nothing of it can be read any more and the
+// loop would tell of it for ever.
 static void stream_on(struct client *c, uint32_t events)
 {
     if (events & EPOLLIN) {
         ssize_t got = transport_read(&c->transport, c->thread->received, SERVER_RECEIVE_BYTES);
+        bool broken = got < 0 && errno != EAGAIN;
         c->discarded += got > 0 ? (size_t)got : 0;
-        if (got == 0 || c->discarded > SERVER_DISCARD_BYTES_MAX)
+        if (got == 0 || broken || c->discarded > SERVER_DISCARD_BYTES_MAX)
             events |= EPOLLHUP;
     }
     if (events & (EPOLLHUP | EPOLLERR))

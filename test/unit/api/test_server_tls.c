@@ -16,6 +16,7 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -323,6 +324,58 @@ static void a_server_closes_with_handshakes_under_way(void **state)
     raw_close(&client);
 }
 
+// A streaming answer and its owner, who waits for the end.
+static atomic_bool over;
+static _Atomic(struct exchange *) streaming;
+
+static void note_over(void *context)
+{
+    (void)context;
+    atomic_store(&over, true);
+}
+
+static void note_room(void *context)
+{
+    (void)context;
+}
+
+static void stream(void *context, struct exchange *x)
+{
+    static const struct exchange_stream_calls calls = {note_room, note_over, NULL};
+    (void)context;
+    exchange_stream_begin(x, 200, "text/plain", &calls);
+    atomic_store(&streaming, x);
+}
+
+// Bytes that are no record come behind a request, and more of them: they must not keep the server
+// busy until the stream ends, which may be never.
+static void a_client_that_breaks_tls_during_a_stream_has_gone(void **state)
+{
+    (void)state;
+    struct server *s = NULL;
+    const struct server_options o = {.host = "127.0.0.1",
+                                     .tls_certificate = server_files.certificate,
+                                     .tls_key = server_files.key};
+    assert_int_equal(server_open(&o, stream, NULL, &s, NULL), ERR_OK);
+    SSL_CTX *c = client_context(TLS1_3_VERSION);
+    struct raw_client client;
+    struct raw_answer a;
+    atomic_store(&over, false);
+    raw_open(&client, server_port(s));
+    assert_true(raw_secure(&client, c));
+    raw_say(&client, GET);
+    assert_true(raw_receive_head_only(&client, &a));
+    char garbage[4096];
+    memset(garbage, 'x', sizeof garbage);
+    assert_true(send(client.fd, garbage, sizeof garbage, MSG_NOSIGNAL) > 0);
+    while (!atomic_load(&over))
+        usleep(100);
+    exchange_stream_end(atomic_load(&streaming));
+    raw_close(&client);
+    SSL_CTX_free(c);
+    server_close(s);
+}
+
 // --- Clients with certificates -------------------------------------------------------------------
 
 static bool connects_as(struct server *s, const struct signed_files *files, int version,
@@ -499,6 +552,7 @@ int main(void)
         cmocka_unit_test(whoever_says_nothing_in_time_is_out),
         cmocka_unit_test(a_connection_that_is_closed_at_once_is_no_failure),
         cmocka_unit_test(a_server_closes_with_handshakes_under_way),
+        cmocka_unit_test(a_client_that_breaks_tls_during_a_stream_has_gone),
         cmocka_unit_test(only_clients_of_the_authority_get_in_and_are_known),
         cmocka_unit_test(a_resumed_session_knows_its_client),
         cmocka_unit_test(renewed_files_count_when_they_fit_together),
