@@ -9,7 +9,10 @@ from harness.program import Program, run_to_end
 from harness.redis import Redis
 from harness.wait import wait_until
 
-SECRETS = ("hush-authorization", "hush-marked", "hush-changed", "hush-crontab", "hush-refused")
+SIGNING = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+SECRETS = (
+    "hush-authorization", "hush-marked", "hush-changed", "hush-crontab", "hush-refused", SIGNING,
+)
 
 
 @pytest.fixture
@@ -47,7 +50,7 @@ def assert_hushed(what, where):
 def test_a_secret_reaches_its_target_and_nothing_else(fleet, database, keys, target):
     server = fleet.serve(database, "--log-level", "debug", *sealing(keys))
     headers = {"Authorization": "hush-authorization", "X-Mine": {"secret": "hush-marked"}}
-    job = create_job(server, target.url("/ok/a"), headers=headers, key="mine")
+    job = create_job(server, target.url("/ok/a"), headers=headers, key="mine", signing=SIGNING)
     assert_hushed(json.dumps(job).encode(), "the answer to the creation")
     patch = {"headers": {"X-Mine": {"secret": "hush-changed"}, "X-Plain": "plain"}}
     answers = [server.patch(f"/jobs/{job['id']}", patch)]
@@ -66,8 +69,9 @@ def test_a_secret_reaches_its_target_and_nothing_else(fleet, database, keys, tar
 
     bad = {"schedule": "@daily", "api": "x", "headers": {"Host": {"secret": "hush-refused"}}}
     answers.append(server.post("/jobs", bad))
-    for path in ("/jobs", f"/jobs/{job['id']}", "/jobs/by-key/mine", "/export", "/executions"):
-        answers.append(server.get(path))
+    lists = ("/jobs", "/export", "/executions", "/audit")
+    for path in (*lists, f"/jobs/{job['id']}", "/jobs/by-key/mine"):
+        answers.append(expect(server.get(path), 200))
     for answer in answers:
         assert_hushed(answer.body, "an answer")
     # While it runs, so that the log of what is not yet in the database is there too.
