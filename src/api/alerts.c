@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// alerts.c: the handlers of alerts: of one job, and of all.
+// alerts.c: the handlers of alerts: of one job, of all, and one of them.
 
 #include "api/api_priv.h"
 
@@ -16,19 +16,21 @@ static enum err list_alert(void *context, const struct alert *a)
 
 static enum err answer_list(struct api_request *r, job_id job, struct problem *p)
 {
-    size_t limit = ALERTS_LIMIT_DEFAULT;
+    struct alert_query q = {.job = job, .limit = ALERTS_LIMIT_DEFAULT};
     struct cursor before = {.at = WALL_NEVER, .id = INT64_MAX};
-    enum err err = query_limit(r, &limit, p);
+    enum err err = query_choices(r, "kind", &alert_kind_words, &q.kinds, p);
+    if (!err)
+        err = query_limit(r, &q.limit, p);
     if (!err)
         err = query_cursor(r, CURSOR_ALERTS, &before, p);
     if (err)
         return err;
 
     struct page page;
-    const struct alert_cursor from = {.created_at = before.at, .id = before.id};
-    page_begin(&page, CURSOR_ALERTS, "alerts", limit);
+    page_begin(&page, CURSOR_ALERTS, "alerts", q.limit++);
     page.is_of_all = job == 0;
-    err = service_list_alerts(r->api->service, job, &from, limit + 1, list_alert, &page, &p->what);
+    q.before = (struct alert_cursor){.created_at = before.at, .id = before.id};
+    err = service_list_alerts(r->api->service, &q, list_alert, &page, &p->what);
     return page_end(r, &page, err);
 }
 
@@ -52,4 +54,19 @@ enum err handle_job_alerts(struct api_request *r, struct problem *p)
         return err;
     job_free(j);
     return answer_list(r, r->job, p);
+}
+
+static enum err keep_alert(void *context, const struct alert *a)
+{
+    *(json_t **)context = json_alert(a);
+    return ERR_OK;
+}
+
+enum err handle_alert(struct api_request *r, struct problem *p)
+{
+    json_t *json = NULL;
+    enum err err = service_get_alert(r->api->service, r->alert, keep_alert, &json, &p->what);
+    if (!err)
+        answer_json(r, 200, json);
+    return err;
 }

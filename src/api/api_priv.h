@@ -99,6 +99,7 @@ struct api_request {
     struct access_question access;  // What the room `access` is asked, and says.
     job_id job;                     // What :job of the route stands for.
     struct execution_key execution; // What :execution of the route stands for.
+    int64_t alert;                  // What :alert of the route stands for.
     json_t *body;                   // An object, or NULL when there was none.
     bool merge;                     // A change of a job: PATCH rather than PUT.
     bool pretty;                    // JSON of the answer is indented.
@@ -194,6 +195,7 @@ enum bound {
     BOUND_FREE,      // All: the route tells of no job.
     BOUND_JOB,       // The path's :job, if that carries the tag.
     BOUND_EXECUTION, // The path's :execution, if its job does.
+    BOUND_ALERT,     // The path's :alert, if its job does; none about the server.
     BOUND_KEY,       // The job with the path's :key, if that does, or a new one.
     BOUND_PARAMETER, // What is of the job of the parameter job_id, which must be there.
     BOUND_OWN        // The handler itself looks at request_tag.
@@ -201,7 +203,7 @@ enum bound {
 
 struct route {
     const char *method;
-    const char *pattern; // ":job" and ":execution" stand for an id.
+    const char *pattern; // ":job", ":execution" and ":alert" stand for an id.
     route_handler *handle;
     const char *const *parameters; // Names of the query's parameters, ending in NULL; NULL: none.
     enum body_rule body;
@@ -409,6 +411,9 @@ enum err query_choices(const struct api_request *r, const char *name, const stru
                        unsigned *out, struct problem *p);
 enum err query_job_id(const struct api_request *r, const char *name, job_id *out,
                       struct problem *p);
+// Within these bounds, of which the least is above 0.
+enum err query_number(const struct api_request *r, const char *name, int64_t least,
+                      int64_t greatest, int64_t *out, struct problem *p);
 const char *query_text(const struct api_request *r, const char *name); // NULL when absent.
 bool job_id_parse(const char *text, job_id *out);
 
@@ -466,7 +471,7 @@ route_handler handle_create_job, handle_list_jobs, handle_get_job, handle_put_jo
     handle_pause_job, handle_resume_job, handle_trigger_job;
 route_handler handle_job_executions, handle_executions, handle_execution, handle_cancel_execution,
     handle_recent_executions, handle_failed_executions;
-route_handler handle_job_alerts, handle_alerts;
+route_handler handle_job_alerts, handle_alerts, handle_alert;
 route_handler handle_cluster, handle_health, handle_metrics_json, handle_metrics_text, handle_live,
     handle_ready;
 route_handler handle_preview;

@@ -64,6 +64,19 @@ static enum err check_parameter(const struct api_request *r, struct problem *p)
     return err ? err : check_id(r, id, p);
 }
 
+static enum err keep_job(void *id, const struct alert *a)
+{
+    *(job_id *)id = a->job;
+    return ERR_OK;
+}
+
+static enum err check_alert(const struct api_request *r, struct problem *p)
+{
+    job_id id = 0;
+    enum err err = service_get_alert(r->api->service, r->alert, keep_job, &id, &p->what);
+    return err ? err : check_id(r, id, p);
+}
+
 enum err request_check_bound(const struct api_request *r, struct problem *p)
 {
     if (!request_is_bound(r))
@@ -74,6 +87,8 @@ enum err request_check_bound(const struct api_request *r, struct problem *p)
         return check_id(r, r->job, p);
     case BOUND_EXECUTION:
         return check_id(r, r->execution.job, p);
+    case BOUND_ALERT:
+        return check_alert(r, p);
     case BOUND_KEY:
         return check_key(r, p);
     case BOUND_PARAMETER:

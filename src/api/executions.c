@@ -47,6 +47,15 @@ static enum err answer_list(struct api_request *r, struct execution_query *q, st
     return page_end(r, &page, err);
 }
 
+static enum err query_figures(const struct api_request *r, struct execution_query *q,
+                              struct problem *p)
+{
+    int64_t status = 0;
+    enum err err = query_number(r, "http_status", 100, 999, &status, p);
+    q->http_status = (uint16_t)status;
+    return err ? err : query_number(r, "min_lateness_ms", 1, WALL_LAST, &q->lateness_min_ms, p);
+}
+
 static enum err answer_filtered(struct api_request *r, job_id job, size_t limit, struct problem *p)
 {
     unsigned states = 0;
@@ -59,6 +68,8 @@ static enum err answer_filtered(struct api_request *r, job_id job, size_t limit,
         err = query_time(r, "from", &q.from, p);
     if (!err)
         err = query_time(r, "to", &q.to, p);
+    if (!err)
+        err = query_figures(r, &q, p);
     return err ? err : answer_list(r, &q, p);
 }
 

@@ -6,6 +6,7 @@
 
 #include "api/api_priv.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -41,16 +42,26 @@ enum err query_job_id(const struct api_request *r, const char *name, job_id *out
     return refuse(p, ERR_SYNTAX, REFUSED_PARAMETER, name, "%s must be the id of a job", name);
 }
 
-enum err query_limit(const struct api_request *r, size_t *out, struct problem *p)
+enum err query_number(const struct api_request *r, const char *name, int64_t least,
+                      int64_t greatest, int64_t *out, struct problem *p)
 {
-    int64_t limit;
-    const char *text = query_text(r, "limit");
+    int64_t number;
+    const char *text = query_text(r, name);
     if (!text)
         return ERR_OK;
-    if (!job_id_parse(text, &limit) || limit > LIMIT_MAX)
-        return refuse(p, ERR_RANGE, REFUSED_PARAMETER, "limit", "limit must be 1 to %d", LIMIT_MAX);
-    *out = (size_t)limit;
+    if (!job_id_parse(text, &number) || number < least || number > greatest)
+        return refuse(p, ERR_RANGE, REFUSED_PARAMETER, name, "%s must be %" PRId64 " to %" PRId64,
+                      name, least, greatest);
+    *out = number;
     return ERR_OK;
+}
+
+enum err query_limit(const struct api_request *r, size_t *out, struct problem *p)
+{
+    int64_t limit = (int64_t)*out;
+    enum err err = query_number(r, "limit", 1, LIMIT_MAX, &limit, p);
+    *out = (size_t)limit;
+    return err;
 }
 
 enum err query_cursor(const struct api_request *r, enum cursor_kind kind, struct cursor *out,

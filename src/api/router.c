@@ -56,6 +56,9 @@ static enum err read_ids(struct api_request *r, struct problem *p)
         if (strncmp(wanted, ":execution", bytes) == 0 && !execution_id_parse(given, &r->execution))
             return refuse(p, ERR_NOT_FOUND, REFUSED_NOT_FOUND, NULL,
                           "there is no execution '%.64s'", given);
+        if (strncmp(wanted, ":alert", bytes) == 0 && !job_id_parse(given, &r->alert))
+            return refuse(p, ERR_NOT_FOUND, REFUSED_NOT_FOUND, NULL,
+                          "there is no alert '%.64s'; ids of alerts are positive integers", given);
     }
     return ERR_OK;
 }

@@ -5,11 +5,12 @@
 
 static const char *const of_jobs[] = {
     "q", "tag", "is_active", "last_status", "next_run_before", "sort", "limit", "cursor", NULL};
-static const char *const of_job_executions[] = {"status", "trigger", "from", "to",
-                                                "limit",  "cursor",  NULL};
-static const char *const of_executions[] = {"job_id", "status", "trigger", "from",
-                                            "to",     "limit",  "cursor",  NULL};
-static const char *const of_alerts[] = {"job_id", "limit", "cursor", NULL};
+#define OF_EXECUTIONS                                                                              \
+    "status", "trigger", "from", "to", "http_status", "min_lateness_ms", "limit", "cursor", NULL
+static const char *const of_job_executions[] = {OF_EXECUTIONS};
+static const char *const of_executions[] = {"job_id", OF_EXECUTIONS};
+static const char *const of_job_alerts[] = {"kind", "limit", "cursor", NULL};
+static const char *const of_alerts[] = {"job_id", "kind", "limit", "cursor", NULL};
 static const char *const of_audit[] = {"action", "job_id", "token",  "from",
                                        "to",     "limit",  "cursor", NULL};
 static const char *const of_pages[] = {"limit", "cursor", NULL};
@@ -50,7 +51,7 @@ const struct route routes[] = {
      SCOPE_WRITE, BOUND_KEY},
     {"GET", "/jobs/:job/executions", handle_job_executions, of_job_executions, BODY_NONE, false,
      ASKS_ALWAYS, SCOPE_READ, BOUND_JOB},
-    {"GET", "/jobs/:job/alerts", handle_job_alerts, of_pages, BODY_NONE, false, ASKS_ALWAYS,
+    {"GET", "/jobs/:job/alerts", handle_job_alerts, of_job_alerts, BODY_NONE, false, ASKS_ALWAYS,
      SCOPE_READ, BOUND_JOB},
     {"GET", "/jobs/:job/explain", handle_explain, of_explain, BODY_NONE, false, ASKS_ALWAYS,
      SCOPE_READ, BOUND_JOB},
@@ -61,6 +62,9 @@ const struct route routes[] = {
      SCOPE_READ, BOUND_EXECUTION},
     {"POST", "/executions/:execution/cancel", handle_cancel_execution, NULL, BODY_NONE, true,
      ASKS_ALWAYS, SCOPE_TRIGGER, BOUND_EXECUTION},
+
+    {"GET", "/alerts/:alert", handle_alert, NULL, BODY_NONE, false, ASKS_ALWAYS, SCOPE_READ,
+     BOUND_ALERT},
 
     {"POST", "/schedules/preview", handle_preview, NULL, BODY_REQUIRED, false, ASKS_NEVER,
      SCOPE_READ, BOUND_FREE},

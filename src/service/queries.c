@@ -73,11 +73,30 @@ enum err service_list_executions(struct service *s, const struct execution_query
     ASK_LIST(s, p, q->job, store_list_executions(reader, q, each, context, &f));
 }
 
-enum err service_list_alerts(struct service *s, job_id job, const struct alert_cursor *before,
-                             size_t limit, store_each_alert *each, void *context,
-                             struct service_problem *p)
+enum err service_list_alerts(struct service *s, const struct alert_query *q, store_each_alert *each,
+                             void *context, struct service_problem *p)
 {
-    ASK_LIST(s, p, job, store_list_alerts(reader, job, before, limit, each, context, &f));
+    ASK_LIST(s, p, q->job, store_list_alerts(reader, q, each, context, &f));
+}
+
+static enum err get_alert(struct service *s, int64_t id, store_each_alert *each, void *context,
+                          struct service_problem *p)
+{
+    ASK(s, p, store_get_alert(reader, id, each, context, &f));
+}
+
+enum err service_get_alert(struct service *s, int64_t id, store_each_alert *each, void *context,
+                           struct service_problem *p)
+{
+    enum err err = get_alert(s, id, each, context, p);
+    if (err == ERR_NOT_FOUND)
+        service_refuse(p, err, PROBLEM_NOT_FOUND, NULL, "there is no such alert");
+    if (err == ERR_STORE_CORRUPT)
+        service_refuse(p, err, PROBLEM_DAMAGED, NULL,
+                       "the row of alert %" PRId64 " in the database is damaged; carillon doctor "
+                       "says how",
+                       id);
+    return err;
 }
 
 enum err service_list_audit(struct service *s, const struct audit_query *q, store_each_audit *each,

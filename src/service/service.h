@@ -275,15 +275,15 @@ MUST_CHECK enum err service_get_execution(struct service *s, const struct execut
                                           store_each_attempt *each_attempt, void *context,
                                           struct service_problem *p);
 
-// As store_list_alerts.
-MUST_CHECK enum err service_list_alerts(struct service *s, job_id job,
-                                        const struct alert_cursor *before, size_t limit,
+MUST_CHECK enum err service_list_alerts(struct service *s, const struct alert_query *q,
                                         store_each_alert *each, void *context,
                                         struct service_problem *p);
 // As store_list_audit; never from a replica.
 MUST_CHECK enum err service_list_audit(struct service *s, const struct audit_query *q,
                                        store_each_audit *each, void *context,
                                        struct service_problem *p);
+MUST_CHECK enum err service_get_alert(struct service *s, int64_t id, store_each_alert *each,
+                                      void *context, struct service_problem *p);
 MUST_CHECK enum err service_count_executions(struct service *s, wall_ms from, wall_ms to,
                                              int64_t counts[static EXECUTION_STATES],
                                              struct service_problem *p);

@@ -278,10 +278,17 @@ enum err store_list_attempts(struct store_reader *r, const struct execution_plac
     return r->ops->list_attempts(r, of, each, context, f);
 }
 
-enum err store_list_alerts(struct store_reader *r, job_id job, const struct alert_cursor *before,
-                           size_t limit, store_each_alert *each, void *context, struct fault *f)
+enum err store_list_alerts(struct store_reader *r, const struct alert_query *q,
+                           store_each_alert *each, void *context, struct fault *f)
 {
-    return r->ops->list_alerts(r, job, before, limit, each, context, f);
+    assert(q->kinds < ALERT_BIT(ALERT_KINDS));
+    return r->ops->list_alerts(r, q, each, context, f);
+}
+
+enum err store_get_alert(struct store_reader *r, int64_t id, store_each_alert *each, void *context,
+                         struct fault *f)
+{
+    return r->ops->get_alert(r, id, each, context, f);
 }
 
 enum err store_list_audit(struct store_reader *r, const struct audit_query *q,

@@ -302,11 +302,13 @@ struct execution_cursor {
 };
 
 struct execution_query {
-    job_id job;      // 0: of every job, also of deleted ones.
-    unsigned states; // EXECUTION_BIT of each state that is wanted; 0: any.
-    int trigger;     // -1: any, else enum execution_trigger.
-    wall_ms from;    // scheduled_at >= from.
-    wall_ms to;      // scheduled_at <= to. Callers pass now to leave out what is only planned.
+    job_id job;           // 0: of every job, also of deleted ones.
+    unsigned states;      // EXECUTION_BIT of each state that is wanted; 0: any.
+    int trigger;          // -1: any, else enum execution_trigger.
+    wall_ms from;         // scheduled_at >= from.
+    wall_ms to;           // scheduled_at <= to. Callers pass now to leave out what is only planned.
+    uint16_t http_status; // Of the last answer; 0: any, or none.
+    dur_ms lateness_min_ms; // Started so late or later; 0: any, or not started.
     struct execution_cursor before;
     size_t limit;
 };
@@ -337,12 +339,23 @@ struct alert_cursor {
     int64_t id;         // INT64_MAX for the first page.
 };
 
+#define ALERT_BIT(kind) (1u << (kind)) // In a set of kinds.
+
+struct alert_query {
+    job_id job;     // 0: of every job.
+    unsigned kinds; // ALERT_BIT of each kind that is wanted; 0: any.
+    struct alert_cursor before;
+    size_t limit;
+};
+
 // Newest first by (created_at, id): shards count their own ids, which are in no order of time.
-// `job` 0: of every job.
 typedef enum err store_each_alert(void *context, const struct alert *a);
-MUST_CHECK enum err store_list_alerts(struct store_reader *r, job_id job,
-                                      const struct alert_cursor *before, size_t limit,
+MUST_CHECK enum err store_list_alerts(struct store_reader *r, const struct alert_query *q,
                                       store_each_alert *each, void *context, struct fault *f);
+
+// `each` is called once. ERR_NOT_FOUND: there is no such alert.
+MUST_CHECK enum err store_get_alert(struct store_reader *r, int64_t id, store_each_alert *each,
+                                    void *context, struct fault *f);
 
 // A position in the audit. The entry that was there may have gone since.
 struct audit_cursor {

@@ -109,8 +109,10 @@ struct store_reader_ops {
                               store_each_execution *each, void *context, struct fault *f);
     enum err (*list_attempts)(struct store_reader *r, const struct execution_place *of,
                               store_each_attempt *each, void *context, struct fault *f);
-    enum err (*list_alerts)(struct store_reader *r, job_id job, const struct alert_cursor *before,
-                            size_t limit, store_each_alert *each, void *context, struct fault *f);
+    enum err (*list_alerts)(struct store_reader *r, const struct alert_query *q,
+                            store_each_alert *each, void *context, struct fault *f);
+    enum err (*get_alert)(struct store_reader *r, int64_t id, store_each_alert *each, void *context,
+                          struct fault *f);
     enum err (*list_audit)(struct store_reader *r, const struct audit_query *q,
                            store_each_audit *each, void *context, struct fault *f);
     enum err (*get_client_key)(struct store_reader *r, const char *text, wall_ms now,

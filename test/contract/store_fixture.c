@@ -264,11 +264,11 @@ const struct alert_cursor store_newest_alerts = {WALL_NEVER, INT64_MAX};
 void store_alert_ids(struct store_fixture *x, job_id job, int64_t before, size_t limit,
                      struct store_ids *out)
 {
-    struct alert_cursor from = {STORE_T0 + before, before};
+    struct alert_query q = {.job = job, .before = store_newest_alerts, .limit = limit};
+    if (before != INT64_MAX)
+        q.before = (struct alert_cursor){STORE_T0 + before, before};
     out->count = 0;
-    store_assert_ok(store_list_alerts(x->reader, job,
-                                      before == INT64_MAX ? &store_newest_alerts : &from, limit,
-                                      add_alert_id, out, f));
+    store_assert_ok(store_list_alerts(x->reader, &q, add_alert_id, out, f));
 }
 
 void store_open_ids(struct store_fixture *x, struct store_ids *out)
@@ -499,8 +499,8 @@ char *store_dump(struct store_fixture *x)
     FILE *out = open_memstream(&text, &bytes);
     store_assert_ok(store_list_jobs(x->reader, &jobs, dump_job, out, f));
     dump_executions(x, out);
-    store_assert_ok(
-        store_list_alerts(x->reader, 0, &store_newest_alerts, STORE_IDS_MAX, dump_alert, out, f));
+    const struct alert_query alerts = {.before = store_newest_alerts, .limit = STORE_IDS_MAX};
+    store_assert_ok(store_list_alerts(x->reader, &alerts, dump_alert, out, f));
     dump_versions(x, out);
     store_assert_ok(store_read_progress(x->reader, 1, &whole, f));
     fprintf(out, "removed to %lld\n", (long long)whole.removed_to);

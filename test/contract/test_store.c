@@ -366,8 +366,8 @@ static void assert_alert(struct store_fixture *x, job_id job, const struct alert
 {
     struct alert_check check = {.expected = expected};
     store_reopen(x);
-    store_assert_ok(
-        store_list_alerts(x->reader, job, &store_newest_alerts, 10, check_alert, &check, f));
+    const struct alert_query q = {.job = job, .before = store_newest_alerts, .limit = 10};
+    store_assert_ok(store_list_alerts(x->reader, &q, check_alert, &check, f));
     assert_int_equal(check.seen, 1);
 }
 

@@ -210,6 +210,43 @@ static void execution_lists_filter_and_run_from_the_newest(void **state)
     }
 }
 
+static void executions_are_listed_by_answer_and_lateness(void **state)
+{
+    struct store_fixture *x = *state;
+    static const struct {
+        uint16_t http_status;
+        dur_ms late_ms; // 0: never started.
+        dur_ms jitter_ms;
+    } rows[] = {{200, 5, 0}, {500, 900, 0}, {0, 0, 0}, {404, 900, 800}, {500, 2000, 0}};
+    struct batch *b = store_batch(x);
+    store_add_job(b, 1);
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        wall_ms at = STORE_T0 + (wall_ms)i * 1000;
+        struct execution e = store_execution((int64_t)i + 1, 1, at);
+        e.http_status = rows[i].http_status;
+        e.due_at = rows[i].jitter_ms ? at + rows[i].jitter_ms : 0;
+        e.started_at = rows[i].late_ms ? at + rows[i].late_ms : 0;
+        store_add_insert(b, e);
+    }
+    store_must(x, b);
+    struct store_ids ids;
+    struct execution_query q = store_all_executions();
+    q.http_status = 500;
+    store_list_ids(x, &q, &ids);
+    store_assert_ids(&ids, 5, 2);
+    q.lateness_min_ms = 901;
+    store_list_ids(x, &q, &ids);
+    store_assert_ids(&ids, 5);
+    q.http_status = 0;
+    q.lateness_min_ms = 1;
+    store_list_ids(x, &q, &ids);
+    store_assert_ids(&ids, 5, 4, 2, 1);
+    q.lateness_min_ms = 101; // Jitter is no lateness.
+    q.job = 1;
+    store_list_ids(x, &q, &ids);
+    store_assert_ids(&ids, 5, 2);
+}
+
 // Whatever the states are, together they give what each of them gives.
 static void several_states_are_listed_as_one_list(void **state)
 {
@@ -489,7 +526,8 @@ static struct alert_cursor list_alerts_from(struct store_fixture *x, struct aler
                                             int64_t first, int64_t second)
 {
     struct found_alerts found = {0};
-    store_assert_ok(store_list_alerts(x->reader, 1, &from, 2, note_alert, &found, f));
+    const struct alert_query q = {.job = 1, .before = from, .limit = 2};
+    store_assert_ok(store_list_alerts(x->reader, &q, note_alert, &found, f));
     assert_int_equal(found.ids[0], first);
     assert_int_equal(found.ids[1], second);
     return found.last;
@@ -524,6 +562,41 @@ static void alerts_are_in_order_of_time_and_go_on_where_one_was_removed(void **s
     assert_int_equal(removed, 1);
     list_alerts_from(x, store_newest_alerts, 2, 4);
     list_alerts_from(x, end, 4, 3);
+}
+
+static void alerts_are_listed_by_kind_and_found_by_id(void **state)
+{
+    struct store_fixture *x = *state;
+    struct batch *b = store_batch(x);
+    store_add_job(b, 1);
+    for (int64_t id = 1; id <= ALERT_KINDS; id++)
+        store_add(b, CHANGE_ALERT)->alert = (struct alert){.id = id,
+                                                           .job = id % 2,
+                                                           .kind = (enum alert_kind)(id - 1),
+                                                           .created_at = STORE_T0 + id,
+                                                           .message = ""};
+    store_must(x, b);
+    struct found_alerts found = {0};
+    struct alert_query q = {.kinds = ALERT_BIT(ALERT_TARGET_UP) | ALERT_BIT(ALERT_CLOCK),
+                            .before = store_newest_alerts,
+                            .limit = 9};
+    store_assert_ok(store_list_alerts(x->reader, &q, note_alert, &found, f));
+    assert_int_equal(found.count, 2);
+    assert_int_equal(found.ids[0], ALERT_TARGET_UP + 1);
+    assert_int_equal(found.ids[1], ALERT_CLOCK + 1);
+    found.count = 0;
+    q.job = 1;
+    q.kinds = ALERT_BIT(ALERT_TARGET_DOWN) | ALERT_BIT(ALERT_FAILURE);
+    store_assert_ok(store_list_alerts(x->reader, &q, note_alert, &found, f));
+    assert_int_equal(found.count, 1);
+    assert_int_equal(found.ids[0], ALERT_FAILURE + 1);
+
+    found.count = 0;
+    store_assert_ok(store_get_alert(x->reader, 2, note_alert, &found, f));
+    assert_int_equal(found.count, 1);
+    assert_int_equal(found.ids[0], 2);
+    struct fault f = {0};
+    assert_int_equal(store_get_alert(x->reader, 99, note_alert, &found, &f), ERR_NOT_FOUND);
 }
 
 static void executions_are_counted_by_state(void **state)
@@ -589,6 +662,8 @@ int main(void)
         TEST(job_is_found_by_its_key),
         TEST(execution_lists_filter_and_run_from_the_newest),
         TEST(several_states_are_listed_as_one_list),
+        TEST(executions_are_listed_by_answer_and_lateness),
+        TEST(alerts_are_listed_by_kind_and_found_by_id),
         TEST(a_search_tells_how_the_last_execution_stands),
         TEST(a_search_filters_and_stops_as_a_list_does),
         TEST(pages_neither_repeat_nor_skip),

@@ -135,13 +135,14 @@ static enum err draw_lists(struct picture *p, struct store_reader *r, struct fau
     struct execution_query failed = all;
     failed.states = EXECUTION_BIT(EXECUTION_FAILED);
     int64_t counts[EXECUTION_STATES];
+    const struct alert_query alerts = {.before = store_newest_alerts, .limit = IDS_MAX};
     enum err err = store_list_jobs(r, &jobs, draw_job, p, f);
     if (!err)
         err = store_list_executions(r, &failed, draw_execution, p, f);
     if (!err)
         err = store_list_executions(r, &all, draw_and_note, p, f);
     if (!err)
-        err = store_list_alerts(r, 0, &store_newest_alerts, IDS_MAX, draw_alert, p, f);
+        err = store_list_alerts(r, &alerts, draw_alert, p, f);
     if (!err)
         err = store_count_executions(r, 0, WALL_NEVER, counts, f);
     for (size_t state = 0; state < EXECUTION_STATES && !err; state++)

@@ -215,7 +215,10 @@ static bool query_matches(const struct execution_query *q, const struct executio
     return (q->job == 0 || q->job == e->key.job) &&
            (!q->states || (q->states & EXECUTION_BIT(e->state))) &&
            (q->trigger < 0 || q->trigger == e->trigger) && e->key.scheduled_at >= q->from &&
-           e->key.scheduled_at <= q->to && is_before(e, &q->before);
+           e->key.scheduled_at <= q->to && is_before(e, &q->before) &&
+           (!q->http_status || q->http_status == e->http_status) &&
+           (!q->lateness_min_ms ||
+            (e->started_at && execution_lateness_ms(e) >= q->lateness_min_ms));
 }
 
 static int compare_newest_first(const void *left, const void *right)
@@ -303,8 +306,14 @@ static int compare_newest_alert_first(const void *left, const void *right)
     return alert_is_before(a, &(struct alert_cursor){b->created_at, b->id}) ? 1 : -1;
 }
 
-static enum err list_alerts(struct store_reader *r, job_id job, const struct alert_cursor *before,
-                            size_t limit, store_each_alert *each, void *context, struct fault *f)
+static bool alert_matches(const struct alert_query *q, const struct alert *a)
+{
+    return (q->job == 0 || a->job == q->job) && (!q->kinds || (q->kinds & ALERT_BIT(a->kind))) &&
+           alert_is_before(a, &q->before);
+}
+
+static enum err list_alerts(struct store_reader *r, const struct alert_query *q,
+                            store_each_alert *each, void *context, struct fault *f)
 {
     (void)f;
     struct memory_store *s = enter(r);
@@ -312,13 +321,13 @@ static enum err list_alerts(struct store_reader *r, job_id job, const struct ale
     size_t count = 0;
     for (size_t i = 0; i < s->alerts.count; i++) {
         const struct alert *a = s->alerts.rows[i];
-        if ((job == 0 || a->job == job) && alert_is_before(a, before))
+        if (alert_matches(q, a))
             found[count++] = a;
     }
     qsort(found, count, sizeof *found, compare_newest_alert_first);
 
     enum err err = ERR_OK;
-    for (size_t i = 0; i < MIN(count, limit) && !err; i++)
+    for (size_t i = 0; i < MIN(count, q->limit) && !err; i++)
         err = each(context, found[i]);
     free(found);
     return leave(s, err);
@@ -330,6 +339,16 @@ static enum err list_audit(struct store_reader *r, const struct audit_query *q,
     (void)f;
     struct memory_store *s = enter(r);
     return leave(s, memory_list_audit(s, q, each, context));
+}
+
+static enum err get_alert(struct store_reader *r, int64_t id, store_each_alert *each, void *context,
+                          struct fault *f)
+{
+    struct memory_store *s = enter(r);
+    const struct alert *a = table_find(&s->alerts, id);
+    if (!a)
+        return leave(s, fault_set(f, ERR_NOT_FOUND, "there is no alert %lld", (long long)id));
+    return leave(s, each(context, a));
 }
 
 static enum err read_progress(struct store_reader *r, job_id job, struct store_progress *out,
@@ -397,6 +416,7 @@ static const struct store_reader_ops ops = {
     .get_execution = get_execution,
     .list_attempts = list_attempts,
     .list_alerts = list_alerts,
+    .get_alert = get_alert,
     .count_executions = count_executions,
     .read_progress = read_progress,
 };

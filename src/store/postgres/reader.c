@@ -68,6 +68,20 @@ static enum err visit_execution(struct walk *walk, struct result_row *r, struct 
     return w->each(w->context, &e);
 }
 
+// An empty set lets everything through.
+static void filter_set(char *sql, struct parameters *p, const char *column, unsigned set,
+                       const struct enum_words *words)
+{
+    if (!set)
+        return;
+    parameter_array(p, true, (size_t)__builtin_popcount(set));
+    for (int i = 0; i < words->count; i++)
+        if (set & (1u << i))
+            parameter_put_text(p, enum_word(words, i));
+    parameter_array_end(p);
+    row_append(sql, SQL_BYTES, " AND %s = ANY ($%d)", column, p->used);
+}
+
 // Without NULLs in the conditions the planner sees which index serves.
 static void filter_executions(char *sql, struct parameters *p, const struct execution_query *q)
 {
@@ -77,14 +91,7 @@ static void filter_executions(char *sql, struct parameters *p, const struct exec
                    " AND completed_at IS NULL AND (scheduled_at >= (SELECT min(open_from)"
                    " FROM shards WHERE inserted > 0) OR (scheduled_at, id) IN (SELECT scheduled_at,"
                    " execution_id FROM lingering_executions))");
-    if (q->states) {
-        parameter_array(p, true, (size_t)__builtin_popcount(q->states));
-        for (unsigned s = 0; s < EXECUTION_STATES; s++)
-            if (q->states & EXECUTION_BIT(s))
-                parameter_put_text(p, execution_state_name((enum execution_state)s));
-        parameter_array_end(p);
-        row_append(sql, SQL_BYTES, " AND status = ANY ($%d)", p->used);
-    }
+    filter_set(sql, p, "status", q->states, &execution_state_words);
     if (q->trigger >= 0) {
         parameter_text(p, execution_trigger_name((enum execution_trigger)q->trigger));
         row_append(sql, SQL_BYTES, " AND trigger = $%d", p->used);
@@ -94,6 +101,15 @@ static void filter_executions(char *sql, struct parameters *p, const struct exec
     if (q->job) {
         parameter_integer(p, q->job);
         row_append(sql, SQL_BYTES, " AND job_id = $%d", p->used);
+    }
+    if (q->http_status) {
+        parameter_integer(p, q->http_status);
+        row_append(sql, SQL_BYTES, " AND http_status = $%d", p->used);
+    }
+    if (q->lateness_min_ms) {
+        parameter_integer(p, q->lateness_min_ms);
+        row_append(sql, SQL_BYTES, " AND started_at - coalesce(due_at, scheduled_at) >= $%d",
+                   p->used);
     }
 }
 
@@ -211,6 +227,8 @@ struct alert_walk {
     struct walk walk;
     store_each_alert *each;
     void *context;
+    bool is_list;
+    bool found;
 };
 
 // The two columns after the alert's own are the key of its execution.
@@ -219,7 +237,8 @@ static enum err visit_alert(struct walk *walk, struct result_row *r, struct faul
     struct alert_walk *w = (struct alert_walk *)walk;
     struct alert a = {0};
     if (!read_row(&alert_rows, r, &a, f))
-        return ERR_OK;
+        return w->is_list ? ERR_OK : ERR_STORE_CORRUPT;
+    w->found = true;
     int own = (int)alert_rows.count;
     a.key.job = a.job;
     a.key.scheduled_at = result_integer(r, own);
@@ -229,26 +248,44 @@ static enum err visit_alert(struct walk *walk, struct result_row *r, struct faul
     return w->each(w->context, &a);
 }
 
-static enum err list_alerts(struct store_reader *reader, job_id job,
-                            const struct alert_cursor *before, size_t limit, store_each_alert *each,
-                            void *context, struct fault *f)
+static void select_alerts(char *sql, const char *where)
 {
-    char names[SQL_BYTES / 2], sql[SQL_BYTES];
-    struct alert_walk w = {{.visit = visit_alert}, each, context};
-    struct parameters p = {0};
+    char names[SQL_BYTES / 2];
     row_names(&alert_rows, names, sizeof names);
-    snprintf(sql, sizeof sql,
-             "SELECT %s, scheduled_at, series FROM alerts WHERE (created_at, id) < ($1, $2)",
-             names);
-    parameter_integer(&p, before->created_at);
-    parameter_integer(&p, before->id);
-    if (job) {
-        parameter_integer(&p, job);
+    snprintf(sql, SQL_BYTES, "SELECT %s, scheduled_at, series FROM alerts WHERE %s", names, where);
+}
+
+static enum err list_alerts(struct store_reader *reader, const struct alert_query *q,
+                            store_each_alert *each, void *context, struct fault *f)
+{
+    char sql[SQL_BYTES];
+    struct alert_walk w = {{.visit = visit_alert}, each, context, true, false};
+    struct parameters p = {0};
+    select_alerts(sql, "(created_at, id) < ($1, $2)");
+    parameter_integer(&p, q->before.created_at);
+    parameter_integer(&p, q->before.id);
+    if (q->job) {
+        parameter_integer(&p, q->job);
         row_append(sql, SQL_BYTES, " AND job_id = $%d", p.used);
     }
-    parameter_integer(&p, (int64_t)MIN(limit, (size_t)INT32_MAX));
+    filter_set(sql, &p, "kind", q->kinds, &alert_kind_words);
+    parameter_integer(&p, (int64_t)MIN(q->limit, (size_t)INT32_MAX));
     row_append(sql, SQL_BYTES, " ORDER BY created_at DESC, id DESC LIMIT $%d", p.used);
     return reader_ask(self(reader), sql, &p, &w.walk, f);
+}
+
+static enum err get_alert(struct store_reader *reader, int64_t id, store_each_alert *each,
+                          void *context, struct fault *f)
+{
+    char sql[SQL_BYTES];
+    struct alert_walk w = {{.visit = visit_alert}, each, context, false, false};
+    struct parameters p = {0};
+    select_alerts(sql, "id = $1");
+    parameter_integer(&p, id);
+    enum err err = reader_ask(self(reader), sql, &p, &w.walk, f);
+    if (!err && !w.found)
+        err = fault_set(f, ERR_NOT_FOUND, "there is no alert %lld", (long long)id);
+    return err;
 }
 
 struct client_key_walk {
@@ -361,6 +398,7 @@ static const struct store_reader_ops ops = {
     .list_attempts = list_attempts,
     .list_alerts = list_alerts,
     .list_audit = postgres_list_audit,
+    .get_alert = get_alert,
     .get_client_key = get_client_key,
     .count_executions = count_executions,
     .read_progress = postgres_read_progress,

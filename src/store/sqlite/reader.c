@@ -16,11 +16,12 @@
 
 #define EXECUTIONS "SELECT %s FROM job_executions INDEXED BY idx_job_executions_"
 // ?1 from, ?2 to, ?3 and ?4 the cursor, ?5 words of states (none is part of another), ?6 trigger,
-// ?7 job, ?8 limit.
+// ?7 job, ?8 limit, ?9 status of HTTP, ?10 least lateness.
 #define MATCHES                                                                                    \
     " scheduled_at BETWEEN ?1 AND ?2 AND (scheduled_at < ?3 OR id < ?4)"                           \
     " AND (?5 IS NULL OR instr(?5, status)) AND (?6 IS NULL OR trigger = ?6)"                      \
-    " AND (?7 = 0 OR job_id = ?7)"
+    " AND (?7 = 0 OR job_id = ?7) AND (?9 = 0 OR http_status = ?9)"                                \
+    " AND (?10 = 0 OR started_at - coalesce(due_at, scheduled_at) >= ?10)"
 #define NEWEST_FIRST " ORDER BY scheduled_at DESC, id DESC LIMIT ?8"
 #define FILTER MATCHES NEWEST_FIRST
 // ?1 the cursor, ?2 whether active, ?3 text, ?4 tag. What is not asked for is NULL. The filters
@@ -34,9 +35,10 @@
     "SELECT %s,"                                                                                   \
     " (SELECT scheduled_at FROM job_executions WHERE id = alerts.execution_id),"                   \
     " (SELECT series FROM job_executions WHERE id = alerts.execution_id) FROM alerts"
-// ?1 job, ?2 and ?3 the cursor, ?4 limit.
+// ?1 job, ?2 and ?3 the cursor, ?4 limit, ?5 words of kinds.
 #define ALERTS_BEFORE                                                                              \
     " AND created_at <= ?2 AND (created_at < ?2 OR id < ?3)"                                       \
+    " AND (?5 IS NULL OR instr(?5, ' ' || kind || ' '))"                                           \
     " ORDER BY created_at DESC, id DESC LIMIT ?4"
 
 // ?1 and ?2 the span of time, ?3 and ?4 the cursor, ?5 job or 0, ?6 token and ?7 action or NULL, ?8
@@ -117,6 +119,7 @@ static const struct sql reader_sql[QUERIES] = {
     [AUDIT_OF_ACTION] = {AUDIT "action WHERE action = ?7 AND" AUDIT_MATCHES, row_names,
                          &audit_rows},
     [AUDIT_OF_ALL] = {AUDIT "at WHERE" AUDIT_MATCHES, row_names, &audit_rows},
+    [ALERT_GET] = {ALERTS " WHERE id = ?1", row_names, &alert_rows},
     [CLIENT_KEY_GET] = {"SELECT * FROM client_keys WHERE key = ?1 AND created_at >= ?2", NULL,
                         NULL},
 };
@@ -241,17 +244,16 @@ static enum query choose_query(const struct execution_query *q)
     return of_job ? EXECUTIONS_OF_JOB : EXECUTIONS_OF_ALL;
 }
 
-// "FAILED MISSED ", or NULL for any state.
-static void bind_states(sqlite3_stmt *statement, int at, unsigned states)
+// " FAILED MISSED ", or NULL for the empty set.
+static void bind_set(sqlite3_stmt *statement, int at, unsigned set, const struct enum_words *words)
 {
-    char words[128] = "";
-    for (unsigned s = 0; s < EXECUTION_STATES; s++) {
-        size_t used = strlen(words);
-        if (states & EXECUTION_BIT(s))
-            snprintf(words + used, sizeof words - used, "%s ",
-                     execution_state_name((enum execution_state)s));
+    char text[128] = " ";
+    for (int i = 0; i < words->count; i++) {
+        size_t used = strlen(text);
+        if (set & (1u << i))
+            snprintf(text + used, sizeof text - used, "%s ", enum_word(words, i));
     }
-    sqlite3_bind_text(statement, at, states ? words : NULL, -1, SQLITE_TRANSIENT);
+    sqlite3_bind_text(statement, at, set ? text : NULL, -1, SQLITE_TRANSIENT);
 }
 
 static void bind_word(sqlite3_stmt *statement, int at, const char *word)
@@ -277,11 +279,13 @@ static enum err list_executions(struct store_reader *reader, const struct execut
     sqlite3_bind_int64(statement, 2, MIN(q->to, q->before.scheduled_at));
     sqlite3_bind_int64(statement, 3, q->before.scheduled_at);
     sqlite3_bind_int64(statement, 4, q->before.id);
-    bind_states(statement, 5, q->states);
+    bind_set(statement, 5, q->states, &execution_state_words);
     bind_word(statement, 6,
               trigger < 0 ? NULL : execution_trigger_name((enum execution_trigger)trigger));
     sqlite3_bind_int64(statement, 7, q->job);
     sqlite3_bind_int64(statement, 8, limit_of(q->limit));
+    sqlite3_bind_int64(statement, 9, q->http_status);
+    sqlite3_bind_int64(statement, 10, q->lateness_min_ms);
     return sqlite_walk_query(r, which, &w.walk, f);
 }
 
@@ -338,6 +342,7 @@ struct alert_walk {
     struct walk walk;
     store_each_alert *each;
     void *context;
+    bool found;
 };
 
 // The two columns after the alert's own are from its execution.
@@ -354,22 +359,35 @@ static enum err visit_alert(struct walk *walk, sqlite3_stmt *statement, struct f
     a.key.series = sqlite3_column_int64(statement, own + 1);
     if (!a.job || a.key.scheduled_at < 0 || a.key.scheduled_at > WALL_LAST)
         a.execution_id = 0; // The row of the execution was edited: it has no name.
+    w->found = true;
     return w->each(w->context, &a);
 }
 
-static enum err list_alerts(struct store_reader *reader, job_id job,
-                            const struct alert_cursor *before, size_t limit, store_each_alert *each,
-                            void *context, struct fault *f)
+static enum err list_alerts(struct store_reader *reader, const struct alert_query *q,
+                            store_each_alert *each, void *context, struct fault *f)
 {
     struct sqlite_reader *r = self(reader);
-    enum query which = job ? ALERTS_OF_JOB : ALERTS_OF_ALL;
+    enum query which = q->job ? ALERTS_OF_JOB : ALERTS_OF_ALL;
     sqlite3_stmt *statement = r->queries[which];
-    struct alert_walk w = {{.visit = visit_alert, .leaves_out = true}, each, context};
-    sqlite3_bind_int64(statement, 1, job);
-    sqlite3_bind_int64(statement, 2, before->created_at);
-    sqlite3_bind_int64(statement, 3, before->id);
-    sqlite3_bind_int64(statement, 4, limit_of(limit));
+    struct alert_walk w = {{.visit = visit_alert, .leaves_out = true}, each, context, false};
+    sqlite3_bind_int64(statement, 1, q->job);
+    sqlite3_bind_int64(statement, 2, q->before.created_at);
+    sqlite3_bind_int64(statement, 3, q->before.id);
+    sqlite3_bind_int64(statement, 4, limit_of(q->limit));
+    bind_set(statement, 5, q->kinds, &alert_kind_words);
     return sqlite_walk_query(r, which, &w.walk, f);
+}
+
+static enum err get_alert(struct store_reader *reader, int64_t id, store_each_alert *each,
+                          void *context, struct fault *f)
+{
+    struct sqlite_reader *r = self(reader);
+    struct alert_walk w = {{.visit = visit_alert}, each, context, false};
+    sqlite3_bind_int64(r->queries[ALERT_GET], 1, id);
+    enum err err = sqlite_walk_query(r, ALERT_GET, &w.walk, f);
+    if (!err && !w.found)
+        err = fault_set(f, ERR_NOT_FOUND, "there is no alert %lld", (long long)id);
+    return err;
 }
 
 struct count_walk {
@@ -515,6 +533,7 @@ static const struct store_reader_ops ops = {
     .list_attempts = list_attempts,
     .list_alerts = list_alerts,
     .list_audit = sqlite_list_audit,
+    .get_alert = get_alert,
     .get_client_key = get_client_key,
     .count_executions = count_executions,
     .read_progress = read_progress,

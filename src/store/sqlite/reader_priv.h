@@ -33,6 +33,7 @@ enum query {
     AUDIT_OF_TOKEN,
     AUDIT_OF_ACTION,
     AUDIT_OF_ALL,
+    ALERT_GET,
     CLIENT_KEY_GET,
     PROGRESS_READ,
     LAST_IDS,

@@ -183,8 +183,8 @@ static void an_alert_of_version_1_keeps_its_sentence(void **state)
                     " VALUES (1, 'clock', 5, 'clock stepped: it was ahead before');");
     struct store *s = open_ok(*state);
     assert_int_equal(store_reader_open(s, &r, &f), ERR_OK);
-    const struct alert_cursor newest = {WALL_NEVER, INT64_MAX};
-    assert_int_equal(store_list_alerts(r, 0, &newest, 9, check_old_alert, &seen, &f), ERR_OK);
+    const struct alert_query q = {.before = {WALL_NEVER, INT64_MAX}, .limit = 9};
+    assert_int_equal(store_list_alerts(r, &q, check_old_alert, &seen, &f), ERR_OK);
     assert_true(seen);
     store_reader_close(r);
     store_close(s);
