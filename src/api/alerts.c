@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// alerts.c: the handlers of alerts: of one job, of all, and one of them.
+// alerts.c: the handlers of alerts: of one job, of all, one of them and that it was
+// seen.
 
 #include "api/api_priv.h"
 
@@ -69,4 +70,46 @@ enum err handle_alert(struct api_request *r, struct problem *p)
     if (!err)
         answer_json(r, 200, json);
     return err;
+}
+
+// --- Acknowledging -------------------------------------------------------------------------------
+
+// On a thread for questions.
+static void show(void *request)
+{
+    struct api_request *r = request;
+    struct problem problem = {0};
+    if (handle_alert(r, &problem))
+        answer_problem(r, &problem);
+}
+
+// On the service's thread, which reads nothing: who was first, and when, the database knows.
+static void acknowledged(struct api_request *r, const struct service_result *result)
+{
+    struct problem problem = {0};
+    (void)result;
+    if (service_ask(r->api->service, show, r) == ERR_OK)
+        return;
+    service_refuse(&problem.what, ERR_LIMIT, PROBLEM_BUSY, NULL,
+                   "the alert is acknowledged, but too many requests wait for the database to show "
+                   "it; try again");
+    answer_problem(r, &problem);
+}
+
+static enum err check_alert(void *context, const struct alert *a)
+{
+    *(bool *)context = a->acknowledged_at != 0;
+    return ERR_OK;
+}
+
+enum err handle_ack_alert(struct api_request *r, struct problem *p)
+{
+    bool is_done = false;
+    enum err err = service_get_alert(r->api->service, r->alert, check_alert, &is_done, &p->what);
+    if (err)
+        return err;
+    if (is_done)
+        return handle_alert(r, p);
+    r->succeed = acknowledged;
+    return service_ack_alert(r->api->service, &r->actor, r->alert, change_done, r, &p->what);
 }

@@ -471,7 +471,7 @@ route_handler handle_create_job, handle_list_jobs, handle_get_job, handle_put_jo
     handle_pause_job, handle_resume_job, handle_trigger_job;
 route_handler handle_job_executions, handle_executions, handle_execution, handle_cancel_execution,
     handle_recent_executions, handle_failed_executions;
-route_handler handle_job_alerts, handle_alerts, handle_alert;
+route_handler handle_job_alerts, handle_alerts, handle_alert, handle_ack_alert;
 route_handler handle_cluster, handle_health, handle_metrics_json, handle_metrics_text, handle_live,
     handle_ready;
 route_handler handle_preview;

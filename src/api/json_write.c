@@ -135,6 +135,7 @@ json_t *json_alert(const struct alert *a)
     json_object_set_new(o, "kind", json_string(alert_kind_name(a->kind)));
     json_object_set_new(o, "message", json_text(sentence));
     json_object_set_new(o, "created_at", json_time(a->created_at));
+    json_object_set_new(o, "acknowledged_at", json_time(a->acknowledged_at));
     free(sentence);
     return o;
 }

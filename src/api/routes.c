@@ -65,6 +65,8 @@ const struct route routes[] = {
 
     {"GET", "/alerts/:alert", handle_alert, NULL, BODY_NONE, false, ASKS_ALWAYS, SCOPE_READ,
      BOUND_ALERT},
+    {"POST", "/alerts/:alert/ack", handle_ack_alert, NULL, BODY_NONE, true, ASKS_ALWAYS,
+     SCOPE_TRIGGER, BOUND_ALERT},
 
     {"POST", "/schedules/preview", handle_preview, NULL, BODY_REQUIRED, false, ASKS_NEVER,
      SCOPE_READ, BOUND_FREE},

@@ -192,6 +192,14 @@ static void accept_clock(struct core *c, uint32_t shard)
         core__clock_correct(c, f);
 }
 
+static void ack_alert(struct core *c, const struct command *cmd)
+{
+    struct core_shard *s = &c->shards[shard_of(cmd->id, c->limits.shards)];
+    struct change *change = core__change(c, s, CHANGE_ALERT_ACK);
+    change->ack.id = cmd->id;
+    change->ack.at = c->now.wall;
+}
+
 static void act(struct core *c, struct command *cmd, struct core_job *j, struct reply *r)
 {
     switch (cmd->kind) {
@@ -212,6 +220,9 @@ static void act(struct core *c, struct command *cmd, struct core_job *j, struct 
         break;
     case COMMAND_CANCEL:
         cancel(c, cmd, r);
+        break;
+    case COMMAND_ACK_ALERT:
+        ack_alert(c, cmd);
         break;
     case COMMAND_OUTCOME:
         r->err = core__outcome_elsewhere(c, cmd);
@@ -249,7 +260,8 @@ static enum err refusal(const struct core *c, const struct command *cmd, const s
         return ERR_AWAY;
     if (cmd->refusal)
         return cmd->refusal;
-    bool names_no_job = cmd->kind == COMMAND_CREATE || cmd->kind == COMMAND_ACCEPT_CLOCK;
+    bool names_no_job = cmd->kind == COMMAND_CREATE || cmd->kind == COMMAND_ACCEPT_CLOCK ||
+                        cmd->kind == COMMAND_ACK_ALERT;
     // The job of an attempt that is under way may be deleted.
     bool names_attempt = cmd->kind == COMMAND_OUTCOME || cmd->kind == COMMAND_CANCEL;
     if (names_no_job || names_attempt)
@@ -267,7 +279,8 @@ static enum err refusal(const struct core *c, const struct command *cmd, const s
 
 void core__command(struct core *c, struct command *cmd)
 {
-    struct core_job *j = core__job_find(c, cmd->id); // NULL also for those that name none.
+    bool is_of_job = cmd->kind != COMMAND_ACK_ALERT;
+    struct core_job *j = is_of_job ? core__job_find(c, cmd->id) : NULL; // NULL: names none.
     struct reply r = {.token = cmd->token, .err = refusal(c, cmd, j)};
     if (r.err)
         job_free(cmd->job);

@@ -64,6 +64,10 @@ enum command_kind {
     COMMAND_TRIGGER,
     COMMAND_ACCEPT_CLOCK, // The clock is right now: go on at once, whatever the watermark says.
     COMMAND_CANCEL,       // No further attempt of an execution. ERR_NOT_FOUND: it is over.
+    // Somebody has seen the alert `id`. An alert belongs to the shard that has given its id, so
+    // that its owner alone writes it, but no core knows alerts: who asks has looked that there is
+    // one.
+    COMMAND_ACK_ALERT,
     // From the node that gave the shard back, not from a client: an attempt that went on there has
     // ended. ERR_NOT_FOUND: nobody waits for that attempt any more.
     COMMAND_OUTCOME
@@ -73,7 +77,7 @@ enum command_kind {
 struct command {
     enum command_kind kind;
     uint32_t shard; // CREATE, ACCEPT_CLOCK: which one; of others it is that of the job.
-    job_id id;      // UPDATE, DELETE, TRIGGER, CANCEL, OUTCOME.
+    job_id id;      // UPDATE, DELETE, TRIGGER, CANCEL, OUTCOME; ACK_ALERT: of the alert.
     struct execution_key execution; // CANCEL.
     int64_t version_expected;       // UPDATE, DELETE: 0 accepts any.
     const struct job *before; // UPDATE: the job at version_expected. Borrowed. NULL: not known.

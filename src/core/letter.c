@@ -31,6 +31,7 @@ static const char *const kind_list[] = {
     [COMMAND_TRIGGER] = "trigger",
     [COMMAND_ACCEPT_CLOCK] = "accept-clock",
     [COMMAND_CANCEL] = "cancel",
+    [COMMAND_ACK_ALERT] = "ack-alert",
     [COMMAND_OUTCOME] = "outcome",
 };
 static const struct enum_words kind_words = {kind_list, COUNT_OF(kind_list)};
@@ -58,7 +59,7 @@ struct number {
 
 static const struct number numbers[] = {
     NUMBER(command, "shard", shard, 0, SHARDS_MAX - 1),
-    NUMBER(command, "id", id, 0, JOB_ID_MAX),
+    NUMBER(command, "id", id, 0, INT64_MAX / 2), // See complete.
     NUMBER(command, "version_expected", version_expected, 0, INT64_MAX / 2),
     NUMBER(command, "body_is_json", body_is_json, 0, 1),
     NUMBER(command, "execution_at", execution.scheduled_at, 0, WALL_LAST),
@@ -490,6 +491,9 @@ static bool complete(struct unpacker *u)
     struct command *c = &p->command;
     bool has_job = c->kind == COMMAND_CREATE || c->kind == COMMAND_UPDATE;
     if (!u->has_kind || (has_job && !is_whole_job(c->job)) || (names_a_job(c->kind) && c->id == 0))
+        return false;
+    bool is_alert = c->kind == COMMAND_ACK_ALERT;
+    if ((is_alert && c->id == 0) || (!is_alert && c->id > JOB_ID_MAX))
         return false;
     if (c->kind == COMMAND_OUTCOME && !u->has_outcome)
         return false;

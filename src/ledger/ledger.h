@@ -301,6 +301,7 @@ struct alert {
     enum alert_kind kind;
     int64_t attempts;
     wall_ms created_at;
+    wall_ms acknowledged_at; // When somebody first said that the alert was seen; 0: nobody has.
     wall_ms from;
     wall_ms to;
     int64_t count;
@@ -450,6 +451,8 @@ enum change_kind {
     CHANGE_ATTEMPT,
     CHANGE_ALERT,
     CHANGE_AUDIT,
+    CHANGE_ALERT_ACK,  // Somebody has seen the alert: its acknowledged_at, if that is not set. The
+                       // alert may have gone meanwhile.
     CHANGE_CLIENT_KEY, // Insert, or replace one that is too old.
     CHANGE_REPLY       // To a command that is a row: once for each.
 };
@@ -486,6 +489,10 @@ struct change {
             job_id id;
             wall_ms at;
         } deleted;
+        struct {
+            int64_t id;
+            wall_ms at;
+        } ack; // ALERT_ACK
         struct {
             job_id id;
             wall_ms from_at; // See struct job_version.

@@ -146,11 +146,10 @@ static enum audit_action action_of(const struct service_change *c)
     static const enum audit_action updates[] = {[UPDATE_EDIT] = AUDIT_JOB_UPDATE,
                                                 [UPDATE_PAUSE] = AUDIT_JOB_PAUSE,
                                                 [UPDATE_RESUME] = AUDIT_JOB_RESUME};
-    static const enum audit_action actions[] = {[COMMAND_CREATE] = AUDIT_JOB_CREATE,
-                                                [COMMAND_DELETE] = AUDIT_JOB_DELETE,
-                                                [COMMAND_TRIGGER] = AUDIT_JOB_TRIGGER,
-                                                [COMMAND_CANCEL] = AUDIT_EXECUTION_CANCEL,
-                                                [COMMAND_ACCEPT_CLOCK] = AUDIT_CLOCK_ACCEPT};
+    static const enum audit_action actions[] = {
+        [COMMAND_CREATE] = AUDIT_JOB_CREATE,         [COMMAND_DELETE] = AUDIT_JOB_DELETE,
+        [COMMAND_TRIGGER] = AUDIT_JOB_TRIGGER,       [COMMAND_CANCEL] = AUDIT_EXECUTION_CANCEL,
+        [COMMAND_ACCEPT_CLOCK] = AUDIT_CLOCK_ACCEPT, [COMMAND_ACK_ALERT] = AUDIT_ALERT_ACK};
     return c->kind == COMMAND_UPDATE ? updates[c->update] : actions[c->kind];
 }
 
@@ -168,6 +167,8 @@ void service__audit_make(struct service_change *c)
     service__audit_drop(c);
     c->audit.by = *c->by;
     c->audit.action = action_of(c);
+    if (c->kind == COMMAND_ACK_ALERT)
+        c->audit.subject = c->text; // The number of the alert.
     if (before)
         c->audit.before = difference(before, c->row ? c->row : &job_defaults);
     if (c->row)

@@ -3,6 +3,8 @@
 
 #include "service/service_priv.h"
 
+#include <stdio.h>
+
 enum err service_create_job(struct service *s, const struct actor *by, struct job *draft,
                             const struct service_key *key, service_done *done, void *context,
                             struct service_problem *p)
@@ -130,6 +132,21 @@ enum err service_accept_clock(struct service *s, const struct actor *by, service
     const struct service_change wish = {.service = s,
                                         .by = actor_copy(by),
                                         .kind = COMMAND_ACCEPT_CLOCK,
+                                        .done = done,
+                                        .context = context};
+    return service__change_start(&wish, p);
+}
+
+enum err service_ack_alert(struct service *s, const struct actor *by, int64_t id,
+                           service_done *done, void *context, struct service_problem *p)
+{
+    char number[24];
+    snprintf(number, sizeof number, "%lld", (long long)id);
+    const struct service_change wish = {.service = s,
+                                        .by = actor_copy(by),
+                                        .kind = COMMAND_ACK_ALERT,
+                                        .id = id,
+                                        .text = xstrdup(number),
                                         .done = done,
                                         .context = context};
     return service__change_start(&wish, p);

@@ -89,6 +89,13 @@ static void log_execution(const struct service_change *c, const char *event)
     write_line(&l, event, c->by);
 }
 
+static void log_ack(const struct service_change *c)
+{
+    struct line l = {.count = 0};
+    add(&l, LOG_INT("alert_id", c->id));
+    write_line(&l, "alert.acknowledged", c->by);
+}
+
 static void log_job(const struct service_change *c, const char *event, const struct job *j,
                     void (*describe)(struct line *l, const struct job *j))
 {
@@ -128,6 +135,9 @@ void service__log_success(const struct service_change *c)
         break;
     case COMMAND_ACCEPT_CLOCK:
         write_line(&(struct line){.count = 0}, "clock.accepted", c->by);
+        break;
+    case COMMAND_ACK_ALERT:
+        log_ack(c);
         break;
     }
 }

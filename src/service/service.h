@@ -212,6 +212,12 @@ MUST_CHECK enum err service_accept_clock(struct service *s, const struct actor *
                                          service_done *done, void *context,
                                          struct service_problem *p);
 
+// Says that somebody has seen the alert. It belongs to the shard that has given its id, whose owner
+// writes it. The first one to say so counts; for others the result is the same. That there is such
+// an alert the caller has to know. The result has neither job nor execution.
+MUST_CHECK enum err service_ack_alert(struct service *s, const struct actor *by, int64_t id,
+                                      service_done *done, void *context, struct service_problem *p);
+
 // --- Questions -----------------------------------------------------------------------------------
 //
 // PROBLEM_NOT_FOUND, PROBLEM_STORE and PROBLEM_DAMAGED are all that can go wrong. Lists leave out

@@ -119,6 +119,7 @@ static const struct column alert_columns[] = {
     {TIME(alert, "to_at", to)},
     {COUNT(alert, "count", count)},
     {TEXT_CELL(alert, "last_error", last_error)},
+    {TIME_UNKNOWN(alert, "acknowledged_at", acknowledged_at, 0)},
 };
 
 // Without its digest, which is no cell.

@@ -61,6 +61,8 @@ static void check_change(const struct store *s, const struct change *c)
         assert(c->audit.id == 0 && c->audit.at > 0 && c->audit.action < AUDIT_ACTIONS);
     if (c->kind == CHANGE_ALERT)
         check_alert(&c->alert);
+    if (c->kind == CHANGE_ALERT_ACK)
+        assert(shard_of(c->ack.id, shards) == c->shard && c->ack.at > 0);
     if (c->kind == CHANGE_ATTEMPT)
         assert(c->attempt.execution_id > 0 && c->attempt.scheduled_at > 0);
     if (c->kind == CHANGE_JOB_STATE)

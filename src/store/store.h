@@ -307,7 +307,7 @@ struct execution_query {
     int trigger;          // -1: any, else enum execution_trigger.
     wall_ms from;         // scheduled_at >= from.
     wall_ms to;           // scheduled_at <= to. Callers pass now to leave out what is only planned.
-    uint16_t http_status; // Of the last answer; 0: any, or none.
+    uint16_t http_status; // The last answer has this status; 0: any, or none.
     dur_ms lateness_min_ms; // Started so late or later; 0: any, or not started.
     struct execution_cursor before;
     size_t limit;

@@ -599,6 +599,48 @@ static void alerts_are_listed_by_kind_and_found_by_id(void **state)
     assert_int_equal(store_get_alert(x->reader, 99, note_alert, &found, &f), ERR_NOT_FOUND);
 }
 
+static enum err note_ack(void *context, const struct alert *a)
+{
+    *(wall_ms *)context = a->acknowledged_at;
+    return ERR_OK;
+}
+
+static wall_ms acknowledged_at(struct store_fixture *x, int64_t id)
+{
+    wall_ms at = -1;
+    store_assert_ok(store_get_alert(x->reader, id, note_ack, &at, f));
+    return at;
+}
+
+static void add_ack(struct batch *b, int64_t id, wall_ms at)
+{
+    struct change *c = store_add(b, CHANGE_ALERT_ACK);
+    c->ack.id = id;
+    c->ack.at = at;
+}
+
+static void first_acknowledgement_of_an_alert_counts(void **state)
+{
+    struct store_fixture *x = *state;
+    struct batch *b = store_batch(x);
+    for (int64_t id = 1; id <= 2; id++)
+        store_add(b, CHANGE_ALERT)->alert =
+            (struct alert){.id = id, .kind = ALERT_CLOCK, .created_at = STORE_T0, .message = ""};
+    store_must(x, b);
+    assert_int_equal(acknowledged_at(x, 1), 0);
+    b = store_batch(x);
+    add_ack(b, 1, STORE_T0 + 5);
+    add_ack(b, 1, STORE_T0 + 6);
+    add_ack(b, 99, STORE_T0 + 6); // Retention has taken it.
+    store_must(x, b);
+    b = store_batch(x);
+    add_ack(b, 1, STORE_T0 + 7);
+    store_must(x, b);
+    store_reopen(x);
+    assert_int_equal(acknowledged_at(x, 1), STORE_T0 + 5);
+    assert_int_equal(acknowledged_at(x, 2), 0);
+}
+
 static void executions_are_counted_by_state(void **state)
 {
     struct store_fixture *x = *state;
@@ -664,6 +706,7 @@ int main(void)
         TEST(several_states_are_listed_as_one_list),
         TEST(executions_are_listed_by_answer_and_lateness),
         TEST(alerts_are_listed_by_kind_and_found_by_id),
+        TEST(first_acknowledgement_of_an_alert_counts),
         TEST(a_search_tells_how_the_last_execution_stands),
         TEST(a_search_filters_and_stops_as_a_list_does),
         TEST(pages_neither_repeat_nor_skip),

@@ -32,6 +32,18 @@ def test_changes_at_any_server_are_seen_at_all(cluster_url, target):
         assert expect(one.delete(path), 404)
 
 
+def test_an_alert_is_acknowledged_at_any_server(cluster_url, target):
+    with Cluster(cluster_url, apis=2, workers=1, balancer=False) as cluster:
+        one, two = cluster.apis
+        job = create_job(one, target.url("/status/500"), max_retries=0)
+        trigger(two, job)
+        path = f"/jobs/{job['id']}/alerts"
+        (alert,) = wait_until(lambda: one.get(path).json["alerts"], 20, "there is an alert")
+        seen = expect(one.post(f"/alerts/{alert['id']}/ack"), 200).json
+        assert seen["acknowledged_at"]
+        assert expect(two.post(f"/alerts/{alert['id']}/ack"), 200).json == seen
+
+
 def test_a_key_counts_at_every_server(cluster_url, target):
     with Cluster(cluster_url, apis=2, workers=1, balancer=False) as cluster:
         one, two = cluster.apis

@@ -87,3 +87,44 @@ def test_alerts_are_listed_newest_first_across_jobs_and_by_job(server, target):
         assert (alert["job_id"], alert["execution_id"]) == (job["id"], execution_id)
         assert alert["kind"] == "failure"
         assert "500" in alert["message"]
+
+
+def test_an_alert_is_acknowledged_once_and_for_all(server, target):
+    job = create_job(server, target.url("/status/500"), max_retries=0)
+    wait_for_end(server, trigger(server, job), 10)
+    (alert,) = expect(server.get(f"/jobs/{job['id']}/alerts?kind=failure"), 200).json["alerts"]
+    assert alert["acknowledged_at"] is None
+    path = f"/alerts/{alert['id']}"
+    seen = expect(server.post(f"{path}/ack"), 200).json
+    assert seen["acknowledged_at"] and {**seen, "acknowledged_at": None} == alert
+    assert expect(server.post(f"{path}/ack"), 200).json == seen
+    assert expect(server.get(path), 200).json == seen
+
+
+def test_alerts_are_listed_by_kind(server, target):
+    job = create_job(server, target.url("/status/500"), max_retries=0)
+    wait_for_end(server, trigger(server, job), 10)
+    path = "/observability/alerts?kind="
+    assert len(expect(server.get(f"{path}failure,missed"), 200).json["alerts"]) == 1
+    assert expect(server.get(f"{path}clock"), 200).json["alerts"] == []
+    assert expect(server.get(f"{path}junk"), 400).json["errors"][0]["pointer"] == "/kind"
+    expect(server.post("/alerts/99/ack"), 404)
+    expect(server.get("/alerts/x"), 404)
+
+
+def test_executions_are_listed_by_answer_and_lateness(server, target):
+    good, bad = (
+        create_job(server, target.url(path), max_retries=0) for path in ("/ok", "/status/503")
+    )
+    for job in (good, bad):
+        wait_for_end(server, trigger(server, job), 10)
+
+    def jobs_of(query):
+        page = expect(server.get(f"/executions?{query}"), 200).json
+        return [execution["job_id"] for execution in page["executions"]]
+
+    assert jobs_of("http_status=503") == [bad["id"]]
+    assert jobs_of("http_status=200") == [good["id"]]
+    assert jobs_of("min_lateness_ms=600000") == []
+    expect(server.get("/executions?http_status=99"), 400)
+    expect(server.get("/executions?min_lateness_ms=-1"), 400)

@@ -353,6 +353,8 @@ static void apply_change(struct ledger *l, const struct change *c)
     case CHANGE_ALERT:
         add_alert(l, &c->alert);
         break;
+    case CHANGE_ALERT_ACK:
+        break; // No client of the simulator sees alerts.
     case CHANGE_VERSION:
         break; // See versions_check.
     case CHANGE_AUDIT:

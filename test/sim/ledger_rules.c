@@ -268,6 +268,8 @@ static unsigned shard_of_change(const struct ledger *l, const struct change *c)
         return ledger_shard_number(l, c->attempt.execution_id);
     case CHANGE_ALERT:
         return ledger_shard_number(l, c->alert.id);
+    case CHANGE_ALERT_ACK:
+        return ledger_shard_number(l, c->ack.id);
     case CHANGE_SHARD:
         return c->row.number;
     case CHANGE_AUDIT:

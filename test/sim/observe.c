@@ -324,6 +324,7 @@ static void see_change(struct node *n, const struct event *e, const struct chang
         see_alert(n, &c->alert, b);
         break;
     case CHANGE_ATTEMPT:
+    case CHANGE_ALERT_ACK:
     case CHANGE_VERSION:
     case CHANGE_AUDIT:
     case CHANGE_CLIENT_KEY:

@@ -16,6 +16,7 @@ enum undo_kind {
     UNDO_EXECUTION,
     UNDO_ATTEMPT,
     UNDO_ALERT,
+    UNDO_ALERT_ACK,
     UNDO_REPLY_NEW,
     UNDO_REPLY
 };
@@ -181,6 +182,17 @@ static enum err insert_alert(struct commit *c, const struct alert *a)
     return ERR_OK;
 }
 
+// Retention may have taken the alert meanwhile.
+static enum err ack_alert(struct commit *c, int64_t id, wall_ms at)
+{
+    struct alert *a = table_find(&c->store->alerts, id);
+    if (!a || a->acknowledged_at)
+        return ERR_OK;
+    a->acknowledged_at = at;
+    note(c, UNDO_ALERT_ACK, id);
+    return ERR_OK;
+}
+
 // --- Replies ---------------------------------------------------------------------------------
 
 // A command that is not there was put shortly before a promotion that lost it: should it come yet,
@@ -259,6 +271,9 @@ static void take_back(struct memory_store *s, struct undo *u)
     case UNDO_ALERT:
         alert_free(table_take(&s->alerts, u->id));
         break;
+    case UNDO_ALERT_ACK:
+        ((struct alert *)table_find(&s->alerts, u->id))->acknowledged_at = 0;
+        break;
     case UNDO_REPLY_NEW:
     case UNDO_REPLY:
         take_back_reply(s, u);
@@ -304,6 +319,8 @@ static enum err apply(struct commit *c, const struct change *change)
         return insert_attempt(c, &change->attempt);
     case CHANGE_ALERT:
         return insert_alert(c, &change->alert);
+    case CHANGE_ALERT_ACK:
+        return ack_alert(c, change->ack.id, change->ack.at);
     case CHANGE_REPLY:
         return put_reply(c, change->shard, &change->reply);
     case CHANGE_AUDIT:

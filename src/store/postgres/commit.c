@@ -269,6 +269,22 @@ static void add_alerts(struct call *c, const struct rows *alerts)
     close_function(c, first);
 }
 
+static void add_acks(struct call *c, const struct rows *changes)
+{
+    if (changes->count == 0)
+        return;
+    int first = open_function(c, "ack_alerts");
+    for (int column = 0; column < 2; column++) {
+        parameter_array(&c->parameters, false, changes->count);
+        for (size_t i = 0; i < changes->count; i++) {
+            const struct change *change = changes->of[i];
+            parameter_put_integer(&c->parameters, column ? change->ack.at : change->ack.id);
+        }
+        parameter_array_end(&c->parameters);
+    }
+    close_function(c, first);
+}
+
 static void add_rows(struct call *c, const char *function, const struct row_map *m,
                      const struct rows *rows)
 {
@@ -474,6 +490,7 @@ struct sorted {
     struct rows attempts;
     struct rows alerts;
     struct rows audit;
+    struct rows acks; // Changes.
     struct rows keys;
     struct rows replies; // Changes, as the next ones.
     struct rows deleted;
@@ -495,6 +512,8 @@ static struct sorted sort_changes(struct batch *const *batches, size_t count)
                 rows_add(&s.alerts, &c->alert);
             else if (c->kind == CHANGE_AUDIT)
                 rows_add(&s.audit, &c->audit);
+            else if (c->kind == CHANGE_ALERT_ACK)
+                rows_add(&s.acks, c);
             else if (c->kind == CHANGE_CLIENT_KEY)
                 rows_add(&s.keys, &c->client_key);
             else if (c->kind == CHANGE_REPLY)
@@ -510,6 +529,7 @@ static void sorted_fini(struct sorted *s)
     free(s->attempts.of);
     free(s->alerts.of);
     free(s->audit.of);
+    free(s->acks.of);
     free(s->keys.of);
     free(s->replies.of);
     free(s->deleted.of);
@@ -529,6 +549,7 @@ static void compose(struct call *c, struct batch *const *batches, size_t count,
     add_attempts(c, "insert_attempts", &attempt_rows, &s.attempts);
     add_alerts(c, &s.alerts);
     add_audit(c, &s.audit);
+    add_acks(c, &s.acks);
     add_client_keys(c, &s.keys);
     add_replies(c, &s.replies, &s.deleted);
     int first = open_function(c, "correct");

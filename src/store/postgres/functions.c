@@ -330,6 +330,15 @@ static const char linger[] =
     " DELETE FROM lingering_executions WHERE execution_id = ANY ($3);"
     " RETURN 0; END $body$;\n";
 
+// The first one who has seen an alert counts.
+static const char ack_alerts[] =
+    "CREATE OR REPLACE FUNCTION carillon_ack_alerts_1(bigint[], bigint[]) RETURNS bigint"
+    " LANGUAGE plpgsql AS $body$ BEGIN"
+    " UPDATE alerts SET acknowledged_at = n.at FROM (SELECT id, min(at) AS at"
+    "  FROM unnest($1, $2) AS u(id, at) GROUP BY id ORDER BY id) AS n"
+    "  WHERE alerts.id = n.id AND alerts.acknowledged_at IS NULL;"
+    " RETURN 0; END $body$;\n";
+
 // The same key may come twice in a commit; the last one counts.
 static const char client_keys[] =
     "CREATE OR REPLACE FUNCTION carillon_client_keys_1(text[], text[], bigint[], bigint[],"
@@ -392,7 +401,8 @@ static const char take[] =
 
 char *postgres_functions(void)
 {
-    static const char *const fixed[] = {fence, correct, find_tables, linger, client_keys, take};
+    static const char *const fixed[] = {fence,      correct,     find_tables, linger,
+                                        ack_alerts, client_keys, take};
     static const char *const *const parts[] = {
         postgres_node_functions,    postgres_day_functions,     postgres_retain_functions,
         postgres_version_functions, postgres_command_functions, postgres_registry_functions};

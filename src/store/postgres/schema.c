@@ -324,7 +324,10 @@ static const char version_4[] =
     "CREATE INDEX idx_audit_token_name ON audit (token_name, at, id)"
     "  WHERE token_name IS NOT NULL;";
 
-static const char *const steps[] = {version_1, version_2, version_3, version_4};
+// When somebody first said that an alert was seen.
+static const char version_5[] = "ALTER TABLE alerts ADD COLUMN acknowledged_at bigint;";
+
+static const char *const steps[] = {version_1, version_2, version_3, version_4, version_5};
 const int postgres_schema_version = COUNT_OF(steps);
 
 // Held to the end of a step's transaction, so that of two nodes one makes the tables.

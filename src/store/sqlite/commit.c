@@ -90,8 +90,17 @@ static enum err write_attempt(struct sqlite_store *s, const struct change *c, st
     return sqlite_run(s, ATTEMPT_INSERT, f);
 }
 
+static enum err write_alert_ack(struct sqlite_store *s, const struct change *c, struct fault *f)
+{
+    sqlite3_bind_int64(s->statements[ALERT_ACK], 1, c->ack.id);
+    sqlite3_bind_int64(s->statements[ALERT_ACK], 2, c->ack.at);
+    return sqlite_run(s, ALERT_ACK, f);
+}
+
 static enum err write_alert(struct sqlite_store *s, const struct change *c, struct fault *f)
 {
+    if (c->kind == CHANGE_ALERT_ACK)
+        return write_alert_ack(s, c, f);
     if (c->kind != CHANGE_ALERT)
         return ERR_OK;
     row_bind(&alert_rows, s->statements[ALERT_INSERT], &c->alert);

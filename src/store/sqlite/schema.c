@@ -338,11 +338,14 @@ static const char version_17[] = "CREATE TABLE audit ("
                                  "CREATE INDEX idx_audit_token_name ON audit (token_name, at)"
                                  "  WHERE token_name IS NOT NULL;";
 
+// When somebody first said that an alert was seen.
+static const char version_18[] = "ALTER TABLE alerts ADD COLUMN acknowledged_at INTEGER;";
+
 // migrations[v] leads from version v to v + 1.
 static const char *const migrations[] = {
     version_1,  version_2,  version_3,  version_4,  version_5,  version_6,
     version_7,  version_8,  version_9,  version_10, version_11, version_12,
-    version_13, version_14, version_15, version_16, version_17,
+    version_13, version_14, version_15, version_16, version_17, version_18,
 };
 const int sqlite_schema_version = COUNT_OF(migrations);
 

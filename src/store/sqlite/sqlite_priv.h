@@ -150,6 +150,7 @@ enum statement {
     ALERT_INSERT,
     AUDIT_INSERT,
     AUDIT_SWEEP,
+    ALERT_ACK,
     CLIENT_KEY_PUT,
     CLIENT_KEYS_SWEEP,
     PROGRESS_GET,

@@ -57,6 +57,9 @@ const struct sql writer_sql[STATEMENTS] = {
     [AUDIT_SWEEP] = {"DELETE FROM audit WHERE id IN (SELECT id FROM audit INDEXED BY idx_audit_at"
                      " WHERE at < ?1 LIMIT ?2)",
                      NULL, NULL},
+    [ALERT_ACK] = {"UPDATE alerts SET acknowledged_at = ?2"
+                   " WHERE id = ?1 AND acknowledged_at IS NULL",
+                   NULL, NULL},
     [CLIENT_KEY_PUT] = {"INSERT OR REPLACE INTO client_keys VALUES (?1, ?2, ?3, ?4, ?5, ?6)", NULL,
                         NULL},
     [CLIENT_KEYS_SWEEP] = {"DELETE FROM client_keys WHERE key IN (SELECT key FROM client_keys"

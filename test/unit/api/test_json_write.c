@@ -114,6 +114,7 @@ static void an_alert_names_its_execution(void **state)
         .key = {.job = 7, .scheduled_at = DUE},
         .kind = ALERT_FAILURE,
         .created_at = DUE + 1,
+        .acknowledged_at = DUE + 5000,
         .attempts = 2,
         .last_error = "timeout",
         .message = "",
@@ -121,7 +122,8 @@ static void an_alert_names_its_execution(void **state)
     assert_json(json_alert(&a),
                 "{\"id\":3,\"job_id\":7,\"execution_id\":\"7-1893456000000\",\"kind\":\"failure\","
                 "\"message\":\"execution 7-1893456000000 of job 7 failed after 2 attempts: "
-                "timeout\",\"created_at\":\"2030-01-01T00:00:00.001Z\"}");
+                "timeout\",\"created_at\":\"2030-01-01T00:00:00.001Z\","
+                "\"acknowledged_at\":\"2030-01-01T00:00:05.000Z\"}");
 }
 
 int main(void)

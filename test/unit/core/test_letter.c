@@ -154,6 +154,24 @@ static void who_asks_and_what_changes_comes_through(void **state)
     letter_free(p);
 }
 
+// Alerts are counted higher than jobs.
+static void acknowledgement_of_an_alert_comes_through(void **state)
+{
+    (void)state;
+    struct command c = {.kind = COMMAND_ACK_ALERT, .id = JOB_ID_MAX + 7};
+    struct letter *p = through(&c);
+    assert_int_equal(p->command.kind, COMMAND_ACK_ALERT);
+    assert_int_equal(p->command.id, JOB_ID_MAX + 7);
+    letter_free(p);
+    char *bytes;
+    size_t count;
+    struct fault f = {0};
+    c.kind = COMMAND_DELETE;
+    letter_pack(&c, &bytes, &count);
+    assert_int_equal(letter_unpack(bytes, count, &p, &f), ERR_SYNTAX);
+    free(bytes);
+}
+
 static void outcome_of_an_attempt_comes_through(void **state)
 {
     (void)state;
@@ -313,6 +331,7 @@ int main(void)
         cmocka_unit_test(cancel_names_its_execution),
         cmocka_unit_test(trigger_brings_its_body_and_key),
         cmocka_unit_test(who_asks_and_what_changes_comes_through),
+        cmocka_unit_test(acknowledgement_of_an_alert_comes_through),
         cmocka_unit_test(outcome_of_an_attempt_comes_through),
         cmocka_unit_test(fields_are_judged),
         cmocka_unit_test(damaged_letter_does_no_harm),
