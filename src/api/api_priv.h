@@ -380,12 +380,13 @@ enum cursor_kind {
     CURSOR_JOBS_BY_NEXT_RUN,
     CURSOR_JOBS_BY_LAST_RUN,
     CURSOR_ALERTS,
-    CURSOR_AUDIT
+    CURSOR_AUDIT,
+    CURSOR_UPCOMING
 };
 
 struct cursor {
-    int64_t at; // For executions scheduled_at, for alerts created_at, for entries of the audit
-                // their time, for jobs in another order the instant, else 0.
+    int64_t at; // For executions and runs to come scheduled_at, for alerts created_at, for entries
+                // of the audit their time, for jobs in another order the instant, else 0.
     int64_t id;
 };
 
@@ -433,6 +434,8 @@ struct page {
     size_t text_bytes;
     struct cursor last; // The position of the last item.
     bool more;
+    const char *beside_name; // See page_add_time; NULL: none.
+    wall_ms beside_at;
     bool is_of_all; // The list is not one of a single job, so that a replica may have answered.
 };
 
@@ -444,6 +447,8 @@ bool page_has_room(struct page *page);
 enum err page_add(struct page *page, json_t *item, struct cursor at);
 // The list goes on behind this position, whatever the last item is.
 void page_end_at(struct page *page, struct cursor at);
+// A member of the answer beside the list.
+void page_add_time(struct page *page, const char *name, wall_ms at);
 // Answers {"<name>": [...], "next_cursor": ...} and a Link header. With an error other than that of
 // a full page it frees the page and returns the error.
 enum err page_end(struct api_request *r, struct page *page, enum err err);
@@ -480,5 +485,6 @@ route_handler handle_accept_clock, handle_audit;
 route_handler handle_rotate_secrets;
 route_handler handle_explain;
 route_handler handle_list_tokens, handle_create_token, handle_revoke_token;
+route_handler handle_upcoming;
 
 #endif

@@ -74,14 +74,30 @@ void page_end_at(struct page *page, struct cursor at)
     page->more = true;
 }
 
+void page_add_time(struct page *page, const char *name, wall_ms at)
+{
+    page->beside_name = name;
+    page->beside_at = at;
+}
+
+static void write_beside(const struct page *page)
+{
+    char text[RFC3339_BYTES];
+    wall_format(page->beside_at, text);
+    fprintf(page->out, "\"%s\":\"%s\",", page->beside_name, text);
+}
+
 enum err page_end(struct api_request *r, struct page *page, enum err err)
 {
     char cursor[CURSOR_BYTES];
     cursor_format(page->kind, &page->last, cursor);
+    fputs("],", page->out);
+    if (page->beside_name)
+        write_beside(page);
     if (page->more)
-        fprintf(page->out, "],\"next_cursor\":\"%s\"}", cursor);
+        fprintf(page->out, "\"next_cursor\":\"%s\"}", cursor);
     else
-        fputs("],\"next_cursor\":null}", page->out);
+        fputs("\"next_cursor\":null}", page->out);
     stream_close(page->out);
     if (err && !(page->more && err == ERR_LIMIT)) {
         free(page->text);

@@ -14,6 +14,7 @@ static const char *const of_alerts[] = {"job_id", "kind", "limit", "cursor", NUL
 static const char *const of_audit[] = {"action", "job_id", "token",  "from",
                                        "to",     "limit",  "cursor", NULL};
 static const char *const of_pages[] = {"limit", "cursor", NULL};
+static const char *const of_upcoming[] = {"q", "tag", "until", "limit", "cursor", NULL};
 static const char *const of_explain[] = {"at", NULL};
 static const char *const of_import[] = {"dry_run",       "timezone",   "system",
                                         "skip_existing", "key_prefix", NULL};
@@ -62,6 +63,9 @@ const struct route routes[] = {
      SCOPE_READ, BOUND_EXECUTION},
     {"POST", "/executions/:execution/cancel", handle_cancel_execution, NULL, BODY_NONE, true,
      ASKS_ALWAYS, SCOPE_TRIGGER, BOUND_EXECUTION},
+
+    {"GET", "/upcoming", handle_upcoming, of_upcoming, BODY_NONE, false, ASKS_ALWAYS, SCOPE_READ,
+     BOUND_OWN},
 
     {"GET", "/alerts/:alert", handle_alert, NULL, BODY_NONE, false, ASKS_ALWAYS, SCOPE_READ,
      BOUND_ALERT},

@@ -29,6 +29,7 @@ enum err service_open(const struct service_options *o, struct store *store, stru
     s->submit_context = o->submit_context;
     pthread_mutex_init(&s->lock, NULL);
     pthread_cond_init(&s->left, NULL);
+    service__forecasts_init(&s->forecasts);
 
     enum err err = service__readers_open(&s->readers, store, o->readers + 1,
                                          f); // The service has a reader of its own.
@@ -58,6 +59,7 @@ fail_questions:
 fail_lists:
     service__readers_close(&s->readers);
 fail:
+    service__forecasts_fini(&s->forecasts);
     pthread_cond_destroy(&s->left);
     pthread_mutex_destroy(&s->lock);
     free(s);
@@ -96,6 +98,7 @@ void service_close(struct service *s)
     service__questions_close(&s->questions);
     service__lists_close(&s->lists);
     service__readers_close(&s->readers);
+    service__forecasts_fini(&s->forecasts);
     pthread_cond_destroy(&s->left);
     pthread_mutex_destroy(&s->lock);
     free(s);

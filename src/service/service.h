@@ -294,6 +294,35 @@ MUST_CHECK enum err service_count_executions(struct service *s, wall_ms from, wa
                                              int64_t counts[static EXECUTION_STATES],
                                              struct service_problem *p);
 
+// What jobs will do, in order of time, as far as is known now.
+#define UPCOMING_RULES_MAX 100000 // Different schedules, of all jobs that are listed.
+
+struct upcoming_place {
+    wall_ms at; // At least 0.
+    job_id job;
+};
+
+struct upcoming_query {
+    const char *text; // As of struct job_query.
+    const char *tag;
+    struct upcoming_place after; // Only later ones: WALL_NEVER for the first page, from now on.
+    wall_ms until;               // WALL_NEVER: no end.
+};
+
+struct upcoming_run {
+    struct upcoming_place place;
+    const char *name; // The name of the job; NULL: it has none.
+};
+typedef enum err service_each_upcoming(void *context, const struct upcoming_run *run);
+
+// Calls back for each run, until that returns an error, which is returned. *as_of is when the jobs
+// were read: that takes long when there are many, so it may be up to ten times as long ago.
+// ERR_BUSY with PROBLEM_BUSY: they are being read for somebody else. ERR_LIMIT with PROBLEM_FIELD:
+// there are too many rules, or runs to count.
+MUST_CHECK enum err service_list_upcoming(struct service *s, const struct upcoming_query *q,
+                                          service_each_upcoming *each, void *context,
+                                          wall_ms *as_of, struct service_problem *p);
+
 // --- Why did it not run? -------------------------------------------------------------------------
 
 #define SERVICE_NEXT_RUNS 5

@@ -70,6 +70,31 @@ struct questions {
 enum err service__questions_open(struct questions *q, size_t threads, size_t max, struct fault *f);
 void service__questions_close(struct questions *q); // What waits is asked before.
 
+// --- upcoming.c: forecasts that are kept for the next page
+// ----------------------------------------
+
+#define FORECASTS_KEPT 4
+
+// A forecast of the jobs that a filter lets through.
+struct kept_forecast {
+    struct forecast *forecast; // NULL: there is none yet.
+    char *text;                // The filter; NULL: all.
+    char *tag;
+    unsigned readers; // Who list from the forecast now: it must not go.
+    bool is_old;      // The last reader frees it.
+    mono_ms good_until;
+    mono_ms used_at;
+};
+
+struct forecasts {
+    pthread_mutex_t lock;
+    bool is_making; // By one thread at a time.
+    struct kept_forecast *kept[FORECASTS_KEPT];
+};
+
+void service__forecasts_init(struct forecasts *f);
+void service__forecasts_fini(struct forecasts *f);
+
 // --- The service itself --------------------------------------------------------------------------
 
 struct service {
@@ -79,6 +104,7 @@ struct service {
     struct readers readers;
     struct lists lists;
     struct questions questions;
+    struct forecasts forecasts;
     // Changes whose reply has come or whose turn it is, and at the end the order to end.
     struct mailbox *mailbox;
     pthread_t thread;
