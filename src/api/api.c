@@ -2,6 +2,7 @@
 // api.c: opening and closing, and the way of a request from the server to its handler.
 
 #include "api/api_priv.h"
+#include "api/events_priv.h"
 #include "base/metrics.h"
 
 #include <assert.h>
@@ -153,7 +154,8 @@ enum err api_serve(struct api *a, struct service *s, struct access *access,
     a->service = s;
     a->access = access;
     a->observer = observer;
-    return server_serve(a->server, f);
+    enum err err = s ? events_open(a, &a->events, f) : ERR_OK;
+    return err ? err : server_serve(a->server, f);
 }
 
 uint16_t api_port(const struct api *a)
@@ -188,5 +190,6 @@ void api_close(struct api *a)
     if (!a)
         return;
     server_close(a->server);
+    events_close(a->events);
     free(a);
 }

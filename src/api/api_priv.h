@@ -27,6 +27,7 @@ struct api {
     bool (*database_is_away)(void *context);
     void *context;
     struct web_names names;
+    struct events *events;          // NULL: the node answers probes only.
     struct web_names observe_names; // At the door to observe.
     atomic_bool retiring;           // A load balancer is to look elsewhere.
     atomic_bool draining;           // Changes are refused.
@@ -486,5 +487,6 @@ route_handler handle_rotate_secrets;
 route_handler handle_explain;
 route_handler handle_list_tokens, handle_create_token, handle_revoke_token;
 route_handler handle_upcoming;
+route_handler handle_events;
 
 #endif

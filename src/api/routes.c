@@ -64,6 +64,7 @@ const struct route routes[] = {
     {"POST", "/executions/:execution/cancel", handle_cancel_execution, NULL, BODY_NONE, true,
      ASKS_ALWAYS, SCOPE_TRIGGER, BOUND_EXECUTION},
 
+    {"GET", "/events", handle_events, NULL, BODY_NONE, false, ASKS_NEVER, SCOPE_READ, BOUND_NEVER},
     {"GET", "/upcoming", handle_upcoming, of_upcoming, BODY_NONE, false, ASKS_ALWAYS, SCOPE_READ,
      BOUND_OWN},
 

@@ -66,6 +66,13 @@ enum err service_list_jobs(struct service *s, const struct job_query *q, store_e
     ASK(s, p, store_list_jobs(reader, q, each, context, &f));
 }
 
+enum err service_list_changed_jobs(struct service *s, wall_ms since, size_t limit,
+                                   store_each_changed *each, void *context,
+                                   struct service_problem *p)
+{
+    ASK_LIST(s, p, false, store_list_changed_jobs(reader, since, limit, each, context, &f));
+}
+
 enum err service_list_executions(struct service *s, const struct execution_query *q,
                                  store_each_execution *each, void *context,
                                  struct service_problem *p)

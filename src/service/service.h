@@ -234,6 +234,10 @@ MUST_CHECK enum err service_get_job_by_key(struct service *s, const char *key, s
 MUST_CHECK enum err service_list_jobs(struct service *s, const struct job_query *q,
                                       store_each_job *each, void *context,
                                       struct service_problem *p);
+// As store_list_changed_jobs.
+MUST_CHECK enum err service_list_changed_jobs(struct service *s, wall_ms since, size_t limit,
+                                              store_each_changed *each, void *context,
+                                              struct service_problem *p);
 // The same with what each job did last and does next, in an order of the client's choice.
 enum job_order { JOBS_BY_ID, JOBS_BY_NEXT_RUN, JOBS_BY_LAST_RUN, JOB_ORDERS };
 

@@ -261,6 +261,12 @@ enum err store_find_jobs(struct store_reader *r, const struct job_query *q, stor
     return r->ops->find_jobs(r, q, each, context, f);
 }
 
+enum err store_list_changed_jobs(struct store_reader *r, wall_ms since, size_t limit,
+                                 store_each_changed *each, void *context, struct fault *f)
+{
+    return r->ops->list_changed_jobs(r, since, limit, each, context, f);
+}
+
 enum err store_list_executions(struct store_reader *r, const struct execution_query *q,
                                store_each_execution *each, void *context, struct fault *f)
 {

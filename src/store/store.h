@@ -295,6 +295,17 @@ typedef enum err store_each_found(void *context, const struct job_found *j);
 MUST_CHECK enum err store_find_jobs(struct store_reader *r, const struct job_query *q,
                                     store_each_found *each, void *context, struct fault *f);
 
+// Jobs that were created, changed or deleted at `since` or later, the last one first. A job that
+// was deleted is told of for as long as its row is kept.
+struct job_changed {
+    const struct job *job; // As of struct job_found.
+    bool is_deleted;
+};
+typedef enum err store_each_changed(void *context, const struct job_changed *j);
+MUST_CHECK enum err store_list_changed_jobs(struct store_reader *r, wall_ms since, size_t limit,
+                                            store_each_changed *each, void *context,
+                                            struct fault *f);
+
 // A position in a list that runs from the newest to the oldest.
 struct execution_cursor {
     wall_ms scheduled_at; // WALL_NEVER for the first page.

@@ -101,6 +101,8 @@ struct store_reader_ops {
                           void *context, struct fault *f);
     enum err (*find_jobs)(struct store_reader *r, const struct job_query *q, store_each_found *each,
                           void *context, struct fault *f);
+    enum err (*list_changed_jobs)(struct store_reader *r, wall_ms since, size_t limit,
+                                  store_each_changed *each, void *context, struct fault *f);
     enum err (*list_versions)(struct store_reader *r, job_id job, store_each_version *each,
                               void *context, struct fault *f);
     enum err (*list_executions)(struct store_reader *r, const struct execution_query *q,

@@ -112,6 +112,50 @@ static void job_lists_come_in_pages(void **state)
     store_assert_ids(&ids, 3);
 }
 
+struct changes {
+    size_t count;
+    job_id ids[8];
+    bool are_deleted[8];
+};
+
+static enum err note_change(void *context, const struct job_changed *j)
+{
+    struct changes *c = context;
+    assert_null(j->job->body);
+    c->are_deleted[c->count] = j->is_deleted;
+    c->ids[c->count++] = j->job->id;
+    return ERR_OK;
+}
+
+static void jobs_are_listed_by_when_they_changed(void **state)
+{
+    struct store_fixture *x = *state;
+    static const wall_ms seconds[] = {5, 3, 9, 1};
+    struct batch *b = store_batch(x);
+    for (size_t i = 0; i < COUNT_OF(seconds); i++) {
+        struct job *j = named_job((job_id)i + 1, "n", "@hourly", "http://a/");
+        job_set_text(&j->body, "long");
+        j->updated_at = STORE_T0 + seconds[i] * 1000;
+        store_add(b, CHANGE_JOB_PUT)->job = j;
+    }
+    store_must(x, b);
+    b = store_batch(x);
+    struct change *c = store_add(b, CHANGE_JOB_DELETE);
+    c->deleted.id = 4;
+    c->deleted.at = STORE_T0 + 7000;
+    store_must(x, b);
+    struct changes changes = {0};
+    store_assert_ok(
+        store_list_changed_jobs(x->reader, STORE_T0 + 4000, 8, note_change, &changes, f));
+    assert_int_equal(changes.count, 3);
+    assert_true(changes.ids[0] == 3 && changes.ids[1] == 4 && changes.ids[2] == 1);
+    assert_true(changes.are_deleted[1] && !changes.are_deleted[0]);
+    changes.count = 0;
+    store_assert_ok(store_list_changed_jobs(x->reader, 0, 1, note_change, &changes, f));
+    assert_int_equal(changes.count, 1);
+    assert_int_equal(changes.ids[0], 3);
+}
+
 // --- Executions ------------------------------------------------------------------------------
 
 // Two jobs; rows of every state and trigger; ties in time, also across jobs and series.
@@ -707,6 +751,7 @@ int main(void)
         TEST(executions_are_listed_by_answer_and_lateness),
         TEST(alerts_are_listed_by_kind_and_found_by_id),
         TEST(first_acknowledgement_of_an_alert_counts),
+        TEST(jobs_are_listed_by_when_they_changed),
         TEST(a_search_tells_how_the_last_execution_stands),
         TEST(a_search_filters_and_stops_as_a_list_does),
         TEST(pages_neither_repeat_nor_skip),

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from harness.jobs import create_job, expect, trigger, wait_for_end
 from harness.openapi import Description, Maker
-from harness.program import Program, run_to_end, server_arguments
+from harness.program import Program, Response, run_to_end, server_arguments
 from harness.times import NEVER_SOON
 from harness.wait import wait_until
 
@@ -115,8 +115,20 @@ def operations():
     return [name for name in names if name not in ABOUT_TOKENS]
 
 
+def ask_stream(world, request, headers):
+    """The head of an answer that does not end."""
+    connection = world.server.connect()
+    connection.request(request.method, request.path, request.body, headers)
+    answer = connection.getresponse()
+    body = b"" if "text/event-stream" in answer.headers["Content-Type"] else answer.read()
+    connection.close()
+    return Response(answer.status, answer.headers, body)
+
+
 def ask(world, request, more=None):
     headers = {**(request.headers or {}), **(more or {})}
+    if request.path.startswith("/events"):
+        return ask_stream(world, request, headers)
     return world.server.request(request.method, request.path, request.body, headers)
 
 

@@ -177,6 +177,40 @@ static enum err find_jobs(struct store_reader *r, const struct job_query *q, sto
     return list_jobs(r, q, found, &search, f);
 }
 
+static wall_ms changed_at(const struct memory_job *j)
+{
+    return MAX(j->job->updated_at, j->deleted_at);
+}
+
+static int compare_changes(const void *left, const void *right)
+{
+    const struct memory_job *a = *(const struct memory_job *const *)left;
+    const struct memory_job *b = *(const struct memory_job *const *)right;
+    wall_ms x = changed_at(a), y = changed_at(b);
+    return x != y ? (x < y) - (x > y) : (a->job->id < b->job->id) - (a->job->id > b->job->id);
+}
+
+static enum err list_changed_jobs(struct store_reader *r, wall_ms since, size_t limit,
+                                  store_each_changed *each, void *context, struct fault *f)
+{
+    (void)f;
+    struct memory_store *s = enter(r);
+    const struct memory_job **changed = xcalloc(s->jobs.count, sizeof(struct memory_job *));
+    size_t count = 0;
+    for (size_t i = 0; i < s->jobs.count; i++)
+        if (changed_at(s->jobs.rows[i]) >= since)
+            changed[count++] = s->jobs.rows[i];
+    qsort(changed, count, sizeof *changed, compare_changes);
+    enum err err = ERR_OK;
+    for (size_t i = 0; i < MIN(count, limit) && !err; i++) {
+        struct job brief = *changed[i]->job;
+        brief.headers = brief.body = brief.tls_ca = NULL;
+        err = each(context, &(struct job_changed){&brief, changed[i]->deleted_at != 0});
+    }
+    free(changed);
+    return leave(s, err);
+}
+
 // --- Executions ------------------------------------------------------------------------------
 
 static enum err load_open_of(struct memory_store *s, uint32_t shard, int64_t after, size_t *left,
@@ -411,6 +445,7 @@ static const struct store_reader_ops ops = {
     .get_job_by_key = get_job_by_key,
     .list_jobs = list_jobs,
     .find_jobs = find_jobs,
+    .list_changed_jobs = list_changed_jobs,
     .list_versions = list_versions,
     .list_executions = list_executions,
     .get_execution = get_execution,

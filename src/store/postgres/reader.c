@@ -392,6 +392,7 @@ static const struct store_reader_ops ops = {
     .get_job_by_key = postgres_get_job_by_key,
     .list_jobs = postgres_list_jobs,
     .find_jobs = postgres_find_jobs,
+    .list_changed_jobs = postgres_list_changed_jobs,
     .list_versions = postgres_list_versions,
     .list_executions = list_executions,
     .get_execution = get_execution,

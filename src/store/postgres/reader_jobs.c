@@ -180,6 +180,42 @@ enum err postgres_find_jobs(struct store_reader *reader, const struct job_query 
     return walk_jobs(self(reader), &w, f);
 }
 
+struct changed_walk {
+    struct walk walk;
+    store_each_changed *each;
+    void *context;
+};
+
+// The column after the job's own tells whether it is deleted.
+static enum err visit_changed(struct walk *walk, struct result_row *r, struct fault *f)
+{
+    struct changed_walk *w = (struct changed_walk *)walk;
+    struct job j;
+    char damaged[JOB_DAMAGED_BYTES];
+    (void)f;
+    if (!job_row_read(result_cell, r, &j, damaged))
+        return ERR_OK;
+    bool is_deleted = result_integer(r, (int)job_rows.count) != 0;
+    return w->each(w->context, &(struct job_changed){&j, is_deleted});
+}
+
+enum err postgres_list_changed_jobs(struct store_reader *reader, wall_ms since, size_t limit,
+                                    store_each_changed *each, void *context, struct fault *f)
+{
+    char sql[SQL_BYTES];
+    struct changed_walk w = {{.visit = visit_changed}, each, context};
+    struct parameters p = {0};
+    snprintf(sql, sizeof sql, "SELECT ");
+    row_names(&job_brief_rows, sql + strlen(sql), sizeof sql - strlen(sql));
+    row_append(sql, sizeof sql,
+               ", (deleted_at IS NOT NULL)::int FROM jobs"
+               " WHERE greatest(updated_at, deleted_at) >= $1"
+               " ORDER BY greatest(updated_at, deleted_at) DESC, id DESC LIMIT $2");
+    parameter_integer(&p, since);
+    parameter_integer(&p, (int64_t)MIN(limit, (size_t)INT32_MAX));
+    return reader_ask(self(reader), sql, &p, &w.walk, f);
+}
+
 struct version_walk {
     struct walk walk;
     store_each_version *each;

@@ -47,8 +47,11 @@ MUST_CHECK enum err postgres_get_job_by_key(struct store_reader *reader, const c
                                             struct job **out, struct fault *f);
 MUST_CHECK enum err postgres_list_jobs(struct store_reader *reader, const struct job_query *q,
                                        store_each_job *each, void *context, struct fault *f);
-MUST_CHECK enum err postgres_find_jobs(struct store_reader *reader, const struct job_query *q,
-                                       store_each_found *each, void *context, struct fault *f);
+MUST_CHECK enum err postgres_list_changed_jobs(struct store_reader *reader, wall_ms since,
+                                               size_t limit, store_each_changed *each,
+                                               void *context, struct fault *f);
+enum err postgres_find_jobs(struct store_reader *reader, const struct job_query *q,
+                            store_each_found *each, void *context, struct fault *f);
 MUST_CHECK enum err postgres_list_versions(struct store_reader *reader, job_id job,
                                            store_each_version *each, void *context,
                                            struct fault *f);

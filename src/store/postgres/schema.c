@@ -327,7 +327,12 @@ static const char version_4[] =
 // When somebody first said that an alert was seen.
 static const char version_5[] = "ALTER TABLE alerts ADD COLUMN acknowledged_at bigint;";
 
-static const char *const steps[] = {version_1, version_2, version_3, version_4, version_5};
+// Which jobs were changed last.
+static const char version_6[] =
+    "CREATE INDEX idx_jobs_changed ON jobs (greatest(updated_at, deleted_at));";
+
+static const char *const steps[] = {version_1, version_2, version_3,
+                                    version_4, version_5, version_6};
 const int postgres_schema_version = COUNT_OF(steps);
 
 // Held to the end of a step's transaction, so that of two nodes one makes the tables.

@@ -70,6 +70,10 @@ static const struct sql reader_sql[QUERIES] = {
                     row_names, &job_rows},
     [JOBS_LIST] = {JOBS, row_names, &job_rows},
     [JOBS_FIND] = {JOBS, row_names, &job_brief_rows},
+    [JOBS_CHANGED] = {"SELECT %s, deleted_at IS NOT NULL FROM jobs INDEXED BY idx_jobs_changed"
+                      " WHERE max(updated_at, coalesce(deleted_at, 0)) >= ?1"
+                      " ORDER BY max(updated_at, coalesce(deleted_at, 0)) DESC, id DESC LIMIT ?2",
+                      row_names, &job_brief_rows},
     [JOB_LAST] = {"SELECT status, scheduled_at FROM job_executions INDEXED BY"
                   " idx_job_executions_job_id WHERE job_id = ?1 AND scheduled_at <= ?2"
                   " ORDER BY scheduled_at DESC, id DESC LIMIT 1",
@@ -527,6 +531,7 @@ static const struct store_reader_ops ops = {
     .get_job_by_key = get_job_by_key,
     .list_jobs = list_jobs,
     .find_jobs = sqlite_find_jobs,
+    .list_changed_jobs = sqlite_list_changed_jobs,
     .list_versions = list_versions,
     .list_executions = list_executions,
     .get_execution = get_execution,

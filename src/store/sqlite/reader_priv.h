@@ -13,6 +13,7 @@ enum query {
     JOB_BY_KEY,
     JOBS_LIST,
     JOBS_FIND,
+    JOBS_CHANGED,
     JOB_LAST,
     VERSIONS_LIST,
     EXECUTION_GET,
@@ -61,7 +62,10 @@ MUST_CHECK enum err sqlite_list_audit(struct store_reader *reader, const struct 
                                       store_each_audit *each, void *context, struct fault *f);
 
 // search.c
-MUST_CHECK enum err sqlite_find_jobs(struct store_reader *reader, const struct job_query *q,
-                                     store_each_found *each, void *context, struct fault *f);
+MUST_CHECK enum err sqlite_list_changed_jobs(struct store_reader *reader, wall_ms since,
+                                             size_t limit, store_each_changed *each, void *context,
+                                             struct fault *f);
+enum err sqlite_find_jobs(struct store_reader *reader, const struct job_query *q,
+                          store_each_found *each, void *context, struct fault *f);
 
 #endif

@@ -64,3 +64,32 @@ enum err sqlite_find_jobs(struct store_reader *reader, const struct job_query *q
     sqlite_bind_job_query(r->queries[JOBS_FIND], q);
     return sqlite_walk_query(r, JOBS_FIND, &w.walk, f);
 }
+
+struct changed_walk {
+    struct walk walk;
+    store_each_changed *each;
+    void *context;
+};
+
+// The column after the job's own tells whether it is deleted.
+static enum err visit_changed(struct walk *walk, sqlite3_stmt *statement, struct fault *f)
+{
+    struct changed_walk *w = (struct changed_walk *)walk;
+    struct job j;
+    char damaged[JOB_DAMAGED_BYTES];
+    (void)f;
+    if (!job_row_read(row_read_cell, statement, &j, damaged))
+        return ERR_OK;
+    bool is_deleted = sqlite3_column_int(statement, (int)job_rows.count);
+    return w->each(w->context, &(struct job_changed){&j, is_deleted});
+}
+
+enum err sqlite_list_changed_jobs(struct store_reader *reader, wall_ms since, size_t limit,
+                                  store_each_changed *each, void *context, struct fault *f)
+{
+    struct sqlite_reader *r = (struct sqlite_reader *)reader;
+    struct changed_walk w = {{.visit = visit_changed}, each, context};
+    sqlite3_bind_int64(r->queries[JOBS_CHANGED], 1, since);
+    sqlite3_bind_int64(r->queries[JOBS_CHANGED], 2, (int64_t)MIN(limit, (size_t)INT32_MAX));
+    return sqlite_walk_query(r, JOBS_CHANGED, &w.walk, f);
+}
