@@ -9,6 +9,10 @@
 
 #include <string.h>
 
+#define WINDOW_IDS 2500 // In one query.
+#define WINDOWS_MIN 2   // In one page at least, and
+#define WINDOWS_MS 8    // as many as this time has room for.
+
 struct choice {
     wall_ms at; // What the order goes by; WALL_NEVER: the job has no such instant.
     job_id id;
@@ -21,6 +25,7 @@ struct search {
     size_t wanted;
     size_t looked_at;
     job_id last_id; // The last job looked at.
+    job_id rest;    // From where a search that has looked long enough goes on; 0: it is over.
 };
 
 // --- Which of two comes first --------------------------------------------------------------------
@@ -117,6 +122,43 @@ static enum err look_at(void *search, const struct job_found *j)
     return by_id && enough ? ERR_LIMIT : ERR_OK;
 }
 
+static enum err keep_id(void *id, const struct job_found *j)
+{
+    *(job_id *)id = j->job->id;
+    return ERR_OK;
+}
+
+// The first job behind `after`, whatever it is; 0: there is none.
+static enum err find_next(struct store_reader *reader, job_id after, job_id *out, struct fault *f)
+{
+    struct job_query any = {.is_active = -1, .after = after, .limit = 1};
+    *out = 0;
+    return store_find_jobs(reader, &any, keep_id, out, f);
+}
+
+// What no index finds is looked for in one window of ids after the other, so that a page comes soon
+// whatever is asked for and however many jobs there are. The end of the windows is the rest.
+static enum err search_windows(struct store_reader *reader, struct job_query *jobs,
+                               struct search *s, struct fault *f)
+{
+    mono_ms begun = clock_mono_ms();
+    job_id next = 0;
+    enum err err = ERR_OK;
+    for (size_t windows = 1; !err; windows++) {
+        err = find_next(reader, jobs->after, &next, f);
+        if (err || !next)
+            return err;
+        jobs->until = next + WINDOW_IDS - 1;
+        err = store_find_jobs(reader, jobs, look_at, s, f);
+        jobs->after = jobs->until;
+        if (!err && windows >= WINDOWS_MIN && clock_mono_ms() - begun >= WINDOWS_MS) {
+            s->rest = jobs->until;
+            return ERR_OK;
+        }
+    }
+    return err;
+}
+
 static enum err search(struct store_reader *reader, struct search *s, struct service_problem *p)
 {
     const struct browse_query *q = s->query;
@@ -125,7 +167,9 @@ static enum err search(struct store_reader *reader, struct search *s, struct ser
     jobs.limit = SIZE_MAX;
     jobs.after = q->order == JOBS_BY_ID ? q->after.id : 0;
     jobs.wants_last = q->last_states || q->order == JOBS_BY_LAST_RUN;
-    enum err err = store_find_jobs(reader, &jobs, look_at, s, &f);
+    bool in_windows = q->order == JOBS_BY_ID && !store_has_index_for(reader, &jobs);
+    enum err err = in_windows ? search_windows(reader, &jobs, s, &f)
+                              : store_find_jobs(reader, &jobs, look_at, s, &f);
     if (err == ERR_LIMIT && q->order != JOBS_BY_ID)
         return service_refuse(p, err, PROBLEM_FIELD, "sort",
                               "there are more than %d jobs to bring into order; narrow the list "
@@ -209,7 +253,7 @@ enum err service_browse_jobs(struct service *s, const struct browse_query *q,
     service__reader_return(from, reader);
     bool looked_enough = q->order == JOBS_BY_ID && found.count < found.wanted &&
                          found.looked_at == BROWSE_LOOKED_AT_MAX;
-    *rest = (struct browse_cursor){.id = looked_enough ? found.last_id : 0};
+    *rest = (struct browse_cursor){.id = looked_enough ? found.last_id : found.rest};
     free(found.chosen);
     return err;
 }

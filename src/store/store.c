@@ -255,6 +255,12 @@ enum err store_list_jobs(struct store_reader *r, const struct job_query *q, stor
     return r->ops->list_jobs(r, q, each, context, f);
 }
 
+bool store_has_index_for(const struct store_reader *r, const struct job_query *q)
+{
+    bool is_filtered = q->tag || q->is_active >= 0;
+    return !q->text && (!is_filtered || r->ops->filters_are_indexed);
+}
+
 enum err store_find_jobs(struct store_reader *r, const struct job_query *q, store_each_found *each,
                          void *context, struct fault *f)
 {

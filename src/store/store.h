@@ -277,12 +277,16 @@ struct job_query {
     const char *tag;  // A tag of the job, exactly. NULL: all.
     int is_active;    // -1: all, 0, 1.
     job_id after;     // Jobs with a larger id, ascending; 0 for the first page.
+    job_id until;     // Jobs with no larger id than this; 0: no end.
     size_t limit;
     bool wants_last; // store_find_jobs: with the last execution,
     wall_ms now;     // which is the newest that is not after this instant.
 };
 MUST_CHECK enum err store_list_jobs(struct store_reader *r, const struct job_query *q,
                                     store_each_job *each, void *context, struct fault *f);
+
+// Whether an index finds what the query lets through; else every job is looked at.
+bool store_has_index_for(const struct store_reader *r, const struct job_query *q);
 
 // The same for a search among many jobs, of which few will be shown.
 struct job_found {

@@ -85,6 +85,7 @@ MUST_CHECK enum err sqlite_registry_open_beside(const char *path, struct store_r
                                                 struct fault *f);
 
 struct store_reader_ops {
+    bool filters_are_indexed; // Lists of jobs by tag and by is_active.
     void (*close)(struct store_reader *r);
     enum err (*load_jobs)(struct store_reader *r, const struct store_slice *s, store_each_job *each,
                           void *context, struct fault *f);

@@ -112,6 +112,26 @@ static void job_lists_come_in_pages(void **state)
     store_assert_ids(&ids, 3);
 }
 
+static void a_search_ends_at_an_id(void **state)
+{
+    struct store_fixture *x = *state;
+    static const job_id untils[] = {0, 1, 2, 4, 5, 9};
+    static const size_t counts[] = {4, 1, 2, 3, 4, 4};
+    struct store_ids ids;
+    fill_jobs(x);
+    for (size_t i = 0; i < COUNT_OF(untils); i++) {
+        struct job_query q = {.is_active = -1, .until = untils[i], .limit = 9};
+        store_list_job_ids(x, &q, &ids);
+        assert_int_equal(ids.count, counts[i]);
+    }
+    struct job_query q = {.text = "billing", .is_active = -1, .after = 1, .until = 2, .limit = 9};
+    store_list_job_ids(x, &q, &ids);
+    store_assert_ids(&ids, 2);
+    assert_false(store_has_index_for(x->reader, &q));
+    q.text = NULL;
+    assert_true(store_has_index_for(x->reader, &q));
+}
+
 struct changes {
     size_t count;
     job_id ids[8];
@@ -752,6 +772,7 @@ int main(void)
         TEST(alerts_are_listed_by_kind_and_found_by_id),
         TEST(first_acknowledgement_of_an_alert_counts),
         TEST(jobs_are_listed_by_when_they_changed),
+        TEST(a_search_ends_at_an_id),
         TEST(a_search_tells_how_the_last_execution_stands),
         TEST(a_search_filters_and_stops_as_a_list_does),
         TEST(pages_neither_repeat_nor_skip),

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: MIT
 """GET /jobs: what each job did last and does next, filtered and sorted by it, page by page."""
 
+import sqlite3
+from contextlib import closing
+
 import pytest
 from harness.jobs import create_job, create_jobs, expect, trigger, wait_for_end
 from harness.times import NEVER_SOON, now_ms, parse_ms, wall_text
@@ -117,3 +120,37 @@ def test_a_cursor_belongs_to_its_order(server, zoo):
     expect(server.get(f"/jobs?sort=next_run&cursor={cursor}"), 200)
     expect(server.get(f"/jobs?sort=last_run&cursor={cursor}"), 400)
     expect(server.get(f"/jobs?cursor={cursor}"), 400)
+
+
+COPY = """
+    INSERT INTO jobs ({columns}) WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n
+    WHERE i < {count}) SELECT {values} FROM jobs, n WHERE id = 1"""
+
+
+def copy_job(database, count):
+    """So many copies of job 1, each with a name of its own."""
+    with closing(sqlite3.connect(database)) as connection:
+        columns = [row[1] for row in connection.execute("PRAGMA table_info(jobs)")]
+        values = {"id": "id + i", "name": "'copy ' || i"}
+        connection.execute(
+            COPY.format(
+                columns=", ".join(columns),
+                values=", ".join(values.get(column, column) for column in columns),
+                count=count,
+            )
+        )
+        connection.execute("UPDATE progress SET job_next = ?", (count + 2,))
+        connection.commit()
+
+
+def test_a_search_goes_through_many_jobs_page_by_page(fleet, database, target):
+    server = fleet.start_on(database)
+    create_job(server, target.url("/ok"))
+    server.stop()
+    copy_job(database, 30000)
+    server = fleet.start_on(database)
+    assert pages(server, "q=copy+29999") == [30000]
+    assert pages(server, "q=nothing") == []
+    assert pages(server, "q=copy+1234") == [1235, *range(12341, 12351)]
+    assert pages(server, "is_active=false") == []
+    server.stop()

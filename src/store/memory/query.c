@@ -125,6 +125,8 @@ static enum err list_jobs(struct store_reader *r, const struct job_query *q, sto
     size_t first = q->after < INT64_MAX ? table_position(&s->jobs, q->after + 1) : s->jobs.count;
     for (size_t i = first; i < s->jobs.count && left > 0 && !err; i++) {
         const struct memory_job *j = s->jobs.rows[i];
+        if (q->until && j->job->id > q->until)
+            break;
         if (j->deleted_at || !job_query_matches(q, j->job))
             continue;
         err = each(context, j->job);

@@ -391,6 +391,7 @@ static const struct store_reader_ops ops = {
     .get_job = postgres_get_job,
     .get_job_by_key = postgres_get_job_by_key,
     .list_jobs = postgres_list_jobs,
+    .filters_are_indexed = true,
     .find_jobs = postgres_find_jobs,
     .list_changed_jobs = postgres_list_changed_jobs,
     .list_versions = postgres_list_versions,

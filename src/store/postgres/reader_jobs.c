@@ -101,6 +101,10 @@ static enum err visit_job(struct walk *walk, struct result_row *r, struct fault 
 // "AND ..." for what the query asks for, with its parameters.
 static void add_filters(char *sql, struct parameters *p, const struct job_query *q)
 {
+    if (q->until) {
+        parameter_integer(p, q->until);
+        row_append(sql, SQL_BYTES, " AND id <= $%d", p->used);
+    }
     if (q->is_active >= 0) {
         parameter_integer(p, q->is_active != 0);
         row_append(sql, SQL_BYTES, " AND is_active = $%d", p->used);

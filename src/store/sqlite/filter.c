@@ -46,4 +46,5 @@ void sqlite_bind_job_query(sqlite3_stmt *statement, const struct job_query *q)
         sqlite3_bind_null(statement, 2);
     sqlite3_bind_text(statement, 3, q->text, -1, SQLITE_STATIC); // NULL binds NULL.
     sqlite3_bind_text(statement, 4, q->tag, -1, SQLITE_STATIC);
+    sqlite3_bind_int64(statement, 5, q->until ? q->until : INT64_MAX);
 }

@@ -24,10 +24,11 @@
     " AND (?10 = 0 OR started_at - coalesce(due_at, scheduled_at) >= ?10)"
 #define NEWEST_FIRST " ORDER BY scheduled_at DESC, id DESC LIMIT ?8"
 #define FILTER MATCHES NEWEST_FIRST
-// ?1 the cursor, ?2 whether active, ?3 text, ?4 tag. What is not asked for is NULL. The filters
-// come before the columns: of a row that they keep out no more is read than they need.
+// ?1 the cursor, ?2 whether active, ?3 text, ?4 tag, ?5 the greatest id. What is not asked for is
+// NULL. The filters come before the columns: of a row that they keep out no more is read than they
+// need.
 #define JOBS                                                                                       \
-    "SELECT %s FROM jobs WHERE id > ?1 AND deleted_at IS NULL"                                     \
+    "SELECT %s FROM jobs WHERE id > ?1 AND id <= ?5 AND deleted_at IS NULL"                        \
     " AND (?2 IS NULL OR is_active = ?2)"                                                          \
     " AND (?3 IS NULL OR has_part(name, ?3) OR has_part(api, ?3) OR has_part(schedule, ?3))"       \
     " AND (?4 IS NULL OR has_tag(tags, ?4)) ORDER BY id"
