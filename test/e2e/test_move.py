@@ -12,7 +12,7 @@ from harness import ledger
 from harness.jobs import create_job, expect, list_executions, wait_for_end
 from harness.postgres import Postgres
 from harness.program import BINARY, clean_environment, run_to_end, server_arguments
-from harness.times import now_ms
+from harness.times import NEVER_SOON, now_ms
 from harness.wait import wait_until, wait_until_clock
 
 TABLES = (
@@ -96,10 +96,9 @@ def progress_of(database):
 
 
 def leave_history(fleet, database, target):
-    """A server that made rows of every kind, and was killed with some of them open."""
+    """A server that made rows of every kind, and was killed with some of them open. Returns the
+    token that the next one asks for."""
     server = fleet.serve(database)
-    words = ("tokens", "create", "--name", "ops", "--scope", "admin", "--db", database)
-    assert run_to_end(*words).returncode == 0
     create_job(server, target.url("/ok/x"), schedule="* * * * * *", name='tab\t, "ü" and \\N \n')
     create_job(server, target.url("/status/500"), schedule="* * * * * *", max_retries=2,
                retry_base_ms=50)
@@ -113,16 +112,19 @@ def leave_history(fleet, database, target):
     manual = expect(server.post(f"/jobs/{gone['id']}/trigger", headers=key), 202).json
     wait_for_end(server, manual["execution_id"], 10)
     expect(server.delete(f"/jobs/{gone['id']}"), 204)
+    words = ("tokens", "create", "--name", "ops", "--scope", "admin", "--db", database)
+    made = run_to_end(*words)
+    assert made.returncode == 0, made
     wait_until(
         lambda: all(rows_of_file(database, table) for table in TABLES), 20, "no table is empty"
     )
     server.kill()
     fleet.databases.discard(database)  # It is marked, and its executions end elsewhere.
-    return server
+    return made.stdout.strip()
 
 
 def test_every_row_goes_there_and_back(fleet, database, target, postgres, url, tmp_path):
-    leave_history(fleet, database, target)
+    secret = leave_history(fleet, database, target)
     back = tmp_path / "back.db"
     words = move(database, url)
     before = {table: rows_of_file(database, table) for table in TABLES}
@@ -144,7 +146,9 @@ def test_every_row_goes_there_and_back(fleet, database, target, postgres, url, t
     assert progress["epoch"] > was["epoch"]
 
     server = fleet.serve(back)
-    job = create_job(server, target.url("/ok/new"))
+    new = {"schedule": NEVER_SOON, "api": target.url("/ok/new")}
+    named = {"Authorization": f"Bearer {secret}"}
+    job = expect(server.post("/jobs", new, headers=named), 201).json
     assert job["id"] > SHARDS
     wait_until(lambda: not open_rows(back, was["watermark"]), 20, "what was open has ended")
     server.kill()  # The requests that hang would be waited for.
