@@ -25,7 +25,7 @@ def test_help_fits_a_screen(arguments):
     end = run_to_end(*arguments)
     assert end.returncode == 0
     lines = end.stdout.splitlines()
-    assert 3 <= len(lines) <= 48
+    assert 3 <= len(lines) <= 54
     assert max(map(len, lines)) <= 80
     assert end.stderr == ""
 
