@@ -13,11 +13,11 @@ from pathlib import Path
 
 CALLERS = {
     # The steps, in their order.
-    "job_decode": {"api/change_decode.c", "api/import.c"},
+    "job_decode": {"api/change_decode.c", "api/import.c", "api/bulk.c"},
     "service__change_start": {"service/changes.c"},
     "service__key_look_up": {"service/change.c"},
-    "service__change_row": {"service/change.c"},
-    "service__change_check": {"service/change.c"},
+    "service__change_row": {"service/change.c", "service/bulk.c"},  # Each part of a bulk.
+    "service__change_check": {"service/change.c", "service/bulk.c"},
     "service__check_job": {"service/change_check.c"},
     "service__change_command": {"service/change.c"},
     # In a cluster the post lies between the two: what it hands on is of whichever node's client.

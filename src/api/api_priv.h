@@ -139,6 +139,10 @@ enum err expected_version(struct api_request *r, int64_t *version, struct proble
 // it.
 void answer_tagged(struct api_request *r, int64_t version, json_t *json);
 
+// executions.c: the filters of GET /executions.
+enum err query_executions(struct api_request *r, size_t limit, struct execution_query *out,
+                          struct problem *p);
+
 // --- change_decode.c: what a request asks to be changed ------------------------------------------
 //
 // Each reads all that the request says of it, so that r->body is not needed any more. `key` is that
@@ -157,6 +161,7 @@ struct pause {
     wall_ms until;      // WALL_NEVER: until the job is resumed.
 };
 enum err decode_pause(struct api_request *r, struct pause *out, struct problem *p);
+enum err check_pause(const struct pause *w, struct problem *p);   // For every route that pauses.
 enum err decode_resume(struct api_request *r, struct problem *p); // Nothing may be said.
 
 struct trigger {
@@ -165,6 +170,15 @@ struct trigger {
 };
 enum err decode_trigger(struct api_request *r, struct trigger *out, struct service_key *key,
                         struct problem *p);
+
+struct backfill {
+    wall_ms from, to;
+    bool dry_run;
+};
+enum err decode_backfill(struct api_request *r, struct backfill *out, struct service_key *key,
+                         struct problem *p);
+// The header alone.
+enum err decode_client_key(struct api_request *r, struct service_key *key, struct problem *p);
 
 // --- change_answer.c: what became of a change ----------------------------------------------------
 
@@ -178,6 +192,7 @@ void answer_put(struct api_request *r,
                 const struct service_result *result); // The one or the other.
 void answer_deleted(struct api_request *r, const struct service_result *result);
 void answer_triggered(struct api_request *r, const struct service_result *result);
+void answer_backfilled(struct api_request *r, const struct service_result *result);
 
 // --- router.c, routes.c: which handler a request belongs to --------------------------------------
 
@@ -264,6 +279,7 @@ bool body_has_type(const struct api_request *r, const char *type); // Parameters
 enum err members_check(const json_t *object, const char *const *members, struct problem *p);
 enum err member_text(const json_t *object, const char *name, const char **out, struct problem *p);
 enum err member_time(const json_t *object, const char *name, wall_ms *out, struct problem *p);
+enum err member_flag(const json_t *object, const char *name, bool *out, struct problem *p);
 enum err member_integer(const json_t *object, const char *name, int64_t min, int64_t max,
                         int64_t *out, struct problem *p);
 // The same for a value that is there.
@@ -472,10 +488,12 @@ size_t openapi_bytes(void);
 // --- The handlers --------------------------------------------------------------------------------
 
 route_handler handle_index, handle_openapi;
+route_handler handle_bulk, handle_test_job;
 route_handler handle_create_job, handle_list_jobs, handle_get_job, handle_put_job, handle_patch_job,
     handle_delete_job, handle_get_job_by_key, handle_put_job_by_key, handle_delete_job_by_key,
     handle_pause_job, handle_resume_job, handle_trigger_job;
 route_handler handle_job_executions, handle_executions, handle_execution, handle_cancel_execution,
+    handle_replay_execution, handle_replay_executions, handle_backfill_job,
     handle_recent_executions, handle_failed_executions;
 route_handler handle_job_alerts, handle_alerts, handle_alert, handle_ack_alert;
 route_handler handle_cluster, handle_health, handle_metrics_json, handle_metrics_text, handle_live,

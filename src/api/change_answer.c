@@ -64,3 +64,17 @@ void answer_triggered(struct api_request *r, const struct service_result *result
     json_object_set_new(json, "job_id", json_integer(result->execution.job));
     answer_json(r, 202, json);
 }
+
+void answer_backfilled(struct api_request *r, const struct service_result *result)
+{
+    char location[64];
+    snprintf(location, sizeof location, "/executions?job_id=%" PRId64 "&trigger=replay",
+             result->execution.job);
+    exchange_add_header(r->exchange, "Location", location);
+    json_t *json = json_object();
+    json_object_set_new(json, "job_id", json_integer(result->execution.job));
+    json_object_set_new(json, "first_execution_id", json_execution_id(&result->execution));
+    // The answer to a repeated request does not know it any more.
+    json_object_set_new(json, "count", result->count ? json_integer(result->count) : json_null());
+    answer_json(r, 202, json);
+}

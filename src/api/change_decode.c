@@ -50,8 +50,9 @@ static void digest(struct exchange *x, uint8_t out[static CLIENT_KEY_DIGEST_BYTE
     EVP_MD_CTX_free(hash);
 }
 
-static enum err decode_key(struct api_request *r, struct service_key *key, struct problem *p)
+enum err decode_client_key(struct api_request *r, struct service_key *key, struct problem *p)
 {
+    *key = (struct service_key){0};
     key->text = exchange_header(r->exchange, "Idempotency-Key");
     if (!key->text)
         return ERR_OK;
@@ -61,6 +62,33 @@ static enum err decode_key(struct api_request *r, struct service_key *key, struc
                               CLIENT_KEY_BYTES_MAX);
     digest(r->exchange, key->digest);
     return ERR_OK;
+}
+
+// --- A range in the past -------------------------------------------------------------------------
+
+enum err decode_backfill(struct api_request *r, struct backfill *out, struct service_key *key,
+                         struct problem *p)
+{
+    static const char *const members[] = {"from", "to", "dry_run", NULL};
+    *out = (struct backfill){.from = -1, .to = -1};
+    enum err err = members_check(r->body, members, p);
+    if (!err)
+        err = member_time(r->body, "from", &out->from, p);
+    if (!err)
+        err = member_time(r->body, "to", &out->to, p);
+    if (!err)
+        err = member_flag(r->body, "dry_run", &out->dry_run, p);
+    if (err)
+        return err;
+    if (out->from < 0 || out->to < 0)
+        return refuse_field(p, ERR_SYNTAX, out->from < 0 ? "from" : "to", "%s is missing",
+                            out->from < 0 ? "from" : "to");
+    if (out->to < out->from)
+        return refuse_field(p, ERR_RANGE, "to", "to lies before from");
+    if (out->to > clock_wall_ms())
+        return refuse_field(p, ERR_RANGE, "to", "to lies in the future");
+    request_drop_body(r);
+    return decode_client_key(r, key, p);
 }
 
 // --- The body ------------------------------------------------------------------------------------
@@ -83,7 +111,7 @@ enum err decode_create(struct api_request *r, struct job **out, struct service_k
     if (!err)
         err = bound_add_tag(r, draft, p);
     if (!err)
-        err = decode_key(r, key, p);
+        err = decode_client_key(r, key, p);
     if (err) {
         job_free(draft);
         return err;
@@ -132,7 +160,7 @@ enum err decode_edit(void *request, struct job *j, struct service_problem *p)
 }
 
 // The service would name the members of a job that these become.
-static enum err check_pause(const struct pause *w, struct problem *p)
+enum err check_pause(const struct pause *w, struct problem *p)
 {
     size_t bytes = w->reason ? strlen(w->reason) : 0;
     if (bytes > JOB_MAX(paused_reason))
@@ -167,7 +195,7 @@ enum err decode_trigger(struct api_request *r, struct trigger *out, struct servi
     static const char *const members[] = {"body", NULL};
     enum err err = r->body ? members_check(r->body, members, p) : ERR_OK;
     if (!err)
-        err = decode_key(r, key, p);
+        err = decode_client_key(r, key, p);
     if (err)
         return err;
     out->body = member_payload(json_object_get(r->body, "body"), &out->is_json);

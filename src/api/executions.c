@@ -56,21 +56,35 @@ static enum err query_figures(const struct api_request *r, struct execution_quer
     return err ? err : query_number(r, "min_lateness_ms", 1, WALL_LAST, &q->lateness_min_ms, p);
 }
 
-static enum err answer_filtered(struct api_request *r, job_id job, size_t limit, struct problem *p)
+static enum err read_filters(struct api_request *r, job_id job, size_t limit,
+                             struct execution_query *q, struct problem *p)
 {
     unsigned states = 0;
     enum err err = query_choices(r, "status", &execution_state_words, &states, p);
     if (err)
         return err;
-    struct execution_query q = whole_query(job, states, limit);
-    err = query_choice(r, "trigger", &execution_trigger_words, &q.trigger, p);
+    *q = whole_query(job, states, limit);
+    err = query_choice(r, "trigger", &execution_trigger_words, &q->trigger, p);
     if (!err)
-        err = query_time(r, "from", &q.from, p);
+        err = query_time(r, "from", &q->from, p);
     if (!err)
-        err = query_time(r, "to", &q.to, p);
-    if (!err)
-        err = query_figures(r, &q, p);
+        err = query_time(r, "to", &q->to, p);
+    return err ? err : query_figures(r, q, p);
+}
+
+static enum err answer_filtered(struct api_request *r, job_id job, size_t limit, struct problem *p)
+{
+    struct execution_query q;
+    enum err err = read_filters(r, job, limit, &q, p);
     return err ? err : answer_list(r, &q, p);
+}
+
+enum err query_executions(struct api_request *r, size_t limit, struct execution_query *out,
+                          struct problem *p)
+{
+    job_id job = 0;
+    enum err err = query_job_id(r, "job_id", &job, p);
+    return err ? err : read_filters(r, job, limit, out, p);
 }
 
 // Nothing is found under a deleted job, but all that it did is kept as long as what others did.

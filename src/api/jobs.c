@@ -188,3 +188,21 @@ enum err handle_trigger_job(struct api_request *r, struct problem *p)
     return service_trigger_job(r->api->service, &r->actor, r->job, trigger.body, trigger.is_json,
                                &key, change_done, r, &p->what);
 }
+
+// --- Trying --------------------------------------------------------------------------------------
+
+static void answer_tried(void *request, const struct service_trial *t)
+{
+    json_t *json = json_object();
+    json_object_set_new(json, "success", json_boolean(t->success));
+    json_object_set_new(json, "attempt", json_attempt(t->attempt));
+    answer_json(request, 200, json);
+}
+
+enum err handle_test_job(struct api_request *r, struct problem *p)
+{
+    struct job *draft;
+    struct service_key ignored;
+    enum err err = decode_create(r, &draft, &ignored, p);
+    return err ? err : service_test_job(r->api->service, draft, answer_tried, r, &p->what);
+}

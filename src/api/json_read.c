@@ -244,6 +244,17 @@ enum err member_time(const json_t *object, const char *name, wall_ms *out, struc
     return value ? time_read(value, name, out, p) : ERR_OK;
 }
 
+enum err member_flag(const json_t *object, const char *name, bool *out, struct problem *p)
+{
+    const json_t *value = member_find(object, name);
+    if (!value)
+        return ERR_OK;
+    if (!json_is_boolean(value))
+        return refuse_field(p, ERR_SYNTAX, name, "%s must be true or false", name);
+    *out = json_is_true(value);
+    return ERR_OK;
+}
+
 enum err member_integer(const json_t *object, const char *name, int64_t min, int64_t max,
                         int64_t *out, struct problem *p)
 {

@@ -77,6 +77,7 @@ json_t *json_execution(const struct execution *e)
     json_object_set_new(o, "job_id", json_integer(e->key.job));
     json_object_set_new(o, "status", json_string(execution_state_name(e->state)));
     json_object_set_new(o, "trigger", json_string(execution_trigger_name(e->trigger)));
+    json_object_set_new(o, "origin", json_text(e->origin));
     add_times(e, o);
     json_object_set_new(o, "http_status", number_from(e->http_status, 1));
     json_object_set_new(o, "error", json_text(e->error));

@@ -9,6 +9,7 @@ static const char *const of_jobs[] = {
     "status", "trigger", "from", "to", "http_status", "min_lateness_ms", "limit", "cursor", NULL
 static const char *const of_job_executions[] = {OF_EXECUTIONS};
 static const char *const of_executions[] = {"job_id", OF_EXECUTIONS};
+static const char *const of_replays[] = {"job_id", "dry_run", OF_EXECUTIONS};
 static const char *const of_job_alerts[] = {"kind", "limit", "cursor", NULL};
 static const char *const of_alerts[] = {"job_id", "kind", "limit", "cursor", NULL};
 static const char *const of_audit[] = {"action", "job_id", "token",  "from",
@@ -28,6 +29,10 @@ const struct route routes[] = {
 
     {"POST", "/jobs", handle_create_job, NULL, BODY_REQUIRED, true, ASKS_FOR_KEY, SCOPE_WRITE,
      BOUND_OWN},
+    {"POST", "/jobs/test", handle_test_job, NULL, BODY_REQUIRED, true, ASKS_NEVER, SCOPE_WRITE,
+     BOUND_OWN},
+    {"POST", "/jobs/bulk", handle_bulk, NULL, BODY_REQUIRED, true, ASKS_ALWAYS, SCOPE_WRITE,
+     BOUND_NEVER},
     {"GET", "/jobs", handle_list_jobs, of_jobs, BODY_NONE, false, ASKS_ALWAYS, SCOPE_READ,
      BOUND_OWN},
     {"GET", "/jobs/:job", handle_get_job, NULL, BODY_NONE, false, ASKS_ALWAYS, SCOPE_READ,
@@ -43,6 +48,8 @@ const struct route routes[] = {
     {"POST", "/jobs/:job/resume", handle_resume_job, NULL, BODY_OPTIONAL, true, ASKS_ALWAYS,
      SCOPE_WRITE, BOUND_JOB},
     {"POST", "/jobs/:job/trigger", handle_trigger_job, NULL, BODY_OPTIONAL, true, ASKS_FOR_KEY,
+     SCOPE_TRIGGER, BOUND_JOB},
+    {"POST", "/jobs/:job/backfill", handle_backfill_job, NULL, BODY_REQUIRED, true, ASKS_ALWAYS,
      SCOPE_TRIGGER, BOUND_JOB},
     {"GET", "/jobs/by-key/:key", handle_get_job_by_key, NULL, BODY_NONE, false, ASKS_ALWAYS,
      SCOPE_READ, BOUND_KEY},
@@ -61,6 +68,10 @@ const struct route routes[] = {
      SCOPE_READ, BOUND_PARAMETER},
     {"GET", "/executions/:execution", handle_execution, NULL, BODY_NONE, false, ASKS_ALWAYS,
      SCOPE_READ, BOUND_EXECUTION},
+    {"POST", "/executions/replay", handle_replay_executions, of_replays, BODY_NONE, true,
+     ASKS_ALWAYS, SCOPE_TRIGGER, BOUND_PARAMETER},
+    {"POST", "/executions/:execution/replay", handle_replay_execution, NULL, BODY_NONE, true,
+     ASKS_ALWAYS, SCOPE_TRIGGER, BOUND_EXECUTION},
     {"POST", "/executions/:execution/cancel", handle_cancel_execution, NULL, BODY_NONE, true,
      ASKS_ALWAYS, SCOPE_TRIGGER, BOUND_EXECUTION},
 

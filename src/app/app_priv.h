@@ -73,6 +73,7 @@ struct carillon {
     struct observer *observer;
     struct access *access;
     struct api *api;
+    struct trials *trials;     // Tests of drafts; NULL: the server answers no API.
     struct cluster_post *post; // NULL: what is asked of this server is for its own engine.
 };
 
@@ -126,6 +127,11 @@ MUST_CHECK enum err app__open_post(struct carillon *c, struct fault *f);
 service_submit app__submit;
 void app__shard_loaded(void *carillon, uint32_t shard, int64_t epoch);
 void app__outcome_elsewhere(void *carillon, const struct command *command);
+
+// Tests of drafts (trial.c). Those under way at the end are cut.
+struct trials *app__trials_new(const struct carillon *c);
+void app__trials_free(struct trials *t); // NULL is a no-op.
+service_attempt app__try;                // The context is the struct trials.
 
 // Lets attempts under way end, commits, closes.
 void app__stop(struct carillon *c);

@@ -194,12 +194,15 @@ static enum err open_service(struct carillon *c, struct fault *f)
                                 .changes_max = 16384,
                                 .targets = &c->targets,
                                 .submit = c->post ? app__submit : NULL,
-                                .submit_context = c};
+                                .submit_context = c,
+                                .attempt = app__try};
     if (c->settings.db_replica[0]) {
         enum err err = store_open_replica(c->settings.db_replica, &c->replica, f);
         if (err)
             return err;
     }
+    c->trials = app__trials_new(c);
+    o.attempt_context = c->trials;
     o.replica = c->replica;
     return service_open(&o, c->store, c->engine, &c->service, f);
 }
@@ -333,6 +336,7 @@ static void stop_rooms(struct carillon *c)
     engine_stop(c->engine);
     if (c->service)
         service_settle(c->service);
+    app__trials_free(c->trials);
     cluster_post_close(c->post);
     api_close(c->api);
     access_close(c->access);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// command.c: what clients ask for: create, update, delete, trigger, cancel.
+// command.c: what clients ask for: create, update, delete, trigger. Bulks, replays
+// and cancellations have files of their own.
 //
 // A change takes effect at the instant of the step (`effective_from`): occurrences up to it belong
 // to the old version, later ones to the new. A change that alters which occurrences there are first
@@ -38,30 +39,44 @@ static void give_back(struct job *row, struct reply *r)
     }
 }
 
-static void create(struct core *c, struct command *cmd, struct reply *r)
+// What the row of a new job becomes, `before` others being created before it.
+static void stamp_new(const struct core *c, const struct command *cmd, uint32_t before)
 {
     struct job *row = cmd->job;
-    struct core_shard *s = &c->shards[cmd->shard];
-    row->id = shard_id(cmd->shard, s->row.job_next, c->limits.shards);
+    const struct core_shard *s = &c->shards[cmd->shard];
+    row->id = shard_id(cmd->shard, s->row.job_next + before, c->limits.shards);
     row->version = 1;
     row->created_at = row->updated_at = row->effective_from = c->now.wall;
     row->finished = false;
     row->runs = 0;
     row->failures = 0;
+}
+
+static enum err check_new(const struct core *c, const struct command *cmd, struct timing *timing)
+{
+    const struct job *row = cmd->job;
+    enum err err = core__timing_read(row, core__zone_now(c, cmd->zone), cmd->schedule, timing);
+    if (!err && core__timing_next(timing, 0, c->now.wall) == WALL_NEVER)
+        err = ERR_RANGE;
+    if (!err && !core__texts_fit(c, NULL, row))
+        err = ERR_SPACE;
+    return err;
+}
+
+static void create(struct core *c, struct command *cmd, struct reply *r)
+{
+    struct job *row = cmd->job;
     struct core_job *j;
     struct timing timing;
-    r->err = core__timing_read(row, core__zone_now(c, cmd->zone), cmd->schedule, &timing);
-    if (!r->err && core__timing_next(&timing, 0, c->now.wall) == WALL_NEVER)
-        r->err = ERR_RANGE;
-    if (!r->err && !core__texts_fit(c, NULL, row))
-        r->err = ERR_SPACE;
+    stamp_new(c, cmd, 0);
+    r->err = check_new(c, cmd, &timing);
     if (!r->err)
         r->err = core__job_add(c, row, &timing, cmd->url, &j);
     if (r->err) {
         give_back(row, r);
         return;
     }
-    s->row.job_next++;
+    c->shards[cmd->shard].row.job_next++;
     r->job = j->id;
     r->version = 1;
     put_job(c, row);
@@ -97,20 +112,28 @@ static bool begins_version(const struct job *before, const struct job *row)
     return !is_known || job_version_begins(before, row);
 }
 
+// Before anything is settled: a refusal changes nothing.
+static enum err check_update(struct core *c, const struct command *cmd, const struct core_job *j,
+                             struct timing *timing)
+{
+    struct job *row = cmd->job;
+    row->id = j->id;
+    row->runs = j->runs;
+    enum err err = core__timing_read(row, core__zone_now(c, cmd->zone), cmd->schedule, timing);
+    if (!err && j->unusable && row->is_active && c->jobs.count > c->limits.jobs_max)
+        err = ERR_LIMIT;
+    if (!err && !core__texts_fit(c, j, row))
+        err = ERR_SPACE;
+    if (!err && ends_at_once(c, j, row, timing))
+        err = ERR_RANGE;
+    return err;
+}
+
 static void update(struct core *c, struct command *cmd, struct core_job *j, struct reply *r)
 {
     struct job *row = cmd->job;
     struct timing timing;
-    row->id = j->id;
-    row->runs = j->runs;
-    // Before anything is settled: a refusal changes nothing.
-    r->err = core__timing_read(row, core__zone_now(c, cmd->zone), cmd->schedule, &timing);
-    if (!r->err && j->unusable && row->is_active && c->jobs.count > c->limits.jobs_max)
-        r->err = ERR_LIMIT;
-    if (!r->err && !core__texts_fit(c, j, row))
-        r->err = ERR_SPACE;
-    if (!r->err && ends_at_once(c, j, row, &timing))
-        r->err = ERR_RANGE;
+    r->err = check_update(c, cmd, j, &timing);
     if (r->err) {
         give_back(row, r);
         return;
@@ -218,6 +241,15 @@ static void act(struct core *c, struct command *cmd, struct core_job *j, struct 
     case COMMAND_ACCEPT_CLOCK:
         accept_clock(c, cmd->shard);
         break;
+    case COMMAND_BULK:
+        core__bulk(c, cmd, r);
+        break;
+    case COMMAND_REPLAY:
+        core__replay(c, j, cmd, r);
+        break;
+    case COMMAND_BACKFILL:
+        core__backfill(c, j, cmd, r);
+        break;
     case COMMAND_CANCEL:
         cancel(c, cmd, r);
         break;
@@ -232,7 +264,8 @@ static void act(struct core *c, struct command *cmd, struct core_job *j, struct 
 
 static uint32_t shard_meant(const struct core *c, const struct command *cmd)
 {
-    bool names_it = cmd->kind == COMMAND_CREATE || cmd->kind == COMMAND_ACCEPT_CLOCK;
+    bool names_it =
+        cmd->kind == COMMAND_CREATE || cmd->kind == COMMAND_ACCEPT_CLOCK || cmd->id == 0;
     return names_it ? cmd->shard : shard_of(MAX(cmd->id, 0), c->limits.shards);
 }
 
@@ -252,6 +285,19 @@ static void record_reply(struct core *c, const struct command *cmd, struct reply
     r->is_recorded = true;
 }
 
+static bool makes_executions(const struct command *cmd)
+{
+    return cmd->kind == COMMAND_TRIGGER || cmd->kind == COMMAND_REPLAY ||
+           cmd->kind == COMMAND_BACKFILL;
+}
+
+static bool finds_room(const struct core *c, const struct command *cmd, const struct core_job *j)
+{
+    if (cmd->kind == COMMAND_TRIGGER)
+        return core__has_room(c, j->host, LANE_FRESH);
+    return core__has_room_behind(c, j->host, cmd->kind == COMMAND_BACKFILL ? cmd->count : 1);
+}
+
 static enum err refusal(const struct core *c, const struct command *cmd, const struct core_job *j)
 {
     if (c->draining)
@@ -264,17 +310,50 @@ static enum err refusal(const struct core *c, const struct command *cmd, const s
                         cmd->kind == COMMAND_ACK_ALERT;
     // The job of an attempt that is under way may be deleted.
     bool names_attempt = cmd->kind == COMMAND_OUTCOME || cmd->kind == COMMAND_CANCEL;
-    if (names_no_job || names_attempt)
+    if (names_no_job || names_attempt || cmd->kind == COMMAND_BULK)
         return ERR_OK;
     if (!j)
         return ERR_NOT_FOUND;
-    if (cmd->kind == COMMAND_TRIGGER && j->unusable)
+    if (makes_executions(cmd) && j->unusable)
         return ERR_UNUSABLE;
-    if (cmd->kind == COMMAND_TRIGGER && !core__has_room(c, j->host, LANE_FRESH))
+    if (makes_executions(cmd) && !finds_room(c, cmd, j))
         return ERR_LIMIT;
     if (cmd->version_expected && cmd->version_expected != j->version)
         return ERR_CONFLICT;
     return ERR_OK;
+}
+
+// --- Parts of a bulk -----------------------------------------------------------------------------
+
+enum err core__part_check(struct core *c, struct command *part, uint32_t new_before)
+{
+    struct timing timing;
+    struct core_job *j = core__job_find(c, part->id);
+    enum err err = refusal(c, part, j);
+    if (err || part->kind == COMMAND_DELETE)
+        return err;
+    if (part->kind == COMMAND_UPDATE)
+        return check_update(c, part, j, &timing);
+    stamp_new(c, part, new_before);
+    return c->jobs.count + new_before < c->limits.jobs_max ? check_new(c, part, &timing)
+                                                           : ERR_LIMIT;
+}
+
+void core__part_act(struct core *c, struct command *part, struct reply *r)
+{
+    act(c, part, core__job_find(c, part->id), r);
+    core__record_audit(c, &c->shards[part->shard], part, r);
+    part->job = NULL;
+    job_free(r->row);
+    r->row = NULL;
+}
+
+static void free_jobs(struct command *cmd)
+{
+    job_free(cmd->job);
+    cmd->job = NULL;
+    for (size_t i = 0; i < cmd->part_count; i++)
+        free_jobs(&cmd->parts[i]);
 }
 
 void core__command(struct core *c, struct command *cmd)
@@ -283,7 +362,7 @@ void core__command(struct core *c, struct command *cmd)
     struct core_job *j = is_of_job ? core__job_find(c, cmd->id) : NULL; // NULL: names none.
     struct reply r = {.token = cmd->token, .err = refusal(c, cmd, j)};
     if (r.err)
-        job_free(cmd->job);
+        free_jobs(cmd);
     else
         act(c, cmd, j, &r);
     if (!r.err) {

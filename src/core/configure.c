@@ -98,6 +98,12 @@ static uint32_t texts_bytes(const struct job *from)
     return (uint32_t)bytes;
 }
 
+uint64_t core__texts_growth(const struct core_job *j, const struct job *from)
+{
+    uint32_t before = j ? j->texts_bytes : 0, after = texts_bytes(from);
+    return after > before ? after - before : 0;
+}
+
 bool core__texts_fit(const struct core *c, const struct core_job *j, const struct job *from)
 {
     uint32_t before = j ? j->texts_bytes : 0, after = texts_bytes(from);
@@ -107,9 +113,11 @@ bool core__texts_fit(const struct core *c, const struct core_job *j, const struc
 // The texts of a request in one allocation, which api, the first of them, points to.
 static void set_request(struct core *c, struct core_job *j, const struct job *from)
 {
-    assert(!c->lent_texts || !j->api); // A job that is loaded between two steps has lent none.
-    if (j->api)
-        c->lent_texts = (char *)j->api;
+    if (j->api) {
+        c->lent_texts =
+            grow(c->lent_texts, c->lent_count, &c->lent_capacity, sizeof *c->lent_texts);
+        c->lent_texts[c->lent_count++] = (char *)j->api;
+    }
     c->texts_bytes -= j->texts_bytes;
     j->texts_bytes = texts_bytes(from);
     c->texts_bytes += j->texts_bytes;

@@ -54,6 +54,13 @@ struct core *core_new(const struct core_limits *limits)
     return c;
 }
 
+// The requests of the last step, which borrowed the texts, are on their way.
+static void take_back_texts(struct core *c)
+{
+    while (c->lent_count > 0)
+        free(c->lent_texts[--c->lent_count]);
+}
+
 void core_free(struct core *c)
 {
     if (!c)
@@ -63,6 +70,7 @@ void core_free(struct core *c)
     core__jobs_free(c);
     core__gates_free(c);
     core__tables_free(c);
+    take_back_texts(c);
     free(c->lent_texts);
     free(c->rezoning.changes);
     agenda_free(c->steady.plan);
@@ -110,6 +118,7 @@ enum err core_add_execution(struct core *c, const struct execution *e)
     o->record.held_by = o->held_by;
     o->record.error = o->error;
     o->record.request_body = o->body;
+    o->record.origin = xstrdup(e->origin);
     o->record.reason = core__cancel_reason_of(e->reason);
     core__linger_loaded(c, o);
     core__enter(c, o, PHASE_LOADED);
@@ -197,8 +206,7 @@ static void set_wake(struct core *c, struct actions *out)
 void core_step(struct core *c, const struct event *e, struct now now, struct actions *out)
 {
     assert(out->batch && !c->out);
-    free(c->lent_texts);
-    c->lent_texts = NULL;
+    take_back_texts(c);
     c->now = now;
     c->seen = MAX(c->seen, now.wall);
     c->out = out;

@@ -63,6 +63,9 @@ enum command_kind {
     COMMAND_DELETE,
     COMMAND_TRIGGER,
     COMMAND_ACCEPT_CLOCK, // The clock is right now: go on at once, whatever the watermark says.
+    COMMAND_BULK,         // Several of the three above, of one shard: all or none.
+    COMMAND_REPLAY,       // An execution that is over, carried out again.
+    COMMAND_BACKFILL,     // Occurrences of a past range. ERR_RANGE: there is none.
     COMMAND_CANCEL,       // No further attempt of an execution. ERR_NOT_FOUND: it is over.
     // Somebody has seen the alert `id`. An alert belongs to the shard that has given its id, so
     // that its owner alone writes it, but no core knows alerts: who asks has looked that there is
@@ -77,8 +80,8 @@ enum command_kind {
 struct command {
     enum command_kind kind;
     uint32_t shard; // CREATE, ACCEPT_CLOCK: which one; of others it is that of the job.
-    job_id id;      // UPDATE, DELETE, TRIGGER, CANCEL, OUTCOME; ACK_ALERT: of the alert.
-    struct execution_key execution; // CANCEL.
+    job_id id;      // The job, for most kinds; ACK_ALERT: the alert.
+    struct execution_key execution; // CANCEL, REPLAY.
     int64_t version_expected;       // UPDATE, DELETE: 0 accepts any.
     const struct job *before; // UPDATE: the job at version_expected. Borrowed. NULL: not known.
     struct job *job;          // Taken by the core. id, version and the times are filled in.
@@ -88,17 +91,23 @@ struct command {
     const struct cron_schedule *schedule;
     // CREATE, UPDATE: what was read of job->api. Borrowed. NULL: the core cuts its host out.
     const struct url *url;
-    const char *body; // TRIGGER: overrides the job's; NULL: the job's own. Borrowed.
+    wall_ms from;     // BACKFILL: from this instant
+    wall_ms to;       // to this one,
+    uint32_t count;   // and no more than so many.
+    const char *body; // TRIGGER, REPLAY: overrides the job's; NULL: the job's own. Borrowed.
     bool body_is_json;
-    const struct client_key *client_key; // CREATE, TRIGGER: text and digest; or NULL. Borrowed.
+    const struct client_key *client_key; // What makes rows: text and digest; or NULL. Borrowed.
     // Who asks for it and what changes: recorded with the effects, once the core has filled in
-    // when, about which job, and the execution of a trigger or a cancellation. NULL: nothing is
-    // recorded. Borrowed.
+    // when, about which job, and the execution of a trigger, a replay or a cancellation. NULL:
+    // nothing is recorded. Borrowed.
     const struct audit_entry *audit;
     // Not zeroed: the command is a row of the store, claimed in this epoch of its shard. It is
     // refused with ERR_AWAY in another one. Its reply is recorded with its effects.
     struct command_id command_id;
     int64_t epoch;
+    struct command
+        *parts; // BULK: CREATE, UPDATE, DELETE, each job once. Borrowed; their jobs taken.
+    size_t part_count;
     enum err refusal; // The reply to a row that cannot be read. ERR_OK: the command is judged.
     // OUTCOME: how the attempt ended, with its execution_id and number; ticket, shard and epoch say
     // nothing. Borrowed, with its texts.
@@ -116,9 +125,10 @@ struct letter {
     struct client_key client_key; // Owns its text.
     struct audit_entry audit;     // Owns its texts.
     struct outcome outcome;       // Owns its texts.
+    struct letter **parts;        // The letters of command.parts.
 };
 
-#define LETTER_BYTES_MAX (1 << 20) // A command with the longest job has about half of that.
+#define LETTER_BYTES_MAX (8 << 20) // A command with the longest job has about half a MiB.
 
 // The caller frees *bytes.
 void letter_pack(const struct command *c, char **bytes, size_t *count);
@@ -126,6 +136,9 @@ void letter_pack(const struct command *c, char **bytes, size_t *count);
 MUST_CHECK enum err letter_unpack(const void *bytes, size_t count, struct letter **out,
                                   struct fault *f);
 void letter_free(struct letter *p); // NULL is a no-op.
+
+#define BULK_MAX 1000      // Parts of one command.
+#define BACKFILL_MAX 10000 // Occurrences that one command carries out again.
 
 enum event_kind {
     EVENT_TICK, // Time passed, or there is more to do.
@@ -182,10 +195,12 @@ struct request {
     const char *tls_ca;  // PEM certificates to trust beside the server's own, or NULL.
     enum job_method method;
     struct execution_key key;
+    const char *origin; // REPLAY: the id of the execution that is carried out again. Or NULL.
     enum execution_trigger trigger;
     unsigned attempt;
     dur_ms timeout_ms;
     int64_t epoch;   // The shard's: tells a receiver which of two senders is the later one.
+    bool is_trial;   // The attempt is of no job, and has an id of its own kind.
     bool repeatable; // The job runs at least once: what is known not to have arrived is sent again.
     bool body_is_json;
     bool tls_verify;
@@ -218,9 +233,9 @@ struct reply {
     enum reply_source source;
     enum err err; // NOT_FOUND, CONFLICT (version), LIMIT, CLOSED, UNUSABLE, RANGE (it would never
                   // run), AWAY (its shard is not ours, or not loaded yet), or of cron_parse.
-    job_id job;
-    int64_t version;
-    struct execution_key key; // TRIGGER, CANCEL
+    job_id job;   // BULK: the first new one, its nth the nth id behind it; else the one it named.
+    int64_t version;          // BULK, refused: the place of the part that was.
+    struct execution_key key; // TRIGGER, REPLAY, CANCEL; the first one of BACKFILL.
     bool is_recorded;         // The batch holds the reply: the command is a row of the store.
     // CREATE, UPDATE: the job as its row will be once the batch is durable; when it was refused
     // with RANGE, what was asked for, under the id for which it was judged. The owner of a row that

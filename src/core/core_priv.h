@@ -74,7 +74,9 @@ struct gate {
     uint32_t limit;
     uint32_t in_flight;
     uint32_t in_flight_catch_up;
-    bool is_host; // Embedded in a struct host, whose breaker counts too.
+    bool is_host;   // Embedded in a struct host, whose breaker counts too.
+    bool is_serial; // The gate of a job whose executions must not overlap.
+    uint32_t in_flight_replays;
     struct queue waiting[LANES];
     struct gate *next_free; // Links gates of jobs that are not in use.
 };
@@ -331,7 +333,10 @@ struct core {
     dur_ms
         wall_ahead; // Wall minus monotonic clock, when last looked at; moves when the clock steps.
     wall_ms seen;   // The latest wall time ever: what lies before may have ended already.
-    char *lent_texts;  // The texts of the job that just changed: requests of that step borrow them.
+    // The former texts of jobs that just changed: requests of that step borrow them.
+    char **lent_texts;
+    size_t lent_count;
+    size_t lent_capacity;
     uint64_t recorded; // Batches up to this one are durable.
     uint64_t jobs_active;
     uint64_t texts_bytes; // The texts of all jobs.
@@ -438,6 +443,7 @@ enum err core__timing_read(const struct job *from, const struct zone *zone,
                            const struct cron_schedule *compiled, struct timing *out);
 // Whether the row's texts are within the bound of all jobs' texts, or no longer than those of the
 // job (NULL: it is new), so that a job can always be made smaller.
+uint64_t core__texts_growth(const struct core_job *j, const struct job *from);
 bool core__texts_fit(const struct core *c, const struct core_job *j, const struct job *from);
 // Makes the job what the row says. `url`: what was read of its api; NULL: its host is cut out here.
 // Whether that alters which occurrences there are.
@@ -450,6 +456,17 @@ void core__unusable_free(struct core_shard *s);
 
 // command.c
 void core__command(struct core *c, struct command *cmd);
+// Whether the parts of a bulk would be accepted, without a change; and then they are.
+enum err core__part_check(struct core *c, struct command *part, uint32_t new_before);
+void core__part_act(struct core *c, struct command *part, struct reply *r);
+
+// bulk.c
+void core__bulk(struct core *c, struct command *cmd, struct reply *r);
+
+// replay.c
+bool core__is_replay(const struct open *o);
+void core__replay(struct core *c, struct core_job *j, const struct command *cmd, struct reply *r);
+void core__backfill(struct core *c, struct core_job *j, const struct command *cmd, struct reply *r);
 
 // cancel.c
 enum err core__cancel_on_request(struct core *c, const struct execution_key *key);
@@ -564,6 +581,8 @@ uint32_t core__lane_share(uint32_t limit, enum lane lane);
 // room.c
 #define NO_ROOM "no room: too many executions are open at its host"
 bool core__has_room(const struct core *c, const struct host *h, enum lane lane);
+// For so many more, behind what is there.
+bool core__has_room_behind(const struct core *c, const struct host *h, uint32_t more);
 bool core__finds_room(const struct core *c, const struct open *o);  // At its instant.
 bool core__plan_waits(const struct core *c, const struct front *f); // For room.
 

@@ -32,7 +32,8 @@ void core__elsewhere_loaded(struct core *c, struct open *o)
         return;
     if (o->job->policy->overlap == OVERLAP_REPLACE && o->record.key.series >= 0)
         replace_earlier(o);
-    o->lane = o->record.trigger == TRIGGER_CATCH_UP ? LANE_CATCH_UP : LANE_FRESH;
+    bool is_late = o->record.trigger == TRIGGER_CATCH_UP || core__is_replay(o);
+    o->lane = is_late ? LANE_CATCH_UP : LANE_FRESH;
     o->retried = o->record.retry_count > 0;
     if (o->job->host) { // Else the job is gone.
         core__gates_take(c, o);

@@ -42,6 +42,7 @@ struct open *core__open_plan(struct core *c, struct core_job *j, const struct ex
     o->record.id = core__next_id(c, s, &s->row.execution_next);
     o->record.state = EXECUTION_PENDING;
     o->record.request_body = o->body;
+    o->record.origin = xstrdup(row->origin);
     if (row->key.series < 0)
         o->record.key.series = -o->record.id; // A number space of its own: never a scheduled key.
     core__record_insert(c, o);
@@ -252,6 +253,7 @@ static void send(struct core *c, struct open *o)
                     .tls_ca = j->tls_ca,
                     .method = j->policy->method,
                     .key = o->record.key,
+                    .origin = o->record.origin,
                     .trigger = o->record.trigger,
                     .attempt = o->record.attempts,
                     .timeout_ms = j->policy->timeout_ms,

@@ -16,6 +16,11 @@ uint32_t core__lane_share(uint32_t limit, enum lane lane)
     return lane == LANE_FRESH ? limit : MAX(limit / CATCH_UP_PART, 1u);
 }
 
+static bool is_serial(const struct core_job *j)
+{
+    return j->policy->overlap != OVERLAP_ALLOW;
+}
+
 // An idle job needs no gate, and most jobs are idle. Those which were given back are used again, so
 // that a busy server allocates none.
 static struct gate *gate_take(struct core *c, const struct core_job *j)
@@ -25,7 +30,7 @@ static struct gate *gate_take(struct core *c, const struct core_job *j)
         c->free_gates = g->next_free;
     else
         g = xmalloc(sizeof *g);
-    *g = (struct gate){.limit = j->policy->max_in_flight};
+    *g = (struct gate){.limit = j->policy->max_in_flight, .is_serial = is_serial(j)};
     return g;
 }
 
@@ -61,7 +66,7 @@ static struct gate *gate_of(struct core *c, const struct open *o, enum gate_kind
     }
 }
 
-// In a queue of one job there is one order, so its late executions do not stand aside.
+// In a queue of one job there is one order, so its late executions do not stand aside; replays do.
 static enum lane lane_of(const struct open *o, unsigned kind)
 {
     return kind == GATE_JOB ? o->job_lane : o->lane;
@@ -73,8 +78,18 @@ struct queue *core__gate_queue(struct core *c, const struct open *o)
     return &g->waiting[lane_of(o, o->gates_passed)];
 }
 
-static bool has_room(const struct core *c, const struct gate *g, enum lane lane)
+// Where executions must not overlap, a replay leaves when nothing else is under way, and others
+// wait for the end of its attempt instead of being skipped.
+static bool is_apart(const struct gate *g, const struct open *o)
 {
+    return !g->is_serial || (core__is_replay(o) ? g->in_flight : g->in_flight_replays) == 0;
+}
+
+static bool has_room(const struct core *c, const struct gate *g, const struct open *o,
+                     enum lane lane)
+{
+    if (!is_apart(g, o))
+        return false;
     if (g == &c->gate && (c->halted || c->draining || c->now.mono >= c->lease))
         return false;
     if (g->is_host && core__breaker_holds(c, g))
@@ -87,6 +102,7 @@ static bool has_room(const struct core *c, const struct gate *g, enum lane lane)
 static void pass(struct gate *g, struct open *o)
 {
     g->in_flight++;
+    g->in_flight_replays += core__is_replay(o);
     g->in_flight_catch_up += lane_of(o, o->gates_passed) == LANE_CATCH_UP;
     o->gates_passed++;
 }
@@ -105,8 +121,9 @@ static void enter_gates(struct core *c, struct open *o)
 {
     if (!o->job->gate)
         o->job->gate = gate_take(c, o->job);
+    bool is_queued = o->job->policy->overlap == OVERLAP_QUEUE && !core__is_replay(o);
     if (o->gates_passed == 0)
-        o->job_lane = o->job->policy->overlap == OVERLAP_QUEUE ? LANE_FRESH : o->lane;
+        o->job_lane = is_queued ? LANE_FRESH : o->lane;
 }
 
 void core__gates_take(struct core *c, struct open *o)
@@ -127,7 +144,7 @@ bool core__gates_pass(struct core *c, struct open *o)
         struct gate *g = gate_of(c, o, o->gates_passed);
         enum lane lane = lane_of(o, o->gates_passed);
         // Nobody overtakes: whoever waits in this lane goes first.
-        if (g->waiting[lane].first || !has_room(c, g, lane)) {
+        if (g->waiting[lane].first || !has_room(c, g, o, lane)) {
             core__enter(c, o, PHASE_WAITING);
             return false;
         }
@@ -140,8 +157,8 @@ bool core__gates_pass(struct core *c, struct open *o)
 void core__gates_pump(struct core *c, struct gate *g)
 {
     for (enum lane lane = LANE_FRESH; lane < LANES; lane++) {
-        while (g->waiting[lane].first && has_room(c, g, lane)) {
-            struct open *o = g->waiting[lane].first;
+        struct open *o;
+        while ((o = g->waiting[lane].first) && has_room(c, g, o, lane)) {
             pass(g, o);
             core__advance(c, o); // Out of this queue.
         }
@@ -153,6 +170,7 @@ void core__gate_resize(struct core *c, struct core_job *j)
     if (!j->gate)
         return;
     j->gate->limit = j->policy->max_in_flight;
+    j->gate->is_serial = is_serial(j);
     core__gates_pump(c, j->gate);
 }
 
@@ -164,6 +182,7 @@ void core__gates_release(struct core *c, struct open *o, unsigned keep)
         struct gate *g = gate_of(c, o, (enum gate_kind)k);
         assert(g->in_flight > 0);
         g->in_flight--;
+        g->in_flight_replays -= core__is_replay(o);
         g->in_flight_catch_up -= lane_of(o, k) == LANE_CATCH_UP;
     }
     for (unsigned k = keep; k < passed; k++)

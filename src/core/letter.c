@@ -30,6 +30,9 @@ static const char *const kind_list[] = {
     [COMMAND_DELETE] = "delete",
     [COMMAND_TRIGGER] = "trigger",
     [COMMAND_ACCEPT_CLOCK] = "accept-clock",
+    [COMMAND_BULK] = "bulk",
+    [COMMAND_REPLAY] = "replay",
+    [COMMAND_BACKFILL] = "backfill",
     [COMMAND_CANCEL] = "cancel",
     [COMMAND_ACK_ALERT] = "ack-alert",
     [COMMAND_OUTCOME] = "outcome",
@@ -62,6 +65,9 @@ static const struct number numbers[] = {
     NUMBER(command, "id", id, 0, INT64_MAX / 2), // See complete.
     NUMBER(command, "version_expected", version_expected, 0, INT64_MAX / 2),
     NUMBER(command, "body_is_json", body_is_json, 0, 1),
+    NUMBER(command, "from", from, 0, WALL_LAST),
+    NUMBER(command, "to", to, 0, WALL_LAST),
+    NUMBER(command, "count", count, 0, BACKFILL_MAX),
     NUMBER(command, "execution_at", execution.scheduled_at, 0, WALL_LAST),
     NUMBER(command, "series", execution.series, -INT64_MAX / 2, INT64_MAX / 2),
 };
@@ -228,6 +234,18 @@ static void pack_audit(struct packer *p, const struct audit_entry *e)
     pack_texts(p, AUDIT_PREFIX, audit_texts, COUNT_OF(audit_texts), e);
 }
 
+// Each part is a letter of its own.
+static void pack_parts(struct packer *p, const struct command *c)
+{
+    for (size_t i = 0; i < c->part_count; i++) {
+        char *bytes;
+        size_t count;
+        letter_pack(&c->parts[i], &bytes, &count);
+        pack_data(p, "", "part", bytes, count);
+        free(bytes);
+    }
+}
+
 void letter_pack(const struct command *c, char **bytes, size_t *count)
 {
     struct packer p = {0};
@@ -243,6 +261,7 @@ void letter_pack(const struct command *c, char **bytes, size_t *count)
         pack_outcome(&p, c->outcome);
     if (c->audit)
         pack_audit(&p, c->audit);
+    pack_parts(&p, c);
     *bytes = p.bytes;
     *count = p.count;
 }
@@ -265,7 +284,11 @@ struct unpacker {
     bool has_digest;
     bool has_outcome;
     bool has_audit;
+    bool is_part;
 };
+
+static enum err unpack(const void *bytes, size_t count, bool is_part, struct letter **out,
+                       struct fault *f);
 
 static bool take(struct unpacker *u, void *out, size_t bytes)
 {
@@ -440,6 +463,18 @@ static bool set_outcome(struct unpacker *u, const char *name, const struct field
     return set_number(outcome_numbers, COUNT_OF(outcome_numbers), o, name, f);
 }
 
+// A part has no parts.
+static bool add_part(struct unpacker *u, const struct field *f)
+{
+    struct letter *p = u->letter, *part;
+    if (f->type != 't' || p->command.part_count == BULK_MAX || u->is_part ||
+        unpack(f->text, f->bytes, true, &part, NULL))
+        return false;
+    p->parts = xrealloc(p->parts, (p->command.part_count + 1) * sizeof *p->parts);
+    p->parts[p->command.part_count++] = part;
+    return true;
+}
+
 static struct job *have_job(struct job **j)
 {
     if (!*j)
@@ -460,6 +495,8 @@ static bool set_field(struct unpacker *u, const struct field *f)
         return set_kind(u, f);
     if (strcmp(f->name, "digest") == 0)
         return set_digest(u, f);
+    if (strcmp(f->name, "part") == 0)
+        return add_part(u, f);
     if (strcmp(f->name, "key") == 0)
         return set_text((char **)(uintptr_t)&p->client_key.text, f, CLIENT_KEY_BYTES_MAX);
     if (strcmp(f->name, "body") == 0)
@@ -480,8 +517,7 @@ static bool is_whole_job(const struct job *j)
 
 static bool names_a_job(enum command_kind kind)
 {
-    return kind == COMMAND_UPDATE || kind == COMMAND_DELETE || kind == COMMAND_TRIGGER ||
-           kind == COMMAND_CANCEL || kind == COMMAND_OUTCOME;
+    return kind != COMMAND_CREATE && kind != COMMAND_ACCEPT_CLOCK && kind != COMMAND_BULK;
 }
 
 // Whether the fields make a command. What does not belong to one of its kind is dropped.
@@ -496,6 +532,8 @@ static bool complete(struct unpacker *u)
     if ((is_alert && c->id == 0) || (!is_alert && c->id > JOB_ID_MAX))
         return false;
     if (c->kind == COMMAND_OUTCOME && !u->has_outcome)
+        return false;
+    if ((c->kind == COMMAND_BULK) != (c->part_count > 0))
         return false;
     if (p->client_key.text && (!u->has_digest || !*p->client_key.text))
         return false;
@@ -512,9 +550,22 @@ static bool complete(struct unpacker *u)
     return true;
 }
 
-enum err letter_unpack(const void *bytes, size_t count, struct letter **out, struct fault *f)
+// The commands of the parts in one array, as the core takes them.
+static void gather_parts(struct letter *p)
 {
-    struct unpacker u = {.at = bytes, .left = count, .letter = xcalloc(1, sizeof *u.letter)};
+    struct command *c = &p->command;
+    c->parts = c->part_count ? xcalloc(c->part_count, sizeof *c->parts) : NULL;
+    for (size_t i = 0; i < c->part_count; i++) {
+        c->parts[i] = p->parts[i]->command;
+        p->parts[i]->command.job = NULL;
+    }
+}
+
+static enum err unpack(const void *bytes, size_t count, bool is_part, struct letter **out,
+                       struct fault *f)
+{
+    struct unpacker u = {
+        .at = bytes, .left = count, .letter = xcalloc(1, sizeof *u.letter), .is_part = is_part};
     struct field field = {0};
     bool is_fine = count <= LETTER_BYTES_MAX;
     while (is_fine && u.left > 0)
@@ -524,8 +575,25 @@ enum err letter_unpack(const void *bytes, size_t count, struct letter **out, str
         return fault_set(f, ERR_SYNTAX,
                          "a command cannot be read, at or before its field \"%.60s\"", field.name);
     }
+    gather_parts(u.letter);
     *out = u.letter;
     return ERR_OK;
+}
+
+enum err letter_unpack(const void *bytes, size_t count, struct letter **out, struct fault *f)
+{
+    return unpack(bytes, count, false, out, f);
+}
+
+static void free_parts(struct letter *p)
+{
+    for (size_t i = 0; i < p->command.part_count; i++) {
+        if (p->command.parts)
+            job_free(p->command.parts[i].job);
+        letter_free(p->parts[i]);
+    }
+    free(p->command.parts);
+    free(p->parts);
 }
 
 void letter_free(struct letter *p)
@@ -533,6 +601,7 @@ void letter_free(struct letter *p)
     if (!p)
         return;
     job_free(p->command.job);
+    free_parts(p);
     job_free(p->before);
     free(p->body);
     free((char *)(uintptr_t)p->client_key.text);

@@ -9,9 +9,10 @@
 
 #include <stdio.h>
 
+// Replays wait for others and make them wait, at the job's gate (gate.c), and end none.
 static bool is_under_way(const struct open *o)
 {
-    return core__is_begun(o) && !o->replaced;
+    return core__is_begun(o) && !o->replaced && !core__is_replay(o);
 }
 
 static struct open *other_under_way(const struct core_job *j, const struct open *o)

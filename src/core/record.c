@@ -58,8 +58,9 @@ static void put_execution(struct core *c, enum change_kind kind, const struct ex
     change->execution.error = arena_text(&b->arena, e->error);
     change->execution.reason = arena_text(&b->arena, e->reason);
     change->execution.held_by = arena_text(&b->arena, e->held_by);
-    change->execution.request_body =
-        kind == CHANGE_EXECUTION_INSERT ? arena_text(&b->arena, e->request_body) : NULL;
+    bool is_new = kind == CHANGE_EXECUTION_INSERT;
+    change->execution.request_body = is_new ? arena_text(&b->arena, e->request_body) : NULL;
+    change->execution.origin = is_new ? arena_text(&b->arena, e->origin) : NULL;
 }
 
 void core__record_insert(struct core *c, struct open *o)
@@ -203,7 +204,7 @@ void core__record_audit(struct core *c, struct core_shard *s, const struct comma
     e->by.request_id = arena_text(arena, e->by.request_id);
     e->before = arena_text(arena, e->before);
     e->after = arena_text(arena, e->after);
-    bool is_about_execution = cmd->kind == COMMAND_TRIGGER || cmd->kind == COMMAND_CANCEL;
+    bool is_about_execution = r->key.job != 0; // A backfill names its first one.
     if (is_about_execution)
         execution_id_format(&r->key, id);
     e->subject = arena_text(arena, is_about_execution ? id : e->subject);

@@ -23,6 +23,12 @@ bool core__has_room(const struct core *c, const struct host *h, enum lane lane)
     return fits(c, c->pool.used, h->open, lane);
 }
 
+bool core__has_room_behind(const struct core *c, const struct host *h, uint32_t more)
+{
+    uint32_t others = MAX(more, 1u) - 1;
+    return fits(c, c->pool.used + others, h->open + others, LANE_CATCH_UP);
+}
+
 bool core__finds_room(const struct core *c, const struct open *o)
 {
     return o->lane != LANE_FRESH || fits(c, c->pool.used - 1, o->job->host->open - 1, LANE_FRESH);

@@ -102,6 +102,7 @@ void core__open_free(struct core *c, struct open *o)
     free(o->error);
     free(o->body);
     free(o->held_by);
+    free((char *)(uintptr_t)o->record.origin);
     o->record = (struct execution){0};
     o->queue_next = c->pool.free;
     c->pool.free = o;

@@ -34,7 +34,8 @@ void dispatch_close(struct dispatch *d)
 void dispatch_send(struct dispatch *d, const struct send *s)
 {
     assert(s->request.api && s->request.timeout_ms > 0);
-    assert(s->request.method < JOB_METHODS && s->request.key.job > 0);
+    assert(s->request.method < JOB_METHODS);
+    assert(s->request.key.job > 0 || s->request.is_trial);
     d->adapter->send(d, s);
 }
 

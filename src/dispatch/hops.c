@@ -200,6 +200,7 @@ struct hops *hops_new(const struct request *r)
     h->request.body = xstrdup(r->body);
     h->request.signing = xstrdup(r->signing);
     h->request.tls_ca = xstrdup(r->tls_ca);
+    h->request.origin = xstrdup(r->origin);
     return h;
 }
 
@@ -212,6 +213,7 @@ void hops_free(struct hops *h)
     free((char *)h->request.body);
     free((char *)h->request.signing);
     free((char *)h->request.tls_ca);
+    free((char *)h->request.origin);
     free(h->record.bytes);
     free(h);
 }

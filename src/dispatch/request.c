@@ -8,6 +8,7 @@
 
 #include "dispatch/request_priv.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -103,8 +104,29 @@ static void add_traceparent(struct request_text *t, const struct request *r)
 // The texts that name the execution.
 struct identity {
     char id[EXECUTION_ID_BYTES];
+    const char *origin;
     char scheduled_at[RFC3339_BYTES];
 };
+
+// What is of no execution has an id that none has.
+static void name_attempt(const struct request *r, char id[static EXECUTION_ID_BYTES])
+{
+    if (r->is_trial)
+        snprintf(id, EXECUTION_ID_BYTES, "test-%lld-%lld", (long long)r->key.scheduled_at,
+                 (long long)r->key.series);
+    else
+        execution_id_format(&r->key, id);
+}
+
+// A replay is for the instant of the occurrence that it carries out again; what was manual had
+// none.
+static wall_ms instant_of(const struct request *r)
+{
+    struct execution_key origin;
+    bool is_of_occurrence =
+        r->origin && execution_id_parse(r->origin, &origin) && origin.series >= 0;
+    return is_of_occurrence ? origin.scheduled_at : r->key.scheduled_at;
+}
 
 static void add_line(struct request_text *t, const char *name, const char *value)
 {
@@ -130,6 +152,8 @@ static void add_identity(struct request_text *t, const struct request *r,
     add_number_line(t, "webhook-timestamp: ", now / 1000);
     add_number_line(t, "Carillon-Job: ", r->key.job);
     add_line(t, "Carillon-Scheduled-At: ", who->scheduled_at);
+    if (who->origin)
+        add_line(t, "Carillon-Origin: ", who->origin);
     add_number_line(t, "Carillon-Attempt: ", r->attempt);
     add_number_line(t, "Carillon-Fence: ", r->epoch);
     add_traceparent(t, r);
@@ -207,9 +231,9 @@ enum err request_build(struct request_parts *parts, const struct request *r,
                        const struct request_target *to, const struct request_sender *from,
                        wall_ms now, struct fault *f)
 {
-    struct identity who;
-    execution_id_format(&r->key, who.id);
-    wall_format(r->key.scheduled_at, who.scheduled_at);
+    struct identity who = {.origin = r->origin};
+    name_attempt(r, who.id);
+    wall_format(instant_of(r), who.scheduled_at);
     build_body(parts, r, &who);
 
     struct request_text *t = &parts->headers;

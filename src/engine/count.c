@@ -18,8 +18,10 @@ static const int terminal_metric[EXECUTION_STATES] = {
 
 static void count_row(const struct execution *e)
 {
-    bool manual = e->trigger == TRIGGER_MANUAL;
-    metric_add(manual ? METRIC_triggers : METRIC_executions_planned, 1);
+    enum metric metric = e->trigger == TRIGGER_MANUAL   ? METRIC_triggers
+                         : e->trigger == TRIGGER_REPLAY ? METRIC_replays
+                                                        : METRIC_executions_planned;
+    metric_add(metric, 1);
     metric_add(METRIC_executions_caught_up, e->trigger == TRIGGER_CATCH_UP);
 }
 

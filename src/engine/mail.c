@@ -31,7 +31,7 @@ uint32_t engine__shard_of(const struct engine *e, const struct reply *r)
 {
     const struct engine_mail *m = r->token;
     const struct command *c = &m->command;
-    if (c->kind == COMMAND_CREATE || c->kind == COMMAND_ACCEPT_CLOCK)
+    if (c->kind == COMMAND_CREATE || c->kind == COMMAND_ACCEPT_CLOCK || c->id == 0)
         return c->shard;
     return shard_of(MAX(c->id, 0), store_shard_count(e->store));
 }
@@ -42,7 +42,8 @@ static bool adds_rows(const struct command *c)
 {
     if (c->kind == COMMAND_UPDATE)
         return c->job->is_active;
-    return c->kind == COMMAND_CREATE || c->kind == COMMAND_TRIGGER;
+    return c->kind == COMMAND_CREATE || c->kind == COMMAND_TRIGGER || c->kind == COMMAND_REPLAY ||
+           c->kind == COMMAND_BACKFILL || c->kind == COMMAND_BULK;
 }
 
 static enum err refusal(const struct engine *e, const struct command *c)

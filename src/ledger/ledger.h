@@ -242,12 +242,13 @@ struct execution {
     const char *error;        // The last failure, for people; NULL when none. Borrowed.
     const char *reason;       // Why MISSED or CANCELLED. Borrowed.
     const char *request_body; // The body that a trigger brought; NULL: the job's. Borrowed.
-    uint16_t attempts;        // Started so far, as numbered in Carillon-Attempt.
-    uint16_t retry_count;     // Attempts made because the one before had failed.
-    uint16_t recoveries;      // Times it was found unfinished at a start of the server.
-    uint16_t http_status;     // The status of the last answer; 0 when there was none.
-    uint8_t state;            // enum execution_state
-    uint8_t trigger;          // enum execution_trigger
+    const char *origin;   // REPLAY: the id of what it carries out again. NULL for others. Borrowed.
+    uint16_t attempts;    // Started so far, as numbered in Carillon-Attempt.
+    uint16_t retry_count; // Attempts made because the one before had failed.
+    uint16_t recoveries;  // Times it was found unfinished at a start of the server.
+    uint16_t http_status; // The status of the last answer; 0 when there was none.
+    uint8_t state;        // enum execution_state
+    uint8_t trigger;      // enum execution_trigger
     bool request_body_is_json;
     bool lingers; // Open, or until this very change, though scheduled before its shard's open_from.
                   // Readers do not tell.

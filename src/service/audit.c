@@ -141,6 +141,31 @@ static char *own_body(const char *body, bool is_json)
     return text;
 }
 
+static char *text_of(json_t *o)
+{
+    char *text = json_dumps(o, JSON_COMPACT);
+    json_decref(o);
+    return text;
+}
+
+static char *origin_of(const struct service_change *c)
+{
+    char id[EXECUTION_ID_BYTES];
+    execution_id_format(&c->execution, id);
+    json_t *o = json_object();
+    json_object_set_new(o, "origin", json_string(id));
+    return text_of(o);
+}
+
+static char *range_of(const struct service_change *c)
+{
+    json_t *o = json_object();
+    json_object_set_new(o, "from", time_value(c->from));
+    json_object_set_new(o, "to", time_value(c->to));
+    json_object_set_new(o, "count", json_integer(c->count));
+    return text_of(o);
+}
+
 static enum audit_action action_of(const struct service_change *c)
 {
     static const enum audit_action updates[] = {[UPDATE_EDIT] = AUDIT_JOB_UPDATE,
@@ -148,7 +173,8 @@ static enum audit_action action_of(const struct service_change *c)
                                                 [UPDATE_RESUME] = AUDIT_JOB_RESUME};
     static const enum audit_action actions[] = {
         [COMMAND_CREATE] = AUDIT_JOB_CREATE,         [COMMAND_DELETE] = AUDIT_JOB_DELETE,
-        [COMMAND_TRIGGER] = AUDIT_JOB_TRIGGER,       [COMMAND_CANCEL] = AUDIT_EXECUTION_CANCEL,
+        [COMMAND_TRIGGER] = AUDIT_JOB_TRIGGER,       [COMMAND_REPLAY] = AUDIT_EXECUTION_REPLAY,
+        [COMMAND_BACKFILL] = AUDIT_JOB_BACKFILL,     [COMMAND_CANCEL] = AUDIT_EXECUTION_CANCEL,
         [COMMAND_ACCEPT_CLOCK] = AUDIT_CLOCK_ACCEPT, [COMMAND_ACK_ALERT] = AUDIT_ALERT_ACK};
     return c->kind == COMMAND_UPDATE ? updates[c->update] : actions[c->kind];
 }
@@ -163,7 +189,8 @@ void service__audit_drop(struct service_change *c)
 // A deleted job that cannot be read has no `before`.
 void service__audit_make(struct service_change *c)
 {
-    const struct job *before = c->kind == COMMAND_CREATE ? NULL : c->before;
+    bool changes_job = c->kind == COMMAND_UPDATE || c->kind == COMMAND_DELETE;
+    const struct job *before = changes_job ? c->before : NULL;
     service__audit_drop(c);
     c->audit.by = *c->by;
     c->audit.action = action_of(c);
@@ -175,4 +202,8 @@ void service__audit_make(struct service_change *c)
         c->audit.after = difference(c->row, before ? before : &job_defaults);
     else if (c->kind == COMMAND_TRIGGER && c->text)
         c->audit.after = own_body(c->text, c->text_is_json);
+    else if (c->kind == COMMAND_REPLAY)
+        c->audit.after = origin_of(c);
+    else if (c->kind == COMMAND_BACKFILL)
+        c->audit.after = range_of(c);
 }

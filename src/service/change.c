@@ -26,6 +26,7 @@ static void change_free(struct service_change *c)
     job_free(c->row);
     job_free(c->before);
     job_free(c->reply.row);
+    service__bulk_free(c->bulk);
     free(c->text);
     free(c->job_key);
     free(c->by);
@@ -74,8 +75,8 @@ void service__change_end(struct service_change *c)
 enum err service__change_make(struct service_change *c, struct service_problem *p)
 {
     struct command command;
-    enum err err = service__change_row(c, p);
-    if (!err)
+    enum err err = c->bulk ? service__bulk_check(c, &command, p) : service__change_row(c, p);
+    if (!err && !c->bulk)
         err = service__change_check(c, &command, p);
     return err ? err : service__change_command(c, &command, p);
 }

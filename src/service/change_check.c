@@ -37,6 +37,11 @@ static enum err check_row(struct service_change *c, struct command *out, struct 
     return ERR_OK;
 }
 
+static bool makes_executions(enum command_kind kind)
+{
+    return kind == COMMAND_TRIGGER || kind == COMMAND_REPLAY || kind == COMMAND_BACKFILL;
+}
+
 enum err service__change_check(struct service_change *c, struct command *out,
                                struct service_problem *p)
 {
@@ -44,10 +49,15 @@ enum err service__change_check(struct service_change *c, struct command *out,
                             .id = c->id,
                             .version_expected = c->version_expected,
                             .execution = c->execution,
-                            .body = c->kind == COMMAND_TRIGGER ? c->text : NULL,
+                            .from = c->from,
+                            .to = c->to,
+                            .count = c->count,
+                            .body = makes_executions(c->kind) ? c->text : NULL,
                             .body_is_json = c->text_is_json,
                             .client_key = c->key.text ? &c->key : NULL,
                             .audit = &c->audit};
+    if (c->kind == COMMAND_BACKFILL) // What was counted is what is carried out.
+        out->version_expected = c->before->version;
     if (c->row)
         return check_row(c, out, p);
     service__audit_make(c);

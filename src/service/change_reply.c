@@ -65,11 +65,14 @@ static void answer_success(struct service_change *c)
         answer_unread(c, err, &problem);
         return;
     }
+    if (c->bulk)
+        service__bulk_succeed(c);
     if (!c->replayed)
         service__log_success(c);
     struct service_result result = {.job = c->reply.row,
                                     .schedule = schedule_of(c),
                                     .execution = c->reply.key,
+                                    .count = c->replayed ? 0 : c->count,
                                     .created = c->kind == COMMAND_CREATE,
                                     .replayed = c->replayed};
     tell(c, &result);
@@ -103,6 +106,8 @@ static void refuse(struct service_change *c)
     else if (c->reply.err == ERR_LIMIT && adds_job)
         service_refuse(&problem, ERR_LIMIT, PROBLEM_LIMIT, NULL,
                        "the server has as many jobs as it may have");
+    else if (c->bulk)
+        service__bulk_refuse(c, &problem);
     else if (c->reply.err == ERR_NOT_FOUND && c->kind == COMMAND_CANCEL)
         service_refuse(&problem, ERR_CONFLICT, PROBLEM_OVER, NULL, "the execution is over");
     else if (c->reply.err == ERR_SPACE)

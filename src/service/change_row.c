@@ -181,6 +181,10 @@ enum err service__change_row(struct service_change *c, struct service_problem *p
 {
     if (c->kind == COMMAND_CANCEL)
         return find_open(c, p);
+    if (c->kind == COMMAND_REPLAY)
+        return service__find_origin(c, p);
+    if (c->kind == COMMAND_BACKFILL)
+        return service__count_backfill(c, p);
     if (c->by_key) {
         enum err err = find_by_key(c, p);
         if (err || c->kind == COMMAND_CREATE)

@@ -96,6 +96,21 @@ enum err service_delete_job(struct service *s, const struct actor *by, job_id id
     return service__change_start(&wish, p);
 }
 
+enum err service_change_jobs(struct service *s, const struct actor *by,
+                             struct service_operation *operations, size_t count, size_t *failed,
+                             const struct service_key *key, service_done *done, void *context,
+                             struct service_problem *p)
+{
+    const struct service_change wish = {.service = s,
+                                        .by = actor_copy(by),
+                                        .kind = COMMAND_BULK,
+                                        .bulk = service__bulk_new(operations, count, failed),
+                                        .key = service__key_of(key),
+                                        .done = done,
+                                        .context = context};
+    return service__change_start(&wish, p);
+}
+
 enum err service_trigger_job(struct service *s, const struct actor *by, job_id id, char *body,
                              bool is_json, const struct service_key *key, service_done *done,
                              void *context, struct service_problem *p)
@@ -106,6 +121,37 @@ enum err service_trigger_job(struct service *s, const struct actor *by, job_id i
                                         .id = id,
                                         .text = body,
                                         .text_is_json = is_json,
+                                        .key = service__key_of(key),
+                                        .done = done,
+                                        .context = context};
+    return service__change_start(&wish, p);
+}
+
+enum err service_replay_execution(struct service *s, const struct actor *by,
+                                  const struct execution_key *origin, const struct service_key *key,
+                                  service_done *done, void *context, struct service_problem *p)
+{
+    const struct service_change wish = {.service = s,
+                                        .by = actor_copy(by),
+                                        .kind = COMMAND_REPLAY,
+                                        .id = origin->job,
+                                        .execution = *origin,
+                                        .key = service__key_of(key),
+                                        .done = done,
+                                        .context = context};
+    return service__change_start(&wish, p);
+}
+
+enum err service_backfill_job(struct service *s, const struct actor *by, job_id id, wall_ms from,
+                              wall_ms to, const struct service_key *key, service_done *done,
+                              void *context, struct service_problem *p)
+{
+    const struct service_change wish = {.service = s,
+                                        .by = actor_copy(by),
+                                        .kind = COMMAND_BACKFILL,
+                                        .id = id,
+                                        .from = from,
+                                        .to = to,
                                         .key = service__key_of(key),
                                         .done = done,
                                         .context = context};

@@ -96,6 +96,32 @@ static void log_ack(const struct service_change *c)
     write_line(&l, "alert.acknowledged", c->by);
 }
 
+static void log_bulk(const struct service_change *c)
+{
+    size_t counts[SERVICE_OPERATIONS] = {0};
+    struct line l = {.count = 0};
+    service__bulk_count(c, counts);
+    add(&l, LOG_INT("created", (int64_t)counts[OPERATION_CREATE]));
+    add(&l, LOG_INT("updated", (int64_t)counts[OPERATION_UPDATE]));
+    add(&l, LOG_INT("paused", (int64_t)counts[OPERATION_PAUSE]));
+    add(&l, LOG_INT("resumed", (int64_t)counts[OPERATION_RESUME]));
+    add(&l, LOG_INT("deleted", (int64_t)counts[OPERATION_DELETE]));
+    write_line(&l, "jobs.changed", c->by);
+}
+
+static void log_backfill(const struct service_change *c)
+{
+    char from[RFC3339_BYTES], to[RFC3339_BYTES];
+    struct line l = {.count = 0};
+    wall_format(c->from, from);
+    wall_format(c->to, to);
+    add(&l, LOG_INT("job_id", c->reply.job));
+    add_text(&l, "from", from);
+    add_text(&l, "to", to);
+    add(&l, LOG_INT("count", c->count));
+    write_line(&l, "job.backfilled", c->by);
+}
+
 static void log_job(const struct service_change *c, const char *event, const struct job *j,
                     void (*describe)(struct line *l, const struct job *j))
 {
@@ -127,6 +153,15 @@ void service__log_success(const struct service_change *c)
         break;
     case COMMAND_TRIGGER:
         log_execution(c, "job.triggered");
+        break;
+    case COMMAND_BULK:
+        log_bulk(c);
+        break;
+    case COMMAND_REPLAY:
+        log_execution(c, "execution.replayed");
+        break;
+    case COMMAND_BACKFILL:
+        log_backfill(c);
         break;
     case COMMAND_CANCEL:
         log_execution(c, "execution.cancelled");

@@ -24,9 +24,12 @@ enum err service_open(const struct service_options *o, struct store *store, stru
     struct service *s = xcalloc(1, sizeof *s);
     s->engine = e;
     s->changes_max = o->changes_max;
+    s->shards = store_shard_count(store);
     s->targets = o->targets;
     s->submit = o->submit;
     s->submit_context = o->submit_context;
+    s->attempt = o->attempt;
+    s->attempt_context = o->attempt_context;
     pthread_mutex_init(&s->lock, NULL);
     pthread_cond_init(&s->left, NULL);
     service__forecasts_init(&s->forecasts);

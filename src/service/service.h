@@ -49,6 +49,9 @@ enum problem_kind {
     PROBLEM_STORE_LOW,  // What is left of the disk is kept for executions.
     PROBLEM_STORE_FULL, // The disk is full; nothing can be written now.
     PROBLEM_OVER,       // The execution has ended.
+    PROBLEM_NOT_OVER,   // The execution has not ended.
+    PROBLEM_SHARDS,     // The jobs are of several shards.
+    PROBLEM_RANGE,      // The execution stands for a range of occurrences.
     PROBLEM_UNUSABLE,   // The job's row in the database cannot be used as it is.
     PROBLEM_STORE_BUSY, // Another program holds the database; trying again helps.
     PROBLEM_STORE_AWAY, // The database cannot be reached; trying again helps.
@@ -86,6 +89,13 @@ void service_problem_within(struct service_problem *p, const char *part);
 typedef enum err service_submit(void *context, const struct command *c, engine_reply *done,
                                 void *reply_context);
 
+// Makes one attempt at once, outside of the engine. What the request borrows is copied. `done` is
+// called once if ERR_OK is returned, on any thread; its texts are borrowed for the call. ERR_LIMIT:
+// too many are under way; ERR_CLOSED.
+typedef void service_outcome(void *context, const struct outcome *o);
+typedef enum err service_attempt(void *context, const struct send *s, service_outcome *done,
+                                 void *done_context);
+
 struct service_options {
     size_t readers;       // Threads for questions, each with a connection of its own.
     size_t questions_max; // Questions that may wait for one of them.
@@ -99,6 +109,8 @@ struct service_options {
     // is made. NULL: they go to the engine.
     service_submit *submit;
     void *submit_context;
+    service_attempt *attempt; // For tests of drafts.
+    void *attempt_context;
 };
 
 // Store and engine stay the caller's.
@@ -133,6 +145,7 @@ struct service_result {
     const struct job *job;                   // As it stands now; NULL unless a job was changed.
     const struct service_schedule *schedule; // The schedule of `job`; NULL: it cannot be read.
     struct execution_key execution;          // The execution of a trigger, or that was cancelled.
+    uint32_t count;                          // How many executions a backfill has made.
     bool created;                            // The job is new.
     bool replayed;                           // The change was done before, for the same key.
 };
@@ -193,12 +206,68 @@ MUST_CHECK enum err service_delete_job(struct service *s, const struct actor *by
                                        int64_t version_expected, service_done *done, void *context,
                                        struct service_problem *p);
 
+// What is asked of one job among several.
+enum service_operation_kind {
+    OPERATION_CREATE,
+    OPERATION_UPDATE,
+    OPERATION_PAUSE,
+    OPERATION_RESUME,
+    OPERATION_DELETE,
+    SERVICE_OPERATIONS
+};
+
+struct service_operation {
+    enum service_operation_kind kind;
+    job_id id;          // CREATE: set once the job is there.
+    int64_t version;    // Set once the change is made; 0: not known, or the job is gone.
+    service_edit *edit; // CREATE (of a new job, whose id is 0), UPDATE; with this context.
+    void *context;
+    const char *reason; // PAUSE; as for service_pause_job.
+    wall_ms until;
+};
+
+// Makes all of the changes, which are of different jobs, or none. The operations are the caller's
+// until `done`, and so is *failed: which of them the problem is about; `count`: no single one.
+// PROBLEM_SHARDS. `key` may be NULL. Asks the database on the caller's thread.
+MUST_CHECK enum err service_change_jobs(struct service *s, const struct actor *by,
+                                        struct service_operation *operations, size_t count,
+                                        size_t *failed, const struct service_key *key,
+                                        service_done *done, void *context,
+                                        struct service_problem *p);
+
 // Runs the job now, also when it is paused. `body`, which came as JSON or as a text, replaces the
 // job's own; NULL keeps it. Takes it, also on failure. `key` may be NULL: none.
 MUST_CHECK enum err service_trigger_job(struct service *s, const struct actor *by, job_id id,
                                         char *body, bool is_json, const struct service_key *key,
                                         service_done *done, void *context,
                                         struct service_problem *p);
+
+// Carries an execution that is over out again, as a new one that names it, or what it names itself.
+// PROBLEM_NOT_OVER; PROBLEM_RANGE: it is MISSED for more than one occurrence. `key` may be NULL.
+// Asks the database on the caller's thread, as the next ones do.
+MUST_CHECK enum err service_replay_execution(struct service *s, const struct actor *by,
+                                             const struct execution_key *origin,
+                                             const struct service_key *key, service_done *done,
+                                             void *context, struct service_problem *p);
+
+// Carries out all occurrences of the job's present schedule from `from` to `to`, which lies in the
+// past: all or, beyond BACKFILL_MAX, none. The result has the first execution. `key` may be NULL.
+MUST_CHECK enum err service_backfill_job(struct service *s, const struct actor *by, job_id id,
+                                         wall_ms from, wall_ms to, const struct service_key *key,
+                                         service_done *done, void *context,
+                                         struct service_problem *p);
+
+// What that would carry out.
+#define OCCURRENCES_COUNTED_MAX 100000
+struct occurrences {
+    uint32_t count;
+    bool more; // Than were counted.
+    wall_ms first;
+    wall_ms last; // The last one that was counted.
+};
+MUST_CHECK enum err service_count_occurrences(struct service *s, job_id id, wall_ms from,
+                                              wall_ms to, struct occurrences *out,
+                                              struct service_problem *p);
 
 // No further attempt of the execution is made; one that is under way is cut. An execution that is
 // over: PROBLEM_OVER. Asks the database on the caller's thread.
@@ -217,6 +286,17 @@ MUST_CHECK enum err service_accept_clock(struct service *s, const struct actor *
 // an alert the caller has to know. The result has neither job nor execution.
 MUST_CHECK enum err service_ack_alert(struct service *s, const struct actor *by, int64_t id,
                                       service_done *done, void *context, struct service_problem *p);
+
+// Makes an attempt of a draft, at once and by this server. Nothing of it is kept.
+#define SERVICE_TRIAL_MS_MAX 60000 // Longer timeouts of a draft are cut to this.
+struct service_trial {
+    const struct attempt *attempt; // Borrowed.
+    bool success;                  // The draft takes the answer for one.
+};
+typedef void service_tried(void *context, const struct service_trial *t);
+// Takes `draft`, also on failure. `done` is called on a thread of its own. PROBLEM_BUSY.
+MUST_CHECK enum err service_test_job(struct service *s, struct job *draft, service_tried *done,
+                                     void *context, struct service_problem *p);
 
 // --- Questions -----------------------------------------------------------------------------------
 //

@@ -9,6 +9,7 @@
 #include "service/service.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 // How often a change is made anew because something else changed the job: the job itself, when a
 // pause ends or a target is gone. Changes by clients take turns.
@@ -114,6 +115,9 @@ struct service {
     bool settled;   // The thread has ended.
     size_t changes; // Under way: each has room in the mailbox.
     size_t changes_max;
+    uint32_t shards;
+    service_attempt *attempt;
+    void *attempt_context;
     const struct address_policy *targets; // Borrowed; NULL: every address will do.
     // Changes whose turn it is, by job or by a job's key.
     struct service_change *turns[CHANGE_BUCKETS];
@@ -150,7 +154,10 @@ struct service_change {
     char *text;         // TRIGGER: the body. Pause: the reason.
     bool text_is_json;
     wall_ms until;                  // Pause.
-    struct execution_key execution; // CANCEL.
+    struct service_bulk *bulk;      // BULK. Owned.
+    struct execution_key execution; // CANCEL, REPLAY.
+    wall_ms from, to;               // BACKFILL: the range,
+    uint32_t count;                 // and how many occurrences it has.
     enum execution_state state;     // The state of that execution, when it was looked at.
     struct client_key key; // Text (borrowed until `done` is called, NULL: no key) and digest.
 
@@ -202,6 +209,21 @@ enum err service__change_row(struct service_change *c, struct service_problem *p
 // The job `owner` has the key that the change's job was to have.
 enum err service__refuse_job_key(const struct service_change *c, job_id owner,
                                  struct service_problem *p);
+
+// replays.c: looks at what is to be carried out again: an execution, or a range of a job.
+enum err service__find_origin(struct service_change *c, struct service_problem *p);
+enum err service__count_backfill(struct service_change *c, struct service_problem *p);
+
+// bulk.c: several changes in one.
+struct service_bulk *service__bulk_new(struct service_operation *operations, size_t count,
+                                       size_t *failed);
+void service__bulk_free(struct service_bulk *b); // NULL is a no-op.
+// Makes the parts, and the command of them.
+enum err service__bulk_check(struct service_change *c, struct command *out,
+                             struct service_problem *p);
+void service__bulk_succeed(struct service_change *c);
+void service__bulk_refuse(struct service_change *c, struct service_problem *p);
+void service__bulk_count(const struct service_change *c, size_t counts[static SERVICE_OPERATIONS]);
 
 // change_check.c: makes the command that the change asks for. Its job, the row, is the caller's.
 enum err service__change_check(struct service_change *c, struct command *out,

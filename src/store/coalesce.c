@@ -77,6 +77,7 @@ static void apply_update(struct execution *row, const struct execution *update)
     row->due_at = before.due_at;
     row->request_body = before.request_body;
     row->request_body_is_json = before.request_body_is_json;
+    row->origin = before.origin;
 }
 
 static enum err merge_first(struct execution_write *w, const struct attempt *first, struct fault *f)

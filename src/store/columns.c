@@ -66,6 +66,7 @@ static const struct column execution_columns[] = {
     {TEXT_CELL(execution, "reason", reason)},
     {TEXT_CELL(execution, "request_body", request_body), FIXED},
     {RANGE_UNKNOWN(execution, "request_body_is_json", request_body_is_json, 0, 1, 0), FIXED},
+    {TEXT_CELL(execution, "origin", origin), FIXED},
     {TEXT_CELL(execution, "held_by", held_by)},
     {TIME_UNKNOWN(execution, "held_until", held_until, 0)},
 };

@@ -317,6 +317,7 @@ static enum err copy_execution(void *context, const struct execution *e)
     copy->reason = xstrdup(e->reason);
     copy->request_body = xstrdup(e->request_body);
     copy->held_by = xstrdup(e->held_by);
+    copy->origin = xstrdup(e->origin);
     return ERR_OK;
 }
 
@@ -333,6 +334,7 @@ void store_free_execution(struct execution *e)
     free((void *)(uintptr_t)e->reason);
     free((void *)(uintptr_t)e->request_body);
     free((void *)(uintptr_t)e->held_by);
+    free((void *)(uintptr_t)e->origin);
     free(e);
 }
 
@@ -385,6 +387,7 @@ void store_assert_same_execution(const struct execution *a, const struct executi
     store_assert_same_text(a->reason, b->reason);
     store_assert_same_text(a->request_body, b->request_body);
     store_assert_same_text(a->held_by, b->held_by);
+    store_assert_same_text(a->origin, b->origin);
     assert_int_equal(a->held_until, b->held_until);
     assert_int_equal(a->request_body_is_json, b->request_body_is_json);
     assert_int_equal(a->attempts, b->attempts);

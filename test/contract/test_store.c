@@ -192,6 +192,7 @@ static struct execution full_execution(int64_t id, job_id job)
         .error = "connection refused by 127.0.0.1:9999 – ü",
         .reason = "",
         .request_body = "{\"manual\": true}",
+        .origin = "1-1600000000000-g2",
         .held_by = "0b5ad1a2-6b63-4c0e-8d0e-2f1f3e4a5b6c",
         .held_until = 1600000000006,
         .request_body_is_json = true,
@@ -233,7 +234,8 @@ static void an_update_leaves_identity_alone(void **state)
 {
     struct store_fixture *x = *state;
     struct execution e = store_execution(3, 1, STORE_T0);
-    e.trigger = TRIGGER_MANUAL;
+    e.trigger = TRIGGER_REPLAY;
+    e.origin = "1-1599999999000";
     e.request_body = "its own";
     e.due_at = STORE_T0 + 250;
     struct batch *b = store_batch(x);
@@ -248,7 +250,8 @@ static void an_update_leaves_identity_alone(void **state)
     store_must(x, b);
 
     update.key = e.key;
-    update.trigger = TRIGGER_MANUAL;
+    update.trigger = TRIGGER_REPLAY;
+    update.origin = "1-1599999999000";
     update.request_body = "its own";
     update.request_body_is_json = false;
     update.due_at = e.due_at;
@@ -652,6 +655,7 @@ static void many_changes_of_a_row_in_one_commit_end_in_the_last(void **state)
     struct execution e = store_execution(1, 1, STORE_T0);
     e.trigger = TRIGGER_MANUAL;
     e.key.series = -1;
+    e.origin = "1-m7";
     e.request_body = "its own";
     e.request_body_is_json = true;
     e.due_at = STORE_T0 + 250;
@@ -676,6 +680,7 @@ static void many_changes_of_a_row_in_one_commit_end_in_the_last(void **state)
 
     done.key = e.key;
     done.trigger = TRIGGER_MANUAL;
+    done.origin = "1-m7";
     done.request_body = "its own";
     done.request_body_is_json = true;
     done.due_at = e.due_at;

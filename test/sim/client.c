@@ -28,6 +28,7 @@ static struct audit_entry entry_of(const struct command *c)
     static const enum audit_action actions[] = {
         [COMMAND_CREATE] = AUDIT_JOB_CREATE,       [COMMAND_UPDATE] = AUDIT_JOB_UPDATE,
         [COMMAND_DELETE] = AUDIT_JOB_DELETE,       [COMMAND_TRIGGER] = AUDIT_JOB_TRIGGER,
+        [COMMAND_REPLAY] = AUDIT_EXECUTION_REPLAY, [COMMAND_BACKFILL] = AUDIT_JOB_BACKFILL,
         [COMMAND_CANCEL] = AUDIT_EXECUTION_CANCEL, [COMMAND_ACCEPT_CLOCK] = AUDIT_CLOCK_ACCEPT};
     return (struct audit_entry){.by = {.address = "192.0.2.7"}, .action = actions[c->kind]};
 }
@@ -71,13 +72,18 @@ static void check_row(struct node *n, const struct reply *r)
     job_free(j);
 }
 
+bool makes_executions(enum command_kind kind)
+{
+    return kind == COMMAND_TRIGGER || kind == COMMAND_REPLAY || kind == COMMAND_BACKFILL;
+}
+
 // The reply names what was written: the job in its new version, the key of the trigger.
 static void check_reply(struct node *n, const struct reply *r)
 {
     struct world *w = n->world;
     const struct batch *b = n->out.batch;
     bool puts = w->asking == COMMAND_CREATE || w->asking == COMMAND_UPDATE;
-    bool found = !puts && w->asking != COMMAND_TRIGGER;
+    bool found = !puts && !makes_executions(w->asking);
     for (size_t i = b->count; i-- > 0 && !found;) {
         const struct change *c = &b->changes[i];
         const struct execution_key *k = &c->execution.key;
@@ -135,13 +141,17 @@ void client_hear(struct node *n, const struct reply *r)
     trace_line(&w->trace, w->now.wall, "refused: %s", err_name(r->err));
     const struct version *v = promise_last(n, w->asked_job);
     bool is_gone = r->err == ERR_NOT_FOUND && v && v->deleted;
+    bool is_empty = r->err == ERR_RANGE && w->asking == COMMAND_BACKFILL;
+    w->happened.of[HAPPENING_BACKFILL_IN_VAIN] += is_empty;
     bool is_over = r->err == ERR_NOT_FOUND && w->asking == COMMAND_CANCEL;
-    bool is_full = r->err == ERR_LIMIT && w->asking == COMMAND_TRIGGER &&
-                   2 * n->open >= w->limits.open_max; // A single host may have half of the room.
+    // A quarter of what is free for replays.
+    bool is_full = r->err == ERR_LIMIT && makes_executions(w->asking) &&
+                   (w->asking == COMMAND_TRIGGER ? 2 : 8) * (n->open + BACKFILL_PLAYED_MAX) >=
+                       w->limits.open_max; // A single host may have half of the room.
     bool is_vain = r->err == ERR_RANGE && (can_never_run(n) || may_be_used_up(n));
     w->happened.of[HAPPENING_VAIN] += is_vain;
     w->happened.of[HAPPENING_CANCEL_IN_VAIN] += is_over;
-    if (!is_gone && !is_full && !is_vain && !is_over)
+    if (!is_gone && !is_full && !is_vain && !is_over && !is_empty)
         trace_fail(&w->trace, "a command is refused with %s", err_name(r->err));
 }
 
@@ -193,6 +203,33 @@ static void ask_trigger(struct world *w, struct node *n, job_id id)
     const char *body = dice_chance(&w->dice, 500000) ? "by hand" : NULL;
     struct command c = {.kind = COMMAND_TRIGGER, .id = id, .body = body};
     ask(w, n, &c, NULL, HAPPENING_TRIGGER);
+}
+
+// An execution of the job that is over, carried out again; when there is none the client triggers
+// the job instead.
+static bool ask_replay(struct world *w, struct node *n, job_id id)
+{
+    const struct row *chosen = NULL;
+    int64_t over = 0;
+    for (struct row *r = ledger_first_of(&w->ledger, id); r; r = ledger_next_of(&w->ledger, r))
+        if (ledger_is_terminal(r->e.state) && dice_between(&w->dice, 0, over++) == 0)
+            chosen = r;
+    if (!chosen)
+        return false;
+    struct command c = {.kind = COMMAND_REPLAY, .id = id, .execution = chosen->e.key};
+    ask(w, n, &c, NULL, HAPPENING_REPLAY);
+    return true;
+}
+
+static void ask_backfill(struct world *w, struct node *n, job_id id)
+{
+    wall_ms to = w->now.wall - dice_between(&w->dice, 0, 60000);
+    struct command c = {.kind = COMMAND_BACKFILL,
+                        .id = id,
+                        .from = to - dice_skewed(&w->dice, 1, 600000),
+                        .to = to,
+                        .count = BACKFILL_PLAYED_MAX};
+    ask(w, n, &c, NULL, HAPPENING_BACKFILL);
 }
 
 // An execution of the job that is open, as far as the ledger tells; NULL: none is.
@@ -285,6 +322,10 @@ void client_command(struct world *w)
         ask_delete(w, n, id);
     else if (asks_of_clock)
         ask_clock(w, n, shard);
-    else if (number < 94 || !ask_cancel(w, n, id))
+    else if (number < 91)
+        ask_trigger(w, n, id);
+    else if (number < 93)
+        ask_backfill(w, n, id);
+    else if (!(number < 96 ? ask_replay(w, n, id) : ask_cancel(w, n, id)))
         ask_trigger(w, n, id);
 }

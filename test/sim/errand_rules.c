@@ -50,7 +50,7 @@ void errands_keep(struct world *w, const struct promise *p)
     struct errand *e = errand_of(w, p->errand);
     e->effect_job = p->job;
     e->effect_key = p->key;
-    if (++e->effects > 1)
+    if (++e->effects > 1 && (e->kind != COMMAND_BACKFILL || e->is_replied))
         trace_fail(&w->trace, "I10: command %zu is carried out again", p->errand);
 }
 
@@ -60,9 +60,12 @@ static bool is_true(const struct world *w, const struct errand *e, const struct 
     if (r->err || e->kind == COMMAND_ACCEPT_CLOCK || e->kind == COMMAND_CANCEL)
         return e->effects == 0;
     const struct job *j = ledger_job(&w->ledger, r->job);
-    if (e->effects != 1 || r->job != e->effect_job || (e->job && e->job != r->job))
+    bool is_many = e->kind == COMMAND_BACKFILL && e->effects > 0;
+    if ((e->effects != 1 && !is_many) || r->job != e->effect_job || (e->job && e->job != r->job))
         return false;
-    if (e->kind == COMMAND_TRIGGER)
+    if (e->kind == COMMAND_BACKFILL) // The reply names the first one.
+        return ledger_find(&w->ledger, &r->execution) && r->job == e->effect_job;
+    if (makes_executions(e->kind))
         return memcmp(&r->execution, &e->effect_key, sizeof r->execution) == 0 &&
                ledger_find(&w->ledger, &r->execution);
     return !j || j->version >= r->version; // A job may be deleted by now.

@@ -19,6 +19,7 @@ static void free_texts(struct execution *e)
     free((char *)e->reason);
     free((char *)e->request_body);
     free((char *)e->held_by);
+    free((char *)e->origin);
 }
 
 void ledger_fini(struct ledger *l)
@@ -98,6 +99,7 @@ static void copy_texts(struct execution *e)
     e->reason = xstrdup(e->reason);
     e->request_body = xstrdup(e->request_body);
     e->held_by = xstrdup(e->held_by);
+    e->origin = xstrdup(e->origin);
 }
 
 static void place_row(struct ledger *l, int64_t id)
@@ -226,7 +228,8 @@ static void update(struct ledger *l, const struct execution *e)
     ledger_check_update(l, r, e);
     struct execution old = r->e;
     r->e = *e;
-    r->e.request_body = old.request_body; // Updates do not repeat it.
+    r->e.request_body = old.request_body; // Updates do not repeat these two.
+    r->e.origin = old.origin;
     copy_texts(&r->e);
     free_texts(&old);
     if (ledger_is_terminal(e->state))

@@ -82,7 +82,7 @@ static void check_limits(struct node *n, const struct send *s, char host)
         trace_fail(&w->trace, "I9: too many attempts in flight to host %c", host);
     if (l.in_all >= w->limits.in_flight_max)
         trace_fail(&w->trace, "I9: too many attempts in flight");
-    if (s->request.trigger == TRIGGER_CATCH_UP)
+    if (is_in_catch_up(&s->request))
         check_catch_up(w, &l);
 }
 
@@ -121,6 +121,8 @@ static void check_attempt(struct node *n, const struct request *q, const struct 
     const char *body = r->e.request_body; // Jobs of the simulator have none of their own.
     if (!body != !q->body || (body && strcmp(body, q->body) != 0))
         trace_fail(&w->trace, "row %lld is sent with another body", id);
+    if (!r->e.origin != !q->origin || (q->origin && strcmp(r->e.origin, q->origin) != 0))
+        trace_fail(&w->trace, "row %lld is sent under another origin", id);
     bool at_least_once = w->history.jobs[r->e.key.job - 1].versions[0].type == JOB_ATLEAST_ONCE;
     if (q->repeatable != at_least_once)
         trace_fail(&w->trace, "P4: row %lld may be repeated on the wire", id);
@@ -177,6 +179,15 @@ static void check_owed(struct node *n, const struct row *r)
         trace_fail(&w->trace, "row %lld is sent, but it is not owed", id);
 }
 
+// Executions that must not overlap wait for a replay of their job.
+static bool has_replay(const struct world *w, const struct row *of)
+{
+    const struct row *r = ledger_first_of(&w->ledger, of->e.key.job);
+    while (r && r->e.trigger != TRIGGER_REPLAY)
+        r = ledger_next_of(&w->ledger, r);
+    return r != NULL;
+}
+
 // P6: where nothing is late, nothing leaves late: what was planned ahead goes at its instant, and a
 // retry when its wait is over. Only a queue makes wait, perhaps one that the job had until now.
 static void check_punctual(struct node *n, const struct row *r)
@@ -185,7 +196,8 @@ static void check_punctual(struct node *n, const struct row *r)
     wall_ms due = r->seen.sends == 0 ? row_due_at(r) : r->e.next_attempt_at;
     bool known = due > 0; // The claim for a retry takes the time of it out of the row.
     const struct version *v = promise_last(n, r->e.key.job);
-    if (!w->calm || !known || v->overlap == OVERLAP_QUEUE || v->overlap_since >= due)
+    bool waits = v && (v->overlap == OVERLAP_QUEUE || v->overlap_since >= due || has_replay(w, r));
+    if (!w->calm || !known || waits)
         return;
     if (due - w->now.wall + w->now.mono < node_tenure(n, r->e.key.job)->gained_at + CAUGHT_UP_MS)
         return;

@@ -112,7 +112,7 @@ static void add_sibling(struct world *w, struct command *c, const struct version
 void servers_take(struct world *w, struct command *c, const struct version *v)
 {
     char text[16];
-    bool may_have_key = c->kind == COMMAND_CREATE || c->kind == COMMAND_TRIGGER;
+    bool may_have_key = c->kind == COMMAND_CREATE || makes_executions(c->kind);
     bool has_key = may_have_key && dice_chance(&w->dice, 300000);
     struct client_key key = key_of(has_key ? ++w->errands.keys : 0, text);
     c->client_key = has_key ? &key : NULL;

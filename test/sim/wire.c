@@ -126,6 +126,11 @@ static struct flight *find_ticket(struct node *n, uint64_t ticket)
     return NULL;
 }
 
+bool is_in_catch_up(const struct request *q)
+{
+    return q->trigger == TRIGGER_CATCH_UP || q->trigger == TRIGGER_REPLAY;
+}
+
 static void take_off(struct node *n, const struct send *s, char host)
 {
     struct world *w = n->world;
@@ -152,7 +157,7 @@ static void take_off(struct node *n, const struct send *s, char host)
                                       .retry_after_ms = fate.retry_after_ms,
                                       .reaches = fate.reaches,
                                       .deadly = fate.deadly,
-                                      .catch_up = q->trigger == TRIGGER_CATCH_UP,
+                                      .catch_up = is_in_catch_up(q),
                                       .as = fate.as};
 }
 

@@ -338,6 +338,8 @@ bool observe_is_over(const struct node *n, int64_t execution); // As the core no
 
 // wire.c: requests and targets.
 void wire_send(struct node *n, const struct send *s);
+// Whether the request is one of those that leave fresh occurrences their places.
+bool is_in_catch_up(const struct request *q);
 void wire_cancel(struct node *n, uint64_t ticket);
 void wire_end(struct node *n, struct flight *f);
 bool wire_has(const struct node *n, unsigned shard);
@@ -388,6 +390,9 @@ void wish_change(struct world *w, struct version *v);
 void wish_pause(struct world *w, struct version *v);
 
 // client.c: commands.
+#define BACKFILL_PLAYED_MAX 10
+// Whether the command asks for executions that are manual.
+bool makes_executions(enum command_kind kind);
 void client_command(struct world *w);
 void client_hear(struct node *n, const struct reply *r);
 

@@ -111,6 +111,11 @@ static void answered(void *context, const struct reply *r)
         waiter_wake(p);
 }
 
+static enum err find_zone(struct command *c, struct fault *f)
+{
+    return c->job ? zone_find(c->job->timezone, &c->zone, f) : ERR_OK;
+}
+
 static bool is_readable(struct task *t, const struct command_row *r, uint32_t shards)
 {
     struct fault f = {0};
@@ -118,8 +123,10 @@ static bool is_readable(struct task *t, const struct command_row *r, uint32_t sh
     const struct command *c = err ? NULL : &t->letter->command;
     if (!err && c->id && shard_of(c->id, shards) != r->shard)
         err = fault_set(&f, ERR_SYNTAX, "a command is about a job of another shard");
-    if (!err && c->job)
-        err = zone_find(c->job->timezone, &t->letter->command.zone, &f);
+    for (size_t i = 0; !err && i < c->part_count; i++)
+        err = find_zone(&c->parts[i], &f);
+    if (!err)
+        err = find_zone(&t->letter->command, &f);
     if (err)
         log_warn("command.unreadable", LOG_INT("shard", r->shard), LOG_INT("number", r->number),
                  LOG_TEXT("detail", f.text));

@@ -43,8 +43,7 @@ static struct command_id new_id(wall_ms now)
 
 static uint32_t shard_meant(const struct command *c, uint32_t shards)
 {
-    return c->kind == COMMAND_CREATE ? (uint32_t)(draw() % shards)
-                                     : shard_of(MAX(c->id, 0), shards);
+    return c->id <= 0 ? (uint32_t)(draw() % shards) : shard_of(c->id, shards);
 }
 
 static struct errand *one(const struct command *c, uint32_t shard, dur_ms timeout_ms)

@@ -58,6 +58,7 @@ static const struct field send_fields[] = {
     TEXT(struct send, request.body, JOB_MAX(body)),
     TEXT(struct send, request.signing, SIGNING_LINES_BYTES_MAX),
     TEXT(struct send, request.tls_ca, JOB_MAX(tls_ca)),
+    TEXT(struct send, request.origin, EXECUTION_ID_BYTES - 1),
 };
 
 static const struct field outcome_fields[] = {

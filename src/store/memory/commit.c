@@ -142,6 +142,7 @@ static enum err update_execution(struct commit *c, const struct execution *e)
     new.trigger = old->row.trigger;
     new.request_body = old->row.request_body;
     new.request_body_is_json = old->row.request_body_is_json;
+    new.origin = old->row.origin;
     new.due_at = old->row.due_at;
     note(c, UNDO_EXECUTION, e->id)->execution = old->row;
     old->row = execution_own(&new);

@@ -143,6 +143,7 @@ struct execution execution_own(const struct execution *e)
     copy.reason = xstrdup(e->reason);
     copy.request_body = xstrdup(e->request_body);
     copy.held_by = xstrdup(e->held_by);
+    copy.origin = xstrdup(e->origin);
     return copy;
 }
 
@@ -152,6 +153,7 @@ void execution_disown(struct execution *e)
     drop(e->reason);
     drop(e->request_body);
     drop(e->held_by);
+    drop(e->origin);
 }
 
 struct attempt attempt_own(const struct attempt *a)

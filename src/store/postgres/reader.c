@@ -96,7 +96,7 @@ static void filter_executions(char *sql, struct parameters *p, const struct exec
         parameter_text(p, execution_trigger_name((enum execution_trigger)q->trigger));
         row_append(sql, SQL_BYTES, " AND trigger = $%d", p->used);
     }
-    if (q->trigger == TRIGGER_MANUAL)
+    if (q->trigger == TRIGGER_MANUAL || q->trigger == TRIGGER_REPLAY)
         row_append(sql, SQL_BYTES, " AND series < 0");
     if (q->job) {
         parameter_integer(p, q->job);

@@ -331,8 +331,11 @@ static const char version_5[] = "ALTER TABLE alerts ADD COLUMN acknowledged_at b
 static const char version_6[] =
     "CREATE INDEX idx_jobs_changed ON jobs (greatest(updated_at, deleted_at));";
 
-static const char *const steps[] = {version_1, version_2, version_3,
-                                    version_4, version_5, version_6};
+// What a replay carries out again.
+static const char version_7[] = "ALTER TABLE job_executions ADD COLUMN origin text;";
+
+static const char *const steps[] = {version_1, version_2, version_3, version_4,
+                                    version_5, version_6, version_7};
 const int postgres_schema_version = COUNT_OF(steps);
 
 // Held to the end of a step's transaction, so that of two nodes one makes the tables.

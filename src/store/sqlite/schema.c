@@ -345,11 +345,14 @@ static const char version_18[] = "ALTER TABLE alerts ADD COLUMN acknowledged_at 
 static const char version_19[] =
     "CREATE INDEX idx_jobs_changed ON jobs (max(updated_at, coalesce(deleted_at, 0)));";
 
+// What a replay carries out again.
+static const char version_20[] = "ALTER TABLE job_executions ADD COLUMN origin TEXT;";
+
 // migrations[v] leads from version v to v + 1.
 static const char *const migrations[] = {
     version_1,  version_2,  version_3,  version_4,  version_5,  version_6,  version_7,
     version_8,  version_9,  version_10, version_11, version_12, version_13, version_14,
-    version_15, version_16, version_17, version_18, version_19,
+    version_15, version_16, version_17, version_18, version_19, version_20,
 };
 const int sqlite_schema_version = COUNT_OF(migrations);
 

@@ -28,7 +28,8 @@ static void a_planned_execution_has_everything_but_values(void **state)
     struct execution e = {.id = 9, .key = {.job = 7, .scheduled_at = DUE}};
     assert_json(json_execution(&e),
                 "{\"id\":\"7-1893456000000\",\"job_id\":7,\"status\":\"PENDING\","
-                "\"trigger\":\"schedule\",\"scheduled_at\":\"2030-01-01T00:00:00.000Z\","
+                "\"trigger\":\"schedule\","
+                "\"origin\":null,\"scheduled_at\":\"2030-01-01T00:00:00.000Z\","
                 "\"due_at\":\"2030-01-01T00:00:00.000Z\","
                 "\"started_at\":null,\"completed_at\":null,\"duration\":null,\"lateness_ms\":null,"
                 "\"next_attempt_at\":null,\"http_status\":null,\"error\":null,\"reason\":null,"
@@ -51,6 +52,7 @@ static void a_failed_execution_says_how_it_went(void **state)
     };
     assert_json(json_execution(&e),
                 "{\"id\":\"7-m3\",\"job_id\":7,\"status\":\"FAILED\",\"trigger\":\"manual\","
+                "\"origin\":null,"
                 "\"scheduled_at\":\"2030-01-01T00:00:00.000Z\","
                 "\"due_at\":\"2030-01-01T00:00:00.000Z\","
                 "\"started_at\":\"2030-01-01T00:00:00.002Z\","

@@ -171,6 +171,7 @@ static void keep_send(struct rig *r, const struct send *s)
     snprintf(k->headers, sizeof k->headers, "%s", q->headers ? q->headers : "");
     snprintf(k->body, sizeof k->body, "%s", q->body ? q->body : "");
     snprintf(k->signing, sizeof k->signing, "%s", q->signing ? q->signing : "");
+    snprintf(k->origin, sizeof k->origin, "%s", q->origin ? q->origin : "");
     snprintf(k->tls_ca, sizeof k->tls_ca, "%s", q->tls_ca ? q->tls_ca : "");
 }
 
@@ -297,7 +298,8 @@ static void load_executions(struct rig *r)
             if (c->kind != CHANGE_EXECUTION_INSERT)
                 continue;
             assert_true(find_key(r, &c->execution.key, false, &e));
-            e.request_body = c->execution.request_body; // Updates do not repeat it.
+            e.request_body = c->execution.request_body; // Updates do not repeat these two.
+            e.origin = c->execution.origin;
             e.damaged = r->damaged != NULL;
             e.error = r->damaged ? r->damaged : e.error;
             if (execution_state_is_terminal(e.state))
@@ -425,6 +427,11 @@ enum err rig_trigger(struct rig *r, job_id id, const char *body)
 {
     struct command c = {.kind = COMMAND_TRIGGER, .id = id, .body = body};
     return command(r, &c);
+}
+
+enum err rig_ask(struct rig *r, struct command *c)
+{
+    return command(r, c);
 }
 
 enum err rig_cancel(struct rig *r, const struct execution_key *key)

@@ -50,6 +50,7 @@ struct sent {
     char body[128]; // "" when the request asks for the default body.
     char signing[128];
     char tls_ca[128];
+    char origin[EXECUTION_ID_BYTES]; // "": the request has none.
 };
 
 struct rig {
@@ -96,6 +97,8 @@ job_id rig_create(struct rig *r, struct job *j);              // Takes the job; 
 enum err rig_update(struct rig *r, job_id id, struct job *j); // Takes the job.
 enum err rig_delete(struct rig *r, job_id id);
 enum err rig_trigger(struct rig *r, job_id id, const char *body);
+// Any command; what it has taken or borrowed is the command's.
+enum err rig_ask(struct rig *r, struct command *c);
 enum err rig_cancel(struct rig *r, const struct execution_key *key);
 // Reads the job as it would be if everything so far were durable. The caller owns it.
 struct job *rig_job(const struct rig *r, job_id id);

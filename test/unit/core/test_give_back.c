@@ -66,7 +66,7 @@ static enum err note_execution(void *context, const struct execution *e)
 {
     struct execution *out = context;
     *out = *e;
-    out->error = out->reason = out->request_body = NULL;
+    out->error = out->reason = out->request_body = out->origin = NULL;
     static char node[32];
     if (e->held_by)
         out->held_by = strcpy(node, e->held_by);

@@ -110,6 +110,60 @@ static void cancel_names_its_execution(void **state)
     }
 }
 
+static void bulk_brings_its_parts(void **state)
+{
+    (void)state;
+    struct command parts[] = {{.kind = COMMAND_CREATE, .job = job_of("1 * * * *")},
+                              {.kind = COMMAND_UPDATE, .id = 7, .job = job_of("2 * * * *")},
+                              {.kind = COMMAND_DELETE, .id = 8, .version_expected = 5}};
+    struct command c = {.kind = COMMAND_BULK, .id = 7, .parts = parts, .part_count = 3};
+    struct letter *p = through(&c);
+    assert_int_equal(p->command.kind, COMMAND_BULK);
+    assert_int_equal(p->command.id, 7);
+    assert_int_equal(p->command.part_count, 3);
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(p->command.parts[i].kind, parts[i].kind);
+        assert_int_equal(p->command.parts[i].id, parts[i].id);
+        assert_int_equal(p->command.parts[i].version_expected, parts[i].version_expected);
+        if (parts[i].job)
+            assert_same_job(p->command.parts[i].job, parts[i].job);
+        job_free(parts[i].job);
+    }
+    letter_free(p);
+    // A bulk in a bulk is no letter, and neither is one without parts.
+    struct command inner = {.kind = COMMAND_DELETE, .id = 8};
+    struct command middle = {.kind = COMMAND_BULK, .parts = &inner, .part_count = 1};
+    const struct command bad[] = {{.kind = COMMAND_BULK, .parts = &middle, .part_count = 1},
+                                  {.kind = COMMAND_BULK}};
+    for (size_t i = 0; i < COUNT_OF(bad); i++) {
+        char *bytes;
+        size_t count;
+        letter_pack(&bad[i], &bytes, &count);
+        assert_int_equal(letter_unpack(bytes, count, &p, NULL), ERR_SYNTAX);
+        free(bytes);
+    }
+}
+
+static void replay_and_backfill_say_what_is_carried_out_again(void **state)
+{
+    (void)state;
+    struct command replay = {
+        .kind = COMMAND_REPLAY, .id = 7, .execution = {7, T0, -3}, .body = "b"};
+    struct letter *p = through(&replay);
+    assert_int_equal(p->command.kind, COMMAND_REPLAY);
+    assert_memory_equal(&p->command.execution, &replay.execution, sizeof replay.execution);
+    assert_string_equal(p->command.body, "b");
+    letter_free(p);
+    struct command backfill = {
+        .kind = COMMAND_BACKFILL, .id = 7, .from = T0 - 5, .to = T0, .count = BACKFILL_MAX};
+    p = through(&backfill);
+    assert_int_equal(p->command.kind, COMMAND_BACKFILL);
+    assert_int_equal(p->command.from, backfill.from);
+    assert_int_equal(p->command.to, backfill.to);
+    assert_int_equal(p->command.count, backfill.count);
+    letter_free(p);
+}
+
 static void trigger_brings_its_body_and_key(void **state)
 {
     (void)state;
@@ -329,6 +383,8 @@ int main(void)
         cmocka_unit_test(every_member_of_a_job_comes_through),
         cmocka_unit_test(job_before_an_update_comes_through_as_far_as_it_is_asked_for),
         cmocka_unit_test(cancel_names_its_execution),
+        cmocka_unit_test(bulk_brings_its_parts),
+        cmocka_unit_test(replay_and_backfill_say_what_is_carried_out_again),
         cmocka_unit_test(trigger_brings_its_body_and_key),
         cmocka_unit_test(who_asks_and_what_changes_comes_through),
         cmocka_unit_test(acknowledgement_of_an_alert_comes_through),

@@ -25,7 +25,8 @@ static struct send an_attempt(void)
                                      .signing = "v1 abcd1234 - sealed:v1:a:b\n",
                                      .method = METHOD_PATCH,
                                      .key = {.job = 7, .scheduled_at = 1700000000000, .series = -3},
-                                     .trigger = TRIGGER_MANUAL,
+                                     .trigger = TRIGGER_REPLAY,
+                                     .origin = "7-1600000000000",
                                      .attempt = 4,
                                      .timeout_ms = 3600000,
                                      .epoch = (int64_t)3 << 32 | 1,
@@ -85,6 +86,7 @@ static void an_attempt_is_read_as_it_was_written(void **state)
     assert_string_equal(b->body, a->body);
     assert_string_equal(b->signing, a->signing);
     assert_null(b->tls_ca);
+    assert_string_equal(b->origin, a->origin);
     assert_memory_equal(&b->key, &a->key, sizeof a->key);
     assert_int_equal(b->method, a->method);
     assert_int_equal(b->trigger, a->trigger);

@@ -107,6 +107,44 @@ static void executions_have_different_traces(void **state)
     }
 }
 
+// What was manual had no instant of its own, so its replay has the one at which it was asked for.
+static void a_replay_is_for_the_instant_of_its_origin(void **state)
+{
+    (void)state;
+    static const char *const origins[][2] = {
+        {"7-1600000000000", "2020-09-13T12:26:40.000Z"},
+        {"7-1600000000000-g2", "2020-09-13T12:26:40.000Z"},
+        {"7-m5", "2023-11-14T22:13:20.000Z"},
+    };
+    for (size_t i = 0; i < COUNT_OF(origins); i++) {
+        struct request r = post();
+        struct request_parts parts = {0};
+        r.key.series = -9;
+        r.origin = origins[i][0];
+        build(&parts, &r, &to);
+        assert_string_equal(value_of(&parts, "Carillon-Origin: "), origins[i][0]);
+        assert_string_equal(value_of(&parts, "Carillon-Scheduled-At: "), origins[i][1]);
+        assert_string_equal(value_of(&parts, "webhook-id: "), "7-m9");
+        assert_non_null(strstr(parts.body.bytes, origins[i][1]));
+        request_fini(&parts);
+    }
+}
+
+static void a_trial_has_an_id_that_no_execution_has(void **state)
+{
+    (void)state;
+    struct request r = post();
+    struct request_parts parts = {0};
+    struct execution_key ignored;
+    r.key = (struct execution_key){.scheduled_at = 1700000000000, .series = 3};
+    r.is_trial = true;
+    build(&parts, &r, &to);
+    assert_string_equal(value_of(&parts, "webhook-id: "), "test-1700000000000-3");
+    assert_string_equal(value_of(&parts, "Carillon-Job: "), "0");
+    assert_false(execution_id_parse("test-1700000000000-3", &ignored));
+    request_fini(&parts);
+}
+
 static void every_execution_is_named_by_its_public_id(void **state)
 {
     (void)state;
@@ -209,6 +247,8 @@ int main(void)
         cmocka_unit_test(the_trace_has_the_form_of_the_standard),
         cmocka_unit_test(attempts_of_one_execution_share_a_trace),
         cmocka_unit_test(executions_have_different_traces),
+        cmocka_unit_test(a_replay_is_for_the_instant_of_its_origin),
+        cmocka_unit_test(a_trial_has_an_id_that_no_execution_has),
         cmocka_unit_test(every_execution_is_named_by_its_public_id),
         cmocka_unit_test(only_a_whole_name_overrides),
         cmocka_unit_test(host_is_the_jobs_or_the_urls),
