@@ -107,6 +107,7 @@ struct api_request {
     json_t *made;                   // Keys that the change has made: told once. NULL: none.
     // Of a change: makes the answer.
     void (*succeed)(struct api_request *r, const struct service_result *result);
+    char key[2 * CLIENT_KEY_DIGEST_BYTES + 1]; // Idempotency-Key of a token with a tag.
 };
 
 // The body as JSON takes many times the memory of its text: not to be held while a change is under
@@ -259,6 +260,8 @@ enum err bound_add_tag(const struct api_request *r, struct job *j, struct proble
 // For an edit: the job as it was, and as it becomes.
 enum err bound_check_edit(const struct api_request *r, const struct job *before, struct job *after,
                           struct problem *p);
+// For an answer that shows the job as it stands, which may be later than the change.
+enum err bound_check_answer(const struct api_request *r, const struct job *j, struct problem *p);
 // Refuses parameters that the route does not know and those given twice.
 enum err route_check_parameters(const struct api_request *r, struct problem *p);
 

@@ -131,3 +131,9 @@ enum err bound_check_edit(const struct api_request *r, const struct job *before,
     return refuse_field(p, ERR_FORBIDDEN, "tags",
                         "the token is bound to the tag '%s', and the job must keep it", tag);
 }
+
+enum err bound_check_answer(const struct api_request *r, const struct job *j, struct problem *p)
+{
+    const char *tag = request_tag(r);
+    return !tag || job_tags_have(j->tags, tag) ? ERR_OK : refuse_job(p);
+}

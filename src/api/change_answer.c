@@ -11,10 +11,13 @@
 void change_done(void *request, const struct service_result *result)
 {
     struct api_request *r = request;
+    struct problem problem = {0};
     if (result->replayed)
         exchange_add_header(r->exchange, "Idempotency-Replayed", "true");
     if (result->problem)
         answer_problem(r, &(struct problem){.what = *result->problem});
+    else if (result->job && bound_check_answer(r, result->job, &problem))
+        answer_problem(r, &problem);
     else
         r->succeed(r, result);
 }

@@ -2,7 +2,8 @@
 // change_decode.c: what a request asks to be changed: its body and its Idempotency-Key.
 //
 // The same key with the same method, target and body is the same request, repeated; its answer is
-// that of the first time, marked by the header Idempotency-Replayed.
+// that of the first time, marked by the header Idempotency-Replayed. Tokens that are bound to a tag
+// have their keys for themselves: what one team asked for is not told to another.
 
 #include "api/api_priv.h"
 
@@ -33,6 +34,18 @@ static bool hash_part(EVP_MD_CTX *hash, const struct part *part)
            EVP_DigestUpdate(hash, part->at, part->bytes);
 }
 
+static void digest_parts(const struct part *parts, size_t count,
+                         uint8_t out[static CLIENT_KEY_DIGEST_BYTES])
+{
+    EVP_MD_CTX *hash = EVP_MD_CTX_new();
+    bool done = hash && EVP_DigestInit_ex(hash, EVP_sha256(), NULL);
+    for (size_t i = 0; i < count; i++)
+        done = done && hash_part(hash, &parts[i]);
+    done = done && EVP_DigestFinal_ex(hash, out, NULL);
+    assert(done); // Only memory can be missing, and then the x-functions stop us as well.
+    EVP_MD_CTX_free(hash);
+}
+
 static void digest(struct exchange *x, uint8_t out[static CLIENT_KEY_DIGEST_BYTES])
 {
     size_t bytes;
@@ -40,26 +53,35 @@ static void digest(struct exchange *x, uint8_t out[static CLIENT_KEY_DIGEST_BYTE
     const char *target = exchange_target(x);
     const char *body = exchange_body(x, &bytes);
     const struct part parts[] = {{method, strlen(method)}, {target, strlen(target)}, {body, bytes}};
+    digest_parts(parts, COUNT_OF(parts), out);
+}
 
-    EVP_MD_CTX *hash = EVP_MD_CTX_new();
-    bool done = hash && EVP_DigestInit_ex(hash, EVP_sha256(), NULL);
-    for (size_t i = 0; i < COUNT_OF(parts); i++)
-        done = done && hash_part(hash, &parts[i]);
-    done = done && EVP_DigestFinal_ex(hash, out, NULL);
-    assert(done); // Only memory can be missing, and then the x-functions stop us as well.
-    EVP_MD_CTX_free(hash);
+// The key as it is kept: for a token that is bound to a tag, a digest of both, as hexadecimal.
+static const char *own_key(struct api_request *r, const char *text)
+{
+    static const char digits[] = "0123456789abcdef";
+    uint8_t raw[CLIENT_KEY_DIGEST_BYTES];
+    const char *tag = request_tag(r);
+    if (!tag)
+        return text;
+    const struct part parts[] = {{tag, strlen(tag)}, {text, strlen(text)}};
+    digest_parts(parts, COUNT_OF(parts), raw);
+    for (size_t i = 0; i < sizeof r->key; i++)
+        r->key[i] = i == 2 * sizeof raw ? '\0' : digits[raw[i / 2] >> (i % 2 ? 0 : 4) & 15];
+    return r->key;
 }
 
 enum err decode_client_key(struct api_request *r, struct service_key *key, struct problem *p)
 {
+    const char *text = exchange_header(r->exchange, "Idempotency-Key");
     *key = (struct service_key){0};
-    key->text = exchange_header(r->exchange, "Idempotency-Key");
-    if (!key->text)
+    if (!text)
         return ERR_OK;
-    if (!is_key(key->text))
+    if (!is_key(text))
         return service_refuse(&p->what, ERR_SYNTAX, PROBLEM_HEADER, NULL,
                               "Idempotency-Key must be 1 to %d visible ASCII characters",
                               CLIENT_KEY_BYTES_MAX);
+    key->text = own_key(r, text);
     digest(r->exchange, key->digest);
     return ERR_OK;
 }

@@ -277,6 +277,25 @@ def test_a_token_bound_to_a_tag_sees_and_changes_jobs_with_it_alone(fleet, datab
     expect(server.delete(path, headers=bound), 204)
 
 
+def test_a_repeated_request_is_not_answered_with_what_another_team_made(fleet, database, target):
+    admin = by(make_token(database, "admin"))
+    web, night = (by(make_token(database, "write", "--tag", t, name=t)) for t in ("web", "night"))
+    server = fleet.serve(database)
+    job = {"schedule": NEVER_SOON, "api": target.url("/ok"), "body": "ours"}
+    key = {"Idempotency-Key": "deploy-1"}
+    made = expect(server.post("/jobs", job, headers=web | key), 201)
+    other = expect(server.post("/jobs", job, headers=night | key), 201)
+    assert "Idempotency-Replayed" not in other.headers
+    assert other.json["id"] != made.json["id"] and other.json["tags"] == ["night"]
+    again = expect(server.post("/jobs", job, headers=web | key), 201)
+    assert again.headers["Idempotency-Replayed"] == "true"
+    assert again.json["id"] == made.json["id"]
+    expect(server.post("/jobs", {**job, "name": "x"}, headers=web | key), 422)
+    # A job that is the team's no more is not shown for the sake of an old key.
+    expect(server.patch(f"/jobs/{made.json['id']}", {"tags": []}, headers=admin), 200)
+    expect(server.post("/jobs", job, headers=web | key), 404)
+
+
 # --- Clients of our own --------------------------------------------------------------------------
 
 
