@@ -18,7 +18,7 @@ endif
 
 BUILD   := build/$(PROFILE)
 VERSION := $(shell cat VERSION)
-PKGS    := libcurl libcares jansson sqlite3 openssl libpq hiredis
+PKGS    := libcurl libcares jansson sqlite3 openssl libpq hiredis libpcre2-8
 # TLS to Redis, which the hiredis of Debian 12 lacks.
 TLS_PKG := $(shell pkg-config --exists hiredis_ssl && echo hiredis_ssl)
 PYTHON  ?= python3

@@ -114,6 +114,8 @@ static void trial_free(struct trial *t)
     free((char *)(uintptr_t)r->body);
     free((char *)(uintptr_t)r->tls_ca);
     free((char *)(uintptr_t)r->signing);
+    free((char *)(uintptr_t)r->success_body);
+    free((char *)(uintptr_t)r->failure_body);
     free(t);
 }
 
@@ -168,6 +170,8 @@ enum err app__try(void *trials, const struct send *s, service_outcome *done, voi
     t->send.request.body = xstrdup(s->request.body);
     t->send.request.tls_ca = xstrdup(s->request.tls_ca);
     t->send.request.signing = xstrdup(s->request.signing);
+    t->send.request.success_body = xstrdup(s->request.success_body);
+    t->send.request.failure_body = xstrdup(s->request.failure_body);
     if (pthread_create(&thread, NULL, run, t)) {
         trial_free(t);
         leave(all);

@@ -52,6 +52,9 @@ struct outcome {
     enum outcome_kind kind;
     dur_ms retry_after_ms;  // From the answer's Retry-After; 0 when there was none.
     const char *location;   // Where an answer 3xx leads, to be shown. NULL when none.
+    const char *body_error; // ANSWERED: how the body breaks a rule of the job, as the end of a
+                            // sentence about the answer; NULL: it breaks none.
+    bool body_is_judged;    // ANSWERED, and the job has rules for the body: they were looked at.
     bool is_unheard;        // LOST: nobody knows what the target did; NOT_SENT: no request could
                             // be made of the job. The target is not to blame.
     struct attempt attempt; // execution_id and number are filled in by the core.
@@ -189,10 +192,12 @@ struct event {
 // What an attempt sends. Borrowed until the next core_step.
 struct request {
     const char *api;
-    const char *headers; // "Name: value\n" lines, or NULL.
-    const char *body;    // NULL: the default body; "": none.
-    const char *signing; // Keys that sign the request, sealed (secrets/signing.h), or NULL.
-    const char *tls_ca;  // PEM certificates to trust beside the server's own, or NULL.
+    const char *headers;      // "Name: value\n" lines, or NULL.
+    const char *body;         // NULL: the default body; "": none.
+    const char *signing;      // Keys that sign the request, sealed (secrets/signing.h), or NULL.
+    const char *tls_ca;       // PEM certificates to trust beside the server's own, or NULL.
+    const char *success_body; // What the answer's body must have (base/body_rule.h), or NULL,
+    const char *failure_body; // and what it must not have.
     enum job_method method;
     struct execution_key key;
     const char *origin; // REPLAY: the id of the execution that is carried out again. Or NULL.

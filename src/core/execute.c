@@ -251,6 +251,8 @@ static void send(struct core *c, struct open *o)
                     .body = o->body ? o->body : j->body,
                     .signing = j->signing,
                     .tls_ca = j->tls_ca,
+                    .success_body = j->success_body,
+                    .failure_body = j->failure_body,
                     .method = j->policy->method,
                     .key = o->record.key,
                     .origin = o->record.origin,

@@ -76,6 +76,7 @@ static const struct number numbers[] = {
 static const struct number outcome_numbers[] = {
     NUMBER(outcome, "retry_after_ms", retry_after_ms, 0, WALL_LAST),
     NUMBER(outcome, "is_unheard", is_unheard, 0, 1),
+    NUMBER(outcome, "body_is_judged", body_is_judged, 0, 1),
     NUMBER(outcome, "execution_id", attempt.execution_id, 0, INT64_MAX / 2),
     NUMBER(outcome, "number", attempt.number, 0, UINT16_MAX),
     NUMBER(outcome, "http_status", attempt.http_status, 0, 999),
@@ -97,6 +98,7 @@ struct text {
 
 static const struct text outcome_texts[] = {
     {"location", offsetof(struct outcome, location)},
+    {"body_error", offsetof(struct outcome, body_error)},
     {"redirects", offsetof(struct outcome, attempt.redirects)},
     {"error", offsetof(struct outcome, attempt.error)},
     {"response", offsetof(struct outcome, attempt.response)},

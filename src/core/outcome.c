@@ -35,6 +35,8 @@ static dur_ms retry_delay(const struct policy *p, const struct open *o, unsigned
 static bool is_permanent(const struct core_job *j, const struct outcome *out)
 {
     unsigned status = out->kind == OUTCOME_ANSWERED ? out->attempt.http_status : 0;
+    if (out->body_error && status_set_has(&j->policy->success_status, status))
+        return false; // The next answer of this status may have another body.
     if (status >= 300 && status <= 399)
         return true;
     return j->policy->permanent_4xx && status >= 400 && status <= 499 && status != 408 &&
@@ -106,8 +108,15 @@ void core__hold(struct core *c, struct open *o, const char *error)
     wait_for_retry(c, o, delay, error);
 }
 
-static void say_status(char text[static ERROR_TEXT_MAX], const struct outcome *out)
+// Why the answer is a failure.
+static void say_answer(char text[static ERROR_TEXT_MAX], const struct outcome *out,
+                       bool good_status)
 {
+    if (good_status) {
+        snprintf(text, ERROR_TEXT_MAX, "answered with HTTP status %u, but %s",
+                 (unsigned)out->attempt.http_status, out->body_error);
+        return;
+    }
     snprintf(text, ERROR_TEXT_MAX, "answered with HTTP status %u%s%s",
              (unsigned)out->attempt.http_status, out->location ? ", Location: " : "",
              out->location ? out->location : "");
@@ -130,11 +139,11 @@ void core__outcome(struct core *c, const struct outcome *out)
         core__attempt_ended(c, o, out);
 }
 
-static bool is_success(const struct core *c, const struct open *o, const struct outcome *out)
+static bool has_good_status(const struct core *c, const struct open *o, const struct outcome *out)
 {
     bool is_gone = o->job == &c->nobody; // And what its job counted as success is not known.
     const struct status_set *s = is_gone ? &status_set_2xx : &o->job->policy->success_status;
-    return out->kind == OUTCOME_ANSWERED && status_set_has(s, out->attempt.http_status);
+    return status_set_has(s, out->attempt.http_status);
 }
 
 void core__attempt_ended(struct core *c, struct open *o, const struct outcome *out)
@@ -152,10 +161,12 @@ void core__attempt_ended(struct core *c, struct open *o, const struct outcome *o
     if (o->record.attempts == 1)
         o->record.started_at = a.started_at;
 
-    bool success = is_success(c, o, out);
+    bool answered = out->kind == OUTCOME_ANSWERED;
+    bool good_status = answered && has_good_status(c, o, out);
+    bool success = good_status && !out->body_error;
     char text[ERROR_TEXT_MAX];
-    if (out->kind == OUTCOME_ANSWERED && !success) {
-        say_status(text, out);
+    if (answered && !success) {
+        say_answer(text, out, good_status);
         a.error = text;
     }
     core__record_attempt(c, o, &a);

@@ -201,6 +201,7 @@ struct hops *hops_new(const struct request *r)
     h->request.signing = xstrdup(r->signing);
     h->request.tls_ca = xstrdup(r->tls_ca);
     h->request.origin = xstrdup(r->origin);
+    h->request.success_body = h->request.failure_body = NULL; // The attempt has these itself.
     return h;
 }
 

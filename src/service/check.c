@@ -5,6 +5,7 @@
 // on: the schedule (check_schedule.c) and the URL (check_url.c). Headers are not looked at:
 // service_set_header has checked each of them.
 
+#include "base/body_rule.h"
 #include "base/certificates.h"
 #include "service/service_priv.h"
 
@@ -62,6 +63,15 @@ static enum err check_tls_ca(const struct job *j, struct service_problem *p)
     return err ? service_refuse(p, err, PROBLEM_FIELD, "tls_ca", "tls_ca: %s", f.text) : ERR_OK;
 }
 
+static enum err check_body_rule(const char *name, const char *text, struct service_problem *p)
+{
+    struct body_rule *rule = NULL;
+    struct fault f = {0};
+    enum err err = text ? body_rule_new(text, &rule, &f) : ERR_OK;
+    body_rule_free(rule);
+    return err ? service_refuse(p, err, PROBLEM_FIELD, name, "%s: %s", name, f.text) : ERR_OK;
+}
+
 enum err service__check_job(struct job *j, const struct job_check *c, struct service_reading *out,
                             struct service_problem *p)
 {
@@ -80,6 +90,10 @@ enum err service__check_job(struct job *j, const struct job_check *c, struct ser
         err = service__check_numbers(j, p);
     if (!err)
         err = check_success_status(j, p);
+    if (!err)
+        err = check_body_rule("success_body", j->success_body, p);
+    if (!err)
+        err = check_body_rule("failure_body", j->failure_body, p);
     if (!err)
         err = check_tls_ca(j, p);
     if (!err)

@@ -15,11 +15,14 @@ struct trial {
 static void outcome_came(void *context, const struct outcome *o)
 {
     struct trial *t = context;
-    char text[64];
+    char text[ERROR_TEXT_MAX];
     struct attempt a = o->attempt;
     bool is_answered = o->kind == OUTCOME_ANSWERED;
-    bool success = is_answered && status_set_has(&t->success_status, a.http_status);
-    snprintf(text, sizeof text, "answered with HTTP status %u", (unsigned)a.http_status);
+    bool good_status = is_answered && status_set_has(&t->success_status, a.http_status);
+    bool success = good_status && !o->body_error;
+    bool is_of_body = good_status && o->body_error;
+    snprintf(text, sizeof text, "answered with HTTP status %u%s%s", (unsigned)a.http_status,
+             is_of_body ? ", but " : "", is_of_body ? o->body_error : "");
     a.number = 1;
     a.error = success ? NULL : is_answered ? text : a.error;
     t->done(t->context, &(struct service_trial){.attempt = &a, .success = success});
@@ -43,6 +46,8 @@ static struct send send_of(const struct job *j)
                     .body = j->body,
                     .tls_ca = j->tls_ca,
                     .signing = j->signing,
+                    .success_body = j->success_body,
+                    .failure_body = j->failure_body,
                     .method = j->method,
                     .key = key_of_trial(),
                     .trigger = TRIGGER_MANUAL,

@@ -25,6 +25,8 @@ TEXTS = {
     "paused_reason": VALUES,
     "success_status": VALUES,
     "tls_ca": VALUES,
+    "success_body": VALUES + ["/(/"],
+    "failure_body": VALUES + ["/(/"],
 }
 WORDS = ["type", "method", "retry_strategy", "catch_up", "overlap", "dst_gap", "dst_fold"]
 NUMBERS = ["timeout_ms", "max_retries", "max_in_flight", "jitter_ms", "version", "created_at"]

@@ -30,6 +30,8 @@ DEFAULTS = {
     "redirects": 0,
     "tls_verify": True,
     "tls_ca": None,
+    "success_body": None,
+    "failure_body": None,
     "fresh_connection": False,
     "response_excerpt_bytes": 4096,
 }

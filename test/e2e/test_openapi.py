@@ -83,6 +83,8 @@ class World:
             "headers": [{}, {"X-One": "1"}, {"X-Two": {"secret": "2"}, "Cookie": "c"}],
             "signing": [None, "new", ["new", "new-ed25519"], [{"id": "12345678"}]],
             "success_status": ["200-299", None],
+            "success_body": ["ok", "/o.?/", None],
+            "failure_body": ["error", "/err(or)?/", None],
             "tls_ca": [None],
             "start_at": [None, "2025-01-01T00:00:00Z"],
             "end_at": [None, "2099-01-01T00:00:00Z"],

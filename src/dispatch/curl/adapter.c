@@ -192,6 +192,7 @@ static void curl_close(struct dispatch *dispatch)
     free_list(d->under_way);
     free_list(d->stillborn);
     free_list(d->idle);
+    judge_fini(&d->judge);
     free(d->version);
     free(d->ca);
     free(d->proxy);
@@ -259,6 +260,7 @@ enum err dispatch_curl_open(struct loop *l, const struct dispatch_options *o, di
 
     struct curl_dispatch *d = xcalloc(1, sizeof *d);
     d->dispatch.adapter = &curl_adapter;
+    judge_init(&d->judge);
     d->loop = l;
     d->done = done;
     d->context = context;

@@ -14,6 +14,7 @@
 #include "dispatch/adapter_priv.h"
 #include "dispatch/excerpt_priv.h"
 #include "dispatch/hops_priv.h"
+#include "dispatch/judge_priv.h"
 #include "dispatch/request_priv.h"
 #include "dispatch/response_priv.h"
 
@@ -36,6 +37,7 @@ struct curl_dispatch {
     size_t connections_max;
     const struct address_policy *targets; // Borrowed; NULL: every address will do.
     const struct secret_ring *secrets;    // Borrowed; may be NULL.
+    struct judge judge;
 
     struct transfer *under_way; // Doubly linked.
     struct transfer *idle;      // Singly linked; at most IDLE_TRANSFERS_MAX.
@@ -60,12 +62,14 @@ struct transfer {
     uint64_t ticket; // These three are told with the outcome.
     uint32_t shard;
     int64_t epoch;
-    struct hops *hops;      // NULL: the job follows no redirects.
-    mono_ms not_after;      // No first request leaves then; 0: at any time.
-    bool is_too_late;       // The lease, or that, was over before its request could leave.
-    CURLcode stillborn;     // Why it could not be started.
-    uint32_t excerpt_bytes; // So much of the body is kept.
-    bool fresh;             // The attempt takes no kept connection and leaves none.
+    struct hops *hops;        // NULL: the job follows no redirects.
+    mono_ms not_after;        // No first request leaves then; 0: at any time.
+    bool is_too_late;         // The lease, or that, was over before its request could leave.
+    CURLcode stillborn;       // Why it could not be started.
+    struct rules_taken rules; // What the job wants of the body.
+    uint32_t excerpt_bytes;   // So much of the body is told,
+    uint32_t kept_bytes;      // and so much is kept for that, or to be judged.
+    bool fresh;               // The attempt takes no kept connection and leaves none.
     dur_ms timeout_ms;
     dur_ms left_ms; // What was left of timeout_ms when the last request was begun.
     bool https;
@@ -93,7 +97,8 @@ struct transfer {
     struct request_text
         location; // Where an answer 3xx leads, as it came; cut at LOCATION_BYTES_MAX.
     size_t body_bytes;
-    char *excerpt; // The first excerpt_bytes of the body, as they came; NULL before the first.
+    char *excerpt;           // The first kept_bytes of the body, as they came; NULL: none did.
+    size_t excerpt_capacity; // Bytes that there is room for.
     char message[CURL_ERROR_SIZE]; // libcurl's own words.
 };
 
@@ -121,6 +126,7 @@ CURLcode curl__trust_set(struct transfer *t, const struct request *r);
 struct verdict {
     struct outcome outcome;
     char error[ERROR_TEXT_MAX];
+    char body_error[ERROR_TEXT_MAX];
     char location[HOPS_LOCATION_BYTES];
     char response[EXCERPT_BYTES_MAX + 1];
 };

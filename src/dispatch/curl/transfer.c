@@ -109,14 +109,24 @@ static size_t head_line(char *line, size_t size, size_t count, void *context)
     return r->head_complete || e == RESPONSE_MORE ? size * count : 0;
 }
 
+// As much as is told is there at once; what is only judged comes as it is needed.
+static void widen_excerpt(struct transfer *t, size_t bytes)
+{
+    if (bytes <= t->excerpt_capacity)
+        return;
+    size_t room = MAX(MAX(bytes, (size_t)t->excerpt_bytes), 2 * t->excerpt_capacity);
+    t->excerpt_capacity = MIN(room, t->kept_bytes);
+    t->excerpt = xrealloc(t->excerpt, t->excerpt_capacity);
+}
+
 static size_t body_part(char *part, size_t size, size_t count, void *context)
 {
     struct transfer *t = context;
     size_t bytes = size * count;
-    if (t->body_bytes < t->excerpt_bytes) {
-        if (!t->excerpt)
-            t->excerpt = xmalloc(t->excerpt_bytes);
-        memcpy(t->excerpt + t->body_bytes, part, MIN(bytes, t->excerpt_bytes - t->body_bytes));
+    if (t->body_bytes < t->kept_bytes) {
+        size_t more = MIN(bytes, t->kept_bytes - t->body_bytes);
+        widen_excerpt(t, t->body_bytes + more);
+        memcpy(t->excerpt + t->body_bytes, part, more);
     }
     t->body_bytes += bytes;
     return t->body_bytes > RESPONSE_BYTES_MAX ? 0 : bytes;
@@ -185,6 +195,7 @@ void curl__transfer_free(struct transfer *t)
         return;
     curl_easy_cleanup(t->easy);
     hops_free(t->hops);
+    judge_release(&t->owner->judge, &t->rules);
     request_fini(&t->parts);
     free(t->ca.bytes);
     free(t->location.bytes);
@@ -199,6 +210,8 @@ void curl__transfer_trim(struct transfer *t)
     request_text_trim(&t->ca);
     free(t->excerpt);
     t->excerpt = NULL;
+    t->excerpt_capacity = 0;
+    judge_release(&t->owner->judge, &t->rules);
 }
 
 // --- An attempt ----------------------------------------------------------------------------------
@@ -335,6 +348,8 @@ CURLcode curl__transfer_prepare(struct transfer *t, const struct send *s)
     t->turned_back = false;
     t->fresh = s->request.fresh_connection;
     t->excerpt_bytes = MIN(s->request.response_excerpt_bytes, EXCERPT_BYTES_MAX);
+    t->rules = judge_take(&t->owner->judge, &s->request);
+    t->kept_bytes = rules_are_taken(&t->rules) ? RESPONSE_BYTES_MAX : t->excerpt_bytes;
     t->timeout_ms = s->request.timeout_ms;
     t->started_wall = clock_wall_ms();
     t->started_mono = clock_mono_ms();

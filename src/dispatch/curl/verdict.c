@@ -240,6 +240,11 @@ void curl__verdict(const struct transfer *t, CURLcode code, mono_ms now, struct 
     a->response_truncated = t->response.status && !whole && !a->response_damaged;
     if (out->outcome.kind == OUTCOME_ANSWERED)
         out->outcome.location = hops_location(t->hops, &t->location, out->location);
+    if (out->outcome.kind == OUTCOME_ANSWERED && rules_are_taken(&t->rules)) {
+        size_t count = MIN(t->body_bytes, t->kept_bytes);
+        out->outcome.body_is_judged = true;
+        out->outcome.body_error = rules_judge(&t->rules, t->excerpt, count, out->body_error);
+    }
     if (out->outcome.kind != OUTCOME_ANSWERED) {
         explain(out->error, code, t);
         a->error = out->error;

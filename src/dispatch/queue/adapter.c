@@ -62,6 +62,9 @@ static void outcome_came(struct queue *q, struct queue_outcome *x)
     if (f && !f->cancelled) {
         // The clock of an executor may be wrong, but not by more than is known here.
         o->attempt.started_at = MAX(f->started.wall, MIN(o->attempt.started_at, clock_wall_ms()));
+        // An executor of an older version passes over rules, and nobody has asked the body.
+        if (f->has_rules && o->kind == OUTCOME_ANSWERED && !o->body_is_judged)
+            o->body_error = "its body was not judged: the executor is of an older version";
         report(q, f, o);
     }
     arena_clear(&x->texts);
@@ -147,6 +150,7 @@ static void queue_send(struct dispatch *dispatch, const struct send *s)
                          .ticket = s->ticket,
                          .shard = s->shard,
                          .epoch = s->request.epoch,
+                         .has_rules = s->request.success_body || s->request.failure_body,
                          .started = now};
     flights__add(&q->flights, f);
     deadline__set(&q->deadlines, &f->deadline, not_after + s->request.timeout_ms + QUEUE_GRACE_MS);

@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: MIT
 // codec.c: attempts and outcomes as bytes: a version, then each field of a table in its order, a
 // number as eight bytes, a text as its length and itself. Numbers begin with the lowest byte.
+//
+// What later versions have added comes behind that, each with its name, and only where it says
+// something: its name's length (1) and name, its value's length (4) and value. A reader passes over
+// what it does not know, so that nodes and executors of neighbouring versions work together. Where
+// that is not enough, the outcome tells what its sender has understood.
 
 #include "dispatch/queue/codec_priv.h"
 
@@ -61,6 +66,11 @@ static const struct field send_fields[] = {
     TEXT(struct send, request.origin, EXECUTION_ID_BYTES - 1),
 };
 
+static const struct field send_additions[] = {
+    TEXT(struct send, request.success_body, JOB_MAX(success_body)),
+    TEXT(struct send, request.failure_body, JOB_MAX(failure_body)),
+};
+
 static const struct field outcome_fields[] = {
     NUMBER(struct outcome, ticket, INT64_MIN, INT64_MAX),
     NUMBER(struct outcome, kind, 0, OUTCOME_KINDS - 1),
@@ -80,6 +90,24 @@ static const struct field outcome_fields[] = {
     TEXT(struct outcome, attempt.error, ERROR_TEXT_MAX - 1),
     TEXT(struct outcome, attempt.response, EXCERPT_BYTES_MAX),
 };
+
+static const struct field outcome_additions[] = {
+    FLAG(struct outcome, body_is_judged),
+    TEXT(struct outcome, body_error, ERROR_TEXT_MAX - 1),
+};
+
+// A message: what it always has, and what was added later.
+struct layout {
+    const struct field *fields;
+    size_t count;
+    const struct field *additions;
+    size_t addition_count;
+};
+
+static const struct layout send_layout = {send_fields, COUNT_OF(send_fields), send_additions,
+                                          COUNT_OF(send_additions)};
+static const struct layout outcome_layout = {outcome_fields, COUNT_OF(outcome_fields),
+                                             outcome_additions, COUNT_OF(outcome_additions)};
 
 // --- Writing -------------------------------------------------------------------------------------
 
@@ -109,12 +137,29 @@ static bool put_field(struct request_text *out, const struct field *f, const cha
     return f->least <= number && number <= f->greatest;
 }
 
-static bool put_fields(struct request_text *out, const struct field *fields, size_t count,
-                       const void *from, size_t before)
+// False: the value is out of its bounds.
+static bool put_addition(struct request_text *out, const struct field *f, const char *from)
+{
+    const char *at = from + f->offset;
+    const char *text = f->bytes ? NULL : *(const char *const *)(const void *)at;
+    if (f->bytes ? integer_load(at, f->bytes) == 0 : !text)
+        return true;
+    put_number(out, strlen(f->name), 1);
+    request_text_add(out, f->name, strlen(f->name));
+    if (text)
+        return put_text(out, f, text);
+    put_number(out, 8, 4);
+    return put_field(out, f, from);
+}
+
+static bool put_fields(struct request_text *out, const struct layout *l, const void *from,
+                       size_t before)
 {
     bool fits = true;
-    for (size_t i = 0; i < count && fits; i++)
-        fits = put_field(out, &fields[i], from);
+    for (size_t i = 0; i < l->count && fits; i++)
+        fits = put_field(out, &l->fields[i], from);
+    for (size_t i = 0; i < l->addition_count && fits; i++)
+        fits = put_addition(out, &l->additions[i], from);
     if (!fits) {
         out->count = before;
         out->bytes[before] = '\0';
@@ -128,14 +173,14 @@ bool queue__encode_send(struct request_text *out, const char node[static QUEUE_N
     size_t before = out->count;
     put_number(out, VERSION, 1);
     request_text_add(out, node, QUEUE_NODE_BYTES - 1);
-    return put_fields(out, send_fields, COUNT_OF(send_fields), s, before);
+    return put_fields(out, &send_layout, s, before);
 }
 
 bool queue__encode_outcome(struct request_text *out, const struct outcome *o)
 {
     size_t before = out->count;
     put_number(out, VERSION, 1);
-    return put_fields(out, outcome_fields, COUNT_OF(outcome_fields), o, before);
+    return put_fields(out, &outcome_layout, o, before);
 }
 
 // --- Reading -------------------------------------------------------------------------------------
@@ -195,14 +240,44 @@ static bool take_field(struct rest *r, const struct field *f, struct arena *text
     return true;
 }
 
-static enum err take_fields(struct rest *r, const struct field *fields, size_t count,
-                            struct arena *texts, void *to, struct fault *f)
+static const struct field *find_addition(const struct layout *l, const char *name, size_t bytes)
 {
-    for (size_t i = 0; i < count; i++)
-        if (!take_field(r, &fields[i], texts, to))
-            return fault_set(f, ERR_SYNTAX, "its %s is malformed", fields[i].name);
-    if (r->bytes > 0)
-        return fault_set(f, ERR_SYNTAX, "%zu bytes too many", r->bytes);
+    for (size_t i = 0; i < l->addition_count; i++)
+        if (strlen(l->additions[i].name) == bytes && !memcmp(l->additions[i].name, name, bytes))
+            return &l->additions[i];
+    return NULL;
+}
+
+static bool take_addition(struct rest *r, const struct layout *l, struct arena *texts, char *to)
+{
+    uint64_t name_bytes, bytes;
+    if (!take_number(r, 1, &name_bytes) || name_bytes == 0 || name_bytes > r->bytes)
+        return false;
+    const struct field *f = find_addition(l, r->at, (size_t)name_bytes);
+    r->at += name_bytes;
+    r->bytes -= (size_t)name_bytes;
+    struct rest value = *r; // With its length.
+    if (!take_number(r, 4, &bytes) || bytes > r->bytes)
+        return false;
+    r->at += bytes;
+    r->bytes -= (size_t)bytes;
+    if (!f)
+        return true;
+    bool is_number = f->bytes > 0;
+    if (is_number && (bytes != 8 || !take_number(&value, 4, &bytes)))
+        return false;
+    return take_field(&value, f, texts, to);
+}
+
+static enum err take_fields(struct rest *r, const struct layout *l, struct arena *texts, void *to,
+                            struct fault *f)
+{
+    for (size_t i = 0; i < l->count; i++)
+        if (!take_field(r, &l->fields[i], texts, to))
+            return fault_set(f, ERR_SYNTAX, "its %s is malformed", l->fields[i].name);
+    while (r->bytes > 0)
+        if (!take_addition(r, l, texts, to))
+            return fault_set(f, ERR_SYNTAX, "what was added to it is malformed");
     return ERR_OK;
 }
 
@@ -247,7 +322,7 @@ enum err queue__decode_send(const char *bytes, size_t count, struct queue_send *
     if (!err)
         err = take_node(&r, s.node, f);
     if (!err)
-        err = take_fields(&r, send_fields, COUNT_OF(send_fields), &s.texts, &s.send, f);
+        err = take_fields(&r, &send_layout, &s.texts, &s.send, f);
     if (!err && check_headers(s.send.request.headers, f))
         err = ERR_SYNTAX;
     if (err)
@@ -261,7 +336,8 @@ enum err queue__decode_send(const char *bytes, size_t count, struct queue_send *
 static enum err check_outcome(const struct outcome *o, struct fault *f)
 {
     bool is_answer = o->kind == OUTCOME_ANSWERED;
-    if (is_answer != (o->attempt.error == NULL) || (is_answer && o->attempt.http_status < 100))
+    if (is_answer != (o->attempt.error == NULL) || (is_answer && o->attempt.http_status < 100) ||
+        (o->body_error && !is_answer))
         return fault_set(f, ERR_SYNTAX, "it contradicts itself");
     return ERR_OK;
 }
@@ -273,7 +349,7 @@ enum err queue__decode_outcome(const char *bytes, size_t count, struct queue_out
     struct queue_outcome o = {0};
     enum err err = take_version(&r, f);
     if (!err)
-        err = take_fields(&r, outcome_fields, COUNT_OF(outcome_fields), &o.texts, &o.outcome, f);
+        err = take_fields(&r, &outcome_layout, &o.texts, &o.outcome, f);
     if (!err)
         err = check_outcome(&o.outcome, f);
     if (err)

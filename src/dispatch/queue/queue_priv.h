@@ -73,6 +73,7 @@ struct flight {
     uint32_t shard;
     int64_t epoch;
     struct now started;
+    bool has_rules; // The body of its answer is to be judged.
     bool cancelled;
 };
 

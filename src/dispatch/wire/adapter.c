@@ -50,6 +50,17 @@ void wire__excerpt_put(struct wire *w, struct excerpt *e)
     w->excerpt_count++;
 }
 
+struct excerpt *wire__excerpt_widen(struct wire *w, struct excerpt *e, size_t used, size_t bytes)
+{
+    size_t room = e ? MIN(MAX(bytes, 2 * e->bytes_max), RESPONSE_BYTES_MAX) : bytes;
+    struct excerpt *wider = wire__excerpt_take(w, room);
+    assert(bytes <= wider->bytes_max);
+    if (e)
+        memcpy(wider->bytes, e->bytes, used);
+    wire__excerpt_put(w, e);
+    return wider;
+}
+
 static struct call *take_spare(struct wire *w)
 {
     struct call *c = TAILQ_FIRST(&w->spare);
@@ -108,6 +119,7 @@ void wire__report(struct wire *w)
         TAILQ_REMOVE(&list, c, link);
         target__release(w, c->target);
         trust__release(w, c->trust);
+        judge_release(&w->judge, &c->rules);
         wire__excerpt_put(w, c->excerpt);
         w->in_flight--;
         struct hops *hops = c->hops; // The outcome borrows its record.
@@ -190,6 +202,7 @@ static void wire_close(struct dispatch *dispatch)
         TAILQ_REMOVE(&w->ended, c, link);
         target__release(w, c->target);
         trust__release(w, c->trust);
+        judge_release(&w->judge, &c->rules);
         free(c->excerpt);
         hops_free(c->hops);
         call__free(c);
@@ -203,6 +216,7 @@ static void wire_close(struct dispatch *dispatch)
     close_soon(w);
     SSL_CTX_free(w->tls);
     table__fini(&w->trusts);
+    judge_fini(&w->judge);
     request_fini(&w->parts);
     free(w->version);
     free(w);
@@ -220,6 +234,7 @@ static struct wire *wire_new(struct loop *l, const struct dispatch_options *o, d
 {
     struct wire *w = xcalloc(1, sizeof *w);
     w->dispatch.adapter = &wire_adapter;
+    judge_init(&w->judge);
     w->loop = l;
     w->done = done;
     w->context = context;

@@ -186,6 +186,8 @@ void call__start(struct call *c, const struct send *s)
     c->tls_verify = s->request.tls_verify;
     c->fresh = s->request.fresh_connection;
     c->excerpt_bytes = MIN(s->request.response_excerpt_bytes, EXCERPT_BYTES_MAX);
+    c->rules = judge_take(&c->owner->judge, &s->request);
+    c->kept_bytes = rules_are_taken(&c->rules) ? RESPONSE_BYTES_MAX : c->excerpt_bytes;
     c->started = now.mono;
     c->started_wall = now.wall;
     c->trust = NULL;

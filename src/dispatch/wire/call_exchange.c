@@ -27,12 +27,12 @@
 static void take_part(struct call *c)
 {
     struct response *r = &c->response;
-    if (c->body_bytes < c->excerpt_bytes) {
-        if (!c->excerpt)
-            c->excerpt = wire__excerpt_take(c->owner, c->excerpt_bytes);
-        assert(c->excerpt->bytes_max >= c->excerpt_bytes);
-        memcpy(c->excerpt->bytes + c->body_bytes, r->part.bytes,
-               MIN(r->part.count, c->excerpt_bytes - c->body_bytes));
+    if (c->body_bytes < c->kept_bytes) {
+        size_t count = MIN(r->part.count, c->kept_bytes - c->body_bytes);
+        size_t wanted = MAX(c->body_bytes + count, (size_t)c->excerpt_bytes);
+        if (!c->excerpt || c->excerpt->bytes_max < wanted)
+            c->excerpt = wire__excerpt_widen(c->owner, c->excerpt, c->body_bytes, wanted);
+        memcpy(c->excerpt->bytes + c->body_bytes, r->part.bytes, count);
     }
     c->body_bytes += r->part.count;
 }

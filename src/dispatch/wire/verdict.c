@@ -82,6 +82,12 @@ void call__verdict(const struct call *c, mono_ms now, struct verdict *out)
         out->outcome.retry_after_ms = retry_after_read(c->response.retry_after, clock_wall_ms());
     if (c->ending == END_ANSWERED)
         out->outcome.location = hops_location(h, &c->location, out->location);
+    if (c->ending == END_ANSWERED && rules_are_taken(&c->rules)) {
+        const char *body = c->excerpt ? c->excerpt->bytes : NULL;
+        size_t count = body ? MIN(c->body_bytes, c->kept_bytes) : 0;
+        out->outcome.body_is_judged = true;
+        out->outcome.body_error = rules_judge(&c->rules, body, count, out->body_error);
+    }
     if (c->ending != END_ANSWERED) {
         explain(out->error, c);
         a->error = out->error;

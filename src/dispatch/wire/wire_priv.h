@@ -32,6 +32,7 @@
 #include "base/url.h"
 #include "dispatch/adapter_priv.h"
 #include "dispatch/hops_priv.h"
+#include "dispatch/judge_priv.h"
 #include "dispatch/location_priv.h"
 #include "dispatch/request_priv.h"
 #include "dispatch/response_priv.h"
@@ -80,6 +81,7 @@ struct wire {
     const struct secret_ring *secrets;    // Borrowed; may be NULL.
 
     struct deadlines deadlines;
+    struct judge judge;
     struct resolver *resolver;
     SSL_CTX *tls;
     struct table trusts;
@@ -184,16 +186,18 @@ struct call {
     mono_ms not_after; // No first request leaves then; 0: at any time.
     bool repeatable;
     bool tls_verify;
-    bool fresh;             // The attempt takes no kept connection and leaves none.
-    uint32_t excerpt_bytes; // So much of the body is kept.
-    bool to_head;           // The request is HEAD: its answer has no body.
-    bool kept;              // The connection has carried other requests.
-    bool sent;              // The first byte was given to the kernel.
-    bool write_failed;      // The target takes no more; it may have answered.
-    bool whole;             // The answer was read to its end.
-    bool damaged;           // The answer cannot be read any further.
-    bool turned_back;       // The last hop was forbidden: the answer before it is the last one.
-    bool has_secrets;       // The text of the request is wiped at the end.
+    bool fresh;               // The attempt takes no kept connection and leaves none.
+    struct rules_taken rules; // What the job wants of the body.
+    uint32_t excerpt_bytes;   // So much of the body is told,
+    uint32_t kept_bytes;      // and so much is kept for that, or to be judged.
+    bool to_head;             // The request is HEAD: its answer has no body.
+    bool kept;                // The connection has carried other requests.
+    bool sent;                // The first byte was given to the kernel.
+    bool write_failed;        // The target takes no more; it may have answered.
+    bool whole;               // The answer was read to its end.
+    bool damaged;             // The answer cannot be read any further.
+    bool turned_back;         // The last hop was forbidden: the answer before it is the last one.
+    bool has_secrets;         // The text of the request is wiped at the end.
     enum stage stage;
     struct request_text request;
     size_t written;
@@ -231,6 +235,8 @@ struct excerpt {
 void wire__report(struct wire *w);
 void wire__soon(struct wire *w); // The line is served and ends are reported in the next turn.
 struct excerpt *wire__excerpt_take(struct wire *w, size_t bytes);
+// Room for `bytes`, of which the first `used` are in `e`, which may be NULL.
+struct excerpt *wire__excerpt_widen(struct wire *w, struct excerpt *e, size_t used, size_t bytes);
 void wire__excerpt_put(struct wire *w, struct excerpt *e);
 
 // --- call.c
@@ -290,6 +296,7 @@ bool call__compose(struct call *c, const struct request *r, const struct url *u)
 struct verdict {
     struct outcome outcome;
     char error[ERROR_TEXT_MAX];
+    char body_error[ERROR_TEXT_MAX];
     char location[HOPS_LOCATION_BYTES];
     char response[EXCERPT_BYTES_MAX + 1];
 };

@@ -334,8 +334,12 @@ static const char version_6[] =
 // What a replay carries out again.
 static const char version_7[] = "ALTER TABLE job_executions ADD COLUMN origin text;";
 
+// What the body of an answer must have, and must not have.
+static const char version_8[] = "ALTER TABLE jobs ADD COLUMN success_body text;"
+                                "ALTER TABLE jobs ADD COLUMN failure_body text;";
+
 static const char *const steps[] = {version_1, version_2, version_3, version_4,
-                                    version_5, version_6, version_7};
+                                    version_5, version_6, version_7, version_8};
 const int postgres_schema_version = COUNT_OF(steps);
 
 // Held to the end of a step's transaction, so that of two nodes one makes the tables.

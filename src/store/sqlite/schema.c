@@ -348,11 +348,15 @@ static const char version_19[] =
 // What a replay carries out again.
 static const char version_20[] = "ALTER TABLE job_executions ADD COLUMN origin TEXT;";
 
+// What the body of an answer must have, and must not have.
+static const char version_21[] = "ALTER TABLE jobs ADD COLUMN success_body TEXT;"
+                                 "ALTER TABLE jobs ADD COLUMN failure_body TEXT;";
+
 // migrations[v] leads from version v to v + 1.
 static const char *const migrations[] = {
     version_1,  version_2,  version_3,  version_4,  version_5,  version_6,  version_7,
     version_8,  version_9,  version_10, version_11, version_12, version_13, version_14,
-    version_15, version_16, version_17, version_18, version_19, version_20,
+    version_15, version_16, version_17, version_18, version_19, version_20, version_21,
 };
 const int sqlite_schema_version = COUNT_OF(migrations);
 

@@ -17,6 +17,7 @@ static const char everything[] =
     "\"retry_strategy\":\"exponential\",\"retry_base_ms\":250,\"retry_cap_ms\":9000,"
     "\"catch_up\":\"latest\",\"catch_up_window_s\":600,\"max_in_flight\":3,"
     "\"redirects\":5,\"tls_verify\":false,\"tls_ca\":\"-----BEGIN CERTIFICATE-----\","
+    "\"success_body\":\"/do+ne/\",\"failure_body\":\"\\u00e9\","
     "\"fresh_connection\":true,\"response_excerpt_bytes\":0,"
     "\"tags\":[\"billing\",\"\\u00e9\"],\"paused_reason\":\"later\","
     "\"paused_until\":\"2030-01-01T00:00:00.000Z\"}";

@@ -173,6 +173,8 @@ static void keep_send(struct rig *r, const struct send *s)
     snprintf(k->signing, sizeof k->signing, "%s", q->signing ? q->signing : "");
     snprintf(k->origin, sizeof k->origin, "%s", q->origin ? q->origin : "");
     snprintf(k->tls_ca, sizeof k->tls_ca, "%s", q->tls_ca ? q->tls_ca : "");
+    snprintf(k->success_body, sizeof k->success_body, "%s", q->success_body ? q->success_body : "");
+    snprintf(k->failure_body, sizeof k->failure_body, "%s", q->failure_body ? q->failure_body : "");
 }
 
 // A client reads in the reply what it would read in the store.
@@ -475,6 +477,15 @@ static void end_attempt(struct rig *r, size_t send, struct outcome *o)
 void rig_answer(struct rig *r, size_t send, unsigned status)
 {
     struct outcome o = {.kind = OUTCOME_ANSWERED, .attempt.http_status = (uint16_t)status};
+    end_attempt(r, send, &o);
+}
+
+void rig_answer_body(struct rig *r, size_t send, unsigned status, const char *body_error)
+{
+    struct outcome o = {.kind = OUTCOME_ANSWERED,
+                        .body_is_judged = true,
+                        .body_error = body_error,
+                        .attempt.http_status = (uint16_t)status};
     end_attempt(r, send, &o);
 }
 

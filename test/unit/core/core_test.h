@@ -51,6 +51,8 @@ struct sent {
     char signing[128];
     char tls_ca[128];
     char origin[EXECUTION_ID_BYTES]; // "": the request has none.
+    char success_body[128];
+    char failure_body[128];
 };
 
 struct rig {
@@ -108,6 +110,8 @@ enum err rig_resume(struct rig *r, job_id id);
 // --- Outcomes, by the place of the request in `sends` ---
 
 void rig_answer(struct rig *r, size_t send, unsigned status);
+// The answer's body breaks a rule of the job.
+void rig_answer_body(struct rig *r, size_t send, unsigned status, const char *body_error);
 void rig_redirect(struct rig *r, size_t send, unsigned status, const char *location);
 void rig_lose(struct rig *r, size_t send, const char *error); // After the first byte.
 // The same behind redirects that were followed.

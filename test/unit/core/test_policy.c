@@ -436,6 +436,64 @@ static void the_error_of_a_redirect_names_where_it_leads(void **state)
     rig_free(r);
 }
 
+// --- Bodies ---
+
+// The status is looked at first. A status that is good by itself is no final answer when the body
+// is not, whatever the job says of such statuses.
+static void a_body_that_breaks_a_rule_makes_an_ordinary_failure(void **state)
+{
+    static const struct {
+        unsigned status;
+        const char *body_error;
+        size_t sends;
+        enum execution_state end;
+        const char *error;
+    } cases[] = {
+        {200, NULL, 1, EXECUTION_SUCCESS, NULL},
+        {200, "its body lacks it", 2, EXECUTION_RUNNING,
+         "answered with HTTP status 200, but its body lacks it"},
+        {304, "its body lacks it", 2, EXECUTION_RUNNING,
+         "answered with HTTP status 304, but its body lacks it"},
+        {410, "its body lacks it", 2, EXECUTION_RUNNING,
+         "answered with HTTP status 410, but its body lacks it"},
+        {404, "its body lacks it", 1, EXECUTION_FAILED, "answered with HTTP status 404"},
+        {500, "its body lacks it", 2, EXECUTION_RUNNING, "answered with HTTP status 500"},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct rig *r = rig_started();
+        struct job *j = job_of("2026-11-24T10:00:10Z");
+        job_set_text(&j->success_status, "200-299,304,410");
+        j->permanent_4xx = true;
+        job_id id = rig_create(r, j);
+        rig_run(r, 11 * SECOND);
+        rig_answer_body(r, 0, cases[i].status, cases[i].body_error);
+        rig_run(r, 2 * SECOND);
+        struct execution row = rig_row(r, id, T0 + 10 * SECOND);
+        assert_int_equal(r->send_count, cases[i].sends);
+        assert_int_equal(row.state, cases[i].end);
+        if (cases[i].error)
+            assert_string_equal(row.error, cases[i].error);
+        rig_free(r);
+    }
+}
+
+// At most once means once: whatever the body says, the target has had the request.
+static void a_bad_body_does_not_repeat_what_runs_at_most_once(void **state)
+{
+    (void)state;
+    struct rig *r = rig_started();
+    struct job *j = job_of("2026-11-24T10:00:10Z");
+    j->type = JOB_ATMOST_ONCE;
+    job_id id = rig_create(r, j);
+    rig_run(r, 11 * SECOND);
+    rig_answer_body(r, 0, 200, "its body has it");
+    rig_run(r, MINUTE);
+    assert_int_equal(r->send_count, 1);
+    assert_state(r, id, T0 + 10 * SECOND, FAILED);
+    rig_free(r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -458,6 +516,8 @@ int main(void)
         cmocka_unit_test(after_410_nothing_more_leaves),
         cmocka_unit_test(a_redirect_is_not_asked_for_again),
         cmocka_unit_test(the_error_of_a_redirect_names_where_it_leads),
+        cmocka_unit_test(a_body_that_breaks_a_rule_makes_an_ordinary_failure),
+        cmocka_unit_test(a_bad_body_does_not_repeat_what_runs_at_most_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -30,6 +30,8 @@ static void the_request_says_what_the_job_says(void **state)
     j->method = METHOD_PUT;
     j->timeout_ms = 4321;
     job_set_text(&j->tls_ca, "PEM");
+    job_set_text(&j->success_body, "/a+/");
+    job_set_text(&j->failure_body, "b");
     job_set_text(&j->signing, "a line");
     j->body_is_json = true;
     j->tls_verify = false;
@@ -46,6 +48,8 @@ static void the_request_says_what_the_job_says(void **state)
     assert_int_equal(s->timeout_ms, 4321);
     assert_string_equal(s->signing, "a line");
     assert_string_equal(s->tls_ca, "PEM");
+    assert_string_equal(s->success_body, "/a+/");
+    assert_string_equal(s->failure_body, "b");
     assert_true(s->body_is_json);
     assert_false(s->tls_verify);
     assert_true(s->fresh_connection);

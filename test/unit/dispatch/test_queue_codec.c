@@ -156,6 +156,66 @@ static void what_is_beyond_the_bounds_is_not_written(void **state)
     free(bytes.bytes);
 }
 
+// What later versions have added stands at the end by name: a reader that knows nothing of it
+// passes over it, and what a writer had nothing to say of is not there.
+static void rules_for_bodies_and_what_came_of_them_are_read(void **state)
+{
+    struct send s = an_attempt();
+    struct outcome o = an_outcome();
+    struct request_text plain = write_attempt(&s), plain_outcome = write_outcome(&o);
+    struct queue_send x;
+    struct queue_outcome y;
+    (void)state;
+    s.request.success_body = "done";
+    s.request.failure_body = "/\xc3\xa4?rror/";
+    o.body_is_judged = true;
+    o.body_error = "its body lacks success_body: done";
+    struct request_text attempt = write_attempt(&s), outcome = write_outcome(&o);
+    assert_memory_equal(attempt.bytes, plain.bytes, plain.count);
+    assert_memory_equal(outcome.bytes, plain_outcome.bytes, plain_outcome.count);
+    assert_false(queue__decode_send(attempt.bytes, attempt.count, &x, NULL));
+    assert_string_equal(x.send.request.success_body, "done");
+    assert_string_equal(x.send.request.failure_body, s.request.failure_body);
+    arena_clear(&x.texts);
+    assert_false(queue__decode_outcome(outcome.bytes, outcome.count, &y, NULL));
+    assert_true(y.outcome.body_is_judged);
+    assert_string_equal(y.outcome.body_error, o.body_error);
+    arena_clear(&y.texts);
+    for (size_t n = plain.count + 1; n < attempt.count; n++)
+        if (queue__decode_send(attempt.bytes, n, &x, NULL) == ERR_OK) {
+            assert_string_equal(x.send.request.success_body, "done");
+            assert_null(x.send.request.failure_body); // Cut between the two.
+            arena_clear(&x.texts);
+        }
+    free(attempt.bytes);
+    free(outcome.bytes);
+    free(plain.bytes);
+    free(plain_outcome.bytes);
+}
+
+static void additions_of_a_later_version_are_passed_over(void **state)
+{
+    struct send s = an_attempt();
+    struct request_text bytes = write_attempt(&s);
+    size_t before = bytes.count;
+    struct queue_send x;
+    (void)state;
+    request_text_add(&bytes, "\4more\3\0\0\0abc\1x\0\0\0\0", 18);
+    assert_false(queue__decode_send(bytes.bytes, bytes.count, &x, NULL));
+    assert_string_equal(x.send.request.api, s.request.api);
+    arena_clear(&x.texts);
+    for (size_t n = before + 1; n < bytes.count; n++)
+        if (n != before + 12) // Between the two.
+            assert_int_equal(queue__decode_send(bytes.bytes, n, &x, NULL), ERR_SYNTAX);
+    struct outcome o = an_outcome();
+    struct request_text outcome = write_outcome(&o);
+    struct queue_outcome y;
+    request_text_add(&outcome, "\16body_is_judged\1\0\0\0\1", 20); // A number has eight bytes.
+    assert_int_equal(queue__decode_outcome(outcome.bytes, outcome.count, &y, NULL), ERR_SYNTAX);
+    free(outcome.bytes);
+    free(bytes.bytes);
+}
+
 static void what_is_cut_or_too_long_is_refused(void **state)
 {
     struct send s = an_attempt();
@@ -293,6 +353,8 @@ int main(void)
         cmocka_unit_test(an_attempt_is_read_as_it_was_written),
         cmocka_unit_test(an_outcome_is_read_as_it_was_written),
         cmocka_unit_test(what_is_beyond_the_bounds_is_not_written),
+        cmocka_unit_test(rules_for_bodies_and_what_came_of_them_are_read),
+        cmocka_unit_test(additions_of_a_later_version_are_passed_over),
         cmocka_unit_test(what_is_cut_or_too_long_is_refused),
         cmocka_unit_test(bytes_that_were_changed_are_refused_or_keep_the_bounds),
         cmocka_unit_test(headers_that_no_job_has_are_refused),
