@@ -9,6 +9,9 @@
 // A client that takes its time is written to when it has room, from the ring; when the ring is past
 // it, or it comes back too late, it is told that there is a gap. The lock is never held while an
 // exchange is written to, since an exchange calls back with a lock of its own held.
+//
+// Whether a client may still listen is asked again before it is told more: a stream may be open for
+// days, and its token revoked or over meanwhile.
 
 #define _GNU_SOURCE // pthread_setname_np
 
@@ -16,6 +19,7 @@
 
 #include <assert.h>
 #include <inttypes.h>
+#include <openssl/crypto.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
@@ -25,6 +29,11 @@
 #define HEARTBEAT_MS 10000 // So that proxies and the server itself see a sign of life.
 #define LINGER_MS 60000
 #define LAST_ID_BYTES 64
+#define ADDRESS_BYTES 64
+#define ASK_MS 500  // A client that was let in so long ago is asked about again.
+#define ASKED_MAX 8 // At once, so that requests find room in the line.
+
+enum asked { ASKED_NOTHING, ASKED_WAITS, ASKED_ANSWERED };
 
 struct listener {
     struct listener *next;
@@ -35,6 +44,11 @@ struct listener {
     mono_ms written_at;
     bool is_greeted;
     atomic_bool is_over;
+    struct access_question question; // May this client listen?
+    char secret[TOKEN_TEXT_BYTES];   // What is longer is no token.
+    char address[ADDRESS_BYTES];
+    mono_ms asked_at;
+    atomic_int asked; // An enum asked.
 };
 
 struct events {
@@ -44,6 +58,7 @@ struct events {
     pthread_cond_t changed;
     struct listener *arrived; // Under the lock; all else is the thread's.
     bool ending;              // Under the lock.
+    bool is_woken;            // Under the lock: there is something to do before the next look.
     struct listener *listeners;
     struct ring ring;
     struct look *look; // NULL: nobody has listened for a while.
@@ -111,6 +126,64 @@ static void serve(struct listener *l, const struct ring *r, mono_ms now)
         write_text(l, heartbeat, strlen(heartbeat), now);
 }
 
+// --- Whether one may still listen ----------------------------------------------------------------
+
+// The lock is held.
+static void wake(struct events *e)
+{
+    e->is_woken = true;
+    pthread_cond_signal(&e->changed);
+}
+
+// On the thread of the room `access`. The listener may be gone as soon as that is said; the lock
+// keeps the rest until this is over.
+static void answered(void *listener)
+{
+    struct listener *l = listener;
+    struct events *e = l->events;
+    pthread_mutex_lock(&e->lock);
+    atomic_store(&l->asked, ASKED_ANSWERED);
+    wake(e);
+    pthread_mutex_unlock(&e->lock);
+}
+
+static void ask(struct listener *l, mono_ms now)
+{
+    const struct api *a = l->events->api;
+    l->asked_at = now;
+    l->question.database_is_away = a->database_is_away && a->database_is_away(a->context);
+    atomic_store(&l->asked, ASKED_WAITS);
+    if (access_ask(a->access, &l->question) != ACCESS_LATER)
+        atomic_store(&l->asked, ASKED_ANSWERED);
+}
+
+// Without a database there is no news that somebody could be told in error.
+static bool may_listen(const struct access_question *q)
+{
+    if (q->verdict == ACCESS_AWAY || q->verdict == ACCESS_BUSY)
+        return true;
+    return q->verdict == ACCESS_GRANTED && q->caller.scope >= SCOPE_READ && !*q->caller.tag;
+}
+
+enum standing { STANDING_GOOD, STANDING_UNKNOWN, STANDING_OVER };
+
+static enum standing standing_of(struct listener *l, size_t *asked_count, mono_ms now)
+{
+    bool is_due = atomic_load(&l->asked) == ASKED_NOTHING && now - l->asked_at >= ASK_MS;
+    bool is_over = atomic_load(&l->is_over);
+    if (is_due && !is_over && *asked_count < ASKED_MAX)
+        ask(l, now);
+    else if (is_due && !is_over)
+        return STANDING_UNKNOWN;
+    if (atomic_load(&l->asked) == ASKED_WAITS) {
+        (*asked_count)++;
+        return STANDING_UNKNOWN;
+    }
+    bool may =
+        atomic_exchange(&l->asked, ASKED_NOTHING) == ASKED_NOTHING || may_listen(&l->question);
+    return may && !is_over ? STANDING_GOOD : STANDING_OVER;
+}
+
 // --- The thread ----------------------------------------------------------------------------------
 
 static void add_news(void *events, const char *event, const json_t *data)
@@ -140,6 +213,7 @@ static void look(struct events *e, mono_ms now)
 static void end(struct listener *l)
 {
     exchange_stream_end(l->exchange);
+    OPENSSL_cleanse(l->secret, sizeof l->secret);
     free(l);
 }
 
@@ -147,10 +221,13 @@ static void serve_all(struct events *e, mono_ms now)
 {
     struct listener **at = &e->listeners;
     bool had_some = *at != NULL;
+    size_t asked_count = 0;
     while (*at) {
         struct listener *l = *at;
-        if (!atomic_load(&l->is_over)) {
+        enum standing standing = standing_of(l, &asked_count, now);
+        if (standing == STANDING_GOOD)
             serve(l, &e->ring, now);
+        if (standing != STANDING_OVER) {
             at = &l->next;
             continue;
         }
@@ -188,8 +265,9 @@ static void *work(void *context)
     struct events *e = context;
     pthread_mutex_lock(&e->lock);
     while (!e->ending) {
-        if (!e->arrived)
+        if (!e->arrived && !e->is_woken)
             wait(e);
+        e->is_woken = false;
         take_arrived(e);
         pthread_mutex_unlock(&e->lock);
         mono_ms now = clock_mono_ms();
@@ -254,8 +332,20 @@ static void is_over(void *listener)
     struct events *e = l->events;
     atomic_store(&l->is_over, true);
     pthread_mutex_lock(&e->lock);
-    pthread_cond_signal(&e->changed);
+    wake(e);
     pthread_mutex_unlock(&e->lock);
+}
+
+// Copies what the question borrows from the request, which is gone before the stream is.
+static void keep_question(struct listener *l, const struct access_question *q)
+{
+    snprintf(l->address, sizeof l->address, "%s", q->address);
+    snprintf(l->secret, sizeof l->secret, "%s", q->secret ? q->secret : "");
+    l->question = (struct access_question){.secret = q->secret ? l->secret : NULL,
+                                           .address = l->address,
+                                           .answered = answered,
+                                           .context = l};
+    l->asked_at = clock_mono_ms();
 }
 
 enum err handle_events(struct api_request *r, struct problem *p)
@@ -267,6 +357,7 @@ enum err handle_events(struct api_request *r, struct problem *p)
     struct exchange_stream_calls calls = {.room = has_room, .over = is_over, .context = l};
     l->events = e;
     l->exchange = r->exchange;
+    keep_question(l, &r->access);
     snprintf(l->last_id, sizeof l->last_id, "%s", last_id ? last_id : "");
     exchange_add_header(r->exchange, "X-Accel-Buffering", "no"); // For nginx.
     answer_stream(r, 200, "text/event-stream", &calls);

@@ -12,26 +12,12 @@ from harness.jobs import create_job, expect
 from harness.program import Program, run_to_end
 from harness.redis import Redis
 from harness.times import NEVER_SOON
+from harness.tokens import by, make_token, revoke
 from harness.wait import wait_until
 
 REVOKED_SECONDS = 1
 OPEN = {"/", "/openapi.json", "/livez", "/readyz"}
 UNKNOWN = "car_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAbQQqqD"
-
-
-def make_token(database, scope, *flags, name=None):
-    what = ("--name", name or scope, "--scope", scope, *flags)
-    end = run_to_end("tokens", "create", *what, "--db", database)
-    assert end.returncode == 0, end
-    return end.stdout.strip()
-
-
-def revoke(database, name):
-    assert run_to_end("tokens", "revoke", name, "--db", database).returncode == 0
-
-
-def by(token):
-    return {"Authorization": f"Bearer {token}"}
 
 
 def is_closed(server):

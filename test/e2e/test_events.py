@@ -8,15 +8,17 @@ import threading
 
 from harness.cluster import Cluster
 from harness.jobs import create_job, expect, trigger
+from harness.times import NEVER_SOON
+from harness.tokens import by, make_token, revoke
 from harness.wait import wait_until
 
 
 class Listener:
     """Use as a context manager; it has listened once the block begins."""
 
-    def __init__(self, server, last_id=None):
+    def __init__(self, server, last_id=None, headers=()):
         self.connection = server.connect(seconds=60)
-        headers = {"Last-Event-ID": last_id} if last_id else {}
+        headers = dict(headers) | ({"Last-Event-ID": last_id} if last_id else {})
         self.connection.request("GET", "/events", headers=headers)
         self.socket = self.connection.sock
         self.answer = self.connection.getresponse()
@@ -132,6 +134,28 @@ def test_many_executions_come_in_few_messages(server, target):
         assert any(data["more"] for data in messages) or last in [
             e["id"] for data in messages for e in data["executions"]
         ]
+
+
+def test_a_stream_ends_with_its_token(fleet, database, target):
+    tokens = {name: make_token(database, "read", name=name) for name in ("gone", "stays")}
+    admin = by(make_token(database, "admin"))
+    server = fleet.serve(database)
+    gone, stays = (listen(server, headers=by(token)) for token in tokens.values())
+    with gone, stays:
+        revoke(database, "gone")
+        gone.thread.join(20)
+        assert not gone.thread.is_alive()  # The server has ended the answer.
+        job = {"schedule": NEVER_SOON, "api": target.url("/ok")}
+        made = expect(server.post("/jobs", job, headers=admin), 201).json
+        stays.wait_for("jobs", lambda j: j["id"] == made["id"], "the other one is told")
+        assert not gone.told("jobs")
+
+
+def test_a_stream_of_an_open_server_ends_with_the_first_token(server, database):
+    with listen(server) as listener:
+        make_token(database, "admin")
+        listener.thread.join(20)
+        assert not listener.thread.is_alive()
 
 
 def test_a_server_stops_though_clients_listen(server):

@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: MIT
+"""Tokens, made and revoked on the command line."""
+
+from harness.program import run_to_end
+
+
+def make_token(database, scope, *flags, name=None):
+    what = ("--name", name or scope, "--scope", scope, *flags)
+    end = run_to_end("tokens", "create", *what, "--db", database)
+    assert end.returncode == 0, end
+    return end.stdout.strip()
+
+
+def revoke(database, name):
+    assert run_to_end("tokens", "revoke", name, "--db", database).returncode == 0
+
+
+def by(token):
+    return {"Authorization": f"Bearer {token}"}
