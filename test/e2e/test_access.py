@@ -4,6 +4,7 @@ revoked one is refused within a second."""
 
 import json
 import re
+import socket
 import time
 
 import pytest
@@ -11,7 +12,7 @@ from harness.cluster import Cluster
 from harness.jobs import create_job, expect
 from harness.program import Program, run_to_end
 from harness.redis import Redis
-from harness.times import NEVER_SOON
+from harness.times import EVERY_SECOND, NEVER_SOON
 from harness.tokens import by, make_token, revoke
 from harness.wait import wait_until
 
@@ -280,6 +281,23 @@ def test_a_repeated_request_is_not_answered_with_what_another_team_made(fleet, d
     # A job that is the team's no more is not shown for the sake of an old key.
     expect(server.patch(f"/jobs/{made.json['id']}", {"tags": []}, headers=admin), 200)
     expect(server.post("/jobs", job, headers=web | key), 404)
+
+
+def test_health_names_no_host_to_a_team(fleet, database):
+    admin = by(make_token(database, "admin"))
+    bound = by(make_token(database, "read", "--tag", "night", name="night"))
+    server = fleet.serve(database)
+    with socket.socket() as dead:
+        dead.bind(("127.0.0.1", 0))  # Nobody listens, so connections are refused.
+        host = f"127.0.0.1:{dead.getsockname()[1]}"
+        job = {"schedule": EVERY_SECOND, "api": f"http://{host}/", "max_retries": 0}
+        for _ in range(60):
+            expect(server.post("/jobs", job, headers=admin), 201)
+        path = "/observability/health"
+        wait_until(lambda: server.get(path, headers=admin).json["dispatch"]["down"], 20, "is down")
+        told = expect(server.get(path, headers=bound), 200)
+        assert told.json["dispatch"]["status"] == "degraded" and told.json["dispatch"]["hosts_down"]
+        assert host not in told.body.decode()
 
 
 # --- Clients of our own --------------------------------------------------------------------------
