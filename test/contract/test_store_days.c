@@ -8,6 +8,8 @@
 
 #include <fcntl.h>
 #include <libpq-fe.h>
+#include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -371,6 +373,43 @@ static void old_snapshot_holds_up_no_commit_and_puts_chores_off(void **state)
     assert_int_equal(ask(x, "SELECT count(*) FROM job_executions"), 101);
 }
 
+struct commit {
+    struct store_fixture *fixture;
+    struct batch *batch;
+};
+
+static void *commit_one(void *context)
+{
+    struct commit *c = context;
+    store_must(c->fixture, c->batch);
+    return NULL;
+}
+
+// The commit has looked up where its rows go, and waits for the lock of that partition, while their
+// day is being attached.
+static void commit_that_met_a_day_as_it_was_made_is_made_again(void **state)
+{
+    struct store_fixture *x = *state;
+    struct batch *b = store_batch(x);
+    store_add_job(b, 1);
+    store_must(x, b);
+    PGconn *maker = PQconnectdb(x->path);
+    char sql[96];
+    snprintf(sql, sizeof sql, "SELECT carillon_make_day_1(%lld)", (long long)TODAY);
+    run_on(maker, "BEGIN");
+    run_on(maker, sql);
+    struct commit c = {x, store_batch(x)};
+    store_add_insert(c.batch, store_execution(1, 1, DAY(0) + 1000));
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, commit_one, &c), 0);
+    while (ask(x, "SELECT count(*) FROM pg_locks WHERE NOT granted") == 0)
+        sched_yield();
+    run_on(maker, "COMMIT");
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    PQfinish(maker);
+    assert_int_equal(ask(x, "SELECT count(*) FROM job_executions_20231114"), 1);
+}
+
 // What the dump says, as statements that PQexec takes.
 static char *read_dump(FILE *from)
 {
@@ -509,6 +548,7 @@ int main(void)
         TEST(day_with_open_executions_stays),
         TEST(day_whose_rows_ended_late_stays_as_long_as_these),
         TEST(day_that_was_made_late_knows_how_long_its_rows_stay),
+        TEST(commit_that_met_a_day_as_it_was_made_is_made_again),
         TEST(old_snapshot_holds_up_no_commit_and_puts_chores_off),
         TEST(days_are_not_dropped_under_a_dump_which_comes_out_whole),
         TEST(plans_of_a_commit_need_no_statistics),

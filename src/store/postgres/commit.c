@@ -11,6 +11,7 @@
 #include <stdio.h>
 
 #define CALL_BYTES 8192
+#define TRIES_MAX 3 // At once, of a call that met days as they were made.
 
 // The statement under way: its text, and the parameters that the text counts.
 struct call {
@@ -578,7 +579,12 @@ static enum err judge(const PGresult *result, struct commit_cause *cause)
 static enum err run(struct postgres_store *s, const struct call *c, struct commit_cause *cause)
 {
     PGresult *result = NULL;
-    enum err err = link_run(&s->link, c->text, &c->parameters, &result, &cause->fault);
+    enum err err;
+    unsigned tries = 0;
+    do {
+        cause->fault = (struct fault){0};
+        err = link_run(&s->link, c->text, &c->parameters, &result, &cause->fault);
+    } while (err && s->link.is_misrouted && ++tries < TRIES_MAX);
     cause->is_doubtful = s->link.is_doubtful;
     if (err)
         return err;

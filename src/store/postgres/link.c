@@ -248,12 +248,24 @@ enum err link_receive(struct link *l, mono_ms deadline, PGresult **out, struct f
     return link_lost(l, deadline, f);
 }
 
+// Which partition a row belongs to is looked up before the lock on the partition is waited for.
+// When the day of the row was attached meanwhile, the default partition refuses the row; of that
+// fault there is no name of a constraint.
+static bool is_misrouted(const PGresult *result)
+{
+    const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+    return state && strcmp(state, "23514") == 0 &&
+           !PQresultErrorField(result, PG_DIAG_CONSTRAINT_NAME);
+}
+
 enum err link_judge(struct link *l, PGresult *result, struct fault *f)
 {
     ExecStatusType status = PQresultStatus(result);
     if (status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK)
         return ERR_OK;
-    enum err err = find_state(PQresultErrorField(result, PG_DIAG_SQLSTATE));
+    l->is_misrouted = is_misrouted(result);
+    enum err err =
+        l->is_misrouted ? ERR_BUSY : find_state(PQresultErrorField(result, PG_DIAG_SQLSTATE));
     const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
     set_fault(f, err, message ? message : "");
     if (err == ERR_STORE_AWAY) {
@@ -298,7 +310,7 @@ static bool is_open(PGconn *c)
 
 enum err link_begin(struct link *l, struct fault *f)
 {
-    l->has_warned = l->is_doubtful = false;
+    l->has_warned = l->is_doubtful = l->is_misrouted = false;
     if (l->connection && is_open(l->connection))
         return ERR_OK;
     enum err err = link_connect(l, f);

@@ -82,6 +82,7 @@ struct link {
     PGconn *connection; // NULL: there is none; the next call makes one.
     bool has_warned;    // The server sent a warning during the last call.
     bool is_doubtful;   // The last call was sent, and its answer was lost.
+    bool is_misrouted;  // The last call met a partition that was just made: it may be repeated.
     unsigned made;      // Connections so far.
     unsigned settled;   // The last of them on which a commit was seen to reach the replica.
     size_t unsent;      // Bytes of a copy that may not have left yet.
