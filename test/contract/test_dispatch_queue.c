@@ -384,6 +384,39 @@ static void a_strange_outcome_is_dropped(void **state)
     assert_int_equal(h->seen_count, 2);
 }
 
+static char body_error[ERROR_TEXT_MAX];
+
+static void keep_body_error(struct harness *h, const struct outcome *o)
+{
+    (void)h;
+    snprintf(body_error, sizeof body_error, "%s", o->body_error ? o->body_error : "");
+}
+
+// An executor that knows no rules for bodies passes over them and tells of an answer as ever: that
+// is no success of an attempt which has rules.
+static void an_answer_that_no_executor_judged_is_a_failure(void **state)
+{
+    struct harness *h = *state;
+    char key[64];
+    assert_answered(post(h, "/ok", true));
+    redis_meddle(key, sizeof key, "KEYS carillon:out:*");
+    struct send s = harness_attempt(h, "/hang");
+    s.request.success_body = "hello";
+    harness_send(h, &s);
+    await_requests(h, 2);
+    struct request_text bytes = {0};
+    struct outcome o = {.ticket = s.ticket,
+                        .kind = OUTCOME_ANSWERED,
+                        .attempt = {.http_status = 200, .dns_ms = -1}};
+    assert_true(queue__encode_outcome(&bytes, &o));
+    h->on_outcome = keep_body_error;
+    redis_meddle(NULL, 0, "XADD %s * o %b", key, bytes.bytes, bytes.count);
+    free(bytes.bytes);
+    harness_wait(h, 2);
+    assert_int_equal(h->seen[1].kind, OUTCOME_ANSWERED);
+    assert_string_equal(body_error, "its body was not judged: the executor is of an older version");
+}
+
 static void a_key_of_another_kind_is_no_queue(void **state)
 {
     struct harness *h = *state;
@@ -417,6 +450,7 @@ int main(void)
         TEST(strange_entries_are_dropped),
         TEST(a_strange_instant_is_bounded),
         TEST(a_strange_outcome_is_dropped),
+        TEST(an_answer_that_no_executor_judged_is_a_failure),
         TEST(a_key_of_another_kind_is_no_queue),
     };
     return harness_run_only("queue", "dispatch queue", tests, COUNT_OF(tests));
