@@ -45,13 +45,21 @@ static bool is_navigation(const struct api_request *r)
            has(r, "Sec-Fetch-Mode", "navigate") && has(r, "Sec-Fetch-Dest", "document");
 }
 
+// A page that came in clear may be of whoever sits between, who must not reach what TLS protects.
+// Without TLS the page may have come through a proxy that has it.
+static bool is_own_origin(const struct api_request *r, const char *origin)
+{
+    if (exchange_is_tls(r->exchange) && strncasecmp(origin, "https:", 6) != 0)
+        return false;
+    return web_origin_is_own(names_at_door(r), origin, exchange_header(r->exchange, "Host"));
+}
+
 // Pages cannot forge either header. A client that is no browser sends neither.
 static bool is_foreign(const struct api_request *r)
 {
     const char *origin = exchange_header(r->exchange, "Origin");
     const char *site = exchange_header(r->exchange, "Sec-Fetch-Site");
-    if (origin &&
-        !web_origin_is_own(names_at_door(r), origin, exchange_header(r->exchange, "Host")))
+    if (origin && !is_own_origin(r, origin))
         return true;
     return site && !is_one_of(site, "same-origin", "none") && !is_navigation(r);
 }

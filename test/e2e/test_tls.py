@@ -18,6 +18,7 @@ from harness.jobs import expect
 from harness.program import Client, run_to_end
 from harness.raw import send_raw
 from harness.wait import wait_until
+from test_bad_input import BAD_FRAMING
 
 JOB = {"schedule": "0 0 1 1 *", "api": "http://127.0.0.1:4/x"}
 HANDSHAKES = 1000
@@ -145,6 +146,42 @@ def test_plain_http_is_answered_in_plain_http(secure, authority):
     assert answer.status == 400 and answer.closed
     assert b"this port speaks TLS" in answer.body and b"application/problem+json" in answer.head
     expect(SecureClient(server.port, authority.client()).get("/livez"), 200)
+
+
+def send_secured(server, context, data):
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as s:
+        with context.wrap_socket(s, server_hostname="localhost") as secured:
+            secured.sendall(data)
+            received = b""
+            while chunk := secured.recv(65536):
+                received += chunk
+            return received
+
+
+def test_ambiguous_framing_ends_a_secured_connection_too(secure, authority):
+    server = secure()
+    smuggled = b"GET /observability/health HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    for name, head in BAD_FRAMING.items():
+        answer = send_secured(server, authority.client(), head + b"\r\n{}" + smuggled)
+        assert answer.startswith(b"HTTP/1.1 400"), name
+        assert answer.count(b"HTTP/1.1 ") == 1, name
+
+
+def test_a_page_that_came_in_clear_is_of_another_site(secure, authority):
+    """The same name without TLS: whoever is in between could have written the page."""
+    client = SecureClient(secure().port, authority.client())
+    own = f"localhost:{client.port}"
+    pages = [
+        (own, f"https://{own}", 200),
+        ("localhost", "https://localhost", 200),
+        (own, f"http://{own}", 403),
+        ("localhost", "http://localhost", 403),
+        (own, "null", 403),
+        ("evil.example", "https://evil.example", 421),
+    ]
+    for host, origin, status in pages:
+        answer = client.get("/jobs", headers={"Host": host, "Origin": origin})
+        assert answer.status == status, (host, origin, answer)
 
 
 def test_a_handshake_that_drips_is_ended(secure, authority):

@@ -22,6 +22,11 @@ enum server_door exchange_door(const struct exchange *x)
     return x->door;
 }
 
+bool exchange_is_tls(const struct exchange *x)
+{
+    return x->is_tls;
+}
+
 size_t exchange_segments(const struct exchange *x)
 {
     size_t count = 0;

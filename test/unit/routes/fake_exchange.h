@@ -25,6 +25,7 @@ struct exchange {
     const char *body;
     const char *peer; // NULL: "127.0.0.1".
     enum server_door door;
+    bool is_tls;
     // What was answered.
     unsigned status; // 0: nothing yet.
     char content_type[64];

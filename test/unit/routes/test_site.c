@@ -102,6 +102,23 @@ static void pages_of_other_sites_are_refused_whichever_header_tells(void **state
     check(&n, rows, COUNT_OF(rows));
 }
 
+static void a_page_in_clear_is_not_of_a_server_with_tls(void **state)
+{
+    (void)state;
+    struct api api = {.names = names_of("127.0.0.1", "cron.example.org")};
+    struct exchange x = {.method = "POST", .is_tls = true};
+    struct api_request r = {.api = &api, .exchange = &x};
+    struct problem p = {0};
+    x.headers[0] = (struct fake_pair){"Host", "cron.example.org"};
+    x.headers[1] = (struct fake_pair){"Origin", "http://cron.example.org"};
+    assert_int_equal(request_check_site(&r, &p), ERR_FORBIDDEN);
+    x.headers[1].value = "https://cron.example.org";
+    assert_int_equal(request_check_site(&r, &p), ERR_OK);
+    x.headers[1].value = "http://cron.example.org";
+    x.is_tls = false;
+    assert_int_equal(request_check_site(&r, &p), ERR_OK);
+}
+
 // A picture or a script of another site may not even make the server work.
 static void pages_of_other_sites_read_nothing_but_links_lead_here(void **state)
 {
@@ -168,6 +185,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(programs_that_are_no_browsers_are_let_in),
         cmocka_unit_test(pages_of_other_sites_are_refused_whichever_header_tells),
+        cmocka_unit_test(a_page_in_clear_is_not_of_a_server_with_tls),
         cmocka_unit_test(pages_of_other_sites_read_nothing_but_links_lead_here),
         cmocka_unit_test(a_request_must_name_the_server),
         cmocka_unit_test(names_that_are_allowed_are_the_servers_own),
