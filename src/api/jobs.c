@@ -2,6 +2,10 @@
 // jobs.c: the handlers of one job: read, create, change, run.
 
 #include "api/api_priv.h"
+#include "base/log.h"
+#include "base/url.h"
+
+#include <string.h>
 
 // --- Reading -------------------------------------------------------------------------------------
 
@@ -199,10 +203,27 @@ static void answer_tried(void *request, const struct service_trial *t)
     answer_json(request, 200, json);
 }
 
+// All that stays of a request to wherever a client wanted. Credentials may stand in the query, and
+// in a URL that is refused.
+static void log_test(const struct api_request *r, const struct job *draft)
+{
+    char *url = NULL;
+    if (!draft->api || url_accept(draft->api, &url, NULL))
+        return;
+    url[strcspn(url, "?#")] = '\0';
+    log_info("job.tested", LOG_TEXT("method", job_method_name(draft->method)), LOG_TEXT("url", url),
+             LOG_TEXT("token", r->actor.token_name), LOG_TEXT("client", r->actor.address),
+             LOG_TEXT("request_id", r->actor.request_id));
+    free(url);
+}
+
 enum err handle_test_job(struct api_request *r, struct problem *p)
 {
     struct job *draft;
     struct service_key ignored;
     enum err err = decode_create(r, &draft, &ignored, p);
-    return err ? err : service_test_job(r->api->service, draft, answer_tried, r, &p->what);
+    if (err)
+        return err;
+    log_test(r, draft);
+    return service_test_job(r->api->service, draft, answer_tried, r, &p->what);
 }

@@ -242,14 +242,27 @@ def test_a_token_bound_to_a_tag_sees_and_changes_jobs_with_it_alone(fleet, datab
         ("GET", f"/executions?job_id={other}"),
         ("GET", f"/executions/{run}"),
         ("GET", f"/observability/alerts?job_id={other}"),
+        ("GET", f"/jobs/{other}/explain"),
+        ("POST", f"/executions/{run}/cancel"),
+        ("POST", f"/executions/{run}/replay"),
+        ("POST", f"/executions/replay?job_id={other}&status=SUCCESS"),
+        ("POST", f"/jobs/{other}/resume"),
     ]
     for method, path in unknown:
         body = {"name": "mine"} if method == "PATCH" else None
         answer = server.request(method, path, body, headers=bound)
         assert answer.status == 404, (method, path, answer)
     expect(server.put("/jobs/by-key/other", job, headers=bound), 404)
-    for path in ("/executions", "/export", "/metrics", "/cluster", "/observability/alerts"):
+    past = {"from": "2026-01-01T00:00:00Z", "to": "2026-01-02T00:00:00Z"}
+    expect(server.post(f"/jobs/{other}/backfill", past, headers=bound), 404)
+    assert expect(server.get("/upcoming", headers=bound), 200).json["runs"] and not [
+        r for r in server.get("/upcoming", headers=bound).json["runs"] if r["job_id"] == other
+    ]
+    closed = ("/executions", "/export", "/metrics", "/cluster", "/observability/alerts", "/events")
+    for path in (*closed, "/audit", "/tokens", "/observability/executions/recent"):
         expect(server.get(path, headers=bound), 403)
+    expect(server.post("/executions/replay?status=SUCCESS", headers=bound), 403)
+    expect(server.post("/jobs/bulk", {"operations": []}, headers=bound), 403)
     expect(server.post("/import", {"jobs": []}, headers=bound), 403)
 
     path = f"/jobs/{seen}"

@@ -42,6 +42,16 @@ def test_the_attempt_is_made_at_once_and_nothing_is_kept(server, target):
     assert second["success"] and len(target.arrivals_by_key()) == 2
 
 
+def test_the_log_tells_who_had_what_called(server, target):
+    try_draft(server, target.url("/ok/x?key=hush"), headers={"Authorization": "hush"})
+    line = server.wait_for_event("job.tested")
+    assert line["url"] == target.url("/ok/x") and line["method"] == "POST"
+    assert line["client"] == "127.0.0.1" and line["request_id"]
+    refused = server.post("/jobs/test", draft(target.url("/ok").replace("//", "//user:hush@")))
+    assert refused.status == 400
+    assert "hush" not in server.log_tail()
+
+
 def test_what_fails_says_why(server, target):
     answer = try_draft(server, target.url("/status/503/try"))
     assert not answer["success"]
