@@ -152,7 +152,7 @@ static void an_occurrence_finds_its_place_though_replays_wait(void **state)
 static void executions_that_must_not_overlap_take_turns_with_replays(void **state)
 {
     (void)state;
-    static const enum overlap policies[] = {OVERLAP_SKIP, OVERLAP_QUEUE, OVERLAP_REPLACE};
+    static const uint8_t policies[] = {OVERLAP_SKIP, OVERLAP_QUEUE, OVERLAP_REPLACE};
     for (size_t i = 0; i < COUNT_OF(policies); i++) {
         struct rig *r = rig_started();
         struct job *j = job_of(EVERY_MINUTE);

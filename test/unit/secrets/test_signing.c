@@ -68,20 +68,30 @@ static void a_seed_may_have_its_public_key_behind_it(void **state)
     }
 }
 
+// A public key that is not that of the seed.
+#define FOREIGN_PUBLIC                                                                             \
+    "whsk_nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2DXWpgBgrEKt9VL/"                               \
+    "tPJZAc6DuFy89qmIyWvAhpo9wdRGA=="
+// 66 bytes.
+#define TOO_LONG                                                                                   \
+    "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"                                               \
+    "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+
 static void what_is_no_key_is_refused_and_not_repeated(void **state)
 {
     (void)state;
     static const char *const bad[] = {
-        "", "hush", "whsec_", "whsec_aHVzaA==", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaS",
-        "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLa==", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+        "",
+        "hush",
+        "whsec_",
+        "whsec_aHVzaA==",
+        "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaS",
+        "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLa==",
+        "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
         "whpk_nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A=",
         "whsk_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
-        // A public key that is not that of the seed.
-        "whsk_nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2DXWpgBgrEKt9VL/"
-        "tPJZAc6DuFy89qmIyWvAhpo9wdRGA"
-        "==",
-        "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
-        "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", // 66 bytes.
+        FOREIGN_PUBLIC,
+        TOO_LONG,
     };
     for (size_t i = 0; i < COUNT_OF(bad); i++) {
         struct fault f = {0};
