@@ -140,9 +140,10 @@ static enum err read_scope(const json_t *body, struct access_token *t, struct pr
 
 static enum err check_text(const char *name, const char *text, size_t bytes_max, struct problem *p)
 {
-    if (text && *text && strlen(text) <= bytes_max)
+    if (text && token_text_is_fine(text, bytes_max))
         return ERR_OK;
-    return refuse_field(p, ERR_RANGE, name, "%s must have 1 to %zu bytes", name, bytes_max);
+    return refuse_field(p, ERR_RANGE, name,
+                        "%s must have 1 to %zu bytes, without control characters", name, bytes_max);
 }
 
 static enum err read_token(const json_t *body, struct access_token *t, struct problem *p)

@@ -139,15 +139,18 @@ static int check(const struct wish *w, struct access_token *t)
     dur_ms lasts = 0;
     if (!w->name || !w->scope)
         return cli__complain_usage(&create_command, "--name and --scope are needed");
-    if (!*w->name || strlen(w->name) > TOKEN_NAME_BYTES_MAX)
-        return cli__complain("tokens create", "--name has 1 to 100 bytes", NULL);
+    if (!token_text_is_fine(w->name, TOKEN_NAME_BYTES_MAX))
+        return cli__complain("tokens create",
+                             "--name has 1 to 100 bytes of UTF-8, without control characters",
+                             NULL);
     if (!enum_find(&token_scope_words, w->scope, &scope) || scope == SCOPE_NONE)
         return cli__complain("tokens create", "--scope is one of read, trigger, write, admin",
                              w->scope);
     if (w->expires && (!duration_parse(w->expires, &lasts) || lasts < 1 || lasts > LASTS_MAX))
         return cli__complain("tokens create", "--expires is a time such as 12h or 90d", w->expires);
-    if (w->tag && (!*w->tag || strlen(w->tag) > TOKEN_TAG_BYTES_MAX))
-        return cli__complain("tokens create", "--tag has 1 to 64 bytes", NULL);
+    if (w->tag && !token_text_is_fine(w->tag, TOKEN_TAG_BYTES_MAX))
+        return cli__complain("tokens create",
+                             "--tag has 1 to 64 bytes of UTF-8, without control characters", NULL);
     if (w->tag && scope == SCOPE_ADMIN)
         return cli__complain("tokens create", "an admin is bound to no tag", NULL);
     wall_ms now = clock_wall_ms();

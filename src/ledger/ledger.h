@@ -402,6 +402,9 @@ struct access_token {
 };
 
 bool token_is_live(const struct access_token *t, wall_ms now);
+// Whether the text may be a token's name or tag: 1 to `bytes_max` bytes of UTF-8 without control
+// characters, which a terminal would obey that shows a list of tokens.
+bool token_text_is_fine(const char *text, size_t bytes_max);
 
 // --- Shards ----------------------------------------------------------------------------------
 //

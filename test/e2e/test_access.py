@@ -197,6 +197,8 @@ def test_an_administrator_makes_and_revokes_tokens(server, database):
         ({"name": "x"}, "/scope"),
         ({"name": "x", "scope": "none"}, "/scope"),
         ({"name": "x" * 101, "scope": "read"}, "/name"),
+        ({"name": "x\x1b[2J", "scope": "read"}, "/name"),
+        ({"name": "x", "scope": "read", "tag": "a\nb"}, "/tag"),
         ({"name": "x", "scope": "admin", "tag": "a"}, "/tag"),
         ({"name": "x", "scope": "read", "expires_in_s": 0}, "/expires_in_s"),
         ({"name": "x", "scope": "read", "secret": "mine"}, "/secret"),
