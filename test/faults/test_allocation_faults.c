@@ -271,7 +271,8 @@ static void answer(char out[static 4096])
     struct service_key key;
     struct exchange x = {
         .method = "POST", .target = "/jobs", .headers = {{"Idempotency-Key", "k"}}, .body = body};
-    struct api_request r = {.exchange = &x};
+    struct api api = {0};
+    struct api_request r = {.api = &api, .exchange = &x};
     struct job *j = NULL;
     char *text = NULL;
     enum err err = json_read(body, sizeof body - 1, &r.body, &p);
