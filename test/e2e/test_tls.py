@@ -274,7 +274,7 @@ def test_a_renewed_certificate_counts_while_requests_run(secure, authority):
             except (OSError, AssertionError) as problem:
                 failures.append(problem)
 
-    threads = [threading.Thread(target=ask) for _ in range(2)]
+    threads = [threading.Thread(target=ask, daemon=True) for _ in range(2)]
     for thread in threads:
         thread.start()
     expect(client.request("GET", "/livez", connection=kept), 200)
