@@ -22,7 +22,7 @@ void room_check(struct node *n, const struct execution *e, bool is_late)
         trace_fail(&w->trace, "P10: row %lld has no room, and %u of %u are open", (long long)e->id,
                    n->open, most);
     const struct host *h = &n->hosts[host - 'a'];
-    if (is_late && !h->told && !(w->has_servers && h->uncertain))
+    if (is_late && !h->told && !h->uncertain)
         trace_fail(&w->trace, "P10: row %lld is given up, and host %c answers", (long long)e->id,
                    host);
 }
