@@ -258,9 +258,9 @@ def test_a_restored_server_repeats_nothing_when_told_so(fleet, database, target,
     restored = fleet.serve(copy)
     wait_until(lambda: list_executions(restored, job, status="MISSED"), 10, "a range was missed")
     restored.stop()
-    # But for what was planned and not over at the moment of the backup.
+    # But for what was planned, up to 2.5 s ahead, and not over at the moment of the backup.
     repeated = [len(a) for a in target.arrivals_by_key().values() if len(a) > 1]
-    assert len(repeated) <= 2
+    assert len(repeated) <= 3
     assert check_sound(copy)["missed_ranges"] == 1
 
 
