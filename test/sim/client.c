@@ -99,18 +99,26 @@ static void check_reply(struct node *n, const struct reply *r)
         check_row(n, r);
 }
 
-// Whether the job may have had all its runs. Rows that are on their way to the disk count.
+static uint32_t rows_of(const struct batch *b, job_id job)
+{
+    uint32_t rows = 0;
+    for (size_t i = 0; b && i < b->count; i++)
+        rows +=
+            b->changes[i].kind == CHANGE_EXECUTION_INSERT && b->changes[i].execution.key.job == job;
+    return rows;
+}
+
+// Whether the job may have had all its runs. Rows that are on their way to the disk count, and
+// those of the very step that refuses.
 static bool may_be_used_up(const struct node *n)
 {
     const struct world *w = n->world;
-    uint32_t runs = 0;
+    uint32_t runs = rows_of(n->out.batch, w->asked_job);
     const struct row *r = w->asked_job ? ledger_first_of(&w->ledger, w->asked_job) : NULL;
     for (; r; r = ledger_next_of(&w->ledger, r))
         runs += r->was_planned && r->e.key.series >= 0;
     for (size_t i = 0; i < n->queued; i++)
-        for (size_t k = 0; k < n->queue[i]->count; k++)
-            runs += n->queue[i]->changes[k].kind == CHANGE_EXECUTION_INSERT &&
-                    n->queue[i]->changes[k].execution.key.job == w->asked_job;
+        runs += rows_of(n->queue[i], w->asked_job);
     return w->asked.max_runs && runs >= w->asked.max_runs;
 }
 
