@@ -199,7 +199,7 @@ void answer_backfilled(struct api_request *r, const struct service_result *resul
 
 typedef enum err route_handler(struct api_request *r, struct problem *p);
 
-enum body_rule { BODY_NONE, BODY_OPTIONAL, BODY_REQUIRED, BODY_OWN /* The handler reads it. */ };
+enum body_need { BODY_NONE, BODY_OPTIONAL, BODY_REQUIRED, BODY_OWN /* The handler reads it. */ };
 
 // Whether the handler reads the database, and so has to run on a thread for questions. Changes that
 // read nothing but their client's Idempotency-Key do so only when there is one.
@@ -223,7 +223,7 @@ struct route {
     const char *pattern; // ":job", ":execution" and ":alert" stand for an id.
     route_handler *handle;
     const char *const *parameters; // Names of the query's parameters, ending in NULL; NULL: none.
-    enum body_rule body;
+    enum body_need body;
     bool changes; // Refused while the server drains.
     enum asking asks;
     enum token_scope scope; // What a token needs; SCOPE_NONE: nobody is asked for one.
@@ -272,7 +272,7 @@ enum err route_check_parameters(const struct api_request *r, struct problem *p);
 
 // The value is the caller's (json_decref).
 enum err json_read(const char *text, size_t bytes, json_t **out, struct problem *p);
-// Reads r->body as the route's rule asks; what is compressed is refused.
+// Reads r->body as the route needs it; what is compressed is refused.
 enum err body_read(struct api_request *r, struct problem *p);
 // Reads r->body, which must be there.
 enum err body_read_object(struct api_request *r, struct problem *p);

@@ -107,16 +107,16 @@ void handshake__go_on(struct client *c)
     if (!c->greeted && !greet(c))
         return;
     switch (transport_shake(&c->transport, &reason)) {
-    case SHAKEN:
+    case TLS_SHAKEN:
         finish(c);
         break;
-    case SHAKEN_READS:
+    case TLS_SHAKE_READS:
         client__want(c, EPOLLIN);
         break;
-    case SHAKEN_WRITES:
+    case TLS_SHAKE_WRITES:
         client__want(c, EPOLLOUT);
         break;
-    case SHAKEN_FAILED:
+    case TLS_SHAKE_FAILED:
         fail(c, reason);
         break;
     }

@@ -36,6 +36,7 @@
 #include "base/mailbox.h"
 #include "base/memory.h"
 #include "base/time.h"
+#include "base/tls.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -83,10 +84,8 @@ ssize_t transport_write(struct transport *t, struct iovec *parts, int count);
 void transport_end(struct transport *t); // Nothing more will be written.
 void transport_close(struct transport *t);
 
-enum shaken { SHAKEN, SHAKEN_READS, SHAKEN_WRITES, SHAKEN_FAILED };
-
-// Goes on with the handshake: it is done, waits for the socket, or has failed for *reason.
-enum shaken transport_shake(struct transport *t, const char **reason);
+// As tls_shake; *reason, in words for the log, when it failed.
+enum tls_shake transport_shake(struct transport *t, const char **reason);
 void transport_strip(struct transport *t); // From now on without TLS.
 
 // --- Mail to a thread ----------------------------------------------------------------------------

@@ -6,6 +6,7 @@
 
 #define _GNU_SOURCE // SOCK_NONBLOCK
 
+#include "base/tls.h"
 #include "dispatch/shortage_priv.h"
 #include "dispatch/wire/wire_priv.h"
 
@@ -118,19 +119,20 @@ void connection__want(struct connection *n, uint32_t events)
 
 ssize_t connection__read(struct connection *n, char *bytes, size_t count)
 {
-    return n->ssl ? tls__read(n, bytes, count) : recv(n->source.fd, bytes, count, 0);
+    return n->ssl ? tls_read(n->ssl, bytes, count) : recv(n->source.fd, bytes, count, 0);
 }
 
 ssize_t connection__write(struct connection *n, const char *bytes, size_t count)
 {
-    return n->ssl ? tls__write(n, bytes, count) : send(n->source.fd, bytes, count, MSG_NOSIGNAL);
+    return n->ssl ? tls_write(n->ssl, bytes, count)
+                  : send(n->source.fd, bytes, count, MSG_NOSIGNAL);
 }
 
 bool connection__is_alive(struct connection *n)
 {
     char byte;
     ssize_t got =
-        n->ssl ? tls__read(n, &byte, 1) : recv(n->source.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+        n->ssl ? tls_read(n->ssl, &byte, 1) : recv(n->source.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
     return got < 0 && errno == EAGAIN;
 }
 

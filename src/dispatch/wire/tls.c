@@ -4,10 +4,10 @@
 // A session is kept per target, the one given last; it halves the cost of the next handshake. Only
 // HTTP/1.1 is offered, and a target that is not who it should be is never sent a byte of a request.
 
+#include "base/tls.h"
 #include "dispatch/wire/wire_priv.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 #include <string.h>
@@ -115,81 +115,39 @@ void tls__begin(struct connection *n)
         SSL_set_session(ssl, n->target->session);
 }
 
-static const char *reason_of(const SSL *ssl, int error)
+static const char *words_of(const struct tls_failure *f)
 {
-    long verified = SSL_get_verify_result(ssl);
-    if (verified != X509_V_OK)
-        return words_verified(verified);
-    if (error != SSL_ERROR_SSL)
+    if (f->verified != X509_V_OK)
+        return words_verified(f->verified);
+    if (f->is_closed)
         return "the target closed the connection";
-    const char *reason = ERR_reason_error_string(ERR_peek_error());
-    return reason ? reason : "";
+    return f->reason ? f->reason : "";
 }
 
 enum tls_step tls__shake(struct connection *n, const char **reason)
 {
-    ERR_clear_error();
-    int rc = SSL_do_handshake(n->ssl);
-    if (rc == 1)
+    struct tls_failure failure;
+    switch (tls_shake(n->ssl, &failure)) {
+    case TLS_SHAKEN:
         return TLS_SECURED;
-    int error = SSL_get_error(n->ssl, rc);
-    if (error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE) {
-        connection__want(n, error == SSL_ERROR_WANT_READ ? EPOLLIN : EPOLLOUT);
+    case TLS_SHAKE_READS:
+        connection__want(n, EPOLLIN);
         return TLS_WAITS;
+    case TLS_SHAKE_WRITES:
+        connection__want(n, EPOLLOUT);
+        return TLS_WAITS;
+    case TLS_SHAKE_FAILED:
+        break;
     }
-    *reason = reason_of(n->ssl, error);
+    *reason = words_of(&failure);
     return TLS_FAILED;
-}
-
-// --- Records -------------------------------------------------------------------------------------
-
-// What read and write say of a socket, for what OpenSSL says. The end of the stream is 0.
-static ssize_t result_of(const SSL *ssl, int rc, int system_error)
-{
-    if (rc > 0)
-        return rc;
-    switch (SSL_get_error(ssl, rc)) {
-    case SSL_ERROR_WANT_READ:
-    case SSL_ERROR_WANT_WRITE:
-        errno = EAGAIN;
-        return -1;
-    case SSL_ERROR_ZERO_RETURN:
-        return 0;
-    case SSL_ERROR_SYSCALL:
-        errno = system_error && system_error != EAGAIN ? system_error : ECONNRESET;
-        return -1;
-    default:
-        errno = EPROTO;
-        return -1;
-    }
-}
-
-ssize_t tls__read(struct connection *n, char *bytes, size_t count)
-{
-    ERR_clear_error();
-    int rc = SSL_read(n->ssl, bytes, (int)count);
-    return result_of(n->ssl, rc, errno);
-}
-
-ssize_t tls__write(struct connection *n, const char *bytes, size_t count)
-{
-    ERR_clear_error();
-    int rc = SSL_write(n->ssl, bytes, (int)MIN(count, INT32_MAX));
-    ssize_t took = result_of(n->ssl, rc, errno);
-    if (took != 0)
-        return took;
-    errno = EPIPE;
-    return -1;
 }
 
 void tls__close(struct connection *n)
 {
     if (!n->ssl)
         return;
-    ERR_clear_error();
-    if (SSL_is_init_finished(n->ssl))
-        SSL_shutdown(n->ssl); // Says good-bye; without it the session could not be resumed.
+    tls_end(n->ssl);
     SSL_free(n->ssl);
-    ERR_clear_error();
     n->ssl = NULL;
 }

@@ -344,8 +344,6 @@ MUST_CHECK enum err tls__open(const char *ca_file, bool ca_only, SSL_CTX **out, 
 void tls__begin(struct connection *n);
 // Goes on with the handshake. *reason, static text, is filled in when it failed.
 enum tls_step tls__shake(struct connection *n, const char **reason);
-ssize_t tls__read(struct connection *n, char *bytes, size_t count);
-ssize_t tls__write(struct connection *n, const char *bytes, size_t count);
 void tls__close(struct connection *n);
 
 // --- trust.c
