@@ -3,6 +3,8 @@
 // seen.
 
 #include "api/api_priv.h"
+#include "api/json_priv.h"
+#include "api/page_priv.h"
 
 #include <inttypes.h>
 

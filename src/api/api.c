@@ -3,6 +3,8 @@
 
 #include "api/api_priv.h"
 #include "api/events_priv.h"
+#include "api/json_priv.h"
+#include "api/page_priv.h"
 #include "base/metrics.h"
 
 #include <assert.h>

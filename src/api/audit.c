@@ -2,6 +2,8 @@
 // audit.c: the handler of the audit: what was changed, by whom, newest first.
 
 #include "api/api_priv.h"
+#include "api/json_priv.h"
+#include "api/page_priv.h"
 
 #define AUDIT_LIMIT_DEFAULT 50
 

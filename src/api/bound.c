@@ -6,6 +6,7 @@
 // jobs are filtered; lists of executions and of alerts need a job.
 
 #include "api/api_priv.h"
+#include "api/page_priv.h"
 
 #include <inttypes.h>
 

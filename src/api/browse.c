@@ -2,6 +2,8 @@
 // browse.c: the handler of the list of jobs: filters, orders, pages.
 
 #include "api/api_priv.h"
+#include "api/json_priv.h"
+#include "api/page_priv.h"
 
 #include <string.h>
 

@@ -7,6 +7,7 @@
 // they are made is of no meaning.
 
 #include "api/api_priv.h"
+#include "api/json_priv.h"
 
 #include <assert.h>
 #include <inttypes.h>

@@ -4,6 +4,7 @@
 // On the service's thread. The service brings all that the answer shows: nothing is read here.
 
 #include "api/api_priv.h"
+#include "api/json_priv.h"
 
 #include <inttypes.h>
 #include <stdio.h>

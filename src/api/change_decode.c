@@ -6,6 +6,7 @@
 // have their keys for themselves: what one team asked for is not told to another.
 
 #include "api/api_priv.h"
+#include "api/json_priv.h"
 
 #include <assert.h>
 #include <openssl/evp.h>

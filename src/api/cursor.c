@@ -5,6 +5,7 @@
 // was cut or typed, from being taken for a position; it is no secret.
 
 #include "api/api_priv.h"
+#include "api/page_priv.h"
 
 #include <string.h>
 

@@ -8,6 +8,7 @@
 // the rest.
 
 #include "api/api_priv.h"
+#include "api/page_priv.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -7,6 +7,7 @@
 // whoever wants to know all of it asks for the lists.
 
 #include "api/events_priv.h"
+#include "api/json_priv.h"
 
 #include <string.h>
 

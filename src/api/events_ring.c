@@ -3,6 +3,7 @@
 // is room for.
 
 #include "api/events_priv.h"
+#include "api/page_priv.h"
 #include "base/stream.h"
 
 #include <assert.h>

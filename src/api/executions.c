@@ -2,6 +2,8 @@
 // executions.c: the handlers of executions: of one job, of all, one with its attempts.
 
 #include "api/api_priv.h"
+#include "api/json_priv.h"
+#include "api/page_priv.h"
 
 #include <inttypes.h>
 

@@ -5,6 +5,8 @@
 // will become, of the occurrences around now.
 
 #include "api/api_priv.h"
+#include "api/json_priv.h"
+#include "api/page_priv.h"
 
 #include <stdio.h>
 #include <string.h>

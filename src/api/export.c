@@ -8,6 +8,8 @@
 
 #include "api/export_priv.h"
 #include "api/import_priv.h"
+#include "api/json_priv.h"
+#include "api/page_priv.h"
 #include "base/metrics.h"
 #include "base/stream.h"
 

@@ -5,6 +5,8 @@
 // item's result, and the others go on.
 
 #include "api/import_priv.h"
+#include "api/json_priv.h"
+#include "api/page_priv.h"
 
 // --- Jobs as GET /export writes them -------------------------------------------------------------
 

@@ -2,6 +2,8 @@
 // import_crontab.c: the lines of a crontab as items of an import.
 
 #include "api/import_priv.h"
+#include "api/json_priv.h"
+#include "api/page_priv.h"
 #include "base/utf8.h"
 #include "crontab/crontab.h"
 #include "zones/zones.h"

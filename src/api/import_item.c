@@ -2,6 +2,7 @@
 // import_item.c: what the client reads about one line or one job of an import.
 
 #include "api/import_priv.h"
+#include "api/json_priv.h"
 
 #include <assert.h>
 #include <stdio.h>

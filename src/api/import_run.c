@@ -7,6 +7,7 @@
 // took it; the last lane to end answers the request.
 
 #include "api/import_priv.h"
+#include "api/json_priv.h"
 #include "base/stream.h"
 
 #include <assert.h>

@@ -2,6 +2,7 @@
 // jobs.c: the handlers of one job: read, create, change, run.
 
 #include "api/api_priv.h"
+#include "api/json_priv.h"
 #include "base/log.h"
 #include "base/url.h"
 

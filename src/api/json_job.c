@@ -2,6 +2,7 @@
 // json_job.c: a job as JSON, both ways, member by member.
 
 #include "api/api_priv.h"
+#include "api/json_priv.h"
 #include "base/near.h"
 
 #include <inttypes.h>

@@ -5,6 +5,7 @@
 // judged.
 
 #include "api/api_priv.h"
+#include "api/json_priv.h"
 
 // --- Each kind, from JSON ------------------------------------------------------------------------
 //

@@ -2,6 +2,7 @@
 // json_read.c: bodies, read strictly: what two parsers could understand differently is refused.
 
 #include "api/api_priv.h"
+#include "api/json_priv.h"
 #include "base/near.h"
 
 #include <inttypes.h>

@@ -3,6 +3,7 @@
 // out.
 
 #include "api/api_priv.h"
+#include "api/json_priv.h"
 #include "base/header.h"
 #include "base/url.h"
 

@@ -5,6 +5,7 @@
 // that a job has already, sent again, keeps its line.
 
 #include "api/api_priv.h"
+#include "api/json_priv.h"
 #include "secrets/signing.h"
 
 #include <assert.h>

@@ -5,6 +5,7 @@
 
 #include "alert/alert.h"
 #include "api/api_priv.h"
+#include "api/json_priv.h"
 #include "base/utf8.h"
 
 #include <stdlib.h>

@@ -2,6 +2,7 @@
 // page.c: one page of a list, and the way to the next one.
 
 #include "api/api_priv.h"
+#include "api/page_priv.h"
 #include "base/stream.h"
 
 #include <string.h>

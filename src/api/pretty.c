@@ -5,6 +5,7 @@
 // written, and an answer that is made piece by piece is indented piece by piece.
 
 #include "api/api_priv.h"
+#include "api/json_priv.h"
 #include "base/stream.h"
 
 #include <string.h>

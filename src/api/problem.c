@@ -5,6 +5,7 @@
 // only want one sentence. Nothing of the server's inside gets in: no path, no SQL, no stack.
 
 #include "api/api_priv.h"
+#include "api/json_priv.h"
 
 #include <stdarg.h>
 #include <stdio.h>

@@ -5,6 +5,7 @@
 // came twice, so here the first value is the only one.
 
 #include "api/api_priv.h"
+#include "api/page_priv.h"
 
 #include <inttypes.h>
 #include <stdio.h>

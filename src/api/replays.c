@@ -3,6 +3,8 @@
 // range of a job.
 
 #include "api/api_priv.h"
+#include "api/json_priv.h"
+#include "api/page_priv.h"
 
 #include <assert.h>
 #include <inttypes.h>

@@ -2,6 +2,7 @@
 // request.c: how a request is answered.
 
 #include "api/api_priv.h"
+#include "api/json_priv.h"
 #include "base/metrics.h"
 
 #include <assert.h>

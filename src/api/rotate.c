@@ -7,6 +7,7 @@
 // else, on one node and in a cluster alike, and may be asked for again whenever it was broken off.
 
 #include "api/api_priv.h"
+#include "api/json_priv.h"
 #include "secrets/signing.h"
 
 #include <string.h>

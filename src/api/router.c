@@ -2,6 +2,7 @@
 // router.c: finds the route of a request: by its path first, then by its method.
 
 #include "api/api_priv.h"
+#include "api/page_priv.h"
 #include "base/near.h"
 
 #include <stdio.h>

@@ -2,6 +2,7 @@
 // schedules.c: the handler that shows what a schedule would do, before it is posted.
 
 #include "api/api_priv.h"
+#include "api/json_priv.h"
 
 #include <string.h>
 

@@ -4,6 +4,8 @@
 // The table of tokens is the room `access`'s, and its thread asks the database.
 
 #include "api/api_priv.h"
+#include "api/json_priv.h"
+#include "api/page_priv.h"
 #include "base/log.h"
 #include "store/registry.h"
 

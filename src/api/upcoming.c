@@ -2,6 +2,8 @@
 // upcoming.c: the handler of what all jobs will do next.
 
 #include "api/api_priv.h"
+#include "api/json_priv.h"
+#include "api/page_priv.h"
 
 #include <string.h>
 

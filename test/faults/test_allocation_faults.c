@@ -12,6 +12,7 @@
 #include "../contract/certificate.h"
 #include "../unit/routes/fake_exchange.h"
 #include "api/api_priv.h"
+#include "api/json_priv.h"
 #include "app/app_priv.h"
 #include "config/config.h"
 #include "store/store_priv.h"

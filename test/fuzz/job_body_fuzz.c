@@ -5,6 +5,7 @@
 // export would write of it makes the same job.
 
 #include "api/api_priv.h"
+#include "api/json_priv.h"
 
 #include <assert.h>
 #include <string.h>

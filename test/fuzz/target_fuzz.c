@@ -5,6 +5,7 @@
 // A cursor that is accepted is the one text of its position.
 
 #include "api/api_priv.h"
+#include "api/page_priv.h"
 #include "api/server_inside_priv.h"
 #include "base/utf8.h"
 

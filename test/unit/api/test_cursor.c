@@ -2,6 +2,7 @@
 // test_cursor.c: a cursor comes back as the position it was made of, and nothing else passes.
 
 #include "api/api_priv.h"
+#include "api/page_priv.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

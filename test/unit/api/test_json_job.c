@@ -2,6 +2,7 @@
 // test_json_job.c: a job goes to JSON and back unchanged; what only the server sets cannot be set.
 
 #include "api/api_priv.h"
+#include "api/json_priv.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

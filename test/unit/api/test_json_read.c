@@ -2,6 +2,7 @@
 // test_json_read.c: bodies are read strictly, and what is wrong is named with its place.
 
 #include "api/api_priv.h"
+#include "api/json_priv.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

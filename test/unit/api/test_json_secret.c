@@ -3,6 +3,7 @@
 // way out, kept when a client sends back what it has read.
 
 #include "api/api_priv.h"
+#include "api/json_priv.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

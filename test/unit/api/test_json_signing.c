@@ -2,6 +2,7 @@
 // test_json_signing.c: the keys of a job that sign its requests: said, made, kept, and hidden.
 
 #include "api/api_priv.h"
+#include "api/json_priv.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -2,6 +2,7 @@
 // test_json_write.c: executions, attempts and alerts as clients see them.
 
 #include "api/api_priv.h"
+#include "api/json_priv.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -2,6 +2,8 @@
 // test_pretty.c: JSON is indented as it is, in whatever pieces it comes.
 
 #include "api/api_priv.h"
+#include "api/json_priv.h"
+#include "api/page_priv.h"
 
 #include "fake_exchange.h"
 

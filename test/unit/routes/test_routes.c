@@ -3,6 +3,8 @@
 // refusals are answered.
 
 #include "api/api_priv.h"
+#include "api/json_priv.h"
+#include "api/page_priv.h"
 
 #include "fake_exchange.h"
 
@@ -269,7 +271,7 @@ static void the_values_of_parameters_are_judged(void **state)
 static const struct {
     const char *content_type;
     const char *body;
-    enum body_rule rule;
+    enum body_need rule;
     unsigned status; // 0: it is read.
 } bodies[] = {
     {"application/json", "{}", BODY_REQUIRED, 0},
