@@ -231,26 +231,7 @@ static enum err list_jobs(struct store_reader *reader, const struct job_query *q
     return sqlite_walk_query(r, JOBS_LIST, &w.walk, f);
 }
 
-// The index that leaves the fewest rows to look at.
-static enum query choose_query(const struct execution_query *q)
-{
-    static const unsigned open =
-        EXECUTION_BIT(EXECUTION_PENDING) | EXECUTION_BIT(EXECUTION_RUNNING);
-    static const unsigned failed = EXECUTION_BIT(EXECUTION_FAILED) |
-                                   EXECUTION_BIT(EXECUTION_MISSED) |
-                                   EXECUTION_BIT(EXECUTION_CANCELLED);
-    bool of_job = q->job != 0;
-    if (q->states && !(q->states & ~open))
-        return EXECUTIONS_OPEN;
-    if (q->states && !(q->states & ~failed))
-        return of_job ? EXECUTIONS_FAILED_OF_JOB : EXECUTIONS_FAILED;
-    if (q->trigger == TRIGGER_MANUAL || q->trigger == TRIGGER_REPLAY)
-        return of_job ? EXECUTIONS_MANUAL_OF_JOB : EXECUTIONS_MANUAL;
-    return of_job ? EXECUTIONS_OF_JOB : EXECUTIONS_OF_ALL;
-}
-
-// " FAILED MISSED ", or NULL for the empty set.
-static void bind_set(sqlite3_stmt *statement, int at, unsigned set, const struct enum_words *words)
+void sqlite_bind_set(sqlite3_stmt *statement, int at, unsigned set, const struct enum_words *words)
 {
     char text[128] = " ";
     for (int i = 0; i < words->count; i++) {
@@ -261,86 +242,9 @@ static void bind_set(sqlite3_stmt *statement, int at, unsigned set, const struct
     sqlite3_bind_text(statement, at, set ? text : NULL, -1, SQLITE_TRANSIENT);
 }
 
-static void bind_word(sqlite3_stmt *statement, int at, const char *word)
-{
-    sqlite3_bind_text(statement, at, word, -1, SQLITE_STATIC); // NULL binds NULL.
-}
-
-static int64_t limit_of(size_t limit)
+int64_t sqlite_limit(size_t limit)
 {
     return limit > INT64_MAX ? INT64_MAX : (int64_t)limit;
-}
-
-static enum err list_executions(struct store_reader *reader, const struct execution_query *q,
-                                store_each_execution *each, void *context, struct fault *f)
-{
-    struct sqlite_reader *r = self(reader);
-    enum query which = choose_query(q);
-    sqlite3_stmt *statement = r->queries[which];
-    struct execution_walk w = execution_walk(each, context);
-    w.walk.leaves_out = true;
-    int trigger = q->trigger;
-    sqlite3_bind_int64(statement, 1, q->from);
-    sqlite3_bind_int64(statement, 2, MIN(q->to, q->before.scheduled_at));
-    sqlite3_bind_int64(statement, 3, q->before.scheduled_at);
-    sqlite3_bind_int64(statement, 4, q->before.id);
-    bind_set(statement, 5, q->states, &execution_state_words);
-    bind_word(statement, 6,
-              trigger < 0 ? NULL : execution_trigger_name((enum execution_trigger)trigger));
-    sqlite3_bind_int64(statement, 7, q->job);
-    sqlite3_bind_int64(statement, 8, limit_of(q->limit));
-    sqlite3_bind_int64(statement, 9, q->http_status);
-    sqlite3_bind_int64(statement, 10, q->lateness_min_ms);
-    return sqlite_walk_query(r, which, &w.walk, f);
-}
-
-static enum err get_execution(struct store_reader *reader, const struct execution_key *key,
-                              store_each_execution *each, void *context, struct fault *f)
-{
-    struct sqlite_reader *r = self(reader);
-    enum query which = key->series < 0 ? EXECUTION_GET_MANUAL : EXECUTION_GET;
-    sqlite3_stmt *statement = r->queries[which];
-    struct execution_walk w = execution_walk(each, context);
-    sqlite3_bind_int64(statement, 1, key->job);
-    if (key->series >= 0)
-        sqlite3_bind_int64(statement, 2, key->scheduled_at);
-    sqlite3_bind_int64(statement, 3, key->series);
-    enum err err = sqlite_walk_query(r, which, &w.walk, f);
-    if (!err && !w.found)
-        err = fault_set(f, ERR_NOT_FOUND, "job %lld has no such execution", (long long)key->job);
-    return err;
-}
-
-struct attempt_walk {
-    struct walk walk;
-    const struct row_map *map;
-    store_each_attempt *each;
-    void *context;
-};
-
-static enum err visit_attempt(struct walk *walk, sqlite3_stmt *statement, struct fault *f)
-{
-    struct attempt_walk *w = (struct attempt_walk *)walk;
-    struct attempt a = {.number = ATTEMPT_IN_ROW};
-    enum err err;
-    return walk_read(walk, w->map, statement, &a, &err, f) ? w->each(w->context, &a) : err;
-}
-
-static enum err list_attempts(struct store_reader *reader, const struct execution_place *of,
-                              store_each_attempt *each, void *context, struct fault *f)
-{
-    struct sqlite_reader *r = self(reader);
-    struct attempt_walk w = {.walk = {.visit = visit_attempt, .leaves_out = true},
-                             .map = &first_attempt_rows,
-                             .each = each,
-                             .context = context};
-    sqlite3_bind_int64(r->queries[ATTEMPT_FIRST_GET], 1, of->id);
-    enum err err = sqlite_walk_query(r, ATTEMPT_FIRST_GET, &w.walk, f);
-    if (err)
-        return err;
-    w.map = &attempt_rows;
-    sqlite3_bind_int64(r->queries[ATTEMPTS_LIST], 1, of->id);
-    return sqlite_walk_query(r, ATTEMPTS_LIST, &w.walk, f);
 }
 
 struct alert_walk {
@@ -378,8 +282,8 @@ static enum err list_alerts(struct store_reader *reader, const struct alert_quer
     sqlite3_bind_int64(statement, 1, q->job);
     sqlite3_bind_int64(statement, 2, q->before.created_at);
     sqlite3_bind_int64(statement, 3, q->before.id);
-    sqlite3_bind_int64(statement, 4, limit_of(q->limit));
-    bind_set(statement, 5, q->kinds, &alert_kind_words);
+    sqlite3_bind_int64(statement, 4, sqlite_limit(q->limit));
+    sqlite_bind_set(statement, 5, q->kinds, &alert_kind_words);
     return sqlite_walk_query(r, which, &w.walk, f);
 }
 
@@ -392,36 +296,6 @@ static enum err get_alert(struct store_reader *reader, int64_t id, store_each_al
     enum err err = sqlite_walk_query(r, ALERT_GET, &w.walk, f);
     if (!err && !w.found)
         err = fault_set(f, ERR_NOT_FOUND, "there is no alert %lld", (long long)id);
-    return err;
-}
-
-struct count_walk {
-    struct walk walk;
-    int64_t counts[EXECUTION_STATES];
-};
-
-static enum err visit_count(struct walk *walk, sqlite3_stmt *statement, struct fault *f)
-{
-    struct count_walk *w = (struct count_walk *)walk;
-    const char *word = (const char *)sqlite3_column_text(statement, 0);
-    int state;
-    if (enum_find(&execution_state_words, word, &state))
-        w->counts[state] = sqlite3_column_int64(statement, 1);
-    else
-        fault_set(f, ERR_STORE_CORRUPT, "table job_executions holds the status '%s'", word);
-    return ERR_OK;
-}
-
-static enum err count_executions(struct store_reader *reader, wall_ms from, wall_ms to,
-                                 int64_t *counts, struct fault *f)
-{
-    struct sqlite_reader *r = self(reader);
-    struct count_walk w = {.walk = {.visit = visit_count}};
-    sqlite3_bind_int64(r->queries[EXECUTIONS_COUNT], 1, from);
-    sqlite3_bind_int64(r->queries[EXECUTIONS_COUNT], 2, to);
-    enum err err = sqlite_walk_query(r, EXECUTIONS_COUNT, &w.walk, f);
-    for (size_t i = 0; i < EXECUTION_STATES && !err; i++)
-        counts[i] = w.counts[i];
     return err;
 }
 
@@ -534,14 +408,14 @@ static const struct store_reader_ops ops = {
     .find_jobs = sqlite_find_jobs,
     .list_changed_jobs = sqlite_list_changed_jobs,
     .list_versions = list_versions,
-    .list_executions = list_executions,
-    .get_execution = get_execution,
-    .list_attempts = list_attempts,
+    .list_executions = sqlite_list_executions,
+    .get_execution = sqlite_get_execution,
+    .list_attempts = sqlite_list_attempts,
     .list_alerts = list_alerts,
     .list_audit = sqlite_list_audit,
     .get_alert = get_alert,
     .get_client_key = get_client_key,
-    .count_executions = count_executions,
+    .count_executions = sqlite_count_executions,
     .read_progress = read_progress,
 };
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// reader_priv.h: a reading connection and its statements, which reader.c and search.c share.
+// reader_priv.h: a reading connection and its statements, which the files about reading share.
 
 #ifndef CARILLON_STORE_SQLITE_READER_PRIV_H
 #define CARILLON_STORE_SQLITE_READER_PRIV_H
@@ -56,6 +56,25 @@ MUST_CHECK enum err sqlite_walk_query(struct sqlite_reader *r, enum query which,
 // filter.c: the functions of SQL that a reader's connection has, and what they are asked.
 MUST_CHECK enum err sqlite_add_filters(sqlite3 *db, struct fault *f);
 void sqlite_bind_job_query(sqlite3_stmt *statement, const struct job_query *q);
+
+// reader.c: " FAILED MISSED " for the words of the set, or NULL for the empty set.
+void sqlite_bind_set(sqlite3_stmt *statement, int at, unsigned set, const struct enum_words *words);
+int64_t sqlite_limit(size_t limit); // For LIMIT.
+
+// reader_executions.c
+MUST_CHECK enum err sqlite_list_executions(struct store_reader *reader,
+                                           const struct execution_query *q,
+                                           store_each_execution *each, void *context,
+                                           struct fault *f);
+MUST_CHECK enum err sqlite_get_execution(struct store_reader *reader,
+                                         const struct execution_key *key,
+                                         store_each_execution *each, void *context,
+                                         struct fault *f);
+MUST_CHECK enum err sqlite_list_attempts(struct store_reader *reader,
+                                         const struct execution_place *of, store_each_attempt *each,
+                                         void *context, struct fault *f);
+MUST_CHECK enum err sqlite_count_executions(struct store_reader *reader, wall_ms from, wall_ms to,
+                                            int64_t *counts, struct fault *f);
 
 // audit.c
 MUST_CHECK enum err sqlite_list_audit(struct store_reader *reader, const struct audit_query *q,
