@@ -117,7 +117,7 @@ $(BUILD)/flags: always
 .PHONY: always
 
 .SECONDEXPANSION:
-$(TESTS): $(BUILD)/%: $(BUILD)/%.o $$(call helpers,$$(subst $(BUILD)/,,$$(@D))) $(LIB)
+$(TESTS): $(BUILD)/%: $(BUILD)/%.o $$(call helpers,$$(subst $(BUILD)/,,$$(@D))) $(BUILD)/test/only.o $(LIB)
 	$(call SAY,link   )$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcmocka
 
 $(TARGETS): $(patsubst %.c,$(BUILD)/%.o,$(wildcard test/target/*.c)) $(LIB)
@@ -160,7 +160,7 @@ $(MUTANT_LIB): $(MUTATED) $(LIB)
 build/mutants/$(MUTANT)/carillon: $(BUILD)/src/app/main.o $(MUTANT_LIB)
 	$(call SAY,link   )$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
-build/mutants/$(MUTANT)/%: $(BUILD)/%.o $$(call helpers,$$(*D)) $(MUTANT_LIB)
+build/mutants/$(MUTANT)/%: $(BUILD)/%.o $$(call helpers,$$(*D)) $(BUILD)/test/only.o $(MUTANT_LIB)
 	@mkdir -p $(@D)
 	$(call SAY,link   )$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcmocka
 endif

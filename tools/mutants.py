@@ -7,10 +7,11 @@
 
 A mutant is a build with one bug on purpose: its edits are applied to a copy of the files. Its test
 is the simulator, which must break a promise within so many seeds (of the `world` that its arguments
-describe), or a contract test, of which one must fail. The same test of the same code without the
-bug must find nothing in the same seeds, else it is the test that is broken. Each is told with what
-caught it: the seed and the rule, or the name of the test. The last line is `N passed, N failed`,
-and the exit code says the same. --check only looks whether every edit still fits the code.
+describe), or the test that is named in `caught_by`, which runs alone and must fail. The same test
+of the same code without the bug must find nothing in the same seeds, else it is the test that is
+broken. Each is told with what caught it: the seed and the rule, or the name of the test. The last
+line is `N passed, N failed`, and the exit code says the same. --check only looks whether every edit
+still fits the code.
 """
 
 import argparse
@@ -77,7 +78,7 @@ def build(name, row):
     return program
 
 
-def run(command):
+def run(command, **variables):
     """(exit code, output); the program is stopped when it takes too long."""
     try:
         done = subprocess.run(
@@ -87,6 +88,7 @@ def run(command):
             stderr=subprocess.STDOUT,
             timeout=TEST_SECONDS_MAX,
             check=False,
+            env=os.environ | variables,
         )
     except subprocess.TimeoutExpired as reason:
         raise Survived(f"{command[0]} took more than {TEST_SECONDS_MAX} s") from reason
@@ -117,14 +119,14 @@ def catch_in_simulator(name, row, seeds):
 
 
 def catch_in_test(name, row):
-    test = row["test"]
-    if run([BUILD / "test" / test])[0] != 0:
-        raise Survived(f"{test} fails without the bug, too")
-    code, text = run([build(name, row)])
-    failed = re.search(r"^\[  FAILED  \] (?:\S+: )?(\D\w+)$", text, re.M)
-    if code == 0 or not failed:
-        raise Survived(f"no test of {test} failed (it ended with {code})")
-    return f"{test}: {failed[1]}"
+    test, only = row["test"], row["caught_by"]
+    code, text = run([BUILD / "test" / test], CARILLON_TEST_ONLY=only)
+    if code != 0 or not re.search(rf"^\[       OK \] (?:\S+: )?{only}$", text, re.M):
+        raise Survived(f"{only} of {test} does not pass without the bug: {text.strip()[-600:]}")
+    code, text = run([build(name, row)], CARILLON_TEST_ONLY=only)
+    if code == 0 or not re.search(rf"^\[  FAILED  \] (?:\S+: )?{only}$", text, re.M):
+        raise Survived(f"{only} of {test} did not fail (it ended with {code})")
+    return f"{test}: {only}"
 
 
 def catch(name, row, seeds):
