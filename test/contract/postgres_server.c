@@ -224,6 +224,18 @@ void postgres_meddle(const char *url, const char *sql, char *out, size_t bytes)
     PQfinish(connection);
 }
 
+// pg_terminate_backend() waits by itself from PostgreSQL 14 on.
+void postgres_end_connections(const char *url)
+{
+    postgres_meddle(url,
+                    "DO $$ DECLARE pids integer[] := ARRAY(SELECT pid FROM pg_stat_activity"
+                    "  WHERE application_name = 'carillon' AND datname = current_database()); BEGIN"
+                    " PERFORM pg_terminate_backend(pid) FROM unnest(pids) AS pid;"
+                    " WHILE EXISTS (SELECT FROM pg_stat_activity WHERE pid = ANY (pids)) LOOP"
+                    "  PERFORM pg_sleep(0.01); PERFORM pg_stat_clear_snapshot(); END LOOP; END $$",
+                    NULL, 0);
+}
+
 void postgres_database_new(char url[static POSTGRES_URL_BYTES])
 {
     char root[POSTGRES_URL_BYTES], name[16], sql[64];

@@ -21,6 +21,9 @@ void postgres_database_drop(const char *url);
 // row goes to `out`, if that is not NULL.
 void postgres_meddle(const char *url, const char *sql, char *out, size_t bytes);
 
+// Ends all connections that the program has to the database, and waits until they are gone.
+void postgres_end_connections(const char *url);
+
 // Starts a program that came with the server, such as pg_dump, as the server's user; what it says
 // goes to `output`. The caller waits for its end. `arguments` end with NULL.
 pid_t postgres_program_start(const char *program, const char *const *arguments, int output);

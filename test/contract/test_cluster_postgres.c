@@ -577,10 +577,7 @@ static void connections_that_end_cost_nothing(void **state)
     unsigned zero = 0;
     join(0);
     wait_for_shares(16);
-    postgres_meddle(world.url,
-                    "SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity"
-                    " WHERE application_name = 'carillon' AND datname = current_database()",
-                    NULL, 0);
+    postgres_end_connections(world.url);
     pthread_mutex_lock(&world.lock);
     world.members[0].leases = 0;
     pthread_mutex_unlock(&world.lock);

@@ -209,10 +209,7 @@ static pid_t process_of_writer(const struct store_fixture *x)
 
 static void end_connections(const struct store_fixture *x)
 {
-    postgres_meddle(x->path,
-                    "SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity"
-                    " WHERE application_name = 'carillon' AND datname = current_database()",
-                    NULL, 0);
+    postgres_end_connections(x->path);
 }
 
 // At the URL of a primary with a replica, the replica alone answers while the primary is away.
