@@ -27,10 +27,10 @@ SETTINGS = {
     "wal_keep_size": "256MB",
     "hot_standby": "on",
     "idle_in_transaction_session_timeout": "5s",
-    "client_connection_check_interval": "1s",
 }
+SETTINGS_FROM_14 = {"client_connection_check_interval": "1s"}
 READY = "ready to accept connections"
-READY_TO_READ = "ready to accept read-only connections"
+READY_TO_READ = "ready to accept read"  # "read only" in 13, "read-only" from 14 on.
 
 
 def programs_folder():
@@ -65,13 +65,17 @@ class Server(Standing):
 
     def start(self, words=READY):
         arguments = ["-D", self.data, "-k", self.folder.path, "-h", ""]
-        for name, value in SETTINGS.items():
+        for name, value in self._settings().items():
             arguments += ["-c", f"{name}={value}"]
         command = [f"{self.programs}/postgres", *arguments]
         self.process = Neighbour(self.name, command, self.folder, signal.SIGQUIT)
         self.process.start()
         self.process.wait_for_line(words)
         return self
+
+    def _settings(self):
+        with open(f"{self.data}/PG_VERSION", encoding="ascii") as file:
+            return SETTINGS | (SETTINGS_FROM_14 if int(file.read()) >= 14 else {})
 
     def stop(self):
         """An orderly end that does not wait for clients."""
