@@ -12,6 +12,7 @@ static void hide_hosts(json_t *health)
 {
     json_t *dispatch = json_object_get(health, "dispatch");
     json_array_clear(json_object_get(dispatch, "down"));
+    json_array_clear(json_object_get(dispatch, "paced"));
     json_object_del(dispatch, "reason");
 }
 

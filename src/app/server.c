@@ -127,6 +127,7 @@ static enum err open_engine(struct carillon *c, struct fault *f)
     o.limits.doubt_ms = s->lease_ttl_ms + 10000; // See core.h.
     o.limits.in_flight_max = (uint32_t)s->max_in_flight;
     o.limits.host_in_flight_max = (uint32_t)MIN(s->max_in_flight_per_host, s->max_in_flight);
+    o.limits.host_rate_max = (uint32_t)s->max_rate_per_host;
     o.limits.jobs_max = (uint32_t)s->jobs_max;
     o.limits.texts_bytes_max = (uint64_t)s->jobs_memory << 20;
     return engine_open(&o, c->store, &c->engine, f);

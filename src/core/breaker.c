@@ -66,6 +66,9 @@ static void tell_up(struct core *c, struct host *h, wall_ms answered_at)
 void core__breaker_forget(struct core *c, struct host *h)
 {
     agenda_remove(c->breakers, &h->breaker);
+    h->losses = 0;
+    h->wait_ms = 0;
+    h->closed_until = 0;
     if (h->down_since)
         tell_up(c, h, 0);
 }

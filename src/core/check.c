@@ -14,6 +14,8 @@ struct tally {
     uint64_t open;
     uint64_t phases[PHASES];
     uint64_t passed[GATES];
+    uint64_t reserved; // Tokens.
+    uint64_t users;    // Executions that have a pace.
 };
 
 static void tally_open(struct core *c, const struct open *o, struct tally *t)
@@ -22,6 +24,8 @@ static void tally_open(struct core *c, const struct open *o, struct tally *t)
     assert(!o->host || core__is_sent(o) || o->host == o->job->host);
     t->open++;
     t->phases[o->phase]++;
+    t->reserved += o->reserved;
+    t->users += o->pace != NULL;
     for (unsigned k = 0; k < o->gates_passed; k++)
         t->passed[k]++;
 }
@@ -43,17 +47,30 @@ static void tally_job(struct core *c, const struct core_job *j, struct tally *t)
     t->jobs_active += j->active;
 }
 
+static void sum_paces(const struct host *h, struct tally *sum)
+{
+    for (const struct pace *p = h->paces; p; p = p->next) {
+        assert(p->host == h && p->rate > 0 && p->reserved <= p->rate);
+        assert(p->waiting + p->reserved <= p->users && p->is_listed == (p->waiting > 0));
+        sum->reserved += p->reserved;
+        sum->users += p->users;
+    }
+}
+
 static void check_hosts(const struct core *c, const struct tally *t)
 {
     uint64_t in_flight = 0, open = 0;
+    struct tally sum = {0};
     for (size_t i = 0; i < HOST_BUCKETS; i++) {
         for (const struct host *h = c->hosts[i]; h; h = h->next) {
-            assert(h->users > 0 && h->gate.in_flight_catch_up <= h->gate.in_flight);
+            assert((h->users > 0 || h->paces) && h->gate.in_flight_catch_up <= h->gate.in_flight);
             in_flight += h->gate.in_flight;
             open += h->open;
+            sum_paces(h, &sum);
         }
     }
     assert(in_flight == t->passed[GATE_HOST]);
+    assert(sum.reserved == t->reserved && sum.users == t->users);
     assert(open <= t->open); // Executions of jobs that are gone have no host.
 }
 

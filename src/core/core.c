@@ -49,6 +49,8 @@ struct core *core_new(const struct core_limits *limits)
     c->aside = agenda_new();
     c->retries = agenda_new();
     c->breakers = agenda_new();
+    c->paces = agenda_new();
+    TAILQ_INIT(&c->paced);
     c->elsewhere = agenda_new();
     core__parted_init(c);
     return c;
@@ -85,6 +87,7 @@ void core_free(struct core *c)
     agenda_free(c->aside);
     agenda_free(c->retries);
     agenda_free(c->breakers);
+    agenda_free(c->paces);
     agenda_free(c->elsewhere);
     core__parted_fini(c);
     free(c);
@@ -174,6 +177,7 @@ static void look_at_the_time(struct core *c)
 {
     core__resume_due(c);
     core__breakers_due(c);
+    core__paces_due(c);
     core__elsewhere_due(c);
     core__parted_due(c);
     core__due(c); // First what is due, since somebody waits for it; then what comes.
@@ -187,6 +191,7 @@ static void set_wake(struct core *c, struct actions *out)
 {
     wall_ms wall = MIN(core__plan_wake(c), agenda_next(c->resumes));
     mono_ms mono = MIN(agenda_next(c->retries), agenda_next(c->breakers));
+    mono = MIN(mono, agenda_next(c->paces));
     if (c->flying.first)
         mono = MIN(mono, c->flying.first->sent_at + RUNNING_WRITE_DELAY_MS);
     wall = MIN(wall, agenda_next(c->instants));
@@ -249,12 +254,14 @@ struct core_status core_status(const struct core *c)
         .retrying = agenda_count(c->retries),
         .halted = c->halted,
         .draining = c->draining,
+        .host_rate_max = c->limits.host_rate_max,
     };
     for (const struct core_shard *b = c->behind; b; b = b->next)
         s.watermark = MIN(s.watermark, b->own.watermark);
     if (s.watermark == WALL_NEVER)
         s.watermark = 0;
     list_down(c, &s);
+    core__paces_list(c, &s);
     return s;
 }
 

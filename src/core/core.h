@@ -288,6 +288,8 @@ struct core_limits {
     uint32_t gather_max;         // not all of them, when there are more than this; default 32768.
     uint32_t in_flight_max;      // Attempts at once, in all; default 16384.
     uint32_t host_in_flight_max; // Per target host and port; default 1024.
+    uint32_t
+        host_rate_max; // Requests a second to one, of jobs without a rate of their own; 0: any.
     uint32_t jobs_max;
     uint64_t texts_bytes_max; // URLs, headers, bodies and certificates of all jobs; default 2^29.
     uint32_t open_max; // Executions that are not terminal; a host may have as many as are free.
@@ -343,21 +345,34 @@ struct host_down {
 
 #define HOSTS_DOWN_SHOWN 8
 
+// A target host for which executions wait, since requests leave for it at a limited rate.
+struct host_paced {
+    uint32_t rate;    // Requests a second, of jobs with this rate.
+    uint32_t waiting; // Executions.
+    char origin[ORIGIN_BYTES];
+};
+
+#define HOSTS_PACED_SHOWN 4
+
 // Gauges of the machine as it stands, for health and metrics.
 struct core_status {
     uint32_t shards;   // How many are ours.
     wall_ms watermark; // The least of those that are planned; 0: none is.
     uint64_t jobs;
     uint64_t jobs_active;
-    uint64_t open;      // Executions that are not terminal.
-    uint64_t in_flight; // Attempts on the wire, also of shards that were given back.
-    uint64_t elsewhere; // Attempts that are under way at the last owners of their shards.
-    uint64_t waiting;   // Due, but held back by a limit.
-    uint64_t retrying;  // Between two attempts.
-    enum err halted;    // Why the store takes no writes; ERR_OK: it does.
+    uint64_t open;             // Executions that are not terminal.
+    uint64_t in_flight;        // Attempts on the wire, also of shards that were given back.
+    uint64_t elsewhere;        // Attempts that are under way at the last owners of their shards.
+    uint64_t waiting;          // Due, but held back by a limit;
+    uint64_t waiting_for_rate; // so many of them by the rate of their host.
+    uint64_t retrying;         // Between two attempts.
+    enum err halted;           // Why the store takes no writes; ERR_OK: it does.
     bool draining;
     uint32_t hosts_down;
-    struct host_down down[HOSTS_DOWN_SHOWN]; // The first of them; the rest is unset.
+    struct host_down down[HOSTS_DOWN_SHOWN];    // The first of them; the rest is unset.
+    uint32_t host_rate_max;                     // As in struct core_limits.
+    uint32_t hosts_paced;                       // A host counts once for each rate.
+    struct host_paced paced[HOSTS_PACED_SHOWN]; // The first of them; the rest is unset.
 };
 
 struct core_status core_status(const struct core *c);

@@ -17,8 +17,8 @@
 //   ENDED        nowhere: its row is terminal, and it is about to be freed
 //   GONE         nowhere: its shard was lost, and it is about to be freed
 //
-// Gates are passed in one order (job, host, all) and kept until the attempt ends, so that nothing
-// can wait in a circle.
+// Gates are passed in one order (job, pace, host, all) and kept until the attempt ends, so that
+// nothing can wait in a circle.
 
 #ifndef CARILLON_CORE_CORE_PRIV_H
 #define CARILLON_CORE_CORE_PRIV_H
@@ -75,16 +75,36 @@ struct gate {
     uint32_t in_flight;
     uint32_t in_flight_catch_up;
     bool is_host;   // Embedded in a struct host, whose breaker counts too.
+    bool is_pace;   // Embedded in a struct pace, whose tokens count alone.
     bool is_serial; // The gate of a job whose executions must not overlap.
     uint32_t in_flight_replays;
     struct queue waiting[LANES];
     struct gate *next_free; // Links gates of jobs that are not in use.
 };
 
-enum gate_kind { GATE_JOB, GATE_HOST, GATE_ALL, GATES };
+enum gate_kind { GATE_JOB, GATE_PACE, GATE_HOST, GATE_ALL, GATES };
 
-// A target host and port. Lives as long as a job points to it. When nothing answers there for many
-// attempts in a row its breaker opens: attempts wait, then a few probe, until one is answered.
+// How many requests a second leave for a host, of the jobs with this rate (pace.c).
+struct pace {
+    struct pace *next; // Another rate of the host.
+    struct host *host;
+    TAILQ_ENTRY(pace) entry; // In core.paced while executions wait here.
+    struct agenda_node due; // When the next may pass, or the bucket of a host without jobs is full.
+    struct gate gate;
+    mono_ms at;        // The bucket had
+    int64_t level;     // so many thousandths of a token then.
+    uint32_t rate;     // Tokens a second; the bucket holds as many.
+    uint32_t reserved; // Tokens of executions that have passed and not left.
+    uint32_t waiting;  // Executions that wait here.
+    uint32_t users;    // Executions that point here.
+    bool is_listed;
+};
+
+TAILQ_HEAD(pace_list, pace);
+
+// A target host and port. Lives as long as a job points to it, and until its paces are full. When
+// nothing answers there for many attempts in a row its breaker opens: attempts wait, then a few
+// probe, until one is answered.
 struct host {
     struct host *next;          // In its bucket.
     struct host *next_down;     // In core.down.
@@ -97,6 +117,7 @@ struct host {
     uint32_t open;              // Executions of its jobs.
     uint32_t hash;
     uint32_t users;
+    struct pace *paces; // Rates in use there.
     struct gate gate;
     char origin[ORIGIN_BYTES];
 };
@@ -164,7 +185,8 @@ struct core_job {
 struct open {
     struct execution record;
     struct core_job *job;
-    struct host *host;     // From its gate to the end of the attempt.
+    struct host *host;     // From the gate of its pace to the end of the attempt.
+    struct pace *pace;     // The same; NULL: its requests leave at any rate.
     struct open *job_next; // In job->first_open.
     struct open *job_previous;
     struct queue *queue; // The one it is in, or NULL. place.c alone moves it.
@@ -189,6 +211,7 @@ struct open {
     uint8_t holds; // In a row: attempts that this machine could not make.
     bool counted;  // The execution uses up one of the job's max_runs.
     bool claimed;  // The claim for the coming attempt is written.
+    bool reserved; // A token of its pace is, for the request to come.
     bool is_fresh; // In the list of linger.c.
     char *error;   // Owned; record.error points here.
     char *body;    // Owned; record.request_body points here.
@@ -312,6 +335,8 @@ struct core {
     struct agenda *aside;    // What is open of a job whose places at gates change; empty otherwise.
     struct agenda *retries;  // Open executions, on the monotonic clock.
     struct agenda *breakers; // Hosts, on the monotonic clock.
+    struct agenda *paces;    // The same.
+    struct pace_list paced;  // Paces where executions wait, in the order in which that began.
     struct agenda *elsewhere;   // Open executions, on the wall clock.
     uint64_t counted_elsewhere; // So many of them have passed the gates.
     struct parted_flights parted;
@@ -538,6 +563,20 @@ bool core__breaker_is_open(const struct core *c, const struct host *h); // Also 
 void core__breaker_learn(struct core *c, struct host *h, const char *lost);
 void core__breaker_forget(struct core *c, struct host *h); // The last job has left it.
 void core__breakers_due(struct core *c);
+
+// pace.c
+bool core__pace_allows(const struct core *c, struct gate *g, enum lane lane);
+uint32_t core__rate_of(const struct core *c, const struct core_job *j); // 0: any.
+void core__pace_set_out(struct core *c, struct open *o);                // For its host.
+void core__pace_join(struct core *c, struct open *o);  // The execution waits at its pace,
+void core__pace_part(struct core *c, struct open *o);  // and no more.
+void core__pace_reserve(struct open *o);               // The execution has passed.
+void core__pace_spend(struct core *c, struct open *o); // The request leaves.
+void core__pace_leave(struct core *c, struct open *o); // The attempt is over, or sets out anew.
+void core__paces_due(struct core *c);
+bool core__paces_linger(struct core *c, struct host *h); // Whether an unused host is kept.
+void core__paces_free(struct host *h);                   // With the core.
+void core__paces_list(const struct core *c, struct core_status *s);
 
 // execute.c
 wall_ms core__due_at(const struct open *o);

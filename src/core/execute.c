@@ -240,6 +240,8 @@ static void send(struct core *c, struct open *o)
     if (!o->claimed)
         begin_attempt(c, o);
     o->claimed = false;
+    if (o->reserved)
+        core__pace_spend(c, o);
     o->sent_at = c->now.mono;
     core__enter(c, o, PHASE_FLYING);
     o->flight = ++c->flights;

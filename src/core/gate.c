@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
-// gate.c: limits on attempts under way: per job, per target host, in all.
+// gate.c: limits on attempts: per job, per target host (how many a second, and how many at once),
+// in all.
 //
-// An execution passes the three gates in this order and keeps each place it got while it waits for
+// An execution passes the four gates in this order and keeps each place it got while it waits for
 // the next, so nothing waits in a circle, and who came first at a gate passes it first. What is
-// over a limit waits; it is never dropped. Catch-up may hold a quarter of each gate.
+// over a limit waits; it is never dropped. Catch-up may hold a quarter of each gate. Where there is
+// no limit on the rate there is no gate for it.
 
 #include "core/core_priv.h"
 
@@ -54,11 +56,14 @@ void core__gates_free(struct core *c)
     }
 }
 
+// NULL: nothing is limited there.
 static struct gate *gate_of(struct core *c, const struct open *o, enum gate_kind kind)
 {
     switch (kind) {
     case GATE_JOB:
         return o->job->gate;
+    case GATE_PACE:
+        return o->pace ? &o->pace->gate : NULL;
     case GATE_HOST:
         return &o->host->gate;
     default:
@@ -85,9 +90,10 @@ static bool is_apart(const struct gate *g, const struct open *o)
     return !g->is_serial || (core__is_replay(o) ? g->in_flight : g->in_flight_replays) == 0;
 }
 
-static bool has_room(const struct core *c, const struct gate *g, const struct open *o,
-                     enum lane lane)
+static bool has_room(const struct core *c, struct gate *g, const struct open *o, enum lane lane)
 {
+    if (g->is_pace)
+        return core__pace_allows(c, g, lane);
     if (!is_apart(g, o))
         return false;
     if (g == &c->gate && (c->halted || c->draining || c->now.mono >= c->lease))
@@ -99,21 +105,31 @@ static bool has_room(const struct core *c, const struct gate *g, const struct op
     return lane == LANE_FRESH || g->in_flight_catch_up < core__lane_share(g->limit, lane);
 }
 
-static void pass(struct gate *g, struct open *o)
+static void take_place(struct gate *g, struct open *o)
 {
-    g->in_flight++;
-    g->in_flight_replays += core__is_replay(o);
-    g->in_flight_catch_up += lane_of(o, o->gates_passed) == LANE_CATCH_UP;
+    if (g) {
+        g->in_flight++;
+        g->in_flight_replays += core__is_replay(o);
+        g->in_flight_catch_up += lane_of(o, o->gates_passed) == LANE_CATCH_UP;
+    }
     o->gates_passed++;
 }
 
-// The host is kept to the end of the attempt.
-static void set_out(struct open *o)
+static void pass(struct gate *g, struct open *o)
+{
+    take_place(g, o);
+    if (g && g->is_pace)
+        core__pace_reserve(o);
+}
+
+// The host and its pace are kept to the end of the attempt.
+static void set_out(struct core *c, struct open *o)
 {
     assert(!o->host || o->host == o->job->host);
     if (!o->host)
         o->job->host->users++;
     o->host = o->job->host;
+    core__pace_set_out(c, o);
 }
 
 // At the first gate.
@@ -130,21 +146,21 @@ void core__gates_take(struct core *c, struct open *o)
 {
     assert(o->gates_passed == 0);
     enter_gates(c, o);
-    set_out(o);
+    set_out(c, o);
     while (o->gates_passed < GATES)
-        pass(gate_of(c, o, o->gates_passed), o);
+        take_place(gate_of(c, o, o->gates_passed), o); // The request has left: no token is taken.
 }
 
 bool core__gates_pass(struct core *c, struct open *o)
 {
     enter_gates(c, o);
     while (o->gates_passed < GATES) {
-        if (o->gates_passed == GATE_HOST)
-            set_out(o);
+        if (o->gates_passed == GATE_PACE)
+            set_out(c, o);
         struct gate *g = gate_of(c, o, o->gates_passed);
         enum lane lane = lane_of(o, o->gates_passed);
         // Nobody overtakes: whoever waits in this lane goes first.
-        if (g->waiting[lane].first || !has_room(c, g, o, lane)) {
+        if (g && (g->waiting[lane].first || !has_room(c, g, o, lane))) {
             core__enter(c, o, PHASE_WAITING);
             return false;
         }
@@ -177,40 +193,50 @@ void core__gate_resize(struct core *c, struct core_job *j)
 void core__gates_release(struct core *c, struct open *o, unsigned keep)
 {
     unsigned passed = o->gates_passed;
+    assert(keep <= GATE_PACE);
     o->gates_passed = (uint8_t)MIN(passed, keep);
     for (unsigned k = keep; k < passed; k++) {
         struct gate *g = gate_of(c, o, (enum gate_kind)k);
+        if (!g)
+            continue;
         assert(g->in_flight > 0);
         g->in_flight--;
         g->in_flight_replays -= core__is_replay(o);
         g->in_flight_catch_up -= lane_of(o, k) == LANE_CATCH_UP;
     }
     for (unsigned k = keep; k < passed; k++)
-        core__gates_pump(c, gate_of(c, o, (enum gate_kind)k));
+        if (k != GATE_PACE)
+            core__gates_pump(c, gate_of(c, o, (enum gate_kind)k));
+    if (o->pace)
+        core__pace_leave(c, o);
     core__host_release(c, o->host);
     o->host = NULL;
 }
 
-static bool is_bound_elsewhere(const struct open *o)
+// The execution has set out for a host, or at a rate, that the job does not have any more.
+static bool is_bound_elsewhere(const struct core *c, const struct open *o)
 {
-    return !core__is_sent(o) && o->host && o->host != o->job->host;
+    if (core__is_sent(o) || !o->host)
+        return false;
+    uint32_t rate = o->pace ? o->pace->rate : 0;
+    return o->host != o->job->host || rate != core__rate_of(c, o->job);
 }
 
-// The job calls another host now. What waits for the old one, or has a place there and has not
-// left, sets out anew for the new one, in the order in which it came; all leave the queues before
-// the first gives up its place, so that the next does not get it.
+// The job calls another host now, or at another rate. What waits for the old one, or has a place
+// there and has not left, sets out anew for the new one, in the order in which it came; all leave
+// the queues before the first gives up its place, so that the next does not get it.
 void core__gates_change_host(struct core *c, struct core_job *j)
 {
     for (struct open *o = j->first_open; o; o = o->job_next)
-        if (o->phase == PHASE_WAITING && is_bound_elsewhere(o))
+        if (o->phase == PHASE_WAITING && is_bound_elsewhere(c, o))
             core__enter_until(c, o, PHASE_ASIDE, o->record.id);
     for (struct open *o = j->first_open; o; o = o->job_next)
-        if (o->phase == PHASE_UNRECORDED && is_bound_elsewhere(o)) // The claim is being written.
-            core__gates_release(c, o, GATE_HOST);
+        if (o->phase == PHASE_UNRECORDED && is_bound_elsewhere(c, o)) // The claim is being written.
+            core__gates_release(c, o, GATE_PACE);
     struct agenda_node *n;
     while ((n = agenda_first(c->aside))) {
         struct open *o = core__open_of(n);
-        core__gates_release(c, o, GATE_HOST);
+        core__gates_release(c, o, GATE_PACE);
         core__advance(c, o);
     }
 }

@@ -69,7 +69,7 @@ static const struct rule {
     [PHASE_BACKOFF] = {.next = ONWARDS,
                        .agenda = IN(retries),
                        .marks = CAREFUL | RETRYING | RETRIED | COUNTED,
-                       .gates_max = GATE_HOST},
+                       .gates_max = GATE_PACE},
     [PHASE_ENDED] = {.marks = ON_ITS_WAY | ON_THE_WIRE, .gates_max = GATES},
     // From anywhere.
     [PHASE_GONE] = {.marks = ON_ITS_WAY | ON_THE_WIRE, .gates_max = GATES},
@@ -102,12 +102,13 @@ static unsigned marks_of(const struct open *o)
            (o->replaced ? REPLACED : 0u) | (o->counted ? COUNTED : 0u);
 }
 
-// The host is held from its gate on: where the execution waits there, and once it has passed.
+// The host is held from the gate of its pace on: where the execution waits there, and once it has
+// passed.
 static bool may_hold_host(const struct open *o)
 {
     if (o->phase == PHASE_WAITING || o->phase == PHASE_ASIDE)
-        return o->gates_passed >= GATE_HOST;
-    return o->gates_passed > GATE_HOST;
+        return o->gates_passed >= GATE_PACE;
+    return o->gates_passed > GATE_PACE;
 }
 
 // An open execution that was cancelled on request waits for its instant, or for the end of the
@@ -139,10 +140,19 @@ void core__open_check(struct core *c, const struct open *o)
     assert(o->queue == queue_of(c, o, o->phase));
     assert((o->due.position > 0) == (r->agenda > 0));
     assert(o->phase >= PHASE_ENDED || (o->host != NULL) == may_hold_host(o));
+    assert(!o->pace || o->pace->host == o->host);
+    assert(!o->reserved || (o->pace && o->gates_passed > GATE_PACE && !core__is_sent(o)));
     check_row(c, o);
 }
 
 // --- The move ---
+
+static bool waits_at_pace(const struct open *o)
+{
+    return o->pace && o->queue &&
+           (o->queue == &o->pace->gate.waiting[LANE_FRESH] ||
+            o->queue == &o->pace->gate.waiting[LANE_CATCH_UP]);
+}
 
 static void leave(struct core *c, struct open *o)
 {
@@ -151,7 +161,10 @@ static void leave(struct core *c, struct open *o)
         agenda_remove(a, &o->due);
     if (o->phase == PHASE_WAITING)
         c->waiting_count--;
+    bool waited_at_pace = waits_at_pace(o);
     core__queue_leave(o);
+    if (waited_at_pace)
+        core__pace_part(c, o);
 }
 
 // Rows become durable in order of their batches. A new row may be in the queue already when the
@@ -180,6 +193,8 @@ void core__enter(struct core *c, struct open *o, enum phase to)
         core__queue_put_behind(q, to == PHASE_UNRECORDED ? last_before(q, o) : q->last, o);
     if (to == PHASE_WAITING)
         c->waiting_count++;
+    if (waits_at_pace(o))
+        core__pace_join(c, o);
     core__open_check(c, o);
 }
 

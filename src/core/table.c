@@ -45,6 +45,8 @@ void core__host_release(struct core *c, struct host *h)
         return;
     assert(h->gate.in_flight == 0);
     core__breaker_forget(c, h);
+    if (core__paces_linger(c, h))
+        return; // The last of their timers comes here again.
     struct host **link = &c->hosts[h->hash % HOST_BUCKETS];
     while (*link != h)
         link = &(*link)->next;
@@ -142,6 +144,7 @@ void core__tables_free(struct core *c)
     for (size_t i = 0; i < HOST_BUCKETS; i++) {
         while (c->hosts[i]) {
             struct host *next = c->hosts[i]->next;
+            core__paces_free(c->hosts[i]);
             free(c->hosts[i]);
             c->hosts[i] = next;
         }

@@ -326,6 +326,7 @@ static void publish(struct engine *e)
     metric_set(METRIC_executions_open, (int64_t)s.open);
     metric_set(METRIC_attempts_in_flight, (int64_t)s.in_flight);
     metric_set(METRIC_executions_waiting, (int64_t)s.waiting);
+    metric_set(METRIC_executions_waiting_for_rate, (int64_t)s.waiting_for_rate);
     metric_set(METRIC_executions_retrying, (int64_t)s.retrying);
     metric_set(METRIC_hosts_down, (int64_t)s.hosts_down);
     metric_set(METRIC_watermark, s.watermark);

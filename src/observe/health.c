@@ -81,7 +81,9 @@ static void judge_dispatch(const struct engine_status *s, struct health *h)
         judge_down(&s->core, h);
     else if (s->core.waiting > WAITING_MAX)
         judge(h, HEALTH_DISPATCH, HEALTH_DEGRADED,
-              "%" PRIu64 " executions are due but held back by a limit", s->core.waiting);
+              "%" PRIu64 " executions are due but held back by a limit, %" PRIu64
+              " of them by the rate of their host",
+              s->core.waiting, s->core.waiting_for_rate);
 }
 
 static void judge_clock(const struct engine_status *s, wall_ms now, struct health *h)
@@ -180,6 +182,19 @@ static json_t *down_json(const struct core_status *s)
     return list;
 }
 
+static json_t *paced_json(const struct core_status *s)
+{
+    json_t *list = json_array();
+    for (uint32_t i = 0; i < MIN(s->hosts_paced, HOSTS_PACED_SHOWN); i++) {
+        json_t *o = json_object();
+        json_object_set_new(o, "host", json_string(s->paced[i].origin));
+        json_object_set_new(o, "rate", json_integer(s->paced[i].rate));
+        json_object_set_new(o, "waiting", json_integer(s->paced[i].waiting));
+        json_array_append_new(list, o);
+    }
+    return list;
+}
+
 static json_t *bytes_json(int64_t bytes)
 {
     return bytes < 0 ? json_null() : json_integer(bytes);
@@ -212,6 +227,9 @@ static void add_figures(const struct health *h, json_t *o)
     json_t *dispatch = json_object_get(o, part_names[HEALTH_DISPATCH]);
     json_object_set_new(dispatch, "in_flight", json_integer((json_int_t)s->core.in_flight));
     json_object_set_new(dispatch, "waiting", json_integer((json_int_t)s->core.waiting));
+    json_object_set_new(dispatch, "waiting_for_rate",
+                        json_integer((json_int_t)s->core.waiting_for_rate));
+    json_object_set_new(dispatch, "paced", paced_json(&s->core));
     json_object_set_new(dispatch, "retrying", json_integer((json_int_t)s->core.retrying));
     json_object_set_new(dispatch, "hosts_down", json_integer(s->core.hosts_down));
     json_object_set_new(dispatch, "down", down_json(&s->core));

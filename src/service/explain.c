@@ -179,6 +179,19 @@ static const struct host_down *find_down(const struct core_status *s, const stru
     return NULL;
 }
 
+// The host that the job calls, when executions of the job's rate wait there, or NULL.
+static const struct host_paced *find_paced(const struct core_status *s, const struct job *j)
+{
+    char origin[ORIGIN_BYTES];
+    url_origin(j ? j->api : "", origin);
+    uint32_t own = j ? j->max_rate_per_host : 0;
+    uint32_t rate = own ? own : s->host_rate_max;
+    for (uint32_t i = 0; i < MIN(s->hosts_paced, HOSTS_PACED_SHOWN); i++)
+        if (s->paced[i].rate == rate && strcmp(s->paced[i].origin, origin) == 0)
+            return &s->paced[i];
+    return NULL;
+}
+
 static enum err explain_at(struct service *s, job_id id, wall_ms at, bool job_itself,
                            struct explanation **out, struct service_problem *p)
 {
@@ -192,6 +205,7 @@ static enum err explain_at(struct service *s, job_id id, wall_ms at, bool job_it
     enum err err = read_all(reader, id, &k, &f);
     service__reader_return(&s->readers, reader);
     k.facts.down = find_down(&status.core, k.job);
+    k.facts.paced = find_paced(&status.core, k.job);
     if (err)
         service__refuse_err(p, err, &f);
     else

@@ -74,6 +74,15 @@ static void say_down(const struct explain_facts *f, struct explanation *out, con
         time_words(f->down->since).text);
 }
 
+static void say_paced(const struct explain_facts *f, struct explanation *out, const char *what)
+{
+    uint32_t n = f->paced->waiting;
+    say(out, EXPLAIN_WAITING,
+        "%s: requests to %s leave at %" PRIu32 " a second (max_rate_per_host), and %" PRIu32
+        " execution%s there",
+        what, f->paced->origin, f->paced->rate, n, n == 1 ? " waits" : "s wait");
+}
+
 static void judge_run(const struct explain_facts *f, struct explanation *out)
 {
     const struct execution *e = f->execution;
@@ -86,6 +95,8 @@ static void judge_run(const struct explain_facts *f, struct explanation *out)
             e->error ? e->error : "unknown error");
     else if (e->next_attempt_at && e->next_attempt_at <= f->now && f->down)
         say_down(f, out, "its next attempt is due, and waits");
+    else if (e->next_attempt_at && e->next_attempt_at <= f->now && f->paced)
+        say_paced(f, out, "its next attempt is due, and waits");
     else if (e->next_attempt_at)
         say(out, EXPLAIN_RAN, "it is running: after %u attempt%s the next one follows at %s", n, s,
             time_words(e->next_attempt_at).text);
@@ -116,6 +127,8 @@ static void judge_pending(const struct explain_facts *f, struct explanation *out
         say(out, EXPLAIN_WAITING, "it is due, and goes on when the server has started again");
     else if (f->down)
         say_down(f, out, "it is due, and waits");
+    else if (f->paced)
+        say_paced(f, out, "it is due: its request is on its way, or waits");
     else
         say(out, EXPLAIN_WAITING,
             "it is due: its request is on its way, or waits for a limit of the job, its host or "

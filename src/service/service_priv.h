@@ -312,8 +312,9 @@ struct explain_facts {
     const struct execution *execution; // The execution of `at`; NULL: there is none.
     const struct execution *missed;    // A MISSED range that reaches over `at`; NULL: none.
     struct store_progress progress;
-    const struct host_down *down; // Nothing answers where the job calls; NULL: nothing is known.
-    enum err store_stalled;       // ERR_OK, or why nothing is written.
+    const struct host_down *down;   // Nothing answers where the job calls; NULL: nothing is known.
+    const struct host_paced *paced; // Executions wait for its rate, which is the job's; or NULL.
+    enum err store_stalled;         // ERR_OK, or why nothing is written.
     bool draining;
 };
 

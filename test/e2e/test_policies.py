@@ -362,6 +362,43 @@ def test_max_in_flight_makes_the_rest_wait(shared_server, shared_target):
     assert most_at_once(arrivals, 400) == 2
 
 
+def most_within(arrivals, window_ms):
+    return max(
+        sum(0 <= later.at_ms - one.at_ms < window_ms for later in arrivals) for one in arrivals
+    )
+
+
+def test_max_rate_per_host_makes_the_rest_wait_and_says_so(shared_server, shared_target):
+    path = "/ok/rate"
+    job = create_job(shared_server, shared_target.url(path), max_rate_per_host=4)
+    ids = [trigger(shared_server, job) for _ in range(13)]
+    told = expect(shared_server.get("/observability/health"), 200).json["dispatch"]
+    assert told["waiting_for_rate"] > 0
+    assert [(p["rate"], p["waiting"] > 0) for p in told["paced"]] == [(4, True)]
+    ends = [wait_for_end(shared_server, execution_id, 10) for execution_id in ids]
+    assert {e["status"] for e in ends} == {"SUCCESS"}
+    arrivals = shared_target.arrivals(path)
+    assert [a.key for a in arrivals] == ids  # First come, first served.
+    # Four at once, then one each quarter of a second; the way to the target adds some noise.
+    assert arrivals[-1].at_ms - arrivals[0].at_ms >= 9 * 250 - 100
+    assert most_within(arrivals, 900) <= 4 + 4
+
+
+def test_the_servers_rate_is_that_of_all_jobs_of_a_host(fleet, database, target):
+    server = fleet.serve(database, "--max-rate-per-host", "5")
+    path = "/ok/shared-rate"
+    jobs = [create_job(server, target.url(path)) for _ in range(10)]
+    free = create_job(server, target.url(path), max_rate_per_host=1000)
+    ids = [trigger(server, job) for job in jobs]
+    first = trigger(server, free)
+    for execution_id in [first, *ids]:
+        assert wait_for_end(server, execution_id, 10)["status"] == "SUCCESS"
+    arrivals = target.arrivals(path)
+    assert arrivals[-1].at_ms - arrivals[0].at_ms >= 5 * 200 - 100
+    keys = [a.key for a in arrivals]
+    assert keys.index(first) < len(keys) - 1  # A rate of its own: it waits for none of the others.
+
+
 def test_dead_and_hanging_targets_do_not_delay_others(server, target):
     """Many executions wait for a target that hangs, for one that refuses, and for a name that does
     not exist; a healthy job is on time meanwhile."""

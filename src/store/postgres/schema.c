@@ -338,8 +338,11 @@ static const char version_7[] = "ALTER TABLE job_executions ADD COLUMN origin te
 static const char version_8[] = "ALTER TABLE jobs ADD COLUMN success_body text;"
                                 "ALTER TABLE jobs ADD COLUMN failure_body text;";
 
-static const char *const steps[] = {version_1, version_2, version_3, version_4,
-                                    version_5, version_6, version_7, version_8};
+// Requests a second to the job's host; NULL: the server's rate.
+static const char version_9[] = "ALTER TABLE jobs ADD COLUMN max_rate_per_host bigint;";
+
+static const char *const steps[] = {version_1, version_2, version_3, version_4, version_5,
+                                    version_6, version_7, version_8, version_9};
 const int postgres_schema_version = COUNT_OF(steps);
 
 // Held to the end of a step's transaction, so that of two nodes one makes the tables.

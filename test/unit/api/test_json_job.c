@@ -16,7 +16,7 @@ static const char everything[] =
     "\"dst_fold\":\"both\",\"method\":\"PUT\",\"headers\":{\"X-A\":\"1\",\"X-B\":\"two words\"},"
     "\"body\":\"{\\\"a\\\":1}\",\"is_active\":false,\"timeout_ms\":5000,\"max_retries\":7,"
     "\"retry_strategy\":\"exponential\",\"retry_base_ms\":250,\"retry_cap_ms\":9000,"
-    "\"catch_up\":\"latest\",\"catch_up_window_s\":600,\"max_in_flight\":3,"
+    "\"catch_up\":\"latest\",\"catch_up_window_s\":600,\"max_in_flight\":3,\"max_rate_per_host\":7,"
     "\"redirects\":5,\"tls_verify\":false,\"tls_ca\":\"-----BEGIN CERTIFICATE-----\","
     "\"success_body\":\"/do+ne/\",\"failure_body\":\"\\u00e9\","
     "\"fresh_connection\":true,\"response_excerpt_bytes\":0,"

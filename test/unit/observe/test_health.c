@@ -217,6 +217,28 @@ static void a_machine_whose_clock_is_not_the_databases_is_looked_at(void **state
     assert_non_null(strstr(h.parts[HEALTH_CLOCK].reason, "300000 ms behind"));
 }
 
+static void hosts_with_a_rate_that_is_waited_for_are_named(void **state)
+{
+    (void)state;
+    struct engine_status s = well();
+    struct health h;
+    s.core.hosts_paced = HOSTS_PACED_SHOWN + 1;
+    s.core.waiting = WAITING_MAX + 1;
+    s.core.waiting_for_rate = 12;
+    s.core.paced[0] = (struct host_paced){.rate = 5, .waiting = 9, .origin = "slow.test:80"};
+    judge(&s, NOW, &h);
+    assert_non_null(
+        strstr(h.parts[HEALTH_DISPATCH].reason, "12 of them by the rate of their host"));
+    json_t *json = health_json(&h, "1.2.3"), *dispatch = json_object_get(json, "dispatch");
+    assert_int_equal(json_integer_value(json_object_get(dispatch, "waiting_for_rate")), 12);
+    json_t *paced = json_object_get(dispatch, "paced");
+    assert_int_equal(json_array_size(paced), HOSTS_PACED_SHOWN);
+    assert_string_equal(text_of(json_array_get(paced, 0), "host"), "slow.test:80");
+    assert_int_equal(json_integer_value(json_object_get(json_array_get(paced, 0), "rate")), 5);
+    assert_int_equal(json_integer_value(json_object_get(json_array_get(paced, 0), "waiting")), 9);
+    json_decref(json);
+}
+
 // Eight are named; how many there are is said in any case.
 static void hosts_where_nothing_answers_are_named(void **state)
 {
@@ -250,6 +272,7 @@ int main(void)
         cmocka_unit_test(a_node_without_shards_is_neither_late_nor_early),
         cmocka_unit_test(a_machine_whose_clock_is_not_the_databases_is_looked_at),
         cmocka_unit_test(hosts_where_nothing_answers_are_named),
+        cmocka_unit_test(hosts_with_a_rate_that_is_waited_for_are_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -190,6 +190,24 @@ static void a_host_where_nothing_answers_is_named(void **state)
     check(w, 12, EXPLAIN_RAN);
 }
 
+static void a_rate_that_is_waited_for_is_named(void **state)
+{
+    struct world *w = *state;
+    struct host_paced paced = {.rate = 5, .waiting = 3, .origin = "slow.test:80"};
+    version(w, 0, JOB_ACTIVE);
+    w->facts.paced = &paced;
+    struct execution *e = row(w, 12, EXECUTION_PENDING);
+    check(w, 12, EXPLAIN_WAITING);
+    check_says(w, "waits: requests to slow.test:80 leave at 5 a second (max_rate_per_host), and 3 "
+                  "executions wait there");
+    e->state = EXECUTION_RUNNING;
+    e->next_attempt_at = NOON;
+    check(w, 12, EXPLAIN_WAITING);
+    check_says(w, "its next attempt is due, and waits: requests to slow.test:80");
+    e->next_attempt_at = NOON + 1;
+    check(w, 12, EXPLAIN_RAN);
+}
+
 // A row is planned a little ahead; when the job is paused before its instant, it will not run.
 static void a_planned_row_counts_only_while_it_is_owed(void **state)
 {
@@ -445,6 +463,7 @@ int main(void)
         TEST(a_retry_to_come_is_said),
         TEST(the_limit_that_holds_back_a_due_execution_is_said),
         TEST(a_host_where_nothing_answers_is_named),
+        TEST(a_rate_that_is_waited_for_is_named),
         TEST(a_planned_row_counts_only_while_it_is_owed),
         TEST(an_instant_that_is_not_scheduled_has_neighbours),
         TEST(neighbours_keep_to_what_the_job_was),
