@@ -4,6 +4,7 @@
 import json
 
 import pytest
+from harness.cluster import Cluster
 from harness.jobs import create_job, expect, trigger, wait_for_end
 from harness.program import Program, run_to_end
 from harness.redis import Redis
@@ -225,6 +226,35 @@ def test_without_a_key_nothing_is_sealed_again(fleet, database):
     server = fleet.serve(database)
     refused = expect(server.post("/secrets/rotate"), 400)
     assert "carillon secrets new-key" in refused.json["error"]
+
+
+def test_in_a_cluster_a_key_is_replaced_by_another_under_way(cluster_url, keys, target):
+    arguments = ("--secrets-key", str(keys))
+    old = keys.read_text()
+    with Cluster(cluster_url, apis=1, workers=2, arguments=arguments, balancer=False) as cluster:
+        api = cluster.door
+        secrets = {"headers": {"X-Mine": {"secret": "hush"}}, "signing": ["new"]}
+        jobs = [create_job(api, target.url(f"/ok/{i}"), **secrets) for i in range(30)]
+        for node in cluster.nodes:
+            node.end()
+        new = new_keys(keys).read_text()
+        keys.write_text(new + old)
+        for node in cluster.nodes:
+            node.start()
+        cluster.wait_until_shared()
+        api = cluster.door
+        end = run_to_end("secrets", "rotate", "--url", f"http://127.0.0.1:{api.port}")
+        assert (end.returncode, end.stdout) == (0, "30 jobs sealed again, 0 failed\n"), end.stderr
+        for node in cluster.nodes:
+            node.end()
+        keys.write_text(new)
+        for node in cluster.nodes:
+            node.start()
+        cluster.wait_until_shared()
+        api = cluster.door
+        for i in (0, 29):
+            assert run(api, jobs[i])["status"] == "SUCCESS"
+            assert target.arrivals(f"/ok/{i}")[0].headers["x-mine"] == "hush"
 
 
 # --- Executors -----------------------------------------------------------------------------------
