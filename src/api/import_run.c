@@ -131,15 +131,23 @@ static void set_client_members(struct job *j, const struct job *draft)
 // Secrets that the import does not have stay those of the job as it stands.
 static enum err replace(void *lane, struct job *j, struct service_problem *p)
 {
-    struct job before = {
-        .api = xstrdup(j->api), .headers = xstrdup(j->headers), .signing = xstrdup(j->signing)};
-    set_client_members(j, ((struct lane *)lane)->draft);
+    const struct lane *l = lane;
+    struct job before = {.api = xstrdup(j->api),
+                         .headers = xstrdup(j->headers),
+                         .signing = xstrdup(j->signing),
+                         .tls_client_cert = xstrdup(j->tls_client_cert),
+                         .tls_client_key = xstrdup(j->tls_client_key)};
+    set_client_members(j, l->draft);
     enum err err = secret_headers_settle(j, &before, p);
     if (!err)
         err = secret_headers_check_target(&before, j, p);
+    if (!err)
+        err = tls_key_settle(l->import->request->api->secrets, j, &before, p);
     free(before.api);
     free(before.headers);
     free(before.signing);
+    free(before.tls_client_cert);
+    free(before.tls_client_key);
     return err;
 }
 
@@ -149,6 +157,8 @@ static enum err hand_over(struct lane *l, struct job *draft, struct service_prob
     struct service *s = l->import->request->api->service;
     const struct actor *by = &l->import->request->actor;
     enum err err = draft->key ? ERR_OK : secret_headers_settle(draft, NULL, p);
+    if (!err && !draft->key)
+        err = tls_key_settle(l->import->request->api->secrets, draft, NULL, p);
     if (err)
         job_free(draft);
     if (err || !draft->key)
@@ -206,6 +216,8 @@ static enum err check_draft(const struct import *im, struct job *draft, const st
     enum err err = secret_headers_settle(draft, existing, p);
     if (!err && existing)
         err = secret_headers_check_target(existing, draft, p);
+    if (!err)
+        err = tls_key_settle(im->request->api->secrets, draft, existing, p);
     return err ? err : service_check_job(im->request->api->service, draft, p);
 }
 

@@ -99,13 +99,22 @@ enum err job_decode(const json_t *object, const struct job_reading *how, struct 
 {
     const char *name;
     json_t *value;
+    struct job before = {.api = xstrdup(j->api),
+                         .tls_client_cert = xstrdup(j->tls_client_cert),
+                         .tls_client_key = xstrdup(j->tls_client_key)};
+    enum err err = ERR_OK;
     json_object_foreach((json_t *)object, name, value) {
-        enum err err = decode_member(name, value, how, j, p);
-        if (err)
-            return err;
+        if (!err)
+            err = decode_member(name, value, how, j, p);
     }
-    default_catch_up(object, how->how, j);
-    return ERR_OK;
+    if (!err && !how->settles)
+        err = tls_key_settle(how->secrets, j, &before, &p->what);
+    if (!err)
+        default_catch_up(object, how->how, j);
+    free(before.api);
+    free(before.tls_client_cert);
+    free(before.tls_client_key);
+    return err;
 }
 
 // Whether the list "headers, tags" has this name.

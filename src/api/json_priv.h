@@ -90,6 +90,9 @@ enum err secret_headers_renew(const struct job_reading *how, struct job *j,
 // may change a job must not get to read its secrets.
 enum err secret_headers_check_target(const struct job *before, const struct job *j,
                                      struct service_problem *p);
+// Whether a request to `b` goes to the same server as one to `a`, in the same way. A `b` that is no
+// URL is refused by others.
+bool api_is_same_server(const char *a, const char *b);
 
 // --- json_signing.c: keys that sign requests -----------------------------------------------------
 //
@@ -106,6 +109,22 @@ void signing_show_made(json_t *job, const json_t *made);
 enum err signing_renew(const struct secret_ring *secrets, struct job *j, struct service_problem *p);
 // The same as secret_headers_settle, for the keys that sign.
 enum err signing_settle(struct job *j, const struct job *before, struct service_problem *p);
+
+// --- json_tls_key.c: the private key of a client certificate -------------------------------------
+//
+// A client says it as a text in PEM, and reads and sends back {"secret": true}.
+
+enum err tls_key_decode(const struct job_member *m, const json_t *value,
+                        const struct job_reading *how, struct job *j, struct problem *p);
+json_t *tls_key_encode(const struct job_member *m, const struct job *j);
+// When all members are read: the key that is to be kept becomes that of `before`, which may be
+// NULL. Refuses one that is not the certificate's, and one that nobody has given for the server
+// which is now the target.
+enum err tls_key_settle(const struct secret_ring *secrets, struct job *j, const struct job *before,
+                        struct service_problem *p);
+bool tls_key_is_old(const struct secret_ring *secrets, const struct job *j);
+// Seals it with the first key of the ring when it is sealed with another.
+enum err tls_key_renew(const struct secret_ring *secrets, struct job *j, struct service_problem *p);
 
 // --- json_member.c: one member of a job, any but a computed one ----------------------------------
 

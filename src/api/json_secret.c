@@ -263,9 +263,7 @@ enum err secret_headers_settle(struct job *j, const struct job *before, struct s
     return err ? err : signing_settle(j, before, p);
 }
 
-// Whether a request to `b` goes to the same server as one to `a`, in the same way. A `b` that is no
-// URL is refused by others.
-static bool is_same_server(const char *a, const char *b)
+bool api_is_same_server(const char *a, const char *b)
 {
     struct url first = {0}, second = {0};
     char *accepted = NULL;
@@ -298,7 +296,7 @@ enum err secret_headers_check_target(const struct job *before, const struct job 
                                      struct service_problem *p)
 {
     struct kept k = {.before = before};
-    if (!before->headers || is_same_server(before->api, j->api))
+    if (!before->headers || api_is_same_server(before->api, j->api))
         return ERR_OK;
     service_each_header(j, see_secret, &k);
     if (!k.name)

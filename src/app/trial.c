@@ -113,6 +113,8 @@ static void trial_free(struct trial *t)
     free((char *)(uintptr_t)r->headers);
     free((char *)(uintptr_t)r->body);
     free((char *)(uintptr_t)r->tls_ca);
+    free((char *)(uintptr_t)r->tls_client_cert);
+    free((char *)(uintptr_t)r->tls_client_key);
     free((char *)(uintptr_t)r->signing);
     free((char *)(uintptr_t)r->success_body);
     free((char *)(uintptr_t)r->failure_body);
@@ -169,6 +171,8 @@ enum err app__try(void *trials, const struct send *s, service_outcome *done, voi
     t->send.request.headers = xstrdup(s->request.headers);
     t->send.request.body = xstrdup(s->request.body);
     t->send.request.tls_ca = xstrdup(s->request.tls_ca);
+    t->send.request.tls_client_cert = xstrdup(s->request.tls_client_cert);
+    t->send.request.tls_client_key = xstrdup(s->request.tls_client_key);
     t->send.request.signing = xstrdup(s->request.signing);
     t->send.request.success_body = xstrdup(s->request.success_body);
     t->send.request.failure_body = xstrdup(s->request.failure_body);

@@ -192,12 +192,14 @@ struct event {
 // What an attempt sends. Borrowed until the next core_step.
 struct request {
     const char *api;
-    const char *headers;      // "Name: value\n" lines, or NULL.
-    const char *body;         // NULL: the default body; "": none.
-    const char *signing;      // Keys that sign the request, sealed (secrets/signing.h), or NULL.
-    const char *tls_ca;       // PEM certificates to trust beside the server's own, or NULL.
-    const char *success_body; // What the answer's body must have (base/body_rule.h), or NULL,
-    const char *failure_body; // and what it must not have.
+    const char *headers;         // "Name: value\n" lines, or NULL.
+    const char *body;            // NULL: the default body; "": none.
+    const char *signing;         // Keys that sign the request, sealed (secrets/signing.h), or NULL.
+    const char *tls_ca;          // PEM certificates to trust beside the server's own, or NULL.
+    const char *tls_client_cert; // PEM certificates to show to the target, and the private key of
+    const char *tls_client_key;  // the first, sealed; or both NULL.
+    const char *success_body;    // What the answer's body must have (base/body_rule.h), or NULL,
+    const char *failure_body;    // and what it must not have.
     enum job_method method;
     struct execution_key key;
     const char *origin; // REPLAY: the id of the execution that is carried out again. Or NULL.

@@ -253,6 +253,8 @@ static void send(struct core *c, struct open *o)
                     .body = o->body ? o->body : j->body,
                     .signing = j->signing,
                     .tls_ca = j->tls_ca,
+                    .tls_client_cert = j->tls_client_cert,
+                    .tls_client_key = j->tls_client_key,
                     .success_body = j->success_body,
                     .failure_body = j->failure_body,
                     .method = j->policy->method,

@@ -117,12 +117,14 @@ static char *resolve(const char *base, const struct request_text *location, stru
 }
 
 // What is for one origin alone: there is nothing to be signed for another receiver, which could
-// repeat it to the first.
+// repeat it to the first, and nobody said that the job is to identify itself to it.
 static void leave_secrets(struct request *r)
 {
     drop_lines((char *)r->headers, is_for_one_origin);
     free((char *)r->signing);
-    r->signing = NULL;
+    free((char *)r->tls_client_cert);
+    free((char *)r->tls_client_key);
+    r->signing = r->tls_client_cert = r->tls_client_key = NULL;
 }
 
 // A GET has no default body.
@@ -200,6 +202,8 @@ struct hops *hops_new(const struct request *r)
     h->request.body = xstrdup(r->body);
     h->request.signing = xstrdup(r->signing);
     h->request.tls_ca = xstrdup(r->tls_ca);
+    h->request.tls_client_cert = xstrdup(r->tls_client_cert);
+    h->request.tls_client_key = xstrdup(r->tls_client_key);
     h->request.origin = xstrdup(r->origin);
     h->request.success_body = h->request.failure_body = NULL; // The attempt has these itself.
     return h;
@@ -214,6 +218,8 @@ void hops_free(struct hops *h)
     free((char *)h->request.body);
     free((char *)h->request.signing);
     free((char *)h->request.tls_ca);
+    free((char *)h->request.tls_client_cert);
+    free((char *)h->request.tls_client_key);
     free((char *)h->request.origin);
     free(h->record.bytes);
     free(h);

@@ -18,6 +18,7 @@ static const char *const trouble_words[TROUBLES] = {
     [TROUBLE_SCHEME] = "the URL is neither http nor https",
     [TROUBLE_PORT] = "forbidden target: {target} has a port which deny_ports denies",
     [TROUBLE_TLS_CA] = "tls_ca of the job holds no certificates",
+    [TROUBLE_TLS_PAIR] = "the job has only one of tls_client_cert and tls_client_key",
     [TROUBLE_SECRET] = "a secret of the job cannot be opened",
     [TROUBLE_RESOLVE] = "cannot resolve host {host}",
     [TROUBLE_CONNECT] = "cannot connect to {target}",
@@ -55,6 +56,25 @@ static const char *const stage_words[STAGES] = {
     [STAGE_CONNECT] = " while connecting to {target}",
     [STAGE_TLS] = " in the TLS handshake with {host}",
     [STAGE_ANSWER] = "",
+};
+
+#define REFUSES "it refuses the client certificate (tls_client_cert): "
+
+// Alerts by which a server says what it thinks of the client's certificate (RFC 8446, 6.2), and
+// how OpenSSL's reasons for them end.
+static const struct {
+    int alert;
+    const char *reason;
+    const char *words;
+} refusals[] = {
+    {42, "alert bad certificate", REFUSES "bad certificate, or none"},
+    {43, "alert unsupported certificate", REFUSES "unsupported certificate"},
+    {44, "alert certificate revoked", REFUSES "certificate revoked"},
+    {45, "alert certificate expired", REFUSES "certificate expired"},
+    {46, "alert certificate unknown", REFUSES "certificate unknown"},
+    {48, "alert unknown ca", REFUSES "unknown authority"},
+    {49, "alert access denied", REFUSES "access denied"},
+    {116, "alert certificate required", "it requires a client certificate (tls_client_cert)"},
 };
 
 _Static_assert(RESPONSE_HEAD_BYTES_MAX == 256 * 1024, "the words name the bound");
@@ -131,6 +151,22 @@ void words_tls(char out[static ERROR_TEXT_MAX], const char *reason, const char *
     say(out, "TLS handshake with {host} failed", origin);
     size_t used = strlen(out);
     snprintf(out + used, ERROR_TEXT_MAX - used, ": %.120s", *reason ? reason : "no reason given");
+}
+
+const char *words_refused(int alert)
+{
+    for (size_t i = 0; i < COUNT_OF(refusals); i++)
+        if (refusals[i].alert == alert)
+            return refusals[i].words;
+    return NULL;
+}
+
+const char *words_refused_by(const char *reason)
+{
+    for (size_t i = 0; i < COUNT_OF(refusals); i++)
+        if (strstr(reason, refusals[i].reason))
+            return refusals[i].words;
+    return NULL;
 }
 
 const char *words_verified(long code)

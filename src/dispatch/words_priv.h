@@ -14,6 +14,7 @@ enum trouble {
     TROUBLE_SCHEME,        // Neither http nor https.
     TROUBLE_PORT,          // The policy denies the port.
     TROUBLE_TLS_CA,        // The job's certificates cannot be read.
+    TROUBLE_TLS_PAIR,      // The job's certificate has no key, or the key no certificate.
     TROUBLE_SECRET,        // What the job holds sealed cannot be opened; others say why.
     TROUBLE_RESOLVE,       // The name has no address.
     TROUBLE_CONNECT,       // For a reason that words_connect does not know.
@@ -62,6 +63,11 @@ void words_tls(char out[static ERROR_TEXT_MAX], const char *reason, const char *
 
 // The reason for words_tls when verification said `code` (X509_V_ERR_...).
 const char *words_verified(long code);
+
+// The reason for words_tls when the target ended the connection with this TLS alert, or with the
+// one that OpenSSL tells of; NULL: the alert is of no client certificate.
+const char *words_refused(int alert);
+const char *words_refused_by(const char *reason);
 
 // The bound that was over, and in which stage.
 void words_timeout(char out[static ERROR_TEXT_MAX], dur_ms bound_ms, enum stage s,

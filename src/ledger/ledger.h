@@ -83,7 +83,8 @@ enum job_text {
     TEXT_HEADERS,
     TEXT_PAYLOAD,
     TEXT_TAGS,
-    TEXT_SIGNING
+    TEXT_SIGNING,
+    TEXT_SEALED
 };
 
 struct job_member {

@@ -36,6 +36,10 @@
 
 // The contexts that there are.
 #define SECRET_JOB_HEADER "job-header" // The value of a header that a job sends.
+#define SECRET_TLS_KEY "job-tls-key"   // The private key of a job's client certificate.
+
+#define SECRET_TLS_KEY_BYTES_MAX 16384 // Such a key in clear,
+#define SECRET_TLS_KEY_CHARS_MAX 22528 // and sealed.
 
 struct secret_ring;
 

@@ -56,11 +56,22 @@ static enum err check_key(const struct job *j, struct service_problem *p)
                           "key must be letters, digits and . _ ~ : - only");
 }
 
-static enum err check_tls_ca(const struct job *j, struct service_problem *p)
+static enum err check_certificates(const char *name, const char *pem, struct service_problem *p)
 {
     struct fault f = {0};
-    enum err err = j->tls_ca ? certificates_add(j->tls_ca, NULL, &f) : ERR_OK;
-    return err ? service_refuse(p, err, PROBLEM_FIELD, "tls_ca", "tls_ca: %s", f.text) : ERR_OK;
+    enum err err = pem ? certificates_add(pem, NULL, &f) : ERR_OK;
+    return err ? service_refuse(p, err, PROBLEM_FIELD, name, "%s: %s", name, f.text) : ERR_OK;
+}
+
+// Whether the key is that of the certificate was judged where the key was sealed.
+static enum err check_tls_client(const struct job *j, struct service_problem *p)
+{
+    if (!j->tls_client_cert == !j->tls_client_key)
+        return check_certificates("tls_client_cert", j->tls_client_cert, p);
+    const char *there = j->tls_client_cert ? "tls_client_cert" : "tls_client_key";
+    const char *missing = j->tls_client_cert ? "tls_client_key" : "tls_client_cert";
+    return service_refuse(p, ERR_CONFLICT, PROBLEM_FIELD, missing,
+                          "%s is missing: a job has it with %s, or neither", missing, there);
 }
 
 static enum err check_body_rule(const char *name, const char *text, struct service_problem *p)
@@ -95,7 +106,9 @@ enum err service__check_job(struct job *j, const struct job_check *c, struct ser
     if (!err)
         err = check_body_rule("failure_body", j->failure_body, p);
     if (!err)
-        err = check_tls_ca(j, p);
+        err = check_certificates("tls_ca", j->tls_ca, p);
+    if (!err)
+        err = check_tls_client(j, p);
     if (!err)
         err = service__check_tags(j->tags, p);
     if (!err)

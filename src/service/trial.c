@@ -45,6 +45,8 @@ static struct send send_of(const struct job *j)
                     .headers = j->headers,
                     .body = j->body,
                     .tls_ca = j->tls_ca,
+                    .tls_client_cert = j->tls_client_cert,
+                    .tls_client_key = j->tls_client_key,
                     .signing = j->signing,
                     .success_body = j->success_body,
                     .failure_body = j->failure_body,

@@ -8,7 +8,9 @@
 #include <stdio.h>
 
 // The columns of table `jobs` are named as the members of a job are.
-#define IS_LONG(form) ((form) == TEXT_LONG || (form) == TEXT_HEADERS || (form) == TEXT_PAYLOAD)
+#define IS_LONG(form)                                                                              \
+    ((form) == TEXT_LONG || (form) == TEXT_HEADERS || (form) == TEXT_PAYLOAD ||                    \
+     (form) == TEXT_SEALED)
 static const struct column job_columns[] = {
 #define JOB_NUMBER(member, type, initial, least, greatest, role, access)                           \
     {RANGE(job, #member, member, least, greatest)},

@@ -63,6 +63,7 @@ static const struct form {
     {"tags", offsetof(struct job, tags), are_tags, false},
     {"success_status", offsetof(struct job, success_status), are_statuses, false},
     {"tls_ca", offsetof(struct job, tls_ca), are_certificates, false},
+    {"tls_client_cert", offsetof(struct job, tls_client_cert), are_certificates, false},
 };
 
 static void name_damage(char *damaged, size_t bytes, const char *column)

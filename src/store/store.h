@@ -290,7 +290,7 @@ bool store_has_index_for(const struct store_reader *r, const struct job_query *q
 
 // The same for a search among many jobs, of which few will be shown.
 struct job_found {
-    const struct job *job; // Without what may be long: headers, body and tls_ca are NULL.
+    const struct job *job; // Without what may be long: headers, body and all of TLS are NULL.
     bool has_last;         // The job has an execution, and the query wants to know.
     enum execution_state last_state;
     wall_ms last_at; // scheduled_at

@@ -95,6 +95,8 @@ static struct job *full_job(job_id id)
     job_set_text(&j->success_status, "200-299,304");
     job_set_text(&j->signing, "v1 abcd1234 - sealed:v1:a:b\n");
     job_set_text(&j->tls_ca, certificate);
+    job_set_text(&j->tls_client_cert, certificate);
+    job_set_text(&j->tls_client_key, "sealed:v1:a:b");
     job_set_text(&j->success_body, "/\"done\":\\s*true/");
     job_set_text(&j->failure_body, "\xc3\xa9");
     for (size_t i = 0; i < job_member_count; i++)

@@ -25,6 +25,8 @@ TEXTS = {
     "paused_reason": VALUES,
     "success_status": VALUES,
     "tls_ca": VALUES,
+    "tls_client_cert": VALUES,
+    "tls_client_key": VALUES,
     "success_body": VALUES + ["/(/"],
     "failure_body": VALUES + ["/(/"],
 }

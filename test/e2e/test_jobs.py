@@ -31,6 +31,8 @@ DEFAULTS = {
     "redirects": 0,
     "tls_verify": True,
     "tls_ca": None,
+    "tls_client_cert": None,
+    "tls_client_key": None,
     "success_body": None,
     "failure_body": None,
     "fresh_connection": False,

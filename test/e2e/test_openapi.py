@@ -86,6 +86,8 @@ class World:
             "success_body": ["ok", "/o.?/", None],
             "failure_body": ["error", "/err(or)?/", None],
             "tls_ca": [None],
+            "tls_client_cert": [None],
+            "tls_client_key": [None],
             "start_at": [None, "2025-01-01T00:00:00Z"],
             "end_at": [None, "2099-01-01T00:00:00Z"],
             "until": [None, "2099-01-01T00:00:00Z"],

@@ -4,6 +4,7 @@
 //   adapter.c   the port: open, send, close; which transfers are under way
 //   wire_up.c   libcurl's sockets and its timer on our event loop
 //   trust.c     whose certificates it believes
+//   pair.c      the certificate that it shows, and its key
 //   transfer.c  one easy handle: its options, and what its callbacks note down
 //   verdict.c   a finished transfer -> struct outcome, in words for people
 
@@ -79,6 +80,7 @@ struct transfer {
     char origin[ORIGIN_BYTES];
     struct request_parts parts;
     struct request_text ca;   // The certificates of the job and the server.
+    char *key;                // The private key of the job's own, opened, or NULL.
     struct curl_slist *lines; // Nodes that point into `parts.headers`; not libcurl's to free.
     size_t lines_capacity;
 
@@ -119,6 +121,13 @@ void curl__transfer_trim(struct transfer *t);         // Before it goes to the i
 MUST_CHECK enum err curl__trust_open(struct curl_dispatch *d, const struct dispatch_options *o,
                                      struct fault *f);
 CURLcode curl__trust_set(struct transfer *t, const struct request *r);
+
+// --- pair.c
+
+// An error says what is wrong with the job's certificate or key.
+MUST_CHECK enum err curl__pair_open(struct transfer *t, const struct request *r, struct fault *f);
+CURLcode curl__pair_set(struct transfer *t, const struct request *r);
+void curl__pair_close(struct transfer *t); // Wipes the key.
 
 // --- verdict.c
 

@@ -193,6 +193,7 @@ void curl__transfer_free(struct transfer *t)
 {
     if (!t)
         return;
+    curl__pair_close(t);
     curl_easy_cleanup(t->easy);
     hops_free(t->hops);
     judge_release(&t->owner->judge, &t->rules);
@@ -206,6 +207,7 @@ void curl__transfer_free(struct transfer *t)
 
 void curl__transfer_trim(struct transfer *t)
 {
+    curl__pair_close(t);
     request_trim(&t->parts);
     request_text_trim(&t->ca);
     free(t->excerpt);
@@ -313,7 +315,8 @@ static CURLcode set_request(struct transfer *t, const struct request *r)
     struct request_target to = {.origin = t->origin, .https = t->https};
     struct request_sender from = {t->owner->version, t->owner->secrets};
     struct fault f = {0};
-    t->sealed = request_build(&t->parts, r, &to, &from, t->started_wall, &f) != ERR_OK;
+    t->sealed = request_build(&t->parts, r, &to, &from, t->started_wall, &f) != ERR_OK ||
+                curl__pair_open(t, r, &f) != ERR_OK;
     if (t->sealed) {
         snprintf(t->message, sizeof t->message, "%.*s", (int)sizeof t->message - 1, f.text);
         return CURLE_BAD_FUNCTION_ARGUMENT;
@@ -333,6 +336,8 @@ static CURLcode set_request(struct transfer *t, const struct request *r)
         code = set_method(t, r->method);
     if (!code)
         code = curl__trust_set(t, r);
+    if (!code)
+        code = curl__pair_set(t, r);
     if (!code)
         code = set_deadlines(t);
     return code;

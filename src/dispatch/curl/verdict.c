@@ -80,6 +80,13 @@ static void say_connect(char out[static ERROR_TEXT_MAX], const struct transfer *
         words_connect(out, connect_error(t), t->origin);
 }
 
+// SSL_CLIENTCERT: the target asks for a certificate of ours, and was shown none.
+static bool is_of_tls(CURLcode code)
+{
+    return code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CONNECT_ERROR ||
+           code == CURLE_SSL_CLIENTCERT || code == CURLE_SSL_CERTPROBLEM;
+}
+
 static void say_tls(char out[static ERROR_TEXT_MAX], CURLcode code, const struct transfer *t)
 {
     long verified = X509_V_OK;
@@ -91,6 +98,8 @@ static void say_tls(char out[static ERROR_TEXT_MAX], CURLcode code, const struct
         reason = words_verified(verified);
     else if (code == CURLE_PEER_FAILED_VERIFICATION)
         reason = words_verified(X509_V_ERR_HOSTNAME_MISMATCH); // libcurl compares names itself.
+    else if (words_refused_by(reason))
+        reason = words_refused_by(reason);
     words_tls(out, reason, t->origin);
 }
 
@@ -167,7 +176,7 @@ static void explain(char out[static ERROR_TEXT_MAX], CURLcode code, const struct
         words_malformed(out, t->message, t->origin);
     else if (code == CURLE_COULDNT_CONNECT)
         say_connect(out, t);
-    else if (code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CONNECT_ERROR)
+    else if (is_of_tls(code) || words_refused_by(t->message))
         say_tls(out, code, t);
     else
         say_code(out, code, t);

@@ -69,6 +69,8 @@ static const struct field send_fields[] = {
 static const struct field send_additions[] = {
     TEXT(struct send, request.success_body, JOB_MAX(success_body)),
     TEXT(struct send, request.failure_body, JOB_MAX(failure_body)),
+    TEXT(struct send, request.tls_client_cert, JOB_MAX(tls_client_cert)),
+    TEXT(struct send, request.tls_client_key, SECRET_TLS_KEY_CHARS_MAX),
 };
 
 static const struct field outcome_fields[] = {

@@ -119,6 +119,7 @@ void wire__report(struct wire *w)
         TAILQ_REMOVE(&list, c, link);
         target__release(w, c->target);
         trust__release(w, c->trust);
+        pair__release(w, c->pair);
         judge_release(&w->judge, &c->rules);
         wire__excerpt_put(w, c->excerpt);
         w->in_flight--;
@@ -202,6 +203,7 @@ static void wire_close(struct dispatch *dispatch)
         TAILQ_REMOVE(&w->ended, c, link);
         target__release(w, c->target);
         trust__release(w, c->trust);
+        pair__release(w, c->pair);
         judge_release(&w->judge, &c->rules);
         free(c->excerpt);
         hops_free(c->hops);
@@ -216,6 +218,7 @@ static void wire_close(struct dispatch *dispatch)
     close_soon(w);
     SSL_CTX_free(w->tls);
     table__fini(&w->trusts);
+    table__fini(&w->pairs);
     judge_fini(&w->judge);
     request_fini(&w->parts);
     free(w->version);

@@ -133,6 +133,19 @@ static void forget_last_request(struct call *c)
     response__init(&c->response, c->to_head);
 }
 
+// What the request shows, which one that was redirected elsewhere does not. False: there is only
+// one of the two.
+static bool take_pair(struct call *c, const struct request *r)
+{
+    pair__release(c->owner, c->pair);
+    c->pair = NULL;
+    if (!r->tls_client_cert != !r->tls_client_key)
+        return false;
+    if (r->tls_client_cert)
+        c->pair = pair__take(c->owner, r);
+    return true;
+}
+
 static bool is_http(const char *url)
 {
     return strncasecmp(url, "http://", 7) == 0 || strncasecmp(url, "https://", 8) == 0;
@@ -152,6 +165,10 @@ void call__set_out(struct call *c, const struct request *r)
     forget_last_request(c);
     if (url_read(r->api, &url, NULL)) {
         call__trouble(c, trouble_of_url(r->api));
+        return;
+    }
+    if (!take_pair(c, r)) {
+        call__trouble(c, TROUBLE_TLS_PAIR);
         return;
     }
     url_origin_of(&url, origin);
@@ -191,6 +208,7 @@ void call__start(struct call *c, const struct send *s)
     c->started = now.mono;
     c->started_wall = now.wall;
     c->trust = NULL;
+    c->pair = NULL;
     forget_last_request(c);
     if (s->request.tls_ca && !(c->trust = trust__take(c->owner, s->request.tls_ca)))
         call__trouble(c, TROUBLE_TLS_CA);

@@ -76,6 +76,7 @@ static void handshake_ready(void *context, uint32_t events)
 
 void call__connected(struct call *c, struct connection *n)
 {
+    struct fault f = {0};
     assert(!c->connection && n->call == c && n->target == c->target);
     c->connected_at = clock_mono_ms();
     c->connection = n;
@@ -86,6 +87,10 @@ void call__connected(struct call *c, struct connection *n)
     c->stage = STAGE_TLS;
     call__bound_stage(c, c->connected_at, c->owner->tls_ms);
     n->source.ready = handshake_ready;
-    tls__begin(n);
+    if (tls__begin(n, &f)) {
+        c->why = xstrdup(f.text);
+        call__trouble(c, TROUBLE_SECRET);
+        return;
+    }
     shake(c);
 }

@@ -111,7 +111,11 @@ static void stream_ended(struct call *c, int error)
 {
     struct response *r = &c->response;
     c->whole = !error && response__ends_with_stream(r);
-    if (is_stale(c, error))
+    // TLS 1.3 lets the client write before the server has judged its certificate.
+    c->reason = r->head_complete ? NULL : words_refused(c->connection->alert);
+    if (c->reason)
+        call__end(c, END_TLS);
+    else if (is_stale(c, error))
         repeat(c);
     else if (r->head_complete)
         call__cut(c);
@@ -225,9 +229,19 @@ bool call__use(struct call *c, struct connection *n)
     return write_request(c);
 }
 
+// A target that closes at once may have said by an alert why, and that has arrived.
+static void hear_last_words(struct connection *n)
+{
+    char byte;
+    if (n->ssl)
+        (void)connection__read(n, &byte, 1);
+}
+
 void call__begin(struct call *c, struct connection *n)
 {
     call__bound_whole(c);
-    if (!call__use(c, n))
-        stream_ended(c, EPIPE);
+    if (call__use(c, n))
+        return;
+    hear_last_words(n);
+    stream_ended(c, EPIPE);
 }

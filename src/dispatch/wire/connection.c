@@ -83,6 +83,7 @@ struct connection *connection__open(struct target *t, struct call *c, const unio
     }
     n->owner = w;
     n->call = c;
+    n->alert = -1;
     n->target = t;
     t->uses++;
     n->opened_at = clock_mono_ms();

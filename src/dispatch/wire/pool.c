@@ -32,12 +32,18 @@ static void target_free(struct wire *w, struct target *t)
     table__remove(&w->pool.targets, &t->entry);
     SSL_SESSION_free(t->session);
     trust__release(w, t->trust);
+    pair__release(w, t->pair);
     free(t);
 }
 
 static struct trust *trust_of(const struct call *c, const struct url *u)
 {
     return u->https && c->tls_verify ? c->trust : NULL;
+}
+
+static struct client_pair *pair_of(const struct call *c, const struct url *u)
+{
+    return u->https ? c->pair : NULL;
 }
 
 static struct target *target_new(const struct call *c, const struct url *u, const char *key)
@@ -48,6 +54,9 @@ static struct target *target_new(const struct call *c, const struct url *u, cons
     t->trust = trust_of(c, u);
     if (t->trust)
         t->trust->uses++;
+    t->pair = pair_of(c, u);
+    if (t->pair)
+        t->pair->uses++;
     t->is_address = u->is_address;
     t->port = u->port;
     memcpy(t->host, u->host, sizeof t->host);
@@ -60,14 +69,16 @@ static struct target *target_new(const struct call *c, const struct url *u, cons
 }
 
 // What must be the same for two requests to share a connection: plain text, TLS by the server's own
-// certificates or the job's too, or TLS without any proof; and host and port.
+// certificates or the job's too, or TLS without any proof; what we prove ourselves by; and host and
+// port.
 static void write_key(const struct call *c, const struct url *u, const char *origin,
                       char out[static TARGET_ORIGIN + ORIGIN_BYTES])
 {
     const struct trust *trust = trust_of(c, u);
+    const struct client_pair *pair = pair_of(c, u);
     char kind = !u->https ? 'p' : c->tls_verify ? 's' : 'u'; // Plain, secure, unverified.
-    snprintf(out, TARGET_ORIGIN + ORIGIN_BYTES, "%c%08" PRIx32 "%s", kind,
-             trust ? trust->number : 0, origin);
+    snprintf(out, TARGET_ORIGIN + ORIGIN_BYTES, "%c%08" PRIx32 "%08" PRIx32 "%s", kind,
+             trust ? trust->number : 0, pair ? pair->number : 0, origin);
 }
 
 struct target *pool__target(const struct call *c, const struct url *u, const char *origin)

@@ -35,8 +35,17 @@ static int certificates_shown(X509_STORE_CTX *shown, void *context)
     return n->target->verified ? trust__verify(n->target->trust, shown) : 1;
 }
 
+// OpenSSL calls this at all sorts of moments.
+static void something_happened(const SSL *ssl, int where, int what)
+{
+    struct connection *n = SSL_get_app_data(ssl);
+    if (where == SSL_CB_READ_ALERT)
+        n->alert = what & 0xff; // The higher byte is how bad it is.
+}
+
 static void set_up(SSL_CTX *context)
 {
+    SSL_CTX_set_info_callback(context, something_happened);
     SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
     SSL_CTX_set_verify(context, SSL_VERIFY_PEER, NULL);
     SSL_CTX_set_cert_verify_callback(context, certificates_shown, NULL);
@@ -102,7 +111,7 @@ static void expect_host(SSL *ssl, const struct target *t)
     (void)good;
 }
 
-void tls__begin(struct connection *n)
+enum err tls__begin(struct connection *n, struct fault *f)
 {
     SSL *ssl = SSL_new(n->owner->tls);
     assert(ssl); // Only memory can be missing, and then the x-functions stop us as well.
@@ -113,12 +122,15 @@ void tls__begin(struct connection *n)
     expect_host(ssl, n->target);
     if (n->target->session)
         SSL_set_session(ssl, n->target->session);
+    return n->target->pair ? pair__show(n->target->pair, n->owner->secrets, ssl, f) : ERR_OK;
 }
 
-static const char *words_of(const struct tls_failure *f)
+static const char *words_of(const struct tls_failure *f, int alert)
 {
     if (f->verified != X509_V_OK)
         return words_verified(f->verified);
+    if (words_refused(alert))
+        return words_refused(alert);
     if (f->is_closed)
         return "the target closed the connection";
     return f->reason ? f->reason : "";
@@ -129,6 +141,7 @@ enum tls_step tls__shake(struct connection *n, const char **reason)
     struct tls_failure failure;
     switch (tls_shake(n->ssl, &failure)) {
     case TLS_SHAKEN:
+        SSL_certs_clear(n->ssl); // The private key has done its work.
         return TLS_SECURED;
     case TLS_SHAKE_READS:
         connection__want(n, EPOLLIN);
@@ -139,7 +152,7 @@ enum tls_step tls__shake(struct connection *n, const char **reason)
     case TLS_SHAKE_FAILED:
         break;
     }
-    *reason = words_of(&failure);
+    *reason = words_of(&failure, n->alert);
     return TLS_FAILED;
 }
 

@@ -11,6 +11,7 @@
 //   connection.c  one socket: open, read, write, close, in plain text or through TLS
 //   tls.c         handshakes, verification, resumption
 //   trust.c       the certificates that a job trusts beside the server's own
+//   pair.c        the certificate that a job shows, and its key
 //   pool.c        targets, and their connections that wait for the next request
 //   line.c        calls that wait for a connection, when many are wanted at once
 //   ../response*.c   bytes -> answer (pure)
@@ -46,7 +47,7 @@
 #include <sys/types.h>
 
 #define RECEIVE_BYTES 16384
-#define TARGET_ORIGIN 9 // Where the origin begins in the key of a target.
+#define TARGET_ORIGIN 17 // Where the origin begins in the key of a target.
 
 TAILQ_HEAD(call_list, call);
 TAILQ_HEAD(connection_list, connection);
@@ -86,6 +87,8 @@ struct wire {
     SSL_CTX *tls;
     struct table trusts;
     uint32_t trust_last; // The number given last.
+    struct table pairs;
+    uint32_t pair_last; // The same for pairs.
     struct pool pool;
     struct line line;
 
@@ -112,7 +115,16 @@ struct trust {
     uint32_t number; // Never given twice.
 };
 
-// Scheme, host and port, and how the host has to prove itself.
+// The client certificate of a job, with its key. Calls and targets use it; it goes with the last.
+struct client_pair {
+    struct table_entry entry;
+    char *text;       // The key of the table: the sealed private key, a line end, certificates.
+    size_t key_chars; // So long is the sealed private key.
+    size_t uses;
+    uint32_t number; // Never given twice.
+};
+
+// Scheme, host and port, how the host has to prove itself, and how we do.
 struct target {
     struct table_entry entry;
     TAILQ_ENTRY(target) link;    // In pool.unused.
@@ -123,6 +135,7 @@ struct target {
     TAILQ_ENTRY(target) waiting; // In line.targets, while somebody is in line.
     SSL_SESSION *session;        // To resume; NULL when there is none.
     struct trust *trust;         // Counts as a use of it; NULL: the server's own alone.
+    struct client_pair *pair;    // Counts as a use of it; NULL: we are anybody.
     bool https;
     bool verified; // The host must prove who it is.
     bool is_address;
@@ -139,6 +152,7 @@ struct connection {
     struct target *target; // Counts as a use of it.
     struct call *call;     // NULL: idle.
     SSL *ssl;              // NULL: plain text.
+    int alert;             // The TLS alert by which the target ended it; -1: none came.
     uint32_t events;       // What the loop is asked for.
     mono_ms opened_at;
     mono_ms idle_since;
@@ -169,9 +183,10 @@ enum ending {
 struct call {
     TAILQ_ENTRY(call) link; // In one of the lists of struct wire.
     struct wire *owner;
-    struct target *target;   // NULL: the URL was none.
-    struct trust *trust;     // What the job's tls_ca vouches for, or NULL.
-    TAILQ_ENTRY(call) place; // In target.line.
+    struct target *target;    // NULL: the URL was none.
+    struct trust *trust;      // What the job's tls_ca vouches for, or NULL.
+    struct client_pair *pair; // What the request under way may show, or NULL.
+    TAILQ_ENTRY(call) place;  // In target.line.
     bool in_line;
     struct connection *connection;
     struct dial dial;
@@ -341,7 +356,8 @@ enum tls_step { TLS_SECURED, TLS_WAITS, TLS_FAILED };
 
 // The system's certificates unless `ca_only`, and those of `ca_file` if it is not NULL.
 MUST_CHECK enum err tls__open(const char *ca_file, bool ca_only, SSL_CTX **out, struct fault *f);
-void tls__begin(struct connection *n);
+// An error says what is wrong with the client certificate, and there can be no handshake.
+MUST_CHECK enum err tls__begin(struct connection *n, struct fault *f);
 // Goes on with the handshake. *reason, static text, is filled in when it failed.
 enum tls_step tls__shake(struct connection *n, const char **reason);
 void tls__close(struct connection *n);
@@ -353,6 +369,15 @@ struct trust *trust__take(struct wire *w, const char *pem);
 void trust__release(struct wire *w, struct trust *t); // NULL is a no-op.
 // Verifies by the certificates of `t` (NULL: none) or else by those of `usual`; 1: verified.
 int trust__verify(struct trust *t, X509_STORE_CTX *usual);
+
+// --- pair.c
+
+// Counts as a use of it. The request has both certificate and key.
+struct client_pair *pair__take(struct wire *w, const struct request *r);
+void pair__release(struct wire *w, struct client_pair *p); // NULL is a no-op.
+// Has the connection show the certificate when the target asks for one.
+MUST_CHECK enum err pair__show(const struct client_pair *p, const struct secret_ring *secrets,
+                               SSL *ssl, struct fault *f);
 
 // --- pool.c
 

@@ -156,13 +156,18 @@ struct search {
     void *context;
 };
 
+static void forget_long_texts(struct job *j)
+{
+    j->headers = j->body = j->tls_ca = j->tls_client_cert = j->tls_client_key = NULL;
+}
+
 static enum err found(void *context, const struct job *j)
 {
     const struct search *search = context;
     const struct job_query *q = search->query;
     const struct execution *last = q->wants_last ? last_of(search->store, j->id, q->now) : NULL;
     struct job brief = *j;
-    brief.headers = brief.body = brief.tls_ca = NULL;
+    forget_long_texts(&brief);
     struct job_found result = {.job = &brief};
     if (last) {
         result.has_last = true;
@@ -206,7 +211,7 @@ static enum err list_changed_jobs(struct store_reader *r, wall_ms since, size_t 
     enum err err = ERR_OK;
     for (size_t i = 0; i < MIN(count, limit) && !err; i++) {
         struct job brief = *changed[i]->job;
-        brief.headers = brief.body = brief.tls_ca = NULL;
+        forget_long_texts(&brief);
         err = each(context, &(struct job_changed){&brief, changed[i]->deleted_at != 0});
     }
     free(changed);

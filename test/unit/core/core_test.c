@@ -173,6 +173,10 @@ static void keep_send(struct rig *r, const struct send *s)
     snprintf(k->signing, sizeof k->signing, "%s", q->signing ? q->signing : "");
     snprintf(k->origin, sizeof k->origin, "%s", q->origin ? q->origin : "");
     snprintf(k->tls_ca, sizeof k->tls_ca, "%s", q->tls_ca ? q->tls_ca : "");
+    snprintf(k->tls_client_cert, sizeof k->tls_client_cert, "%s",
+             q->tls_client_cert ? q->tls_client_cert : "");
+    snprintf(k->tls_client_key, sizeof k->tls_client_key, "%s",
+             q->tls_client_key ? q->tls_client_key : "");
     snprintf(k->success_body, sizeof k->success_body, "%s", q->success_body ? q->success_body : "");
     snprintf(k->failure_body, sizeof k->failure_body, "%s", q->failure_body ? q->failure_body : "");
 }

@@ -50,6 +50,8 @@ struct sent {
     char body[128]; // "" when the request asks for the default body.
     char signing[128];
     char tls_ca[128];
+    char tls_client_cert[128];
+    char tls_client_key[128];
     char origin[EXECUTION_ID_BYTES]; // "": the request has none.
     char success_body[128];
     char failure_body[128];

@@ -30,6 +30,8 @@ static void the_request_says_what_the_job_says(void **state)
     j->method = METHOD_PUT;
     j->timeout_ms = 4321;
     job_set_text(&j->tls_ca, "PEM");
+    job_set_text(&j->tls_client_cert, "shown");
+    job_set_text(&j->tls_client_key, "sealed");
     job_set_text(&j->success_body, "/a+/");
     job_set_text(&j->failure_body, "b");
     job_set_text(&j->signing, "a line");
@@ -48,6 +50,8 @@ static void the_request_says_what_the_job_says(void **state)
     assert_int_equal(s->timeout_ms, 4321);
     assert_string_equal(s->signing, "a line");
     assert_string_equal(s->tls_ca, "PEM");
+    assert_string_equal(s->tls_client_cert, "shown");
+    assert_string_equal(s->tls_client_key, "sealed");
     assert_string_equal(s->success_body, "/a+/");
     assert_string_equal(s->failure_body, "b");
     assert_true(s->body_is_json);

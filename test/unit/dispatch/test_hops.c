@@ -93,6 +93,27 @@ static void credentials_stay_with_their_origin(void **state)
     }
 }
 
+// What identifies the job to its target is for no other, and does not come back either.
+static void the_client_certificate_stays_with_its_origin(void **state)
+{
+    (void)state;
+    const struct request r = {.api = "https://a.example/b",
+                              .tls_ca = "trusted",
+                              .tls_client_cert = "shown",
+                              .tls_client_key = "sealed:v1:a:AAAA",
+                              .redirects = 3};
+    struct hops *h = hops_new(&r);
+    assert_true(follow(h, 307, "/c"));
+    assert_string_equal(h->request.tls_client_cert, "shown");
+    assert_string_equal(h->request.tls_client_key, "sealed:v1:a:AAAA");
+    assert_true(follow(h, 307, "https://a.example:8443/"));
+    assert_true(follow(h, 307, "https://a.example/"));
+    assert_null(h->request.tls_client_cert);
+    assert_null(h->request.tls_client_key);
+    assert_string_equal(h->request.tls_ca, "trusted");
+    hops_free(h);
+}
+
 // Back at the first origin, what was dropped on the way stays away.
 static void credentials_do_not_come_back(void **state)
 {
@@ -214,6 +235,7 @@ int main(void)
         cmocka_unit_test(the_method_and_the_body_follow_the_status),
         cmocka_unit_test(credentials_stay_with_their_origin),
         cmocka_unit_test(credentials_do_not_come_back),
+        cmocka_unit_test(the_client_certificate_stays_with_its_origin),
         cmocka_unit_test(a_location_that_leads_nowhere_is_not_followed),
         cmocka_unit_test(a_location_that_cannot_be_called_is_not_followed_and_why),
         cmocka_unit_test(no_more_are_followed_than_the_job_allows),

@@ -156,6 +156,21 @@ static void what_is_beyond_the_bounds_is_not_written(void **state)
     free(bytes.bytes);
 }
 
+static void a_client_certificate_travels_with_its_sealed_key(void **state)
+{
+    struct send s = an_attempt();
+    struct queue_send x;
+    (void)state;
+    s.request.tls_client_cert = "shown";
+    s.request.tls_client_key = "sealed:v1:a:AAAA";
+    struct request_text bytes = write_attempt(&s);
+    assert_int_equal(queue__decode_send(bytes.bytes, bytes.count, &x, NULL), ERR_OK);
+    assert_string_equal(x.send.request.tls_client_cert, "shown");
+    assert_string_equal(x.send.request.tls_client_key, "sealed:v1:a:AAAA");
+    arena_clear(&x.texts);
+    free(bytes.bytes);
+}
+
 // What later versions have added stands at the end by name: a reader that knows nothing of it
 // passes over it, and what a writer had nothing to say of is not there.
 static void rules_for_bodies_and_what_came_of_them_are_read(void **state)
@@ -354,6 +369,7 @@ int main(void)
         cmocka_unit_test(an_outcome_is_read_as_it_was_written),
         cmocka_unit_test(what_is_beyond_the_bounds_is_not_written),
         cmocka_unit_test(rules_for_bodies_and_what_came_of_them_are_read),
+        cmocka_unit_test(a_client_certificate_travels_with_its_sealed_key),
         cmocka_unit_test(additions_of_a_later_version_are_passed_over),
         cmocka_unit_test(what_is_cut_or_too_long_is_refused),
         cmocka_unit_test(bytes_that_were_changed_are_refused_or_keep_the_bounds),

@@ -122,6 +122,8 @@ static void a_job_of_version_1_has_the_defaults_of_what_came_later(void **state)
             fail_msg("%s has not its default", m->name);
     }
     assert_null(j->tls_ca);
+    assert_null(j->tls_client_cert);
+    assert_null(j->tls_client_key);
     job_free(j);
 }
 
