@@ -467,6 +467,40 @@ bool access_count(struct access *a, const struct access_caller *c, const char *a
     return is_fine;
 }
 
+static struct known_token *limited(struct access *a, const struct access_caller *c)
+{
+    bool counts = c->token && c->executions_per_second;
+    return counts ? known_token_find_id(a->tokens, c->token) : NULL;
+}
+
+bool access_count_execution(struct access *a, const struct access_caller *c,
+                            unsigned *retry_after_s)
+{
+    struct access_rate left = {0};
+    if (!c->executions_per_second)
+        return true;
+    pthread_mutex_lock(&a->lock);
+    struct known_token *t = limited(a, c);
+    bool is_fine =
+        !t || count(&t->executions, c->executions_per_second, "token", &left, retry_after_s);
+    pthread_mutex_unlock(&a->lock);
+    if (!is_fine)
+        metric_add(METRIC_access_limited, 1);
+    return is_fine;
+}
+
+void access_charge_executions(struct access *a, const struct access_caller *c, size_t executions)
+{
+    if (!c->executions_per_second)
+        return;
+    const struct bucket_rule rule = rule_of(c->executions_per_second);
+    pthread_mutex_lock(&a->lock);
+    struct known_token *t = limited(a, c);
+    if (t)
+        bucket_charge(&t->executions, &rule, clock_mono_us(), (int64_t)executions);
+    pthread_mutex_unlock(&a->lock);
+}
+
 // --- Opening and closing -------------------------------------------------------------------------
 
 static enum err check_admins(struct access *a, struct fault *f)

@@ -46,6 +46,7 @@ struct access_caller {
     int64_t token;                       // 0: none was asked for.
     char name[TOKEN_NAME_BYTES_MAX + 1]; // Empty: none was asked for.
     char tag[TOKEN_TAG_BYTES_MAX + 1];   // Empty: every job.
+    unsigned executions_per_second;      // 0: any number.
 };
 
 enum access_verdict {
@@ -94,6 +95,13 @@ struct access_rate {
 // and *retry_after_s says when the next one is not. *left is the nearer of the two limits.
 MUST_CHECK bool access_count(struct access *a, const struct access_caller *c, const char *address,
                              struct access_rate *left, unsigned *retry_after_s);
+
+// Counts an execution that the request will cause: a trigger, a replay, a backfill, a test. False:
+// it is one too many for the token, and *retry_after_s says when the next one is not.
+MUST_CHECK bool access_count_execution(struct access *a, const struct access_caller *c,
+                                       unsigned *retry_after_s);
+// The request has caused so many more: the token's next ones wait until their time has passed.
+void access_charge_executions(struct access *a, const struct access_caller *c, size_t count);
 
 // Tokens were changed here: what is known of them is read again before it counts.
 void access_forget(struct access *a);

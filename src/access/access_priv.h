@@ -21,6 +21,8 @@ struct bucket {
 
 // False: it is empty.
 MUST_CHECK bool bucket_take(struct bucket *b, const struct bucket_rule *r, int64_t now_us);
+// Takes so many, whether they are there or not: what lacks has to come back first.
+void bucket_charge(struct bucket *b, const struct bucket_rule *r, int64_t now_us, int64_t count);
 int64_t bucket_left(const struct bucket *b, const struct bucket_rule *r, int64_t now_us);
 int64_t bucket_wait_us(const struct bucket *b, const struct bucket_rule *r,
                        int64_t now_us);                         // Until one can be taken.
@@ -36,6 +38,7 @@ struct known_token {
     mono_ms read_at; // From the database.
     mono_ms used_at;
     struct bucket requests;
+    struct bucket executions;
 };
 
 struct known_tokens;

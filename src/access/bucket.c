@@ -19,6 +19,12 @@ bool bucket_take(struct bucket *b, const struct bucket_rule *r, int64_t now_us)
     return true;
 }
 
+void bucket_charge(struct bucket *b, const struct bucket_rule *r, int64_t now_us, int64_t count)
+{
+    assert(r->interval_us > 0 && count >= 0);
+    b->full_at_us = now_us + missing_us(b, now_us) + count * r->interval_us;
+}
+
 int64_t bucket_left(const struct bucket *b, const struct bucket_rule *r, int64_t now_us)
 {
     int64_t missing = (missing_us(b, now_us) + r->interval_us - 1) / r->interval_us;

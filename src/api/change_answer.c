@@ -72,6 +72,7 @@ void answer_triggered(struct api_request *r, const struct service_result *result
 void answer_backfilled(struct api_request *r, const struct service_result *result)
 {
     char location[64];
+    request_charge_executions(r, (size_t)result->count);
     snprintf(location, sizeof location, "/executions?job_id=%" PRId64 "&trigger=replay",
              result->execution.job);
     exchange_add_header(r->exchange, "Location", location);

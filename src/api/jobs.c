@@ -189,6 +189,9 @@ enum err handle_trigger_job(struct api_request *r, struct problem *p)
     enum err err = decode_trigger(r, &trigger, &key, p);
     if (err)
         return err;
+    err = request_count_execution(r, p);
+    if (err)
+        return err;
     r->succeed = answer_triggered;
     return service_trigger_job(r->api->service, &r->actor, r->job, trigger.body, trigger.is_json,
                                &key, change_done, r, &p->what);
@@ -225,6 +228,11 @@ enum err handle_test_job(struct api_request *r, struct problem *p)
     enum err err = decode_create(r, &draft, &ignored, p);
     if (err)
         return err;
+    err = request_count_execution(r, p);
+    if (err) {
+        job_free(draft);
+        return err;
+    }
     log_test(r, draft);
     return service_test_job(r->api->service, draft, answer_tried, r, &p->what);
 }

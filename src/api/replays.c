@@ -15,6 +15,8 @@ enum err handle_replay_execution(struct api_request *r, struct problem *p)
 {
     struct service_key key;
     enum err err = decode_client_key(r, &key, p);
+    if (!err)
+        err = request_count_execution(r, p);
     if (err)
         return err;
     r->succeed = answer_triggered;
@@ -51,6 +53,9 @@ enum err handle_backfill_job(struct api_request *r, struct problem *p)
         return err;
     if (b.dry_run)
         return answer_count(r, &b, p);
+    err = request_count_execution(r, p);
+    if (err)
+        return err;
     r->succeed = answer_backfilled;
     return service_backfill_job(r->api->service, &r->actor, r->job, b.from, b.to, &key, change_done,
                                 r, &p->what);
@@ -213,6 +218,8 @@ static enum err start_replays(struct api_request *r, const struct execution_quer
         err = service_refuse(&p->what, ERR_LIMIT, PROBLEM_HEADER, NULL,
                              "Idempotency-Key must be at most %d characters here",
                              CLIENT_KEY_BYTES_MAX - EXECUTION_ID_BYTES - 1);
+    if (!err)
+        err = request_count_execution(r, p);
     if (err)
         return err;
     struct replays *all = xcalloc(1, sizeof *all);
@@ -226,6 +233,7 @@ static enum err start_replays(struct api_request *r, const struct execution_quer
         replays_free(all);
         return err;
     }
+    request_charge_executions(r, all->count);
     run_replays(all);
     return ERR_OK;
 }

@@ -96,6 +96,9 @@ static json_t *token_json(const struct access_token *t)
     json_object_set_new(o, "revoked_at", json_time(t->revoked_at));
     json_object_set_new(o, "last_used_at", json_time(t->last_used_at));
     json_object_set_new(o, "last_address", json_text(t->last_address));
+    json_object_set_new(o, "executions_per_second",
+                        t->executions_per_second ? json_integer(t->executions_per_second)
+                                                 : json_null());
     return o;
 }
 
@@ -150,8 +153,9 @@ static enum err check_text(const char *name, const char *text, size_t bytes_max,
 
 static enum err read_token(const json_t *body, struct access_token *t, struct problem *p)
 {
-    static const char *const members[] = {"name", "scope", "tag", "expires_in_s", NULL};
-    int64_t lasts_s = 0;
+    static const char *const members[] = {
+        "name", "scope", "tag", "expires_in_s", "executions_per_second", NULL};
+    int64_t lasts_s = 0, executions = 0;
     enum err err = members_check(body, members, p);
     if (!err)
         err = member_text(body, "name", &t->name, p);
@@ -165,6 +169,10 @@ static enum err read_token(const json_t *body, struct access_token *t, struct pr
         err = read_scope(body, t, p);
     if (!err)
         err = member_integer(body, "expires_in_s", 1, LASTS_S_MAX, &lasts_s, p);
+    if (!err)
+        err =
+            member_integer(body, "executions_per_second", 1, TOKEN_EXECUTIONS_MAX, &executions, p);
+    t->executions_per_second = (uint32_t)executions;
     t->created_at = clock_wall_ms();
     t->expires_at = lasts_s ? t->created_at + lasts_s * 1000 : WALL_NEVER;
     return err;

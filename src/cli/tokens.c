@@ -23,6 +23,7 @@ static const struct option create_options[] = {
     {"scope", required_argument, NULL, 's'},
     {"expires", required_argument, NULL, 'e'},
     {"tag", required_argument, NULL, 't'},
+    {"executions-per-second", required_argument, NULL, 'x'},
     {"db", required_argument, NULL, 'd'},
     CLI_HELP,
     {0},
@@ -43,6 +44,8 @@ static const struct cli_command create_command = {
     "  --scope SCOPE   read; trigger: runs jobs, too; write: changes jobs, too; admin: all\n"
     "  --expires TIME  it ends by itself after so long, such as 90d; else never\n"
     "  --tag TAG       it sees and changes only jobs that carry this tag; not with admin\n"
+    "  --executions-per-second N\n"
+    "                  so many executions it may cause, by triggers, replays and tests\n"
     "  --db DB         the database: a file or a URL (CARILLON_DB, or carillon.db)\n",
     create_options,
 };
@@ -131,12 +134,21 @@ struct wish {
     const char *scope;
     const char *expires;
     const char *tag;
+    const char *executions;
 };
+
+static bool read_executions(const char *text, long *out)
+{
+    char *end;
+    *out = strtol(text, &end, 10); // What is too large becomes LONG_MAX.
+    return text[0] >= '0' && text[0] <= '9' && !*end && *out >= 1 && *out <= TOKEN_EXECUTIONS_MAX;
+}
 
 static int check(const struct wish *w, struct access_token *t)
 {
     int scope;
     dur_ms lasts = 0;
+    long executions = 0;
     if (!w->name || !w->scope)
         return cli__complain_usage(&create_command, "--name and --scope are needed");
     if (!token_text_is_fine(w->name, TOKEN_NAME_BYTES_MAX))
@@ -153,12 +165,16 @@ static int check(const struct wish *w, struct access_token *t)
                              "--tag has 1 to 64 bytes of UTF-8, without control characters", NULL);
     if (w->tag && scope == SCOPE_ADMIN)
         return cli__complain("tokens create", "an admin is bound to no tag", NULL);
+    if (w->executions && !read_executions(w->executions, &executions))
+        return cli__complain("tokens create",
+                             "--executions-per-second is a number from 1 to 100000", w->executions);
     wall_ms now = clock_wall_ms();
     *t = (struct access_token){.name = w->name,
                                .scope = (enum token_scope)scope,
                                .tag = w->tag,
                                .created_at = now,
-                               .expires_at = w->expires ? now + lasts : WALL_NEVER};
+                               .expires_at = w->expires ? now + lasts : WALL_NEVER,
+                               .executions_per_second = (uint32_t)executions};
     return 0;
 }
 
@@ -193,6 +209,7 @@ static int cli_create(int argc, char **argv)
           : option == 's' ? &w.scope
           : option == 'e' ? &w.expires
           : option == 't' ? &w.tag
+          : option == 'x' ? &w.executions
                           : &w.db) = optarg;
     }
     if (optind != argc)
@@ -230,10 +247,13 @@ static const char *state_of(const struct access_token *t, wall_ms now)
 static enum err print(void *context, const struct access_token *t)
 {
     char expires[RFC3339_BYTES], used[RFC3339_BYTES];
-    printf("%4" PRId64 "  %-8s %-8s %-20s %-20s %-16s %-16s %s\n", t->id,
+    char executions[16] = "-";
+    if (t->executions_per_second)
+        snprintf(executions, sizeof executions, "%u", (unsigned)t->executions_per_second);
+    printf("%4" PRId64 "  %-8s %-8s %-20s %-20s %-16s %-16s %-8s %s\n", t->id,
            state_of(t, clock_wall_ms()), token_scope_name(t->scope),
            date_of(t->expires_at, WALL_NEVER, expires), date_of(t->last_used_at, 0, used),
-           t->last_address ? t->last_address : "-", t->tag ? t->tag : "-", t->name);
+           t->last_address ? t->last_address : "-", t->tag ? t->tag : "-", executions, t->name);
     ++*(size_t *)context;
     return ERR_OK;
 }
@@ -256,7 +276,7 @@ static int cli_list(int argc, char **argv)
     enum err err = open_registry(db, false, &r, &f);
     if (!err)
         printf("  id  state    scope    expires (UTC)        last used (UTC)      from             "
-               "tag              name\n");
+               "tag              per sec. name\n");
     if (!err)
         err = store_token_list(r.registry, print, &count, &f);
     close_registry(&r);

@@ -396,11 +396,14 @@ struct access_token {
     enum token_scope scope;
     const char *tag; // Only jobs that carry it are seen and changed; NULL: all.
     wall_ms created_at;
-    wall_ms expires_at;       // WALL_NEVER: it does not.
-    wall_ms revoked_at;       // 0: it is not.
-    wall_ms last_used_at;     // 0: never. Within a minute.
-    const char *last_address; // From where; NULL: never used.
+    wall_ms expires_at;             // WALL_NEVER: it does not.
+    wall_ms revoked_at;             // 0: it is not.
+    wall_ms last_used_at;           // 0: never. Within a minute.
+    const char *last_address;       // From where; NULL: never used.
+    uint32_t executions_per_second; // Executions that it may cause (access.h); 0: any.
 };
+
+#define TOKEN_EXECUTIONS_MAX 100000
 
 bool token_is_live(const struct access_token *t, wall_ms now);
 // Whether the text may be a token's name or tag: 1 to `bytes_max` bytes of UTF-8 without control

@@ -136,6 +136,8 @@ static const struct column token_columns[] = {
     {TIME_UNKNOWN(access_token, "revoked_at", revoked_at, 0)},
     {TIME_UNKNOWN(access_token, "last_used_at", last_used_at, 0)},
     {TEXT_CELL(access_token, "last_address", last_address)},
+    {RANGE_UNKNOWN(access_token, "executions_per_second", executions_per_second, 0,
+                   TOKEN_EXECUTIONS_MAX, 0)},
 };
 
 static const struct column audit_columns[] = {

@@ -44,6 +44,8 @@ static char *describe(const struct access_token *t)
         json_object_set_new(o, "tag", json_string(t->tag));
     if (t->expires_at != WALL_NEVER)
         json_object_set_new(o, "expires_at", time_json(t->expires_at));
+    if (t->executions_per_second)
+        json_object_set_new(o, "executions_per_second", json_integer(t->executions_per_second));
     char *text = json_dumps(o, JSON_COMPACT);
     json_decref(o);
     return text;

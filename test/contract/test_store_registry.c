@@ -102,6 +102,7 @@ static void token_is_found_by_its_digest_as_it_was_put(void **state)
     struct box *b = *state;
     struct access_token t = token_of("deploy — äöü", 1);
     t.tag = "team-a";
+    t.executions_per_second = 7;
     t.expires_at = STORE_T0 + 90 * (wall_ms)DAY;
     int64_t id = put(b, &t);
     struct access_token plain = token_of("ops", 2);
@@ -113,6 +114,7 @@ static void token_is_found_by_its_digest_as_it_was_put(void **state)
     assert_string_equal(c.texts[0], "deploy — äöü");
     assert_string_equal(c.texts[1], "team-a");
     assert_string_equal(c.texts[2], "");
+    assert_int_equal(c.token.executions_per_second, 7);
     assert_int_equal(c.token.scope, SCOPE_WRITE);
     assert_memory_equal(c.token.digest, t.digest, sizeof t.digest);
     assert_int_equal(c.token.created_at, STORE_T0);
@@ -121,6 +123,7 @@ static void token_is_found_by_its_digest_as_it_was_put(void **state)
     assert_int_equal(c.token.last_used_at, 0);
     c = find(b, 2);
     assert_int_equal(c.token.expires_at, WALL_NEVER);
+    assert_int_equal(c.token.executions_per_second, 0);
     assert_int_equal(c.token.scope, SCOPE_ADMIN);
 
     struct copy none = {0};

@@ -117,6 +117,53 @@ def test_requests_are_limited_by_token_and_by_address(fleet, database):
     expect(server.get("/livez"), 200)  # Probes are not limited.
 
 
+def limited(answer):
+    refused = expect(answer, 429)
+    assert refused.json["type"] == "/problems/rate-limited"
+    assert "executions_per_second" in refused.json["detail"]
+    return int(refused.headers["Retry-After"])
+
+
+def test_what_a_token_causes_is_limited_by_its_own_number(fleet, database, target):
+    admin = by(make_token(database, "admin"))
+    server = fleet.serve(database)
+    wish = {"name": "busy", "scope": "write", "executions_per_second": 1}
+    made = expect(server.post("/tokens", wish, headers=admin), 201).json
+    assert made["executions_per_second"] == 1
+    command_line = by(
+        make_token(database, "write", "--executions-per-second", "2", name="command-line")
+    )
+    tokens = expect(server.get("/tokens", headers=admin), 200).json["tokens"]
+    assert [t["executions_per_second"] for t in tokens] == [None, 1, 2]
+    busy = by(made["secret"])
+    job = {"schedule": NEVER_SOON, "api": target.url("/ok/limited")}
+    path = f"/jobs/{expect(server.post('/jobs', job, headers=busy), 201).json['id']}"
+
+    trigger = f"{path}/trigger"
+    assert all(server.post(trigger, headers=command_line).status == 202 for _ in range(4))
+    answers = [server.post(trigger, headers=busy) for _ in range(2)]
+    execution_id = expect(answers[0], 202).json["execution_id"]
+    limited(server.post(trigger, headers=busy))
+    limited(server.post("/jobs/test", job, headers=busy))
+    limited(server.post(f"/executions/{execution_id}/replay", headers=busy))
+    limited(server.post(f"/executions/replay?status=SUCCESS&job_id={path[6:]}", headers=busy))
+    expect(server.get(path, headers=busy), 200)  # What causes nothing is not counted.
+    expect(server.post(trigger, headers=admin), 202)
+
+
+def test_a_backfill_counts_as_many_executions_as_it_makes(fleet, database, target):
+    server = fleet.serve(database)
+    job = {"schedule": "0 * * * * *", "api": target.url("/ok/backfilled")}
+    path = f"/jobs/{expect(server.post('/jobs', job), 201).json['id']}"
+    span = {"from": "2026-01-01T00:00:30Z", "to": "2026-01-01T01:00:30Z"}
+    token = by(make_token(database, "trigger", "--executions-per-second", "1"))
+    is_closed(server)
+    expect(server.post(f"{path}/backfill", {**span, "dry_run": True}, headers=token), 200)
+    made = expect(server.post(f"{path}/backfill", span, headers=token), 202).json
+    assert made["count"] == 60
+    assert 40 <= limited(server.post(f"{path}/trigger", headers=token)) <= 60
+
+
 # --- Beyond this machine -------------------------------------------------------------------------
 
 

@@ -71,6 +71,9 @@ def test_a_token_is_named_by_its_number_too_and_ends_by_itself(database):
         (("--name", "x", "--scope", "read", "--expires", "soon"), "--expires is a time"),
         (("--name", "x", "--scope", "read", "--tag", ""), "--tag has 1 to 64 bytes"),
         (("--name", "x", "--scope", "admin", "--tag", "a"), "bound to no tag"),
+        (("--name", "x", "--scope", "read", "--executions-per-second", "0"), "from 1 to 100000"),
+        (("--name", "x", "--scope", "read", "--executions-per-second", "1e3"), "from 1 to 100000"),
+        (("--name", "x", "--scope", "read", "--executions-per-second", "-1"), "from 1 to 100000"),
     ],
 )
 def test_what_cannot_be_a_token_makes_nothing(database, flags, complaint):

@@ -7,18 +7,19 @@
 #include <stdio.h>
 
 // $1: name, $2: digest, $3: scope, $4: tag, $5: created_at, $6: expires_at, $7: how many may be
-// live, $8: what was over before this instant goes. The id; 0: the name is taken; -1: the limit.
+// live, $8: what was over before this instant goes, $9: executions_per_second. The id; 0: the name
+// is taken; -1: the limit.
 static const char insert_function[] =
-    "CREATE OR REPLACE FUNCTION carillon_token_1(text, bytea, text, text, bigint, bigint, bigint,"
-    " bigint) RETURNS bigint LANGUAGE plpgsql AS $body$ DECLARE live bigint; same bigint;"
+    "CREATE OR REPLACE FUNCTION carillon_token_2(text, bytea, text, text, bigint, bigint, bigint,"
+    " bigint, bigint) RETURNS bigint LANGUAGE plpgsql AS $body$ DECLARE live bigint; same bigint;"
     " new_id bigint; BEGIN"
     " LOCK TABLE tokens IN SHARE ROW EXCLUSIVE MODE;"
     " SELECT count(*), count(*) FILTER (WHERE name = $1) INTO live, same FROM tokens"
     "  WHERE revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $5);"
     " IF same > 0 THEN RETURN 0; END IF; IF live >= $7 THEN RETURN -1; END IF;"
     " SELECT coalesce(max(id), 0) + 1 INTO new_id FROM tokens;"
-    " INSERT INTO tokens (id, name, digest, scope, tag, created_at, expires_at)"
-    "  VALUES (new_id, $1, $2, $3, $4, $5, $6);"
+    " INSERT INTO tokens (id, name, digest, scope, tag, created_at, expires_at,"
+    "   executions_per_second) VALUES (new_id, $1, $2, $3, $4, $5, $6, $9);"
     " DELETE FROM tokens WHERE revoked_at < $8 OR expires_at < $8;"
     " RETURN new_id; END $body$;\n";
 
@@ -89,13 +90,15 @@ static enum err insert_token(struct store_registry *r, const struct access_token
     parameter_integer_or_null(&p, t->expires_at, WALL_NEVER);
     parameter_integer(&p, TOKENS_MAX);
     parameter_integer(&p, t->created_at - TOKEN_KEPT_MS);
+    parameter_integer_or_null(&p, t->executions_per_second, 0);
     add_entry(&p, e);
-    enum err err = run_change(
-        r,
-        "WITH t AS MATERIALIZED (SELECT carillon_token_1($1, $2, $3, $4, $5, $6, $7, $8) AS id),"
-        " a AS (" AUDIT_COLUMNS " $9, $10, $11, $12, $13, $14, $15, $16, $17 FROM t WHERE id > 0)"
-        " SELECT id FROM t",
-        &p, &result, f);
+    enum err err = run_change(r,
+                              "WITH t AS MATERIALIZED (SELECT carillon_token_2($1, $2, $3, $4, $5, "
+                              "$6, $7, $8, $9) AS id),"
+                              " a AS (" AUDIT_COLUMNS
+                              " $10, $11, $12, $13, $14, $15, $16, $17, $18 FROM t WHERE id > 0)"
+                              " SELECT id FROM t",
+                              &p, &result, f);
     if (err)
         return err;
     int64_t made = result_integer(&(struct result_row){result, 0}, 0);

@@ -292,6 +292,35 @@ static void requests_of_a_token_and_of_an_address_are_limited(void **state)
     assert_int_equal(left.quota, 2000);
 }
 
+static void executions_of_a_token_are_limited_by_its_own_number(void **state)
+{
+    struct box *b = *state;
+    unsigned wait = 0, granted = 0;
+    struct access_token t = {.name = "busy",
+                             .scope = SCOPE_TRIGGER,
+                             .created_at = clock_wall_ms(),
+                             .expires_at = WALL_NEVER,
+                             .executions_per_second = 1};
+    char secret[TOKEN_TEXT_BYTES], free_secret[TOKEN_TEXT_BYTES];
+    must(token_draw(secret, f));
+    must(token_digest(secret, t.digest, f));
+    must(store_token_insert(b->registry, NULL, &t, &t.id, f));
+    make(b, "free", SCOPE_TRIGGER, 0, free_secret);
+    open_with(b, options_of(b));
+    struct access_question q = ask(b, secret);
+    struct access_question free_q = ask(b, free_secret);
+    assert_int_equal(q.caller.executions_per_second, 1);
+    for (int i = 0; i < 50; i++)
+        granted += access_count_execution(b->access, &q.caller, &wait);
+    assert_in_range(granted, 2, 49); // Two at once, and one a second.
+    assert_in_range(wait, 1, 2);
+    access_charge_executions(b->access, &q.caller, 100);
+    assert_false(access_count_execution(b->access, &q.caller, &wait));
+    assert_in_range(wait, 80, 102);
+    access_charge_executions(b->access, &free_q.caller, 100);
+    assert_true(access_count_execution(b->access, &free_q.caller, &wait));
+}
+
 static void loopback_may_be_spared(void **state)
 {
     struct box *b = *state;
@@ -371,6 +400,7 @@ int main(void)
         TEST(questions_of_health_are_answered_from_what_was_known),
         TEST(address_that_fails_too_often_waits_and_known_tokens_do_not),
         TEST(requests_of_a_token_and_of_an_address_are_limited),
+        TEST(executions_of_a_token_are_limited_by_its_own_number),
         TEST(loopback_may_be_spared),
         TEST(use_of_a_token_is_noted),
     };

@@ -44,11 +44,24 @@ static void bucket_fills_at_its_rate_and_not_beyond_its_size(void **state)
     assert_int_equal(bucket_left(&b, &rule, now + 100 * (int64_t)SECOND), 3);
 }
 
+static void charged_bucket_gives_nothing_until_its_debt_is_paid(void **state)
+{
+    struct bucket b = {0};
+    int64_t now = 50 * (int64_t)SECOND;
+    (void)state;
+    bucket_charge(&b, &rule, now, 10); // Three are there.
+    assert_int_equal(bucket_left(&b, &rule, now), 0);
+    assert_int_equal(bucket_wait_us(&b, &rule, now), 8 * SECOND);
+    assert_false(bucket_take(&b, &rule, now + 8 * SECOND - 1));
+    assert_true(bucket_take(&b, &rule, now + 8 * SECOND));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(full_bucket_gives_its_size_and_no_more),
         cmocka_unit_test(bucket_fills_at_its_rate_and_not_beyond_its_size),
+        cmocka_unit_test(charged_bucket_gives_nothing_until_its_debt_is_paid),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
