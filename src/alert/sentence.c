@@ -91,10 +91,19 @@ static void write_job_unusable(FILE *out, const struct alert *a)
                 a->count == 1 ? " was" : "s were", shown(a->last_error));
 }
 
+static void write_job_paused(FILE *out, const struct alert *a)
+{
+    fprintf(out,
+            "job %" PRId64 " was paused, as %" PRId64
+            " execution%s failed in a row, the last one: %s",
+            a->job, a->count, plural(a->count), shown(a->last_error));
+}
+
 static void (*const write_kind[ALERT_KINDS])(FILE *out, const struct alert *a) = {
-    [ALERT_FAILURE] = write_failure,     [ALERT_MISSED] = write_missed,
-    [ALERT_CLOCK] = write_clock,         [ALERT_TARGET_DOWN] = write_target_down,
-    [ALERT_TARGET_UP] = write_target_up, [ALERT_JOB_UNUSABLE] = write_job_unusable,
+    [ALERT_FAILURE] = write_failure,       [ALERT_MISSED] = write_missed,
+    [ALERT_CLOCK] = write_clock,           [ALERT_TARGET_DOWN] = write_target_down,
+    [ALERT_TARGET_UP] = write_target_up,   [ALERT_JOB_UNUSABLE] = write_job_unusable,
+    [ALERT_JOB_PAUSED] = write_job_paused,
 };
 
 char *alert_sentence(const struct alert *a)

@@ -506,7 +506,8 @@ void core__job_drop_unowed(struct core *c, struct core_job *j, wall_ms until);
 // No attempt of the job starts any more, which is inactive or deleted.
 void core__job_stop(struct core *c, struct core_job *j, const char *reason);
 void core__job_watch_pause(struct core *c, struct core_job *j); // The job's row has come in.
-void core__job_gone(struct core *c, struct core_job *j);        // The target said so (HTTP 410).
+// The server pauses the job, and why; a no-op when it is not active.
+void core__job_pause(struct core *c, struct core_job *j, const char *reason);
 void core__job_plan_beyond_watermark(struct core *c, struct core_job *j);
 void core__resume_due(struct core *c);
 // From where on a change of the job holds.

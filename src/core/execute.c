@@ -75,8 +75,13 @@ static void raise_failure(struct core *c, const struct open *o)
                                        .last_error = error});
 }
 
-// An alert is raised from the `alert_after`-th failure in a row on. The count is written for those
-// jobs only that need it.
+// Whether the count of a job is written; nobody asks for that of another one.
+static bool counts_failures(const struct policy *p)
+{
+    return p->alert_after > 1 || p->auto_pause_after > 0;
+}
+
+// An alert is raised from the `alert_after`-th failure in a row on.
 static void count_result(struct core *c, const struct open *o)
 {
     enum execution_state state = o->record.state;
@@ -88,7 +93,7 @@ static void count_result(struct core *c, const struct open *o)
         j->failures = 0;
     if (state == EXECUTION_FAILED && j->failures >= j->policy->alert_after)
         raise_failure(c, o);
-    if (j->failures != before && j->policy->alert_after > 1 && !j->deleted)
+    if (j->failures != before && counts_failures(j->policy) && !j->deleted)
         core__record_job_state(c, j);
 }
 

@@ -123,7 +123,7 @@ wall_ms core__job_change_begins(const struct core *c, const struct core_job *j)
     return MAX(j->effective_from, MAX(c->now.wall, MIN(core__seen(c, j->id), planned)));
 }
 
-void core__job_gone(struct core *c, struct core_job *j)
+void core__job_pause(struct core *c, struct core_job *j, const char *reason)
 {
     if (!j->active)
         return;
@@ -140,7 +140,7 @@ void core__job_gone(struct core *c, struct core_job *j)
     j->paused_until = WALL_NEVER;
     agenda_remove(core__shard_of(c, j->id)->front->plan, &j->plan);
     give_back_runs(c, j);
-    core__record_job_move(c, j, JOB_MOVE_PAUSED, "the target answered 410 Gone");
+    core__record_job_move(c, j, JOB_MOVE_PAUSED, reason);
     core__job_stop(c, j, "the job was paused");
 }
 

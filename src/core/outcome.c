@@ -73,6 +73,37 @@ static void back_off(struct core *c, struct open *o, const struct outcome *out, 
     wait_for_retry(c, o, delay, error);
 }
 
+// Whether the job is to be paused for one execution more that fails. The count goes on while it is
+// paused, so a client who resumes the job lets it try so many times again.
+static bool is_one_too_many(const struct core_job *j)
+{
+    unsigned most = j->policy->auto_pause_after;
+    unsigned failures = j->failures + 1u;
+    return most && j->active && (failures % most == 0 || failures > UINT16_MAX);
+}
+
+// Before the execution ends, or its place would go to the next.
+static void pause_failing(struct core *c, const struct open *o, const char *error)
+{
+    struct core_job *j = o->job;
+    unsigned failures = j->failures + 1u;
+    char reason[64];
+    assert(core__is_sent(o)); // So it is not stopped itself.
+    snprintf(reason, sizeof reason, "%u execution%s failed in a row", failures,
+             failures == 1 ? "" : "s");
+    core__record_alert(
+        c, &o->record,
+        &(struct alert){.kind = ALERT_JOB_PAUSED, .count = failures, .last_error = error});
+    core__job_pause(c, j, reason);
+}
+
+static void fail(struct core *c, struct open *o, const char *error)
+{
+    if (is_one_too_many(o->job))
+        pause_failing(c, o, error);
+    core__finish(c, o, EXECUTION_FAILED, error, NULL);
+}
+
 static void failed(struct core *c, struct open *o, const struct outcome *out, const char *error)
 {
     bool is_gone = o->job == &c->nobody; // And how often its job would have tried is not known.
@@ -86,7 +117,7 @@ static void failed(struct core *c, struct open *o, const struct outcome *out, co
     else if (may_retry(o, out))
         back_off(c, o, out, error);
     else
-        core__finish(c, o, EXECUTION_FAILED, error, NULL);
+        fail(c, o, error);
 }
 
 // This machine could not make the attempt: it did not happen, and its number is given again. Nobody
@@ -171,7 +202,7 @@ void core__attempt_ended(struct core *c, struct open *o, const struct outcome *o
     }
     core__record_attempt(c, o, &a);
     if (!success && is_permanent(o->job, out) && a.http_status == 410)
-        core__job_gone(c, o->job); // First, or the place would go to the next.
+        core__job_pause(c, o->job, "the target answered 410 Gone"); // First: see pause_failing.
     if (!o->replaced && !o->record.reason && !out->is_unheard && o->host)
         core__breaker_learn(c, o->host, lost_at_host(out));
     if (success)

@@ -295,6 +295,7 @@ struct attempt {
 // - target_up: from as of its target_down; to is when an answer came, or 0 when no job is left
 // there.
 // - job_unusable: why, as last_error; the count of jobs, when it is about the server.
+// - job_paused: the count of executions that failed in a row, and the last_error.
 struct alert {
     int64_t id;           // Given in order.
     job_id job;           // 0: the alert is about the server.

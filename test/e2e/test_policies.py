@@ -246,6 +246,21 @@ def test_alert_after_3_waits_for_three_failures_in_a_row(shared_server, shared_t
     assert len(alerts_of(shared_server, job)) == 2  # A success begins the count anew.
 
 
+def test_auto_pause_after_2_pauses_with_an_alert(shared_server, shared_target):
+    url = shared_target.url("/status/500/pause")
+    job = create_job(shared_server, url, auto_pause_after=2, max_retries=0)
+    for active in (True, False):
+        execution = trigger(shared_server, job)
+        assert wait_for_end(shared_server, execution, 10)["status"] == "FAILED"
+        assert get_job(shared_server, job)["is_active"] is active
+    assert get_job(shared_server, job)["paused_reason"] == "2 executions failed in a row"
+    alerts = {a["kind"]: a for a in alerts_of(shared_server, job)}
+    assert alerts["job_paused"]["execution_id"] == execution
+    assert "was paused, as 2 executions failed in a row" in alerts["job_paused"]["message"]
+    (told,) = shared_server.get("/observability/alerts?kind=job_paused&limit=1").json["alerts"]
+    assert told["job_id"] == job["id"]
+
+
 @pytest.mark.parametrize("cap_ms, wait_ms", [(60000, 2000), (700, 700)])
 def test_retry_after_is_honoured_up_to_the_cap(shared_server, shared_target, cap_ms, wait_ms):
     path = f"/busy/2/{cap_ms}"

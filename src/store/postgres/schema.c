@@ -348,9 +348,12 @@ static const char version_10[] = "ALTER TABLE jobs ADD COLUMN tls_client_cert te
 // How many executions a token may cause in a second.
 static const char version_11[] = "ALTER TABLE tokens ADD COLUMN executions_per_second bigint;";
 
-static const char *const steps[] = {version_1, version_2,  version_3, version_4,
-                                    version_5, version_6,  version_7, version_8,
-                                    version_9, version_10, version_11};
+// After so many failures in a row the job is paused; NULL: never.
+static const char version_12[] = "ALTER TABLE jobs ADD COLUMN auto_pause_after bigint;";
+
+static const char *const steps[] = {version_1, version_2,  version_3,  version_4,
+                                    version_5, version_6,  version_7,  version_8,
+                                    version_9, version_10, version_11, version_12};
 const int postgres_schema_version = COUNT_OF(steps);
 
 // Held to the end of a step's transaction, so that of two nodes one makes the tables.

@@ -61,6 +61,10 @@ static const struct {
      "1 job was made inactive: the server allows only 9 (jobs_max)"},
     {{.kind = ALERT_JOB_UNUSABLE, .count = 2, .last_error = "the server allows only 9 (jobs_max)"},
      "2 jobs were made inactive: the server allows only 9 (jobs_max)"},
+    {{.job = 7, .kind = ALERT_JOB_PAUSED, .count = 5, .last_error = "HTTP status 500"},
+     "job 7 was paused, as 5 executions failed in a row, the last one: HTTP status 500"},
+    {{.job = 7, .kind = ALERT_JOB_PAUSED, .count = 1, .last_error = "HTTP status 500"},
+     "job 7 was paused, as 1 execution failed in a row, the last one: HTTP status 500"},
 };
 
 static void an_alert_reads_as_a_sentence(void **state)

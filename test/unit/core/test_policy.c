@@ -391,6 +391,73 @@ static void after_410_nothing_more_leaves(void **state)
     rig_free(r);
 }
 
+static struct job *failing_job(void)
+{
+    struct job *j = job_of("*/10 * * * * *");
+    j->overlap = OVERLAP_QUEUE;
+    j->max_retries = 0;
+    j->auto_pause_after = 3;
+    return j;
+}
+
+// Nothing of what waits in the queue leaves behind the third failure; resumed, the job may fail as
+// often again. A success in between begins the count anew.
+static void after_so_many_failures_in_a_row_a_job_is_paused(void **state)
+{
+    (void)state;
+    struct rig *r = rig_started();
+    job_id id = rig_create(r, failing_job());
+    static const unsigned answers[] = {500, 500, 200, 500, 500, 500};
+    for (size_t i = 0; i < COUNT_OF(answers); i++) {
+        rig_run(r, 10 * SECOND);
+        assert_int_equal(r->send_count, i + 1);
+        struct job *j = rig_job(r, id);
+        assert_true(j->is_active);
+        job_free(j);
+        if (i + 1 == COUNT_OF(answers))
+            rig_run(r, 25 * SECOND); // Two more wait in the queue.
+        rig_answer(r, i, answers[i]);
+    }
+    struct job *j = rig_job(r, id);
+    assert_false(j->is_active);
+    assert_string_equal(j->paused_reason, "3 executions failed in a row");
+    job_free(j);
+    assert_int_equal(rig_alerts(r, id, ALERT_JOB_PAUSED), 1);
+    assert_state(r, id, T0 + 60 * SECOND, FAILED);
+    assert_state(r, id, T0 + 70 * SECOND, CANCELLED);
+    rig_run(r, MINUTE);
+    assert_int_equal(r->send_count, COUNT_OF(answers));
+
+    assert_int_equal(rig_resume(r, id), ERR_OK);
+    rig_record(r);
+    for (size_t i = 0; i < 3; i++) {
+        rig_run(r, 10 * SECOND);
+        assert_int_equal(r->send_count, COUNT_OF(answers) + i + 1);
+        rig_answer(r, COUNT_OF(answers) + i, 500);
+    }
+    assert_int_equal(rig_alerts(r, id, ALERT_JOB_PAUSED), 2);
+    rig_free(r);
+}
+
+static void failures_in_a_row_are_counted_over_a_restart(void **state)
+{
+    (void)state;
+    struct rig *r = rig_started();
+    job_id id = rig_create(r, failing_job());
+    for (size_t i = 0; i < 2; i++) {
+        rig_run(r, 10 * SECOND);
+        rig_answer(r, i, 500);
+    }
+    rig_record(r);
+    rig_crash(r, 1);
+    rig_run(r, 10 * SECOND);
+    rig_answer(r, r->send_count - 1, 500);
+    struct job *j = rig_job(r, id);
+    assert_false(j->is_active);
+    job_free(j);
+    rig_free(r);
+}
+
 // Whatever the job says of 4xx, and unless it counts the status as a success.
 static void a_redirect_is_not_asked_for_again(void **state)
 {
@@ -514,6 +581,8 @@ int main(void)
         cmocka_unit_test(an_execution_does_not_wait_for_a_younger_batch),
         cmocka_unit_test(an_execution_replaced_before_a_crash_is_replaced_after_it),
         cmocka_unit_test(after_410_nothing_more_leaves),
+        cmocka_unit_test(after_so_many_failures_in_a_row_a_job_is_paused),
+        cmocka_unit_test(failures_in_a_row_are_counted_over_a_restart),
         cmocka_unit_test(a_redirect_is_not_asked_for_again),
         cmocka_unit_test(the_error_of_a_redirect_names_where_it_leads),
         cmocka_unit_test(a_body_that_breaks_a_rule_makes_an_ordinary_failure),

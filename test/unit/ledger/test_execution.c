@@ -144,7 +144,8 @@ static const struct {
     {&job_phase_words, "active, paused, finished or deleted"},
     {&execution_trigger_words, "schedule, manual, catch_up or replay"},
     {&execution_state_words, "PENDING, RUNNING, SUCCESS, FAILED, MISSED, CANCELLED or SKIPPED"},
-    {&alert_kind_words, "failure, missed, clock, target_down, target_up or job_unusable"},
+    {&alert_kind_words,
+     "failure, missed, clock, target_down, target_up, job_unusable or job_paused"},
     {&cron_gap_words, "run_after or skip"},
     {&cron_fold_words, "default, first, both or second"},
 };
