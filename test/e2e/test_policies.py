@@ -390,6 +390,7 @@ def test_max_rate_per_host_makes_the_rest_wait_and_says_so(shared_server, shared
     told = expect(shared_server.get("/observability/health"), 200).json["dispatch"]
     assert told["waiting_for_rate"] > 0
     assert [(p["rate"], p["waiting"] > 0) for p in told["paced"]] == [(4, True)]
+    assert "executions_waiting_for_rate" in shared_server.get("/metrics").body.decode()
     ends = [wait_for_end(shared_server, execution_id, 10) for execution_id in ids]
     assert {e["status"] for e in ends} == {"SUCCESS"}
     arrivals = shared_target.arrivals(path)

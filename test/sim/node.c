@@ -186,6 +186,7 @@ void node_start(struct node *n)
     n->life_changes_at = w->now.mono + dice_skewed(&w->dice, 1000, 1200000);
     observe_start(n);
     breaker_start(n);
+    rate_start(n);
     claims_start(n);
     cluster_enter(n);
 }

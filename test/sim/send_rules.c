@@ -86,6 +86,28 @@ static void check_limits(struct node *n, const struct send *s, char host)
         check_catch_up(w, &l);
 }
 
+// A bucket of the checker's own: what is in it, in thousandths, and since when.
+static void check_rate(struct node *n, char host)
+{
+    struct world *w = n->world;
+    struct host *h = &n->hosts[host - 'a'];
+    int64_t rate = w->limits.host_rate_max;
+    if (rate == 0)
+        return;
+    dur_ms passed = h->rate_at ? MIN(w->now.mono - h->rate_at, 1000) : 1000;
+    h->rate_level = MIN(h->rate_level + passed * rate, 1000 * rate) - 1000;
+    h->rate_at = w->now.mono;
+    if (h->rate_level < 0)
+        trace_fail(&w->trace, "I9: more than %lld requests a second to host %c", (long long)rate,
+                   host);
+}
+
+void rate_start(struct node *n)
+{
+    for (size_t i = 0; i < HOSTS; i++)
+        n->hosts[i].rate_at = n->hosts[i].rate_level = 0;
+}
+
 // --- The sender ---
 
 // I8. Who sends owns the shard, and has been promised that nobody takes it meanwhile.
@@ -242,6 +264,7 @@ void send_check(struct node *n, const struct send *s, const struct row *r, char 
     check_punctual(n, r);
     check_at_most_once(w, s, r);
     check_limits(n, s, host);
+    check_rate(n, host);
     if (r->e.attempts < s->request.attempt)
         breaker_check(n, host); // What is claimed had its place before the breaker opened again.
     overlap_check(n, r);

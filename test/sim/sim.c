@@ -206,7 +206,14 @@ static wall_ms choose_start(struct world *w)
 }
 
 // Small limits, so that every one of them is met.
-static void choose_limits(struct world *w)
+// Not drawn, so that worlds without a rate are those that they were before there were rates.
+static uint32_t rate_of_seed(uint64_t seed)
+{
+    static const uint32_t rates[] = {1, 4, 30, 1000};
+    return seed % 3 == 0 ? rates[seed / 3 % COUNT_OF(rates)] : 0;
+}
+
+static void choose_limits(struct world *w, uint64_t seed)
 {
     static const struct ahead {
         dur_ms lookahead_ms, gather_ms;
@@ -241,6 +248,7 @@ static void choose_limits(struct world *w)
     w->limits.in_flight_max = (uint32_t)dice_between(&w->dice, 2, 64);
     w->limits.host_in_flight_max = (uint32_t)dice_between(&w->dice, 1, 32);
     w->limits.late_ms = DICE_PICK(&w->dice, lates);
+    w->limits.host_rate_max = rate_of_seed(seed);
 }
 
 // Half of all worlds have one node with one shard, as a file has.
@@ -267,7 +275,7 @@ static void begin(struct world *w, const struct sim_options *o)
     w->command_at = w->now.mono;
     w->has_servers = o->commands && w->node_count > 1;
     clocks_init(w);
-    choose_limits(w);
+    choose_limits(w, o->seed);
     servers_open(w);
     for (size_t i = 0; i < w->node_count; i++) {
         w->nodes[i].world = w;

@@ -78,8 +78,10 @@ struct host {
     uint32_t losses; // Attempts in a row without an answer.
     dur_ms wait_ms;
     mono_ms closed_until;
-    bool told;      // An alert said that nothing answers, and none yet that something does.
-    bool uncertain; // The core may remember more of it.
+    bool told;          // An alert said that nothing answers, and none yet that something does.
+    bool uncertain;     // The core may remember more of it.
+    mono_ms rate_at;    // The last request left then; 0: none has in this life.
+    int64_t rate_level; // What its bucket then had, in thousandths.
 };
 
 // What holds once its batch is durable: what a client was promised, and what the core did by itself
@@ -366,6 +368,7 @@ void post_deliver(struct world *w); // The first.
 
 // send_rules.c: what must hold when a request leaves.
 void send_check(struct node *n, const struct send *s, const struct row *r, char host);
+void rate_start(struct node *n);
 
 // overlap_rules.c: the same, of jobs whose executions must not overlap.
 void overlap_check(struct node *n, const struct row *r);
