@@ -182,8 +182,10 @@ static const struct option options[] = {
     {'m', "mirror", false, crontab__cannot, "it fetches more than one URL (-m)"},
     {'p', "page-requisites", false, crontab__cannot, "it fetches more than one URL (-p)"},
     {0, "load-cookies", true, crontab__cannot, "it reads cookies from a file (--load-cookies)"},
-    {0, "certificate", true, crontab__cannot, "it shows a certificate of its own (--certificate)"},
-    {0, "private-key", true, crontab__cannot, "it shows a certificate of its own (--private-key)"},
+    {0, "certificate", true, crontab__cannot,
+     "it shows a certificate of its own (--certificate); a job has tls_client_cert"},
+    {0, "private-key", true, crontab__cannot,
+     "it shows a certificate of its own (--private-key); a job has tls_client_key"},
     {0, "ca-certificate", true, crontab__cannot,
      "it trusts the certificates of a file (--ca-certificate); a job has tls_ca, a server "
      "--ca-file"},
