@@ -3,9 +3,12 @@
 
 #include "certificate.h"
 #include "dispatch_harness.h"
+#include "secrets/secrets.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static const struct script scripts[] = {
     {"/ok", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", 0, SCRIPT_KEEP},
@@ -49,10 +52,18 @@ static int setup_plain(void **state)
     return harness_setup(state, scripts, NULL, NULL, NULL);
 }
 
+// Who a job is to its target.
+struct client {
+    const char *certificate;
+    char *key; // Sealed.
+};
+
 // How a job wants the target to prove itself.
 struct proof {
     bool none;
     const char *tls_ca;
+    const struct client *as; // How the job does; NULL: it does not.
+    bool fresh;
     dur_ms timeout_ms; // 0: 60 s.
 };
 
@@ -64,6 +75,9 @@ static const struct seen *post_with(struct harness *h, struct proof proof)
     s.request.api = url;
     s.request.tls_verify = !proof.none;
     s.request.tls_ca = proof.tls_ca;
+    s.request.tls_client_cert = proof.as ? proof.as->certificate : NULL;
+    s.request.tls_client_key = proof.as ? proof.as->key : NULL;
+    s.request.fresh_connection = proof.fresh;
     if (proof.timeout_ms)
         s.request.timeout_ms = proof.timeout_ms;
     harness_send(h, &s);
@@ -201,6 +215,101 @@ static void the_servers_own_are_trusted_beside_the_jobs(void **state)
     assert_sent(*state, (struct proof){0});
 }
 
+// --- Who a job is --------------------------------------------------------------------------------
+
+static struct secret_ring *ring;
+
+static struct secret_ring *new_ring(void)
+{
+    char path[] = "/tmp/carillon-keys-XXXXXX", line[SECRET_KEY_LINE_BYTES];
+    struct secret_ring *r = NULL;
+    int fd = mkstemp(path);
+    secret_new_key(line);
+    assert_int_equal(write(fd, line, strlen(line)), strlen(line));
+    close(fd);
+    assert_int_equal(secret_ring_open(path, &r, NULL), ERR_OK);
+    unlink(path);
+    return r;
+}
+
+static struct client client_of(const struct certificate *c)
+{
+    char key[2048] = "";
+    FILE *file = fopen(c->key_file, "r");
+    assert_non_null(file);
+    assert_true(fread(key, 1, sizeof key - 1, file) > 0);
+    fclose(file);
+    return (struct client){c->pem, secret_seal(ring, key, SECRET_TLS_KEY)};
+}
+
+static int setup_clients(void **state)
+{
+    int rc = setup_trusted(state);
+    struct harness *h = *state;
+    ring = new_ring();
+    harness_reopen(h, &(struct dispatch_options){.version = "1.2.3",
+                                                 .secrets = ring,
+                                                 .ca_file = valid.certificate_file,
+                                                 .name_servers = scripted_names_server(h->names)});
+    return rc;
+}
+
+static int teardown_clients(void **state)
+{
+    int rc = harness_teardown(state);
+    secret_ring_close(ring);
+    ring = NULL;
+    return rc;
+}
+
+// What was opened as one client would let another pass for it.
+static void a_connection_is_that_of_one_client(void **state)
+{
+    struct harness *h = *state;
+    struct client one = client_of(&valid), two = client_of(&foreign);
+    for (int i = 0; i < 3; i++) {
+        assert_sent(h, (struct proof){.as = &one});
+        assert_sent(h, (struct proof){.as = &two});
+        assert_sent(h, (struct proof){0});
+    }
+    assert_int_equal(scripted_target_connections(h->target), 3);
+    free(one.key);
+    free(two.key);
+}
+
+static void a_session_is_that_of_one_client(void **state)
+{
+    struct harness *h = *state;
+    struct client one = client_of(&valid), two = client_of(&foreign);
+    const struct client *const all[] = {&one, &two, NULL};
+    for (size_t i = 0; i < COUNT_OF(all); i++) {
+        assert_sent(h, (struct proof){.as = all[i], .fresh = true});
+        assert_false(scripted_target_handshake(h->target)->resumed);
+        assert_sent(h, (struct proof){.as = all[i], .fresh = true});
+        assert_true(scripted_target_handshake(h->target)->resumed);
+    }
+    free(one.key);
+    free(two.key);
+}
+
+static void what_is_no_pair_is_not_sent(void **state)
+{
+    struct harness *h = *state;
+    struct client one = client_of(&valid);
+    struct client without_key = {valid.pem, NULL}, without_certificate = {NULL, one.key};
+    struct client other = {foreign.pem, one.key}, damaged = {valid.pem, (char *)"sealed:v1:a:b"};
+    const char *half = "the job has only one of tls_client_cert and tls_client_key";
+    assert_refused(h, (struct proof){.as = &without_key}, half);
+    assert_refused(h, (struct proof){.as = &without_certificate}, half);
+    assert_refused(h, (struct proof){.as = &other},
+                   "tls_client_cert cannot be used: the private key is not that of the first "
+                   "certificate");
+    assert_refused(h, (struct proof){.as = &damaged},
+                   "tls_client_key cannot be opened: the key a that it was sealed with is missing "
+                   "here");
+    free(one.key);
+}
+
 int main(void)
 {
     certificate_make(&valid, "DNS:localhost,IP:127.0.0.1", false);
@@ -208,6 +317,7 @@ int main(void)
     certificate_make(&foreign, "DNS:other.example", false);
 
 #define TEST(name, setup) cmocka_unit_test_setup_teardown(name, setup, harness_teardown)
+#define AS_CLIENTS(name) cmocka_unit_test_setup_teardown(name, setup_clients, teardown_clients)
     const struct CMUnitTest tests[] = {
         TEST(a_trusted_target_is_sent_to_and_its_connection_kept, setup_trusted),
         TEST(an_untrusted_target_is_not_sent_to, setup_untrusted),
@@ -223,6 +333,9 @@ int main(void)
         TEST(a_certificate_that_a_job_trusts_must_be_for_the_host, setup_foreign),
         TEST(certificates_that_cannot_be_read_are_named, setup_untrusted),
         TEST(the_servers_own_are_trusted_beside_the_jobs, setup_trusted),
+        AS_CLIENTS(a_connection_is_that_of_one_client),
+        AS_CLIENTS(a_session_is_that_of_one_client),
+        AS_CLIENTS(what_is_no_pair_is_not_sent),
     };
     int failed = harness_run("dispatch TLS", tests, COUNT_OF(tests));
     certificate_remove(&valid);
