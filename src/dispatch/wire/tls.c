@@ -43,8 +43,18 @@ static void something_happened(const SSL *ssl, int where, int what)
         n->alert = what & 0xff; // The higher byte is how bad it is.
 }
 
+// OpenSSL calls this when the target asks for a certificate and the connection has none to show.
+static int certificate_asked(SSL *ssl, X509 **certificate, EVP_PKEY **key)
+{
+    struct connection *n = SSL_get_app_data(ssl);
+    (void)certificate, (void)key;
+    n->is_asked = true;
+    return 0;
+}
+
 static void set_up(SSL_CTX *context)
 {
+    SSL_CTX_set_client_cert_cb(context, certificate_asked);
     SSL_CTX_set_info_callback(context, something_happened);
     SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
     SSL_CTX_set_verify(context, SSL_VERIFY_PEER, NULL);
@@ -125,6 +135,13 @@ enum err tls__begin(struct connection *n, struct fault *f)
     return n->target->pair ? pair__show(n->target->pair, n->owner->secrets, ssl, f) : ERR_OK;
 }
 
+// TLS 1.2 has no alert of its own for a certificate that is missing.
+static int alert_of(const struct connection *n)
+{
+    bool is_missed = n->is_asked && n->alert == SSL_AD_HANDSHAKE_FAILURE;
+    return is_missed ? SSL_AD_CERTIFICATE_REQUIRED : n->alert;
+}
+
 static const char *words_of(const struct tls_failure *f, int alert)
 {
     if (f->verified != X509_V_OK)
@@ -152,7 +169,7 @@ enum tls_step tls__shake(struct connection *n, const char **reason)
     case TLS_SHAKE_FAILED:
         break;
     }
-    *reason = words_of(&failure, n->alert);
+    *reason = words_of(&failure, alert_of(n));
     return TLS_FAILED;
 }
 

@@ -153,6 +153,7 @@ struct connection {
     struct call *call;     // NULL: idle.
     SSL *ssl;              // NULL: plain text.
     int alert;             // The TLS alert by which the target ended it; -1: none came.
+    bool is_asked;         // The target wanted a certificate of ours, and we had none.
     uint32_t events;       // What the loop is asked for.
     mono_ms opened_at;
     mono_ms idle_since;
