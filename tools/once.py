@@ -34,12 +34,13 @@ CALLERS = {
         "cron/delay.c",
         "cli/cron.c",
     },
-    # The text of a URL. Beside the check: hosts of rows that the core loads, of redirects, for a
-    # proxy and for an explanation.
+    # The text of a URL. Beside the check: hosts of rows that the core loads, of redirects, of token
+    # servers, for a proxy and for an explanation.
     "url_accept_parsed": {"service/check_url.c"},
     "url_origin": {
         "core/configure.c",
         "dispatch/hops.c",
+        "dispatch/oauth/layer.c",
         "dispatch/curl/transfer.c",
         "service/explain.c",
     },

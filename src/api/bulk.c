@@ -181,7 +181,8 @@ static enum err decode(const struct bulk_item *item, struct job *j, struct probl
 {
     const json_t *json = json_object_get(item->json, "job");
     bool is_new = item->operation.kind == OPERATION_CREATE;
-    struct job before = {.api = xstrdup(j->api), .headers = xstrdup(j->headers)};
+    struct job before = {
+        .api = xstrdup(j->api), .headers = xstrdup(j->headers), .oauth = xstrdup(j->oauth)};
     const struct job_reading how = {.how = is_new ? JOB_CREATE : JOB_MERGE,
                                     .secrets = item->bulk->request->api->secrets};
     enum err err = job_decode(json, &how, j, p);
@@ -191,6 +192,7 @@ static enum err decode(const struct bulk_item *item, struct job *j, struct probl
         err = job_decode_repair(json, j, p);
     free(before.api);
     free(before.headers);
+    free(before.oauth);
     return err;
 }
 

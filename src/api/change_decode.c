@@ -163,6 +163,7 @@ enum err decode_edit(void *request, struct job *j, struct service_problem *p)
     struct job before = {.id = j->id,
                          .api = xstrdup(j->api),
                          .headers = xstrdup(j->headers),
+                         .oauth = xstrdup(j->oauth),
                          .tags = xstrdup(j->tags)};
     enum err err = r->body ? ERR_OK : body_read_object(r, &problem);
     if (!err)
@@ -171,6 +172,7 @@ enum err decode_edit(void *request, struct job *j, struct service_problem *p)
         err = secret_headers_check_target(&before, j, &problem.what);
     free(before.api);
     free(before.headers);
+    free(before.oauth);
     if (!err)
         err = bound_check_edit(r, &before, j, &problem);
     free(before.tags);

@@ -136,7 +136,8 @@ static enum err replace(void *lane, struct job *j, struct service_problem *p)
                          .headers = xstrdup(j->headers),
                          .signing = xstrdup(j->signing),
                          .tls_client_cert = xstrdup(j->tls_client_cert),
-                         .tls_client_key = xstrdup(j->tls_client_key)};
+                         .tls_client_key = xstrdup(j->tls_client_key),
+                         .oauth = xstrdup(j->oauth)};
     set_client_members(j, l->draft);
     enum err err = secret_headers_settle(j, &before, p);
     if (!err)
@@ -148,6 +149,7 @@ static enum err replace(void *lane, struct job *j, struct service_problem *p)
     free(before.signing);
     free(before.tls_client_cert);
     free(before.tls_client_key);
+    free(before.oauth);
     return err;
 }
 

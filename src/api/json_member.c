@@ -230,6 +230,7 @@ static const struct codec forms[] = {
     [TEXT_TAGS] = {decode_tags, encode_tags},
     [TEXT_SIGNING] = {signing_decode, signing_encode},
     [TEXT_SEALED] = {tls_key_decode, tls_key_encode},
+    [TEXT_OAUTH] = {oauth_decode, oauth_encode},
 };
 
 static const struct codec *codec_of(const struct job_member *m)

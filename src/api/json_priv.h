@@ -80,7 +80,7 @@ json_t *json_header_value(const char *value);
 enum err secret_headers_seal(const struct job_reading *how, struct job *j,
                              struct service_problem *p);
 // Gives the headers of *j that were read with `settles`, and are to be kept, the values that they
-// have in `before`, which may be NULL. Keys that sign likewise.
+// have in `before`, which may be NULL. Keys that sign and the OAuth client likewise.
 enum err secret_headers_settle(struct job *j, const struct job *before, struct service_problem *p);
 // Seals with the first key what is sealed with another, or stands in clear under the name of a
 // credential.
@@ -125,6 +125,20 @@ enum err tls_key_settle(const struct secret_ring *secrets, struct job *j, const 
 bool tls_key_is_old(const struct secret_ring *secrets, const struct job *j);
 // Seals it with the first key of the ring when it is sealed with another.
 enum err tls_key_renew(const struct secret_ring *secrets, struct job *j, struct service_problem *p);
+
+// --- json_oauth.c: the OAuth client of a job -----------------------------------------------------
+
+enum err oauth_decode(const struct job_member *m, const json_t *value,
+                      const struct job_reading *how, struct job *j, struct problem *p);
+json_t *oauth_encode(const struct job_member *m, const struct job *j);
+// Whether the client's secret is sealed with another key than the first of the ring.
+bool oauth_has_old_key(const struct secret_ring *secrets, const struct job *j);
+// Seals it with the first then.
+enum err oauth_renew(const struct secret_ring *secrets, struct job *j, struct service_problem *p);
+// The same as secret_headers_settle and secret_headers_check_target, which call these.
+enum err oauth_settle(struct job *j, const struct job *before, struct service_problem *p);
+enum err oauth_check_target(const struct job *before, const struct job *j,
+                            struct service_problem *p);
 
 // --- json_member.c: one member of a job, any but a computed one ----------------------------------
 

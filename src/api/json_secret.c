@@ -260,7 +260,9 @@ enum err secret_headers_settle(struct job *j, const struct job *before, struct s
         free(value);
         free(name);
     }
-    return err ? err : signing_settle(j, before, p);
+    if (!err)
+        err = signing_settle(j, before, p);
+    return err ? err : oauth_settle(j, before, p);
 }
 
 bool api_is_same_server(const char *a, const char *b)
@@ -296,11 +298,11 @@ enum err secret_headers_check_target(const struct job *before, const struct job 
                                      struct service_problem *p)
 {
     struct kept k = {.before = before};
-    if (!before->headers || api_is_same_server(before->api, j->api))
+    if (api_is_same_server(before->api, j->api))
         return ERR_OK;
     service_each_header(j, see_secret, &k);
     if (!k.name)
-        return ERR_OK;
+        return oauth_check_target(before, j, p);
     enum err err = refuse_header(p, k.name, ERR_FORBIDDEN,
                                  "the secret value of %.64s was given for another server than that "
                                  "of api; send it again",

@@ -67,8 +67,9 @@ static enum err see_job(void *context, const struct job *j)
 {
     struct rotation *o = context;
     struct job_reading how = {.secrets = o->request->api->secrets};
-    struct look l = {.how = &how, .finds = has_old_key(how.secrets, j)};
-    l.finds = l.finds || tls_key_is_old(how.secrets, j);
+    struct look l = {.how = &how};
+    l.finds = has_old_key(how.secrets, j) || tls_key_is_old(how.secrets, j) ||
+              oauth_has_old_key(how.secrets, j);
     service_each_header(j, see_header, &l);
     o->seen++;
     o->last = j->id;
@@ -130,7 +131,9 @@ static enum err seal_again(void *lane, struct job *j, struct service_problem *p)
     enum err err = secret_headers_renew(&how, j, p);
     if (!err)
         err = tls_key_renew(how.secrets, j, p);
-    return err ? err : signing_renew(how.secrets, j, p);
+    if (!err)
+        err = signing_renew(how.secrets, j, p);
+    return err ? err : oauth_renew(how.secrets, j, p);
 }
 
 static void run_lane(struct lane *l);

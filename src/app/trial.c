@@ -116,6 +116,7 @@ static void trial_free(struct trial *t)
     free((char *)(uintptr_t)r->tls_client_cert);
     free((char *)(uintptr_t)r->tls_client_key);
     free((char *)(uintptr_t)r->signing);
+    free((char *)(uintptr_t)r->oauth);
     free((char *)(uintptr_t)r->success_body);
     free((char *)(uintptr_t)r->failure_body);
     free(t);
@@ -174,6 +175,7 @@ enum err app__try(void *trials, const struct send *s, service_outcome *done, voi
     t->send.request.tls_client_cert = xstrdup(s->request.tls_client_cert);
     t->send.request.tls_client_key = xstrdup(s->request.tls_client_key);
     t->send.request.signing = xstrdup(s->request.signing);
+    t->send.request.oauth = xstrdup(s->request.oauth);
     t->send.request.success_body = xstrdup(s->request.success_body);
     t->send.request.failure_body = xstrdup(s->request.failure_body);
     if (pthread_create(&thread, NULL, run, t)) {

@@ -195,6 +195,8 @@ struct request {
     const char *headers;         // "Name: value\n" lines, or NULL.
     const char *body;            // NULL: the default body; "": none.
     const char *signing;         // Keys that sign the request, sealed (secrets/signing.h), or NULL.
+    const char *oauth;           // The OAuth client of the job (secrets/oauth.h), or NULL.
+    const char *bearer;          // The access token, once dispatch has one; NULL from the core.
     const char *tls_ca;          // PEM certificates to trust beside the server's own, or NULL.
     const char *tls_client_cert; // PEM certificates to show to the target, and the private key of
     const char *tls_client_key;  // the first, sealed; or both NULL.
@@ -209,6 +211,7 @@ struct request {
     int64_t epoch;   // The shard's: tells a receiver which of two senders is the later one.
     bool is_trial;   // The attempt is of no job, and has an id of its own kind.
     bool repeatable; // The job runs at least once: what is known not to have arrived is sent again.
+    bool is_plain;   // Dispatch's own: of no execution, whose headers it lacks; all is secret.
     bool body_is_json;
     bool tls_verify;
     bool fresh_connection;

@@ -257,6 +257,7 @@ static void send(struct core *c, struct open *o)
                     .headers = j->headers,
                     .body = o->body ? o->body : j->body,
                     .signing = j->signing,
+                    .oauth = j->oauth,
                     .tls_ca = j->tls_ca,
                     .tls_client_cert = j->tls_client_cert,
                     .tls_client_key = j->tls_client_key,

@@ -23,6 +23,11 @@ struct dispatch {
     mono_ms lease;
 };
 
+// What speaks HTTP by itself; dispatch_wire_open and dispatch_curl_open put the layer of tokens
+// before each (oauth/oauth_priv.h).
+dispatch_opener wire__open;
+dispatch_opener curl__open;
+
 // Whether no request may leave any more: asked just before its first byte would.
 bool dispatch_lease_is_over(const struct dispatch *d);
 // The same of an attempt's own bound, which may be 0.

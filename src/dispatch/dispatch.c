@@ -4,6 +4,7 @@
 #include "dispatch/dispatch.h"
 
 #include "dispatch/adapter_priv.h"
+#include "dispatch/oauth/oauth_priv.h"
 
 #include <assert.h>
 #include <string.h>
@@ -25,6 +26,18 @@ dispatch_opener *dispatch_find(const char *name)
     return NULL;
 }
 
+enum err dispatch_wire_open(struct loop *l, const struct dispatch_options *o, dispatch_done *done,
+                            void *context, struct dispatch **out, struct fault *f)
+{
+    return oauth__open(wire__open, l, o, done, context, out, f);
+}
+
+enum err dispatch_curl_open(struct loop *l, const struct dispatch_options *o, dispatch_done *done,
+                            void *context, struct dispatch **out, struct fault *f)
+{
+    return oauth__open(curl__open, l, o, done, context, out, f);
+}
+
 void dispatch_close(struct dispatch *d)
 {
     if (d)
@@ -36,6 +49,7 @@ void dispatch_send(struct dispatch *d, const struct send *s)
     assert(s->request.api && s->request.timeout_ms > 0);
     assert(s->request.method < JOB_METHODS);
     assert(s->request.key.job > 0 || s->request.is_trial);
+    assert(!s->request.bearer && !s->request.is_plain && !oauth__is_own_ticket(s->ticket));
     d->adapter->send(d, s);
 }
 

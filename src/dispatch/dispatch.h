@@ -48,6 +48,11 @@
 // and wiped after. When it cannot be opened, nothing is sent: the attempt is NOT_SENT, its error
 // says which secret and why, and the target is not to blame (is_unheard).
 //
+// An attempt with request.oauth gets an access token first, with its own time, from the token
+// server or from memory, and carries that to its target; request.bearer is dispatch's own. Without
+// a token nothing is sent: NOT_SENT and is_unheard, and the error begins with "oauth: ". An answer
+// 401 makes dispatch forget the token, and is an answer like any other (oauth/oauth_priv.h).
+//
 // In an outcome, attempt.started_at is when the request was begun, or the attempt if none was;
 // first_byte_ms counts from there to the first byte of the answer. attempt.error is NULL only for
 // ANSWERED.
@@ -123,7 +128,8 @@ MUST_CHECK enum err dispatch_queue_open(struct loop *l, const struct dispatch_op
 // Attempts under way end without an outcome being reported. NULL is a no-op.
 void dispatch_close(struct dispatch *d);
 
-// Starts the attempt; what the request borrows is copied. Never fails: what cannot be started
+// Starts the attempt; what the request borrows is copied. A ticket has bit 31 clear, or one of its
+// highest 15 bits: dispatch has tickets of its own. Never fails: what cannot be started
 // (a malformed URL, no descriptors left) is an outcome like any other, reported in a later turn.
 void dispatch_send(struct dispatch *d, const struct send *s);
 

@@ -125,6 +125,7 @@ static void leave_secrets(struct request *r)
     free((char *)r->tls_client_cert);
     free((char *)r->tls_client_key);
     r->signing = r->tls_client_cert = r->tls_client_key = NULL;
+    request_drop_bearer(r);
 }
 
 // A GET has no default body.
@@ -196,16 +197,9 @@ struct hops *hops_new(const struct request *r)
     if (r->redirects == 0)
         return NULL;
     struct hops *h = xcalloc(1, sizeof *h);
-    h->request = *r;
-    h->request.api = xstrdup(r->api);
-    h->request.headers = xstrdup(r->headers);
-    h->request.body = xstrdup(r->body);
-    h->request.signing = xstrdup(r->signing);
-    h->request.tls_ca = xstrdup(r->tls_ca);
-    h->request.tls_client_cert = xstrdup(r->tls_client_cert);
-    h->request.tls_client_key = xstrdup(r->tls_client_key);
-    h->request.origin = xstrdup(r->origin);
-    h->request.success_body = h->request.failure_body = NULL; // The attempt has these itself.
+    struct request kept = *r;
+    kept.success_body = kept.failure_body = NULL; // The attempt has these itself.
+    request_copy(&h->request, &kept);
     return h;
 }
 
@@ -213,14 +207,7 @@ void hops_free(struct hops *h)
 {
     if (!h)
         return;
-    free((char *)h->request.api);
-    free((char *)h->request.headers);
-    free((char *)h->request.body);
-    free((char *)h->request.signing);
-    free((char *)h->request.tls_ca);
-    free((char *)h->request.tls_client_cert);
-    free((char *)h->request.tls_client_key);
-    free((char *)h->request.origin);
+    request_copy_fini(&h->request);
     free(h->record.bytes);
     free(h);
 }

@@ -9,8 +9,9 @@
 //   301, 302, 303   GET without a body; HEAD stays HEAD
 //
 // When the way leads to another origin (scheme, host or port), the job's headers that may carry a
-// credential stay behind, with its Host, its signature and its client certificate. What carries the
-// identity of the execution goes along: a redirect does not make another call of it.
+// credential stay behind, with its Host, its signature, its access token and its client
+// certificate. What carries the identity of the execution goes along: a redirect does not make
+// another call of it.
 
 #ifndef CARILLON_DISPATCH_HOPS_PRIV_H
 #define CARILLON_DISPATCH_HOPS_PRIV_H

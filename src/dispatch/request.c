@@ -108,9 +108,12 @@ struct identity {
     char scheduled_at[RFC3339_BYTES];
 };
 
-// What is of no execution has an id that none has.
+// What is of no execution has an id that none has, or no id at all.
 static void name_attempt(const struct request *r, char id[static EXECUTION_ID_BYTES])
 {
+    id[0] = '\0';
+    if (r->is_plain)
+        return;
     if (r->is_trial)
         snprintf(id, EXECUTION_ID_BYTES, "test-%lld-%lld", (long long)r->key.scheduled_at,
                  (long long)r->key.series);
@@ -238,8 +241,10 @@ enum err request_build(struct request_parts *parts, const struct request *r,
 
     struct request_text *t = &parts->headers;
     t->count = 0;
+    parts->has_secrets = parts->body_is_secret = r->is_plain;
     add_host(t, r, to);
-    add_identity(t, r, &who, now);
+    if (!r->is_plain)
+        add_identity(t, r, &who, now);
     enum err err =
         r->signing ? request_sign(parts, r->signing, who.id, now / 1000, from->secrets, f) : ERR_OK;
     if (err)
@@ -250,15 +255,21 @@ enum err request_build(struct request_parts *parts, const struct request *r,
     }
     if (parts->body.count > 0 && !job_sets(r->headers, "Content-Type"))
         add_line(t, "Content-Type: ", type_of_body(r));
+    if (r->bearer) {
+        parts->has_secrets = true;
+        add_line(t, "Authorization: Bearer ", r->bearer);
+    }
     return add_job_headers(parts, r->headers, from->secrets, f);
 }
 
-// The body is no secret: the job shows it.
+// The body of a job's request is no secret: the job shows it.
 void request_trim(struct request_parts *parts)
 {
     if (parts->has_secrets)
         request_text_wipe(&parts->headers);
-    parts->has_secrets = false;
+    if (parts->body_is_secret)
+        request_text_wipe(&parts->body);
+    parts->has_secrets = parts->body_is_secret = false;
     request_text_trim(&parts->headers);
     request_text_trim(&parts->body);
     request_text_trim(&parts->signed_text);

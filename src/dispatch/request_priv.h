@@ -19,6 +19,7 @@ struct request_parts {
     struct request_text signed_text; // What is signed, if the job has keys for that.
     bool has_length;                 // The request says how long its body is, be it 0 bytes.
     bool has_secrets;                // The headers hold what was sealed: they are wiped after use.
+    bool body_is_secret;             // So is the body.
 };
 
 // Who sends.
@@ -60,6 +61,13 @@ MUST_CHECK enum err request_open_line(struct request_text *t, const char *line, 
 // body of `parts`.
 MUST_CHECK enum err request_sign(struct request_parts *parts, const char *signing, const char *id,
                                  int64_t at, const struct secret_ring *secrets, struct fault *f);
+
+// --- request_copy.c
+
+// Makes *to the same request with texts of its own, for request_copy_fini.
+void request_copy(struct request *to, const struct request *from);
+void request_copy_fini(struct request *copy);
+void request_drop_bearer(struct request *copy); // Wipes it.
 
 // --- request.c
 

@@ -84,7 +84,8 @@ enum job_text {
     TEXT_PAYLOAD,
     TEXT_TAGS,
     TEXT_SIGNING,
-    TEXT_SEALED
+    TEXT_SEALED,
+    TEXT_OAUTH
 };
 
 struct job_member {

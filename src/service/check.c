@@ -10,6 +10,7 @@
 #include "service/service_priv.h"
 
 #include <string.h>
+#include <strings.h>
 
 static enum err check_method(const struct job *j, struct service_problem *p)
 {
@@ -74,6 +75,27 @@ static enum err check_tls_client(const struct job *j, struct service_problem *p)
                           "%s is missing: a job has it with %s, or neither", missing, there);
 }
 
+static void see_authorization(void *context, const char *name, const char *value)
+{
+    (void)value;
+    *(bool *)context = *(bool *)context || strcasecmp(name, "Authorization") == 0;
+}
+
+// The access token is what the request says in Authorization.
+static enum err check_oauth(const struct job *j, const struct job_check *c,
+                            struct service_problem *p)
+{
+    bool has_authorization = false;
+    if (!j->oauth)
+        return ERR_OK;
+    service_each_header(j, see_authorization, &has_authorization);
+    if (has_authorization)
+        return service_refuse(p, ERR_CONFLICT, PROBLEM_FIELD, "oauth",
+                              "a job with oauth has no header Authorization: the access token "
+                              "stands there");
+    return service__check_token_url(j, c, p);
+}
+
 static enum err check_body_rule(const char *name, const char *text, struct service_problem *p)
 {
     struct body_rule *rule = NULL;
@@ -109,6 +131,8 @@ enum err service__check_job(struct job *j, const struct job_check *c, struct ser
         err = check_certificates("tls_ca", j->tls_ca, p);
     if (!err)
         err = check_tls_client(j, p);
+    if (!err)
+        err = check_oauth(j, c, p);
     if (!err)
         err = service__check_tags(j->tags, p);
     if (!err)

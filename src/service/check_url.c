@@ -3,6 +3,7 @@
 //
 // A host that is an address is judged here; what a name resolves to is judged at each attempt.
 
+#include "secrets/oauth.h"
 #include "service/service_priv.h"
 
 #include <string.h>
@@ -20,26 +21,26 @@ static enum err accept_url(struct job *j, struct url *u, struct service_problem 
     return ERR_OK;
 }
 
-static enum err refuse_port(uint16_t port, struct service_problem *p)
+static enum err refuse_port(const char *member, uint16_t port, struct service_problem *p)
 {
     const char *protocol = port_protocol(port);
-    return service_refuse(p, ERR_FORBIDDEN, PROBLEM_TARGET, "api",
+    return service_refuse(p, ERR_FORBIDDEN, PROBLEM_TARGET, member,
                           "port %u%s%s%s is one that deny_ports denies", (unsigned)port,
                           protocol ? ", of " : "", protocol ? protocol : "", protocol ? "," : "");
 }
 
-static enum err check_target(const struct url *u, const struct address_policy *targets,
-                             struct service_problem *p)
+static enum err check_target(const char *member, const struct url *u,
+                             const struct address_policy *targets, struct service_problem *p)
 {
     union address a;
     char reason[ADDRESS_REASON_BYTES];
     if (!address_policy_allows_port(targets, u->port))
-        return refuse_port(u->port, p);
+        return refuse_port(member, u->port, p);
     if (!u->is_address || !address_read(u->host, &a) ||
         address_policy_allows(targets, &a.any, u->port))
         return ERR_OK;
     address_policy_reason(targets, &a.any, u->port, reason);
-    return service_refuse(p, ERR_FORBIDDEN, PROBLEM_TARGET, "api", "%.64s is %s", u->host, reason);
+    return service_refuse(p, ERR_FORBIDDEN, PROBLEM_TARGET, member, "%.64s is %s", u->host, reason);
 }
 
 enum err service__check_url(struct job *j, const struct job_check *c, struct url *out,
@@ -47,5 +48,22 @@ enum err service__check_url(struct job *j, const struct job_check *c, struct url
 {
     enum err err = accept_url(j, out, p);
     bool is_touched = !c->before || strcmp(j->api, c->before->api) != 0;
-    return err || !is_touched ? err : check_target(out, c->targets, p);
+    return err || !is_touched ? err : check_target("api", out, c->targets, p);
+}
+
+// What somebody has edited is no text that the API has written; an attempt says so.
+enum err service__check_token_url(const struct job *j, const struct job_check *c,
+                                  struct service_problem *p)
+{
+    struct oauth_client client;
+    struct url u;
+    bool is_touched = !c->before || !c->before->oauth || strcmp(j->oauth, c->before->oauth) != 0;
+    if (!is_touched || oauth_read(j->oauth, &client, NULL))
+        return ERR_OK;
+    enum err err =
+        url_read(client.token_url, &u, NULL) ? ERR_OK : check_target("oauth", &u, c->targets, p);
+    oauth_fini(&client);
+    if (err)
+        service_problem_within(p, "token_url");
+    return err;
 }

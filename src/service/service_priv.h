@@ -286,6 +286,9 @@ enum err service__check_schedule(struct job *j, const struct job_check *c,
 // Puts the URL into the form in which it is kept: as it is sent, percent-encoded.
 enum err service__check_url(struct job *j, const struct job_check *c, struct url *out,
                             struct service_problem *p);
+// The URL of the token server of a job that has one.
+enum err service__check_token_url(const struct job *j, const struct job_check *c,
+                                  struct service_problem *p);
 enum err service__check_texts(const struct job *j, struct service_problem *p);
 enum err service__check_numbers(const struct job *j, struct service_problem *p);
 enum err service__check_tags(const char *tags, struct service_problem *p);

@@ -48,6 +48,7 @@ static struct send send_of(const struct job *j)
                     .tls_client_cert = j->tls_client_cert,
                     .tls_client_key = j->tls_client_key,
                     .signing = j->signing,
+                    .oauth = j->oauth,
                     .success_body = j->success_body,
                     .failure_body = j->failure_body,
                     .method = j->method,

@@ -94,6 +94,7 @@ static struct job *full_job(job_id id)
     job_set_text(&j->tags, "[\"billing\",\"nightly\"]");
     job_set_text(&j->success_status, "200-299,304");
     job_set_text(&j->signing, "v1 abcd1234 - sealed:v1:a:b\n");
+    job_set_text(&j->oauth, "token_url http://a/\nclient_id b\nclient_secret sealed:v1:a:b\n");
     job_set_text(&j->tls_ca, certificate);
     job_set_text(&j->tls_client_cert, certificate);
     job_set_text(&j->tls_client_key, "sealed:v1:a:b");

@@ -27,6 +27,7 @@ TEXTS = {
     "tls_ca": VALUES,
     "tls_client_cert": VALUES,
     "tls_client_key": VALUES,
+    "oauth": VALUES + ["token_url x\nclient_id y\nclient_secret z\nauth basic\n"],
     "success_body": VALUES + ["/(/"],
     "failure_body": VALUES + ["/(/"],
 }

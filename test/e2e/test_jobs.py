@@ -34,6 +34,7 @@ DEFAULTS = {
     "tls_ca": None,
     "tls_client_cert": None,
     "tls_client_key": None,
+    "oauth": None,
     "success_body": None,
     "failure_body": None,
     "fresh_connection": False,

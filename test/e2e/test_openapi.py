@@ -88,6 +88,8 @@ class World:
             "tls_ca": [None],
             "tls_client_cert": [None],
             "tls_client_key": [None],
+            "oauth": [None, {"token_url": "http://127.0.0.1:9/t", "client_id": "a",
+                             "client_secret": "b", "scope": None, "auth": "body"}],
             "start_at": [None, "2025-01-01T00:00:00Z"],
             "end_at": [None, "2099-01-01T00:00:00Z"],
             "until": [None, "2099-01-01T00:00:00Z"],

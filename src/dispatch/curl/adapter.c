@@ -251,8 +251,8 @@ static enum err check_library(struct fault *f)
                      info->version);
 }
 
-enum err dispatch_curl_open(struct loop *l, const struct dispatch_options *o, dispatch_done *done,
-                            void *context, struct dispatch **out, struct fault *f)
+enum err curl__open(struct loop *l, const struct dispatch_options *o, dispatch_done *done,
+                    void *context, struct dispatch **out, struct fault *f)
 {
     enum err err = check_library(f);
     if (err)

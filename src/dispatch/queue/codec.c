@@ -14,6 +14,7 @@
 #include "base/url.h"
 #include "base/utf8.h"
 #include "dispatch/hops_priv.h"
+#include "secrets/oauth.h"
 #include "secrets/signing.h"
 
 #include <string.h>
@@ -67,6 +68,7 @@ static const struct field send_fields[] = {
 };
 
 static const struct field send_additions[] = {
+    TEXT(struct send, request.oauth, OAUTH_TEXT_BYTES_MAX),
     TEXT(struct send, request.success_body, JOB_MAX(success_body)),
     TEXT(struct send, request.failure_body, JOB_MAX(failure_body)),
     TEXT(struct send, request.tls_client_cert, JOB_MAX(tls_client_cert)),

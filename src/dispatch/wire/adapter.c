@@ -255,8 +255,8 @@ static struct wire *wire_new(struct loop *l, const struct dispatch_options *o, d
     return w;
 }
 
-enum err dispatch_wire_open(struct loop *l, const struct dispatch_options *o, dispatch_done *done,
-                            void *context, struct dispatch **out, struct fault *f)
+enum err wire__open(struct loop *l, const struct dispatch_options *o, dispatch_done *done,
+                    void *context, struct dispatch **out, struct fault *f)
 {
     struct wire *w = wire_new(l, o, done, context);
     enum err err = deadlines__open(&w->deadlines, l, report_all, w, f);

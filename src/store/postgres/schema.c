@@ -351,9 +351,12 @@ static const char version_11[] = "ALTER TABLE tokens ADD COLUMN executions_per_s
 // After so many failures in a row the job is paused; NULL: never.
 static const char version_12[] = "ALTER TABLE jobs ADD COLUMN auto_pause_after bigint;";
 
-static const char *const steps[] = {version_1, version_2,  version_3,  version_4,
-                                    version_5, version_6,  version_7,  version_8,
-                                    version_9, version_10, version_11, version_12};
+// The client that a job is towards a token server, its secret sealed.
+static const char version_13[] = "ALTER TABLE jobs ADD COLUMN oauth text;";
+
+static const char *const steps[] = {version_1,  version_2,  version_3, version_4, version_5,
+                                    version_6,  version_7,  version_8, version_9, version_10,
+                                    version_11, version_12, version_13};
 const int postgres_schema_version = COUNT_OF(steps);
 
 // Held to the end of a step's transaction, so that of two nodes one makes the tables.

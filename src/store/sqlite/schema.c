@@ -365,12 +365,15 @@ static const char version_24[] = "ALTER TABLE tokens ADD COLUMN executions_per_s
 // After so many failures in a row the job is paused; NULL: never.
 static const char version_25[] = "ALTER TABLE jobs ADD COLUMN auto_pause_after INTEGER;";
 
+// The client that a job is towards a token server, its secret sealed.
+static const char version_26[] = "ALTER TABLE jobs ADD COLUMN oauth TEXT;";
+
 // migrations[v] leads from version v to v + 1.
 static const char *const migrations[] = {
     version_1,  version_2,  version_3,  version_4,  version_5,  version_6,  version_7,
     version_8,  version_9,  version_10, version_11, version_12, version_13, version_14,
     version_15, version_16, version_17, version_18, version_19, version_20, version_21,
-    version_22, version_23, version_24, version_25,
+    version_22, version_23, version_24, version_25, version_26,
 };
 const int sqlite_schema_version = COUNT_OF(migrations);
 

@@ -171,6 +171,7 @@ static void keep_send(struct rig *r, const struct send *s)
     snprintf(k->headers, sizeof k->headers, "%s", q->headers ? q->headers : "");
     snprintf(k->body, sizeof k->body, "%s", q->body ? q->body : "");
     snprintf(k->signing, sizeof k->signing, "%s", q->signing ? q->signing : "");
+    snprintf(k->oauth, sizeof k->oauth, "%s", q->oauth ? q->oauth : "");
     snprintf(k->origin, sizeof k->origin, "%s", q->origin ? q->origin : "");
     snprintf(k->tls_ca, sizeof k->tls_ca, "%s", q->tls_ca ? q->tls_ca : "");
     snprintf(k->tls_client_cert, sizeof k->tls_client_cert, "%s",

@@ -49,6 +49,7 @@ struct sent {
     char headers[128];
     char body[128]; // "" when the request asks for the default body.
     char signing[128];
+    char oauth[128];
     char tls_ca[128];
     char tls_client_cert[128];
     char tls_client_key[128];

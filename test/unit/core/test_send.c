@@ -35,6 +35,7 @@ static void the_request_says_what_the_job_says(void **state)
     job_set_text(&j->success_body, "/a+/");
     job_set_text(&j->failure_body, "b");
     job_set_text(&j->signing, "a line");
+    job_set_text(&j->oauth, "a client");
     j->body_is_json = true;
     j->tls_verify = false;
     j->fresh_connection = true;
@@ -49,6 +50,7 @@ static void the_request_says_what_the_job_says(void **state)
     assert_int_equal(s->method, METHOD_PUT);
     assert_int_equal(s->timeout_ms, 4321);
     assert_string_equal(s->signing, "a line");
+    assert_string_equal(s->oauth, "a client");
     assert_string_equal(s->tls_ca, "PEM");
     assert_string_equal(s->tls_client_cert, "shown");
     assert_string_equal(s->tls_client_key, "sealed");

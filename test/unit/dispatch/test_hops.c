@@ -37,6 +37,18 @@ static bool follow(struct hops *h, unsigned status, const char *location)
     return followed;
 }
 
+static void access_token_stays_with_its_origin(void **state)
+{
+    struct request r = {.api = "http://a.example/b", .bearer = "token", .redirects = 2};
+    struct hops *h = hops_new(&r);
+    (void)state;
+    assert_true(follow(h, 307, "/x"));
+    assert_string_equal(h->request.bearer, "token");
+    assert_true(follow(h, 307, "http://a.example:81/x"));
+    assert_null(h->request.bearer);
+    hops_free(h);
+}
+
 static void the_method_and_the_body_follow_the_status(void **state)
 {
     static const struct {
@@ -232,6 +244,7 @@ static void a_location_that_was_cut_is_not_followed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(access_token_stays_with_its_origin),
         cmocka_unit_test(the_method_and_the_body_follow_the_status),
         cmocka_unit_test(credentials_stay_with_their_origin),
         cmocka_unit_test(credentials_do_not_come_back),

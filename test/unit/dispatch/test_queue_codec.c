@@ -208,6 +208,20 @@ static void rules_for_bodies_and_what_came_of_them_are_read(void **state)
     free(plain_outcome.bytes);
 }
 
+static void client_of_oauth_is_read_as_it_was_written(void **state)
+{
+    struct send s = an_attempt();
+    struct queue_send x;
+    (void)state;
+    s.request.oauth = "token_url http://a/\n";
+    struct request_text attempt = write_attempt(&s);
+    assert_false(queue__decode_send(attempt.bytes, attempt.count, &x, NULL));
+    assert_string_equal(x.send.request.oauth, s.request.oauth);
+    assert_null(x.send.request.bearer);
+    arena_clear(&x.texts);
+    free(attempt.bytes);
+}
+
 static void additions_of_a_later_version_are_passed_over(void **state)
 {
     struct send s = an_attempt();
@@ -370,6 +384,7 @@ int main(void)
         cmocka_unit_test(what_is_beyond_the_bounds_is_not_written),
         cmocka_unit_test(rules_for_bodies_and_what_came_of_them_are_read),
         cmocka_unit_test(a_client_certificate_travels_with_its_sealed_key),
+        cmocka_unit_test(client_of_oauth_is_read_as_it_was_written),
         cmocka_unit_test(additions_of_a_later_version_are_passed_over),
         cmocka_unit_test(what_is_cut_or_too_long_is_refused),
         cmocka_unit_test(bytes_that_were_changed_are_refused_or_keep_the_bounds),

@@ -124,6 +124,7 @@ static void a_job_of_version_1_has_the_defaults_of_what_came_later(void **state)
     assert_null(j->tls_ca);
     assert_null(j->tls_client_cert);
     assert_null(j->tls_client_key);
+    assert_null(j->oauth);
     job_free(j);
 }
 
