@@ -99,13 +99,15 @@ enum err job_decode(const json_t *object, const struct job_reading *how, struct 
 {
     const char *name;
     json_t *value;
+    struct job_reading here = *how;
+    here.moves = !api_is_same_server(j->api, json_string_value(json_object_get(object, "api")));
     struct job before = {.api = xstrdup(j->api),
                          .tls_client_cert = xstrdup(j->tls_client_cert),
                          .tls_client_key = xstrdup(j->tls_client_key)};
     enum err err = ERR_OK;
     json_object_foreach((json_t *)object, name, value) {
         if (!err)
-            err = decode_member(name, value, how, j, p);
+            err = decode_member(name, value, &here, j, p);
     }
     if (!err && !how->settles)
         err = tls_key_settle(how->secrets, j, &before, &p->what);

@@ -57,6 +57,7 @@ struct job_reading {
     const struct secret_ring *secrets; // NULL: secrets are refused.
     bool settles; // Who reads knows only later what job there is: see secret_headers_settle.
     json_t *made; // An array for keys that are made here; NULL: none may be made.
+    bool moves;   // Set by job_decode: the job calls another server than before.
 };
 
 // --- json_secret.c: values of headers that are secrets -------------------------------------------

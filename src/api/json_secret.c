@@ -109,7 +109,8 @@ enum err header_decode(const char *name, const char *value, struct job *j, struc
 }
 
 // Whether `sealed` holds this text, under the key with which it would be sealed now. Then it stays,
-// so that saying the same again changes nothing.
+// so that saying the same again changes nothing; but not when the job moves, since a secret that is
+// said again is given for the other server.
 static bool holds(const struct secret_ring *r, const char *sealed, const char *text)
 {
     char *opened = NULL;
@@ -127,7 +128,7 @@ static enum err set_secret(const char *name, const char *text, const char *befor
     enum err err = check_secret(name, text, how, p);
     if (err)
         return err;
-    if (holds(how->secrets, before, text))
+    if (!how->moves && holds(how->secrets, before, text))
         return service_set_header(j, name, before, p);
     char *sealed = secret_seal(how->secrets, text, SECRET_JOB_HEADER);
     err = service_set_header(j, name, sealed, p);

@@ -148,6 +148,9 @@ def test_whoever_changes_a_job_cannot_have_its_secret_sent_elsewhere(
     refused = expect(server.patch(path, {"api": elsewhere}), 400)
     assert "was given for another server" in refused.json["error"]
     expect(server.put("/jobs/by-key/k", {"schedule": "@daily", "api": elsewhere}), 400)
+    again = {"api": elsewhere, "headers": {"Authorization": {"secret": "hush"}}}
+    expect(server.patch(path, again), 200)  # The very same, but given for this server.
+    expect(server.patch(path, {**again, "api": target.url("/ok/b")}), 200)
     export = server.get("/export").json
     export["jobs"][0]["api"] = elsewhere
     for query in ("", "?dry_run=1"):
