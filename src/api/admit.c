@@ -80,25 +80,6 @@ static enum err check_rate(struct api_request *r, struct problem *p)
                   left.quota / left.window_s);
 }
 
-enum err request_count_execution(struct api_request *r, struct problem *p)
-{
-    const struct access_caller *c = &r->access.caller;
-    unsigned retry_after_s = 1;
-    if (access_count_execution(r->api->access, c, &retry_after_s))
-        return ERR_OK;
-    p->retry_after_s = retry_after_s;
-    return refuse(p, ERR_LIMIT, REFUSED_RATE, NULL,
-                  "the token may cause %u execution%s a second (its executions_per_second)",
-                  c->executions_per_second, c->executions_per_second == 1 ? "" : "s");
-}
-
-// The first is counted already.
-void request_charge_executions(struct api_request *r, size_t count)
-{
-    if (count > 1)
-        access_charge_executions(r->api->access, &r->access.caller, count - 1);
-}
-
 static enum err check_scope(const struct api_request *r, struct problem *p)
 {
     const struct access_caller *c = &r->access.caller;

@@ -247,8 +247,8 @@ enum err request_check_loop(const struct api_request *r, struct problem *p);
 enum err request_admit(struct api_request *r, struct problem *p);
 enum err request_proceed(struct api_request *r, struct problem *p);
 
-// For a request that will carry something out: whether its token may cause one more execution now,
-// and that it has caused so many in all.
+// allowance.c: for a request that will carry something out, whether its token may cause one more
+// execution now, and that it has caused so many in all.
 enum err request_count_execution(struct api_request *r, struct problem *p);
 void request_charge_executions(struct api_request *r, size_t count);
 
