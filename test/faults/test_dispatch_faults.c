@@ -34,10 +34,10 @@ static const struct failure {
     unsigned times; // In a row.
 } failures[] = {
     {"too many open files", CALL_SOCKET, EMFILE, 1},
-    {"too many open files for good", CALL_SOCKET, EMFILE, 1000},
+    {"too many open files for long", CALL_SOCKET, EMFILE, 8},
     {"no buffers for a socket", CALL_SOCKET, ENOBUFS, 1},
     {"no route", CALL_CONNECT, ENETUNREACH, 1},
-    {"no free port", CALL_CONNECT, EADDRNOTAVAIL, 1000},
+    {"no free port for long", CALL_CONNECT, EADDRNOTAVAIL, 8},
     {"connecting takes too long", CALL_CONNECTED, ETIMEDOUT, 1},
     {"a pipe that is broken", CALL_SEND, EPIPE, 1},
     {"reset while sending", CALL_SEND, ECONNRESET, 1},
