@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from harness import ledger
+from harness.keys import new_keys
 from harness.postgres import Postgres
 from harness.program import BINARY, Program, run_to_end, server_arguments
 from harness.target import Target
@@ -72,6 +73,12 @@ def fleet():
 @pytest.fixture
 def database(tmp_path):
     return tmp_path / "carillon.db"
+
+
+@pytest.fixture
+def keys(tmp_path):
+    """A file with a key of its own, to seal secrets with."""
+    return new_keys(tmp_path / "keys")
 
 
 @pytest.fixture

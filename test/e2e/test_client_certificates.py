@@ -4,12 +4,13 @@
 import http.server
 import json
 import ssl
-import subprocess
 import threading
 
 import pytest
+from harness.authority import Authority, run_openssl
 from harness.jobs import create_job, expect, trigger, wait_for_end
-from harness.program import Program, run_to_end
+from harness.keys import new_keys, sealing
+from harness.program import Program
 from harness.redis import Redis
 from harness.times import NEVER_SOON
 from harness.wait import wait_until
@@ -17,35 +18,10 @@ from harness.wait import wait_until
 ADAPTERS = pytest.mark.parametrize("adapter", ["wire", "curl"])
 
 
-def openssl(*arguments):
-    subprocess.run(["openssl", *map(str, arguments)], check=True, capture_output=True)
-
-
-class Authority:
-    """Makes certificates, in a folder."""
-
-    def __init__(self, folder, name="authority"):
-        self.folder, self.name = folder, name
-        key, self.path = folder / f"{name}.key", folder / f"{name}.pem"
-        openssl("req", "-x509", *NEW_KEY, "-nodes", "-days", 2, "-subj", f"/CN={name}",
-                "-keyout", key, "-out", self.path)  # fmt: skip
-        self.signs = ("-CA", self.path, "-CAkey", key)
-
-    def make(self, name, days=2):
-        """Paths of a certificate and its key."""
-        key, path = self.folder / f"{name}.key", self.folder / f"{name}.pem"
-        openssl("req", "-x509", *NEW_KEY, "-nodes", "-days", days, "-subj", f"/CN={name}",
-                "-addext", "subjectAltName=IP:127.0.0.1", "-addext", "basicConstraints=CA:FALSE",
-                *self.signs, "-keyout", key, "-out", path)  # fmt: skip
-        return path, key
-
-    def make_client(self, name):
-        """Members of a job that is called so."""
-        path, key = self.make(name)
-        return {"tls_client_cert": path.read_text(), "tls_client_key": key.read_text()}
-
-
-NEW_KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256")
+def members_of(authority, name):
+    """Members of a job that is called so."""
+    certificate, key = authority.sign(name)
+    return {"tls_client_cert": certificate.read_text(), "tls_client_key": key.read_text()}
 
 
 class Target:
@@ -82,8 +58,8 @@ class Target:
 
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.maximum_version = latest
-        context.load_cert_chain(*authority.make("target"))
-        context.load_verify_locations(clients.path)
+        context.load_cert_chain(*authority.sign("target"))
+        context.load_verify_locations(clients.certificate)
         context.verify_mode = ssl.CERT_OPTIONAL if to == "" else ssl.CERT_REQUIRED
         to = to or None
         self.server = Server(("127.0.0.1", 0), Handler)
@@ -109,12 +85,12 @@ def authority(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def alice(authority):
-    return authority.make_client("alice")
+    return members_of(authority, "alice")
 
 
 @pytest.fixture(scope="module")
 def bob(authority):
-    return authority.make_client("bob")
+    return members_of(authority, "bob")
 
 
 @pytest.fixture
@@ -123,19 +99,8 @@ def picky(authority):
         yield t
 
 
-@pytest.fixture
-def keys(tmp_path):
-    return new_keys(tmp_path / "keys")
-
-
-def new_keys(path):
-    path.touch(mode=0o600)
-    path.write_text(run_to_end("secrets", "new-key").stdout)
-    return path
-
-
 def serve(fleet, database, authority, keys, *more):
-    options = ("--ca-file", str(authority.path), "--secrets-key", str(keys))
+    options = ("--ca-file", str(authority.certificate), *sealing(keys))
     return fleet.serve(database, *options, *map(str, more))
 
 
@@ -197,7 +162,7 @@ def test_a_target_that_refuses_the_certificate_is_quoted(
     fleet, database, authority, keys, adapter, latest, tmp_path
 ):
     server = serve(fleet, database, authority, keys, "--dispatch", adapter)
-    stranger = Authority(tmp_path, "stranger").make_client("mallory")
+    stranger = members_of(Authority(tmp_path, "stranger"), "mallory")
     begins = "TLS handshake with 127.0.0.1 failed: "
     none = "it requires a client certificate (tls_client_cert)"
     if adapter == "curl":  # TLS 1.2 has no alert for that; ours remembers what it was asked for.
@@ -232,7 +197,7 @@ def test_an_executor_opens_the_key_with_its_own(fleet, database, authority, keys
     with Redis() as redis:
         executor = Program(
             "serve", "--listen", "127.0.0.1:0", "--log-format", "json", "--role", "executor",
-            "--redis", redis.url, "--ca-file", str(authority.path), "--secrets-key", str(keys),
+            "--redis", redis.url, "--ca-file", str(authority.certificate), *sealing(keys),
         ).wait_until_listening()  # fmt: skip
         try:
             wait_until(lambda: executor.get("/readyz").status == 200, 30, "the executor takes")
@@ -311,7 +276,7 @@ def test_a_key_that_cannot_be_opened_is_said(
 @pytest.fixture(scope="module")
 def encrypted(authority, alice):
     path = authority.folder / "encrypted"
-    openssl("pkey", "-in", authority.folder / "alice.key", "-aes256", "-passout", "pass:secret",
+    run_openssl("pkey", "-in", authority.folder / "alice.key", "-aes256", "-passout", "pass:secret",
             "-out", path)  # fmt: skip
     return path.read_text()
 

@@ -9,6 +9,7 @@ from urllib.parse import parse_qs
 
 import pytest
 from harness.jobs import create_job, expect, trigger, wait_for_end
+from harness.keys import new_keys, sealing
 from harness.program import Program, run_to_end
 from harness.redis import Redis
 from harness.target import RefusingPort
@@ -80,16 +81,8 @@ def tokens():
 
 
 @pytest.fixture
-def keys(tmp_path):
-    path = tmp_path / "keys"
-    path.touch(mode=0o600)
-    path.write_text(run_to_end("secrets", "new-key").stdout)
-    return path
-
-
-@pytest.fixture
 def server(fleet, database, keys):
-    return fleet.serve(database, "--log-level", "debug", "--secrets-key", str(keys))
+    return fleet.serve(database, "--log-level", "debug", *sealing(keys))
 
 
 def client(tokens, **more):
@@ -191,14 +184,14 @@ def test_a_trial_has_a_token_too(server, target, tokens):
 
 def test_executors_fetch_tokens_themselves(fleet, database, keys, target, tokens):
     with Redis() as redis:
-        sealing = ("--secrets-key", str(keys))
         executor = Program(
             "serve", "--listen", "127.0.0.1:0", "--log-format", "json", "--role", "executor",
-            "--redis", redis.url, *sealing,
+            "--redis", redis.url, *sealing(keys),
         ).wait_until_listening()
         try:
             wait_until(lambda: executor.get("/readyz").status == 200, 30, "the executor takes")
-            server = fleet.serve(database, "--dispatch", "queue", "--redis", redis.url, *sealing)
+            queue = ("--dispatch", "queue", "--redis", redis.url)
+            server = fleet.serve(database, *queue, *sealing(keys))
             job = create_job(server, target.url("/ok/a"), oauth=client(tokens))
 
             def executor_has_sent():  # The server sends until it knows of an executor.
@@ -213,7 +206,7 @@ def test_executors_fetch_tokens_themselves(fleet, database, keys, target, tokens
 
 
 def test_the_adapter_curl_fetches_tokens_too(fleet, database, keys, target, tokens):
-    server = fleet.serve(database, "--dispatch", "curl", "--secrets-key", str(keys))
+    server = fleet.serve(database, "--dispatch", "curl", *sealing(keys))
     job = create_job(server, target.url("/ok/a"), oauth=client(tokens, auth="body"))
     assert [run(server, job)["status"] for _ in range(2)] == ["SUCCESS"] * 2
     assert bearers(target, "/ok/a") == ["Bearer hush-token-1"] * 2
@@ -291,7 +284,7 @@ def test_the_time_of_the_fetch_counts(server, target, tokens):
 
 
 def test_the_policy_of_addresses_holds_for_token_servers(fleet, database, keys, target, tokens):
-    options = ("--deny-targets", "127.0.0.2", "--secrets-key", str(keys))
+    options = ("--deny-targets", "127.0.0.2", *sealing(keys))
     server = fleet.serve(database, *options)
     oauth = client(tokens, token_url="http://127.0.0.2/token")
     body = {"schedule": "@daily", "api": target.url("/ok/a"), "oauth": oauth}
@@ -373,22 +366,22 @@ def test_a_bulk_operation_keeps_the_secret(server, target, tokens):
 
 
 def test_the_secret_is_sealed_again_with_another_key(fleet, database, keys, target, tokens):
-    server = fleet.serve(database, "--secrets-key", str(keys))
+    server = fleet.serve(database, *sealing(keys))
     job = create_job(server, target.url("/ok/a"), oauth=client(tokens))
     server.stop()
     old = keys.read_text()
-    new = run_to_end("secrets", "new-key").stdout
+    new = new_keys(keys).read_text()
     keys.write_text(new + old)
-    server = fleet.serve(database, "--secrets-key", str(keys))
+    server = fleet.serve(database, *sealing(keys))
     end = run_to_end("secrets", "rotate", "--url", f"http://127.0.0.1:{server.port}")
     assert (end.returncode, end.stdout) == (0, "1 jobs sealed again, 0 failed\n"), end.stdout
     server.stop()
     keys.write_text(new)
-    server = fleet.serve(database, "--secrets-key", str(keys))
+    server = fleet.serve(database, *sealing(keys))
     assert run(server, job)["status"] == "SUCCESS"
     server.stop()
-    keys.write_text(run_to_end("secrets", "new-key").stdout)
-    server = fleet.serve(database, "--secrets-key", str(keys))
+    new_keys(keys)
+    server = fleet.serve(database, *sealing(keys))
     expect(server.patch(f"/jobs/{job['id']}", {"max_retries": 0}), 200)
     error = run(server, job)["error"]
     assert error.startswith("oauth: client_secret cannot be opened: the key ")

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from harness.jobs import create_job, expect, trigger, wait_for_end
 from harness.openapi import Description, Maker
-from harness.program import Program, Response, run_to_end, server_arguments
+from harness.keys import new_keys, sealing
+from harness.program import Program, Response, server_arguments
 from harness.times import NEVER_SOON
 from harness.wait import wait_until
 
@@ -28,10 +29,7 @@ ABOUT_TOKENS = ("createToken", "listTokens", "revokeToken")
 def shared_server(tmp_path_factory):
     """One for all tests here, which has a key, so that it takes secrets."""
     folder = tmp_path_factory.mktemp("described")
-    keys = folder / "keys"
-    keys.touch(mode=0o600)
-    keys.write_text(run_to_end("secrets", "new-key").stdout)
-    arguments = server_arguments(folder / "carillon.db", "--secrets-key", str(keys))
+    arguments = server_arguments(folder / "carillon.db", *sealing(new_keys(folder / "keys")))
     server = Program(*arguments).wait_until_listening()
     yield server
     server.stop()

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from harness.jobs import create_job, trigger, wait_for_end
-from harness.program import run_to_end
+from harness.keys import new_keys, sealing
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "receivers.md"
 
@@ -32,10 +32,7 @@ def cases(tmp_path_factory):
     from harness.target import Target
 
     folder = tmp_path_factory.mktemp("receivers")
-    keys = folder / "keys"
-    keys.touch(mode=0o600)
-    keys.write_text(run_to_end("secrets", "new-key").stdout)
-    arguments = server_arguments(folder / "c.db", "--secrets-key", str(keys))
+    arguments = server_arguments(folder / "c.db", *sealing(new_keys(folder / "keys")))
     server = Program(*arguments).wait_until_listening()
     try:
         with Target() as target:

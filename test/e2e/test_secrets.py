@@ -6,6 +6,7 @@ import json
 import pytest
 from harness.cluster import Cluster
 from harness.jobs import create_job, expect, trigger, wait_for_end
+from harness.keys import new_keys, sealing
 from harness.program import Program, run_to_end
 from harness.redis import Redis
 from harness.wait import wait_until
@@ -14,21 +15,6 @@ SIGNING = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 SECRETS = (
     "hush-authorization", "hush-marked", "hush-changed", "hush-crontab", "hush-refused", SIGNING,
 )
-
-
-@pytest.fixture
-def keys(tmp_path):
-    return new_keys(tmp_path / "keys")
-
-
-def new_keys(path):
-    path.touch(mode=0o600)
-    path.write_text(run_to_end("secrets", "new-key").stdout)
-    return path
-
-
-def sealing(keys):
-    return ("--secrets-key", str(keys))
 
 
 def run(server, job):
@@ -232,9 +218,9 @@ def test_without_a_key_nothing_is_sealed_again(fleet, database):
 
 
 def test_in_a_cluster_a_key_is_replaced_by_another_under_way(cluster_url, keys, target):
-    arguments = ("--secrets-key", str(keys))
     old = keys.read_text()
-    with Cluster(cluster_url, apis=1, workers=2, arguments=arguments, balancer=False) as cluster:
+    options = {"arguments": sealing(keys), "balancer": False}
+    with Cluster(cluster_url, apis=1, workers=2, **options) as cluster:
         api = cluster.door
         secrets = {"headers": {"X-Mine": {"secret": "hush"}}, "signing": ["new"]}
         jobs = [create_job(api, target.url(f"/ok/{i}"), **secrets) for i in range(30)]

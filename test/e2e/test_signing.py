@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from harness.jobs import create_job, expect, trigger, wait_for_end
-from harness.program import run_to_end
+from harness.keys import sealing
 
 PACKAGE = "standardwebhooks@1.0.0"
 FOLDER = Path(__file__).parents[2] / "build" / "webhooks"
@@ -60,11 +60,8 @@ def library():
 
 
 @pytest.fixture
-def server(fleet, database, tmp_path):
-    keys = tmp_path / "keys"
-    keys.touch(mode=0o600)
-    keys.write_text(run_to_end("secrets", "new-key").stdout)
-    return fleet.serve(database, "--secrets-key", str(keys))
+def server(fleet, database, keys):
+    return fleet.serve(database, *sealing(keys))
 
 
 def call(arrival, secret, **changes):
