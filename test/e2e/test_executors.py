@@ -44,10 +44,6 @@ def queue(redis):
     return ("--dispatch", "queue", "--redis", redis.url)
 
 
-def under_way(server):
-    return expect(server.get("/observability/metrics"), 200).json["attempts_in_flight"]
-
-
 def test_executors_send_and_may_be_killed(fleet, database, redis, executors, target):
     first, second = executors.start(), executors.start()
     for executor in (first, second):
@@ -57,7 +53,6 @@ def test_executors_send_and_may_be_killed(fleet, database, redis, executors, tar
     wait_until(lambda: len(target.arrivals()) >= 60, 60, "jobs run")
     first.kill()
     wait_until(lambda: len(target.arrivals()) >= 120, 60, "jobs run on")
-    wait_until(lambda: under_way(server) == 0, 60, "what the first one had has come back")
     account.settle(server, 120)
     assert {e["status"] for e in account.owed_executions()} == {"SUCCESS"}
     for key, came in account.arrivals_by_key().items():

@@ -1,11 +1,9 @@
 # SPDX-License-Identifier: MIT
 """GET /jobs/:id/explain: why did it run, or not, at that instant?"""
 
-from datetime import datetime, timezone
-
 import pytest
 from harness.jobs import create_job, expect, list_executions
-from harness.times import EVERY_SECOND, NEVER_SOON, now_ms, parse_ms, second_after
+from harness.times import EVERY_SECOND, NEVER_SOON, now_ms, parse_ms, second_after, wall_text
 from harness.wait import wait_until, wait_until_clock
 
 MEMBERS = {
@@ -23,13 +21,8 @@ MEMBERS = {
 }
 
 
-def text_of(at_ms):
-    at = datetime.fromtimestamp(at_ms / 1000, timezone.utc)
-    return at.strftime("%Y-%m-%dT%H:%M:%S.") + f"{at_ms % 1000:03}Z"
-
-
 def explain(server, job, at_ms=None):
-    query = "" if at_ms is None else f"?at={text_of(at_ms)}"
+    query = "" if at_ms is None else f"?at={wall_text(at_ms)}"
     answer = expect(server.get(f"/jobs/{job['id']}/explain{query}"), 200).json
     assert answer.keys() == (MEMBERS if query else MEMBERS | {"last", "next"})
     assert answer["job_id"] == job["id"]
@@ -42,7 +35,7 @@ def wait_for_verdict(server, job, at_ms, verdict, seconds=20):
         answer = explain(server, job, at_ms)
         return answer if answer["verdict"] == verdict else None
 
-    return wait_until(found, seconds, f"{at_ms and text_of(at_ms)} is {verdict}")
+    return wait_until(found, seconds, f"{at_ms and wall_text(at_ms)} is {verdict}")
 
 
 # --- The job as it is ----------------------------------------------------------------------------
@@ -150,7 +143,7 @@ def test_before_its_creation_and_after_its_end_a_job_owes_nothing(shared_server,
 def test_a_pause_is_told_with_its_reason_and_end(shared_server, shared_target):
     job = create_job(shared_server, shared_target.url("/ok"), EVERY_SECOND)
     until_ms = second_after(3600_000)
-    body = {"reason": "the bank is closed", "until": text_of(until_ms)}
+    body = {"reason": "the bank is closed", "until": wall_text(until_ms)}
     paused = expect(shared_server.post(f"/jobs/{job['id']}/pause", body), 200).json
     answer = explain(shared_server, job, now_ms() + 60_000)
     assert answer["verdict"] == "paused"

@@ -2,7 +2,7 @@
 """What jobs of every second owed, held against the ledger and against what reached the target."""
 
 from .jobs import create_jobs, executions_of, expect, for_each, get_execution, pause_jobs
-from .times import EVERY_SECOND, parse_ms, seconds_between
+from .times import EVERY_SECOND, now_ms, parse_ms, seconds_between, wall_text
 from .wait import wait_until
 
 
@@ -30,10 +30,10 @@ class Account:
 
         The pause cancels what is due and not sent yet: what came in the same moment, so the last
         second is not counted, and what else is late where the machine held the server up. It also
-        cancels what rests between two attempts or waits for room, as after crashes, so that must
-        be over before.
+        cancels what rests between two attempts, waits for room, is being claimed after a crash, or
+        comes back from an executor that has died: so nothing may be late before.
         """
-        wait_until(lambda: self._rests(server) == 0, seconds, "nothing rests or waits")
+        wait_until(lambda: not self._late(server), seconds, "nothing that was due is open")
         for paused in pause_jobs(server, self.jobs):
             self.paused_ms = parse_ms(paused["updated_at"])
             since_ms = parse_ms(paused["created_at"])
@@ -51,9 +51,11 @@ class Account:
             instants.pop()
 
     @staticmethod
-    def _rests(server):
-        metrics = expect(server.get("/observability/metrics"), 200).json
-        return metrics["executions_retrying"] + metrics["executions_waiting"]
+    def _late(server):
+        until = wall_text(now_ms() - 1000)
+        path = f"/executions?status=PENDING,RUNNING&to={until}&limit=1"
+        answer = server.get(path)
+        return answer.status != 200 or answer.json["executions"]  # 503: the database is away.
 
     def _is_drained(self, server):
         lists = executions_of(server, self.jobs)
