@@ -4,7 +4,7 @@
 // An alert is a durable row of facts, written in the transaction of what it is about. This room
 // makes a sentence of them, the same for everybody who reads it, and speaks of an alert to the
 // world, after that transaction is durable, so nobody hears of what never happened. Its one channel
-// is the log; every alert is one line there.
+// is the log, which has one line for every alert that people are to be told of.
 
 #ifndef CARILLON_ALERT_ALERT_H
 #define CARILLON_ALERT_ALERT_H

@@ -138,6 +138,9 @@ json_t *json_alert(const struct alert *a)
     json_object_set_new(o, "message", json_text(sentence));
     json_object_set_new(o, "created_at", json_time(a->created_at));
     json_object_set_new(o, "acknowledged_at", json_time(a->acknowledged_at));
+    json_object_set_new(o, "incident_id", number_from(a->incident_id, 1));
+    json_object_set_new(o, "telling", json_string(alert_telling_name(a->telling)));
+    json_object_set_new(o, "silence_id", number_from(a->silence_id, 1));
     free(sentence);
     return o;
 }

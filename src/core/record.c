@@ -106,6 +106,7 @@ static void put_alert(struct core *c, struct core_shard *s, const struct executi
     a->execution_id = e->id;
     a->key = e->key;
     a->created_at = c->now.wall;
+    a->telling = TELLING_WAITING;
     a->subject = arena_text(&b->arena, facts->subject);
     a->last_error = arena_text(&b->arena, facts->last_error);
     a->message = "";

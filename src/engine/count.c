@@ -46,7 +46,8 @@ static void count_attempt(const struct attempt *a)
 static void count_alert(struct held_list *l, const struct batch *b, const struct change *c)
 {
     metric_add(METRIC_alerts_raised, 1);
-    engine__hold_alert(l, b->sequence, c->shard, &c->alert);
+    if (c->alert.telling == TELLING_WAITING)
+        engine__hold_alert(l, b->sequence, c->shard, &c->alert);
 }
 
 void engine__count_changes(struct held_list *l, const struct batch *b, size_t from)

@@ -212,7 +212,8 @@ void engine__log_caught_up(struct engine *e, wall_ms watermark);
 
 // --- Counting (count.c) ---
 
-// Counts the changes from index `from` on, and holds back the alerts among them.
+// Counts the changes from index `from` on, and holds back the alerts among them that people are
+// told of.
 void engine__count_changes(struct held_list *l, const struct batch *b, size_t from);
 
 // When `wait_ms` from `now` on have passed.

@@ -309,6 +309,10 @@ struct alert {
     wall_ms from;
     wall_ms to;
     int64_t count;
+    int64_t incident_id; // The alert that opened the incident which this one belongs to, its own id
+                         // if it did; 0: it belongs to none.
+    int64_t silence_id;  // Which silence kept it from people; 0: none did.
+    enum alert_telling telling;
     const char *subject;    // The origin of a target, or "clock"; NULL: the job, if any. Borrowed.
     const char *last_error; // Borrowed.
     const char *message;    // "", but for rows that hold a sentence instead of facts, as older

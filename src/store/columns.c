@@ -123,6 +123,9 @@ static const struct column alert_columns[] = {
     {COUNT(alert, "count", count)},
     {TEXT_CELL(alert, "last_error", last_error)},
     {TIME_UNKNOWN(alert, "acknowledged_at", acknowledged_at, 0)},
+    {RANGE_UNKNOWN(alert, "incident_id", incident_id, 1, COUNT_MAX, 0)},
+    {WORD(alert, "telling", telling, alert_telling_words)},
+    {RANGE_UNKNOWN(alert, "silence_id", silence_id, 1, COUNT_MAX, 0)},
 };
 
 // Without its digest, which is no cell.

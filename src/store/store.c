@@ -37,6 +37,7 @@ static void check_execution(const struct execution *e, uint32_t shard, uint32_t 
 static void check_alert(const struct alert *a)
 {
     assert(a->id > 0 && a->message && a->kind < ALERT_KINDS);
+    assert(a->telling < ALERT_TELLINGS && a->incident_id >= 0 && a->silence_id >= 0);
     assert(a->execution_id == 0 || a->job > 0);
     assert(a->from >= 0 && a->to >= 0 && a->count >= 0);
 }

@@ -705,6 +705,38 @@ static void first_acknowledgement_of_an_alert_counts(void **state)
     assert_int_equal(acknowledged_at(x, 2), 0);
 }
 
+static enum err note_telling(void *context, const struct alert *a)
+{
+    struct alert *seen = context;
+    *seen = (struct alert){
+        .incident_id = a->incident_id, .telling = a->telling, .silence_id = a->silence_id};
+    return ERR_OK;
+}
+
+static void an_alert_keeps_its_incident_and_who_was_told(void **state)
+{
+    struct store_fixture *x = *state;
+    struct batch *b = store_batch(x);
+    for (int64_t id = 1; id <= ALERT_TELLINGS; id++)
+        store_add(b, CHANGE_ALERT)->alert =
+            (struct alert){.id = id,
+                           .kind = ALERT_CLOCK,
+                           .created_at = STORE_T0,
+                           .incident_id = id - 1, // The first belongs to none.
+                           .silence_id = (id - 1) * 7,
+                           .telling = (enum alert_telling)(id - 1),
+                           .message = ""};
+    store_must(x, b);
+    store_reopen(x);
+    for (int64_t id = 1; id <= ALERT_TELLINGS; id++) {
+        struct alert seen = {.incident_id = -1};
+        store_assert_ok(store_get_alert(x->reader, id, note_telling, &seen, f));
+        assert_int_equal(seen.incident_id, id - 1);
+        assert_int_equal(seen.silence_id, (id - 1) * 7);
+        assert_int_equal(seen.telling, id - 1);
+    }
+}
+
 static void executions_are_counted_by_state(void **state)
 {
     struct store_fixture *x = *state;
@@ -771,6 +803,7 @@ int main(void)
         TEST(executions_are_listed_by_answer_and_lateness),
         TEST(alerts_are_listed_by_kind_and_found_by_id),
         TEST(first_acknowledgement_of_an_alert_counts),
+        TEST(an_alert_keeps_its_incident_and_who_was_told),
         TEST(jobs_are_listed_by_when_they_changed),
         TEST(a_search_ends_at_an_id),
         TEST(a_search_tells_how_the_last_execution_stands),

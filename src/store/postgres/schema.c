@@ -354,9 +354,17 @@ static const char version_12[] = "ALTER TABLE jobs ADD COLUMN auto_pause_after b
 // The client that a job is towards a token server, its secret sealed.
 static const char version_13[] = "ALTER TABLE jobs ADD COLUMN oauth text;";
 
-static const char *const steps[] = {version_1,  version_2,  version_3, version_4, version_5,
-                                    version_6,  version_7,  version_8, version_9, version_10,
-                                    version_11, version_12, version_13};
+// Which incident an alert belongs to, and whether people are told of it. What is older stays as it
+// is: nobody is told again.
+static const char version_14[] =
+    "ALTER TABLE alerts ADD COLUMN incident_id bigint;"
+    "ALTER TABLE alerts ADD COLUMN telling text NOT NULL DEFAULT 'none';"
+    "ALTER TABLE alerts ADD COLUMN silence_id bigint;"
+    "CREATE INDEX idx_alerts_waiting ON alerts (id) WHERE telling = 'waiting';";
+
+static const char *const steps[] = {version_1,  version_2,  version_3,  version_4, version_5,
+                                    version_6,  version_7,  version_8,  version_9, version_10,
+                                    version_11, version_12, version_13, version_14};
 const int postgres_schema_version = COUNT_OF(steps);
 
 // Held to the end of a step's transaction, so that of two nodes one makes the tables.

@@ -368,12 +368,20 @@ static const char version_25[] = "ALTER TABLE jobs ADD COLUMN auto_pause_after I
 // The client that a job is towards a token server, its secret sealed.
 static const char version_26[] = "ALTER TABLE jobs ADD COLUMN oauth TEXT;";
 
+// Which incident an alert belongs to, and whether people are told of it. What is older stays as it
+// is: nobody is told again.
+static const char version_27[] =
+    "ALTER TABLE alerts ADD COLUMN incident_id INTEGER;"
+    "ALTER TABLE alerts ADD COLUMN telling TEXT NOT NULL DEFAULT 'none';"
+    "ALTER TABLE alerts ADD COLUMN silence_id INTEGER;"
+    "CREATE INDEX idx_alerts_waiting ON alerts (id) WHERE telling = 'waiting';";
+
 // migrations[v] leads from version v to v + 1.
 static const char *const migrations[] = {
     version_1,  version_2,  version_3,  version_4,  version_5,  version_6,  version_7,
     version_8,  version_9,  version_10, version_11, version_12, version_13, version_14,
     version_15, version_16, version_17, version_18, version_19, version_20, version_21,
-    version_22, version_23, version_24, version_25, version_26,
+    version_22, version_23, version_24, version_25, version_26, version_27,
 };
 const int sqlite_schema_version = COUNT_OF(migrations);
 

@@ -119,6 +119,8 @@ static void an_alert_names_its_execution(void **state)
         .created_at = DUE + 1,
         .acknowledged_at = DUE + 5000,
         .attempts = 2,
+        .incident_id = 2,
+        .telling = TELLING_SILENCED,
         .last_error = "timeout",
         .message = "",
     };
@@ -126,7 +128,8 @@ static void an_alert_names_its_execution(void **state)
                 "{\"id\":3,\"job_id\":7,\"execution_id\":\"7-1893456000000\",\"kind\":\"failure\","
                 "\"message\":\"execution 7-1893456000000 of job 7 failed after 2 attempts: "
                 "timeout\",\"created_at\":\"2030-01-01T00:00:00.001Z\","
-                "\"acknowledged_at\":\"2030-01-01T00:00:05.000Z\"}");
+                "\"acknowledged_at\":\"2030-01-01T00:00:05.000Z\",\"incident_id\":2,"
+                "\"telling\":\"silenced\",\"silence_id\":null}");
 }
 
 int main(void)
