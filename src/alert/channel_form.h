@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: MIT
+// channel_form.h: what each kind of channel is made of, and how it says a notice.
+//
+// Pure: what is to be sent is made here, and sent by others. The settings of a channel are one JSON
+// object, whose members a table knows; those that are secret are kept sealed, apart from what may
+// be shown. A URL that is all that somebody needs to write into a channel (slack, discord, teams)
+// is a secret like a password, and no message of a fault shows anything of a secret.
+//
+// Every text is escaped for the format that it goes into, so that nothing in it is markup or
+// mentions anybody, and is cut where the provider would refuse it, between two characters.
+
+#ifndef CARILLON_ALERT_CHANNEL_FORM_H
+#define CARILLON_ALERT_CHANNEL_FORM_H
+
+#include "ledger/ledger.h"
+
+#include <jansson.h>
+
+enum setting_form {
+    SETTING_TEXT,    // 1 to `greatest` bytes of UTF-8 without control characters.
+    SETTING_VISIBLE, // The same of visible ASCII only, as what goes into a header or a URL.
+    SETTING_URL,
+    SETTING_HOST,      // A name or an address, as it stands in a URL, without a port.
+    SETTING_NUMBER,    // A whole number from `least` to `greatest`.
+    SETTING_WORD,      // Any of `words`.
+    SETTING_KEY,       // What signs (secrets/signing.h).
+    SETTING_ADDRESS,   // For mail: user@host, in ASCII.
+    SETTING_ADDRESSES, // 1 to `greatest` of them.
+    SETTING_TAGS,      // 1 to `greatest` strings of 1 to 50 bytes.
+    SETTING_HEADERS,   // An object of strings, as jobs have them.
+    SETTING_FORMS
+};
+
+struct channel_member {
+    const char *name;
+    enum setting_form form;
+    bool is_required;
+    bool is_secret;
+    int64_t least;
+    int64_t greatest;
+    const struct enum_words *words; // WORD
+    const char *initial;            // What holds when it is not given; NULL: nothing.
+    const char *help;
+};
+
+// The members of the settings, in the order in which they are shown.
+const struct channel_member *channel_members(enum channel_kind kind, size_t *count)
+    __attribute__((returns_nonnull));
+
+// Checks the settings of a channel, the secret ones among them, and splits them into two objects
+// for the caller to release: what may be shown, and what is secret, which is NULL when nothing is.
+// Errors begin with the name of the member: ERR_SYNTAX, ERR_RANGE or ERR_LIMIT for one that is
+// wrong, ERR_NOT_FOUND for one that is missing or not known.
+MUST_CHECK enum err channel_settings(enum channel_kind kind, const json_t *given, json_t **config,
+                                     json_t **secrets, struct fault *f);
+
+#endif
