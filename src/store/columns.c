@@ -157,6 +157,41 @@ static const struct column audit_columns[] = {
     {TEXT_CELL(audit_entry, "after", after)},
 };
 
+// What deliveries note is written by a statement of its own.
+static const struct column channel_columns[] = {
+    {RANGE_UNKNOWN(channel, "id", id, 1, COUNT_MAX, 0), FIXED},
+    {TEXT_CELL(channel, "name", name)},
+    {WORD(channel, "kind", kind, channel_kind_words), FIXED},
+    {TEXT_CELL(channel, "config", config)},
+    {TEXT_CELL(channel, "secrets", secrets)},
+    {WORDS(channel, "kinds", kinds, alert_kind_words)},
+    {TEXT_CELL(channel, "tags", tags)},
+    {TEXT_CELL(channel, "jobs", jobs)},
+    {YES_OR_NO(channel, "is_default", is_default)},
+    {YES_OR_NO(channel, "is_enabled", is_enabled)},
+    {TIME(channel, "created_at", created_at), FIXED},
+    {TIME(channel, "updated_at", updated_at)},
+    {COUNT(channel, "version", version)},
+    {TIME_UNKNOWN(channel, "failing_since", failing_since, 0), FIXED},
+    {TEXT_CELL(channel, "last_error", last_error), FIXED},
+    {TIME_UNKNOWN(channel, "delivered_at", delivered_at, 0), FIXED},
+};
+
+static const struct column silence_columns[] = {
+    {RANGE_UNKNOWN(silence, "id", id, 1, COUNT_MAX, 0)},
+    {RANGE_UNKNOWN(silence, "job_id", job, 1, JOB_ID_MAX, 0)},
+    {TEXT_CELL(silence, "tag", tag)},
+    {WORDS(silence, "kinds", kinds, alert_kind_words)},
+    {TIME(silence, "from_at", from)},
+    {TIME_UNKNOWN(silence, "until_at", until, WALL_NEVER)},
+    {TEXT_CELL(silence, "schedule", schedule)},
+    {TEXT_CELL(silence, "timezone", timezone)},
+    {RANGE_UNKNOWN(silence, "duration_s", duration_s, 0, INT32_MAX, 0)},
+    {TEXT_CELL(silence, "reason", reason)},
+    {TIME(silence, "created_at", created_at)},
+    {TEXT_CELL(silence, "created_by", created_by)},
+};
+
 const struct row_map job_rows = {MAP("jobs", job_columns)};
 const struct row_map job_brief_rows = {MAP("jobs", job_columns), .is_brief = true};
 const struct row_map version_rows = {MAP("job_versions", version_columns)};
@@ -168,6 +203,13 @@ const struct row_map first_attempt_rows = {MAP("job_executions", first_attempt_c
 const struct row_map alert_rows = {MAP("alerts", alert_columns)};
 const struct row_map token_rows = {MAP("tokens", token_columns)};
 const struct row_map audit_rows = {MAP("audit", audit_columns)};
+const struct row_map channel_rows = {MAP("channels", channel_columns)};
+const struct row_map silence_rows = {MAP("silences", silence_columns)};
+
+const struct small_rows small_tables[SMALL_TABLES] = {
+    [SMALL_CHANNELS] = {&channel_rows, NULL},
+    [SMALL_SILENCES] = {&silence_rows, "until_at"},
+};
 
 const char *row_column(const struct row_map *m, size_t i)
 {
@@ -208,7 +250,18 @@ const char *column_text(const struct column *c, const void *row)
 
 bool column_is_text(const struct column *c)
 {
-    return c->cell == CELL_TEXT || c->cell == CELL_WORD;
+    return c->cell == CELL_TEXT || c->cell == CELL_WORD || c->cell == CELL_WORDS;
+}
+
+const char *column_words(const struct column *c, const void *row,
+                         char out[static COLUMN_WORDS_BYTES])
+{
+    uint64_t set = (uint64_t)column_integer(c, row);
+    out[0] = '\0';
+    for (int i = 0; i < c->words->count; i++)
+        if (set >> i & 1)
+            row_append(out, COLUMN_WORDS_BYTES, "%s%s", out[0] ? "," : "", enum_word(c->words, i));
+    return out[0] ? out : NULL;
 }
 
 bool column_set_integer(const struct column *c, void *row, bool is_null, int64_t value)
@@ -225,6 +278,23 @@ bool column_set_word(const struct column *c, void *row, const char *word)
     if (!word || !enum_find(c->words, word, &value))
         return false;
     integer_store((char *)row + c->offset, c->bytes, value);
+    return true;
+}
+
+bool column_set_words(const struct column *c, void *row, const char *words)
+{
+    char word[64];
+    uint64_t set = 0;
+    int value;
+    for (const char *at = words; at && *at;) {
+        size_t chars = strcspn(at, ",");
+        snprintf(word, sizeof word, "%.*s", (int)MIN(chars, sizeof word), at);
+        if (!enum_find(c->words, word, &value))
+            return false;
+        set |= (uint64_t)1 << value;
+        at += chars + (at[chars] == ',');
+    }
+    integer_store((char *)row + c->offset, c->bytes, (int64_t)set);
     return true;
 }
 

@@ -9,6 +9,7 @@
 #define CARILLON_STORE_COLUMNS_PRIV_H
 
 #include "base/integer.h"
+#include "ledger/channel.h"
 #include "store/store_priv.h"
 
 #include <stddef.h>
@@ -18,6 +19,7 @@ enum cell {
     CELL_INTEGER,
     CELL_TEXT,
     CELL_WORD,
+    CELL_WORDS,   // A set of words, a bit each, as "one,two"; the empty set is NULL.
     CELL_DURATION // Columns of an execution that are derived when written, ignored when read.
 };
 
@@ -53,6 +55,7 @@ struct column {
 #define JOB_KEY(type, column, member) RANGE(type, column, member, 1, JOB_ID_MAX)
 #define TEXT_CELL(type, column, member) CELL(CELL_TEXT, type, member, column)
 #define WORD(type, column, member, table) CELL(CELL_WORD, type, member, column), .words = &(table)
+#define WORDS(type, column, member, table) CELL(CELL_WORDS, type, member, column), .words = &(table)
 #define FIXED .is_fixed = true
 
 // A table as a list of columns, each tied to a member of the struct. The order of the columns is
@@ -78,8 +81,22 @@ extern const struct row_map attempt_rows;
 extern const struct row_map first_attempt_rows;
 extern const struct row_map alert_rows; // Without the execution's key, which its row has.
 extern const struct row_map token_rows; // Without the digest.
+extern const struct row_map channel_rows;
+extern const struct row_map silence_rows;
 // The id of an entry comes from the database: that of a new one is NULL.
 extern const struct row_map audit_rows;
+
+// What the store knows of a small table beside its columns.
+struct small_rows {
+    const struct row_map *map; // The id comes from the database: that of a new row is NULL.
+    const char *over;          // The column of when a row is over; NULL: it never is.
+};
+union small_row {
+    int64_t id; // Each of them begins with it.
+    struct channel channel;
+    struct silence silence;
+};
+extern const struct small_rows small_tables[SMALL_TABLES];
 
 const char *row_column(const struct row_map *m, size_t i);
 
@@ -93,11 +110,16 @@ void row_names(const struct row_map *m, char *out, size_t bytes);
 
 int64_t column_integer(const struct column *c, const void *row);  // INTEGER, WORD
 const char *column_text(const struct column *c, const void *row); // TEXT
-bool column_is_text(const struct column *c);                      // In the table: TEXT, WORD
+#define COLUMN_WORDS_BYTES 1024
+// WORDS, in `out`; NULL: the set is empty.
+const char *column_words(const struct column *c, const void *row,
+                         char out[static COLUMN_WORDS_BYTES]);
+bool column_is_text(const struct column *c); // In the table: TEXT, WORD, WORDS
 // The columns from a value of the table; false, and the member stays as it was, for what no
 // version writes.
 MUST_CHECK bool column_set_integer(const struct column *c, void *row, bool is_null, int64_t value);
 MUST_CHECK bool column_set_word(const struct column *c, void *row, const char *word);
+MUST_CHECK bool column_set_words(const struct column *c, void *row, const char *words);
 void column_set_text(const struct column *c, void *row, const char *text); // Borrowed.
 // Of an execution that has both ends; else false.
 bool execution_duration(const struct execution *e, int64_t *out);

@@ -7,6 +7,7 @@
 #ifndef CARILLON_STORE_STORE_PRIV_H
 #define CARILLON_STORE_STORE_PRIV_H
 
+#include "store/channels.h"
 #include "store/commands.h"
 #include "store/inspect.h"
 #include "store/registry.h"
@@ -59,7 +60,11 @@ struct store_commands {
     struct store *store;
 };
 
-// Small tables (registry.h). An adapter embeds struct store_registry.
+// Small tables whose rows are told by their columns alone (columns_priv.h).
+enum small_table { SMALL_CHANNELS, SMALL_SILENCES, SMALL_TABLES };
+typedef enum err store_each_row(void *context, const void *row);
+
+// Small tables (registry.h, channels.h). An adapter embeds struct store_registry.
 struct store_registry_ops {
     void (*close)(struct store_registry *r);
     // The entry of the audit is written with the change.
@@ -74,6 +79,21 @@ struct store_registry_ops {
     enum err (*touch_token)(struct store_registry *r, int64_t id, wall_ms at, const char *address,
                             struct fault *f);
     enum err (*count_tokens)(struct store_registry *r, wall_ms now, struct token_counts *out,
+                             struct fault *f);
+    // The id of `row` is not looked at. Rows that were over before `gone_before` go with the
+    // change.
+    enum err (*insert_row)(struct store_registry *r, enum small_table t, const void *row,
+                           wall_ms gone_before, const struct audit_entry *e, int64_t *id,
+                           struct fault *f);
+    // Makes the row that has the version before this one into this. ERR_CONFLICT: there is none.
+    enum err (*update_row)(struct store_registry *r, enum small_table t, const void *row,
+                           const struct audit_entry *e, struct fault *f);
+    // ERR_NOT_FOUND.
+    enum err (*delete_row)(struct store_registry *r, enum small_table t, int64_t id,
+                           const struct audit_entry *e, struct fault *f);
+    enum err (*list_rows)(struct store_registry *r, enum small_table t, store_each_row *each,
+                          void *context, struct fault *f);
+    enum err (*note_channel)(struct store_registry *r, int64_t id, const struct channel_note *n,
                              struct fault *f);
 };
 

@@ -2,8 +2,8 @@
 // memory_priv.h: how the parts of the memory adapter see each other.
 //
 // memory.c opens, clones and closes, tables.c holds the rows, commit.c changes them (and takes
-// changes back), commands.c has commands of other nodes, registry.c small tables, retain.c removes
-// old rows, query.c answers queries.
+// changes back), commands.c has commands of other nodes, registry.c tokens, small.c the
+// other small tables, retain.c removes old rows, query.c answers queries.
 
 #ifndef CARILLON_STORE_MEMORY_PRIV_H
 #define CARILLON_STORE_MEMORY_PRIV_H
@@ -78,8 +78,10 @@ struct memory_store {
     struct access_token *tokens;       // In order of id. Own their texts.
     size_t token_count;
     size_t token_capacity;
-    struct shard *shards; // By number; store.shards of them.
-    wall_ms removed_to;   // The latest instant of which retention has removed a row.
+    struct table small[SMALL_TABLES]; // union small_row
+    int64_t small_last[SMALL_TABLES]; // The last id that a row got.
+    struct shard *shards;             // By number; store.shards of them.
+    wall_ms removed_to;               // The latest instant of which retention has removed a row.
 };
 
 // --- tables.c --------------------------------------------------------------------------------
@@ -130,6 +132,11 @@ void memory_commands_free(struct memory_store *s);
 void memory_tokens_copy(struct memory_store *to, const struct memory_store *from);
 void memory_tokens_free(struct memory_store *s);
 
+// small.c
+void memory_small_init(struct memory_store *s);
+void memory_small_copy(struct memory_store *to, const struct memory_store *from);
+void memory_small_free(struct memory_store *s);
+
 void memory_tables_init(struct memory_store *s);
 void memory_tables_copy(struct memory_store *to, const struct memory_store *from);
 void memory_tables_free(struct memory_store *s);
@@ -146,5 +153,20 @@ MUST_CHECK enum err memory_commands_open(struct store *store, struct store_comma
                                          struct fault *f);
 MUST_CHECK enum err memory_registry_open(struct store *store, struct store_registry **out,
                                          struct fault *f);
+
+// The store of a registry, locked; and its unlocking, which returns `err`.
+struct memory_store *memory_registry_lock(struct store_registry *r);
+enum err memory_registry_unlock(struct memory_store *s, enum err err);
+MUST_CHECK enum err memory_insert_row(struct store_registry *r, enum small_table t, const void *row,
+                                      wall_ms gone_before, const struct audit_entry *e, int64_t *id,
+                                      struct fault *f);
+MUST_CHECK enum err memory_update_row(struct store_registry *r, enum small_table t, const void *row,
+                                      const struct audit_entry *e, struct fault *f);
+MUST_CHECK enum err memory_delete_row(struct store_registry *r, enum small_table t, int64_t id,
+                                      const struct audit_entry *e, struct fault *f);
+MUST_CHECK enum err memory_list_rows(struct store_registry *r, enum small_table t,
+                                     store_each_row *each, void *context, struct fault *f);
+MUST_CHECK enum err memory_note_channel(struct store_registry *r, int64_t id,
+                                        const struct channel_note *n, struct fault *f);
 
 #endif

@@ -11,14 +11,14 @@ struct memory_registry {
     struct memory_store *store;
 };
 
-static struct memory_store *lock(struct store_registry *r)
+struct memory_store *memory_registry_lock(struct store_registry *r)
 {
     struct memory_store *s = ((struct memory_registry *)r)->store;
     pthread_mutex_lock(&s->lock);
     return s;
 }
 
-static enum err unlock(struct memory_store *s, enum err err)
+enum err memory_registry_unlock(struct memory_store *s, enum err err)
 {
     pthread_mutex_unlock(&s->lock);
     return err;
@@ -111,56 +111,56 @@ static enum err check(const struct memory_store *s, const struct access_token *t
 static enum err insert_token(struct store_registry *r, const struct access_token *t,
                              const struct audit_entry *e, int64_t *id, struct fault *f)
 {
-    struct memory_store *s = lock(r);
+    struct memory_store *s = memory_registry_lock(r);
     enum err err = check(s, t, f);
     if (err)
-        return unlock(s, err);
+        return memory_registry_unlock(s, err);
     struct access_token own = *t;
     own.id = s->token_count ? s->tokens[s->token_count - 1].id + 1 : 1;
     add(s, &own);
     sweep(s, t->created_at - TOKEN_KEPT_MS);
     memory_audit_put(s, e);
     *id = own.id;
-    return unlock(s, ERR_OK);
+    return memory_registry_unlock(s, ERR_OK);
 }
 
 static enum err revoke_token(struct store_registry *r, int64_t id, wall_ms now,
                              const struct audit_entry *e, struct fault *f)
 {
-    struct memory_store *s = lock(r);
+    struct memory_store *s = memory_registry_lock(r);
     struct access_token *t = find_id(s, id);
     if (!t || t->revoked_at)
-        return unlock(s, fault_set(f, ERR_NOT_FOUND, "there is no such token"));
+        return memory_registry_unlock(s, fault_set(f, ERR_NOT_FOUND, "there is no such token"));
     t->revoked_at = now;
     memory_audit_put(s, e);
-    return unlock(s, ERR_OK);
+    return memory_registry_unlock(s, ERR_OK);
 }
 
 static enum err find_token(struct store_registry *r, const uint8_t *digest, store_each_token *each,
                            void *context, struct fault *f)
 {
-    struct memory_store *s = lock(r);
+    struct memory_store *s = memory_registry_lock(r);
     for (size_t i = 0; i < s->token_count; i++)
         if (memcmp(s->tokens[i].digest, digest, TOKEN_DIGEST_BYTES) == 0)
-            return unlock(s, each(context, &s->tokens[i]));
-    return unlock(s, fault_set(f, ERR_NOT_FOUND, "there is no such token"));
+            return memory_registry_unlock(s, each(context, &s->tokens[i]));
+    return memory_registry_unlock(s, fault_set(f, ERR_NOT_FOUND, "there is no such token"));
 }
 
 static enum err list_tokens(struct store_registry *r, store_each_token *each, void *context,
                             struct fault *f)
 {
-    struct memory_store *s = lock(r);
+    struct memory_store *s = memory_registry_lock(r);
     enum err err = ERR_OK;
     (void)f;
     for (size_t i = 0; i < s->token_count && !err; i++)
         err = each(context, &s->tokens[i]);
-    return unlock(s, err);
+    return memory_registry_unlock(s, err);
 }
 
 static enum err touch_token(struct store_registry *r, int64_t id, wall_ms at, const char *address,
                             struct fault *f)
 {
-    struct memory_store *s = lock(r);
+    struct memory_store *s = memory_registry_lock(r);
     struct access_token *t = find_id(s, id);
     (void)f;
     if (t && t->last_used_at < at) {
@@ -168,16 +168,16 @@ static enum err touch_token(struct store_registry *r, int64_t id, wall_ms at, co
         t->last_used_at = at;
         t->last_address = xstrdup(address);
     }
-    return unlock(s, ERR_OK);
+    return memory_registry_unlock(s, ERR_OK);
 }
 
 static enum err count_tokens(struct store_registry *r, wall_ms now, struct token_counts *out,
                              struct fault *f)
 {
-    struct memory_store *s = lock(r);
+    struct memory_store *s = memory_registry_lock(r);
     (void)f;
     *out = count(s, now);
-    return unlock(s, ERR_OK);
+    return memory_registry_unlock(s, ERR_OK);
 }
 
 static void close_registry(struct store_registry *r)
@@ -195,6 +195,11 @@ enum err memory_registry_open(struct store *store, struct store_registry **out, 
         .list_tokens = list_tokens,
         .touch_token = touch_token,
         .count_tokens = count_tokens,
+        .insert_row = memory_insert_row,
+        .update_row = memory_update_row,
+        .delete_row = memory_delete_row,
+        .list_rows = memory_list_rows,
+        .note_channel = memory_note_channel,
     };
     struct memory_registry *r = xcalloc(1, sizeof *r);
     (void)f;

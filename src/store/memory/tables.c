@@ -247,6 +247,7 @@ void memory_tables_init(struct memory_store *s)
     s->executions.id_of = execution_row_id;
     s->alerts.id_of = alert_row_id;
     s->audit.id_of = audit_row_id;
+    memory_small_init(s);
 }
 
 struct client_key *memory_client_key_find(const struct memory_store *s, const char *text)
@@ -315,6 +316,7 @@ void memory_tables_copy(struct memory_store *to, const struct memory_store *from
         to->shards[i] = from->shards[i];
     memory_commands_copy(to, from);
     memory_tokens_copy(to, from);
+    memory_small_copy(to, from);
     to->removed_to = from->removed_to;
 }
 
@@ -332,6 +334,7 @@ void memory_tables_free(struct memory_store *s)
     memory_client_keys_sweep(s, WALL_NEVER);
     memory_commands_free(s);
     memory_tokens_free(s);
+    memory_small_free(s);
     free(s->client_keys);
     free(s->jobs.rows);
     free(s->executions.rows);

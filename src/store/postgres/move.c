@@ -384,6 +384,11 @@ static enum err expect_one(PGresult *result, struct fault *f)
                         : fault_set(f, ERR_CONFLICT, "the mark of the move has changed meanwhile");
 }
 
+// The ids of a table go on behind those that came.
+#define NEXT_ID(table)                                                                             \
+    ", setval(pg_get_serial_sequence('" table "', 'id'),"                                          \
+    "  1 + (SELECT coalesce(max(id), 0) FROM " table "), false)"
+
 // Every shard has inserted something, or retention would not ask it for its open executions; of as
 // many as there are shards it counts as removed.
 enum err postgres_move_arrive(struct move_server *m, const struct move_mark *mark,
@@ -403,9 +408,7 @@ enum err postgres_move_arrive(struct move_server *m, const struct move_mark *mar
         "   open_from) WHERE s.id = n.id AND EXISTS (SELECT FROM done)),"
         " keyed AS (INSERT INTO job_keys (key, job_id) SELECT key, id FROM jobs"
         "  WHERE key IS NOT NULL AND deleted_at IS NULL AND EXISTS (SELECT FROM done))"
-        // The ids of entries go on behind those that came.
-        " SELECT count(*), setval(pg_get_serial_sequence('audit', 'id'),"
-        "  1 + (SELECT coalesce(max(id), 0) FROM audit), false) FROM done";
+        " SELECT count(*)" NEXT_ID("audit") NEXT_ID("channels") NEXT_ID("silences") " FROM done";
     struct parameters parameters = {0};
     PGresult *result;
     parameter_text(&parameters, mark->id);

@@ -177,6 +177,7 @@ void parameter_array_end(struct parameters *p)
 
 static void put_cell(struct parameters *p, const struct column *c, const void *row)
 {
+    char words[COLUMN_WORDS_BYTES];
     int64_t number;
     switch (c->cell) {
     case CELL_INTEGER:
@@ -191,6 +192,9 @@ static void put_cell(struct parameters *p, const struct column *c, const void *r
         break;
     case CELL_WORD:
         parameter_put_text(p, enum_word(c->words, (int)column_integer(c, row)));
+        break;
+    case CELL_WORDS:
+        parameter_put_text(p, column_words(c, row, words));
         break;
     case CELL_DURATION:
         if (execution_duration(row, &number))
@@ -214,5 +218,21 @@ void parameter_rows(struct parameters *p, const struct row_map *m, size_t first,
                 parameter_put_null(p);
         }
         parameter_array_end(p);
+    }
+}
+
+void parameter_row(struct parameters *p, const struct row_map *m, size_t first, const void *row)
+{
+    char words[COLUMN_WORDS_BYTES];
+    for (size_t i = first; i < m->count; i++) {
+        const struct column *c = &m->columns[i];
+        if (c->cell == CELL_INTEGER)
+            parameter_integer_or_null(p, column_integer(c, row), c->null);
+        else if (c->cell == CELL_TEXT)
+            parameter_text(p, column_text(c, row));
+        else if (c->cell == CELL_WORDS)
+            parameter_text(p, column_words(c, row, words));
+        else
+            parameter_text(p, enum_word(c->words, (int)column_integer(c, row)));
     }
 }

@@ -59,6 +59,9 @@ void parameter_array_end(struct parameters *p);
 void parameter_rows(struct parameters *p, const struct row_map *m, size_t first,
                     const void *const *rows, size_t count);
 
+// A parameter for each column of the map from `first` on; the map has no duration.
+void parameter_row(struct parameters *p, const struct row_map *m, size_t first, const void *row);
+
 // --- The hosts of a URL (hosts.c) ------------------------------------------------------------
 
 enum { HOSTS_HOST, HOSTS_HOSTADDR, HOSTS_PORT, HOSTS_LISTS };

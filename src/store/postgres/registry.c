@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // registry.c: small tables in PostgreSQL, on a connection of its own.
 
-#include "store/postgres/postgres_priv.h"
+#include "store/postgres/registry_priv.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -27,14 +27,8 @@ const char *const postgres_registry_functions[] = {insert_function, NULL};
 
 #define LIVE " revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $1)"
 
-struct postgres_registry {
-    struct store_registry registry;
-    struct link link;
-};
-
-// The caller clears *out. ERR_DOUBT: the call may have had its effect.
-static enum err run(struct store_registry *r, const char *sql, struct parameters *p, PGresult **out,
-                    struct fault *f)
+enum err postgres_registry_run(struct store_registry *r, const char *sql, struct parameters *p,
+                               PGresult **out, struct fault *f)
 {
     struct link *l = &((struct postgres_registry *)r)->link;
     enum err err = link_run(l, sql, p, out, f);
@@ -42,12 +36,11 @@ static enum err run(struct store_registry *r, const char *sql, struct parameters
     return err;
 }
 
-// The same for a change.
-static enum err run_change(struct store_registry *r, const char *sql, struct parameters *p,
-                           PGresult **out, struct fault *f)
+enum err postgres_registry_change(struct store_registry *r, const char *sql, struct parameters *p,
+                                  PGresult **out, struct fault *f)
 {
     struct link *l = &((struct postgres_registry *)r)->link;
-    enum err err = run(r, sql, p, out, f);
+    enum err err = postgres_registry_run(r, sql, p, out, f);
     if (err == ERR_STORE_AWAY && l->is_doubtful)
         return f ? f->code = ERR_DOUBT : ERR_DOUBT;
     if (!err && l->has_warned) {
@@ -57,12 +50,7 @@ static enum err run_change(struct store_registry *r, const char *sql, struct par
     return err;
 }
 
-// Writes the entry of the audit; what stands behind it are the numbers of the entry's parameters.
-#define AUDIT_COLUMNS                                                                              \
-    " INSERT INTO audit (at, action, subject, token_id, token_name, address, request_id, before,"  \
-    " after) SELECT "
-
-static void add_entry(struct parameters *p, const struct audit_entry *e)
+void postgres_registry_audit(struct parameters *p, const struct audit_entry *e)
 {
     parameter_integer(p, e->at);
     parameter_text(p, audit_action_name(e->action));
@@ -73,6 +61,7 @@ static void add_entry(struct parameters *p, const struct audit_entry *e)
     parameter_text(p, e->by.request_id);
     parameter_text(p, e->before);
     parameter_text(p, e->after);
+    parameter_integer_or_null(p, e->job, 0);
 }
 
 // --- Changes ---------------------------------------------------------------------------------
@@ -91,14 +80,15 @@ static enum err insert_token(struct store_registry *r, const struct access_token
     parameter_integer(&p, TOKENS_MAX);
     parameter_integer(&p, t->created_at - TOKEN_KEPT_MS);
     parameter_integer_or_null(&p, t->executions_per_second, 0);
-    add_entry(&p, e);
-    enum err err = run_change(r,
-                              "WITH t AS MATERIALIZED (SELECT carillon_token_2($1, $2, $3, $4, $5, "
-                              "$6, $7, $8, $9) AS id),"
-                              " a AS (" AUDIT_COLUMNS
-                              " $10, $11, $12, $13, $14, $15, $16, $17, $18 FROM t WHERE id > 0)"
-                              " SELECT id FROM t",
-                              &p, &result, f);
+    postgres_registry_audit(&p, e);
+    enum err err = postgres_registry_change(
+        r,
+        "WITH t AS MATERIALIZED (SELECT carillon_token_2($1, $2, $3, $4, $5, "
+        "$6, $7, $8, $9) AS id),"
+        " a AS (" AUDIT_COLUMNS
+        " $10, $11, $12, $13, $14, $15, $16, $17, $18, $19 FROM t WHERE id > 0)"
+        " SELECT id FROM t",
+        &p, &result, f);
     if (err)
         return err;
     int64_t made = result_integer(&(struct result_row){result, 0}, 0);
@@ -118,12 +108,13 @@ static enum err revoke_token(struct store_registry *r, int64_t id, wall_ms now,
     PGresult *result;
     parameter_integer(&p, id);
     parameter_integer(&p, now);
-    add_entry(&p, e);
-    enum err err = run_change(r,
-                              "WITH t AS (UPDATE tokens SET revoked_at = $2 WHERE id = $1"
-                              " AND revoked_at IS NULL RETURNING id), a AS (" AUDIT_COLUMNS
-                              " $3, $4, $5, $6, $7, $8, $9, $10, $11 FROM t) SELECT id FROM t",
-                              &p, &result, f);
+    postgres_registry_audit(&p, e);
+    enum err err = postgres_registry_change(
+        r,
+        "WITH t AS (UPDATE tokens SET revoked_at = $2 WHERE id = $1"
+        " AND revoked_at IS NULL RETURNING id), a AS (" AUDIT_COLUMNS
+        " $3, $4, $5, $6, $7, $8, $9, $10, $11, $12 FROM t) SELECT id FROM t",
+        &p, &result, f);
     if (err)
         return err;
     int found = PQntuples(result);
@@ -140,11 +131,12 @@ static enum err touch_token(struct store_registry *r, int64_t id, wall_ms at, co
     parameter_integer(&p, id);
     parameter_integer(&p, at);
     parameter_text(&p, address);
-    enum err err = run(r,
-                       "UPDATE tokens SET last_used_at = $2, last_address = $3"
-                       " FROM (SELECT set_config('synchronous_commit', 'off', true)) AS s"
-                       " WHERE id = $1 AND coalesce(last_used_at, 0) < $2",
-                       &p, &result, f);
+    enum err err =
+        postgres_registry_run(r,
+                              "UPDATE tokens SET last_used_at = $2, last_address = $3"
+                              " FROM (SELECT set_config('synchronous_commit', 'off', true)) AS s"
+                              " WHERE id = $1 AND coalesce(last_used_at, 0) < $2",
+                              &p, &result, f);
     if (!err)
         PQclear(result);
     return err;
@@ -173,7 +165,7 @@ static enum err ask(struct store_registry *registry, const char *rest, struct pa
     PGresult *result;
     row_names(&token_rows, names, sizeof names);
     snprintf(sql, sizeof sql, "SELECT %s, digest FROM tokens %s", names, rest);
-    enum err err = run(registry, sql, p, &result, f);
+    enum err err = postgres_registry_run(registry, sql, p, &result, f);
     if (err)
         return err;
     *found = PQntuples(result);
@@ -210,10 +202,11 @@ static enum err count_tokens(struct store_registry *r, wall_ms now, struct token
     struct parameters p = {0};
     PGresult *result;
     parameter_integer(&p, now);
-    enum err err = run(r,
-                       "SELECT count(*), count(*) FILTER (WHERE" LIVE "),"
-                       " count(*) FILTER (WHERE scope = 'admin' AND" LIVE ") FROM tokens",
-                       &p, &result, f);
+    enum err err =
+        postgres_registry_run(r,
+                              "SELECT count(*), count(*) FILTER (WHERE" LIVE "),"
+                              " count(*) FILTER (WHERE scope = 'admin' AND" LIVE ") FROM tokens",
+                              &p, &result, f);
     if (err)
         return err;
     struct result_row row = {result, 0};
@@ -243,6 +236,11 @@ enum err postgres_registry_open(struct store *store, struct store_registry **out
         .list_tokens = list_tokens,
         .touch_token = touch_token,
         .count_tokens = count_tokens,
+        .insert_row = postgres_insert_row,
+        .update_row = postgres_update_row,
+        .delete_row = postgres_delete_row,
+        .list_rows = postgres_list_rows,
+        .note_channel = postgres_note_channel,
     };
     struct postgres_registry *r = xcalloc(1, sizeof *r);
     (void)f;

@@ -50,6 +50,8 @@ bool result_cell(const struct row_map *m, size_t i, void *source, void *row)
         return true;
     case CELL_WORD:
         return column_set_word(c, row, result_text(r, at));
+    case CELL_WORDS:
+        return column_set_words(c, row, result_text(r, at));
     case CELL_DURATION:
         return true;
     }

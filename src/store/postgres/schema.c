@@ -362,9 +362,43 @@ static const char version_14[] =
     "ALTER TABLE alerts ADD COLUMN silence_id bigint;"
     "CREATE INDEX idx_alerts_waiting ON alerts (id) WHERE telling = 'waiting';";
 
-static const char *const steps[] = {version_1,  version_2,  version_3,  version_4, version_5,
-                                    version_6,  version_7,  version_8,  version_9, version_10,
-                                    version_11, version_12, version_13, version_14};
+// Who is told of alerts, and when not. Ids are never given twice.
+static const char version_15[] =
+    "CREATE TABLE channels ("
+    "  id bigserial PRIMARY KEY,"
+    "  name text NOT NULL UNIQUE,"
+    "  kind text NOT NULL,"
+    "  config text NOT NULL," // JSON.
+    "  secrets text,"         // JSON, sealed.
+    "  kinds text,"           // Alert kinds, as "failure,missed".
+    "  tags text,"            // JSON array.
+    "  jobs text,"            // JSON array of ids.
+    "  is_default bigint NOT NULL,"
+    "  is_enabled bigint NOT NULL,"
+    "  created_at bigint NOT NULL,"
+    "  updated_at bigint NOT NULL,"
+    "  version bigint NOT NULL,"
+    "  failing_since bigint,"
+    "  last_error text,"
+    "  delivered_at bigint);"
+    "CREATE UNIQUE INDEX idx_channels_default ON channels (is_default) WHERE is_default = 1;"
+    "CREATE TABLE silences ("
+    "  id bigserial PRIMARY KEY,"
+    "  job_id bigint,"
+    "  tag text,"
+    "  kinds text," // As of a channel.
+    "  from_at bigint NOT NULL,"
+    "  until_at bigint,"
+    "  schedule text,"
+    "  timezone text,"
+    "  duration_s bigint,"
+    "  reason text NOT NULL,"
+    "  created_at bigint NOT NULL,"
+    "  created_by text);";
+
+static const char *const steps[] = {version_1,  version_2,  version_3,  version_4,  version_5,
+                                    version_6,  version_7,  version_8,  version_9,  version_10,
+                                    version_11, version_12, version_13, version_14, version_15};
 const int postgres_schema_version = COUNT_OF(steps);
 
 // Held to the end of a step's transaction, so that of two nodes one makes the tables.

@@ -71,8 +71,9 @@ static enum err walk_table(sqlite3 *db, struct rows_walk *w, struct fault *f)
 enum err sqlite_each_bad_row(sqlite3 *db, row_finding *found, void *context, struct fault *f)
 {
     static const struct row_map *const maps[] = {
-        &job_rows,   &version_rows, &execution_rows, &first_attempt_rows, &attempt_rows,
-        &alert_rows, &audit_rows,   &token_rows,     &progress_rows};
+        &job_rows,     &version_rows, &execution_rows, &first_attempt_rows,
+        &attempt_rows, &alert_rows,   &audit_rows,     &token_rows,
+        &channel_rows, &silence_rows, &progress_rows};
     enum err err = ERR_OK;
     for (size_t i = 0; i < COUNT_OF(maps) && !err; i++) {
         struct rows_walk w = {.walk = {.visit = maps[i] == &job_rows ? visit_job : visit_row},

@@ -5,26 +5,10 @@
 // database's write lock at once, and is over within a few milliseconds. The writing thread waits
 // for that as it waits for other programs.
 
-#include "store/sqlite/sqlite_priv.h"
+#include "store/sqlite/registry_priv.h"
 
 #include <assert.h>
 #include <string.h>
-
-enum token_statement {
-    TOKEN_BEGIN,
-    TOKEN_COMMIT,
-    TOKEN_ROLLBACK,
-    TOKEN_NAME_FIND,
-    TOKEN_INSERT,
-    TOKENS_SWEEP,
-    TOKEN_AUDIT,
-    TOKEN_REVOKE,
-    TOKEN_FIND,
-    TOKENS_LIST,
-    TOKEN_TOUCH,
-    TOKENS_COUNT,
-    TOKEN_STATEMENTS
-};
 
 #define LIVE " (revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?1))"
 
@@ -54,13 +38,6 @@ static const struct sql token_sql[TOKEN_STATEMENTS] = {
                       NULL, NULL},
 };
 
-struct sqlite_registry {
-    struct store_registry registry;
-    sqlite3 *db;
-    int latch;
-    sqlite3_stmt *statements[TOKEN_STATEMENTS];
-};
-
 static sqlite3_stmt *statement_of(struct store_registry *r, enum token_statement which)
 {
     return ((struct sqlite_registry *)r)->statements[which];
@@ -76,7 +53,7 @@ static enum err run(struct sqlite_registry *r, enum token_statement which, struc
     return err;
 }
 
-static enum err begin(struct sqlite_registry *r, struct fault *f)
+enum err sqlite_registry_begin(struct sqlite_registry *r, struct fault *f)
 {
     enum err err = sqlite_latch_take(r->latch, f);
     if (err)
@@ -87,7 +64,7 @@ static enum err begin(struct sqlite_registry *r, struct fault *f)
     return err;
 }
 
-static enum err end(struct sqlite_registry *r, enum err err, struct fault *f)
+enum err sqlite_registry_end(struct sqlite_registry *r, enum err err, struct fault *f)
 {
     if (!err)
         err = run(r, TOKEN_COMMIT, f);
@@ -121,7 +98,8 @@ static enum err check_name(struct sqlite_registry *r, const struct access_token 
     return err;
 }
 
-static enum err put_audit(struct sqlite_registry *r, const struct audit_entry *e, struct fault *f)
+enum err sqlite_registry_audit(struct sqlite_registry *r, const struct audit_entry *e,
+                               struct fault *f)
 {
     row_bind(&audit_rows, r->statements[TOKEN_AUDIT], e);
     return run(r, TOKEN_AUDIT, f);
@@ -145,15 +123,15 @@ static enum err insert_token(struct store_registry *registry, const struct acces
 {
     struct sqlite_registry *r = (struct sqlite_registry *)registry;
     struct access_token own = *t;
-    enum err err = begin(r, f);
+    enum err err = sqlite_registry_begin(r, f);
     if (err)
         return err;
     err = check_name(r, t, &own.id, f);
     if (!err)
         err = put(r, &own, f);
     if (!err)
-        err = put_audit(r, e, f);
-    err = end(r, err, f);
+        err = sqlite_registry_audit(r, e, f);
+    err = sqlite_registry_end(r, err, f);
     if (!err)
         *id = own.id;
     return err;
@@ -163,7 +141,7 @@ static enum err revoke_token(struct store_registry *registry, int64_t id, wall_m
                              const struct audit_entry *e, struct fault *f)
 {
     struct sqlite_registry *r = (struct sqlite_registry *)registry;
-    enum err err = begin(r, f);
+    enum err err = sqlite_registry_begin(r, f);
     if (err)
         return err;
     sqlite3_bind_int64(r->statements[TOKEN_REVOKE], 1, id);
@@ -172,8 +150,8 @@ static enum err revoke_token(struct store_registry *registry, int64_t id, wall_m
     if (!err && sqlite3_changes(r->db) == 0)
         err = fault_set(f, ERR_NOT_FOUND, "there is no such token");
     if (!err)
-        err = put_audit(r, e, f);
-    return end(r, err, f);
+        err = sqlite_registry_audit(r, e, f);
+    return sqlite_registry_end(r, err, f);
 }
 
 // Without a wait for the disk: a commit of the writing thread takes it along.
@@ -184,12 +162,12 @@ static enum err touch_token(struct store_registry *registry, int64_t id, wall_ms
     sqlite3_stmt *statement = r->statements[TOKEN_TOUCH];
     enum err err = sqlite_execute(r->db, "PRAGMA synchronous = NORMAL;", f);
     if (!err)
-        err = begin(r, f);
+        err = sqlite_registry_begin(r, f);
     if (!err) {
         sqlite3_bind_int64(statement, 1, id);
         sqlite3_bind_int64(statement, 2, at);
         sqlite3_bind_text(statement, 3, address, -1, SQLITE_STATIC);
-        err = end(r, run(r, TOKEN_TOUCH, f), f);
+        err = sqlite_registry_end(r, run(r, TOKEN_TOUCH, f), f);
     }
     struct fault ignored;
     enum err back = sqlite_execute(r->db, "PRAGMA synchronous = FULL;", err ? &ignored : f);
@@ -278,6 +256,11 @@ enum err sqlite_registry_open_beside(const char *path, struct store_registry **o
         .list_tokens = list_tokens,
         .touch_token = touch_token,
         .count_tokens = count_tokens,
+        .insert_row = sqlite_insert_row,
+        .update_row = sqlite_update_row,
+        .delete_row = sqlite_delete_row,
+        .list_rows = sqlite_list_rows,
+        .note_channel = sqlite_note_channel,
     };
     static const char pragmas[] = "PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;"
                                   "PRAGMA cache_size = -256; PRAGMA mmap_size = 0;"

@@ -72,6 +72,7 @@ static void bind_duration(sqlite3_stmt *statement, int at, const struct executio
 
 static void bind_cell(const struct column *c, sqlite3_stmt *statement, int at, const void *row)
 {
+    char words[COLUMN_WORDS_BYTES];
     const char *text;
     int64_t number;
     switch (c->cell) {
@@ -89,6 +90,10 @@ static void bind_cell(const struct column *c, sqlite3_stmt *statement, int at, c
     case CELL_WORD:
         text = enum_word(c->words, (int)column_integer(c, row));
         sqlite3_bind_text(statement, at, text, -1, SQLITE_STATIC);
+        break;
+    case CELL_WORDS:
+        text = column_words(c, row, words);
+        sqlite3_bind_text(statement, at, text, -1, SQLITE_TRANSIENT);
         break;
     case CELL_DURATION:
         bind_duration(statement, at, row);
@@ -119,6 +124,8 @@ static bool read_value(const struct column *c, sqlite3_stmt *statement, int at, 
         return true;
     case CELL_WORD:
         return column_set_word(c, row, (const char *)sqlite3_column_text(statement, at));
+    case CELL_WORDS:
+        return column_set_words(c, row, (const char *)sqlite3_column_text(statement, at));
     case CELL_DURATION:
         return true;
     }

@@ -376,12 +376,48 @@ static const char version_27[] =
     "ALTER TABLE alerts ADD COLUMN silence_id INTEGER;"
     "CREATE INDEX idx_alerts_waiting ON alerts (id) WHERE telling = 'waiting';";
 
+// Who is told of alerts, and when not. Ids are never given twice.
+static const char version_28[] = "CREATE TABLE channels ("
+                                 "  id INTEGER PRIMARY KEY AUTOINCREMENT,"
+                                 "  name TEXT NOT NULL UNIQUE,"
+                                 "  kind TEXT NOT NULL,"
+                                 "  config TEXT NOT NULL," // JSON.
+                                 "  secrets TEXT,"         // JSON, sealed.
+                                 "  kinds TEXT,"           // Alert kinds, as "failure,missed".
+                                 "  tags TEXT,"            // JSON array.
+                                 "  jobs TEXT,"            // JSON array of ids.
+                                 "  is_default INTEGER NOT NULL,"
+                                 "  is_enabled INTEGER NOT NULL,"
+                                 "  created_at INTEGER NOT NULL,"
+                                 "  updated_at INTEGER NOT NULL,"
+                                 "  version INTEGER NOT NULL,"
+                                 "  failing_since INTEGER,"
+                                 "  last_error TEXT,"
+                                 "  delivered_at INTEGER"
+                                 ") STRICT;"
+                                 "CREATE UNIQUE INDEX idx_channels_default"
+                                 "  ON channels (is_default) WHERE is_default = 1;"
+                                 "CREATE TABLE silences ("
+                                 "  id INTEGER PRIMARY KEY AUTOINCREMENT,"
+                                 "  job_id INTEGER,"
+                                 "  tag TEXT,"
+                                 "  kinds TEXT," // As of a channel.
+                                 "  from_at INTEGER NOT NULL,"
+                                 "  until_at INTEGER,"
+                                 "  schedule TEXT,"
+                                 "  timezone TEXT,"
+                                 "  duration_s INTEGER,"
+                                 "  reason TEXT NOT NULL,"
+                                 "  created_at INTEGER NOT NULL,"
+                                 "  created_by TEXT"
+                                 ") STRICT;";
+
 // migrations[v] leads from version v to v + 1.
 static const char *const migrations[] = {
     version_1,  version_2,  version_3,  version_4,  version_5,  version_6,  version_7,
     version_8,  version_9,  version_10, version_11, version_12, version_13, version_14,
     version_15, version_16, version_17, version_18, version_19, version_20, version_21,
-    version_22, version_23, version_24, version_25, version_26, version_27,
+    version_22, version_23, version_24, version_25, version_26, version_27, version_28,
 };
 const int sqlite_schema_version = COUNT_OF(migrations);
 
