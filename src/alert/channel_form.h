@@ -12,9 +12,17 @@
 #ifndef CARILLON_ALERT_CHANNEL_FORM_H
 #define CARILLON_ALERT_CHANNEL_FORM_H
 
-#include "ledger/ledger.h"
+#include "alert/notice.h"
 
 #include <jansson.h>
+
+#define ENUM ENUM_DECLARE
+#define VALUE ENUM_DECLARE_VALUE
+#include "alert/channel.def"
+#undef ENUM
+#undef VALUE
+
+// --- Settings --------------------------------------------------------------------------------
 
 enum setting_form {
     SETTING_TEXT,    // 1 to `greatest` bytes of UTF-8 without control characters.
@@ -53,5 +61,59 @@ const struct channel_member *channel_members(enum channel_kind kind, size_t *cou
 // wrong, ERR_NOT_FOUND for one that is missing or not known.
 MUST_CHECK enum err channel_settings(enum channel_kind kind, const json_t *given, json_t **config,
                                      json_t **secrets, struct fault *f);
+
+// --- What is sent ----------------------------------------------------------------------------
+
+// A message for a mail server. All texts are owned.
+struct mail {
+    char *host;
+    uint16_t port;
+    enum mail_security security;
+    char *username; // NULL: no login.
+    char *password;
+    char *from;
+    char **to;
+    size_t to_count;
+    char *message; // Head and body as they go over the wire: lines end with CRLF.
+};
+
+// A request of HTTP, or a mail. Owns its texts; URL, headers and body hold secrets, which are not
+// to be logged.
+struct channel_request {
+    char *url;
+    char *
+        headers; // "Name: value\n" lines: all of them, but what frames the message, and User-Agent.
+    char *body;
+    enum job_method method;
+    bool is_mail; // Then all the others are NULL.
+    struct mail mail;
+};
+
+// Says the notice in the way of a channel of this kind. `settings` are all of its settings in one
+// object, the secret ones in clear. Made anew for each attempt, since a signature has a time; all
+// else is the same. Redirects are not to be followed. ERR_UNUSABLE: the settings are not such as
+// channel_settings takes.
+MUST_CHECK enum err channel_form(enum channel_kind kind, const json_t *settings,
+                                 const struct notice *n, wall_ms now, struct channel_request *out,
+                                 struct fault *f);
+void channel_request_clear(struct channel_request *r); // Wipes and frees what it owns.
+
+// --- What comes back -------------------------------------------------------------------------
+
+enum channel_verdict {
+    CHANNEL_ARRIVED,
+    CHANNEL_AGAIN,  // Not this time; perhaps the next.
+    CHANNEL_REFUSED // Never.
+};
+
+#define CHANNEL_ERROR_BYTES 320
+#define CHANNEL_RETRY_AFTER_MS_MAX 3600000
+
+// What an answer means. `status` is that of HTTP, or the reply code of a mail server; 0: there was
+// no answer, and the caller knows why. `body` is its beginning, or NULL. *retry_after_ms comes with
+// what the header Retry-After says, or 0, and leaves with how long to wait at least. `error` is for
+// people: "" when it arrived or was not answered.
+enum channel_verdict channel_judge(enum channel_kind kind, int status, const char *body,
+                                   dur_ms *retry_after_ms, char error[static CHANNEL_ERROR_BYTES]);
 
 #endif

@@ -4,7 +4,7 @@
 // What is checked is what could break a message or send it elsewhere: that a text can stand where
 // it will, and that a number is in its range. Whether a token is right is for the provider to say.
 
-#include "alert/channel_priv.h"
+#include "alert/channel_form.h"
 
 #include "base/header.h"
 #include "base/near.h"

@@ -1,15 +1,20 @@
 // SPDX-License-Identifier: MIT
-// channel_priv.h: what the files that know the kinds of channels share.
+// channel_priv.h: what the forms of the channels share.
 
 #ifndef CARILLON_ALERT_CHANNEL_PRIV_H
 #define CARILLON_ALERT_CHANNEL_PRIV_H
 
 #include "alert/channel_form.h"
+#include "alert/prose_priv.h"
 
-#define ENUM ENUM_DECLARE
-#define VALUE ENUM_DECLARE_VALUE
-#include "alert/channel.def"
-#undef ENUM
-#undef VALUE
+#include "base/ascii.h"
+
+// A setting that is a text: what is given, else its default, else NULL.
+const char *channel__setting(enum channel_kind kind, const json_t *settings, const char *name);
+
+// What people read below the title: the text, and of several alerts the counts and the items.
+void channel__say_body(struct prose *p, const struct notice *n);
+
+void channel__form_mail(const json_t *settings, const struct notice *n, struct mail *out);
 
 #endif

@@ -6,8 +6,9 @@
 // also what a `webhook` channel sends; its schema has a version, and docs/alerts.md describes it.
 //
 // `title` and `text` are for people: the title is the whole story in a line, and the text what else
-// there is to say: of a single alert its sentence and what followed from it. The items are listed
-// below the text when the notice tells of more than one alert, so the text does not repeat them.
+// there is to say: of a single alert its sentence and what followed from it. When the notice tells
+// of more than one alert, its counts and its items are listed below the text, which does not repeat
+// them.
 
 #ifndef CARILLON_ALERT_NOTICE_H
 #define CARILLON_ALERT_NOTICE_H

@@ -36,16 +36,16 @@ static size_t json_bytes(const char *text, size_t bytes)
     return sum;
 }
 
-static size_t characters(const char *text, size_t bytes)
+// In UTF-16 a character of four bytes is two units.
+static size_t utf16_units(const char *text, size_t bytes)
 {
     size_t sum = 0;
     for (size_t i = 0; i < bytes; i++)
-        sum += (text[i] & 0xc0) != 0x80;
+        sum += (text[i] & 0xf8) == 0xf0 ? 2 : (text[i] & 0xc0) != 0x80;
     return sum;
 }
 
-// What is written for one character of the text, in units. In UTF-16 a character of four bytes is
-// two.
+// What is written for one character of the text, in units.
 static size_t units(const struct prose *p, size_t character_bytes, const char *as, size_t bytes)
 {
     switch (p->manner->unit) {
@@ -53,8 +53,8 @@ static size_t units(const struct prose *p, size_t character_bytes, const char *a
         return bytes;
     case PROSE_JSON_BYTES:
         return json_bytes(as, bytes);
-    case PROSE_CHARACTERS:
-        return characters(as, bytes);
+    case PROSE_UTF16:
+        return utf16_units(as, bytes);
     case PROSE_SHOWN:
         return character_bytes == 4 ? 2 : 1;
     }

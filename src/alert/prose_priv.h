@@ -16,8 +16,8 @@
 enum prose_unit {
     PROSE_BYTES,
     PROSE_JSON_BYTES, // As a string of JSON has them.
-    PROSE_CHARACTERS, // Code points of Unicode.
-    PROSE_SHOWN,      // In UTF-16, as Telegram counts: before markup, so `&lt;` is one.
+    PROSE_UTF16,      // What most providers call a character; none counts more.
+    PROSE_SHOWN,      // The same before it is escaped, as Telegram counts: `&lt;` is one.
 };
 
 struct prose_escape {

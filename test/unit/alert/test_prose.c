@@ -17,7 +17,7 @@
 static const struct prose_escape entities[] = {{'&', "&amp;"}, {'<', "&lt;"}, {0}};
 static const struct prose_manner in_bytes = {.unit = PROSE_BYTES, .escapes = entities};
 static const struct prose_manner in_json = {.unit = PROSE_JSON_BYTES};
-static const struct prose_manner in_characters = {.unit = PROSE_CHARACTERS, .tames_at = true};
+static const struct prose_manner in_utf16 = {.unit = PROSE_UTF16, .tames_at = true};
 static const struct prose_manner as_shown = {.unit = PROSE_SHOWN, .escapes = entities};
 
 #define MORE "\xe2\x80\xa6"
@@ -47,9 +47,10 @@ static const struct {
     {&in_bytes, 6, "<&", MORE},
     {&in_json, 8, "\"\\\n12", "\"\\\n12"},
     {&in_json, 8, "\"\\\n123", "\"\\" MORE},
-    {&in_characters, 4, U_UMLAUT BELL U_UMLAUT BELL, U_UMLAUT BELL U_UMLAUT BELL},
-    {&in_characters, 3, U_UMLAUT BELL U_UMLAUT BELL, U_UMLAUT BELL MORE},
-    {&in_characters, 99, "@here a@b.c (@all) @", "@" ZWSP "here a@b.c (@" ZWSP "all) @" ZWSP},
+    {&in_utf16, 6, U_UMLAUT BELL U_UMLAUT BELL, U_UMLAUT BELL U_UMLAUT BELL},
+    {&in_utf16, 5, U_UMLAUT BELL U_UMLAUT BELL, U_UMLAUT BELL U_UMLAUT MORE},
+    {&in_utf16, 4, U_UMLAUT BELL U_UMLAUT BELL, U_UMLAUT BELL MORE},
+    {&in_utf16, 99, "@here a@b.c (@all) @", "@" ZWSP "here a@b.c (@" ZWSP "all) @" ZWSP},
     {&as_shown, 4, "<&" BELL, "&lt;&amp;" BELL},
     {&as_shown, 4, "<&" BELL "x", "&lt;&amp;" MORE},
 };
