@@ -64,6 +64,8 @@ struct delivery {
     int64_t channel;
     const char *channel_name;
     enum delivery_state state;
+    bool is_test;     // Somebody tries the channel: tells of no alert, and is sent once.
+    dur_ms window_ms; // For so long it was to gather alerts.
     uint16_t attempts;
     wall_ms created_at;
     wall_ms next_attempt_at;

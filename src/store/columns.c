@@ -192,6 +192,36 @@ static const struct column silence_columns[] = {
     {TEXT_CELL(silence, "created_by", created_by)},
 };
 
+static const struct column delivery_columns[] = {
+    {RANGE_UNKNOWN(delivery, "id", id, 1, COUNT_MAX, 0), FIXED},
+    {COUNT(delivery, "channel_id", channel)},
+    {TEXT_CELL(delivery, "channel_name", channel_name)},
+    {WORD(delivery, "state", state, delivery_state_words)},
+    {YES_OR_NO(delivery, "is_test", is_test)},
+    {COUNT(delivery, "window_ms", window_ms)},
+    {RANGE(delivery, "attempts", attempts, 0, UINT16_MAX)},
+    {TIME(delivery, "created_at", created_at)},
+    {TIME_UNKNOWN(delivery, "next_attempt_at", next_attempt_at, 0)},
+    {TIME_UNKNOWN(delivery, "finished_at", finished_at, 0)},
+    {RANGE_UNKNOWN(delivery, "http_status", http_status, 0, 999, 0)},
+    {TEXT_CELL(delivery, "error", error)},
+    {TEXT_CELL(delivery, "message", message)},
+    {COUNT(delivery, "alert_count", alert_count)},
+};
+
+static const struct column delivery_attempt_columns[] = {
+    {COUNT(delivery_attempt, "delivery_id", delivery)},
+    {RANGE(delivery_attempt, "number", number, 1, UINT16_MAX)},
+    {TIME(delivery_attempt, "started_at", started_at)},
+    {COUNT(delivery_attempt, "duration_ms", duration_ms)},
+    {RANGE_UNKNOWN(delivery_attempt, "http_status", http_status, 0, 999, 0)},
+    {TEXT_CELL(delivery_attempt, "error", error)},
+    {RANGE_UNKNOWN(delivery_attempt, "dns_ms", dns_ms, 0, INT32_MAX, -1)},
+    {RANGE_UNKNOWN(delivery_attempt, "connect_ms", connect_ms, 0, INT32_MAX, -1)},
+    {RANGE_UNKNOWN(delivery_attempt, "tls_ms", tls_ms, 0, INT32_MAX, -1)},
+    {RANGE_UNKNOWN(delivery_attempt, "first_byte_ms", first_byte_ms, 0, INT32_MAX, -1)},
+};
+
 const struct row_map job_rows = {MAP("jobs", job_columns)};
 const struct row_map job_brief_rows = {MAP("jobs", job_columns), .is_brief = true};
 const struct row_map version_rows = {MAP("job_versions", version_columns)};
@@ -202,6 +232,8 @@ const struct row_map first_attempt_rows = {MAP("job_executions", first_attempt_c
                                            .bound_before = COUNT_OF(execution_columns)};
 const struct row_map alert_rows = {MAP("alerts", alert_columns)};
 const struct row_map token_rows = {MAP("tokens", token_columns)};
+const struct row_map delivery_rows = {MAP("deliveries", delivery_columns)};
+const struct row_map delivery_attempt_rows = {MAP("delivery_attempts", delivery_attempt_columns)};
 const struct row_map audit_rows = {MAP("audit", audit_columns)};
 const struct row_map channel_rows = {MAP("channels", channel_columns)};
 const struct row_map silence_rows = {MAP("silences", silence_columns)};

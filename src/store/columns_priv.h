@@ -83,6 +83,8 @@ extern const struct row_map alert_rows; // Without the execution's key, which it
 extern const struct row_map token_rows; // Without the digest.
 extern const struct row_map channel_rows;
 extern const struct row_map silence_rows;
+extern const struct row_map delivery_rows; // The id of a new delivery is NULL likewise.
+extern const struct row_map delivery_attempt_rows;
 // The id of an entry comes from the database: that of a new one is NULL.
 extern const struct row_map audit_rows;
 

@@ -10,6 +10,7 @@
 #include "store/channels.h"
 #include "store/commands.h"
 #include "store/inspect.h"
+#include "store/outbox.h"
 #include "store/registry.h"
 #include "store/store.h"
 
@@ -60,12 +61,41 @@ struct store_commands {
     struct store *store;
 };
 
+// What people are told (outbox.h). Its checks are made.
+struct store_outbox_ops {
+    enum err (*waiting)(struct store_registry *r, size_t limit, store_each_outbox_alert *each,
+                        void *context, struct fault *f);
+    enum err (*of_delivery)(struct store_registry *r, int64_t delivery, int64_t after, size_t limit,
+                            store_each_outbox_alert *each, void *context, struct fault *f);
+    enum err (*settle)(struct store_registry *r, int64_t epoch, const struct outbox_settlement *s,
+                       struct fault *f);
+    enum err (*silences)(struct store_registry *r, uint64_t closing, int64_t *ids, size_t ids_max,
+                         size_t *count, struct fault *f);
+    enum err (*unsilence)(struct store_registry *r, int64_t epoch, int64_t silence,
+                          uint64_t closing, struct fault *f);
+    enum err (*count)(struct store_registry *r, struct outbox_counts *out, struct fault *f);
+    enum err (*open)(struct store_registry *r, int64_t epoch, struct delivery *d, struct fault *f);
+    enum err (*seal)(struct store_registry *r, int64_t epoch, int64_t id, const char *message,
+                     int64_t alert_count, struct fault *f);
+    enum err (*record)(struct store_registry *r, int64_t epoch, const struct delivery_attempt *a,
+                       const struct delivery_after *after, struct fault *f);
+    enum err (*give_up)(struct store_registry *r, int64_t epoch, int64_t id, const char *why,
+                        wall_ms now, struct fault *f);
+    enum err (*pending)(struct store_registry *r, store_each_delivery *each, void *context,
+                        struct fault *f);
+    enum err (*list)(struct store_registry *r, const struct delivery_query *q,
+                     store_each_delivery *each, void *context, struct fault *f);
+    enum err (*attempts)(struct store_registry *r, int64_t delivery,
+                         store_each_delivery_attempt *each, void *context, struct fault *f);
+};
+
 // Small tables whose rows are told by their columns alone (columns_priv.h).
 enum small_table { SMALL_CHANNELS, SMALL_SILENCES, SMALL_TABLES };
 typedef enum err store_each_row(void *context, const void *row);
 
 // Small tables (registry.h, channels.h). An adapter embeds struct store_registry.
 struct store_registry_ops {
+    const struct store_outbox_ops *outbox;
     void (*close)(struct store_registry *r);
     // The entry of the audit is written with the change.
     enum err (*insert_token)(struct store_registry *r, const struct access_token *t,

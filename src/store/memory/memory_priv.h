@@ -3,7 +3,7 @@
 //
 // memory.c opens, clones and closes, tables.c holds the rows, commit.c changes them (and takes
 // changes back), commands.c has commands of other nodes, registry.c tokens, small.c the
-// other small tables, retain.c removes old rows, query.c answers queries.
+// other small tables, outbox.c deliveries, retain.c removes old rows, query.c answers queries.
 
 #ifndef CARILLON_STORE_MEMORY_PRIV_H
 #define CARILLON_STORE_MEMORY_PRIV_H
@@ -58,6 +58,16 @@ struct memory_command {
     struct command_reply reply;
 };
 
+// A delivery with its alerts, in order of id, and its attempts. Owns all its strings.
+struct memory_delivery {
+    struct delivery row;
+    int64_t *alerts;
+    size_t alert_count;
+    size_t alert_capacity;
+    struct delivery_attempt *attempts;
+    size_t attempt_capacity;
+};
+
 struct memory_store {
     struct store store;
     pthread_mutex_t lock; // Readers live on other threads.
@@ -78,6 +88,10 @@ struct memory_store {
     struct access_token *tokens;       // In order of id. Own their texts.
     size_t token_count;
     size_t token_capacity;
+    struct memory_delivery *deliveries; // In order of id.
+    size_t delivery_count;
+    size_t delivery_capacity;
+    int64_t delivery_last;            // The last id that was given.
     struct table small[SMALL_TABLES]; // union small_row
     int64_t small_last[SMALL_TABLES]; // The last id that a row got.
     struct shard *shards;             // By number; store.shards of them.
@@ -136,6 +150,11 @@ void memory_tokens_free(struct memory_store *s);
 void memory_small_init(struct memory_store *s);
 void memory_small_copy(struct memory_store *to, const struct memory_store *from);
 void memory_small_free(struct memory_store *s);
+
+extern const struct store_outbox_ops memory_outbox;
+void memory_deliveries_copy(struct memory_store *to, const struct memory_store *from);
+void memory_deliveries_free(struct memory_store *s);
+void memory_deliveries_sweep(struct memory_store *s, wall_ms before); // What is over.
 
 void memory_tables_init(struct memory_store *s);
 void memory_tables_copy(struct memory_store *to, const struct memory_store *from);

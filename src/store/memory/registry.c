@@ -188,6 +188,7 @@ static void close_registry(struct store_registry *r)
 enum err memory_registry_open(struct store *store, struct store_registry **out, struct fault *f)
 {
     static const struct store_registry_ops ops = {
+        .outbox = &memory_outbox,
         .close = close_registry,
         .insert_token = insert_token,
         .revoke_token = revoke_token,

@@ -106,6 +106,7 @@ enum err memory_retain(struct store *store, const struct store_retention *r, wal
     if (r->age_ms > 0) {
         gone = remove_old(s, now - r->age_ms, rows_max);
         remove_loose_alerts(s, now - r->age_ms);
+        memory_deliveries_sweep(s, now - r->age_ms);
     }
     memory_client_keys_sweep(s, now - CLIENT_KEY_AGE_MS);
     gone += remove_excess(s, r->executions_max, rows_max - gone);

@@ -316,6 +316,7 @@ void memory_tables_copy(struct memory_store *to, const struct memory_store *from
         to->shards[i] = from->shards[i];
     memory_commands_copy(to, from);
     memory_tokens_copy(to, from);
+    memory_deliveries_copy(to, from);
     memory_small_copy(to, from);
     to->removed_to = from->removed_to;
 }
@@ -334,6 +335,7 @@ void memory_tables_free(struct memory_store *s)
     memory_client_keys_sweep(s, WALL_NEVER);
     memory_commands_free(s);
     memory_tokens_free(s);
+    memory_deliveries_free(s);
     memory_small_free(s);
     free(s->client_keys);
     free(s->jobs.rows);

@@ -408,7 +408,8 @@ enum err postgres_move_arrive(struct move_server *m, const struct move_mark *mar
         "   open_from) WHERE s.id = n.id AND EXISTS (SELECT FROM done)),"
         " keyed AS (INSERT INTO job_keys (key, job_id) SELECT key, id FROM jobs"
         "  WHERE key IS NOT NULL AND deleted_at IS NULL AND EXISTS (SELECT FROM done))"
-        " SELECT count(*)" NEXT_ID("audit") NEXT_ID("channels") NEXT_ID("silences") " FROM done";
+        " SELECT count(*)" NEXT_ID("audit") NEXT_ID("channels") NEXT_ID("silences")
+            NEXT_ID("deliveries") " FROM done";
     struct parameters parameters = {0};
     PGresult *result;
     parameter_text(&parameters, mark->id);

@@ -229,6 +229,7 @@ static void close_registry(struct store_registry *registry)
 enum err postgres_registry_open(struct store *store, struct store_registry **out, struct fault *f)
 {
     static const struct store_registry_ops ops = {
+        .outbox = &postgres_outbox,
         .close = close_registry,
         .insert_token = insert_token,
         .revoke_token = revoke_token,

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: MIT
 // registry_priv.h: how the parts of a registry in PostgreSQL see each other: registry.c has the
-// connection and the tokens, small.c the tables that are told by their columns.
+// connection and the tokens, small.c the tables that are told by their columns, outbox.c
+// deliveries.
 
 #ifndef CARILLON_STORE_POSTGRES_REGISTRY_PRIV_H
 #define CARILLON_STORE_POSTGRES_REGISTRY_PRIV_H
 
 #include "store/postgres/postgres_priv.h"
+
+extern const struct store_outbox_ops postgres_outbox; // outbox.c
 
 struct postgres_registry {
     struct store_registry registry;

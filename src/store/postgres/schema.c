@@ -396,9 +396,51 @@ static const char version_15[] =
     "  created_at bigint NOT NULL,"
     "  created_by text);";
 
-static const char *const steps[] = {version_1,  version_2,  version_3,  version_4,  version_5,
-                                    version_6,  version_7,  version_8,  version_9,  version_10,
-                                    version_11, version_12, version_13, version_14, version_15};
+// What people are told, a message to a channel each; which alerts it tells of; and the attempts to
+// send it.
+static const char version_16[] =
+    "CREATE TABLE deliveries ("
+    "  id bigserial PRIMARY KEY,"
+    "  channel_id bigint NOT NULL,"
+    "  channel_name text NOT NULL,"
+    "  state text NOT NULL,"
+    "  is_test bigint NOT NULL,"
+    "  window_ms bigint NOT NULL,"
+    "  attempts bigint NOT NULL,"
+    "  created_at bigint NOT NULL,"
+    "  next_attempt_at bigint,"
+    "  finished_at bigint,"
+    "  http_status bigint,"
+    "  error text,"
+    "  message text," // JSON; NULL: the delivery still gathers alerts.
+    "  alert_count bigint NOT NULL);"
+    "CREATE INDEX idx_deliveries_pending ON deliveries (id) WHERE state = 'PENDING';"
+    "CREATE INDEX idx_deliveries_channel_id ON deliveries (channel_id, id);"
+    "CREATE INDEX idx_deliveries_created_at ON deliveries (created_at);"
+    "CREATE TABLE delivery_alerts ("
+    "  delivery_id bigint NOT NULL,"
+    "  alert_id bigint NOT NULL,"
+    "  PRIMARY KEY (delivery_id, alert_id));"
+    "CREATE INDEX idx_delivery_alerts_alert_id ON delivery_alerts (alert_id);"
+    "CREATE TABLE delivery_attempts ("
+    "  delivery_id bigint NOT NULL,"
+    "  number bigint NOT NULL,"
+    "  started_at bigint NOT NULL,"
+    "  duration_ms bigint NOT NULL,"
+    "  http_status bigint,"
+    "  error text,"
+    "  dns_ms bigint,"
+    "  connect_ms bigint,"
+    "  tls_ms bigint,"
+    "  first_byte_ms bigint,"
+    "  PRIMARY KEY (delivery_id, number));"
+    "CREATE INDEX idx_alerts_silenced ON alerts (silence_id) WHERE telling = 'silenced';"
+    "CREATE INDEX idx_alerts_incident_id ON alerts (incident_id, id)"
+    "  WHERE incident_id IS NOT NULL;";
+
+static const char *const steps[] = {
+    version_1, version_2,  version_3,  version_4,  version_5,  version_6,  version_7,  version_8,
+    version_9, version_10, version_11, version_12, version_13, version_14, version_15, version_16};
 const int postgres_schema_version = COUNT_OF(steps);
 
 // Held to the end of a step's transaction, so that of two nodes one makes the tables.

@@ -67,13 +67,20 @@ static enum err remove_old(struct sqlite_store *s, wall_ms before, size_t rows_m
     return err;
 }
 
-// Alerts about no execution, such as those of the clock, go by age alone.
-static enum err remove_loose_alerts(struct sqlite_store *s, wall_ms before, size_t rows_max,
-                                    struct fault *f)
+static enum err remove_by_age(struct sqlite_store *s, enum statement which, wall_ms before,
+                              size_t rows_max, struct fault *f)
 {
-    sqlite3_bind_int64(s->statements[RETAIN_LOOSE_ALERTS], 1, before);
-    sqlite3_bind_int64(s->statements[RETAIN_LOOSE_ALERTS], 2, (int64_t)rows_max);
-    return sqlite_run(s, RETAIN_LOOSE_ALERTS, f);
+    sqlite3_bind_int64(s->statements[which], 1, before);
+    sqlite3_bind_int64(s->statements[which], 2, (int64_t)rows_max);
+    return sqlite_run(s, which, f);
+}
+
+// Alerts about no execution, such as those of the clock, go by age alone, as deliveries do.
+static enum err remove_loose(struct sqlite_store *s, wall_ms before, size_t rows_max,
+                             struct fault *f)
+{
+    enum err err = remove_by_age(s, RETAIN_LOOSE_ALERTS, before, rows_max, f);
+    return err ? err : remove_by_age(s, RETAIN_DELIVERIES, before, rows_max, f);
 }
 
 // How many of the oldest rows make up what is beyond `bytes_max`, if all bytes are those of
@@ -122,7 +129,7 @@ static enum err remove_by_rules(struct sqlite_store *s, const struct store_reten
     if (r->age_ms > 0)
         err = remove_old(s, now - r->age_ms, rows_max, removed, f);
     if (r->age_ms > 0 && !err)
-        err = remove_loose_alerts(s, now - r->age_ms, rows_max, f);
+        err = remove_loose(s, now - r->age_ms, rows_max, f);
     if (r->executions_max > 0 && !err)
         err = remove_excess(s, r->executions_max, rows_max, removed, f);
     if (r->bytes_max > 0 && !err)

@@ -240,6 +240,8 @@ static void close_registry(struct store_registry *registry)
     struct sqlite_registry *r = (struct sqlite_registry *)registry;
     for (size_t i = 0; i < TOKEN_STATEMENTS; i++)
         sqlite3_finalize(r->statements[i]);
+    for (size_t i = 0; i < OUTBOX_STATEMENTS; i++)
+        sqlite3_finalize(r->outbox[i]);
     int rc = sqlite3_close(r->db);
     assert(rc == SQLITE_OK);
     sqlite_latch_close(r->latch);
@@ -249,6 +251,7 @@ static void close_registry(struct store_registry *registry)
 enum err sqlite_registry_open_beside(const char *path, struct store_registry **out, struct fault *f)
 {
     static const struct store_registry_ops ops = {
+        .outbox = &sqlite_outbox,
         .close = close_registry,
         .insert_token = insert_token,
         .revoke_token = revoke_token,
@@ -275,6 +278,8 @@ enum err sqlite_registry_open_beside(const char *path, struct store_registry **o
         err = sqlite_check_current(r->db, path, f);
     if (!err)
         err = sqlite_prepare_all(r->db, token_sql, TOKEN_STATEMENTS, r->statements, f);
+    if (!err)
+        err = sqlite_prepare_all(r->db, sqlite_outbox_sql, OUTBOX_STATEMENTS, r->outbox, f);
     if (err) {
         close_registry(&r->registry);
         return err;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // registry_priv.h: how the parts of a registry in SQLite see each other: registry.c has the
-// connection and the tokens, small.c the tables that are told by their columns.
+// connection and the tokens, small.c the tables that are told by their columns, outbox.c
+// deliveries.
 
 #ifndef CARILLON_STORE_SQLITE_REGISTRY_PRIV_H
 #define CARILLON_STORE_SQLITE_REGISTRY_PRIV_H
@@ -23,11 +24,35 @@ enum token_statement {
     TOKEN_STATEMENTS
 };
 
+// Statements about deliveries (outbox.c).
+enum outbox_statement {
+    OUTBOX_WAITING,
+    OUTBOX_OF_DELIVERY,
+    OUTBOX_TELL,
+    OUTBOX_LINK,
+    OUTBOX_SILENCES,
+    OUTBOX_UNSILENCE,
+    OUTBOX_COUNT,
+    OUTBOX_OPEN,
+    OUTBOX_SEAL,
+    OUTBOX_ATTEMPT,
+    OUTBOX_AFTER,
+    OUTBOX_GIVE_UP,
+    OUTBOX_PENDING,
+    OUTBOX_LIST,
+    OUTBOX_LIST_OF_ALERT,
+    OUTBOX_ATTEMPTS,
+    OUTBOX_STATEMENTS
+};
+extern const struct sql sqlite_outbox_sql[OUTBOX_STATEMENTS];
+extern const struct store_outbox_ops sqlite_outbox;
+
 struct sqlite_registry {
     struct store_registry registry;
     sqlite3 *db;
     int latch;
     sqlite3_stmt *statements[TOKEN_STATEMENTS];
+    sqlite3_stmt *outbox[OUTBOX_STATEMENTS];
 };
 
 // A transaction. The end commits, or rolls back after an error, which it returns.

@@ -412,12 +412,57 @@ static const char version_28[] = "CREATE TABLE channels ("
                                  "  created_by TEXT"
                                  ") STRICT;";
 
+// What people are told, a message to a channel each; which alerts it tells of; and the attempts to
+// send it. Ids are never given twice, since receivers know messages by them.
+static const char version_29[] =
+    "CREATE TABLE deliveries ("
+    "  id INTEGER PRIMARY KEY AUTOINCREMENT,"
+    "  channel_id INTEGER NOT NULL,"
+    "  channel_name TEXT NOT NULL,"
+    "  state TEXT NOT NULL,"
+    "  is_test INTEGER NOT NULL,"
+    "  window_ms INTEGER NOT NULL,"
+    "  attempts INTEGER NOT NULL,"
+    "  created_at INTEGER NOT NULL,"
+    "  next_attempt_at INTEGER,"
+    "  finished_at INTEGER,"
+    "  http_status INTEGER,"
+    "  error TEXT,"
+    "  message TEXT," // JSON; NULL: the delivery still gathers alerts.
+    "  alert_count INTEGER NOT NULL"
+    ") STRICT;"
+    "CREATE INDEX idx_deliveries_pending ON deliveries (id) WHERE state = 'PENDING';"
+    "CREATE INDEX idx_deliveries_channel_id ON deliveries (channel_id, id);"
+    "CREATE INDEX idx_deliveries_created_at ON deliveries (created_at);"
+    "CREATE TABLE delivery_alerts ("
+    "  delivery_id INTEGER NOT NULL REFERENCES deliveries (id) ON DELETE CASCADE,"
+    "  alert_id INTEGER NOT NULL,"
+    "  PRIMARY KEY (delivery_id, alert_id)"
+    ") STRICT, WITHOUT ROWID;"
+    "CREATE INDEX idx_delivery_alerts_alert_id ON delivery_alerts (alert_id);"
+    "CREATE TABLE delivery_attempts ("
+    "  delivery_id INTEGER NOT NULL REFERENCES deliveries (id) ON DELETE CASCADE,"
+    "  number INTEGER NOT NULL,"
+    "  started_at INTEGER NOT NULL,"
+    "  duration_ms INTEGER NOT NULL,"
+    "  http_status INTEGER,"
+    "  error TEXT,"
+    "  dns_ms INTEGER,"
+    "  connect_ms INTEGER,"
+    "  tls_ms INTEGER,"
+    "  first_byte_ms INTEGER,"
+    "  PRIMARY KEY (delivery_id, number)"
+    ") STRICT, WITHOUT ROWID;"
+    "CREATE INDEX idx_alerts_silenced ON alerts (silence_id) WHERE telling = 'silenced';"
+    "CREATE INDEX idx_alerts_incident_id ON alerts (incident_id, id)"
+    "  WHERE incident_id IS NOT NULL;";
+
 // migrations[v] leads from version v to v + 1.
 static const char *const migrations[] = {
-    version_1,  version_2,  version_3,  version_4,  version_5,  version_6,  version_7,
-    version_8,  version_9,  version_10, version_11, version_12, version_13, version_14,
-    version_15, version_16, version_17, version_18, version_19, version_20, version_21,
-    version_22, version_23, version_24, version_25, version_26, version_27, version_28,
+    version_1,  version_2,  version_3,  version_4,  version_5,  version_6,  version_7,  version_8,
+    version_9,  version_10, version_11, version_12, version_13, version_14, version_15, version_16,
+    version_17, version_18, version_19, version_20, version_21, version_22, version_23, version_24,
+    version_25, version_26, version_27, version_28, version_29,
 };
 const int sqlite_schema_version = COUNT_OF(migrations);
 

@@ -81,6 +81,10 @@ const struct sql writer_sql[STATEMENTS] = {
                              " INDEXED BY idx_alerts_execution_id"
                              " WHERE execution_id IS NULL AND created_at < ?1 LIMIT ?2)",
                              NULL, NULL},
+    [RETAIN_DELIVERIES] = {"DELETE FROM deliveries WHERE id IN (SELECT id FROM deliveries"
+                           " INDEXED BY idx_deliveries_created_at"
+                           " WHERE created_at < ?1 AND state <> 'PENDING' LIMIT ?2)",
+                           NULL, NULL},
     [SWEEP_FIND] = {"SELECT id FROM jobs INDEXED BY idx_jobs_deleted"
                     " WHERE deleted_at IS NOT NULL AND id > ?1 ORDER BY id LIMIT ?2",
                     NULL, NULL},
