@@ -13,6 +13,8 @@
 #define CARILLON_ALERT_CHANNEL_FORM_H
 
 #include "alert/notice.h"
+#include "ledger/channel.h"
+#include "secrets/secrets.h"
 
 #include <jansson.h>
 
@@ -115,5 +117,18 @@ enum channel_verdict {
 // people: "" when it arrived or was not answered.
 enum channel_verdict channel_judge(enum channel_kind kind, int status, const char *body,
                                    dur_ms *retry_after_ms, char error[static CHANNEL_ERROR_BYTES]);
+
+// --- Kept settings (channel_secret.c) --------------------------------------------------------
+//
+// A row has both objects as texts, the secret one sealed. In the one that may be shown, a setting
+// that is secret stands as {"secret": true}.
+
+// Marks the secrets in `config`, and seals them. The caller frees the answer.
+char *channel_seal(const struct secret_ring *r, json_t *config, const json_t *secrets);
+
+// All settings of a channel, as they were given. The caller releases *out. ERR_SYNTAX: a row that
+// no version writes; else what secret_open says.
+MUST_CHECK enum err channel_open(const struct secret_ring *r, const struct channel *c, json_t **out,
+                                 struct fault *f);
 
 #endif

@@ -37,6 +37,7 @@
 // The contexts that there are.
 #define SECRET_JOB_HEADER "job-header" // The value of a header that a job sends.
 #define SECRET_TLS_KEY "job-tls-key"   // The private key of a job's client certificate.
+#define SECRET_CHANNEL "channel"       // The secret settings of a channel.
 
 #define SECRET_TLS_KEY_BYTES_MAX 16384 // Such a key in clear,
 #define SECRET_TLS_KEY_CHARS_MAX 22528 // and sealed.
