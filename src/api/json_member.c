@@ -138,7 +138,7 @@ static enum err decode_tags(const struct job_member *m, const json_t *value,
 {
     (void)how;
     if (!json_is_array(value))
-        return refuse_field(p, ERR_SYNTAX, m->name, "tags must be an array of strings");
+        return refuse_field(p, ERR_SYNTAX, m->name, "%s must be an array of strings", m->name);
     char **text = job_text_at(m, j);
     free(*text);
     *text = json_dumps(value, JSON_COMPACT);

@@ -134,7 +134,7 @@ enum err service__check_job(struct job *j, const struct job_check *c, struct ser
     if (!err)
         err = check_oauth(j, c, p);
     if (!err)
-        err = service__check_tags(j->tags, p);
+        err = service__check_tags(j, p);
     if (!err)
         err = check_pause(j, c, p);
     return err;

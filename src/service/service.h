@@ -22,6 +22,7 @@
 #define SERVICE_HEADERS_BYTES_MAX (16 * 1024)
 #define SERVICE_TAGS_MAX 20
 #define SERVICE_TAG_BYTES_MAX 64
+#define SERVICE_CHANNELS_MAX 10 // In alert_channels of a job.
 
 struct service;
 

@@ -291,7 +291,7 @@ enum err service__check_token_url(const struct job *j, const struct job_check *c
                                   struct service_problem *p);
 enum err service__check_texts(const struct job *j, struct service_problem *p);
 enum err service__check_numbers(const struct job *j, struct service_problem *p);
-enum err service__check_tags(const char *tags, struct service_problem *p);
+enum err service__check_tags(const struct job *j, struct service_problem *p); // And alert_channels.
 enum err service__check_body(const char *body, struct service_problem *p);
 // Why the job, under the id that it has, would never run. Always an error.
 enum err service__refuse_vain(const struct job *j, wall_ms now, struct service_problem *p);

@@ -61,6 +61,7 @@ static const struct form {
     {"api", offsetof(struct job, api), is_url, true},
     {"headers", offsetof(struct job, headers), are_headers, false},
     {"tags", offsetof(struct job, tags), are_tags, false},
+    {"alert_channels", offsetof(struct job, alert_channels), are_tags, false},
     {"success_status", offsetof(struct job, success_status), are_statuses, false},
     {"tls_ca", offsetof(struct job, tls_ca), are_certificates, false},
     {"tls_client_cert", offsetof(struct job, tls_client_cert), are_certificates, false},

@@ -29,6 +29,7 @@ DEFAULTS = {
     "max_in_flight": 128,
     "max_rate_per_host": 0,
     "auto_pause_after": 0,
+    "alert_channels": [],
     "redirects": 0,
     "tls_verify": True,
     "tls_ca": None,

@@ -83,6 +83,7 @@ class World:
             "success_status": ["200-299", None],
             "success_body": ["ok", "/o.?/", None],
             "failure_body": ["error", "/err(or)?/", None],
+            "alert_channels": [None, []],
             "tls_ca": [None],
             "tls_client_cert": [None],
             "tls_client_key": [None],

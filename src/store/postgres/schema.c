@@ -438,9 +438,13 @@ static const char version_16[] =
     "CREATE INDEX idx_alerts_incident_id ON alerts (incident_id, id)"
     "  WHERE incident_id IS NOT NULL;";
 
-static const char *const steps[] = {
-    version_1, version_2,  version_3,  version_4,  version_5,  version_6,  version_7,  version_8,
-    version_9, version_10, version_11, version_12, version_13, version_14, version_15, version_16};
+// Names of the channels that are told of a job's alerts, as a JSON array.
+static const char version_17[] = "ALTER TABLE jobs ADD COLUMN alert_channels text;";
+
+static const char *const steps[] = {version_1,  version_2,  version_3,  version_4,  version_5,
+                                    version_6,  version_7,  version_8,  version_9,  version_10,
+                                    version_11, version_12, version_13, version_14, version_15,
+                                    version_16, version_17};
 const int postgres_schema_version = COUNT_OF(steps);
 
 // Held to the end of a step's transaction, so that of two nodes one makes the tables.

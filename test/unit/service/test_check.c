@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // test_check.c: what the service accepts as a job, and how it names what it does not.
 
+#include "ledger/channel.h"
 #include "service/service_priv.h"
 
 #include <setjmp.h>
@@ -173,27 +174,38 @@ static void texts_end_at_their_bounds(void **state)
     }
 }
 
-static void tags_end_at_their_bounds(void **state)
+static enum err check_list(size_t offset, char *text)
+{
+    struct job j = {0};
+    struct service_problem p = {0};
+    *(char **)((char *)&j + offset) = text;
+    return service__check_tags(&j, &p);
+}
+
+static void assert_list_ends(size_t offset, size_t count_max, size_t bytes_max)
+{
+    for (size_t count = count_max; count <= count_max + 1; count++) {
+        char list[256] = "[\"t\"";
+        for (size_t i = 1; i < count; i++)
+            strcat(list, ",\"t\"");
+        strcat(list, "]");
+        assert_int_equal(check_list(offset, list), count > count_max ? ERR_LIMIT : ERR_OK);
+    }
+    for (size_t bytes = bytes_max; bytes <= bytes_max + 1; bytes++) {
+        char list[256];
+        char *entry = repeat('x', bytes);
+        snprintf(list, sizeof list, "[\"%s\"]", entry);
+        assert_int_equal(check_list(offset, list), bytes > bytes_max ? ERR_RANGE : ERR_OK);
+        free(entry);
+    }
+}
+
+static void tags_and_names_of_channels_end_at_their_bounds(void **state)
 {
     (void)state;
-    for (int count = SERVICE_TAGS_MAX; count <= SERVICE_TAGS_MAX + 1; count++) {
-        char tags[256] = "[\"t\"";
-        for (int i = 1; i < count; i++)
-            strcat(tags, ",\"t\"");
-        strcat(tags, "]");
-        struct service_problem p = {0};
-        assert_int_equal(service__check_tags(tags, &p),
-                         count > SERVICE_TAGS_MAX ? ERR_LIMIT : ERR_OK);
-    }
-    for (size_t bytes = SERVICE_TAG_BYTES_MAX; bytes <= SERVICE_TAG_BYTES_MAX + 1; bytes++) {
-        char tags[SERVICE_TAG_BYTES_MAX + 8];
-        char *tag = repeat('x', bytes);
-        snprintf(tags, sizeof tags, "[\"%s\"]", tag);
-        struct service_problem p = {0};
-        assert_int_equal(service__check_tags(tags, &p),
-                         bytes > SERVICE_TAG_BYTES_MAX ? ERR_RANGE : ERR_OK);
-        free(tag);
-    }
+    assert_list_ends(offsetof(struct job, tags), SERVICE_TAGS_MAX, SERVICE_TAG_BYTES_MAX);
+    assert_list_ends(offsetof(struct job, alert_channels), SERVICE_CHANNELS_MAX,
+                     CHANNEL_NAME_BYTES_MAX);
 }
 
 // --- Numbers -------------------------------------------------------------------------------------
@@ -456,7 +468,7 @@ int main(void)
         cmocka_unit_test(a_bad_schedule_says_where_and_what_instead),
         cmocka_unit_test(an_unknown_zone_comes_with_near_names),
         cmocka_unit_test(texts_end_at_their_bounds),
-        cmocka_unit_test(tags_end_at_their_bounds),
+        cmocka_unit_test(tags_and_names_of_channels_end_at_their_bounds),
         cmocka_unit_test(numbers_end_at_their_bounds),
         cmocka_unit_test(the_cap_of_retries_is_not_below_their_base),
         cmocka_unit_test(a_finished_job_can_be_renamed),
