@@ -2,8 +2,8 @@
 #
 # src/<room>/*.c become build/$(PROFILE)/libcarillon.a; src/app/main.c and that library are the
 # program. Every test_*.c under test/unit, contract, sim and faults is a cmocka program of its own,
-# linked with its folder's other .c files. test/target/*.c is one program, each bench/*.c
-# another; each test/chaos/*.c is a library to preload.
+# linked with its folder's other .c files. test/target/*.c is one program, test/teller/*.c another,
+# and so is each bench/*.c; each test/chaos/*.c is a library to preload.
 # test/fuzz/*_fuzz.c are libFuzzer targets, and linked with replay.c tests of their corpora.
 #
 # PROFILE chooses how to compile: release (default), asan (ASan and UBSan), tsan, clang, or fuzz
@@ -57,13 +57,13 @@ TEST_SRC := $(wildcard test/unit/*.c test/unit/*/*.c test/contract/*.c test/sim/
               test/faults/*.c)
 TESTS    := $(patsubst %.c,$(BUILD)/%,$(foreach file,$(TEST_SRC),\
               $(if $(filter test_%,$(notdir $(file))),$(file))))
-TARGETS  := $(BUILD)/test/target/target
+TARGETS  := $(BUILD)/test/target/target $(BUILD)/test/teller/teller
 BENCHES  := $(patsubst %.c,$(BUILD)/%,$(wildcard bench/*.c))
 FUZZERS  := $(patsubst %.c,$(BUILD)/%,$(wildcard test/fuzz/*_fuzz.c))
 REPLAYS  := $(FUZZERS:%_fuzz=%_replay)
 SHIMS    := $(patsubst %.c,$(BUILD)/%.so,$(wildcard test/chaos/*.c))
-ALL_C    := $(SRC) $(wildcard src/app/main.c test/target/*.c test/fuzz/*.c bench/*.c \
-            test/chaos/*.c) $(TEST_SRC)
+ALL_C    := $(SRC) $(wildcard src/app/main.c test/target/*.c test/teller/*.c test/fuzz/*.c \
+            bench/*.c test/chaos/*.c) $(TEST_SRC)
 
 # Every file that clang-format looks after; what npm has fetched for comparison is not ours.
 C_FILES   = $(shell find src test bench -name node_modules -prune -o -name '*.[ch]' -print)
@@ -120,7 +120,7 @@ $(BUILD)/flags: always
 $(TESTS): $(BUILD)/%: $(BUILD)/%.o $$(call helpers,$$(subst $(BUILD)/,,$$(@D))) $(BUILD)/test/only.o $(LIB)
 	$(call SAY,link   )$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcmocka
 
-$(TARGETS): $(patsubst %.c,$(BUILD)/%.o,$(wildcard test/target/*.c)) $(LIB)
+$(TARGETS): $(BUILD)/%: $$(call helpers_in,$$(subst $(BUILD)/,,$$(@D))) $(LIB)
 	$(call SAY,link   )$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 $(BENCHES): $(BUILD)/%: $(BUILD)/%.o $(LIB)

@@ -67,7 +67,7 @@ MUST_CHECK enum err channel_settings(enum channel_kind kind, const json_t *given
 // --- What is sent ----------------------------------------------------------------------------
 
 // A message for a mail server. All texts are owned.
-struct mail {
+struct mail_message {
     char *host;
     uint16_t port;
     enum mail_security security;
@@ -88,7 +88,7 @@ struct channel_request {
     char *body;
     enum job_method method;
     bool is_mail; // Then all the others are NULL.
-    struct mail mail;
+    struct mail_message mail;
 };
 
 // Says the notice in the way of a channel of this kind. `settings` are all of its settings in one

@@ -109,7 +109,7 @@ static void write_ids(FILE *to, const struct notice *n, const char *domain)
 }
 
 static void write_head(FILE *to, const json_t *settings, const struct notice *n,
-                       const struct mail *m)
+                       const struct mail_message *m)
 {
     char date[DATE_BYTES];
     char *subject = subject_of(settings, n);
@@ -203,7 +203,8 @@ static void write_part(FILE *to, const struct notice *n, const char *type, char 
     free(content);
 }
 
-static char *message_of(const json_t *settings, const struct notice *n, const struct mail *m)
+static char *message_of(const json_t *settings, const struct notice *n,
+                        const struct mail_message *m)
 {
     char *message;
     size_t bytes;
@@ -218,7 +219,7 @@ static char *message_of(const json_t *settings, const struct notice *n, const st
 
 // --- The envelope --------------------------------------------------------------------------------
 
-static void take_addresses(const json_t *list, struct mail *out)
+static void take_addresses(const json_t *list, struct mail_message *out)
 {
     out->to_count = json_array_size(list);
     out->to = xcalloc(out->to_count, sizeof *out->to);
@@ -226,13 +227,13 @@ static void take_addresses(const json_t *list, struct mail *out)
         out->to[i] = xstrdup(json_string_value(json_array_get(list, i)));
 }
 
-void channel__form_mail(const json_t *settings, const struct notice *n, struct mail *out)
+void channel__form_mail(const json_t *settings, const struct notice *n, struct mail_message *out)
 {
     int security = MAIL_STARTTLS;
     const json_t *port = json_object_get(settings, "port");
     enum_find(&mail_security_words, channel__setting(CHANNEL_EMAIL, settings, "security"),
               &security);
-    *out = (struct mail){
+    *out = (struct mail_message){
         .host = xstrdup(channel__setting(CHANNEL_EMAIL, settings, "host")),
         .security = (enum mail_security)security,
         .port = (uint16_t)(port ? json_integer_value(port) : ports[security]),

@@ -15,6 +15,6 @@ const char *channel__setting(enum channel_kind kind, const json_t *settings, con
 // What people read below the title: the text, and of several alerts the counts and the items.
 void channel__say_body(struct prose *p, const struct notice *n);
 
-void channel__form_mail(const json_t *settings, const struct notice *n, struct mail *out);
+void channel__form_mail(const json_t *settings, const struct notice *n, struct mail_message *out);
 
 #endif

@@ -120,7 +120,10 @@ void prose_say(struct prose *p, const char *text)
     size_t left = text ? strlen(text) : 0;
     while (left > 0 && !p->is_cut) {
         size_t bytes = utf8_character(text, left);
-        if (bytes == 1)
+        bool is_line_end = text[0] == '\r' && text[1] == '\n'; // There is a NUL at the end.
+        if (is_line_end)
+            ; // The line feed stands for both.
+        else if (bytes == 1)
             say_ascii(p, *text);
         else if (bytes == 0)
             put_character(p, 3, REPLACEMENT, strlen(REPLACEMENT));

@@ -39,7 +39,8 @@ static const struct {
     {&prose_plain, 9, "0123" U_UMLAUT U_UMLAUT U_UMLAUT, "0123" U_UMLAUT MORE},
     {&prose_plain, 8, "0123" U_UMLAUT U_UMLAUT U_UMLAUT, "0123" MORE},
     {&prose_plain, 20, "a\x01\x7f\tb\nc", "a   b\nc"},
-    {&prose_line, 20, "a\r\nb", "a  b"},
+    {&prose_line, 20, "a\r\nb\rc\nd", "a b c d"},
+    {&prose_plain, 20, "a\r\nb\r\rc", "a\nb  c"},
     {&prose_plain, 20, "a\xff\xc3", "a\xef\xbf\xbd\xef\xbf\xbd"},
     {&prose_plain, 20, "\xed\xa0\x80", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd"}, // A surrogate.
     {&in_bytes, 9, "<&", "&lt;&amp;"},
