@@ -36,7 +36,8 @@ LITERAL = re.compile(r'"((?:\\.|[^"\\])*)"')
 CREATED = r"CREATE TABLE %s \("
 ADDED = r"ALTER TABLE %s ADD COLUMN (\w+)([^;]*);"
 DROPPED = r"ALTER TABLE %s DROP COLUMN (\w+);"
-UNSET = {"OPTIONAL_NUMBER", "OPTIONAL_TIME"}  # Kinds whose unset value is NULL in the table.
+# Kinds whose unset value is NULL in the table.
+UNSET = {"OPTIONAL_NUMBER", "OPTIONAL_TIME", "OPTIONAL_COUNT"}
 
 
 class Member(NamedTuple):

@@ -170,6 +170,12 @@ static json_t *encode_number(const struct job_member *m, const struct job *j)
     return json_integer(job_integer(m, j));
 }
 
+static json_t *encode_count(const struct job_member *m, const struct job *j)
+{
+    int64_t value = job_integer(m, j);
+    return m->is_optional && value == 0 ? json_null() : json_integer(value);
+}
+
 static json_t *encode_word(const struct job_member *m, const struct job *j)
 {
     return json_string(enum_word(m->words, (int)job_integer(m, j)));
@@ -217,9 +223,11 @@ struct codec {
 };
 
 static const struct codec kinds[MEMBER_KINDS] = {
-    [MEMBER_NUMBER] = {decode_number, encode_number}, [MEMBER_FLAG] = {decode_flag, encode_flag},
-    [MEMBER_WORD] = {decode_word, encode_word},       [MEMBER_TIME] = {decode_time, encode_time},
-    [MEMBER_COUNT] = {NULL, encode_number}, // Only the server writes them.
+    [MEMBER_NUMBER] = {decode_number, encode_number},
+    [MEMBER_FLAG] = {decode_flag, encode_flag},
+    [MEMBER_WORD] = {decode_word, encode_word},
+    [MEMBER_TIME] = {decode_time, encode_time},
+    [MEMBER_COUNT] = {NULL, encode_count}, // Only the server writes them.
     [MEMBER_TEXT] = {decode_text, encode_text},
 };
 

@@ -84,18 +84,10 @@ static char *text_copy(char **at, const char *text)
     return copy;
 }
 
-static size_t text_bytes(const char *text)
-{
-    return text ? strlen(text) + 1 : 0;
-}
-
 // Each text is bounded where it is accepted, so a job's have far less than 4 GiB.
 static uint32_t texts_bytes(const struct job *from)
 {
-    size_t bytes = 0;
-#define JOB_OF_REQUEST(member) bytes += text_bytes(from->member);
-#include "ledger/job.def"
-    return (uint32_t)bytes;
+    return (uint32_t)job_texts_bytes(from);
 }
 
 uint64_t core__texts_growth(const struct core_job *j, const struct job *from)

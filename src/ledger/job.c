@@ -4,6 +4,7 @@
 #include "ledger/ledger.h"
 
 #include <assert.h>
+#include <string.h>
 
 // Where the strings of a job are, so that copying and freeing cannot forget one.
 static const size_t strings[] = {
@@ -43,6 +44,19 @@ void job_free(struct job *j)
     for (size_t i = 0; i < COUNT_OF(strings); i++)
         free(*string_at(j, i));
     free(j);
+}
+
+static size_t text_bytes(const char *text)
+{
+    return text ? strlen(text) + 1 : 0;
+}
+
+size_t job_texts_bytes(const struct job *j)
+{
+    size_t bytes = 0;
+#define JOB_OF_REQUEST(member) bytes += text_bytes(j->member);
+#include "ledger/job.def"
+    return bytes;
 }
 
 void job_apply_state(struct job *j, const struct job_state *s)

@@ -63,6 +63,10 @@ void job_free(struct job *j); // NULL is a no-op.
 // Replaces a string member by a copy of `text` (NULL clears it).
 void job_set_text(char **member, const char *text);
 
+// The bytes of what its requests are made of (ROLE_REQUEST), each text with its end: what counts
+// towards the limits of a server and of a token.
+size_t job_texts_bytes(const struct job *j);
+
 // The members as a table, in the order of job.def.
 enum job_member_kind {
     MEMBER_NUMBER,
@@ -96,6 +100,7 @@ struct job_member {
     size_t offset; // In struct job.
     size_t bytes;
     enum job_text form;             // TEXT
+    bool is_optional;               // COUNT: not set at 0.
     int64_t least;                  // NUMBER
     int64_t greatest;               // NUMBER; TEXT: of its bytes, 0 when bounded elsewhere.
     const struct enum_words *words; // WORD

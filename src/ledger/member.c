@@ -20,6 +20,8 @@ const struct job_member job_members[] = {
 #define JOB_TIME(member, role, access) {ROW(MEMBER_TIME, member, role, access)},
 #define JOB_OPTIONAL_TIME(member, initial, role, access) JOB_TIME(member, role, access)
 #define JOB_COUNT(member, low, high, role, access) {ROW(MEMBER_COUNT, member, role, access)},
+#define JOB_OPTIONAL_COUNT(member, low, high, role, access)                                        \
+    {ROW(MEMBER_COUNT, member, role, access), .is_optional = true},
 #define JOB_TEXT(member, how, high, role, access)                                                  \
     {ROW(MEMBER_TEXT, member, role, access), .form = TEXT_##how, .greatest = (high)},
 #define JOB_COMPUTED(member, who)                                                                  \

@@ -18,6 +18,13 @@ static void hand_over(struct service_change *c, struct command *out)
     c->row = NULL;
 }
 
+// Who created the job never changes.
+static void note_creation(const struct service_change *c, struct job *j)
+{
+    j->created_by = c->kind == COMMAND_CREATE ? c->by->token : c->before->created_by;
+    j->texts_bytes = (int64_t)job_texts_bytes(j);
+}
+
 static enum err check_row(struct service_change *c, struct command *out, struct service_problem *p)
 {
     struct job_check check = {.before = c->before,
@@ -27,6 +34,7 @@ static enum err check_row(struct service_change *c, struct command *out, struct 
     enum err err = service__check_job(c->row, &check, &c->reading, p);
     if (err)
         return err;
+    note_creation(c, c->row);
     if (c->kind == COMMAND_UPDATE) {
         c->update = service__update_kind(c->before, c->row);
         out->version_expected = c->before->version;

@@ -23,6 +23,8 @@ static const struct column job_columns[] = {
     {TIME_UNKNOWN(job, #member, member, initial)},
 #define JOB_COUNT(member, least, greatest, role, access)                                           \
     {RANGE(job, #member, member, least, greatest), .is_fixed = ACCESS_##access == ACCESS_GIVEN},
+#define JOB_OPTIONAL_COUNT(member, least, greatest, role, access)                                  \
+    {RANGE_UNKNOWN(job, #member, member, least, greatest, 0)},
 #define JOB_TEXT(member, form, greatest, role, access)                                             \
     {TEXT_CELL(job, #member, member), .is_long = IS_LONG(TEXT_##form)},
 #include "ledger/job.def"

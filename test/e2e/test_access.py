@@ -117,6 +117,37 @@ def test_requests_are_limited_by_token_and_by_address(fleet, database):
     expect(server.get("/livez"), 200)  # Probes are not limited.
 
 
+def test_a_job_names_the_token_that_created_it(fleet, database, target):
+    """Whoever changes or imports it: a change keeps its creator, and an import is a creation."""
+    first, second = (by(make_token(database, "write", name=name)) for name in ("first", "second"))
+    server = fleet.serve(database)
+    job = {"schedule": NEVER_SOON, "api": target.url("/ok/created"), "key": "mine"}
+    made = expect(server.post("/jobs", job, headers=first), 201).json
+    assert made["created_by"] == 1
+    path = f"/jobs/{made['id']}"
+    expect(server.patch(path, {"name": "x"}, headers=second), 200)
+    assert expect(server.put("/jobs/by-key/mine", job, headers=second), 200).json["created_by"] == 1
+    refused = server.put(path, {**job, "created_by": 2}, headers=second)
+    assert "created_by" in expect(refused, 400).json["error"]
+    operations = [{"op": "create", "job": {**job, "key": None}}]
+    bulk = {"operations": operations, "atomic": True}
+    result = expect(server.post("/jobs/bulk", bulk, headers=second), 200).json["results"][0]
+    assert server.get(f"/jobs/{result['id']}", headers=first).json["created_by"] == 2
+    exported = expect(server.get("/export", headers=first), 200).json
+    assert all("created_by" not in each for each in exported["jobs"])
+    exported["jobs"][0]["key"] = "theirs"
+    expect(server.post("/import", exported, headers=second), 200)
+    theirs = expect(server.get("/jobs/by-key/theirs", headers=first), 200).json
+    assert theirs["created_by"] == 2
+
+
+def test_a_job_that_nobody_was_asked_for_has_no_creator(server, target):
+    job = create_job(server, target.url("/ok/open"))
+    assert job["created_by"] is None
+    again = expect(server.put(f"/jobs/{job['id']}", job), 200).json
+    assert again["created_by"] is None
+
+
 def limited(answer):
     refused = expect(answer, 429)
     assert refused.json["type"] == "/problems/rate-limited"

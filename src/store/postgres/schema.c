@@ -441,10 +441,15 @@ static const char version_16[] =
 // Names of the channels that are told of a job's alerts, as a JSON array.
 static const char version_17[] = "ALTER TABLE jobs ADD COLUMN alert_channels text;";
 
+// The token that created a job, and the bytes of its texts. Jobs of before have no creator.
+static const char version_18[] =
+    "ALTER TABLE jobs ADD COLUMN created_by bigint;"
+    "ALTER TABLE jobs ADD COLUMN texts_bytes bigint NOT NULL DEFAULT 0;";
+
 static const char *const steps[] = {version_1,  version_2,  version_3,  version_4,  version_5,
                                     version_6,  version_7,  version_8,  version_9,  version_10,
                                     version_11, version_12, version_13, version_14, version_15,
-                                    version_16, version_17};
+                                    version_16, version_17, version_18};
 const int postgres_schema_version = COUNT_OF(steps);
 
 // Held to the end of a step's transaction, so that of two nodes one makes the tables.

@@ -460,12 +460,17 @@ static const char version_29[] =
 // Names of the channels that are told of a job's alerts, as a JSON array.
 static const char version_30[] = "ALTER TABLE jobs ADD COLUMN alert_channels TEXT;";
 
+// The token that created a job, and the bytes of its texts. Jobs of before have no creator.
+static const char version_31[] = "ALTER TABLE jobs ADD COLUMN created_by INTEGER;"
+                                 "ALTER TABLE jobs ADD COLUMN texts_bytes INTEGER NOT NULL"
+                                 "  DEFAULT 0;";
+
 // migrations[v] leads from version v to v + 1.
 static const char *const migrations[] = {
     version_1,  version_2,  version_3,  version_4,  version_5,  version_6,  version_7,  version_8,
     version_9,  version_10, version_11, version_12, version_13, version_14, version_15, version_16,
     version_17, version_18, version_19, version_20, version_21, version_22, version_23, version_24,
-    version_25, version_26, version_27, version_28, version_29, version_30,
+    version_25, version_26, version_27, version_28, version_29, version_30, version_31,
 };
 const int sqlite_schema_version = COUNT_OF(migrations);
 

@@ -147,8 +147,8 @@ static const struct {
                      // passed over.
 } read_only[] = {
     {"id", 400},         {"jobId", 400},        {"created_at", 400},
-    {"version", 412},                     // Somebody has changed the job since it was read.
-    {"updated_at", 412}, {"finished", 0}, // The service compares.
+    {"created_by", 400}, {"version", 412}, // Somebody has changed the job since it was read.
+    {"updated_at", 412}, {"finished", 0},  // The service compares.
     {"runs", 0},         {"schedule_words", 0}, {"schedule_normalized", 0},
     {"next_runs", 0},    {"last_execution", 0},
 };

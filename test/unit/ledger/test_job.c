@@ -132,6 +132,21 @@ static void occurrences_end_at_the_bounds_of_the_job(void **state)
     assert_false(job_bounds_have(&bounds, &every_second, utc, 7000));
 }
 
+static void the_bytes_of_a_job_are_those_of_its_request(void **state)
+{
+    (void)state;
+    struct job *j = job_new();
+    assert_int_equal(job_texts_bytes(j), 0);
+    job_set_text(&j->api, "http://a/");
+    assert_int_equal(job_texts_bytes(j), 10); // With its end.
+    job_set_text(&j->body, "");
+    assert_int_equal(job_texts_bytes(j), 11);
+    job_set_text(&j->name, "not sent");
+    job_set_text(&j->schedule, "@daily");
+    assert_int_equal(job_texts_bytes(j), 11);
+    job_free(j);
+}
+
 static void texts_not_given_stay_so(void **state)
 {
     (void)state;
@@ -156,6 +171,7 @@ int main(void)
         cmocka_unit_test(a_member_that_is_reset_has_its_default),
         cmocka_unit_test(a_version_begins_by_members_of_timing_and_phase_alone),
         cmocka_unit_test(occurrences_end_at_the_bounds_of_the_job),
+        cmocka_unit_test(the_bytes_of_a_job_are_those_of_its_request),
         cmocka_unit_test(texts_not_given_stay_so),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
