@@ -19,6 +19,8 @@ CALLERS = {
     "service__change_row": {"service/change.c", "service/bulk.c"},  # Each part of a bulk.
     "service__change_check": {"service/change.c", "service/bulk.c"},
     "service__check_job": {"service/change_check.c"},
+    "service__quota_note": {"service/change.c", "service/bulk.c"},
+    "service__quota_take": {"service/change.c"},
     "service__change_command": {"service/change.c"},
     # In a cluster the post lies between the two: what it hands on is of whichever node's client.
     "engine_submit": {"service/change_command.c", "app/mail.c"},

@@ -47,6 +47,7 @@ struct access_caller {
     char name[TOKEN_NAME_BYTES_MAX + 1]; // Empty: none was asked for.
     char tag[TOKEN_TAG_BYTES_MAX + 1];   // Empty: every job.
     unsigned executions_per_second;      // 0: any number.
+    int64_t max_jobs, max_bytes;         // What its jobs may be; 0: any number.
 };
 
 enum access_verdict {

@@ -87,6 +87,8 @@ void known_token_put(struct known_tokens *k, const struct access_token *t, mono_
     e->caller.token = t->id;
     e->caller.scope = t->scope;
     e->caller.executions_per_second = t->executions_per_second;
+    e->caller.max_jobs = t->max_jobs;
+    e->caller.max_bytes = t->max_bytes;
     copy(e->caller.name, sizeof e->caller.name, t->name);
     copy(e->caller.tag, sizeof e->caller.tag, t->tag);
     e->expires_at = t->expires_at;

@@ -100,6 +100,8 @@ static enum err go_on(struct api_request *r, struct problem *p)
     if (r->access.verdict != ACCESS_GRANTED)
         return refuse_verdict(r, p);
     r->actor.token = c->token;
+    r->actor.max_jobs = c->max_jobs;
+    r->actor.max_bytes = c->max_bytes;
     r->actor.token_name = *c->name ? c->name : NULL;
     enum err err = check_rate(r, p);
     if (err)

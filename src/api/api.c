@@ -28,10 +28,16 @@ static void ask(void *request)
         answer_problem(r, &problem);
 }
 
+static bool has_quota(const struct api_request *r)
+{
+    return r->actor.max_jobs || r->actor.max_bytes;
+}
+
 static bool asks(const struct api_request *r)
 {
     return r->route->asks == ASKS_ALWAYS || request_is_bound(r) ||
-           (r->route->asks == ASKS_FOR_KEY && exchange_header(r->exchange, "Idempotency-Key"));
+           (r->route->asks == ASKS_FOR_KEY &&
+            (has_quota(r) || exchange_header(r->exchange, "Idempotency-Key")));
 }
 
 static enum err run(struct api_request *r, struct problem *p)

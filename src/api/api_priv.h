@@ -199,7 +199,8 @@ typedef enum err route_handler(struct api_request *r, struct problem *p);
 enum body_need { BODY_NONE, BODY_OPTIONAL, BODY_REQUIRED, BODY_OWN /* The handler reads it. */ };
 
 // Whether the handler reads the database, and so has to run on a thread for questions. Changes that
-// read nothing but their client's Idempotency-Key do so only when there is one.
+// read nothing but their client's Idempotency-Key, or what its token has, do so only when there is
+// one, or the token has a quota.
 enum asking { ASKS_NEVER, ASKS_FOR_KEY, ASKS_ALWAYS };
 
 // What a token that is bound to a tag may see of it. Whoever adds a route and does not know says

@@ -35,6 +35,7 @@ static const struct problem_type service_types[PROBLEM_KINDS] = {
     [PROBLEM_KEY_REUSED] = {422, "idempotency-key-reused", "The key was used with another request",
                             NULL},
     [PROBLEM_LIMIT] = {429, "limit-reached", "The server has all it may have", "60"},
+    [PROBLEM_QUOTA] = {429, "quota-reached", "The token has all it may have", "60"},
     [PROBLEM_BUSY] = {503, "busy", "The server has too much to do", "1"},
     [PROBLEM_CLOSED] = {503, "draining", "The server is shutting down", "1"},
     [PROBLEM_AWAY] = {503, "shard-away", "The job is not on this node", "1"},

@@ -83,6 +83,11 @@ static struct errand *errand_new(struct api_request *r,
 
 // --- As JSON -------------------------------------------------------------------------------------
 
+static json_t *limit_json(int64_t limit)
+{
+    return limit ? json_integer(limit) : json_null();
+}
+
 static json_t *token_json(const struct access_token *t)
 {
     json_t *o = json_object();
@@ -96,9 +101,9 @@ static json_t *token_json(const struct access_token *t)
     json_object_set_new(o, "revoked_at", json_time(t->revoked_at));
     json_object_set_new(o, "last_used_at", json_time(t->last_used_at));
     json_object_set_new(o, "last_address", json_text(t->last_address));
-    json_object_set_new(o, "executions_per_second",
-                        t->executions_per_second ? json_integer(t->executions_per_second)
-                                                 : json_null());
+    json_object_set_new(o, "executions_per_second", limit_json(t->executions_per_second));
+    json_object_set_new(o, "max_jobs", limit_json(t->max_jobs));
+    json_object_set_new(o, "max_bytes", limit_json(t->max_bytes));
     return o;
 }
 
@@ -154,7 +159,8 @@ static enum err check_text(const char *name, const char *text, size_t bytes_max,
 static enum err read_token(const json_t *body, struct access_token *t, struct problem *p)
 {
     static const char *const members[] = {
-        "name", "scope", "tag", "expires_in_s", "executions_per_second", NULL};
+        "name",     "scope",     "tag", "expires_in_s", "executions_per_second",
+        "max_jobs", "max_bytes", NULL};
     int64_t lasts_s = 0, executions = 0;
     enum err err = members_check(body, members, p);
     if (!err)
@@ -172,6 +178,10 @@ static enum err read_token(const json_t *body, struct access_token *t, struct pr
     if (!err)
         err =
             member_integer(body, "executions_per_second", 1, TOKEN_EXECUTIONS_MAX, &executions, p);
+    if (!err)
+        err = member_integer(body, "max_jobs", 1, TOKEN_JOBS_MAX, &t->max_jobs, p);
+    if (!err)
+        err = member_integer(body, "max_bytes", 1, TOKEN_JOBS_BYTES_MAX, &t->max_bytes, p);
     t->executions_per_second = (uint32_t)executions;
     t->created_at = clock_wall_ms();
     t->expires_at = lasts_s ? t->created_at + lasts_s * 1000 : WALL_NEVER;

@@ -24,6 +24,8 @@ static const struct option create_options[] = {
     {"expires", required_argument, NULL, 'e'},
     {"tag", required_argument, NULL, 't'},
     {"executions-per-second", required_argument, NULL, 'x'},
+    {"max-jobs", required_argument, NULL, 'j'},
+    {"max-bytes", required_argument, NULL, 'b'},
     {"db", required_argument, NULL, 'd'},
     CLI_HELP,
     {0},
@@ -46,6 +48,8 @@ static const struct cli_command create_command = {
     "  --tag TAG       it sees and changes only jobs that carry this tag; not with admin\n"
     "  --executions-per-second N\n"
     "                  so many executions it may cause, by triggers, replays and tests\n"
+    "  --max-jobs N    so many of the jobs that it has created may be there at once\n"
+    "  --max-bytes N   so many bytes their URLs, headers and bodies may have in all\n"
     "  --db DB         the database: a file or a URL (CARILLON_DB, or carillon.db)\n",
     create_options,
 };
@@ -135,20 +139,41 @@ struct wish {
     const char *expires;
     const char *tag;
     const char *executions;
+    const char *jobs;
+    const char *bytes;
 };
 
-static bool read_executions(const char *text, long *out)
+// A number from 1 to `most`; not given: 0.
+static bool read_limit(const char *text, int64_t most, int64_t *out)
 {
     char *end;
-    *out = strtol(text, &end, 10); // What is too large becomes LONG_MAX.
-    return text[0] >= '0' && text[0] <= '9' && !*end && *out >= 1 && *out <= TOKEN_EXECUTIONS_MAX;
+    *out = 0;
+    if (!text)
+        return true;
+    *out = strtoll(text, &end, 10); // What is too large becomes LLONG_MAX.
+    return text[0] >= '0' && text[0] <= '9' && !*end && *out >= 1 && *out <= most;
+}
+
+static int check_limits(const struct wish *w, struct access_token *t)
+{
+    int64_t executions;
+    if (!read_limit(w->executions, TOKEN_EXECUTIONS_MAX, &executions))
+        return cli__complain("tokens create",
+                             "--executions-per-second is a number from 1 to 100000", w->executions);
+    if (!read_limit(w->jobs, TOKEN_JOBS_MAX, &t->max_jobs))
+        return cli__complain("tokens create", "--max-jobs is a number from 1 to 1000000000",
+                             w->jobs);
+    if (!read_limit(w->bytes, TOKEN_JOBS_BYTES_MAX, &t->max_bytes))
+        return cli__complain("tokens create", "--max-bytes is a number from 1 to 1099511627776",
+                             w->bytes);
+    t->executions_per_second = (uint32_t)executions;
+    return 0;
 }
 
 static int check(const struct wish *w, struct access_token *t)
 {
     int scope;
     dur_ms lasts = 0;
-    long executions = 0;
     if (!w->name || !w->scope)
         return cli__complain_usage(&create_command, "--name and --scope are needed");
     if (!token_text_is_fine(w->name, TOKEN_NAME_BYTES_MAX))
@@ -165,17 +190,13 @@ static int check(const struct wish *w, struct access_token *t)
                              "--tag has 1 to 64 bytes of UTF-8, without control characters", NULL);
     if (w->tag && scope == SCOPE_ADMIN)
         return cli__complain("tokens create", "an admin is bound to no tag", NULL);
-    if (w->executions && !read_executions(w->executions, &executions))
-        return cli__complain("tokens create",
-                             "--executions-per-second is a number from 1 to 100000", w->executions);
     wall_ms now = clock_wall_ms();
     *t = (struct access_token){.name = w->name,
                                .scope = (enum token_scope)scope,
                                .tag = w->tag,
                                .created_at = now,
-                               .expires_at = w->expires ? now + lasts : WALL_NEVER,
-                               .executions_per_second = (uint32_t)executions};
-    return 0;
+                               .expires_at = w->expires ? now + lasts : WALL_NEVER};
+    return check_limits(w, t);
 }
 
 static enum err create(const struct wish *w, struct access_token *t,
@@ -210,6 +231,8 @@ static int cli_create(int argc, char **argv)
           : option == 'e' ? &w.expires
           : option == 't' ? &w.tag
           : option == 'x' ? &w.executions
+          : option == 'j' ? &w.jobs
+          : option == 'b' ? &w.bytes
                           : &w.db) = optarg;
     }
     if (optind != argc)
@@ -244,16 +267,26 @@ static const char *state_of(const struct access_token *t, wall_ms now)
     return token_is_live(t, now) ? "live" : "expired";
 }
 
+#define LIMIT_BYTES 24
+
+static const char *limit_of(int64_t limit, char out[static LIMIT_BYTES])
+{
+    if (!limit)
+        return "-";
+    snprintf(out, LIMIT_BYTES, "%" PRId64, limit);
+    return out;
+}
+
 static enum err print(void *context, const struct access_token *t)
 {
     char expires[RFC3339_BYTES], used[RFC3339_BYTES];
-    char executions[16] = "-";
-    if (t->executions_per_second)
-        snprintf(executions, sizeof executions, "%u", (unsigned)t->executions_per_second);
-    printf("%4" PRId64 "  %-8s %-8s %-20s %-20s %-16s %-16s %-8s %s\n", t->id,
+    char executions[LIMIT_BYTES], jobs[LIMIT_BYTES], bytes[LIMIT_BYTES];
+    printf("%4" PRId64 "  %-8s %-8s %-20s %-20s %-16s %-16s %-8s %-8s %-12s %s\n", t->id,
            state_of(t, clock_wall_ms()), token_scope_name(t->scope),
            date_of(t->expires_at, WALL_NEVER, expires), date_of(t->last_used_at, 0, used),
-           t->last_address ? t->last_address : "-", t->tag ? t->tag : "-", executions, t->name);
+           t->last_address ? t->last_address : "-", t->tag ? t->tag : "-",
+           limit_of(t->executions_per_second, executions), limit_of(t->max_jobs, jobs),
+           limit_of(t->max_bytes, bytes), t->name);
     ++*(size_t *)context;
     return ERR_OK;
 }
@@ -276,7 +309,7 @@ static int cli_list(int argc, char **argv)
     enum err err = open_registry(db, false, &r, &f);
     if (!err)
         printf("  id  state    scope    expires (UTC)        last used (UTC)      from             "
-               "tag              per sec. name\n");
+               "tag              per sec. jobs     bytes        name\n");
     if (!err)
         err = store_token_list(r.registry, print, &count, &f);
     close_registry(&r);

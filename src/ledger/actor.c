@@ -30,6 +30,8 @@ struct actor *actor_copy(const struct actor *a)
                                  bytes_of(from->address) + bytes_of(from->request_id));
     char *at = (char *)(copy + 1);
     copy->token = from->token;
+    copy->max_jobs = from->max_jobs;
+    copy->max_bytes = from->max_bytes;
     copy->token_name = put(&at, from->token_name);
     copy->address = put(&at, from->address);
     copy->request_id = put(&at, from->request_id);

@@ -332,6 +332,8 @@ struct actor {
     int64_t token; // The id of the token; 0: none was given.
     const char *address;
     const char *request_id;
+    int64_t max_jobs; // See struct access_token.
+    int64_t max_bytes;
 };
 
 // A copy with its texts in one block, which the caller frees by free(). NULL gives an actor of whom
@@ -412,9 +414,15 @@ struct access_token {
     wall_ms last_used_at;           // 0: never. Within a minute.
     const char *last_address;       // From where; NULL: never used.
     uint32_t executions_per_second; // Executions that it may cause (access.h); 0: any.
+    // How many of the jobs that it has created may be there at once, and how many bytes in them
+    // (job_texts_bytes); 0: any.
+    int64_t max_jobs;
+    int64_t max_bytes;
 };
 
 #define TOKEN_EXECUTIONS_MAX 100000
+#define TOKEN_JOBS_MAX 1000000000
+#define TOKEN_JOBS_BYTES_MAX ((int64_t)1 << 40)
 
 bool token_is_live(const struct access_token *t, wall_ms now);
 // Whether the text may be a token's name or tag: 1 to `bytes_max` bytes of UTF-8 without control

@@ -121,7 +121,11 @@ static enum err make_part(struct service_change *c, size_t i, struct service_pro
     enum err err = part->kind == COMMAND_CREATE ? make_new(part, p) : service__change_row(part, p);
     if (!err && part->kind == COMMAND_DELETE && !part->before)
         err = service_refuse(p, ERR_NOT_FOUND, PROBLEM_NOT_FOUND, NULL, "there is no such job");
-    return err ? err : service__change_check(part, &c->bulk->commands[i], p);
+    if (!err)
+        err = service__change_check(part, &c->bulk->commands[i], p);
+    if (!err)
+        service__quota_note(c, part, c->bulk->commands[i].job);
+    return err;
 }
 
 enum err service__bulk_check(struct service_change *c, struct command *out,

@@ -7,6 +7,7 @@
 //   change_key.c      done before? ------------------------->    change_reply.c
 //   change_row.c      the row it asks for
 //   change_check.c    acceptable?
+//   change_quota.c    more than the token may have?
 //   change_command.c  ---------------->    durable or refused -> change_reply.c  conflict? check
 //   anew
 //                                                                                else call `done`
@@ -61,6 +62,7 @@ static enum err enter(struct service_change *c, bool *begins, struct service_pro
 void service__change_end(struct service_change *c)
 {
     struct service *s = c->service;
+    service__quota_settle(c);
     pthread_mutex_lock(&s->lock);
     service__key_leave(c);
     struct service_change *next = service__turn_pass(c);
@@ -72,13 +74,30 @@ void service__change_end(struct service_change *c)
     change_free(c);
 }
 
+static enum err check_single(struct service_change *c, struct command *command,
+                             struct service_problem *p)
+{
+    enum err err = service__change_check(c, command, p);
+    if (!err)
+        service__quota_note(c, c, command->job);
+    return err;
+}
+
 enum err service__change_make(struct service_change *c, struct service_problem *p)
 {
-    struct command command;
+    struct command command = {0};
+    service__quota_settle(c);
+    c->replied = false;
     enum err err = c->bulk ? service__bulk_check(c, &command, p) : service__change_row(c, p);
     if (!err && !c->bulk)
-        err = service__change_check(c, &command, p);
-    return err ? err : service__change_command(c, &command, p);
+        err = check_single(c, &command, p);
+    if (err)
+        return err;
+    err = service__quota_take(c, p);
+    if (!err)
+        return service__change_command(c, &command, p);
+    job_free(command.job);
+    return err;
 }
 
 enum err service__change_begin(struct service_change *c, struct service_problem *p)

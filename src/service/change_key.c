@@ -58,6 +58,13 @@ static enum err ask_store(struct service_change *c, struct known *known, struct 
     return ERR_OK;
 }
 
+bool service__key_is_known(struct service_change *c)
+{
+    struct service_problem ignored;
+    struct known known = {.change = c};
+    return ask_store(c, &known, &ignored) == ERR_OK && known.found;
+}
+
 enum err service__key_look_up(struct service_change *c, struct service_problem *p)
 {
     struct known known = {.change = c};

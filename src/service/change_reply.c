@@ -14,9 +14,10 @@
 #include <assert.h>
 
 // The key is let go first: a client that has its answer may use the key again at once, and what it
-// stood for is durable.
+// stood for is durable. So is what the change has freed of a quota.
 static void tell(struct service_change *c, const struct service_result *result)
 {
+    service__quota_settle(c);
     pthread_mutex_lock(&c->service->lock);
     service__key_leave(c);
     pthread_mutex_unlock(&c->service->lock);

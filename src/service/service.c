@@ -33,6 +33,7 @@ enum err service_open(const struct service_options *o, struct store *store, stru
     pthread_mutex_init(&s->lock, NULL);
     pthread_cond_init(&s->left, NULL);
     service__forecasts_init(&s->forecasts);
+    s->quotas = service__quotas_new(service__quota_read, s, o->submit != NULL);
 
     enum err err = service__readers_open(&s->readers, store, o->readers + 1,
                                          f); // The service has a reader of its own.
@@ -62,6 +63,7 @@ fail_questions:
 fail_lists:
     service__readers_close(&s->readers);
 fail:
+    service__quotas_free(s->quotas);
     service__forecasts_fini(&s->forecasts);
     pthread_cond_destroy(&s->left);
     pthread_mutex_destroy(&s->lock);
@@ -101,6 +103,7 @@ void service_close(struct service *s)
     service__questions_close(&s->questions);
     service__lists_close(&s->lists);
     service__readers_close(&s->readers);
+    service__quotas_free(s->quotas);
     service__forecasts_fini(&s->forecasts);
     pthread_cond_destroy(&s->left);
     pthread_mutex_destroy(&s->lock);

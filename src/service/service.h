@@ -44,6 +44,7 @@ enum problem_kind {
     PROBLEM_JOB_KEY,    // Another job has this `key`.
     PROBLEM_TOKEN_NAME, // Another token has this name.
     PROBLEM_LIMIT,      // There are as many jobs as the server may have.
+    PROBLEM_QUOTA,      // The token has as many jobs, or bytes in them, as it may have.
     PROBLEM_BUSY,       // Too many changes are under way; trying again helps.
     PROBLEM_CLOSED,     // The server is shutting down.
     PROBLEM_AWAY,       // The job is not on this node, or not yet; trying again helps.

@@ -96,6 +96,30 @@ struct forecasts {
 void service__forecasts_init(struct forecasts *f);
 void service__forecasts_fini(struct forecasts *f);
 
+// --- quota.c: what tokens with a quota have ------------------------------------------------------
+
+// What a change does to the jobs of one token; either number may be negative.
+struct quota_claim {
+    int64_t token;
+    struct job_sum change;
+    uint64_t reads; // See quota.c.
+    bool is_held;
+};
+enum quota_end { QUOTA_NOT_MADE, QUOTA_MADE, QUOTA_IN_DOUBT };
+
+// What the store has of a token's jobs. On the thread of whoever takes a claim.
+typedef enum err quota_read(void *context, int64_t token, struct job_sum *out,
+                            struct service_problem *p);
+struct quotas *service__quotas_new(quota_read *read, void *context, bool is_shared);
+void service__quotas_free(struct quotas *q); // No claim is held. NULL is a no-op.
+// Takes all claims, of which no two are of one token, or none: PROBLEM_QUOTA, or why the store
+// cannot be read. Only what `by` adds to its own jobs can be refused.
+enum err service__quotas_take(struct quotas *q, const struct actor *by, struct quota_claim *claims,
+                              size_t count, mono_ms now, struct service_problem *p);
+// The change is over. Claims that are not held are passed over.
+void service__quotas_settle(struct quotas *q, struct quota_claim *claims, size_t count,
+                            enum quota_end end);
+
 // --- The service itself --------------------------------------------------------------------------
 
 struct service {
@@ -106,6 +130,7 @@ struct service {
     struct lists lists;
     struct questions questions;
     struct forecasts forecasts;
+    struct quotas *quotas;
     // Changes whose reply has come or whose turn it is, and at the end the order to end.
     struct mailbox *mailbox;
     pthread_t thread;
@@ -179,6 +204,11 @@ struct service_change {
     bool schedule_is_known;   // The core uses reading.schedule as it stands.
     struct audit_entry audit; // What is recorded of the change. Owns `before` and `after`.
 
+    // What it does to the jobs of tokens; none twice.
+    struct quota_claim *claims;
+    size_t claim_count;
+    size_t claim_capacity;
+
     // What became of the change.
     unsigned tries;
     bool replayed; // The change was done before, for the same key.
@@ -203,6 +233,9 @@ struct client_key service__key_of(const struct service_key *key);
 // Why the key keeps the change from being made: its first request is not over, or was another one.
 enum err service__refuse_key(struct service_problem *p, bool is_busy);
 enum err service__key_look_up(struct service_change *c, struct service_problem *p);
+// Whether something was done with the key before, wherever that is found out; false if the store
+// cannot say.
+bool service__key_is_known(struct service_change *c);
 
 // change_row.c: makes the row that the change asks for, if it asks for one.
 enum err service__change_row(struct service_change *c, struct service_problem *p);
@@ -233,6 +266,16 @@ enum err service__change_check(struct service_change *c, struct command *out,
 // made anew.
 void service__audit_make(struct service_change *c);
 void service__audit_drop(struct service_change *c);
+
+// change_quota.c: what the part of a change, or the change itself, makes of a job; `after` NULL:
+// the job is deleted.
+void service__quota_note(struct service_change *c, const struct service_change *part,
+                         const struct job *after);
+// Takes what was noted, or refuses.
+enum err service__quota_take(struct service_change *c, struct service_problem *p);
+// Notes nothing more: the change is over, before its client hears of it, or is made anew.
+void service__quota_settle(struct service_change *c);
+quota_read service__quota_read; // The context is the service.
 
 // change_command.c: hands the command over to the engine. Takes its job, also on failure.
 enum err service__change_command(struct service_change *c, const struct command *command,

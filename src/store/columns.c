@@ -143,6 +143,8 @@ static const struct column token_columns[] = {
     {TEXT_CELL(access_token, "last_address", last_address)},
     {RANGE_UNKNOWN(access_token, "executions_per_second", executions_per_second, 0,
                    TOKEN_EXECUTIONS_MAX, 0)},
+    {RANGE_UNKNOWN(access_token, "max_jobs", max_jobs, 0, TOKEN_JOBS_MAX, 0)},
+    {RANGE_UNKNOWN(access_token, "max_bytes", max_bytes, 0, TOKEN_JOBS_BYTES_MAX, 0)},
 };
 
 static const struct column audit_columns[] = {

@@ -46,6 +46,10 @@ static char *describe(const struct access_token *t)
         json_object_set_new(o, "expires_at", time_json(t->expires_at));
     if (t->executions_per_second)
         json_object_set_new(o, "executions_per_second", json_integer(t->executions_per_second));
+    if (t->max_jobs)
+        json_object_set_new(o, "max_jobs", json_integer(t->max_jobs));
+    if (t->max_bytes)
+        json_object_set_new(o, "max_bytes", json_integer(t->max_bytes));
     char *text = json_dumps(o, JSON_COMPACT);
     json_decref(o);
     return text;

@@ -319,6 +319,14 @@ enum err store_count_executions(struct store_reader *r, wall_ms from, wall_ms to
     return r->ops->count_executions(r, from, to, counts, f);
 }
 
+enum err store_sum_jobs(struct store_reader *r, int64_t created_by, struct job_sum *out,
+                        struct fault *f)
+{
+    assert(created_by > 0);
+    *out = (struct job_sum){0};
+    return r->ops->sum_jobs(r, created_by, out, f);
+}
+
 enum err store_get_client_key(struct store_reader *r, const char *text, wall_ms now,
                               store_each_client_key *each, void *context, struct fault *f)
 {

@@ -404,6 +404,14 @@ MUST_CHECK enum err store_count_executions(struct store_reader *r, wall_ms from,
                                            int64_t counts[static EXECUTION_STATES],
                                            struct fault *f);
 
+// The jobs that a token has created and that are not deleted, and the bytes in them.
+struct job_sum {
+    int64_t jobs;
+    int64_t bytes; // See job_texts_bytes.
+};
+MUST_CHECK enum err store_sum_jobs(struct store_reader *r, int64_t created_by, struct job_sum *out,
+                                   struct fault *f);
+
 // --- The history of jobs ---------------------------------------------------------------------
 //
 // A commit that changes what decides a job's occurrences also writes a row about the version that

@@ -172,6 +172,8 @@ struct store_reader_ops {
                                store_each_client_key *each, void *context, struct fault *f);
     enum err (*count_executions)(struct store_reader *r, wall_ms from, wall_ms to, int64_t *counts,
                                  struct fault *f);
+    enum err (*sum_jobs)(struct store_reader *r, int64_t created_by, struct job_sum *out,
+                         struct fault *f);
     enum err (*read_lag)(struct store_reader *r, dur_ms *out, struct fault *f); // NULL: none ever.
     enum err (*read_progress)(struct store_reader *r, job_id job, struct store_progress *out,
                               struct fault *f);

@@ -382,7 +382,8 @@ static void changes_are_in_the_audit_without_secrets_and_refused_ones_are_not(vo
     struct told told = {0};
     const struct audit_query all = {
         .action = -1, .to = WALL_NEVER, .before = {WALL_NEVER, INT64_MAX}, .limit = 10};
-    const struct actor by = {"ops", 7, "192.0.2.7", "request-1"};
+    const struct actor by = {
+        .token_name = "ops", .token = 7, .address = "192.0.2.7", .request_id = "request-1"};
     struct channel c = channel_of("bell");
     c.secrets = "sealed:v1:k:abc";
     store_assert_ok(store_channel_insert(b->registry, &by, &c, &c.id, f));

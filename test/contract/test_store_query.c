@@ -51,6 +51,43 @@ static void fill_jobs(struct store_fixture *x)
     store_must(x, b);
 }
 
+static struct job *created_job(job_id id, int64_t created_by, int64_t texts_bytes)
+{
+    struct job *j = named_job(id, NULL, "@daily", "http://a/");
+    j->created_by = created_by;
+    j->texts_bytes = texts_bytes;
+    return j;
+}
+
+static void check_sum(struct store_fixture *x, int64_t created_by, int64_t jobs, int64_t bytes)
+{
+    struct job_sum sum = {99, 99};
+    store_assert_ok(store_sum_jobs(x->reader, created_by, &sum, f));
+    assert_int_equal(sum.jobs, jobs);
+    assert_int_equal(sum.bytes, bytes);
+}
+
+static void jobs_of_a_token_are_summed_without_deleted_ones(void **state)
+{
+    struct store_fixture *x = *state;
+    struct batch *b = store_batch(x);
+    store_add(b, CHANGE_JOB_PUT)->job = created_job(1, 7, 100);
+    store_add(b, CHANGE_JOB_PUT)->job = created_job(2, 7, 20);
+    store_add(b, CHANGE_JOB_PUT)->job = created_job(3, 8, 3);
+    store_add(b, CHANGE_JOB_PUT)->job = created_job(5, 0, 1000);
+    store_must(x, b);
+    check_sum(x, 7, 2, 120);
+    check_sum(x, 8, 1, 3);
+    check_sum(x, 9, 0, 0);
+    b = store_batch(x);
+    store_add(b, CHANGE_JOB_PUT)->job = created_job(2, 7, 50);
+    struct change *c = store_add(b, CHANGE_JOB_DELETE);
+    c->deleted.id = 1;
+    c->deleted.at = STORE_T0;
+    store_must(x, b);
+    check_sum(x, 7, 1, 50);
+}
+
 static void job_lists_filter_by_text_tag_and_activity(void **state)
 {
     struct store_fixture *x = *state;
@@ -795,6 +832,7 @@ static void job_is_found_by_its_key(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(jobs_of_a_token_are_summed_without_deleted_ones),
         TEST(job_lists_filter_by_text_tag_and_activity),
         TEST(job_lists_come_in_pages),
         TEST(job_is_found_by_its_key),

@@ -103,6 +103,8 @@ static void token_is_found_by_its_digest_as_it_was_put(void **state)
     struct access_token t = token_of("deploy — äöü", 1);
     t.tag = "team-a";
     t.executions_per_second = 7;
+    t.max_jobs = TOKEN_JOBS_MAX;
+    t.max_bytes = TOKEN_JOBS_BYTES_MAX;
     t.expires_at = STORE_T0 + 90 * (wall_ms)DAY;
     int64_t id = put(b, &t);
     struct access_token plain = token_of("ops", 2);
@@ -115,6 +117,8 @@ static void token_is_found_by_its_digest_as_it_was_put(void **state)
     assert_string_equal(c.texts[1], "team-a");
     assert_string_equal(c.texts[2], "");
     assert_int_equal(c.token.executions_per_second, 7);
+    assert_int_equal(c.token.max_jobs, TOKEN_JOBS_MAX);
+    assert_int_equal(c.token.max_bytes, TOKEN_JOBS_BYTES_MAX);
     assert_int_equal(c.token.scope, SCOPE_WRITE);
     assert_memory_equal(c.token.digest, t.digest, sizeof t.digest);
     assert_int_equal(c.token.created_at, STORE_T0);
@@ -124,6 +128,8 @@ static void token_is_found_by_its_digest_as_it_was_put(void **state)
     c = find(b, 2);
     assert_int_equal(c.token.expires_at, WALL_NEVER);
     assert_int_equal(c.token.executions_per_second, 0);
+    assert_int_equal(c.token.max_jobs, 0);
+    assert_int_equal(c.token.max_bytes, 0);
     assert_int_equal(c.token.scope, SCOPE_ADMIN);
 
     struct copy none = {0};
@@ -279,7 +285,8 @@ static void changes_of_tokens_are_in_the_audit_and_refused_ones_are_not(void **s
     struct told told = {0};
     const struct audit_query all = {
         .action = -1, .to = WALL_NEVER, .before = {WALL_NEVER, INT64_MAX}, .limit = 10};
-    const struct actor by = {"ops", 7, "192.0.2.7", "request-1"};
+    const struct actor by = {
+        .token_name = "ops", .token = 7, .address = "192.0.2.7", .request_id = "request-1"};
     struct access_token t = token_of("deploy", 1);
     t.tag = "web";
     store_assert_ok(store_token_insert(b->registry, &by, &t, &t.id, f));

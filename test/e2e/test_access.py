@@ -8,12 +8,11 @@ import socket
 import time
 
 import pytest
-from harness.cluster import Cluster
 from harness.jobs import create_job, expect
 from harness.program import Program, run_to_end
 from harness.redis import Redis
 from harness.times import EVERY_SECOND, NEVER_SOON
-from harness.tokens import by, make_token, revoke
+from harness.tokens import TokenCluster, by, make_token, revoke
 from harness.wait import wait_until
 
 REVOKED_SECONDS = 1
@@ -426,17 +425,6 @@ def test_a_revoked_token_is_refused_by_every_node_within_a_second(cluster_url):
         for node in cluster.nodes:
             assert expect(node.get("/metrics", headers=by(admin)), 200)
             expect(node.get("/metrics"), 401)
-
-
-class TokenCluster(Cluster):
-    """One whose harness has a token."""
-
-    def __init__(self, url, token, **options):
-        super().__init__(url, **options)
-        self.token = token
-
-    def seen_by(self, node):
-        return expect(node.get("/cluster", headers=by(self.token)), 200).json
 
 
 @pytest.mark.parametrize("text", ["", "Basic eDp5", "Bearer", "Bearer ", "bearer x", "Bearer " * 3])

@@ -74,6 +74,8 @@ def test_a_token_is_named_by_its_number_too_and_ends_by_itself(database):
         (("--name", "x", "--scope", "read", "--executions-per-second", "0"), "from 1 to 100000"),
         (("--name", "x", "--scope", "read", "--executions-per-second", "1e3"), "from 1 to 100000"),
         (("--name", "x", "--scope", "read", "--executions-per-second", "-1"), "from 1 to 100000"),
+        (("--name", "x", "--scope", "read", "--max-jobs", "0"), "from 1 to 1000000000"),
+        (("--name", "x", "--scope", "read", "--max-bytes", "1k"), "from 1 to 1099511627776"),
     ],
 )
 def test_what_cannot_be_a_token_makes_nothing(database, flags, complaint):

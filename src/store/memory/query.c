@@ -331,6 +331,21 @@ static enum err count_executions(struct store_reader *r, wall_ms from, wall_ms t
     return leave(s, ERR_OK);
 }
 
+static enum err sum_jobs(struct store_reader *r, int64_t created_by, struct job_sum *out,
+                         struct fault *f)
+{
+    (void)f;
+    struct memory_store *s = enter(r);
+    for (size_t i = 0; i < s->jobs.count; i++) {
+        const struct memory_job *j = s->jobs.rows[i];
+        if (j->deleted_at || j->job->created_by != created_by)
+            continue;
+        out->jobs++;
+        out->bytes += j->job->texts_bytes;
+    }
+    return leave(s, ERR_OK);
+}
+
 // --- Alerts, and the rest --------------------------------------------------------------------
 
 static bool alert_is_before(const struct alert *a, const struct alert_cursor *c)
@@ -460,6 +475,7 @@ static const struct store_reader_ops ops = {
     .list_alerts = list_alerts,
     .get_alert = get_alert,
     .count_executions = count_executions,
+    .sum_jobs = sum_jobs,
     .read_progress = read_progress,
 };
 

@@ -221,6 +221,33 @@ static enum err count_executions(struct store_reader *reader, wall_ms from, wall
     return err;
 }
 
+struct sum_walk {
+    struct walk walk;
+    struct job_sum sum;
+};
+
+static enum err visit_sum(struct walk *walk, struct result_row *r, struct fault *f)
+{
+    (void)f;
+    ((struct sum_walk *)walk)->sum = (struct job_sum){result_integer(r, 0), result_integer(r, 1)};
+    return ERR_OK;
+}
+
+static enum err sum_jobs(struct store_reader *reader, int64_t created_by, struct job_sum *out,
+                         struct fault *f)
+{
+    struct sum_walk w = {.walk = {.visit = visit_sum}};
+    struct parameters p = {0};
+    parameter_integer(&p, created_by);
+    enum err err = reader_ask(self(reader),
+                              "SELECT count(*), coalesce(sum(texts_bytes), 0)::bigint FROM jobs"
+                              " WHERE created_by = $1 AND deleted_at IS NULL",
+                              &p, &w.walk, f);
+    if (!err)
+        *out = w.sum;
+    return err;
+}
+
 // --- Alerts, keys of clients, progress -------------------------------------------------------
 
 struct alert_walk {
@@ -403,6 +430,7 @@ static const struct store_reader_ops ops = {
     .get_alert = get_alert,
     .get_client_key = get_client_key,
     .count_executions = count_executions,
+    .sum_jobs = sum_jobs,
     .read_progress = postgres_read_progress,
     .read_lag = read_lag,
 };

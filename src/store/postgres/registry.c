@@ -7,11 +7,12 @@
 #include <stdio.h>
 
 // $1: name, $2: digest, $3: scope, $4: tag, $5: created_at, $6: expires_at, $7: how many may be
-// live, $8: what was over before this instant goes, $9: executions_per_second. The id; 0: the name
-// is taken; -1: the limit.
+// live, $8: what was over before this instant goes, $9: executions_per_second, $10: max_jobs, $11:
+// max_bytes. The id; 0: the name is taken; -1: the limit.
 static const char insert_function[] =
-    "CREATE OR REPLACE FUNCTION carillon_token_2(text, bytea, text, text, bigint, bigint, bigint,"
-    " bigint, bigint) RETURNS bigint LANGUAGE plpgsql AS $body$ DECLARE live bigint; same bigint;"
+    "CREATE OR REPLACE FUNCTION carillon_token_3(text, bytea, text, text, bigint, bigint, bigint,"
+    " bigint, bigint, bigint, bigint) RETURNS bigint LANGUAGE plpgsql AS $body$ DECLARE live "
+    "bigint; same bigint;"
     " new_id bigint; BEGIN"
     " LOCK TABLE tokens IN SHARE ROW EXCLUSIVE MODE;"
     " SELECT count(*), count(*) FILTER (WHERE name = $1) INTO live, same FROM tokens"
@@ -19,7 +20,8 @@ static const char insert_function[] =
     " IF same > 0 THEN RETURN 0; END IF; IF live >= $7 THEN RETURN -1; END IF;"
     " SELECT coalesce(max(id), 0) + 1 INTO new_id FROM tokens;"
     " INSERT INTO tokens (id, name, digest, scope, tag, created_at, expires_at,"
-    "   executions_per_second) VALUES (new_id, $1, $2, $3, $4, $5, $6, $9);"
+    "   executions_per_second, max_jobs, max_bytes)"
+    "  VALUES (new_id, $1, $2, $3, $4, $5, $6, $9, $10, $11);"
     " DELETE FROM tokens WHERE revoked_at < $8 OR expires_at < $8;"
     " RETURN new_id; END $body$;\n";
 
@@ -80,13 +82,15 @@ static enum err insert_token(struct store_registry *r, const struct access_token
     parameter_integer(&p, TOKENS_MAX);
     parameter_integer(&p, t->created_at - TOKEN_KEPT_MS);
     parameter_integer_or_null(&p, t->executions_per_second, 0);
+    parameter_integer_or_null(&p, t->max_jobs, 0);
+    parameter_integer_or_null(&p, t->max_bytes, 0);
     postgres_registry_audit(&p, e);
     enum err err = postgres_registry_change(
         r,
-        "WITH t AS MATERIALIZED (SELECT carillon_token_2($1, $2, $3, $4, $5, "
-        "$6, $7, $8, $9) AS id),"
+        "WITH t AS MATERIALIZED (SELECT carillon_token_3($1, $2, $3, $4, $5, "
+        "$6, $7, $8, $9, $10, $11) AS id),"
         " a AS (" AUDIT_COLUMNS
-        " $10, $11, $12, $13, $14, $15, $16, $17, $18, $19 FROM t WHERE id > 0)"
+        " $12, $13, $14, $15, $16, $17, $18, $19, $20, $21 FROM t WHERE id > 0)"
         " SELECT id FROM t",
         &p, &result, f);
     if (err)

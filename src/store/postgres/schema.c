@@ -446,10 +446,17 @@ static const char version_18[] =
     "ALTER TABLE jobs ADD COLUMN created_by bigint;"
     "ALTER TABLE jobs ADD COLUMN texts_bytes bigint NOT NULL DEFAULT 0;";
 
+// How many jobs a token may have, and how many bytes in them; the jobs that each has created.
+static const char version_19[] =
+    "ALTER TABLE tokens ADD COLUMN max_jobs bigint;"
+    "ALTER TABLE tokens ADD COLUMN max_bytes bigint;"
+    "CREATE INDEX idx_jobs_created_by ON jobs (created_by, deleted_at, texts_bytes)"
+    "  WHERE created_by IS NOT NULL;";
+
 static const char *const steps[] = {version_1,  version_2,  version_3,  version_4,  version_5,
                                     version_6,  version_7,  version_8,  version_9,  version_10,
                                     version_11, version_12, version_13, version_14, version_15,
-                                    version_16, version_17, version_18};
+                                    version_16, version_17, version_18, version_19};
 const int postgres_schema_version = COUNT_OF(steps);
 
 // Held to the end of a step's transaction, so that of two nodes one makes the tables.

@@ -75,6 +75,9 @@ static const struct sql reader_sql[QUERIES] = {
                       " WHERE max(updated_at, coalesce(deleted_at, 0)) >= ?1"
                       " ORDER BY max(updated_at, coalesce(deleted_at, 0)) DESC, id DESC LIMIT ?2",
                       row_names, &job_brief_rows},
+    [JOBS_SUM] = {"SELECT count(*), coalesce(sum(texts_bytes), 0) FROM jobs"
+                  " INDEXED BY idx_jobs_created_by WHERE created_by = ?1 AND deleted_at IS NULL",
+                  NULL, NULL},
     [JOB_LAST] = {"SELECT status, scheduled_at FROM job_executions INDEXED BY"
                   " idx_job_executions_job_id WHERE job_id = ?1 AND scheduled_at <= ?2"
                   " ORDER BY scheduled_at DESC, id DESC LIMIT 1",
@@ -328,6 +331,31 @@ static enum err get_client_key(struct store_reader *reader, const char *text, wa
     return err;
 }
 
+struct sum_walk {
+    struct walk walk;
+    struct job_sum sum;
+};
+
+static enum err visit_sum(struct walk *walk, sqlite3_stmt *statement, struct fault *f)
+{
+    (void)f;
+    ((struct sum_walk *)walk)->sum =
+        (struct job_sum){sqlite3_column_int64(statement, 0), sqlite3_column_int64(statement, 1)};
+    return ERR_OK;
+}
+
+static enum err sum_jobs(struct store_reader *reader, int64_t created_by, struct job_sum *out,
+                         struct fault *f)
+{
+    struct sqlite_reader *r = self(reader);
+    struct sum_walk w = {.walk = {.visit = visit_sum}};
+    sqlite3_bind_int64(r->queries[JOBS_SUM], 1, created_by);
+    enum err err = sqlite_walk_query(r, JOBS_SUM, &w.walk, f);
+    if (!err)
+        *out = w.sum;
+    return err;
+}
+
 // --- Versions and progress -------------------------------------------------------------------
 
 static enum err list_versions(struct store_reader *reader, job_id job, store_each_version *each,
@@ -416,6 +444,7 @@ static const struct store_reader_ops ops = {
     .get_alert = get_alert,
     .get_client_key = get_client_key,
     .count_executions = sqlite_count_executions,
+    .sum_jobs = sum_jobs,
     .read_progress = read_progress,
 };
 

@@ -14,6 +14,7 @@ enum query {
     JOBS_LIST,
     JOBS_FIND,
     JOBS_CHANGED,
+    JOBS_SUM,
     JOB_LAST,
     VERSIONS_LIST,
     EXECUTION_GET,

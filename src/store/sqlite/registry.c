@@ -22,7 +22,7 @@ static const struct sql token_sql[TOKEN_STATEMENTS] = {
                          " coalesce(max(id), 0) + 1 FROM tokens",
                          NULL, NULL},
     [TOKEN_INSERT] = {"INSERT INTO tokens (%s, digest)"
-                      " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+                      " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
                       row_names, &token_rows},
     [TOKENS_SWEEP] = {"DELETE FROM tokens WHERE revoked_at < ?1 OR expires_at < ?1", NULL, NULL},
     [TOKEN_AUDIT] = {"%s", row_insert_sql, &audit_rows},

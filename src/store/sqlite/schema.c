@@ -465,12 +465,19 @@ static const char version_31[] = "ALTER TABLE jobs ADD COLUMN created_by INTEGER
                                  "ALTER TABLE jobs ADD COLUMN texts_bytes INTEGER NOT NULL"
                                  "  DEFAULT 0;";
 
+// How many jobs a token may have, and how many bytes in them; the jobs that each has created.
+static const char version_32[] =
+    "ALTER TABLE tokens ADD COLUMN max_jobs INTEGER;"
+    "ALTER TABLE tokens ADD COLUMN max_bytes INTEGER;"
+    "CREATE INDEX idx_jobs_created_by ON jobs (created_by, deleted_at, texts_bytes)"
+    "  WHERE created_by IS NOT NULL;";
+
 // migrations[v] leads from version v to v + 1.
 static const char *const migrations[] = {
     version_1,  version_2,  version_3,  version_4,  version_5,  version_6,  version_7,  version_8,
     version_9,  version_10, version_11, version_12, version_13, version_14, version_15, version_16,
     version_17, version_18, version_19, version_20, version_21, version_22, version_23, version_24,
-    version_25, version_26, version_27, version_28, version_29, version_30, version_31,
+    version_25, version_26, version_27, version_28, version_29, version_30, version_31, version_32,
 };
 const int sqlite_schema_version = COUNT_OF(migrations);
 

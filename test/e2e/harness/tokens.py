@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Tokens, made and revoked on the command line."""
+"""Tokens, made and revoked on the command line, and a cluster that asks for them."""
 
+from harness.cluster import Cluster
+from harness.jobs import expect
 from harness.program import run_to_end
 
 
@@ -17,3 +19,14 @@ def revoke(database, name):
 
 def by(token):
     return {"Authorization": f"Bearer {token}"}
+
+
+class TokenCluster(Cluster):
+    """One whose harness has a token."""
+
+    def __init__(self, url, token, **options):
+        super().__init__(url, **options)
+        self.token = token
+
+    def seen_by(self, node):
+        return expect(node.get("/cluster", headers=by(self.token)), 200).json

@@ -300,7 +300,9 @@ static void executions_of_a_token_are_limited_by_its_own_number(void **state)
                              .scope = SCOPE_TRIGGER,
                              .created_at = clock_wall_ms(),
                              .expires_at = WALL_NEVER,
-                             .executions_per_second = 1};
+                             .executions_per_second = 1,
+                             .max_jobs = 3,
+                             .max_bytes = 4};
     char secret[TOKEN_TEXT_BYTES], free_secret[TOKEN_TEXT_BYTES];
     must(token_draw(secret, f));
     must(token_digest(secret, t.digest, f));
@@ -310,6 +312,8 @@ static void executions_of_a_token_are_limited_by_its_own_number(void **state)
     struct access_question q = ask(b, secret);
     struct access_question free_q = ask(b, free_secret);
     assert_int_equal(q.caller.executions_per_second, 1);
+    assert_int_equal(q.caller.max_jobs, 3);
+    assert_int_equal(q.caller.max_bytes, 4);
     for (int i = 0; i < 50; i++)
         granted += access_count_execution(b->access, &q.caller, &wait);
     assert_in_range(granted, 2, 49); // Two at once, and one a second.

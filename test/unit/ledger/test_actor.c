@@ -17,13 +17,20 @@ static void a_copy_of_an_actor_has_texts_of_its_own(void **state)
 {
     (void)state;
     char name[] = "deploy", address[] = "192.0.2.7", request[] = "r-1";
-    struct actor a = {name, 12, address, request};
+    struct actor a = {.token_name = name,
+                      .token = 12,
+                      .address = address,
+                      .request_id = request,
+                      .max_jobs = 5,
+                      .max_bytes = 6};
     struct actor *copy = actor_copy(&a);
     memset(name, 'x', sizeof name - 1);
     memset(address, 'x', sizeof address - 1);
     memset(request, 'x', sizeof request - 1);
     assert_string_equal(copy->token_name, "deploy");
     assert_int_equal(copy->token, 12);
+    assert_int_equal(copy->max_jobs, 5);
+    assert_int_equal(copy->max_bytes, 6);
     assert_string_equal(copy->address, "192.0.2.7");
     assert_string_equal(copy->request_id, "r-1");
     free(copy);

@@ -372,6 +372,7 @@ static const struct {
     {PROBLEM_VERSION, 412, "version-conflict", false},
     {PROBLEM_CONTENDED, 409, "conflict", true},
     {PROBLEM_LIMIT, 429, "limit-reached", true},
+    {PROBLEM_QUOTA, 429, "quota-reached", true},
     {PROBLEM_BUSY, 503, "busy", true},
     {PROBLEM_CLOSED, 503, "draining", true},
     {PROBLEM_STORE_FULL, 507, "storage-full", true},

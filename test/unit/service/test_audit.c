@@ -13,7 +13,8 @@
 #include <cmocka.h>
 // clang-format on
 
-static const struct actor by = {"deploy", 3, "192.0.2.7", "r-1"};
+static const struct actor by = {
+    .token_name = "deploy", .token = 3, .address = "192.0.2.7", .request_id = "r-1"};
 
 static struct job *sample(void)
 {
