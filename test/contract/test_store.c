@@ -92,6 +92,7 @@ static struct job *full_job(job_id id)
     job_set_text(&j->headers, "X-One: 1\nX-Two: 2\n");
     job_set_text(&j->body, "{\"a\": [1, 2]}\r\n");
     job_set_text(&j->tags, "[\"billing\",\"nightly\"]");
+    job_set_text(&j->alert_channels, "[\"ops\"]");
     job_set_text(&j->success_status, "200-299,304");
     job_set_text(&j->signing, "v1 abcd1234 - sealed:v1:a:b\n");
     job_set_text(&j->oauth, "token_url http://a/\nclient_id b\nclient_secret sealed:v1:a:b\n");
