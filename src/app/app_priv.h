@@ -74,6 +74,7 @@ struct carillon {
     struct access *access;
     struct api *api;
     struct trials *trials;     // Tests of drafts; NULL: the server answers no API.
+    struct teller *teller;     // NULL: this node tells nobody of alerts.
     struct cluster_post *post; // NULL: what is asked of this server is for its own engine.
 };
 
@@ -132,6 +133,11 @@ void app__outcome_elsewhere(void *carillon, const struct command *command);
 struct trials *app__trials_new(const struct carillon *c);
 void app__trials_free(struct trials *t); // NULL is a no-op.
 service_attempt app__try;                // The context is the struct trials.
+
+// Tells people of alerts, from a thread of its own, while this node leads (teller.c). The store and
+// the cluster are there.
+MUST_CHECK enum err app__teller_start(struct carillon *c, struct fault *f);
+void app__teller_stop(struct carillon *c); // None runs: a no-op.
 
 // Lets attempts under way end, commits, closes.
 void app__stop(struct carillon *c);

@@ -315,6 +315,8 @@ static enum err start_rooms(struct carillon *c, struct fault *f)
         err = app__join(c, f);
     if (!err)
         err = engine_start(c->engine, f);
+    if (!err && c->role->works)
+        err = app__teller_start(c, f);
     if (err)
         return err;
     char db[SETTING_TEXT_BYTES];
@@ -338,6 +340,7 @@ static void stop_rooms(struct carillon *c)
     if (c->service)
         service_settle(c->service);
     app__trials_free(c->trials);
+    app__teller_stop(c);
     cluster_post_close(c->post);
     api_close(c->api);
     access_close(c->access);

@@ -211,7 +211,8 @@ struct request {
     int64_t epoch;   // The shard's: tells a receiver which of two senders is the later one.
     bool is_trial;   // The attempt is of no job, and has an id of its own kind.
     bool repeatable; // The job runs at least once: what is known not to have arrived is sent again.
-    bool is_plain;   // Dispatch's own: of no execution, whose headers it lacks; all is secret.
+    bool is_plain;   // For no execution, whose headers it lacks: for a token, or for people. All of
+                     // it is secret, and its headers are complete but for User-Agent.
     bool body_is_json;
     bool tls_verify;
     bool fresh_connection;

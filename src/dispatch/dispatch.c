@@ -48,8 +48,9 @@ void dispatch_send(struct dispatch *d, const struct send *s)
 {
     assert(s->request.api && s->request.timeout_ms > 0);
     assert(s->request.method < JOB_METHODS);
-    assert(s->request.key.job > 0 || s->request.is_trial);
-    assert(!s->request.bearer && !s->request.is_plain && !oauth__is_own_ticket(s->ticket));
+    assert(s->request.key.job > 0 || s->request.is_trial || s->request.is_plain);
+    assert(!s->request.bearer && !oauth__is_own_ticket(s->ticket));
+    assert(!s->request.is_plain || (!s->request.oauth && !s->request.signing));
     d->adapter->send(d, s);
 }
 

@@ -25,8 +25,9 @@
 // An alert with what decides who is told. Texts are borrowed for the callback.
 struct outbox_alert {
     struct alert alert;
-    const char *job_name; // NULL: the job has none, or is gone, or there is none.
-    const char *job_tags; // JSON array, or NULL likewise.
+    const char *job_name;     // NULL: the job has none, or is gone, or there is none.
+    const char *job_tags;     // JSON array, or NULL likewise.
+    const char *job_channels; // The job's alert_channels: JSON array, or NULL likewise.
     // Of an alert that did not open its incident: what became of the one that did, and to which
     // channels that one went, as "1,2,"; else TELLING_NONE and NULL.
     enum alert_telling opener;

@@ -81,6 +81,7 @@ struct seen {
     char channels[16][32];
     char names[16][32];
     char tags[16][32];
+    char named[16][32];
     struct execution_key key; // The last alert's.
 };
 
@@ -90,6 +91,7 @@ static enum err see(void *context, const struct outbox_alert *a)
     snprintf(s->channels[s->count], 32, "%s", a->opener_channels ? a->opener_channels : "");
     snprintf(s->names[s->count], 32, "%s", a->job_name ? a->job_name : "");
     snprintf(s->tags[s->count], 32, "%s", a->job_tags ? a->job_tags : "");
+    snprintf(s->named[s->count], 32, "%s", a->job_channels ? a->job_channels : "");
     s->openers[s->count] = a->opener;
     s->key = a->alert.key;
     s->ids[s->count++] = a->alert.id;
@@ -204,6 +206,8 @@ static void alert_comes_with_its_job_and_its_execution(void **state)
     struct box *b = *state;
     struct batch *batch = store_batch(b->x);
     store_add_job(batch, 7);
+    job_set_text(&batch->changes[batch->count - 1].job->tags, "[\"billing\"]");
+    job_set_text(&batch->changes[batch->count - 1].job->alert_channels, "[\"ops\"]");
     struct execution e = store_execution(1, 7, STORE_T0 + 1000);
     store_add_insert(batch, e);
     store_add_alert(batch, 1, &e);
@@ -214,6 +218,8 @@ static void alert_comes_with_its_job_and_its_execution(void **state)
     struct seen s = waiting(b);
     assert_int_equal(s.count, 1);
     assert_string_equal(s.names[0], "job 7");
+    assert_string_equal(s.tags[0], "[\"billing\"]");
+    assert_string_equal(s.named[0], "[\"ops\"]");
     assert_int_equal(s.key.job, 7);
     assert_int_equal(s.key.scheduled_at, STORE_T0 + 1000);
 }

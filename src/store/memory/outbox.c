@@ -136,6 +136,7 @@ static enum err tell(const struct memory_store *s, const struct alert *a,
     if (j) {
         out.job_name = j->job->name;
         out.job_tags = j->job->tags;
+        out.job_channels = j->job->alert_channels;
     }
     if (a->incident_id && a->incident_id != a->id) {
         const struct alert *opener = table_find(&s->alerts, a->incident_id);

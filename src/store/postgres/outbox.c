@@ -11,11 +11,12 @@
 #define SQL_BYTES 8192
 
 // What stands behind an alert's own columns, in this order.
-enum { SCHEDULED_AT, SERIES, JOB_NAME, JOB_TAGS, OPENER, OPENER_CHANNELS };
+enum { SCHEDULED_AT, SERIES, JOB_NAME, JOB_TAGS, JOB_CHANNELS, OPENER, OPENER_CHANNELS };
 
 #define MORE_OF_ALERT                                                                              \
     "scheduled_at, series, (SELECT name FROM jobs WHERE jobs.id = alerts.job_id),"                 \
     " (SELECT tags FROM jobs WHERE jobs.id = alerts.job_id),"                                      \
+    " (SELECT alert_channels FROM jobs WHERE jobs.id = alerts.job_id),"                            \
     " (SELECT o.telling FROM alerts AS o WHERE o.id = alerts.incident_id AND o.id <> alerts.id),"  \
     " (SELECT string_agg(d.channel_id || ',', '') FROM delivery_alerts AS l"                       \
     "   JOIN deliveries AS d ON d.id = l.delivery_id WHERE l.alert_id = alerts.incident_id"        \
@@ -92,6 +93,7 @@ static enum err tell_alert(const struct result_row *r, store_each_outbox_alert *
         a.alert.execution_id = 0;
     a.job_name = result_text(r, at + JOB_NAME);
     a.job_tags = result_text(r, at + JOB_TAGS);
+    a.job_channels = result_text(r, at + JOB_CHANNELS);
     const char *opener = result_text(r, at + OPENER);
     if (opener && enum_find(&alert_telling_words, opener, &word))
         a.opener = (enum alert_telling)word;

@@ -9,13 +9,14 @@
 #include <stdio.h>
 
 // What stands behind an alert's own columns, in this order.
-enum { SCHEDULED_AT, SERIES, JOB_NAME, JOB_TAGS, OPENER, OPENER_CHANNELS };
+enum { SCHEDULED_AT, SERIES, JOB_NAME, JOB_TAGS, JOB_CHANNELS, OPENER, OPENER_CHANNELS };
 
 #define ALERTS                                                                                     \
     "SELECT %s, (SELECT scheduled_at FROM job_executions AS e WHERE e.id = alerts.execution_id),"  \
     " (SELECT series FROM job_executions AS e WHERE e.id = alerts.execution_id),"                  \
     " (SELECT name FROM jobs WHERE jobs.id = alerts.job_id),"                                      \
     " (SELECT tags FROM jobs WHERE jobs.id = alerts.job_id),"                                      \
+    " (SELECT alert_channels FROM jobs WHERE jobs.id = alerts.job_id),"                            \
     " (SELECT o.telling FROM alerts AS o WHERE o.id = alerts.incident_id AND o.id <> alerts.id),"  \
     " (SELECT group_concat(d.channel_id || ',', '') FROM delivery_alerts AS l"                     \
     "   JOIN deliveries AS d ON d.id = l.delivery_id WHERE l.alert_id = alerts.incident_id"        \
@@ -151,6 +152,7 @@ static enum err visit_alert(struct walk *walk, sqlite3_stmt *statement, struct f
         a.alert.execution_id = 0; // The execution has gone, or was edited.
     a.job_name = (const char *)sqlite3_column_text(statement, at + JOB_NAME);
     a.job_tags = (const char *)sqlite3_column_text(statement, at + JOB_TAGS);
+    a.job_channels = (const char *)sqlite3_column_text(statement, at + JOB_CHANNELS);
     const char *opener = (const char *)sqlite3_column_text(statement, at + OPENER);
     int word;
     if (opener && enum_find(&alert_telling_words, opener, &word))

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: MIT
+// teller_priv.h: how the parts of the teller see each other.
+//
+// teller.c has the thread and its turns, teller_desks.c what is known of channels and silences,
+// teller_gather.c makes deliveries of waiting alerts, teller_send.c carries deliveries out. All of
+// it belongs to the teller's thread, but for what teller.c guards.
+
+#ifndef CARILLON_APP_TELLER_PRIV_H
+#define CARILLON_APP_TELLER_PRIV_H
+
+#include "alert/channel_form.h"
+#include "alert/tell.h"
+#include "app/app_priv.h"
+#include "dispatch/dispatch.h"
+#include "store/channels.h"
+#include "store/outbox.h"
+
+// What is known of a channel beside its row. Its place is that of the row in `channels`.
+struct desk {
+    int64_t channel;
+    int64_t under_way;   // The delivery of which an attempt is under way; 0: none.
+    uint16_t number;     // The attempt's,
+    bool is_test;        // and whether its delivery is a test.
+    unsigned failures;   // Attempts in a row that failed.
+    wall_ms not_before;  // Nothing is sent before.
+    wall_ms gathered_at; // The end of the last window,
+    dur_ms window_ms;    // and how long it was.
+    bool is_down;        // People were told that the channel is down.
+};
+
+struct teller_silence {
+    struct silence row; // Owns its texts.
+    bool is_on;
+};
+
+struct teller {
+    const struct carillon *server;
+    struct store_registry *registry;
+    struct loop *loop;
+    struct dispatch *dispatch;
+    int64_t epoch;            // As the leader; 0: this node is alone.
+    struct channel *channels; // As read last. Own their texts.
+    struct desk *desks;       // As many.
+    size_t channel_count;
+    struct teller_silence *silences;
+    size_t silence_count;
+    struct delivery *pending; // As read last, in order of id. Own their texts.
+    size_t pending_count;
+    size_t pending_capacity;
+    mono_ms unsilenced_at; // When ended silences were looked for last.
+    enum err told;         // The last error that the log has.
+    struct teller_thread *thread;
+};
+
+// --- teller_desks.c --------------------------------------------------------------------------
+
+MUST_CHECK enum err teller__read_channels(struct teller *t, struct fault *f);
+MUST_CHECK enum err teller__read_silences(struct teller *t, wall_ms now, struct fault *f);
+MUST_CHECK enum err teller__read_pending(struct teller *t, struct fault *f);
+void teller__add_pending(struct teller *t, const struct delivery *d);
+void teller__forget(struct teller *t); // Frees all that was read, and the desks.
+// The place of a channel; channel_count: it is gone.
+size_t teller__place(const struct teller *t, int64_t channel);
+
+// --- teller_gather.c -------------------------------------------------------------------------
+
+// Every waiting alert is settled, up to a bound, and stands in the deliveries that gather.
+// *changed: some were.
+MUST_CHECK enum err teller__gather(struct teller *t, wall_ms now, bool *changed, struct fault *f);
+// Alerts whose silences have ended wait again.
+MUST_CHECK enum err teller__unsilence(struct teller *t, struct fault *f);
+
+// --- teller_send.c ---------------------------------------------------------------------------
+
+// Starts an attempt of each channel whose next delivery is due, after its message was written.
+MUST_CHECK enum err teller__send(struct teller *t, wall_ms now, struct fault *f);
+dispatch_done teller__outcome; // The context is the teller.
+size_t teller__under_way(const struct teller *t);
+
+#endif

@@ -1,0 +1,360 @@
+// SPDX-License-Identifier: MIT
+// teller_send.c: deliveries are carried out: message, attempt, record.
+//
+// The deliveries of a channel go out in their order, and one at a time; those of different channels
+// go beside one another, so that a channel which hangs delays nobody else. While a delivery is
+// tried again, what comes meanwhile gathers in the one behind it, so that a channel that is down
+// for long gets few messages when it is back.
+//
+// The message is written before the first attempt, and never changes; an attempt is recorded when
+// it has ended. So a crash at any moment leaves the message, and what may have arrived is sent
+// again as it was, under the same key.
+
+#include "alert/digest.h"
+#include "app/teller_priv.h"
+#include "base/log.h"
+#include "base/metrics.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ATTEMPT_MS 15000
+#define ANSWER_BYTES 4096
+#define HELD_MS 1000   // This machine lacked something.
+#define UNSURE_MS 5000 // An attempt could not be recorded.
+
+// --- The message -----------------------------------------------------------------------------
+
+struct adding {
+    struct digest *digest;
+    int64_t last;
+    size_t count;
+};
+
+static enum err add_alert(void *context, const struct outbox_alert *a)
+{
+    struct adding *g = context;
+    digest_add(g->digest, &a->alert, a->job_name);
+    g->last = a->alert.id;
+    g->count++;
+    return ERR_OK;
+}
+
+static enum err add_alerts(struct teller *t, int64_t delivery, struct digest *d, struct fault *f)
+{
+    struct adding g = {.digest = d, .count = OUTBOX_PAGE};
+    enum err err = ERR_OK;
+    while (!err && g.count == OUTBOX_PAGE) {
+        g.count = 0;
+        err =
+            store_outbox_of_delivery(t->registry, delivery, g.last, OUTBOX_PAGE, add_alert, &g, f);
+    }
+    return err;
+}
+
+static enum err write_message(struct teller *t, struct delivery *d, const struct notice *n,
+                              struct fault *f)
+{
+    char *message = notice_pack(n);
+    enum err err = store_delivery_seal(t->registry, t->epoch, d->id, message, n->count, f);
+    if (err) {
+        free(message);
+        return err;
+    }
+    d->message = message;
+    d->alert_count = n->count;
+    return ERR_OK;
+}
+
+// Stays without a message when no alert is left, which retention may have seen to.
+static enum err seal(struct teller *t, struct delivery *d, wall_ms now, struct fault *f)
+{
+    const char *url = t->server->settings.public_url;
+    struct digest *digest = digest_new(url);
+    struct notice n = {0};
+    enum err err = d->is_test ? ERR_OK : add_alerts(t, d->id, digest, f);
+    if (!err && d->is_test)
+        digest_write_test(d->channel_name, d->id, now, url, &n);
+    else if (!err && digest_count(digest) > 0)
+        digest_write(digest, d->id, now, &n);
+    if (!err && n.title)
+        err = write_message(t, d, &n, f);
+    notice_clear(&n);
+    digest_free(digest);
+    return err;
+}
+
+// --- What an attempt makes of its delivery ----------------------------------------------------
+
+static void log_end(const struct delivery *d, const struct delivery_attempt *a,
+                    const struct delivery_after *after)
+{
+    if (after->state == DELIVERY_SUCCESS)
+        log_info("delivery.sent", LOG_INT("delivery_id", d->id),
+                 LOG_TEXT("channel", d->channel_name), LOG_INT("alerts", d->alert_count),
+                 LOG_INT("attempts", a->number));
+    else
+        log_warn(after->state == DELIVERY_FAILED ? "delivery.failed" : "delivery.retried",
+                 LOG_INT("delivery_id", d->id), LOG_TEXT("channel", d->channel_name),
+                 LOG_INT("attempts", a->number), LOG_TEXT("error", a->error));
+}
+
+static void count_end(const struct delivery_after *after)
+{
+    if (after->state == DELIVERY_SUCCESS)
+        metric_add(METRIC_deliveries_sent, 1);
+    else if (after->state == DELIVERY_FAILED)
+        metric_add(METRIC_deliveries_failed, 1);
+    else
+        metric_add(METRIC_deliveries_retried, 1);
+}
+
+static enum err note_channel(struct teller *t, size_t place, const struct delivery_attempt *a,
+                             wall_ms now, struct fault *f)
+{
+    const struct channel *c = &t->channels[place];
+    struct channel_note n = {.failing_since = a->error ? c->failing_since : 0,
+                             .last_error = a->error,
+                             .delivered_at = a->error ? 0 : now};
+    if (a->error && !n.failing_since)
+        n.failing_since = now;
+    return store_channel_note(t->registry, c->id, &n, f);
+}
+
+static bool is_over(const struct delivery *d, wall_ms next)
+{
+    return d->is_test || next > d->created_at + TELL_TRIED_MS;
+}
+
+static struct delivery_after judge(const struct desk *desk, const struct delivery *d,
+                                   enum channel_verdict verdict, dur_ms retry_after, wall_ms now)
+{
+    if (verdict == CHANNEL_ARRIVED)
+        return (struct delivery_after){.state = DELIVERY_SUCCESS, .finished_at = now};
+    wall_ms next = now + tell_delay(MAX(desk->failures, 1), retry_after, (uint32_t)random());
+    if (verdict == CHANNEL_REFUSED || is_over(d, next))
+        return (struct delivery_after){.state = DELIVERY_FAILED, .finished_at = now};
+    return (struct delivery_after){.state = DELIVERY_PENDING, .next_attempt_at = next};
+}
+
+static struct delivery *find_pending(const struct teller *t, int64_t id)
+{
+    for (size_t i = 0; i < t->pending_count; i++)
+        if (t->pending[i].id == id)
+            return &t->pending[i];
+    return NULL;
+}
+
+static void forget_pending(struct delivery *d, const struct delivery_after *after, uint16_t number)
+{
+    d->state = after->state;
+    d->attempts = number;
+    d->next_attempt_at = after->next_attempt_at;
+}
+
+static void fail_to_record(struct desk *desk, const struct fault *f, wall_ms now)
+{
+    log_warn("delivery.unrecorded", LOG_INT("channel_id", desk->channel),
+             LOG_TEXT("detail", f->text));
+    desk->not_before = now + UNSURE_MS;
+}
+
+static void end_attempt(struct teller *t, struct delivery *d, size_t place,
+                        const struct delivery_attempt *a, enum channel_verdict verdict,
+                        dur_ms retry_after)
+{
+    struct desk *desk = &t->desks[place];
+    struct fault f = {0};
+    wall_ms now = clock_wall_ms();
+    desk->failures = verdict == CHANNEL_ARRIVED ? 0 : desk->failures + 1;
+    struct delivery_after after = judge(desk, d, verdict, retry_after, now);
+    enum err err = store_delivery_record(t->registry, t->epoch, a, &after, &f);
+    if (!err)
+        err = note_channel(t, place, a, now, &f);
+    if (err) {
+        fail_to_record(desk, &f, now);
+        return;
+    }
+    if (retry_after > 0)
+        desk->not_before = now + retry_after;
+    log_end(d, a, &after);
+    count_end(&after);
+    forget_pending(d, &after, a->number);
+}
+
+static size_t find_desk(const struct teller *t, int64_t delivery)
+{
+    size_t i = 0;
+    while (i < t->channel_count && t->desks[i].under_way != delivery)
+        i++;
+    return i;
+}
+
+void teller__outcome(void *context, const struct outcome *o)
+{
+    struct teller *t = context;
+    char words[CHANNEL_ERROR_BYTES] = "";
+    size_t place = find_desk(t, (int64_t)o->ticket);
+    struct delivery *d = find_pending(t, (int64_t)o->ticket);
+    if (place == t->channel_count)
+        return; // The channel was deleted meanwhile.
+    struct desk *desk = &t->desks[place];
+    desk->under_way = 0;
+    if (!d)
+        return; // Another node leads.
+    if (o->kind == OUTCOME_HELD) {
+        desk->not_before = clock_wall_ms() + HELD_MS;
+        return;
+    }
+    dur_ms retry_after = o->retry_after_ms;
+    int status = o->kind == OUTCOME_ANSWERED ? o->attempt.http_status : 0;
+    enum channel_verdict verdict =
+        channel_judge(t->channels[place].kind, status, o->attempt.response, &retry_after, words);
+    const char *error = *words ? words : o->attempt.error;
+    struct delivery_attempt a = {.delivery = d->id,
+                                 .number = desk->number,
+                                 .http_status = o->attempt.http_status,
+                                 .started_at = o->attempt.started_at,
+                                 .duration_ms = o->attempt.duration_ms,
+                                 .dns_ms = o->attempt.dns_ms,
+                                 .connect_ms = o->attempt.connect_ms,
+                                 .tls_ms = o->attempt.tls_ms,
+                                 .first_byte_ms = o->attempt.first_byte_ms,
+                                 .error = verdict == CHANNEL_ARRIVED ? NULL
+                                          : error                    ? error
+                                                                     : "there was no answer"};
+    end_attempt(t, d, place, &a, verdict, retry_after);
+}
+
+// --- An attempt ------------------------------------------------------------------------------
+
+static void send_request(struct teller *t, const struct delivery *d,
+                         const struct channel_request *r)
+{
+    struct send s = {.ticket = (uint64_t)d->id,
+                     .request = {.api = r->url,
+                                 .headers = r->headers,
+                                 .body = r->body,
+                                 .method = r->method,
+                                 .attempt = d->attempts + 1u,
+                                 .timeout_ms = ATTEMPT_MS,
+                                 .is_plain = true,
+                                 .tls_verify = true,
+                                 .response_excerpt_bytes = ANSWER_BYTES}};
+    dispatch_send(t->dispatch, &s);
+}
+
+// What cannot even be said, such as to a channel whose secrets are sealed with a key that is gone,
+// counts as an attempt: the next may find another key.
+static void fail_to_say(struct teller *t, struct delivery *d, size_t place, const struct fault *f)
+{
+    struct delivery_attempt a = {.delivery = d->id,
+                                 .number = t->desks[place].number,
+                                 .started_at = clock_wall_ms(),
+                                 .dns_ms = -1,
+                                 .connect_ms = -1,
+                                 .tls_ms = -1,
+                                 .first_byte_ms = -1,
+                                 .error = f->text};
+    t->desks[place].under_way = 0;
+    end_attempt(t, d, place, &a, CHANNEL_AGAIN, 0);
+}
+
+static enum err say(struct teller *t, const struct delivery *d, size_t place,
+                    struct channel_request *out, struct fault *f)
+{
+    struct notice n = {0};
+    json_t *settings = NULL;
+    const struct channel *c = &t->channels[place];
+    enum err err = notice_unpack(d->message, &n, f);
+    if (err)
+        return err;
+    n.delivery = d->id;
+    err = channel_open(t->server->secrets, c, &settings, f);
+    if (!err)
+        err = channel_form(c->kind, settings, &n, clock_wall_ms(), out, f);
+    json_decref(settings);
+    notice_clear(&n);
+    return err;
+}
+
+static void attempt(struct teller *t, struct delivery *d, size_t place)
+{
+    struct channel_request r = {0};
+    struct fault f = {0};
+    struct desk *desk = &t->desks[place];
+    desk->under_way = d->id;
+    desk->number = (uint16_t)(d->attempts + 1);
+    enum err err = say(t, d, place, &r, &f);
+    if (err) {
+        fail_to_say(t, d, place, &f);
+        return;
+    }
+    send_request(t, d, &r);
+    channel_request_clear(&r);
+}
+
+// --- What is due -----------------------------------------------------------------------------
+
+// The next delivery of a channel: a test if there is one, else the oldest.
+static struct delivery *next_of(const struct teller *t, int64_t channel)
+{
+    struct delivery *oldest = NULL;
+    for (size_t i = 0; i < t->pending_count; i++) {
+        struct delivery *d = &t->pending[i];
+        if (d->channel != channel || d->state != DELIVERY_PENDING)
+            continue;
+        if (d->is_test)
+            return d;
+        oldest = oldest ? oldest : d;
+    }
+    return oldest;
+}
+
+static enum err serve(struct teller *t, size_t place, wall_ms now, struct fault *f)
+{
+    struct desk *desk = &t->desks[place];
+    struct delivery *d = next_of(t, desk->channel);
+    if (!d || desk->under_way || !t->channels[place].is_enabled || now < desk->not_before ||
+        now < d->next_attempt_at)
+        return ERR_OK;
+    if (!d->message) {
+        enum err err = seal(t, d, now, f);
+        if (err || !d->message)
+            return err;
+    }
+    attempt(t, d, place);
+    return ERR_OK;
+}
+
+static enum err give_up_strays(struct teller *t, wall_ms now, struct fault *f)
+{
+    static const struct delivery_after over = {.state = DELIVERY_FAILED};
+    enum err err = ERR_OK;
+    for (size_t i = 0; i < t->pending_count && !err; i++) {
+        struct delivery *d = &t->pending[i];
+        if (d->state != DELIVERY_PENDING || teller__place(t, d->channel) < t->channel_count)
+            continue;
+        err =
+            store_delivery_give_up(t->registry, t->epoch, d->id, "the channel was deleted", now, f);
+        forget_pending(d, &over, d->attempts);
+    }
+    return err;
+}
+
+enum err teller__send(struct teller *t, wall_ms now, struct fault *f)
+{
+    enum err err = give_up_strays(t, now, f);
+    for (size_t i = 0; i < t->channel_count && !err; i++)
+        err = serve(t, i, now, f);
+    return err;
+}
+
+size_t teller__under_way(const struct teller *t)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < t->channel_count; i++)
+        n += t->desks[i].under_way != 0;
+    return n;
+}

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: MIT
+// test_digest.c: the notice of a delivery, made of the alerts that it gathered.
+
+#include "alert/digest.h"
+
+#include "base/memory.h"
+
+#include <string.h>
+
+// clang-format off
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+// clang-format on
+
+#define T0 1700000000000
+
+static void add(struct digest *d, int64_t id, int64_t incident, enum alert_kind kind)
+{
+    struct alert a = {.id = id,
+                      .incident_id = incident,
+                      .kind = kind,
+                      .created_at = T0 + id,
+                      .from = T0,
+                      .subject = "http://shop.example:80",
+                      .last_error = "refused",
+                      .message = ""};
+    digest_add(d, &a, NULL);
+}
+
+static struct notice write_and_free(struct digest *d)
+{
+    struct notice n = {0};
+    digest_write(d, 9, T0, &n);
+    digest_free(d);
+    return n;
+}
+
+static void single_alert_is_told_by_its_sentence_under_its_incident(void **state)
+{
+    struct digest *d = digest_new("https://cron.example/");
+    (void)state;
+    add(d, 4, 4, ALERT_TARGET_DOWN);
+    struct notice n = write_and_free(d);
+    assert_int_equal(n.event, NOTICE_TRIGGER);
+    assert_int_equal(n.severity, SEVERITY_CRITICAL);
+    assert_int_equal(n.count, 1);
+    assert_string_equal(n.title, n.items[0].sentence);
+    assert_string_equal(n.dedup_key, "carillon-incident-4");
+    assert_string_equal(n.link, "https://cron.example/alerts/4");
+    notice_clear(&n);
+}
+
+static void end_of_an_incident_has_the_key_of_its_beginning(void **state)
+{
+    struct digest *d = digest_new("");
+    (void)state;
+    add(d, 5, 4, ALERT_TARGET_UP);
+    struct notice n = write_and_free(d);
+    assert_int_equal(n.event, NOTICE_RESOLVE);
+    assert_int_equal(n.severity, SEVERITY_INFO);
+    assert_string_equal(n.dedup_key, "carillon-incident-4");
+    assert_null(n.link);
+    notice_clear(&n);
+}
+
+static void incident_that_began_and_ended_is_one_line(void **state)
+{
+    struct digest *d = digest_new("");
+    (void)state;
+    add(d, 4, 4, ALERT_TARGET_DOWN);
+    add(d, 5, 4, ALERT_TARGET_UP);
+    struct notice n = write_and_free(d);
+    assert_int_equal(n.event, NOTICE_INFO);
+    assert_int_equal(n.item_count, 1);
+    assert_int_equal(n.items[0].kind, ALERT_TARGET_UP);
+    assert_int_equal(n.count, 2);
+    notice_clear(&n);
+}
+
+static void herd_is_counted_and_its_worst_few_are_shown(void **state)
+{
+    struct digest *d = digest_new("");
+    (void)state;
+    for (int64_t id = 1; id <= 3000; id++)
+        add(d, id, id, ALERT_MISSED);
+    for (int64_t id = 3001; id <= 3004; id++)
+        add(d, id, id, ALERT_TARGET_DOWN);
+    assert_int_equal(digest_count(d), 3004);
+    struct notice n = write_and_free(d);
+    assert_int_equal(n.count, 3004);
+    assert_int_equal(n.item_count, NOTICE_ITEMS_MAX);
+    for (size_t i = 0; i < n.item_count; i++)
+        assert_int_equal(n.items[i].alert, i < 4 ? 3001 + (int64_t)i : (int64_t)i - 3);
+    assert_int_equal(n.count_count, 2);
+    assert_string_equal(n.title, "3004 alerts: 3000 missed, 4 target_down");
+    assert_string_equal(n.dedup_key, "carillon-digest-9");
+    assert_non_null(strstr(n.text, "3004 incidents have begun."));
+    assert_non_null(strstr(n.text, "2994 more alerts are not shown here."));
+    notice_clear(&n);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(single_alert_is_told_by_its_sentence_under_its_incident),
+        cmocka_unit_test(end_of_an_incident_has_the_key_of_its_beginning),
+        cmocka_unit_test(incident_that_began_and_ended_is_one_line),
+        cmocka_unit_test(herd_is_counted_and_its_worst_few_are_shown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
