@@ -43,6 +43,11 @@ static const char *setting_of(enum channel_kind kind, const json_t *settings, co
     return given;
 }
 
+const char *channel__title(const struct notice *n)
+{
+    return n->title && *n->title ? n->title : "(no title)";
+}
+
 const char *channel__setting(enum channel_kind kind, const json_t *settings, const char *name)
 {
     return setting_of(kind, settings, name);
@@ -207,7 +212,7 @@ static json_t *slack_attachment(const struct notice *n)
     char colour[8];
     snprintf(colour, sizeof colour, "#%06x", (unsigned)colours[mood_of(n)]);
     json_t *a = json_pack("{s:s,s:o,s:o,s:[],s:s,s:I}", "color", colour, "fallback",
-                          json_of(said(&slack_manner, SLACK_CHARACTERS, n->title)), "text",
+                          json_of(said(&slack_manner, SLACK_CHARACTERS, channel__title(n))), "text",
                           json_of(body_said(&slack_manner, SLACK_CHARACTERS, n)), "mrkdwn_in",
                           "footer", "Carillon", "ts", (json_int_t)(n->at / 1000));
     if (n->link) {
@@ -221,8 +226,8 @@ static void form_slack(struct form *o)
 {
     fputs(setting_of(CHANNEL_SLACK, o->settings, "url"), o->url);
     o->json = json_pack("{s:o,s:b,s:[o]}", "text",
-                        json_of(said(&slack_manner, SLACK_CHARACTERS, o->n->title)), "mrkdwn", 0,
-                        "attachments", slack_attachment(o->n));
+                        json_of(said(&slack_manner, SLACK_CHARACTERS, channel__title(o->n))),
+                        "mrkdwn", 0, "attachments", slack_attachment(o->n));
 }
 
 // --- Discord -------------------------------------------------------------------------------------
@@ -241,8 +246,8 @@ static void form_discord(struct form *o)
     fputs(setting_of(CHANNEL_DISCORD, o->settings, "url"), o->url);
     json_t *embed =
         json_pack("{s:o,s:i,s:s,s:{s:s}}", "title",
-                  json_of(said(&discord_manner, DISCORD_TITLE_CHARACTERS, n->title)), "color",
-                  colours[mood_of(n)], "timestamp", at, "footer", "text", "Carillon");
+                  json_of(said(&discord_manner, DISCORD_TITLE_CHARACTERS, channel__title(n))),
+                  "color", colours[mood_of(n)], "timestamp", at, "footer", "text", "Carillon");
     char *description = body_said(&discord_manner, DISCORD_DESCRIPTION_CHARACTERS, n);
     if (*description)
         json_object_set_new(embed, "description", json_string(description));
@@ -255,6 +260,7 @@ static void form_discord(struct form *o)
 
 // A TextBlock would read Markdown, which a TextRun does not. A line is a block of its own.
 static const struct prose_manner teams_manner = {.unit = PROSE_JSON_BYTES};
+static const struct prose_manner teams_title = {.unit = PROSE_JSON_BYTES, .is_line = true};
 
 static json_t *teams_line(const char *text, size_t bytes, const char *weight, const char *colour)
 {
@@ -266,7 +272,7 @@ static json_t *teams_card(const struct notice *n)
 {
     static const char *const words[MOODS] = {"Attention", "Warning", "Good", "Accent"};
     json_t *lines = json_array();
-    char *title = said(&teams_manner, TEAMS_BODY_BYTES, n->title);
+    char *title = said(&teams_title, NOTICE_TITLE_BYTES_MAX, channel__title(n));
     char *body = body_said(&teams_manner, TEAMS_BODY_BYTES, n);
     json_array_append_new(lines, teams_line(title, strlen(title), "Bolder", words[mood_of(n)]));
     for (const char *p = body; *p && json_array_size(lines) < TEAMS_LINES;) {
@@ -327,11 +333,11 @@ static json_t *pagerduty_payload(const struct notice *n)
 {
     char at[RFC3339_BYTES];
     wall_format(n->at, at);
-    return json_pack("{s:o,s:o,s:s,s:s,s:o}", "summary",
-                     json_of(said(&plain_utf16, PAGERDUTY_SUMMARY_CHARACTERS, n->title)), "source",
-                     json_of(said(&plain_utf16, PAGERDUTY_SOURCE_CHARACTERS, source_of(n))),
-                     "severity", notice_severity_name(n->severity), "timestamp", at,
-                     "custom_details", details_of(n));
+    return json_pack(
+        "{s:o,s:o,s:s,s:s,s:o}", "summary",
+        json_of(said(&plain_utf16, PAGERDUTY_SUMMARY_CHARACTERS, channel__title(n))), "source",
+        json_of(said(&plain_utf16, PAGERDUTY_SOURCE_CHARACTERS, source_of(n))), "severity",
+        notice_severity_name(n->severity), "timestamp", at, "custom_details", details_of(n));
 }
 
 static const char *pagerduty_action(const struct notice *n)
@@ -378,11 +384,11 @@ static json_t *opsgenie_alert(const struct notice *n, const char *alias)
 {
     static const char *const priorities[NOTICE_SEVERITIES] = {
         [SEVERITY_INFO] = "P5", [SEVERITY_WARNING] = "P3", [SEVERITY_CRITICAL] = "P1"};
-    json_t *alert = json_pack("{s:o,s:s,s:o,s:s,s:s}", "message",
-                              json_of(said(&plain_utf16, OPSGENIE_MESSAGE_CHARACTERS, n->title)),
-                              "alias", alias, "description",
-                              json_of(body_said(&plain_utf16, OPSGENIE_DESCRIPTION_CHARACTERS, n)),
-                              "priority", priorities[n->severity], "source", "Carillon");
+    json_t *alert = json_pack(
+        "{s:o,s:s,s:o,s:s,s:s}", "message",
+        json_of(said(&plain_utf16, OPSGENIE_MESSAGE_CHARACTERS, channel__title(n))), "alias", alias,
+        "description", json_of(body_said(&plain_utf16, OPSGENIE_DESCRIPTION_CHARACTERS, n)),
+        "priority", priorities[n->severity], "source", "Carillon");
     if (n->link)
         json_object_set_new(alert, "details", json_pack("{s:s}", "link", n->link));
     return alert;
@@ -407,7 +413,7 @@ static void form_opsgenie(struct form *o)
     fputs(n->event == NOTICE_RESOLVE ? "/close" : "/acknowledge", o->url);
     fputs("?identifierType=alias", o->url);
     o->json = json_pack("{s:s,s:o}", "source", "Carillon", "note",
-                        json_of(said(&plain_utf16, OPSGENIE_NOTE_CHARACTERS, n->title)));
+                        json_of(said(&plain_utf16, OPSGENIE_NOTE_CHARACTERS, channel__title(n))));
 }
 
 // --- ntfy ----------------------------------------------------------------------------------------
@@ -442,11 +448,11 @@ static void form_ntfy(struct form *o)
     if (token)
         fprintf(o->headers, "Authorization: Bearer %s\n", token);
     fputs(setting_of(CHANNEL_NTFY, o->settings, "url"), o->url);
-    o->json =
-        json_pack("{s:s,s:o,s:o,s:o,s:o}", "topic", setting_of(CHANNEL_NTFY, o->settings, "topic"),
-                  "title", json_of(said(&prose_line, NOTICE_TITLE_BYTES_MAX, n->title)), "message",
-                  json_of(said(&prose_plain, NTFY_MESSAGE_BYTES, *message ? message : n->title)),
-                  "priority", ntfy_priority(o->settings, n), "tags", ntfy_tags(o->settings, n));
+    o->json = json_pack(
+        "{s:s,s:o,s:o,s:o,s:o}", "topic", setting_of(CHANNEL_NTFY, o->settings, "topic"), "title",
+        json_of(said(&prose_line, NOTICE_TITLE_BYTES_MAX, channel__title(n))), "message",
+        json_of(said(&prose_plain, NTFY_MESSAGE_BYTES, *message ? message : channel__title(n))),
+        "priority", ntfy_priority(o->settings, n), "tags", ntfy_tags(o->settings, n));
     free(message);
     set_text(o->json, "click", n->link);
 }
@@ -462,7 +468,7 @@ static json_t *telegram_text(const struct notice *n)
     struct prose p;
     prose_init(&p, &telegram_manner, TELEGRAM_SHOWN - strlen("\n" LINK_WORDS));
     prose_mark(&p, "<b>");
-    prose_say(&p, n->title);
+    prose_say(&p, channel__title(n));
     prose_mark(&p, "</b>");
     if (n->text || n->count > 1)
         prose_say(&p, "\n\n");

@@ -84,7 +84,7 @@ static char *subject_of(const json_t *settings, const struct notice *n)
     prose_init(&p, &prose_line, NOTICE_TITLE_BYTES_MAX + 64);
     prose_say(&p, channel__setting(CHANNEL_EMAIL, settings, "subject_prefix"));
     prose_say(&p, " ");
-    prose_say(&p, n->title && *n->title ? n->title : "(no title)");
+    prose_say(&p, channel__title(n));
     return prose_take(&p);
 }
 
@@ -136,7 +136,7 @@ static char *text_of(const struct notice *n)
 {
     struct prose p;
     prose_init(&p, &prose_plain, HTML_BYTES_MAX);
-    prose_say(&p, n->title);
+    prose_say(&p, channel__title(n));
     prose_say(&p, "\n\n");
     channel__say_body(&p, n);
     prose_say(&p, n->link ? "\n\n" : "");
@@ -170,7 +170,7 @@ static char *html_of(const struct notice *n)
     body = prose_take(&p);
     FILE *to = stream_open(&html, &bytes);
     fputs("<!DOCTYPE html>\n<html><body style=\"font-family: sans-serif\">\n", to);
-    write_html(to, "<h3>", &html_manner, n->title, "</h3>\n");
+    write_html(to, "<h3>", &html_manner, channel__title(n), "</h3>\n");
     write_html(to, "<p>", &html_manner, body, "</p>\n");
     if (n->link)
         write_html(to, "<p><a href=\"", &html_manner, n->link, "\">Open in Carillon</a></p>\n");

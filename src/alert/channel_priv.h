@@ -12,6 +12,9 @@
 // A setting that is a text: what is given, else its default, else NULL.
 const char *channel__setting(enum channel_kind kind, const json_t *settings, const char *name);
 
+// Never empty.
+const char *channel__title(const struct notice *n);
+
 // What people read below the title: the text, and of several alerts the counts and the items.
 void channel__say_body(struct prose *p, const struct notice *n);
 

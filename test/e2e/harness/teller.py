@@ -70,4 +70,5 @@ def up_to_the_limit(character, count):
 LONG = [up_to_the_limit("a", 8192), up_to_the_limit("\u20ac", 2700),
         up_to_the_limit("\U0001f514", 2040), up_to_the_limit("<", 8192),
         up_to_the_limit("\"", 8192), up_to_the_limit("\n", 8192)]
-NOTICES = [FAILURE, RECOVERY, HERD, EVIL, *LONG]
+BARE = notice(delivery_id=17, title="", text=None, dedup_key=None, link=None, alerts=[])
+NOTICES = [FAILURE, RECOVERY, HERD, EVIL, BARE, *LONG]
