@@ -99,11 +99,53 @@ static void write_job_paused(FILE *out, const struct alert *a)
             a->job, a->count, plural(a->count), shown(a->last_error));
 }
 
+// The two largest units of a length: "2 h 5 min".
+static void write_length(FILE *out, dur_ms length)
+{
+    static const struct {
+        dur_ms ms;
+        const char *name;
+    } units[] = {{86400000, "d"}, {3600000, "h"}, {60000, "min"}, {1000, "s"}, {1, "ms"}};
+    size_t k = 0;
+    length = MAX(length, 0);
+    while (k + 1 < COUNT_OF(units) && length < units[k].ms)
+        k++;
+    fprintf(out, "%" PRId64 " %s", length / units[k].ms, units[k].name);
+    dur_ms rest = length % units[k].ms;
+    if (k + 1 < COUNT_OF(units) - 1 && rest >= units[k + 1].ms)
+        fprintf(out, " %" PRId64 " %s", rest / units[k + 1].ms, units[k + 1].name);
+}
+
+static void write_count(FILE *out, const struct alert *a)
+{
+    fprintf(out, ", %" PRId64 " execution%s failed or %s missed", a->count, plural(a->count),
+            a->count == 1 ? "was" : "were");
+}
+
+static void write_reminder(FILE *out, const struct alert *a)
+{
+    char since[RFC3339_BYTES];
+    wall_format(a->from, since);
+    fprintf(out, "job %" PRId64 " still fails: since %s, for ", a->job, since);
+    write_length(out, a->created_at - a->from);
+    write_count(out, a);
+}
+
+static void write_recovered(FILE *out, const struct alert *a)
+{
+    char since[RFC3339_BYTES];
+    wall_format(a->from, since);
+    fprintf(out, "job %" PRId64 " works again: it had failed since %s, for ", a->job, since);
+    write_length(out, a->to - a->from);
+    write_count(out, a);
+}
+
 static void (*const write_kind[ALERT_KINDS])(FILE *out, const struct alert *a) = {
     [ALERT_FAILURE] = write_failure,       [ALERT_MISSED] = write_missed,
     [ALERT_CLOCK] = write_clock,           [ALERT_TARGET_DOWN] = write_target_down,
     [ALERT_TARGET_UP] = write_target_up,   [ALERT_JOB_UNUSABLE] = write_job_unusable,
-    [ALERT_JOB_PAUSED] = write_job_paused,
+    [ALERT_JOB_PAUSED] = write_job_paused, [ALERT_REMINDER] = write_reminder,
+    [ALERT_RECOVERED] = write_recovered,
 };
 
 char *alert_sentence(const struct alert *a)

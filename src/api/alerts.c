@@ -98,20 +98,23 @@ static void acknowledged(struct api_request *r, const struct service_result *res
     answer_problem(r, &problem);
 }
 
-static enum err check_alert(void *context, const struct alert *a)
+static enum err keep_numbers(void *context, const struct alert *a)
 {
-    *(bool *)context = a->acknowledged_at != 0;
+    *(struct alert *)context = (struct alert){.id = a->id,
+                                              .job = a->job,
+                                              .incident_id = a->incident_id,
+                                              .acknowledged_at = a->acknowledged_at};
     return ERR_OK;
 }
 
 enum err handle_ack_alert(struct api_request *r, struct problem *p)
 {
-    bool is_done = false;
-    enum err err = service_get_alert(r->api->service, r->alert, check_alert, &is_done, &p->what);
+    struct alert a = {0};
+    enum err err = service_get_alert(r->api->service, r->alert, keep_numbers, &a, &p->what);
     if (err)
         return err;
-    if (is_done)
+    if (a.acknowledged_at)
         return handle_alert(r, p);
     r->succeed = acknowledged;
-    return service_ack_alert(r->api->service, &r->actor, r->alert, change_done, r, &p->what);
+    return service_ack_alert(r->api->service, &r->actor, &a, change_done, r, &p->what);
 }

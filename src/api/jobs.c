@@ -35,6 +35,7 @@ static enum err show(struct api_request *r, struct job *j, struct problem *p)
     struct service_schedule schedule;
     bool is_readable = service_read_schedule(j, &schedule);
     json_t *json = json_job_ahead(j, is_readable ? &schedule : NULL);
+    json_object_set_new(json, "incidents", json_incidents(j));
     r->job = j->id;
     enum err err = add_last_execution(r, json, p);
     if (err)

@@ -210,3 +210,23 @@ json_t *json_job_ahead(const struct job *j, const struct service_schedule *s)
         add_no_schedule(o);
     return o;
 }
+
+json_t *json_incidents(const struct job *j)
+{
+    struct incidents all;
+    json_t *list = json_array();
+    incidents_parse(j->trouble, &all);
+    for (size_t k = 0; k < INCIDENT_CAUSES; k++) {
+        const struct incident *i = &all.of[k];
+        if (!i->id)
+            continue;
+        json_t *o = json_object();
+        json_object_set_new(o, "alert_id", json_integer(i->id));
+        json_object_set_new(o, "cause", json_string(incident_cause_name((enum incident_cause)k)));
+        json_object_set_new(o, "since", json_time(i->since));
+        json_object_set_new(o, "count", json_integer(i->count));
+        json_object_set_new(o, "acknowledged", json_boolean(i->is_acknowledged));
+        json_array_append_new(list, o);
+    }
+    return list;
+}

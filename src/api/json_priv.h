@@ -41,6 +41,7 @@ json_t *json_times(const wall_ms *at, size_t count);
 json_t *json_execution(const struct execution *e);
 json_t *json_attempt(const struct attempt *a);
 json_t *json_alert(const struct alert *a);
+json_t *json_incidents(const struct job *j); // The open ones.
 json_t *json_execution_id(const struct execution_key *k);
 
 // --- How a job is read ---------------------------------------------------------------------------

@@ -42,6 +42,7 @@ static void tally_job(struct core *c, const struct core_job *j, struct tally *t)
     assert(!j->active || !(j->deleted || j->finished || j->unusable));
     assert(!j->plan.position || (j->active && !j->exhausted));
     assert(!j->resume.position || (!j->active && j->paused_until != WALL_NEVER));
+    assert(!j->trouble || (j->trouble->job == j && !j->trouble->is_changed && !j->deleted));
     assert(!j->deleted || j->first_open || j == &c->nobody);
     assert(j == &c->nobody || core__shard_of(c, j->id)->front);
     t->jobs_active += j->active;

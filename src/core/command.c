@@ -18,8 +18,7 @@ static void put_job(struct core *c, struct job *row)
 
 // What the client will read: the row it asked for, and what the core has made of it since, such as
 // the runs that are planned already.
-static struct job *row_as_it_stands(const struct core *c, const struct core_job *j,
-                                    const struct job *row)
+static struct job *row_as_it_stands(struct core *c, const struct core_job *j, const struct job *row)
 {
     struct job *copy = job_copy(row);
     struct job_state state = core__job_state(c, j, NULL);
@@ -50,6 +49,7 @@ static void stamp_new(const struct core *c, const struct command *cmd, uint32_t 
     row->finished = false;
     row->runs = 0;
     row->failures = 0;
+    job_set_text(&row->trouble, NULL);
 }
 
 static enum err check_new(const struct core *c, const struct command *cmd, struct timing *timing)
@@ -146,6 +146,7 @@ static void update(struct core *c, struct command *cmd, struct core_job *j, stru
     row->finished = row->is_active ? false : j->finished;
     row->runs = j->runs;
     row->failures = j->failures;
+    job_set_text(&row->trouble, core__incidents_text(c, j));
     bool replans = core__job_configure(c, j, row, &timing, cmd->url);
     r->job = j->id;
     r->version = j->version;
@@ -155,6 +156,7 @@ static void update(struct core *c, struct command *cmd, struct core_job *j, stru
     if (replans)
         core__job_begin(c, j);
     core__job_watch_pause(c, j);
+    core__incident_watch(c, j);
     if (j->policy->type == JOB_ATMOST_ONCE && !was_at_most_once)
         core__claim_flights(c, j);
     if (!j->active)
@@ -178,6 +180,7 @@ static void delete_job(struct core *c, struct core_job *j, struct reply *r)
     c->jobs_active -= j->active;
     j->active = false;
     j->deleted = true;
+    core__incident_forget(c, j);
     core__record_version(c, j);
     bool idle = !j->first_open;
     core__job_stop(c, j, "the job was deleted"); // The last one to go takes the job with it.
@@ -221,6 +224,9 @@ static void ack_alert(struct core *c, const struct command *cmd)
     struct change *change = core__change(c, s, CHANGE_ALERT_ACK);
     change->ack.id = cmd->id;
     change->ack.at = c->now.wall;
+    struct core_job *j = core__job_find(c, cmd->alert_job);
+    if (j && cmd->incident_id)
+        core__incident_acknowledge(c, j, cmd->incident_id);
 }
 
 static void act(struct core *c, struct command *cmd, struct core_job *j, struct reply *r)

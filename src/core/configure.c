@@ -150,6 +150,7 @@ bool core__job_configure(struct core *c, struct core_job *j, const struct job *f
     j->paused_until = from->paused_until;
     j->runs = from->runs;
     j->failures = from->failures;
+    core__incident_load(j, from->trouble);
     j->active = from->is_active;
     j->finished = from->finished && !from->is_active;
     j->unusable = false;
@@ -175,6 +176,7 @@ void core__job_forget(struct core *c, struct core_job *j)
     core__host_release(c, j->host);
     intern_release(&c->timings, j->timing);
     intern_release(&c->policies, j->policy);
+    core__incident_forget(c, j);
     free((char *)j->api);
     c->texts_bytes -= j->texts_bytes;
     core__job_remove(c, j);

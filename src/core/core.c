@@ -44,6 +44,7 @@ struct core *core_new(const struct core_limits *limits)
     c->shards = xcalloc(limits->shards, sizeof *c->shards);
     TAILQ_INIT(&c->settled);
     c->resumes = agenda_new();
+    c->troubles = agenda_new();
     c->instants = agenda_new();
     c->judged = agenda_new();
     c->aside = agenda_new();
@@ -82,6 +83,7 @@ void core_free(struct core *c)
     }
     free(c->shards);
     agenda_free(c->resumes);
+    agenda_free(c->troubles);
     agenda_free(c->instants);
     agenda_free(c->judged);
     agenda_free(c->aside);
@@ -176,6 +178,7 @@ static void handle(struct core *c, const struct event *e)
 static void look_at_the_time(struct core *c)
 {
     core__resume_due(c);
+    core__incidents_due(c);
     core__breakers_due(c);
     core__paces_due(c);
     core__elsewhere_due(c);
@@ -190,6 +193,7 @@ static void look_at_the_time(struct core *c)
 static void set_wake(struct core *c, struct actions *out)
 {
     wall_ms wall = MIN(core__plan_wake(c), agenda_next(c->resumes));
+    wall = MIN(wall, agenda_next(c->troubles));
     mono_ms mono = MIN(agenda_next(c->retries), agenda_next(c->breakers));
     mono = MIN(mono, agenda_next(c->paces));
     if (c->flying.first)

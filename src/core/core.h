@@ -72,7 +72,7 @@ enum command_kind {
     COMMAND_CANCEL,       // No further attempt of an execution. ERR_NOT_FOUND: it is over.
     // Somebody has seen the alert `id`. An alert belongs to the shard that has given its id, so
     // that its owner alone writes it, but no core knows alerts: who asks has looked that there is
-    // one.
+    // one, and says which job and incident it belongs to. Nobody is reminded of that any more.
     COMMAND_ACK_ALERT,
     // From the node that gave the shard back, not from a client: an attempt that went on there has
     // ended. ERR_NOT_FOUND: nobody waits for that attempt any more.
@@ -82,8 +82,10 @@ enum command_kind {
 // What a client asked for, validated.
 struct command {
     enum command_kind kind;
-    uint32_t shard; // CREATE, ACCEPT_CLOCK: which one; of others it is that of the job.
-    job_id id;      // The job, for most kinds; ACK_ALERT: the alert.
+    uint32_t shard;      // CREATE, ACCEPT_CLOCK: which one; of others it is that of the job.
+    job_id id;           // The job, for most kinds; ACK_ALERT: the alert.
+    job_id alert_job;    // ACK_ALERT: the alert's job, which is of its shard; 0: none.
+    int64_t incident_id; // ACK_ALERT: struct alert.incident_id.
     struct execution_key execution; // CANCEL, REPLAY.
     int64_t version_expected;       // UPDATE, DELETE: 0 accepts any.
     const struct job *before; // UPDATE: the job at version_expected. Borrowed. NULL: not known.

@@ -155,6 +155,14 @@ struct policy {
     uint8_t unused[8 - POLICY_BYTES % 8]; // Zero instead of padding.
 };
 
+// What is wrong with a job, or must be remembered of it; most jobs have none.
+struct trouble {
+    struct incidents now;
+    struct core_job *job;
+    struct agenda_node due; // In core.troubles, when something of it comes with time.
+    bool is_changed;        // Since it was last recorded.
+};
+
 struct core_job {
     job_id id;
     int64_t version;
@@ -165,6 +173,7 @@ struct core_job {
     const struct policy *policy; // Interned in `policies`.
     struct host *host;
     struct open *first_open;
+    struct trouble *trouble; // Owned; NULL: there is nothing to remember.
     struct gate *gate; // From its first attempt on for as long as executions are open; else NULL.
     // The texts of the request, in one allocation, which api points to.
 #define JOB_OF_REQUEST(member) const char *member;
@@ -329,7 +338,9 @@ struct core {
     struct host *hosts[HOST_BUCKETS];
     struct host *down; // Hosts of which an alert told, the latest first.
     struct pool pool;
-    struct agenda *resumes;  // Paused jobs, on the wall clock.
+    struct agenda *resumes; // Paused jobs, on the wall clock.
+    struct agenda
+        *troubles; // Jobs of whose incidents something comes with time, on the wall clock.
     struct agenda *instants; // Open executions, on the wall clock.
     struct agenda *judged;   // What is due of a job that is about to change; empty otherwise.
     struct agenda *aside;    // What is open of a job whose places at gates change; empty otherwise.
@@ -435,13 +446,14 @@ void core__record_insert(struct core *c, struct open *o);
 void core__record_update(struct core *c, struct open *o);
 void core__record_lingering(struct core *c, const struct open *o); // No attempt waits for that.
 void core__record_attempt(struct core *c, const struct open *o, const struct attempt *a);
-// `facts`: the kind and what belongs to it; texts are copied.
-void core__record_alert(struct core *c, const struct execution *e, const struct alert *facts);
-// About the server: it goes to a shard that has one, or to any (NULL).
+// `facts`: the kind, what belongs to it, and whether people are told; texts are copied. Returns the
+// alert's id.
+#define INCIDENT_OPENED (-1) // As an incident_id: the alert's own.
+int64_t core__record_alert(struct core *c, const struct execution *e, const struct alert *facts);
+// About the server, for people: it goes to a shard that has one, or to any (NULL).
 void core__record_server_alert(struct core *c, struct core_shard *s, const struct alert *facts);
 // What of its row the core itself changes. `reason`: why it is paused, when that changes.
-struct job_state core__job_state(const struct core *c, const struct core_job *j,
-                                 const char *reason);
+struct job_state core__job_state(struct core *c, const struct core_job *j, const char *reason);
 void core__record_job_state(struct core *c, const struct core_job *j);
 // A version of the job begins, with its row as it is recorded so far.
 void core__record_version(struct core *c, const struct core_job *j);
@@ -512,6 +524,23 @@ void core__job_plan_beyond_watermark(struct core *c, struct core_job *j);
 void core__resume_due(struct core *c);
 // From where on a change of the job holds.
 wall_ms core__job_change_begins(const struct core *c, const struct core_job *j);
+
+// incident.c
+// An occurrence was given up: its alert, with the facts.
+void core__incident_missed(struct core *c, struct core_job *j, const struct execution *e,
+                           const struct alert *facts);
+// An execution has ended, and its job's failures in a row are counted: its alerts.
+void core__incident_learn(struct core *c, const struct open *o);
+// After either: what has changed is recorded, if nothing else has done so.
+void core__incident_settle(struct core *c, struct core_job *j);
+// For a job whose row has just come in, or was changed.
+void core__incident_load(struct core_job *j, const char *text);
+void core__incident_watch(struct core *c, struct core_job *j);
+void core__incident_forget(struct core *c, struct core_job *j);
+const char *core__incidents_text(struct core *c, const struct core_job *j); // In the batch's arena.
+// Somebody has seen an alert of this incident.
+void core__incident_acknowledge(struct core *c, struct core_job *j, int64_t incident_id);
+void core__incidents_due(struct core *c);
 
 // plan.c
 bool core__is_planned(const struct core *c, wall_ms at, job_id id);

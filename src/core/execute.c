@@ -66,15 +66,6 @@ wall_ms core__due_at(const struct open *o)
 
 // --- The end ---
 
-static void raise_failure(struct core *c, const struct open *o)
-{
-    const char *error = o->record.error ? o->record.error : "unknown error";
-    core__record_alert(c, &o->record,
-                       &(struct alert){.kind = ALERT_FAILURE,
-                                       .attempts = o->record.attempts,
-                                       .last_error = error});
-}
-
 // Whether the count of a job is written; nobody asks for that of another one.
 static bool counts_failures(const struct policy *p)
 {
@@ -91,10 +82,10 @@ static void count_result(struct core *c, const struct open *o)
         j->failures = (uint16_t)MIN(j->failures + 1, UINT16_MAX);
     else if (state == EXECUTION_SUCCESS)
         j->failures = 0;
-    if (state == EXECUTION_FAILED && j->failures >= j->policy->alert_after)
-        raise_failure(c, o);
+    core__incident_learn(c, o);
     if (j->failures != before && counts_failures(j->policy) && !j->deleted)
         core__record_job_state(c, j);
+    core__incident_settle(c, j);
 }
 
 // What follows from its end, for its job and for those that wait.
@@ -137,11 +128,11 @@ void core__miss(struct core *c, struct open *o, const char *reason)
 {
     o->record.missed_to = o->record.key.scheduled_at;
     o->record.missed_count = 1;
-    core__record_alert(c, &o->record,
-                       &(struct alert){.kind = ALERT_MISSED,
-                                       .from = o->record.key.scheduled_at,
-                                       .count = 1,
-                                       .last_error = reason});
+    core__incident_missed(c, o->job, &o->record,
+                          &(struct alert){.kind = ALERT_MISSED,
+                                          .from = o->record.key.scheduled_at,
+                                          .count = 1,
+                                          .last_error = reason});
     core__finish(c, o, EXECUTION_MISSED, NULL, reason);
 }
 

@@ -142,6 +142,7 @@ static void job_free_memory(struct core *c, struct core_job *j)
     while (j->first_open)
         core__open_free(c, j->first_open);
     free(j->gate);
+    free(j->trouble);
     free((char *)j->api);
 }
 

@@ -69,6 +69,8 @@ static const struct number numbers[] = {
     NUMBER(command, "to", to, 0, WALL_LAST),
     NUMBER(command, "count", count, 0, BACKFILL_MAX),
     NUMBER(command, "execution_at", execution.scheduled_at, 0, WALL_LAST),
+    NUMBER(command, "alert_job", alert_job, 0, JOB_ID_MAX),
+    NUMBER(command, "incident_id", incident_id, 0, INT64_MAX / 2),
     NUMBER(command, "series", execution.series, -INT64_MAX / 2, INT64_MAX / 2),
 };
 

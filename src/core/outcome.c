@@ -91,9 +91,11 @@ static void pause_failing(struct core *c, const struct open *o, const char *erro
     assert(core__is_sent(o)); // So it is not stopped itself.
     snprintf(reason, sizeof reason, "%u execution%s failed in a row", failures,
              failures == 1 ? "" : "s");
-    core__record_alert(
-        c, &o->record,
-        &(struct alert){.kind = ALERT_JOB_PAUSED, .count = failures, .last_error = error});
+    core__record_alert(c, &o->record,
+                       &(struct alert){.kind = ALERT_JOB_PAUSED,
+                                       .count = failures,
+                                       .last_error = error,
+                                       .telling = TELLING_WAITING});
     core__job_pause(c, j, reason);
 }
 

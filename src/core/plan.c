@@ -127,7 +127,7 @@ struct missed {
     int64_t count;
 };
 
-static void record_missed(struct core *c, const struct core_job *j, const struct missed *m,
+static void record_missed(struct core *c, struct core_job *j, const struct missed *m,
                           const char *reason)
 {
     struct core_shard *s = core__shard_of(c, j->id);
@@ -145,12 +145,12 @@ static void record_missed(struct core *c, const struct core_job *j, const struct
     };
     struct open row = {.record = e};
     core__record_insert(c, &row);
-    core__record_alert(c, &e,
-                       &(struct alert){.kind = ALERT_MISSED,
-                                       .from = m->from,
-                                       .to = m->to,
-                                       .count = m->count,
-                                       .last_error = reason});
+    core__incident_missed(c, j, &e,
+                          &(struct alert){.kind = ALERT_MISSED,
+                                          .from = m->from,
+                                          .to = m->to,
+                                          .count = m->count,
+                                          .last_error = reason});
 }
 
 // Behind time, at a host where nothing answers and so much waits already that there is no room.
@@ -212,6 +212,7 @@ static size_t plan_late(struct core *c, struct core_job *j, wall_ms at)
         core__job_drop_unowed(c, j, m.to);
         j->effective_from = MAX(j->effective_from, m.to);
         core__record_job_state(c, j);
+        core__incident_settle(c, j);
     }
     j->exhausted = at == WALL_NEVER;
     if (m.count > 0 && !j->exhausted)

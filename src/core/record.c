@@ -95,8 +95,8 @@ void core__record_attempt(struct core *c, const struct open *o, const struct att
     change->attempt.response = arena_text(&b->arena, a->response);
 }
 
-static void put_alert(struct core *c, struct core_shard *s, const struct execution *e,
-                      const struct alert *facts)
+static int64_t put_alert(struct core *c, struct core_shard *s, const struct execution *e,
+                         const struct alert *facts)
 {
     struct batch *b = batch_of(c);
     struct alert *a = &core__change(c, s, CHANGE_ALERT)->alert;
@@ -106,15 +106,16 @@ static void put_alert(struct core *c, struct core_shard *s, const struct executi
     a->execution_id = e->id;
     a->key = e->key;
     a->created_at = c->now.wall;
-    a->telling = TELLING_WAITING;
+    a->incident_id = facts->incident_id == INCIDENT_OPENED ? a->id : facts->incident_id;
     a->subject = arena_text(&b->arena, facts->subject);
     a->last_error = arena_text(&b->arena, facts->last_error);
     a->message = "";
+    return a->id;
 }
 
-void core__record_alert(struct core *c, const struct execution *e, const struct alert *facts)
+int64_t core__record_alert(struct core *c, const struct execution *e, const struct alert *facts)
 {
-    put_alert(c, core__shard_of(c, e->key.job), e, facts);
+    return put_alert(c, core__shard_of(c, e->key.job), e, facts);
 }
 
 // The shard that has been settled for longest is of no meaning, but always the same one. When the
@@ -122,11 +123,13 @@ void core__record_alert(struct core *c, const struct execution *e, const struct 
 void core__record_server_alert(struct core *c, struct core_shard *s, const struct alert *facts)
 {
     s = s ? s : TAILQ_FIRST(&c->settled);
+    struct alert a = *facts;
+    a.telling = TELLING_WAITING;
     if (s)
-        put_alert(c, s, &(struct execution){0}, facts);
+        put_alert(c, s, &(struct execution){0}, &a);
 }
 
-struct job_state core__job_state(const struct core *c, const struct core_job *j, const char *reason)
+struct job_state core__job_state(struct core *c, const struct core_job *j, const char *reason)
 {
     return (struct job_state){
         .id = j->id,
@@ -139,6 +142,7 @@ struct job_state core__job_state(const struct core *c, const struct core_job *j,
         .is_active = j->active,
         .finished = j->finished,
         .paused_reason = reason,
+        .trouble = core__incidents_text(c, j),
     };
 }
 
@@ -150,6 +154,8 @@ static void put_state(struct core *c, const struct core_job *j, enum job_move mo
     struct job_state *s = &core__change(c, shard, CHANGE_JOB_STATE)->state;
     *s = core__job_state(c, j, arena_text(&b->arena, reason));
     s->move = move;
+    if (j->trouble)
+        j->trouble->is_changed = false;
 }
 
 void core__record_job_state(struct core *c, const struct core_job *j)

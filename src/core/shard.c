@@ -146,10 +146,16 @@ static bool recover(struct core *c, struct core_shard *s, size_t *left)
     return !s->loaded.first;
 }
 
+static void watch(struct core *c, struct core_job *j)
+{
+    core__job_watch_pause(c, j);
+    core__incident_watch(c, j);
+}
+
 // False: it goes on in the next tick.
 static bool settle(struct core *c, struct core_shard *s, size_t *left)
 {
-    if (s->settling == SETTLE_PAUSES && walk(c, s, left, core__job_watch_pause)) {
+    if (s->settling == SETTLE_PAUSES && walk(c, s, left, watch)) {
         core__resume_due(c); // First, since what was planned behind the end of a pause is owed.
         s->settling = SETTLE_EXECUTIONS;
     }

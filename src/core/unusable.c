@@ -62,7 +62,9 @@ static void tell(struct core *c, const struct unusable *u)
 {
     struct execution none = {.key = {.job = u->job}};
     core__record_alert(c, &none,
-                       &(struct alert){.kind = ALERT_JOB_UNUSABLE, .last_error = u->reason});
+                       &(struct alert){.kind = ALERT_JOB_UNUSABLE,
+                                       .last_error = u->reason,
+                                       .telling = TELLING_WAITING});
 }
 
 static void tell_of_excess(struct core *c, struct core_shard *s, uint64_t count)

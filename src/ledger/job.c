@@ -68,6 +68,7 @@ void job_apply_state(struct job *j, const struct job_state *s)
 #include "ledger/job.def"
     if (s->is_active || s->paused_reason)
         job_set_text(&j->paused_reason, s->is_active ? NULL : s->paused_reason);
+    job_set_text(&j->trouble, s->trouble);
 }
 
 void job_set_text(char **member, const char *text)

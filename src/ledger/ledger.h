@@ -302,6 +302,8 @@ struct attempt {
 // there.
 // - job_unusable: why, as last_error; the count of jobs, when it is about the server.
 // - job_paused: the count of executions that failed in a row, and the last_error.
+// - reminder, recovered: the incident began at from, and ended at to, 0: not yet; count is how many
+//   executions failed and occurrences were missed; subject is the incident's cause.
 struct alert {
     int64_t id;           // Given in order.
     job_id job;           // 0: the alert is about the server.
@@ -323,6 +325,35 @@ struct alert {
     const char *message;    // "", but for rows that hold a sentence instead of facts, as older
                             // versions wrote them. Borrowed.
 };
+
+// --- Incidents -------------------------------------------------------------------------------
+//
+// What is wrong with a job for one cause is an incident: from its first alert on until the job is
+// well again. People are told of its beginning and of its end; alerts between belong to it and are
+// told to nobody. A job has at most one open incident for each cause. Failures and missed
+// occurrences are one cause: the job does not do its work.
+
+struct incident {
+    int64_t id;      // The alert that opened it; 0: none is open.
+    wall_ms since;   // When that alert was raised.
+    int64_t count;   // Executions that failed and occurrences that were missed: at the opening
+                     // as many as it took, or were missed, and all since.
+    int64_t good;    // Executions in a row that were well, up to now.
+    wall_ms told_at; // When people were last told.
+    int64_t is_acknowledged;
+};
+
+// All that is remembered of one job: its row has it as a text. Nothing but int64_t.
+struct incidents {
+    struct incident of[INCIDENT_CAUSES];
+};
+
+#define INCIDENTS_BYTES 1000
+
+// NULL, and nothing in `out`, when there is nothing to remember; else `out`.
+const char *incidents_format(const struct incidents *i, char out[static INCIDENTS_BYTES]);
+// What cannot be read of the text is taken for nothing. NULL is nothing.
+void incidents_parse(const char *text, struct incidents *out);
 
 // --- Who changes things ----------------------------------------------------------------------
 
@@ -500,6 +531,7 @@ struct job_state {
 #include "ledger/job.def"
     enum job_move move;        // For the log.
     const char *paused_reason; // NULL: as it was, while the job is not active. Borrowed.
+    const char *trouble;       // As in struct job. Borrowed.
 };
 
 // Makes the job's row what CHANGE_JOB_STATE makes of it.

@@ -183,15 +183,17 @@ enum err service_accept_clock(struct service *s, const struct actor *by, service
     return service__change_start(&wish, p);
 }
 
-enum err service_ack_alert(struct service *s, const struct actor *by, int64_t id,
+enum err service_ack_alert(struct service *s, const struct actor *by, const struct alert *a,
                            service_done *done, void *context, struct service_problem *p)
 {
     char number[24];
-    snprintf(number, sizeof number, "%lld", (long long)id);
+    snprintf(number, sizeof number, "%lld", (long long)a->id);
     const struct service_change wish = {.service = s,
                                         .by = actor_copy(by),
                                         .kind = COMMAND_ACK_ALERT,
-                                        .id = id,
+                                        .id = a->id,
+                                        .alert_job = a->job,
+                                        .incident_id = a->incident_id,
                                         .text = xstrdup(number),
                                         .done = done,
                                         .context = context};

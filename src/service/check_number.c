@@ -5,6 +5,8 @@
 
 #include <inttypes.h>
 
+#define REMIND_S_MIN 60
+
 static enum err check_bounds(const struct job_member *m, int64_t value, struct service_problem *p)
 {
     if (value >= m->least && value <= m->greatest)
@@ -31,6 +33,10 @@ enum err service__check_numbers(const struct job *j, struct service_problem *p)
         if (err)
             return err;
     }
+    if (j->alert_remind_s && j->alert_remind_s < REMIND_S_MIN)
+        return service_refuse(p, ERR_RANGE, PROBLEM_FIELD, "alert_remind_s",
+                              "alert_remind_s must be 0 or at least %d, not %u", REMIND_S_MIN,
+                              j->alert_remind_s);
     if (j->retry_cap_ms < j->retry_base_ms)
         return service_refuse(p, ERR_RANGE, PROBLEM_FIELD, "retry_cap_ms",
                               "retry_cap_ms (%u) must not be below retry_base_ms (%u)",

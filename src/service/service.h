@@ -283,11 +283,13 @@ MUST_CHECK enum err service_accept_clock(struct service *s, const struct actor *
                                          service_done *done, void *context,
                                          struct service_problem *p);
 
-// Says that somebody has seen the alert. It belongs to the shard that has given its id, whose owner
-// writes it. The first one to say so counts; for others the result is the same. That there is such
-// an alert the caller has to know. The result has neither job nor execution.
-MUST_CHECK enum err service_ack_alert(struct service *s, const struct actor *by, int64_t id,
-                                      service_done *done, void *context, struct service_problem *p);
+// Says that somebody has seen the alert, of which id, job and incident_id count. It belongs to the
+// shard that has given its id, whose owner writes it. The first one to say so counts; for others
+// the result is the same. That there is such an alert the caller has to know. Nobody is reminded of
+// its incident any more. The result has neither job nor execution.
+MUST_CHECK enum err service_ack_alert(struct service *s, const struct actor *by,
+                                      const struct alert *a, service_done *done, void *context,
+                                      struct service_problem *p);
 
 // Makes an attempt of a draft, at once and by this server. Nothing of it is kept.
 #define SERVICE_TRIAL_MS_MAX 60000 // Longer timeouts of a draft are cut to this.

@@ -180,6 +180,8 @@ struct service_change {
     bool text_is_json;
     wall_ms until;                  // Pause.
     struct service_bulk *bulk;      // BULK. Owned.
+    job_id alert_job;               // ACK_ALERT: the alert's job; 0: none.
+    int64_t incident_id;            // ACK_ALERT: its incident; 0: none.
     struct execution_key execution; // CANCEL, REPLAY.
     wall_ms from, to;               // BACKFILL: the range,
     uint32_t count;                 // and how many occurrences it has.

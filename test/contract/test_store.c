@@ -169,8 +169,10 @@ static void a_job_state_changes_just_that(void **state)
         .failures = 2,
         .is_active = true,
         .finished = false,
+        .trouble = "failure:12,1600000000000,3",
     };
     store_must(x, b);
+    job_set_text(&j->trouble, "failure:12,1600000000000,3");
     j->runs = 3;
     j->failures = 2;
     job_set_text(&j->paused_reason, NULL); // The job is active again.

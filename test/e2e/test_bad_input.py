@@ -132,6 +132,8 @@ BAD_FIELDS = [
     ({**GOOD, "max_rate_per_host": -1}, "max_rate_per_host"),
     ({**GOOD, "max_rate_per_host": 1000001}, "max_rate_per_host"),
     ({**GOOD, "max_rate_per_host": 0.5}, "max_rate_per_host"),
+    ({**GOOD, "alert_recover_after": 0}, "alert_recover_after"),
+    ({**GOOD, "alert_remind_s": 59}, "alert_remind_s"),
     ({**GOOD, "auto_pause_after": 1001}, "auto_pause_after"),
     ({**GOOD, "auto_pause_after": "5"}, "auto_pause_after"),
     ({**GOOD, "name": 7}, "name"),

@@ -148,8 +148,10 @@ def check_missed_range(server, job, executions, up_ms):
     assert missed["missed_count"] == len(instants) >= 3
     assert last < up_ms
     assert missed["reason"]
-    (alert,) = alerts_of(server, job)
+    alert, *recovered = alerts_of(server, job)
     assert (alert["kind"], alert["execution_id"]) == ("missed", missed["id"])
+    assert [a["kind"] for a in recovered] == ["recovered"]
+    assert recovered[0]["incident_id"] == alert["incident_id"] == alert["id"]
     others = set(by_second(executions)) - {first}
     assert not others & set(instants)
     recorded = sorted(others | set(instants))
@@ -236,14 +238,23 @@ def test_alert_after_3_waits_for_three_failures_in_a_row(shared_server, shared_t
         ids.append(trigger(shared_server, job))
         assert wait_for_end(shared_server, ids[-1], 10)["status"] == "FAILED"
         assert len(alerts_of(shared_server, job)) == count
-    assert [a["execution_id"] for a in alerts_of(shared_server, job)] == ids[2:]
+    first, second = alerts_of(shared_server, job)
+    assert [a["execution_id"] for a in (first, second)] == ids[2:]
+    assert (second["incident_id"], second["telling"]) == (first["id"], "none")
+    (incident,) = get_job(shared_server, job)["incidents"]
+    assert (incident["alert_id"], incident["count"]) == (first["id"], 4)
+    expect(shared_server.post(f"/alerts/{second['id']}/ack"), 200)
+    assert get_job(shared_server, job)["incidents"] == [{**incident, "acknowledged": True}]
 
     good = {"api": shared_target.url("/ok/alert")}
     expect(shared_server.put(f"/jobs/{job['id']}", good), 200)
     wait_for_end(shared_server, trigger(shared_server, job), 10)
     expect(shared_server.put(f"/jobs/{job['id']}", {"api": url}), 200)
     wait_for_end(shared_server, trigger(shared_server, job), 10)
-    assert len(alerts_of(shared_server, job)) == 2  # A success begins the count anew.
+    # A success ends the incident, and begins the count anew.
+    kinds = [a["kind"] for a in alerts_of(shared_server, job)]
+    assert kinds == ["failure", "failure", "recovered"]
+    assert get_job(shared_server, job)["incidents"] == []
 
 
 def test_auto_pause_after_2_pauses_with_an_alert(shared_server, shared_target):

@@ -188,6 +188,7 @@ static void note_end(struct ledger *l, struct row *r)
     } else if (r->e.state == EXECUTION_SUCCESS) {
         d->failures = 0;
     }
+    incident_see(l, r);
     note_return(d, r);
 }
 
@@ -258,6 +259,10 @@ static void add_alert(struct ledger *l, const struct alert *a)
 {
     ledger_check_alert_id(l, a);
     l->shards[ledger_shard_number(l, a->id)].alert_last = a->id;
+    if (a->job)
+        incident_hear(l, a);
+    if (a->kind == ALERT_RECOVERED)
+        return;
     bool is_of_server = a->kind != ALERT_FAILURE && a->kind != ALERT_MISSED;
     if (is_of_server && a->execution_id == 0)
         return;
@@ -313,6 +318,7 @@ static void set_state(struct ledger *l, const struct job_state *s)
     d->job->paused_until = s->paused_until;
     d->job->runs = s->runs;
     d->job->failures = s->failures;
+    job_set_text(&d->job->trouble, s->trouble);
     d->job->is_active = s->is_active;
     d->job->finished = s->finished;
 }

@@ -52,6 +52,16 @@ struct missed_range {
     wall_ms to;
 };
 
+// What is wrong with a job, by the list of the promises: worked out from its rows and alerts alone.
+struct open_incident {
+    int64_t id; // The alert that opened it; 0: none is open.
+    wall_ms since;
+    wall_ms told_at;
+    int64_t count;
+    int64_t good;
+    int64_t recovered_by; // The row whose success must close it in this batch; 0: none.
+};
+
 struct durable_job {
     struct job *job; // Kept after deletion, for the limits that held.
     bool deleted;
@@ -63,6 +73,7 @@ struct durable_job {
     uint32_t perhaps;  // and those stopped before an attempt, perhaps also before it.
     uint32_t begun;    // And those sent.
     unsigned failures; // In a row.
+    struct open_incident incident;
     struct missed_range *missed;
     size_t missed_count;
     size_t missed_capacity;
@@ -132,6 +143,12 @@ void ledger_check_take(const struct ledger *l, const struct durable_shard *s,
                        const struct shard *row);
 void ledger_check_shard(const struct ledger *l, const struct durable_shard *s,
                         const struct shard *row);
+
+// incident_rules.c: what people are told, and when it is over.
+void incident_hear(struct ledger *l, const struct alert *a);        // An alert about a job.
+void incident_see(struct ledger *l, const struct row *r);           // An execution has ended.
+void incident_check(const struct ledger *l, const struct batch *b); // After the batch.
+
 // After the batch.
 void ledger_check_batch(const struct ledger *l, const struct batch *b);
 

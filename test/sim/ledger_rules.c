@@ -295,4 +295,5 @@ void ledger_check_batch(const struct ledger *l, const struct batch *b)
     check_rows_of_shards(l, b);
     check_alerts(l, b);
     check_failures(l, b);
+    incident_check(l, b);
 }

@@ -223,9 +223,20 @@ static void see_corrections(struct node *n, const struct before *b)
     n->seen = any ? n->world->now.wall : n->seen;
 }
 
+static void count_telling(struct world *w, const struct alert *a)
+{
+    if (a->incident_id == a->id)
+        count(w, HAPPENING_INCIDENT);
+    else if (a->kind == ALERT_REMINDER || a->kind == ALERT_RECOVERED)
+        count(w, a->kind == ALERT_REMINDER ? HAPPENING_REMINDED : HAPPENING_RECOVERED);
+    else if (a->incident_id)
+        count(w, HAPPENING_FOLDED);
+}
+
 static void see_alert(struct node *n, const struct alert *a, const struct before *b)
 {
     struct world *w = n->world;
+    count_telling(w, a);
     if (a->kind == ALERT_TARGET_DOWN || a->kind == ALERT_TARGET_UP)
         breaker_hear(n, a);
     if (a->kind != ALERT_CLOCK)

@@ -84,6 +84,8 @@ static void choose_judgement(struct world *w, struct version *v)
     v->success = one_in(w, 2) ? 0 : (uint8_t)dice_between(&w->dice, 0, SUCCESS_SETS - 1);
     v->permanent_4xx = one_in(w, 3);
     v->alert_after = one_in(w, 2) ? 1 : (uint16_t)dice_between(&w->dice, 1, 5);
+    v->alert_recover_after = one_in(w, 2) ? 1 : (uint16_t)dice_between(&w->dice, 1, 4);
+    v->alert_remind_s = one_in(w, 4) ? (uint32_t)dice_between(&w->dice, 60, 1200) : 0;
 }
 
 static void choose_host(struct world *w, struct version *v)

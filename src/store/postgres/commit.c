@@ -178,6 +178,7 @@ static void job_row(const struct change *c, struct job *out)
 #define JOB_OF_STATE JOB_OF_PHASE
 #include "ledger/job.def"
     out->paused_reason = (char *)(uintptr_t)c->state.paused_reason;
+    out->trouble = (char *)(uintptr_t)c->state.trouble;
 }
 
 static bool is_job_change(const struct change *c)

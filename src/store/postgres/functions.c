@@ -120,7 +120,7 @@ static const char change_state[] =
     " UPDATE jobs SET version = r.version, updated_at = r.updated_at,"
     "  effective_from = r.effective_from, paused_until = r.paused_until,"
     "  is_active = r.is_active, finished = r.finished, runs = r.runs, failures = r.failures,"
-    "  paused_reason = CASE WHEN r.is_active = 1 THEN NULL"
+    "  trouble = r.trouble, paused_reason = CASE WHEN r.is_active = 1 THEN NULL"
     "   ELSE coalesce(r.paused_reason, jobs.paused_reason) END"
     "  WHERE id = r.id AND deleted_at IS NULL;";
 

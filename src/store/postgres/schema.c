@@ -453,10 +453,16 @@ static const char version_19[] =
     "CREATE INDEX idx_jobs_created_by ON jobs (created_by, deleted_at, texts_bytes)"
     "  WHERE created_by IS NOT NULL;";
 
+// When incidents of a job are over and when they are told of again, and what is remembered of them.
+static const char version_20[] =
+    "ALTER TABLE jobs ADD COLUMN alert_recover_after bigint NOT NULL DEFAULT 1;"
+    "ALTER TABLE jobs ADD COLUMN alert_remind_s bigint;"
+    "ALTER TABLE jobs ADD COLUMN trouble text;";
+
 static const char *const steps[] = {version_1,  version_2,  version_3,  version_4,  version_5,
                                     version_6,  version_7,  version_8,  version_9,  version_10,
                                     version_11, version_12, version_13, version_14, version_15,
-                                    version_16, version_17, version_18, version_19};
+                                    version_16, version_17, version_18, version_19, version_20};
 const int postgres_schema_version = COUNT_OF(steps);
 
 // Held to the end of a step's transaction, so that of two nodes one makes the tables.

@@ -40,6 +40,7 @@ static enum err put_job_state(struct sqlite_store *s, const struct job_state *j,
     sqlite3_bind_int64(statement, 8, j->runs);
     sqlite3_bind_int(statement, 9, j->failures);
     sqlite3_bind_text(statement, 10, j->paused_reason, -1, SQLITE_STATIC);
+    sqlite3_bind_text(statement, 11, j->trouble, -1, SQLITE_STATIC);
     return run_one(s, JOB_STATE, "job", j->id, "is not there, or deleted", f);
 }
 

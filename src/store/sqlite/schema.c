@@ -472,12 +472,19 @@ static const char version_32[] =
     "CREATE INDEX idx_jobs_created_by ON jobs (created_by, deleted_at, texts_bytes)"
     "  WHERE created_by IS NOT NULL;";
 
+// When incidents of a job are over and when they are told of again, and what is remembered of them.
+static const char version_33[] =
+    "ALTER TABLE jobs ADD COLUMN alert_recover_after INTEGER NOT NULL DEFAULT 1;"
+    "ALTER TABLE jobs ADD COLUMN alert_remind_s INTEGER;"
+    "ALTER TABLE jobs ADD COLUMN trouble TEXT;";
+
 // migrations[v] leads from version v to v + 1.
 static const char *const migrations[] = {
-    version_1,  version_2,  version_3,  version_4,  version_5,  version_6,  version_7,  version_8,
-    version_9,  version_10, version_11, version_12, version_13, version_14, version_15, version_16,
-    version_17, version_18, version_19, version_20, version_21, version_22, version_23, version_24,
-    version_25, version_26, version_27, version_28, version_29, version_30, version_31, version_32,
+    version_1,  version_2,  version_3,  version_4,  version_5,  version_6,  version_7,
+    version_8,  version_9,  version_10, version_11, version_12, version_13, version_14,
+    version_15, version_16, version_17, version_18, version_19, version_20, version_21,
+    version_22, version_23, version_24, version_25, version_26, version_27, version_28,
+    version_29, version_30, version_31, version_32, version_33,
 };
 const int sqlite_schema_version = COUNT_OF(migrations);
 

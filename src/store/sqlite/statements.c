@@ -18,7 +18,7 @@ const struct sql writer_sql[STATEMENTS] = {
     [JOB_PUT] = {"%s WHERE deleted_at IS NULL", row_upsert_sql, &job_rows},
     [JOB_STATE] = {"UPDATE jobs SET version = ?2, updated_at = ?3, effective_from = ?4,"
                    " paused_until = ?5, is_active = ?6, finished = ?7,"
-                   " runs = ?8, failures = ?9, "
+                   " runs = ?8, failures = ?9, trouble = ?11,"
                    " paused_reason = CASE WHEN ?6 THEN NULL ELSE coalesce(?10, paused_reason) END"
                    " WHERE id = ?1 AND deleted_at IS NULL",
                    NULL, NULL},

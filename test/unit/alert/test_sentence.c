@@ -55,6 +55,15 @@ static const struct {
     {{.kind = ALERT_TARGET_UP, .from = AT}, // A row that was edited.
      "no job is left that calls a target: nothing had answered there since "
      "2030-01-01T00:00:00.000Z"},
+    {{.job = 7, .kind = ALERT_REMINDER, .from = AT, .created_at = AT + 90061000, .count = 1},
+     "job 7 still fails: since 2030-01-01T00:00:00.000Z, for 1 d 1 h, 1 execution failed or was "
+     "missed"},
+    {{.job = 7, .kind = ALERT_RECOVERED, .from = AT, .to = AT + 7500000, .count = 12},
+     "job 7 works again: it had failed since 2030-01-01T00:00:00.000Z, for 2 h 5 min, 12 "
+     "executions failed or were missed"},
+    {{.job = 7, .kind = ALERT_RECOVERED, .from = AT, .to = AT + 1900, .count = 2},
+     "job 7 works again: it had failed since 2030-01-01T00:00:00.000Z, for 1 s, 2 executions "
+     "failed or were missed"},
     {{.job = 7, .kind = ALERT_JOB_UNUSABLE, .last_error = "its time zone is not known"},
      "job 7 was made inactive: its time zone is not known"},
     {{.kind = ALERT_JOB_UNUSABLE, .count = 1, .last_error = "the server allows only 9 (jobs_max)"},

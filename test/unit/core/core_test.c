@@ -87,6 +87,24 @@ size_t rig_alerts(const struct rig *r, job_id job, enum alert_kind kind)
     COUNT_CHANGES(r, c, is_alert_of(c, job, kind));
 }
 
+size_t rig_told(const struct rig *r, job_id job)
+{
+    COUNT_CHANGES(r, c,
+                  c->kind == CHANGE_ALERT && c->alert.job == job &&
+                      c->alert.telling == TELLING_WAITING);
+}
+
+struct alert rig_alert(const struct rig *r, job_id job, enum alert_kind kind)
+{
+    struct alert found = {0};
+    for (size_t i = 0; i <= r->durable_count; i++)
+        for (size_t k = 0; k < batch_at(r, i)->count; k++)
+            if (is_alert_of(&batch_at(r, i)->changes[k], job, kind))
+                found = batch_at(r, i)->changes[k].alert;
+    assert_int_not_equal(found.id, 0);
+    return found;
+}
+
 size_t rig_changes(const struct rig *r, enum change_kind kind)
 {
     COUNT_CHANGES(r, c, c->kind == kind);

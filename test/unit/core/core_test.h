@@ -138,6 +138,9 @@ struct execution rig_row(const struct rig *r, job_id job, wall_ms at);
                         execution_state_name(EXECUTION_##expected))
 size_t rig_rows(const struct rig *r, job_id job); // Rows of the job, durable or not.
 size_t rig_alerts(const struct rig *r, job_id job, enum alert_kind kind);
+// The last alert of this kind, whose texts are the batch's; fails the test when there is none.
+struct alert rig_alert(const struct rig *r, job_id job, enum alert_kind kind);
+size_t rig_told(const struct rig *r, job_id job); // Alerts of the job that people are told of.
 // How many changes of this kind there are in all batches, the open one included.
 size_t rig_changes(const struct rig *r, enum change_kind kind);
 size_t rig_updates(const struct rig *r, job_id job, wall_ms at); // Updates of a row.

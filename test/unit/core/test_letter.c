@@ -212,10 +212,15 @@ static void who_asks_and_what_changes_comes_through(void **state)
 static void acknowledgement_of_an_alert_comes_through(void **state)
 {
     (void)state;
-    struct command c = {.kind = COMMAND_ACK_ALERT, .id = JOB_ID_MAX + 7};
+    struct command c = {.kind = COMMAND_ACK_ALERT,
+                        .id = JOB_ID_MAX + 7,
+                        .alert_job = 7,
+                        .incident_id = JOB_ID_MAX + 5};
     struct letter *p = through(&c);
     assert_int_equal(p->command.kind, COMMAND_ACK_ALERT);
     assert_int_equal(p->command.id, JOB_ID_MAX + 7);
+    assert_int_equal(p->command.alert_job, 7);
+    assert_int_equal(p->command.incident_id, JOB_ID_MAX + 5);
     letter_free(p);
     char *bytes;
     size_t count;
