@@ -737,6 +737,28 @@ static void a_filter_reads_no_bodies(void **state)
     store_close(&s->store);
 }
 
+// However many jobs a token has, none of their rows is read to count them.
+static void the_jobs_of_a_token_are_counted_in_an_index(void **state)
+{
+    struct place *p = *state;
+    struct sqlite_store *s = open_ok(p);
+    struct store_reader *r;
+    struct fault f = {0};
+    char sql[512];
+    sqlite3_stmt *plan;
+    assert_int_equal(store_reader_open(&s->store, &r, &f), ERR_OK);
+    struct sqlite_reader *reader = (struct sqlite_reader *)r;
+    snprintf(sql, sizeof sql, "EXPLAIN QUERY PLAN %s", sqlite3_sql(reader->queries[JOBS_SUM]));
+    assert_int_equal(sqlite3_prepare_v2(reader->db, sql, -1, &plan, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_step(plan), SQLITE_ROW);
+    assert_string_equal((const char *)sqlite3_column_text(plan, 3),
+                        "SEARCH jobs USING COVERING INDEX idx_jobs_created_by"
+                        " (created_by=? AND deleted_at=?)");
+    sqlite3_finalize(plan);
+    store_reader_close(r);
+    store_close(&s->store);
+}
+
 // The SQL that copies what decides from a job's row to its version forgets no member.
 static void every_member_of_timing_goes_into_the_version(void **state)
 {
@@ -910,6 +932,7 @@ int main(void)
         TEST(a_list_leaves_out_a_row_that_no_server_has_written),
         TEST(a_filter_reads_no_bodies),
         TEST(every_member_of_timing_goes_into_the_version),
+        TEST(the_jobs_of_a_token_are_counted_in_an_index),
         TEST(an_edit_by_hand_is_a_version),
         TEST(oldest_executions_go_while_the_database_is_larger_than_it_may_be),
     };
