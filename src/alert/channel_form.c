@@ -2,7 +2,8 @@
 // channel_form.c: a notice as a request to each provider.
 //
 // A provider is a function that makes the body, and says where it goes and with which headers. What
-// people read is the same everywhere: the title, the text, the counts and the items, and a link.
+// people read is the same everywhere: the title, the text, the items if there are several, and a
+// link.
 // The limits are those that the providers document; docs/alerts.md names them.
 
 #include "alert/channel_priv.h"
@@ -59,13 +60,6 @@ static void begin_line(struct prose *p, size_t start)
     prose_say(p, p->count > start ? "\n" : "");
 }
 
-static void say_counts(struct prose *p, const struct notice *n)
-{
-    for (size_t i = 0; i < n->count_count; i++)
-        prose_sayf(p, "%s%s: %" PRId64, i > 0 ? ", " : "", alert_kind_name(n->counts[i].kind),
-                   n->counts[i].count);
-}
-
 static void say_item(struct prose *p, const struct notice_item *i)
 {
     prose_say(p, "\xe2\x80\xa2 ");
@@ -78,18 +72,10 @@ void channel__say_body(struct prose *p, const struct notice *n)
 {
     size_t start = p->count;
     prose_say(p, n->text);
-    if (n->count < 2)
-        return;
-    if (n->count_count > 1) {
-        begin_line(p, start);
-        say_counts(p, n);
-    }
-    for (size_t i = 0; i < n->item_count; i++) {
+    for (size_t i = 0; i < n->item_count && n->item_count > 1; i++) {
         begin_line(p, start);
         say_item(p, &n->items[i]);
     }
-    if (n->item_count > 0 && n->count > (int64_t)n->item_count)
-        prose_sayf(p, "\nand %" PRId64 " more", n->count - (int64_t)n->item_count);
 }
 
 static char *said(const struct prose_manner *m, size_t limit, const char *text)
@@ -309,7 +295,7 @@ static const struct prose_manner plain_utf16 = {.unit = PROSE_UTF16};
 // What the notice is about: its job, if there is one.
 static const char *source_of(const struct notice *n)
 {
-    bool has_name = n->count < 2 && n->item_count > 0 && n->items[0].job_name;
+    bool has_name = n->item_count == 1 && n->items[0].job_name;
     return has_name ? n->items[0].job_name : "Carillon";
 }
 
@@ -470,7 +456,7 @@ static json_t *telegram_text(const struct notice *n)
     prose_mark(&p, "<b>");
     prose_say(&p, channel__title(n));
     prose_mark(&p, "</b>");
-    if (n->text || n->count > 1)
+    if (n->text || n->item_count > 1)
         prose_say(&p, "\n\n");
     channel__say_body(&p, n);
     if (n->link) {

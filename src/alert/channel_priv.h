@@ -15,7 +15,7 @@ const char *channel__setting(enum channel_kind kind, const json_t *settings, con
 // Never empty.
 const char *channel__title(const struct notice *n);
 
-// What people read below the title: the text, and of several alerts the counts and the items.
+// What people read below the title: the text, and the items if there are several.
 void channel__say_body(struct prose *p, const struct notice *n);
 
 void channel__form_mail(const json_t *settings, const struct notice *n, struct mail_message *out);

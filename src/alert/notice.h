@@ -6,9 +6,9 @@
 // also what a `webhook` channel sends; its schema has a version, and docs/alerts.md describes it.
 //
 // `title` and `text` are for people: the title is the whole story in a line, and the text what else
-// there is to say: of a single alert its sentence and what followed from it. When the notice tells
-// of more than one alert, its counts and its items are listed below the text, which does not repeat
-// them.
+// there is to say: of a single alert its sentence, of many how many there are that are not shown.
+// When there are several items they are listed below the text, which does not repeat them. Numbers
+// are for programs: who wants people to read `counts` says them in the title.
 
 #ifndef CARILLON_ALERT_NOTICE_H
 #define CARILLON_ALERT_NOTICE_H

@@ -151,7 +151,8 @@ def test_a_herd_is_one_mail():
         send(server, HERD)
         message = read(server.mails[0])
     lines = body(message, "plain").splitlines()
-    assert "failure: 9999, clock: 1" in lines and "and 9990 more" in lines
+    assert lines[0] == "10,000 alerts: 9,999 failure, 1 clock"
+    assert "9,990 more alerts are not shown here." in lines
     assert sum(line.startswith("\u2022 job-") for line in lines) == 10
 
 

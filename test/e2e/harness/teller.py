@@ -51,7 +51,8 @@ def notice(**more):
 FAILURE = notice()
 RECOVERY = notice(delivery_id=13, event="recovered", title="Job backup is well again",
                   text="4 failures in 20 minutes")
-HERD = notice(delivery_id=14, title="10,000 alerts of 9,999 jobs", text=None,
+HERD = notice(delivery_id=14, title="10,000 alerts: 9,999 failure, 1 clock",
+              text="9,990 more alerts are not shown here.",
               dedup_key="carillon-digest-14", count=10000, counts={"failure": 9999, "clock": 1},
               alerts=[item(n, f"job {n} failed", f"job-{n}") for n in range(10)])
 NASTY = "<script>alert(1)</script> @everyone @channel <!here> <@U1> *_~`|>#[x](http://evil.test) " \

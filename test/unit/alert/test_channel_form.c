@@ -83,9 +83,9 @@ static const struct {
      "Content-Type: application/json\n"
      "Idempotency-Key: \"carillon-delivery-14\"\n",
      "{\"text\":\"10,000 alerts of 9,999 jobs\",\"mrkdwn\":false,\"attachments\":[{"
-     "\"color\":\"#d32f2f\",\"fallback\":\"10,000 alerts of 9,999 jobs\",\"text\":\"fail"
-     "ure: 9999, clock: 1\\n\xe2\x80\xa2 first: it failed\\n\xe2\x80\xa2 it failed,"
-     " too\\nand 9998 more\",\"mrkdwn_in\":[],\"footer\":\"Carillon\",\"ts\":1893456000,"
+     "\"color\":\"#d32f2f\",\"fallback\":\"10,000 alerts of 9,999 jobs\",\"text\":\"\xe2\x80\xa2 "
+     "first: it failed\\n\xe2\x80\xa2 it failed,"
+     " too\",\"mrkdwn_in\":[],\"footer\":\"Carillon\",\"ts\":1893456000,"
      "\"title\":\"Open in Carillon\",\"title_link\":\"https://carillon.test/alerts\"}]}"},
     {CHANNEL_DISCORD, FAILURE, "https://discord.test/x",
      "Content-Type: application/json\n"
@@ -110,21 +110,21 @@ static const struct {
     {CHANNEL_TEAMS, HERD, "https://teams.test/x",
      "Content-Type: application/json\n"
      "Idempotency-Key: \"carillon-delivery-14\"\n",
-     "{\"type\":\"message\",\"attachments\":[{\"contentType\":\"application/vnd.microsoft.c"
-     "ard.adaptive\",\"contentUrl\":null,\"content\":{\"$schema\":\"http://adaptivecards.io"
-     "/schemas/adaptive-card.json\",\"type\":\"AdaptiveCard\",\"version\":\"1.4\","
-     "\"body\":[{\"type\":\"RichTextBlock\",\"inlines\":[{\"type\":\"TextRun\","
-     "\"text\":\"10,000 alerts of 9,999 jobs\",\"weight\":\"Bolder\",\"color\":\"Attention\""
-     "}]},{\"type\":\"RichTextBlock\",\"inlines\":[{\"type\":\"TextRun\",\"text\":\"failure"
-     ": 9999, clock: 1\",\"weight\":\"Default\",\"color\":\"Default\"}]},{\"type\":\"RichTe"
-     "xtBlock\",\"inlines\":[{\"type\":\"TextRun\",\"text\":\"\xe2\x80\xa2 first: "
-     "it failed\",\"weight\":\"Default\",\"color\":\"Default\"}]},{\"type\":\"RichTextBlock"
-     "\",\"inlines\":[{\"type\":\"TextRun\",\"text\":\"\xe2\x80\xa2 it failed, "
-     "too\",\"weight\":\"Default\",\"color\":\"Default\"}]},{\"type\":\"RichTextBlock\","
-     "\"inlines\":[{\"type\":\"TextRun\",\"text\":\"and 9998 more\",\"weight\":\"Default\","
-     "\"color\":\"Default\"}]}],\"msteams\":{\"width\":\"Full\"},\"actions\":[{"
-     "\"type\":\"Action.OpenUrl\",\"title\":\"Open in Carillon\",\"url\":\"https://carillon"
-     ".test/alerts\"}]}}]}"},
+     "{\"type\":\"message\",\"attachments\":[{\"contentType\":\"application/"
+     "vnd.microsoft.card.adaptive\","
+     "\"contentUrl\":null,\"content\":{\"$schema\":\"http://adaptivecards.io/schemas/"
+     "adaptive-card.json\","
+     "\"type\":\"AdaptiveCard\",\"version\":\"1.4\",\"body\":[{\"type\":\"RichTextBlock\","
+     "\"inlines\":[{\"type\":\"TextRun\",\"text\":\"10,000 alerts of 9,999 "
+     "jobs\",\"weight\":\"Bolder\","
+     "\"color\":\"Attention\"}]},{\"type\":\"RichTextBlock\",\"inlines\":[{\"type\":\"TextRun\","
+     "\"text\":\"\xe2\x80\xa2 first: it failed\",\"weight\":\"Default\",\"color\":\"Default\"}"
+     "]},{\"type\":\"RichTextBlock\",\"inlines\":[{\"type\":\"TextRun\",\"text\":\"\xe2\x80\xa2 "
+     "it failed, "
+     "too\",\"weight\":\"Default\",\"color\":\"Default\"}]}],\"msteams\":{\"width\":\"Full\"}"
+     ",\"actions\":[{\"type\":\"Action.OpenUrl\",\"title\":\"Open in "
+     "Carillon\",\"url\":\"https://carillon.test/alerts\"}"
+     "]}}]}"},
     {CHANNEL_PAGERDUTY, FAILURE, "https://events.pagerduty.com/v2/enqueue",
      "Content-Type: application/json\n"
      "Idempotency-Key: \"carillon-delivery-12\"\n",
@@ -166,9 +166,9 @@ static const struct {
      "Authorization: Bearer tk_1\n"
      "Content-Type: application/json\n"
      "Idempotency-Key: \"carillon-delivery-14\"\n",
-     "{\"topic\":\"ops\",\"title\":\"10,000 alerts of 9,999 jobs\",\"message\":\"failure"
-     ": 9999, clock: 1\\n\xe2\x80\xa2 first: it failed\\n\xe2\x80\xa2 it failed,"
-     " too\\nand 9998 more\",\"priority\":4,\"tags\":[\"rotating_light\",\"bell\"],"
+     "{\"topic\":\"ops\",\"title\":\"10,000 alerts of 9,999 jobs\",\"message\":\"\xe2\x80\xa2 "
+     "first: it failed\\n\xe2\x80\xa2 it failed,"
+     " too\",\"priority\":4,\"tags\":[\"rotating_light\",\"bell\"],"
      "\"click\":\"https://carillon.test/alerts\"}"},
     {CHANNEL_TELEGRAM, FAILURE, "https://api.telegram.org/bot1:a%2Fb/sendMessage",
      "Content-Type: application/json\n"
@@ -180,9 +180,9 @@ static const struct {
     {CHANNEL_TELEGRAM, HERD, "https://api.telegram.org/bot1:a%2Fb/sendMessage",
      "Content-Type: application/json\n"
      "Idempotency-Key: \"carillon-delivery-14\"\n",
-     "{\"chat_id\":\"-1001\",\"text\":\"<b>10,000 alerts of 9,999 jobs</b>\\n\\nfailure:"
-     " 9999, clock: 1\\n\xe2\x80\xa2 first: it failed\\n\xe2\x80\xa2 it failed,"
-     " too\\nand 9998 more\\n<a href=\\\"https://carillon.test/alerts\\\">Open "
+     "{\"chat_id\":\"-1001\",\"text\":\"<b>10,000 alerts of 9,999 jobs</b>\\n\\n\xe2\x80\xa2 "
+     "first: it failed\\n\xe2\x80\xa2 it failed,"
+     " too\\n<a href=\\\"https://carillon.test/alerts\\\">Open "
      "in Carillon</a>\",\"parse_mode\":\"HTML\",\"link_preview_options\":{\"is_disabled\":t"
      "rue},\"message_thread_id\":4}"},
 };
