@@ -50,6 +50,7 @@ class Check(NamedTuple):
 
 ROW = r'^\s*\{"([^"]+)"'
 OPTION = r"""^\s*\{(?:0|'.'), "([^"]+)\""""
+CHANNELS = ("Webhook", "Slack", "Discord", "Teams", "PagerDuty", "Opsgenie", "ntfy", "Telegram")
 CHECKS = (
     Check(
         "route",
@@ -219,6 +220,14 @@ CHECKS = (
         "verdict",
         Code("src/service/judge.c", r'\[EXPLAIN_\w+\] = "(\w+)"'),
         Table("docs/operations.md", "Why did it not run?"),
+    ),
+    *(
+        Check(
+            f"setting of {kind}",
+            Code("src/alert/channel_member.c", ROW, after=f"{kind}_members[]", until="};"),
+            Table("docs/channels.md", heading),
+        )
+        for kind, heading in ((*zip(map(str.lower, CHANNELS), CHANNELS), ("email", "Mail")))
     ),
 )
 
