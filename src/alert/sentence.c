@@ -26,14 +26,20 @@ static const char *subject_of(const struct alert *a)
 }
 
 // An execution without a name has a row that was edited.
-static void write_failure(FILE *out, const struct alert *a)
+static void write_name(FILE *out, const struct alert *a)
 {
     char id[EXECUTION_ID_BYTES] = "";
     if (a->execution_id)
         execution_id_format(&a->key, id);
-    fprintf(out, "%s%s of job %" PRId64 " failed after %" PRId64 " attempt%s: %s",
-            a->execution_id ? "execution " : "an execution", id, a->job, a->attempts,
-            plural(a->attempts), shown(a->last_error));
+    fprintf(out, "%s%s of job %" PRId64, a->execution_id ? "execution " : "an execution", id,
+            a->job);
+}
+
+static void write_failure(FILE *out, const struct alert *a)
+{
+    write_name(out, a);
+    fprintf(out, " failed after %" PRId64 " attempt%s: %s", a->attempts, plural(a->attempts),
+            shown(a->last_error));
 }
 
 static void write_missed(FILE *out, const struct alert *a)
@@ -116,36 +122,97 @@ static void write_length(FILE *out, dur_ms length)
         fprintf(out, " %" PRId64 " %s", rest / units[k + 1].ms, units[k + 1].name);
 }
 
-static void write_count(FILE *out, const struct alert *a)
+// What an incident is about, in the words of its reminder, of its end, and of its count.
+static const struct {
+    const char *still;
+    const char *again;
+    const char *counted[2]; // For one execution, and for several; NULL: nothing is counted.
+} causes[INCIDENT_CAUSES] = {
+    [CAUSE_FAILURE] = {"still fails",
+                       "works again: it had failed",
+                       {"failed or was missed", "failed or were missed"}},
+    [CAUSE_RATE] = {"still fails too often",
+                    "fails less often: it had failed too often",
+                    {"failed", "failed"}},
+    [CAUSE_LATE] = {"still starts late",
+                    "starts in time again: it had started late",
+                    {"was late", "were late"}},
+    [CAUSE_SLOW] = {"still takes too long",
+                    "is fast enough again: it had taken too long",
+                    {"took too long", "took too long"}},
+    [CAUSE_SILENT] = {"still has no success", "succeeds again: it was known not to", {NULL, NULL}},
+};
+
+static void write_standing(FILE *out, const struct alert *a, bool is_over)
 {
-    fprintf(out, ", %" PRId64 " execution%s failed or %s missed", a->count, plural(a->count),
-            a->count == 1 ? "was" : "were");
+    int cause = CAUSE_FAILURE;
+    char since[RFC3339_BYTES];
+    if (!a->subject || !enum_find(&incident_cause_words, a->subject, &cause))
+        cause = CAUSE_FAILURE; // A row that was edited.
+    wall_format(a->from, since);
+    fprintf(out, "job %" PRId64 " %s since %s, for ", a->job,
+            is_over ? causes[cause].again : causes[cause].still, since);
+    write_length(out, (is_over ? a->to : a->created_at) - a->from);
+    const char *counted = causes[cause].counted[a->count != 1];
+    if (counted)
+        fprintf(out, "; %" PRId64 " execution%s %s", a->count, plural(a->count), counted);
 }
 
 static void write_reminder(FILE *out, const struct alert *a)
 {
-    char since[RFC3339_BYTES];
-    wall_format(a->from, since);
-    fprintf(out, "job %" PRId64 " still fails: since %s, for ", a->job, since);
-    write_length(out, a->created_at - a->from);
-    write_count(out, a);
+    write_standing(out, a, false);
 }
 
 static void write_recovered(FILE *out, const struct alert *a)
 {
+    write_standing(out, a, true);
+}
+
+static void write_rate(FILE *out, const struct alert *a)
+{
+    fprintf(out,
+            "%" PRId64 " of the last %" PRId64 " executions of job %" PRId64
+            " failed, the last one: %s",
+            a->count, a->attempts, a->job, shown(a->last_error));
+}
+
+static void write_late(FILE *out, const struct alert *a)
+{
+    write_name(out, a);
+    fprintf(out, " started ");
+    write_length(out, a->to - a->from);
+    fprintf(out, " after it was due");
+}
+
+static void write_slow(FILE *out, const struct alert *a)
+{
+    write_name(out, a);
+    fprintf(out, " took ");
+    write_length(out, a->to - a->from);
+}
+
+static void write_silent(FILE *out, const struct alert *a)
+{
     char since[RFC3339_BYTES];
     wall_format(a->from, since);
-    fprintf(out, "job %" PRId64 " works again: it had failed since %s, for ", a->job, since);
-    write_length(out, a->to - a->from);
-    write_count(out, a);
+    fprintf(out, "job %" PRId64 " has had no success since %s, for ", a->job, since);
+    write_length(out, a->created_at - a->from);
 }
 
 static void (*const write_kind[ALERT_KINDS])(FILE *out, const struct alert *a) = {
-    [ALERT_FAILURE] = write_failure,       [ALERT_MISSED] = write_missed,
-    [ALERT_CLOCK] = write_clock,           [ALERT_TARGET_DOWN] = write_target_down,
-    [ALERT_TARGET_UP] = write_target_up,   [ALERT_JOB_UNUSABLE] = write_job_unusable,
-    [ALERT_JOB_PAUSED] = write_job_paused, [ALERT_REMINDER] = write_reminder,
+    [ALERT_FAILURE] = write_failure,
+    [ALERT_MISSED] = write_missed,
+    [ALERT_CLOCK] = write_clock,
+    [ALERT_TARGET_DOWN] = write_target_down,
+    [ALERT_TARGET_UP] = write_target_up,
+    [ALERT_JOB_UNUSABLE] = write_job_unusable,
+    [ALERT_JOB_PAUSED] = write_job_paused,
+    [ALERT_REMINDER] = write_reminder,
     [ALERT_RECOVERED] = write_recovered,
+    [ALERT_FAILURE_RATE] = write_rate,
+    [ALERT_LATE] = write_late,
+    [ALERT_SLOW] = write_slow,
+    [ALERT_SILENT] = write_silent,
 };
 
 char *alert_sentence(const struct alert *a)

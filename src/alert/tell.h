@@ -10,7 +10,7 @@
 #include "ledger/channel.h"
 
 // The kinds of alerts that say that an incident is over.
-#define ALERTS_CLOSING ALERT_KIND_BIT(ALERT_TARGET_UP)
+#define ALERTS_CLOSING (ALERT_KIND_BIT(ALERT_TARGET_UP) | ALERT_KIND_BIT(ALERT_RECOVERED))
 
 enum notice_severity alert_severity(enum alert_kind kind);
 

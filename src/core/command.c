@@ -81,6 +81,7 @@ static void create(struct core *c, struct command *cmd, struct reply *r)
     r->version = 1;
     put_job(c, row);
     core__record_version(c, j);
+    core__incident_settle(c, j);
     core__job_begin(c, j);
     r->row = row_as_it_stands(c, j, row);
 }
@@ -156,7 +157,7 @@ static void update(struct core *c, struct command *cmd, struct core_job *j, stru
     if (replans)
         core__job_begin(c, j);
     core__job_watch_pause(c, j);
-    core__incident_watch(c, j);
+    core__incident_settle(c, j);
     if (j->policy->type == JOB_ATMOST_ONCE && !was_at_most_once)
         core__claim_flights(c, j);
     if (!j->active)

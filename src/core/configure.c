@@ -17,7 +17,8 @@ _Static_assert(sizeof(struct timing) == sizeof(struct cron_schedule) + 32, "it h
 _Static_assert(sizeof(struct policy) ==
                    offsetof(struct policy, unused) + sizeof(((struct policy *)0)->unused),
                "it has padding");
-_Static_assert(offsetof(struct policy, unused) == sizeof(struct status_set) + POLICY_BYTES,
+_Static_assert(offsetof(struct policy, unused) ==
+                   sizeof(struct status_set) + sizeof(struct failure_rate) + POLICY_BYTES,
                "it has padding");
 
 enum err core__timing_read(const struct job *from, const struct zone *zone,
@@ -48,6 +49,8 @@ static struct policy policy_of(const struct job *from)
     struct status_set set;
     if (from->success_status && status_set_parse(from->success_status, &set, NULL) == ERR_OK)
         p.success_status = set; // Checked when it came; the default holds if it is unreadable now.
+    if (failure_rate_parse(from->alert_rate, &p.alert_rate, NULL))
+        p.alert_rate = (struct failure_rate){0}; // As above.
     return p;
 }
 

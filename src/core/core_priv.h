@@ -143,6 +143,7 @@ enum {
 // like the timing.
 struct policy {
     struct status_set success_status;
+    struct failure_rate alert_rate;
 #define JOB_FLAG(...)
 #define JOB_WORD(...)
 #define JOB_TEXT(...)
@@ -531,11 +532,10 @@ void core__incident_missed(struct core *c, struct core_job *j, const struct exec
                            const struct alert *facts);
 // An execution has ended, and its job's failures in a row are counted: its alerts.
 void core__incident_learn(struct core *c, const struct open *o);
-// After either: what has changed is recorded, if nothing else has done so.
+// After either, and when a row has come in or was changed: what has changed is recorded, if nothing
+// else has done so, and what comes with time is waited for.
 void core__incident_settle(struct core *c, struct core_job *j);
-// For a job whose row has just come in, or was changed.
 void core__incident_load(struct core_job *j, const char *text);
-void core__incident_watch(struct core *c, struct core_job *j);
 void core__incident_forget(struct core *c, struct core_job *j);
 const char *core__incidents_text(struct core *c, const struct core_job *j); // In the batch's arena.
 // Somebody has seen an alert of this incident.

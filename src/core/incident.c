@@ -7,6 +7,11 @@
 // job does not do its work. After alert_recover_after successes in a row it is closed by an alert
 // of its own. Meanwhile people are reminded, unless somebody has said that it was seen.
 //
+// A job may have others for which it asks: too many of its last executions failed (alert_rate), or
+// executions start late, or take long, or none has succeeded for long. The opening and the end of
+// these have an alert, and what comes between is counted. A rule that is taken from the job takes
+// its incident along, without a word.
+//
 // A job that is paused keeps its incident, and one that is deleted loses it without a word: what
 // still ends of it has its alert, and nobody is told.
 //
@@ -16,6 +21,7 @@
 #include "core/core_priv.h"
 
 #include <assert.h>
+#include <string.h>
 
 static const struct incidents none;
 
@@ -33,6 +39,19 @@ static struct trouble *trouble_of(struct core_job *j)
         j->trouble->job = j;
     }
     return j->trouble;
+}
+
+// Whether the job asks for incidents of this cause.
+static bool is_asked_for(const struct policy *p, enum incident_cause cause)
+{
+    const bool asked[INCIDENT_CAUSES] = {
+        [CAUSE_FAILURE] = true,
+        [CAUSE_RATE] = p->alert_rate.of > 0,
+        [CAUSE_LATE] = p->alert_late_ms > 0,
+        [CAUSE_SLOW] = p->alert_slow_ms > 0,
+        [CAUSE_SILENT] = p->alert_silent_s > 0,
+    };
+    return asked[cause];
 }
 
 // --- It is remembered ------------------------------------------------------------------------
@@ -65,13 +84,75 @@ const char *core__incidents_text(struct core *c, const struct core_job *j)
     return arena_text(&c->out->batch->arena, incidents_format(&j->trouble->now, text));
 }
 
+// When people are to be reminded of it; WALL_NEVER: they are not.
+static wall_ms reminder_due(const struct core_job *j, const struct incident *i)
+{
+    dur_ms wait = (dur_ms)j->policy->alert_remind_s * 1000;
+    return i->id && wait && !i->is_acknowledged ? i->told_at + wait : WALL_NEVER;
+}
+
+// When the wait for a success is over; WALL_NEVER: nobody waits, or people were told.
+static wall_ms silence_due(const struct trouble *t)
+{
+    dur_ms wait = (dur_ms)t->job->policy->alert_silent_s * 1000;
+    return wait && t->now.succeeded_at && !t->now.of[CAUSE_SILENT].id ? t->now.succeeded_at + wait
+                                                                      : WALL_NEVER;
+}
+
+static wall_ms next_due(const struct trouble *t)
+{
+    wall_ms next = silence_due(t);
+    for (size_t k = 0; k < INCIDENT_CAUSES; k++)
+        next = MIN(next, reminder_due(t->job, &t->now.of[k]));
+    return next;
+}
+
+// What is empty by now is forgotten.
+static void watch(struct core *c, struct core_job *j)
+{
+    struct trouble *t = j->trouble;
+    if (!t)
+        return;
+    wall_ms next = next_due(t);
+    if (!has_anything(t))
+        core__incident_forget(c, j);
+    else if (next != WALL_NEVER)
+        agenda_put(c->troubles, &t->due, next, j->id);
+    else
+        agenda_remove(c->troubles, &t->due);
+}
+
+// What the job does not ask for any more is forgotten; where it asks for a success now and then,
+// the wait for one begins.
+static void follow_rules(const struct core *c, struct core_job *j)
+{
+    const struct policy *p = j->policy;
+    if (p->alert_silent_s && !j->deleted && !(j->trouble && j->trouble->now.succeeded_at)) {
+        trouble_of(j)->now.succeeded_at = c->now.wall;
+        j->trouble->is_changed = true;
+    }
+    struct trouble *t = j->trouble;
+    if (!t)
+        return;
+    struct incidents before = t->now;
+    for (size_t k = 0; k < INCIDENT_CAUSES; k++)
+        if (!is_asked_for(p, (enum incident_cause)k))
+            t->now.of[k] = none.of[k];
+    if (!p->alert_rate.of)
+        t->now.outcomes = 0;
+    if (!p->alert_silent_s)
+        t->now.succeeded_at = 0;
+    t->is_changed |= memcmp(&before, &t->now, sizeof before) != 0;
+}
+
 void core__incident_settle(struct core *c, struct core_job *j)
 {
+    follow_rules(c, j);
     if (!j->trouble)
         return;
     if (j->trouble->is_changed)
         core__record_job_state(c, j);
-    core__incident_watch(c, j);
+    watch(c, j);
 }
 
 // --- Opened, and closed ----------------------------------------------------------------------
@@ -152,45 +233,114 @@ static void learn_success(struct core *c, const struct open *o)
         close(c, o, CAUSE_FAILURE);
 }
 
+// --- What the job asks for -------------------------------------------------------------------
+
+static void open_incident(struct core *c, struct core_job *j, const struct execution *e,
+                          enum incident_cause cause, const struct alert *facts)
+{
+    struct trouble *t = trouble_of(j);
+    struct alert a = *facts;
+    a.incident_id = INCIDENT_OPENED;
+    a.telling = TELLING_WAITING;
+    t->now.of[cause] = (struct incident){
+        .id = core__record_alert(c, e, &a), .since = c->now.wall, .told_at = c->now.wall};
+    t->is_changed = true;
+}
+
+// An execution was as the cause says, or it was not.
+static void learn_kind(struct core *c, const struct open *o, enum incident_cause cause, bool is_bad,
+                       const struct alert *facts)
+{
+    struct core_job *j = o->job;
+    bool is_open = j->trouble && j->trouble->now.of[cause].id;
+    if (is_bad && !is_open)
+        open_incident(c, j, &o->record, cause, facts);
+    else if (!is_open)
+        return;
+    struct incident *i = &j->trouble->now.of[cause];
+    i->count += is_bad;
+    i->good = is_bad ? 0 : i->good + 1;
+    j->trouble->is_changed = true;
+    if (i->good >= j->policy->alert_recover_after)
+        close(c, o, cause);
+}
+
+static void learn_lateness(struct core *c, const struct open *o)
+{
+    const struct execution *e = &o->record;
+    dur_ms most = o->job->policy->alert_late_ms;
+    if (most && e->started_at)
+        learn_kind(
+            c, o, CAUSE_LATE, execution_lateness_ms(e) > most,
+            &(struct alert){.kind = ALERT_LATE, .from = core__due_at(o), .to = e->started_at});
+}
+
+static void learn_slowness(struct core *c, const struct open *o)
+{
+    const struct execution *e = &o->record;
+    dur_ms most = o->job->policy->alert_slow_ms;
+    if (most && e->started_at)
+        learn_kind(
+            c, o, CAUSE_SLOW, e->completed_at - e->started_at > most,
+            &(struct alert){.kind = ALERT_SLOW, .from = e->started_at, .to = e->completed_at});
+}
+
+// As soon as fewer of the last ones failed the incident is over, whatever alert_recover_after says.
+static void learn_rate(struct core *c, const struct open *o)
+{
+    struct core_job *j = o->job;
+    const struct failure_rate *r = &j->policy->alert_rate;
+    bool failed = o->record.state == EXECUTION_FAILED;
+    if (!r->of || (!failed && !j->trouble))
+        return; // Without a memory all were well.
+    struct trouble *t = trouble_of(j);
+    uint64_t last = ((uint64_t)t->now.outcomes << 1 | failed) & (((uint64_t)1 << r->of) - 1);
+    int64_t failures = __builtin_popcountll(last);
+    struct incident *i = &t->now.of[CAUSE_RATE];
+    t->is_changed |= i->id || t->now.outcomes != (int64_t)last;
+    t->now.outcomes = (int64_t)last;
+    if (!i->id && failures >= r->failures)
+        open_incident(c, j, &o->record, CAUSE_RATE,
+                      &(struct alert){.kind = ALERT_FAILURE_RATE,
+                                      .count = failures,
+                                      .attempts = r->of,
+                                      .last_error = o->record.error});
+    if (i->id)
+        i->count += i->count ? failed : failures;
+    if (i->id && failures < r->failures)
+        close(c, o, CAUSE_RATE);
+}
+
+static void learn_silence(struct core *c, const struct open *o)
+{
+    struct trouble *t = o->job->trouble;
+    if (!o->job->policy->alert_silent_s || o->record.state != EXECUTION_SUCCESS)
+        return;
+    if (t && t->now.of[CAUSE_SILENT].id)
+        close(c, o, CAUSE_SILENT);
+    t = trouble_of(o->job);
+    t->now.succeeded_at = c->now.wall;
+    t->is_changed = true;
+}
+
 void core__incident_learn(struct core *c, const struct open *o)
 {
-    if (o->record.state == EXECUTION_FAILED)
+    bool failed = o->record.state == EXECUTION_FAILED;
+    if (!failed && o->record.state != EXECUTION_SUCCESS)
+        return;
+    if (failed)
         learn_failure(c, o);
-    else if (o->record.state == EXECUTION_SUCCESS)
+    else
         learn_success(c, o);
+    if (o->job->deleted)
+        return;
+    learn_rate(c, o);
+    learn_lateness(c, o);
+    learn_slowness(c, o);
+    learn_silence(c, o);
 }
 
 // --- With time -------------------------------------------------------------------------------
-
-// When people are to be reminded of it; WALL_NEVER: they are not.
-static wall_ms reminder_due(const struct core_job *j, const struct incident *i)
-{
-    dur_ms wait = (dur_ms)j->policy->alert_remind_s * 1000;
-    return i->id && wait && !i->is_acknowledged ? i->told_at + wait : WALL_NEVER;
-}
-
-static wall_ms next_due(const struct trouble *t)
-{
-    wall_ms next = WALL_NEVER;
-    for (size_t k = 0; k < INCIDENT_CAUSES; k++)
-        next = MIN(next, reminder_due(t->job, &t->now.of[k]));
-    return next;
-}
-
-// What is empty by now is forgotten.
-void core__incident_watch(struct core *c, struct core_job *j)
-{
-    struct trouble *t = j->trouble;
-    if (!t)
-        return;
-    wall_ms next = next_due(t);
-    if (!has_anything(t))
-        core__incident_forget(c, j);
-    else if (next != WALL_NEVER)
-        agenda_put(c->troubles, &t->due, next, j->id);
-    else
-        agenda_remove(c->troubles, &t->due);
-}
 
 static void remind(struct core *c, struct trouble *t, enum incident_cause cause)
 {
@@ -203,6 +353,14 @@ static void remind(struct core *c, struct trouble *t, enum incident_cause cause)
     t->is_changed = true;
 }
 
+static void complain_of_silence(struct core *c, struct trouble *t)
+{
+    if (silence_due(t) > c->now.wall)
+        return;
+    open_incident(c, t->job, &(struct execution){.key = {.job = t->job->id}}, CAUSE_SILENT,
+                  &(struct alert){.kind = ALERT_SILENT, .from = t->now.succeeded_at});
+}
+
 // A bounded number of jobs.
 void core__incidents_due(struct core *c)
 {
@@ -212,6 +370,7 @@ void core__incidents_due(struct core *c)
         struct trouble *t = (struct trouble *)((char *)n - offsetof(struct trouble, due));
         for (size_t k = 0; k < INCIDENT_CAUSES; k++)
             remind(c, t, (enum incident_cause)k);
+        complain_of_silence(c, t);
         core__incident_settle(c, t->job);
         left--;
     }

@@ -149,7 +149,7 @@ static bool recover(struct core *c, struct core_shard *s, size_t *left)
 static void watch(struct core *c, struct core_job *j)
 {
     core__job_watch_pause(c, j);
-    core__incident_watch(c, j);
+    core__incident_settle(c, j);
 }
 
 // False: it goes on in the next tick.

@@ -25,7 +25,10 @@ static const struct group {
     size_t offset;
     size_t count;
 } groups[] = {
-    GROUP("failure", of[CAUSE_FAILURE]),
+    GROUP("failure", of[CAUSE_FAILURE]), GROUP("failure_rate", of[CAUSE_RATE]),
+    GROUP("late", of[CAUSE_LATE]),       GROUP("slow", of[CAUSE_SLOW]),
+    GROUP("silent", of[CAUSE_SILENT]),   GROUP("outcomes", outcomes),
+    GROUP("succeeded", succeeded_at),
 };
 
 static int64_t *numbers_of(const struct group *g, struct incidents *i)
@@ -86,4 +89,25 @@ void incidents_parse(const char *text, struct incidents *out)
         at += strcspn(at, ";");
         at += *at == ';';
     }
+}
+
+enum err failure_rate_parse(const char *text, struct failure_rate *out, struct fault *f)
+{
+    unsigned failures = 0, of = 0;
+    int end = 0;
+    *out = (struct failure_rate){0};
+    if (!text)
+        return ERR_OK;
+    size_t digits = strspn(text, "0123456789");
+    bool is_written_so = 0 < digits && digits <= 3 && text[digits] == '/' &&
+                         sscanf(text, "%3u/%3u%n", &failures, &of, &end) == 2 && !text[end] &&
+                         text[digits + 1] >= '0' && text[digits + 1] <= '9';
+    if (!is_written_so)
+        return fault_set(f, ERR_SYNTAX, "expected \"N/M\", such as \"3/10\"");
+    if (failures < 1 || of < failures || of < 2 || of > FAILURE_RATE_OF_MAX)
+        return fault_set(f, ERR_RANGE,
+                         "expected 1 to M failures of the last M executions, M 2 to %d",
+                         FAILURE_RATE_OF_MAX);
+    *out = (struct failure_rate){.failures = failures, .of = of};
+    return ERR_OK;
 }

@@ -302,8 +302,12 @@ struct attempt {
 // there.
 // - job_unusable: why, as last_error; the count of jobs, when it is about the server.
 // - job_paused: the count of executions that failed in a row, and the last_error.
+// - failure_rate: count of the last `attempts` executions failed, and the last_error.
+// - late: the execution was due at from and started at to.
+// - slow: the execution started at from and ended at to.
+// - silent: the last success was at from, or nobody had asked before.
 // - reminder, recovered: the incident began at from, and ended at to, 0: not yet; count is how many
-//   executions failed and occurrences were missed; subject is the incident's cause.
+//   executions were as its cause says; subject is the incident's cause.
 struct alert {
     int64_t id;           // Given in order.
     job_id job;           // 0: the alert is about the server.
@@ -346,7 +350,21 @@ struct incident {
 // All that is remembered of one job: its row has it as a text. Nothing but int64_t.
 struct incidents {
     struct incident of[INCIDENT_CAUSES];
+    int64_t outcomes;     // alert_rate: a bit for each of the last executions, the lowest is the
+                          // last one's; 1: it failed.
+    wall_ms succeeded_at; // alert_silent_s: the last success, or when the job was given that.
 };
+
+// How many of the last executions must fail for people to be told: "3/10".
+struct failure_rate {
+    uint32_t failures;
+    uint32_t of; // 0: there is no such rule.
+};
+
+#define FAILURE_RATE_OF_MAX 60 // Bits of a positive int64_t.
+
+// ERR_SYNTAX or ERR_RANGE with a sentence in *f. NULL is no rule.
+MUST_CHECK enum err failure_rate_parse(const char *text, struct failure_rate *out, struct fault *f);
 
 #define INCIDENTS_BYTES 1000
 

@@ -47,6 +47,15 @@ static enum err check_success_status(const struct job *j, struct service_problem
                : ERR_OK;
 }
 
+static enum err check_alert_rate(const struct job *j, struct service_problem *p)
+{
+    struct failure_rate ignored;
+    struct fault f = {0};
+    enum err err = failure_rate_parse(j->alert_rate, &ignored, &f);
+    return err ? service_refuse(p, err, PROBLEM_FIELD, "alert_rate", "alert_rate: %s", f.text)
+               : ERR_OK;
+}
+
 // What a path can have without being escaped.
 static enum err check_key(const struct job *j, struct service_problem *p)
 {
@@ -123,6 +132,8 @@ enum err service__check_job(struct job *j, const struct job_check *c, struct ser
         err = service__check_numbers(j, p);
     if (!err)
         err = check_success_status(j, p);
+    if (!err)
+        err = check_alert_rate(j, p);
     if (!err)
         err = check_body_rule("success_body", j->success_body, p);
     if (!err)

@@ -261,8 +261,8 @@ static void add_alert(struct ledger *l, const struct alert *a)
     l->shards[ledger_shard_number(l, a->id)].alert_last = a->id;
     if (a->job)
         incident_hear(l, a);
-    if (a->kind == ALERT_RECOVERED)
-        return;
+    if (a->kind == ALERT_RECOVERED || a->kind == ALERT_LATE || a->kind == ALERT_SLOW)
+        return; // An execution that has such an alert may have one of its failure besides.
     bool is_of_server = a->kind != ALERT_FAILURE && a->kind != ALERT_MISSED;
     if (is_of_server && a->execution_id == 0)
         return;
@@ -295,6 +295,7 @@ static void put_job(struct ledger *l, const struct job *j)
     job_free(d->job);
     d->job = job_copy(j);
     d->was_stopped |= !j->is_active;
+    incident_rules(d);
 }
 
 static struct durable_job *job_by_id(struct ledger *l, job_id id)

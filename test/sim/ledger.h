@@ -59,6 +59,7 @@ struct open_incident {
     wall_ms told_at;
     int64_t count;
     int64_t good;
+    int64_t opened_by;    // The row whose alert must open it in this batch; 0: none.
     int64_t recovered_by; // The row whose success must close it in this batch; 0: none.
 };
 
@@ -73,7 +74,8 @@ struct durable_job {
     uint32_t perhaps;  // and those stopped before an attempt, perhaps also before it.
     uint32_t begun;    // And those sent.
     unsigned failures; // In a row.
-    struct open_incident incident;
+    struct open_incident incidents[INCIDENT_CAUSES];
+    wall_ms succeeded_at; // The last success.
     struct missed_range *missed;
     size_t missed_count;
     size_t missed_capacity;
@@ -145,6 +147,7 @@ void ledger_check_shard(const struct ledger *l, const struct durable_shard *s,
                         const struct shard *row);
 
 // incident_rules.c: what people are told, and when it is over.
+void incident_rules(struct durable_job *d); // The job has changed: what it does not ask for ends.
 void incident_hear(struct ledger *l, const struct alert *a);        // An alert about a job.
 void incident_see(struct ledger *l, const struct row *r);           // An execution has ended.
 void incident_check(const struct ledger *l, const struct batch *b); // After the batch.

@@ -225,8 +225,13 @@ static void see_corrections(struct node *n, const struct before *b)
 
 static void count_telling(struct world *w, const struct alert *a)
 {
+    static const enum happening openings[ALERT_KINDS] = {
+        [ALERT_LATE] = HAPPENING_LATE_TOLD,
+        [ALERT_SLOW] = HAPPENING_SLOW_TOLD,
+        [ALERT_SILENT] = HAPPENING_SILENCE_TOLD,
+    };
     if (a->incident_id == a->id)
-        count(w, HAPPENING_INCIDENT);
+        count(w, openings[a->kind] ? openings[a->kind] : HAPPENING_INCIDENT);
     else if (a->kind == ALERT_REMINDER || a->kind == ALERT_RECOVERED)
         count(w, a->kind == ALERT_REMINDER ? HAPPENING_REMINDED : HAPPENING_RECOVERED);
     else if (a->incident_id)

@@ -85,6 +85,9 @@ static void choose_judgement(struct world *w, struct version *v)
     v->permanent_4xx = one_in(w, 3);
     v->alert_after = one_in(w, 2) ? 1 : (uint16_t)dice_between(&w->dice, 1, 5);
     v->alert_recover_after = one_in(w, 2) ? 1 : (uint16_t)dice_between(&w->dice, 1, 4);
+    v->alert_late_ms = one_in(w, 4) ? (uint32_t)dice_skewed(&w->dice, 1, 600000) : 0;
+    v->alert_slow_ms = one_in(w, 4) ? (uint32_t)dice_skewed(&w->dice, 1, 60000) : 0;
+    v->alert_silent_s = one_in(w, 4) ? (uint32_t)dice_skewed(&w->dice, 10, 7200) : 0;
     v->alert_remind_s = one_in(w, 4) ? (uint32_t)dice_between(&w->dice, 60, 1200) : 0;
 }
 

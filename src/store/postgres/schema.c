@@ -459,10 +459,16 @@ static const char version_20[] =
     "ALTER TABLE jobs ADD COLUMN alert_remind_s bigint;"
     "ALTER TABLE jobs ADD COLUMN trouble text;";
 
-static const char *const steps[] = {version_1,  version_2,  version_3,  version_4,  version_5,
-                                    version_6,  version_7,  version_8,  version_9,  version_10,
-                                    version_11, version_12, version_13, version_14, version_15,
-                                    version_16, version_17, version_18, version_19, version_20};
+// What else of a job's executions people are told of.
+static const char version_21[] = "ALTER TABLE jobs ADD COLUMN alert_rate text;"
+                                 "ALTER TABLE jobs ADD COLUMN alert_late_ms bigint;"
+                                 "ALTER TABLE jobs ADD COLUMN alert_slow_ms bigint;"
+                                 "ALTER TABLE jobs ADD COLUMN alert_silent_s bigint;";
+
+static const char *const steps[] = {
+    version_1,  version_2,  version_3,  version_4,  version_5,  version_6,  version_7,
+    version_8,  version_9,  version_10, version_11, version_12, version_13, version_14,
+    version_15, version_16, version_17, version_18, version_19, version_20, version_21};
 const int postgres_schema_version = COUNT_OF(steps);
 
 // Held to the end of a step's transaction, so that of two nodes one makes the tables.

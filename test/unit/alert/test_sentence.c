@@ -56,14 +56,35 @@ static const struct {
      "no job is left that calls a target: nothing had answered there since "
      "2030-01-01T00:00:00.000Z"},
     {{.job = 7, .kind = ALERT_REMINDER, .from = AT, .created_at = AT + 90061000, .count = 1},
-     "job 7 still fails: since 2030-01-01T00:00:00.000Z, for 1 d 1 h, 1 execution failed or was "
+     "job 7 still fails since 2030-01-01T00:00:00.000Z, for 1 d 1 h; 1 execution failed or was "
      "missed"},
     {{.job = 7, .kind = ALERT_RECOVERED, .from = AT, .to = AT + 7500000, .count = 12},
-     "job 7 works again: it had failed since 2030-01-01T00:00:00.000Z, for 2 h 5 min, 12 "
+     "job 7 works again: it had failed since 2030-01-01T00:00:00.000Z, for 2 h 5 min; 12 "
      "executions failed or were missed"},
     {{.job = 7, .kind = ALERT_RECOVERED, .from = AT, .to = AT + 1900, .count = 2},
-     "job 7 works again: it had failed since 2030-01-01T00:00:00.000Z, for 1 s, 2 executions "
+     "job 7 works again: it had failed since 2030-01-01T00:00:00.000Z, for 1 s; 2 executions "
      "failed or were missed"},
+    {{.job = 7,
+      .kind = ALERT_RECOVERED,
+      .subject = "late",
+      .from = AT,
+      .to = AT + 60000,
+      .count = 1},
+     "job 7 starts in time again: it had started late since 2030-01-01T00:00:00.000Z, for 1 min; 1 "
+     "execution was late"},
+    {{.job = 7, .kind = ALERT_REMINDER, .subject = "silent", .from = AT, .created_at = AT + 60000},
+     "job 7 still has no success since 2030-01-01T00:00:00.000Z, for 1 min"},
+    {{.job = 7, .kind = ALERT_REMINDER, .subject = "x", .from = AT, .created_at = AT, .count = 2},
+     "job 7 still fails since 2030-01-01T00:00:00.000Z, for 0 ms; 2 executions failed or were "
+     "missed"}, // A row that was edited.
+    {{EXECUTION, .kind = ALERT_FAILURE_RATE, .count = 3, .attempts = 10, .last_error = "timeout"},
+     "3 of the last 10 executions of job 7 failed, the last one: timeout"},
+    {{EXECUTION, .kind = ALERT_LATE, .from = AT, .to = AT + 5250},
+     "execution 7-1893456000000 of job 7 started 5 s after it was due"},
+    {{EXECUTION, .kind = ALERT_SLOW, .from = AT, .to = AT + 95000},
+     "execution 7-1893456000000 of job 7 took 1 min 35 s"},
+    {{.job = 7, .kind = ALERT_SILENT, .from = AT, .created_at = AT + 86400000},
+     "job 7 has had no success since 2030-01-01T00:00:00.000Z, for 1 d"},
     {{.job = 7, .kind = ALERT_JOB_UNUSABLE, .last_error = "its time zone is not known"},
      "job 7 was made inactive: its time zone is not known"},
     {{.kind = ALERT_JOB_UNUSABLE, .count = 1, .last_error = "the server allows only 9 (jobs_max)"},

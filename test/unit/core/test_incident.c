@@ -233,6 +233,149 @@ static void a_reminder_can_be_asked_for_while_an_incident_is_open(void **state)
     rig_free(r);
 }
 
+// --- What a job asks for -------------------------------------------------------------------------
+
+static void so_many_failures_of_the_last_executions_are_an_incident(void **state)
+{
+    (void)state;
+    struct rig *r = rig_started();
+    struct job *j = job_of_tens();
+    j->alert_after = 1000; // People are told of the rate alone.
+    job_set_text(&j->alert_rate, "3/5");
+    job_id id = rig_create(r, j);
+    static const unsigned answers[] = {500, 200, 500, 200, 200, 500, 200};
+    for (size_t i = 0; i < COUNT_OF(answers); i++)
+        next_ends(r, answers[i]);
+    assert_int_equal(rig_told(r, id), 0); // 2 of the last 5.
+    rig_crash(r, 1);
+    next_ends(r, 500);
+    next_ends(r, 500);
+    struct alert a = rig_alert(r, id, ALERT_FAILURE_RATE);
+    assert_int_equal(a.count, 3);
+    assert_int_equal(a.attempts, 5);
+    assert_non_null(a.last_error);
+    next_ends(r, 500);
+    assert_int_equal(rig_told(r, id), 1);
+    next_ends(r, 200);
+    next_ends(r, 200);
+    assert_int_equal(rig_told(r, id), 1); // Still 3 of 5.
+    next_ends(r, 200);
+    assert_int_equal(rig_told(r, id), 2);
+    a = rig_alert(r, id, ALERT_RECOVERED);
+    assert_string_equal(a.subject, "failure_rate");
+    assert_int_equal(a.count, 4);
+    for (size_t i = 0; i < 5; i++)
+        next_ends(r, 200);
+    j = rig_job(r, id);
+    assert_null(j->trouble); // All were well.
+    job_free(j);
+    rig_free(r);
+}
+
+static void executions_that_take_long_are_an_incident(void **state)
+{
+    (void)state;
+    struct rig *r = rig_started();
+    struct job *j = job_of("0 * * * * *");
+    j->alert_slow_ms = 5000;
+    job_id id = rig_create(r, j);
+    static const dur_ms lasts[] = {5000, 5001, 20000, 1};
+    static const size_t told[] = {0, 1, 1, 2};
+    rig_run(r, MINUTE);
+    for (size_t i = 0; i < COUNT_OF(lasts); i++) {
+        rig_pass(r, lasts[i]);
+        rig_answer(r, i, 200);
+        assert_int_equal(rig_told(r, id), told[i]);
+        rig_run(r, MINUTE - lasts[i]);
+    }
+    assert_int_equal(rig_alerts(r, id, ALERT_SLOW), 1);
+    struct alert a = rig_alert(r, id, ALERT_RECOVERED);
+    assert_string_equal(a.subject, "slow");
+    assert_int_equal(a.count, 2);
+    rig_free(r);
+}
+
+static void executions_that_start_late_are_an_incident(void **state)
+{
+    (void)state;
+    struct rig *r = rig_started();
+    struct job *j = job_of("0 * * * * *");
+    j->overlap = OVERLAP_QUEUE;
+    j->alert_late_ms = 3000;
+    j->timeout_ms = 600000;
+    job_id id = rig_create(r, j);
+    rig_run(r, 124 * SECOND); // The second one waits for the first, for 4 s.
+    rig_answer(r, 0, 200);
+    rig_answer(r, 1, 200);
+    struct alert a = rig_alert(r, id, ALERT_LATE);
+    assert_int_equal(a.from, T0 + 120 * SECOND);
+    assert_int_equal(a.to, T0 + 124 * SECOND);
+    assert_int_equal(a.key.scheduled_at, T0 + 120 * SECOND);
+    rig_run(r, MINUTE);
+    rig_answer(r, 2, 200);
+    assert_int_equal(rig_told(r, id), 2);
+    assert_string_equal(rig_alert(r, id, ALERT_RECOVERED).subject, "late");
+    rig_free(r);
+}
+
+// Also while the job is paused, and over a restart.
+static void a_job_that_is_silent_for_too_long_is_an_incident(void **state)
+{
+    (void)state;
+    struct rig *r = rig_started();
+    struct job *j = job_of("0 * * * * *");
+    j->alert_silent_s = 600;
+    j->alert_after = 1000;
+    job_id id = rig_create(r, j);
+    rig_run(r, MINUTE);
+    rig_answer(r, 0, 200);
+    rig_record(r);
+    assert_int_equal(rig_pause(r, id, WALL_NEVER), ERR_OK);
+    rig_record(r);
+    rig_crash(r, 1);
+    rig_run(r, 599 * SECOND - 1);
+    assert_int_equal(rig_told(r, id), 0);
+    rig_run(r, SECOND);
+    struct alert a = rig_alert(r, id, ALERT_SILENT);
+    assert_int_equal(a.from, T0 + MINUTE);
+    assert_int_equal(a.created_at, T0 + 11 * MINUTE);
+    rig_run(r, HOUR);
+    assert_int_equal(rig_told(r, id), 1);
+    assert_int_equal(rig_trigger(r, id, NULL), ERR_OK);
+    rig_record(r);
+    rig_answer(r, r->send_count - 1, 200);
+    assert_string_equal(rig_alert(r, id, ALERT_RECOVERED).subject, "silent");
+    rig_run(r, 10 * MINUTE);
+    assert_int_equal(rig_alerts(r, id, ALERT_SILENT), 2);
+    rig_free(r);
+}
+
+// The wait begins when the rule does, and a rule that is taken away is not heard of again.
+static void a_rule_comes_and_goes_with_a_change_of_the_job(void **state)
+{
+    (void)state;
+    struct rig *r = rig_started();
+    job_id id = rig_create(r, job_of("0 0 0 1 1 *"));
+    rig_run(r, HOUR);
+    struct job *j = rig_job(r, id);
+    j->alert_silent_s = 60;
+    j->alert_remind_s = 60;
+    assert_int_equal(rig_update(r, id, j), ERR_OK);
+    rig_record(r);
+    rig_run(r, MINUTE);
+    assert_int_equal(rig_alert(r, id, ALERT_SILENT).from, T0 + HOUR);
+    j = rig_job(r, id);
+    j->alert_silent_s = 0;
+    assert_int_equal(rig_update(r, id, j), ERR_OK);
+    rig_record(r);
+    rig_run(r, HOUR);
+    assert_int_equal(rig_told(r, id), 1);
+    j = rig_job(r, id);
+    assert_null(j->trouble);
+    job_free(j);
+    rig_free(r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -245,6 +388,11 @@ int main(void)
         cmocka_unit_test(a_job_that_never_fails_is_not_written_for_it),
         cmocka_unit_test(people_are_reminded_until_somebody_has_seen_it),
         cmocka_unit_test(a_reminder_can_be_asked_for_while_an_incident_is_open),
+        cmocka_unit_test(so_many_failures_of_the_last_executions_are_an_incident),
+        cmocka_unit_test(executions_that_take_long_are_an_incident),
+        cmocka_unit_test(executions_that_start_late_are_an_incident),
+        cmocka_unit_test(a_job_that_is_silent_for_too_long_is_an_incident),
+        cmocka_unit_test(a_rule_comes_and_goes_with_a_change_of_the_job),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

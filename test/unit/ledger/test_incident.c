@@ -57,10 +57,36 @@ static void what_cannot_be_read_of_incidents_is_taken_for_nothing(void **state)
     }
 }
 
+static void a_failure_rate_is_two_numbers(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        enum err err;
+        unsigned failures;
+        unsigned of;
+    } cases[] = {
+        {NULL, ERR_OK, 0, 0},        {"3/10", ERR_OK, 3, 10},     {"1/2", ERR_OK, 1, 2},
+        {"60/60", ERR_OK, 60, 60},   {"", ERR_SYNTAX, 0, 0},      {"3", ERR_SYNTAX, 0, 0},
+        {"3/", ERR_SYNTAX, 0, 0},    {"/3", ERR_SYNTAX, 0, 0},    {"3/10 ", ERR_SYNTAX, 0, 0},
+        {" 3/10", ERR_SYNTAX, 0, 0}, {"3 /10", ERR_SYNTAX, 0, 0}, {"3/ 10", ERR_SYNTAX, 0, 0},
+        {"3/+10", ERR_SYNTAX, 0, 0}, {"-3/10", ERR_SYNTAX, 0, 0}, {"3/1000", ERR_SYNTAX, 0, 0},
+        {"0/10", ERR_RANGE, 0, 0},   {"11/10", ERR_RANGE, 0, 0},  {"1/1", ERR_RANGE, 0, 0},
+        {"3/61", ERR_RANGE, 0, 0},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct failure_rate r;
+        assert_int_equal(failure_rate_parse(cases[i].text, &r, NULL), cases[i].err);
+        assert_int_equal(r.failures, cases[i].failures);
+        assert_int_equal(r.of, cases[i].of);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(incidents_come_back_from_their_text),
+        cmocka_unit_test(a_failure_rate_is_two_numbers),
         cmocka_unit_test(what_cannot_be_read_of_incidents_is_taken_for_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
