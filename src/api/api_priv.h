@@ -137,6 +137,9 @@ bool etag_is_among(
     const char *list); // Whether the list of If-None-Match has the tag; "W/" does not count.
 // The version that If-Match asks for: 0 when it asks for none.
 enum err expected_version(struct api_request *r, int64_t *version, struct problem *p);
+// Whether If-Match, if there is one, names the version of what is no job: "channel".
+enum err check_version(const struct api_request *r, int64_t version, const char *what,
+                       struct problem *p);
 // Answers 200 with the text and a tag of all of it, or 304 when If-None-Match has that tag. Takes
 // it.
 void answer_tagged(struct api_request *r, int64_t version, json_t *json);
@@ -291,6 +294,10 @@ route_handler handle_accept_clock, handle_audit;
 route_handler handle_rotate_secrets;
 route_handler handle_explain;
 route_handler handle_list_tokens, handle_create_token, handle_revoke_token;
+route_handler handle_list_channels, handle_get_channel, handle_create_channel, handle_put_channel,
+    handle_delete_channel;
+route_handler handle_list_silences, handle_get_silence, handle_create_silence,
+    handle_delete_silence;
 route_handler handle_upcoming;
 route_handler handle_events;
 

@@ -72,6 +72,17 @@ bool etag_is_among(const char *tag, const char *list)
 
 // --- Requests that name one ----------------------------------------------------------------------
 
+static enum err check_named(const char *list, int64_t current, const char *what, struct problem *p)
+{
+    struct tag t;
+    while (next_tag(&list, &t))
+        if (version_of(&t) == current && !t.weak)
+            return ERR_OK;
+    return service_refuse(&p->what, ERR_CONFLICT, PROBLEM_VERSION, NULL,
+                          "the %s is at version %" PRId64 ", which If-Match does not name", what,
+                          current);
+}
+
 // When there are several tags, the job's present one counts.
 static enum err choose_version(struct api_request *r, const char *list, int64_t *version,
                                struct problem *p)
@@ -80,19 +91,16 @@ static enum err choose_version(struct api_request *r, const char *list, int64_t 
     enum err err = service_get_job(r->api->service, r->job, &j, &p->what);
     if (err)
         return err;
-    int64_t current = j->version;
+    *version = j->version;
     job_free(j);
+    return check_named(list, *version, "job", p);
+}
 
-    struct tag t;
-    while (next_tag(&list, &t)) {
-        if (version_of(&t) == current && !t.weak) {
-            *version = current;
-            return ERR_OK;
-        }
-    }
-    return service_refuse(&p->what, ERR_CONFLICT, PROBLEM_VERSION, NULL,
-                          "the job is at version %" PRId64 ", which If-Match does not name",
-                          current);
+enum err check_version(const struct api_request *r, int64_t version, const char *what,
+                       struct problem *p)
+{
+    const char *list = exchange_header(r->exchange, "If-Match");
+    return !list || is_any(list) ? ERR_OK : check_named(list, version, what, p);
 }
 
 enum err expected_version(struct api_request *r, int64_t *version, struct problem *p)

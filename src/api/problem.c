@@ -32,6 +32,7 @@ static const struct problem_type service_types[PROBLEM_KINDS] = {
                           "1"},
     [PROBLEM_JOB_KEY] = {409, "job-key-taken", "Another job has this key", NULL},
     [PROBLEM_TOKEN_NAME] = {409, "token-name-taken", "Another token has this name", NULL},
+    [PROBLEM_CHANNEL] = {409, "channel-taken", "Another channel stands in the way", NULL},
     [PROBLEM_KEY_REUSED] = {422, "idempotency-key-reused", "The key was used with another request",
                             NULL},
     [PROBLEM_LIMIT] = {429, "limit-reached", "The server has all it may have", "60"},

@@ -5,8 +5,7 @@
 
 #include "api/api_priv.h"
 #include "api/json_priv.h"
-#include "api/page_priv.h"
-#include "base/log.h"
+#include "api/registry_priv.h"
 #include "store/registry.h"
 
 #include <inttypes.h>
@@ -15,69 +14,18 @@
 
 #define LASTS_S_MAX 3153600000 // A hundred years.
 
-// Something to be done with the table for a request, which is then answered.
-struct errand {
-    struct api_request *request;
-    enum err (*act)(struct errand *e, struct store_registry *r, struct fault *f);
+struct token_errand {
+    struct errand errand;
     struct access_token token; // To be created. The name and the tag are the body's.
     int64_t id;                // To be revoked.
     char secret[TOKEN_TEXT_BYTES];
 };
 
-// --- What can go wrong ---------------------------------------------------------------------------
-
-static const struct {
-    enum err err;
-    enum problem_kind kind;
-    const char *detail;
-} failures[] = {
-    {ERR_NOT_FOUND, PROBLEM_NOT_FOUND, "there is no such token, or it is revoked already"},
-    {ERR_EXISTS, PROBLEM_TOKEN_NAME, "another token has this name"},
-    {ERR_LIMIT, PROBLEM_LIMIT, "there are as many tokens as there may be"},
-    {ERR_BUSY, PROBLEM_STORE_BUSY, "another program holds the database; nothing was changed"},
-    {ERR_STORE_FULL, PROBLEM_STORE_FULL, "the disk is full; nothing was changed"},
-    {ERR_STORE_AWAY, PROBLEM_STORE_AWAY, "the database cannot be reached; nothing was changed"},
-    {ERR_DOUBT, PROBLEM_DOUBT, "the answer of the database was lost; GET /tokens says what is"},
-};
-
-static enum err refuse_failure(struct problem *p, enum err err, const struct fault *f)
+static struct token_errand *errand_new(struct api_request *r, errand_act *act)
 {
-    for (size_t i = 0; i < COUNT_OF(failures); i++)
-        if (failures[i].err == err)
-            return service_refuse(&p->what, err, failures[i].kind, NULL, "%s", failures[i].detail);
-    log_error("tokens.failed", LOG_TEXT("error", err_text(err)), LOG_TEXT("detail", f->text));
-    return service_refuse(&p->what, err, PROBLEM_STORE, NULL, "reading or writing tokens failed");
-}
-
-static void run(void *errand, struct store_registry *registry)
-{
-    struct errand *e = errand;
-    struct problem problem = {0};
-    struct fault f = {0};
-    enum err err = e->act(e, registry, &f);
-    if (err) {
-        refuse_failure(&problem, err, &f);
-        answer_problem(e->request, &problem);
-    }
-    free(e);
-}
-
-static enum err hand_on(struct errand *e, struct problem *p)
-{
-    if (access_run(e->request->api->access, run, e) == ERR_OK)
-        return ERR_OK;
-    free(e);
-    return service_refuse(&p->what, ERR_LIMIT, PROBLEM_BUSY, NULL,
-                          "too many requests wait for the database; try again");
-}
-
-static struct errand *errand_new(struct api_request *r,
-                                 enum err (*act)(struct errand *, struct store_registry *,
-                                                 struct fault *))
-{
-    struct errand *e = xcalloc(1, sizeof *e);
-    e->request = r;
-    e->act = act;
+    struct token_errand *e = xcalloc(1, sizeof *e);
+    e->errand =
+        (struct errand){.request = r, .act = act, .what = "tokens", .taken = PROBLEM_TOKEN_NAME};
     return e;
 }
 
@@ -115,8 +63,10 @@ static enum err add(void *list, const struct access_token *t)
     return ERR_OK;
 }
 
-static enum err list(struct errand *e, struct store_registry *registry, struct fault *f)
+static enum err list(struct errand *e, struct store_registry *registry, struct problem *p,
+                     struct fault *f)
 {
+    (void)p;
     json_t *tokens = json_array();
     enum err err = store_token_list(registry, add, tokens, f);
     if (err)
@@ -128,7 +78,7 @@ static enum err list(struct errand *e, struct store_registry *registry, struct f
 
 enum err handle_list_tokens(struct api_request *r, struct problem *p)
 {
-    return hand_on(errand_new(r, list), p);
+    return errand_hand_on(&errand_new(r, list)->errand, p);
 }
 
 // --- POST /tokens --------------------------------------------------------------------------------
@@ -188,15 +138,12 @@ static enum err read_token(const json_t *body, struct access_token *t, struct pr
     return err;
 }
 
-static void log_change(const char *event, const struct api_request *r, int64_t id)
+static enum err create(struct errand *errand, struct store_registry *registry, struct problem *p,
+                       struct fault *f)
 {
-    log_info(event, LOG_INT("token", id), LOG_TEXT("by", r->actor.token_name),
-             LOG_TEXT("address", r->actor.address), LOG_TEXT("request_id", r->actor.request_id));
-}
-
-static enum err create(struct errand *e, struct store_registry *registry, struct fault *f)
-{
-    struct api_request *r = e->request;
+    struct token_errand *e = (struct token_errand *)errand;
+    struct api_request *r = errand->request;
+    (void)p;
     char location[48];
     enum err err = token_draw(e->secret, f);
     if (!err)
@@ -210,41 +157,44 @@ static enum err create(struct errand *e, struct store_registry *registry, struct
     json_object_set_new(json, "secret", json_string(e->secret));
     snprintf(location, sizeof location, "/tokens/%" PRId64, e->token.id);
     exchange_add_header(r->exchange, "Location", location);
-    log_change("token.created", r, e->token.id);
+    errand_log("token.created", r, "token", e->token.id);
     answer_json(r, 201, json);
     return ERR_OK;
 }
 
 enum err handle_create_token(struct api_request *r, struct problem *p)
 {
-    struct errand *e = errand_new(r, create);
+    struct token_errand *e = errand_new(r, create);
     enum err err = read_token(r->body, &e->token, p);
     if (!err)
-        return hand_on(e, p);
-    free(e);
+        return errand_hand_on(&e->errand, p);
+    errand_free(&e->errand);
     return err;
 }
 
 // --- DELETE /tokens/:token -----------------------------------------------------------------------
 
-static enum err revoke(struct errand *e, struct store_registry *registry, struct fault *f)
+static enum err revoke(struct errand *errand, struct store_registry *registry, struct problem *p,
+                       struct fault *f)
 {
-    enum err err = store_token_revoke(registry, &e->request->actor, e->id, clock_wall_ms(), f);
+    struct token_errand *e = (struct token_errand *)errand;
+    struct api_request *r = errand->request;
+    (void)p;
+    enum err err = store_token_revoke(registry, &r->actor, e->id, clock_wall_ms(), f);
     if (err)
         return err;
-    access_forget(e->request->api->access);
-    log_change("token.revoked", e->request, e->id);
-    answer_nothing(e->request, 204);
+    access_forget(r->api->access);
+    errand_log("token.revoked", r, "token", e->id);
+    answer_nothing(r, 204);
     return ERR_OK;
 }
 
 enum err handle_revoke_token(struct api_request *r, struct problem *p)
 {
-    struct errand *e = errand_new(r, revoke);
-    const char *given = exchange_segment(r->exchange, 1);
-    if (job_id_parse(given, &e->id))
-        return hand_on(e, p);
-    free(e);
-    return refuse(p, ERR_NOT_FOUND, REFUSED_NOT_FOUND, NULL,
-                  "there is no token '%.64s'; ids of tokens are positive integers", given);
+    struct token_errand *e = errand_new(r, revoke);
+    enum err err = errand_id(r, "token", &e->id, p);
+    if (!err)
+        return errand_hand_on(&e->errand, p);
+    errand_free(&e->errand);
+    return err;
 }

@@ -43,6 +43,7 @@ enum problem_kind {
     PROBLEM_KEY_REUSED, // The client used this key for something else.
     PROBLEM_JOB_KEY,    // Another job has this `key`.
     PROBLEM_TOKEN_NAME, // Another token has this name.
+    PROBLEM_CHANNEL,    // Another channel has this name, or is the default one.
     PROBLEM_LIMIT,      // There are as many jobs as the server may have.
     PROBLEM_QUOTA,      // The token has as many jobs, or bytes in them, as it may have.
     PROBLEM_BUSY,       // Too many changes are under way; trying again helps.
@@ -176,6 +177,11 @@ MUST_CHECK enum err service_create_job(struct service *s, const struct actor *by
 // nothing and fills in the draft's time zone when it has none.
 MUST_CHECK enum err service_check_job(const struct service *s, struct job *draft,
                                       struct service_problem *p);
+
+// Whether the server may call the URL, which is well formed, of the member `member`: its port, and
+// its host, if that is an address. `any_port`: the URL stands for a server of another protocol.
+MUST_CHECK enum err service_check_target(const struct service *s, const char *member,
+                                         const char *url, bool any_port, struct service_problem *p);
 
 // Applies the client's wish to the job as it stands: on the caller's thread, or on the service's
 // when other updates of the job come before. It may be called more than once.

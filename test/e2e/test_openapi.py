@@ -5,6 +5,7 @@ Each operation is asked many times, by requests made of the description itself. 
 has every route, parameter and field is tested by test/unit/routes/test_openapi.c.
 """
 
+import itertools
 import json
 import random
 from pathlib import Path
@@ -72,6 +73,9 @@ class World:
             "key": ["good", "good", "new-1", "new-2"],
             "execution": [trigger(self.server, past.slow), *past.runs, f"{past.bad['id']}-5"],
             "alert": [alert["id"] for alert in past.alerts],
+            "channel": [self.make("/channels", name=f"c{n}", kind="ntfy", settings={"topic": "t"})
+                        for n in names()],
+            "silence": [self.make("/silences", reason="r", duration_s=60) for _ in range(3)],
         }
         # By name of a member or parameter: what a made value would seldom be right for.
         self.values = {
@@ -93,8 +97,19 @@ class World:
             "end_at": [None, "2099-01-01T00:00:00Z"],
             "until": [None, "2099-01-01T00:00:00Z"],
             "set": [{}, {"A": "b"}],
+            "settings": [{"topic": "t"}, {"topic": "t", "token": "x"}, {"url": past.url}],
+            "duration_s": [60],
             "job_id": [past.bad["id"], past.gone["id"]],
         }
+
+
+    def make(self, path, **what):
+        return expect(self.server.post(path, what), 201).json["id"]
+
+
+def names(count=itertools.count()):
+    """Three that no other call gives."""
+    return [next(count) for _ in range(3)]
 
 
 pasts = []

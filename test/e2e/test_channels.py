@@ -1,0 +1,270 @@
+# SPDX-License-Identifier: MIT
+"""Channels and silences by the API; secrets of channels are seen by nobody."""
+
+import sqlite3
+
+import pytest
+from harness.jobs import expect
+from harness.keys import sealing
+from harness.program import Program, server_arguments
+from harness.tokens import by, make_token
+
+HUSH = "xoxb-hush-hush"
+SLACK = {"name": "ops", "kind": "slack", "settings": {"url": f"https://hooks.test/{HUSH}"}}
+NTFY = {"name": "bell", "kind": "ntfy", "settings": {"topic": "bell"}}
+MARK = {"secret": True}
+
+
+@pytest.fixture
+def sealed(tmp_path, keys):
+    """A server that has a key."""
+    server = Program(*server_arguments(tmp_path / "sealed.db", *sealing(keys)))
+    server.wait_until_listening()
+    yield server
+    server.stop()
+    server.check_sanitizers()
+
+
+@pytest.fixture(scope="module")
+def plain(shared_server):
+    return shared_server
+
+
+def make(server, channel, **more):
+    return expect(server.post("/channels", {**channel, **more}), 201).json
+
+
+def silence(server, **what):
+    return expect(server.post("/silences", {"reason": "repairs", "duration_s": 60, **what}), 201)
+
+
+# --- Channels ------------------------------------------------------------------------------------
+
+
+def test_a_channel_is_made_shown_changed_and_deleted(sealed):
+    filters = {"kinds": ["failure", "missed"], "tags": ["web"], "jobs": [7]}
+    answer = expect(sealed.post("/channels", {**NTFY, "filters": filters, "is_default": True}), 201)
+    made = answer.json
+    path = f"/channels/{made['id']}"
+    assert answer.headers["Location"] == path and answer.headers["ETag"] == '"1"'
+    assert made["settings"] == {"topic": "bell"} and made["filters"] == filters
+    assert made["is_default"] and made["is_enabled"] and made["version"] == 1
+    assert made["failing_since"] is made["last_error"] is made["delivered_at"] is None
+    assert expect(sealed.get(path), 200).json == made
+    assert expect(sealed.get("/channels"), 200).json == {"channels": [made]}
+
+    changed = expect(sealed.put(path, {"name": "night", "is_enabled": False}), 200).json
+    assert changed["version"] == 2 and changed["name"] == "night" and not changed["is_enabled"]
+    assert changed["filters"] == filters and changed["settings"] == {"topic": "bell"}
+    again = expect(sealed.put(path, {**changed, "filters": {"tags": []}}), 200).json  # As read.
+    assert again["filters"] == {"kinds": [], "tags": [], "jobs": []}
+
+    stale = {"If-Match": '"1"'}
+    assert expect(sealed.put(path, {"name": "x"}, headers=stale), 412).json["type"] == (
+        "/problems/version-conflict"
+    )
+    expect(sealed.delete(path, headers=stale), 412)
+    expect(sealed.delete(path, headers={"If-Match": '"3"'}), 204)
+    expect(sealed.get(path), 404)
+    expect(sealed.put(path, {}), 404)
+    expect(sealed.delete(path), 404)
+
+
+def test_a_name_and_the_default_belong_to_one_channel(sealed):
+    make(sealed, NTFY, is_default=True)
+    taken = expect(sealed.post("/channels", NTFY), 409).json
+    assert taken["type"] == "/problems/channel-taken" and "this name" in taken["error"]
+    other = {**NTFY, "name": "other"}
+    taken = expect(sealed.post("/channels", {**other, "is_default": True}), 409).json
+    assert '"bell" is the default one' in taken["error"]
+    path = f"/channels/{make(sealed, other)['id']}"
+    expect(sealed.put(path, {"name": "bell"}), 409)
+    assert expect(sealed.put(path, {"kind": "slack"}), 400).json["errors"][0]["pointer"] == "/kind"
+
+
+BAD = (
+    ({"name": ""}, "/name"),
+    ({"name": "a\nb"}, "/name"),
+    ({"name": "n" * 101}, "/name"),
+    ({"name": 1}, "/name"),
+    ({"kind": "pager"}, "/kind"),
+    ({"kind": None}, "/kind"),
+    ({"settings": None}, "/settings"),
+    ({"settings": []}, "/settings"),
+    ({"settings": {}}, "/settings/topic"),
+    ({"settings": {"topic": "a b"}}, "/settings/topic"),
+    ({"settings": {"topic": "t", "priority": 9}}, "/settings/priority"),
+    ({"settings": {"topic": "t", "topics": "t"}}, "/settings/topics"),
+    ({"settings": {"topic": "t", "url": "ftp://a"}}, "/settings/url"),
+    ({"settings": {"topic": "t", "url": "http://169.254.169.254/"}}, "/settings/url"),
+    ({"settings": {"topic": "t", "url": "http://127.0.0.1:25/"}}, "/settings/url"),
+    ({"settings": {"topic": "t", "token": MARK}}, "/settings/token"),
+    ({"filters": []}, "/filters"),
+    ({"filters": {"kind": []}}, "/kind"),
+    ({"filters": {"kinds": "failure"}}, "/filters/kinds"),
+    ({"filters": {"kinds": ["fire"]}}, "/filters/kinds"),
+    ({"filters": {"tags": [""]}}, "/filters/tags"),
+    ({"filters": {"tags": ["t"] * 21}}, "/filters/tags"),
+    ({"filters": {"jobs": ["7"]}}, "/filters/jobs"),
+    ({"filters": {"jobs": [0]}}, "/filters/jobs"),
+    ({"is_default": 1}, "/is_default"),
+    ({"is_enabled": "yes"}, "/is_enabled"),
+    ({"id": 7}, "/id"),
+    ({"colour": "red"}, "/colour"),
+)
+
+
+@pytest.mark.parametrize("change, pointer", BAD, ids=str)
+def test_what_no_channel_can_be_is_refused_by_name(plain, change, pointer):
+    refused = expect(plain.post("/channels", {**NTFY, **change}), 400).json
+    assert refused["errors"][0]["pointer"] == pointer, refused
+
+
+def test_mail_servers_are_called_at_any_port_and_not_at_every_address(plain):
+    mail = {"host": "169.254.169.254", "port": 25, "security": "none", "from": "a@b.test",
+            "to": ["c@d.test"]}
+    body = {"name": "mail", "kind": "email", "settings": mail}
+    refused = expect(plain.post("/channels", body), 400).json
+    assert refused["errors"][0]["pointer"] == "/settings/host"
+    mail["host"] = "127.0.0.1"
+    made = make(plain, body)
+    expect(plain.delete(f"/channels/{made['id']}"), 204)
+
+
+# --- Secrets -------------------------------------------------------------------------------------
+
+
+def test_secrets_are_sealed_and_shown_to_nobody(sealed, tmp_path):
+    made = make(sealed, SLACK)
+    path = f"/channels/{made['id']}"
+    assert made["settings"] == {"url": MARK}
+    expect(sealed.put(path, {"settings": {"url": f"https://hooks.test/{HUSH}2"}}), 200)
+    told = sealed.get("/audit").json["entries"]
+    assert [e["action"] for e in told] == ["channel.update", "channel.create"]
+    assert told[0]["before"]["secrets"] == told[0]["after"]["secrets"] == MARK
+    for read in (path, "/channels", "/audit", "/export"):
+        assert HUSH.encode() not in expect(sealed.get(read), 200).body
+    assert HUSH not in "\n".join(sealed.lines)
+    for file in tmp_path.glob("sealed.db*"):
+        assert HUSH.encode() not in file.read_bytes()
+
+
+def test_a_change_keeps_secrets_that_it_does_not_give(sealed, tmp_path):
+    token = {"topic": "t", "token": HUSH}
+    path = f"/channels/{make(sealed, NTFY, settings=token)['id']}"
+    row = sealed_text(tmp_path)
+    for settings in ({"topic": "t"}, {"topic": "t", "token": MARK}):
+        changed = expect(sealed.put(path, {"settings": settings}), 200).json
+        assert changed["settings"] == {"topic": "t", "token": MARK}
+        assert sealed_text(tmp_path) == row  # The very same.
+    expect(sealed.put(path, {"settings": {"topic": "other"}}), 200)
+    assert sealed_text(tmp_path) is not None
+    removed = expect(sealed.put(path, {"settings": {"topic": "t", "token": None}}), 200).json
+    assert removed["settings"] == {"topic": "t"} and sealed_text(tmp_path) is None
+
+
+def sealed_text(tmp_path):
+    with sqlite3.connect(tmp_path / "sealed.db") as db:
+        return db.execute("SELECT secrets FROM channels").fetchone()[0]
+
+
+def test_a_secret_does_not_follow_to_another_server(sealed):
+    settings = {"topic": "t", "token": HUSH, "url": "https://ntfy.test"}
+    path = f"/channels/{make(sealed, NTFY, settings=settings)['id']}"
+    for elsewhere in ({"url": "https://evil.test"}, {"url": "http://ntfy.test"}, {}):
+        refused = expect(sealed.put(path, {"settings": {"topic": "t", **elsewhere}}), 400).json
+        assert refused["errors"][0]["pointer"] == "/settings/token", refused
+    moved = {"topic": "t", "token": "new", "url": "https://evil.test"}
+    expect(sealed.put(path, {"settings": moved}), 200)
+
+
+def test_a_server_without_a_key_takes_no_secrets(plain):
+    refused = expect(plain.post("/channels", SLACK), 400).json
+    assert "--secrets-key" in refused["error"]
+    assert HUSH not in str(refused)
+
+
+# --- Silences ------------------------------------------------------------------------------------
+
+
+def test_a_silence_is_made_shown_and_deleted(server):
+    answer = silence(server, job_id=7, tag="web", kinds=["failure"])
+    made = answer.json
+    path = f"/silences/{made['id']}"
+    assert answer.headers["Location"] == path
+    assert (made["job_id"], made["tag"], made["kinds"]) == (7, "web", ["failure"])
+    assert made["from"] == made["created_at"] < made["until"] and not made["is_over"]
+    window = silence(server, schedule="0 2 * * 0", timezone="Europe/Berlin", duration_s=3600).json
+    assert window["until"] is None and window["duration_s"] == 3600
+    until = silence(server, duration_s=None, until="2099-01-01T00:00:00Z").json
+    assert until["until"] == "2099-01-01T00:00:00.000Z" and until["kinds"] == []
+    assert expect(server.get(path), 200).json == made
+    assert server.get("/silences").json == {"silences": [made, window, until]}
+    expect(server.delete(path), 204)
+    expect(server.delete(path), 404)
+    expect(server.get(path), 404)
+    told = server.get("/audit").json["entries"]
+    assert [e["action"] for e in told[:2]] == ["silence.delete", "silence.create"]
+    assert told[0]["subject"] == "repairs" and told[0]["job_id"] == 7
+
+
+BAD_SILENCES = (
+    ({"reason": None}, "/reason"),
+    ({"reason": ""}, "/reason"),
+    ({"reason": "r" * 501}, "/reason"),
+    ({"job_id": 0}, "/job_id"),
+    ({"job_id": "7"}, "/job_id"),
+    ({"tag": ""}, "/tag"),
+    ({"kinds": ["fire"]}, "/kinds"),
+    ({"kinds": {}}, "/kinds"),
+    ({"from": "soon"}, "/from"),
+    ({"duration_s": None}, "/until"),
+    ({"duration_s": 0}, "/duration_s"),
+    ({"duration_s": 31622401}, "/duration_s"),
+    ({"until": "2099-01-01T00:00:00Z"}, "/duration_s"),
+    ({"duration_s": None, "until": "2001-01-01T00:00:00Z"}, "/until"),
+    ({"timezone": "UTC"}, "/timezone"),
+    ({"schedule": "never"}, "/schedule"),
+    ({"schedule": "@daily", "timezone": "Mars"}, "/timezone"),
+    ({"schedule": "@daily", "duration_s": None}, "/duration_s"),
+    ({"schedule": "@daily", "duration_s": 604801}, "/duration_s"),
+    ({"id": 1}, "/id"),
+)
+
+
+@pytest.mark.parametrize("change, pointer", BAD_SILENCES, ids=str)
+def test_what_no_silence_can_be_is_refused_by_name(plain, change, pointer):
+    body = {"reason": "repairs", "duration_s": 60, **change}
+    refused = expect(plain.post("/silences", body), 400).json
+    assert refused["errors"][0]["pointer"] == pointer, refused
+
+
+# --- Who may -------------------------------------------------------------------------------------
+
+
+def test_channels_are_changed_by_admins_and_silences_by_writers(server, database):
+    tokens = {scope: make_token(database, scope) for scope in ("read", "write", "admin")}
+    read, write, admin = (by(tokens[scope]) for scope in ("read", "write", "admin"))
+    expect(server.post("/channels", NTFY, headers=write), 403)
+    path = f"/channels/{expect(server.post('/channels', NTFY, headers=admin), 201).json['id']}"
+    expect(server.put(path, {}, headers=write), 403)
+    expect(server.delete(path, headers=write), 403)
+    expect(server.get(path, headers=read), 200)
+    body = {"reason": "repairs", "duration_s": 60}
+    expect(server.post("/silences", body, headers=read), 403)
+    expect(server.post("/silences", body, headers=write), 201)
+
+
+def test_a_token_with_a_tag_has_silences_of_its_own(server, database):
+    admin = by(make_token(database, "admin"))
+    team = by(make_token(database, "write", "--tag", "web"))
+    body = {"reason": "repairs", "duration_s": 60}
+    other = expect(server.post("/silences", body, headers=admin), 201).json
+    expect(server.post("/silences", {**body, "tag": "mail"}, headers=team), 400)
+    own = expect(server.post("/silences", body, headers=team), 201).json
+    assert own["tag"] == "web"
+    assert server.get("/silences", headers=team).json == {"silences": [own]}
+    for ask in (server.get, server.delete):
+        expect(ask(f"/silences/{other['id']}", headers=team), 404)
+    expect(server.get("/channels", headers=team), 403)
+    expect(server.delete(f"/silences/{own['id']}", headers=team), 204)
