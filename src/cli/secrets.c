@@ -65,7 +65,7 @@ static const struct cli_command rotate_command = {
     "one out. What is in clear under the name of a credential is sealed as well.\n\n"
     "  --url URL    the server [" URL_DEFAULT "]\n\n"
     "The token for it, if it wants one, is taken from the variable CARILLON_TOKEN.\n"
-    "Exit codes: 0; 1 when the server cannot be reached, or some job could not be changed.\n",
+    "Exit codes: 0; 1 when the server cannot be reached, or something could not be sealed.\n",
     rotate_options,
 };
 
@@ -140,8 +140,13 @@ static int tell(const struct answer *a)
     for (size_t i = 0; i < json_array_size(failures); i++) {
         const json_t *f = json_array_get(failures, i);
         const char *why = json_string_value(json_object_get(f, "error"));
-        printf("job %" JSON_INTEGER_FORMAT ": %s\n", number_of(f, "job_id"), why ? why : "");
+        json_int_t channel = number_of(f, "channel_id");
+        printf("%s %" JSON_INTEGER_FORMAT ": %s\n", channel ? "channel" : "job",
+               channel ? channel : number_of(f, "job_id"), why ? why : "");
     }
+    json_int_t channels = number_of(json, "channels");
+    if (channels)
+        printf("%" JSON_INTEGER_FORMAT " channels sealed again\n", channels);
     if (a->status == 200)
         printf("%" JSON_INTEGER_FORMAT " jobs sealed again, %" JSON_INTEGER_FORMAT " failed\n",
                number_of(json, "sealed"), number_of(json, "failed"));

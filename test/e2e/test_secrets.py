@@ -173,21 +173,29 @@ def test_a_key_is_replaced_by_another(fleet, database, keys, target):
     secrets = {"headers": {"X-Mine": {"secret": "hush"}}, "signing": ["new", "new-ed25519"]}
     jobs = [create_job(server, target.url(f"/ok/{i}"), **secrets) for i in range(30)]
     create_job(server, target.url("/ok/plain"), headers={"X-Mine": "plain"})
+    bell = {"name": "bell", "kind": "ntfy", "settings": {"topic": "t", "token": "hush"}}
+    bell = expect(server.post("/channels", bell), 201).json
     server.stop()
 
     keys.write_text(new_keys(keys).read_text() + old)
     server = fleet.serve(database, *sealing(keys))
     end = run_to_end("secrets", "rotate", "--url", f"http://127.0.0.1:{server.port}")
-    assert (end.returncode, end.stdout) == (0, "31 jobs sealed again, 0 failed\n"), end.stderr
+    assert (end.returncode, end.stdout) == (
+        0,
+        "1 channels sealed again\n31 jobs sealed again, 0 failed\n",
+    ), end.stderr
     assert headers_of(server, clear) == {"Cookie": {"secret": True}}
     shown = expect(server.get(f"/jobs/{jobs[0]['id']}"), 200).json["signing"]
     assert [key["id"] for key in shown] == [key["id"] for key in jobs[0]["signing"]]
     again = expect(server.post("/secrets/rotate"), 200).json
-    assert again == {"sealed": 0, "failed": 0, "failures": []}
+    assert again == {"sealed": 0, "channels": 0, "failed": 0, "failures": []}
     server.stop()
 
     keys.write_text(keys.read_text().replace(old, ""))
     server = fleet.serve(database, *sealing(keys))
+    change = {"settings": {"topic": "u"}}  # The old secret is opened, and kept.
+    changed = expect(server.put(f"/channels/{bell['id']}", change), 200).json
+    assert changed["settings"] == {"topic": "u", "token": {"secret": True}}
     assert run(server, jobs[29])["status"] == "SUCCESS"
     assert target.arrivals("/ok/29")[0].headers["x-mine"] == "hush"
     assert run(server, clear)["status"] == "SUCCESS"
