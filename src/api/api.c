@@ -40,8 +40,10 @@ static bool asks(const struct api_request *r)
             (has_quota(r) || exchange_header(r->exchange, "Idempotency-Key")));
 }
 
-static enum err run(struct api_request *r, struct problem *p)
+enum err request_run(struct api_request *r, struct problem *p)
 {
+    if (request_names_channels(r))
+        return request_check_channels(r, p);
     bool is_question = asks(r);
     enum err err = is_question || r->route->changes ? check_database(r, p) : ERR_OK;
     if (err || !is_question)
@@ -63,7 +65,7 @@ enum err request_proceed(struct api_request *r, struct problem *p)
     err = route_check_parameters(r, p);
     if (!err)
         err = body_read(r, p);
-    return err ? err : run(r, p);
+    return err ? err : request_run(r, p);
 }
 
 static enum err handle(struct api_request *r, struct problem *p)

@@ -105,6 +105,7 @@ struct api_request {
     json_t *body;                   // An object, or NULL when there was none.
     bool merge;                     // A change of a job: PATCH rather than PUT.
     bool pretty;                    // JSON of the answer is indented.
+    bool knows_channels;            // The channels that the body names are there.
     json_t *made;                   // Keys that the change has made: told once. NULL: none.
     // Of a change: makes the answer.
     void (*succeed)(struct api_request *r, const struct service_result *result);
@@ -246,6 +247,12 @@ enum err request_check_site(const struct api_request *r, struct problem *p);
 // Refuses a change that a job asks for: one that creates or triggers jobs could breed without
 // bound.
 enum err request_check_loop(const struct api_request *r, struct problem *p);
+// Hands the request, whose body is read, to its handler, on a thread that may do what that does.
+enum err request_run(struct api_request *r, struct problem *p);
+// named_channels.c: whether the body names channels that nobody has looked up; and that look, after
+// which request_run is called again.
+bool request_names_channels(const struct api_request *r);
+enum err request_check_channels(struct api_request *r, struct problem *p);
 // admit.c: asks the room `access` who sends the request. When it is let in, at once or later,
 // request_proceed is called. ERR_OK: the request is answered, or will be.
 enum err request_admit(struct api_request *r, struct problem *p);

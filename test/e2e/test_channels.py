@@ -131,6 +131,27 @@ def test_mail_servers_are_called_at_any_port_and_not_at_every_address(plain):
     expect(plain.delete(f"/channels/{made['id']}"), 204)
 
 
+def test_a_job_names_channels_that_are_there(server):
+    job = {"schedule": "@yearly", "api": "http://127.0.0.1:8099/"}
+    refused = expect(server.post("/jobs", {**job, "alert_channels": ["bell", "x"]}), 400).json
+    assert refused["errors"][0]["pointer"] == "/alert_channels" and "'bell'" in refused["error"]
+    make(server, NTFY)
+    named = {**job, "alert_channels": ["bell"]}
+    refused = expect(server.post("/jobs", {**named, "alert_channels": ["bell", "x"]}), 400).json
+    assert "'x'" in refused["error"]
+    made = expect(server.post("/jobs", named, headers={"Idempotency-Key": "k"}), 201).json
+    assert made["alert_channels"] == ["bell"]
+    path = f"/jobs/{made['id']}"
+    for ask in (server.put, server.patch):
+        expect(ask(path, {"alert_channels": ["x"]}), 400)
+        assert expect(ask(path, {"alert_channels": []}), 200).json["alert_channels"] == []
+        assert expect(ask(path, {"alert_channels": ["bell"]}), 200).json["version"] > 1
+    expect(server.put("/jobs/by-key/k", {**job, "alert_channels": ["x"]}), 400)
+    expect(server.put("/jobs/by-key/k", named), 201)
+    imported = {"jobs": [{**job, "key": "later", "alert_channels": ["later"]}]}
+    assert server.post("/import", {**server.get("/export").json, **imported}).json["created"] == 1
+
+
 # --- Secrets -------------------------------------------------------------------------------------
 
 
