@@ -303,6 +303,7 @@ route_handler handle_explain;
 route_handler handle_list_tokens, handle_create_token, handle_revoke_token;
 route_handler handle_list_channels, handle_get_channel, handle_create_channel, handle_put_channel,
     handle_delete_channel;
+route_handler handle_test_channel, handle_channel_deliveries, handle_get_delivery;
 route_handler handle_list_silences, handle_get_silence, handle_create_silence,
     handle_delete_silence;
 route_handler handle_upcoming;

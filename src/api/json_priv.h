@@ -44,7 +44,9 @@ json_t *json_alert(const struct alert *a);
 json_t *json_incidents(const struct job *j); // The open ones.
 json_t *json_execution_id(const struct execution_key *k);
 
-json_t *json_alert_kinds(uint64_t kinds); // A set of kinds of alerts, as an array of words.
+struct delivery;
+json_t *json_delivery(const struct delivery *d); // Without its message and its attempts.
+json_t *json_alert_kinds(uint64_t kinds);        // A set of kinds of alerts, as an array of words.
 // The reverse: member `kinds` of the object, which is the member `within` of the body, or the body.
 // Absent and null are the empty set.
 enum err alert_kinds_read(const json_t *object, const char *within, uint64_t *out,

@@ -15,6 +15,7 @@ static const char *const of_alerts[] = {"job_id", "kind", "limit", "cursor", NUL
 static const char *const of_audit[] = {"action", "job_id", "token",  "from",
                                        "to",     "limit",  "cursor", NULL};
 static const char *const of_pages[] = {"limit", "cursor", NULL};
+static const char *const of_deliveries[] = {"limit", NULL};
 static const char *const of_upcoming[] = {"q", "tag", "until", "limit", "cursor", NULL};
 static const char *const of_explain[] = {"at", NULL};
 static const char *const of_import[] = {"dry_run",       "timezone",   "system",
@@ -94,6 +95,12 @@ const struct route routes[] = {
      SCOPE_ADMIN, BOUND_NEVER},
     {"DELETE", "/channels/:channel", handle_delete_channel, NULL, BODY_NONE, true, ASKS_ALWAYS,
      SCOPE_ADMIN, BOUND_NEVER},
+    {"POST", "/channels/:channel/test", handle_test_channel, NULL, BODY_NONE, true, ASKS_ALWAYS,
+     SCOPE_ADMIN, BOUND_NEVER},
+    {"GET", "/channels/:channel/deliveries", handle_channel_deliveries, of_deliveries, BODY_NONE,
+     false, ASKS_ALWAYS, SCOPE_READ, BOUND_NEVER},
+    {"GET", "/deliveries/:delivery", handle_get_delivery, NULL, BODY_NONE, false, ASKS_ALWAYS,
+     SCOPE_READ, BOUND_NEVER},
     {"GET", "/silences", handle_list_silences, NULL, BODY_NONE, false, ASKS_ALWAYS, SCOPE_READ,
      BOUND_OWN},
     {"POST", "/silences", handle_create_silence, NULL, BODY_REQUIRED, true, ASKS_ALWAYS,

@@ -12,6 +12,7 @@ from harness.tokens import by, make_token
 HUSH = "xoxb-hush-hush"
 SLACK = {"name": "ops", "kind": "slack", "settings": {"url": f"https://hooks.test/{HUSH}"}}
 NTFY = {"name": "bell", "kind": "ntfy", "settings": {"topic": "bell"}}
+NOWHERE = {"settings": {"topic": "bell", "url": "http://127.0.0.1:8099/"}}
 MARK = {"secret": True}
 
 
@@ -150,6 +151,22 @@ def test_a_job_names_channels_that_are_there(server):
     expect(server.put("/jobs/by-key/k", named), 201)
     imported = {"jobs": [{**job, "key": "later", "alert_channels": ["later"]}]}
     assert server.post("/import", {**server.get("/export").json, **imported}).json["created"] == 1
+
+
+def test_a_test_is_a_delivery(server):
+    path = f"/channels/{make(server, {**NTFY, **NOWHERE}, is_enabled=False)['id']}"
+    expect(server.post(f"{path}/test"), 400)
+    expect(server.put(path, {"is_enabled": True}), 200)
+    answer = expect(server.post(f"{path}/test"), 202)
+    made = answer.json
+    assert made["is_test"] and made["channel"] == "bell" and made["alert_count"] == 0
+    assert answer.headers["Location"] == f"/deliveries/{made['id']}"
+    whole = expect(server.get(answer.headers["Location"]), 200).json
+    assert whole["id"] == made["id"] and len(whole["tries"]) == whole["attempts"]
+    assert [d["id"] for d in server.get(f"{path}/deliveries").json["deliveries"]] == [made["id"]]
+    for nothing in ("/deliveries/99", "/channels/99/deliveries"):
+        expect(server.get(nothing), 404)
+    expect(server.post("/channels/99/test"), 404)
 
 
 # --- Secrets -------------------------------------------------------------------------------------

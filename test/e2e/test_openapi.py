@@ -67,14 +67,15 @@ class World:
         self.server, self.past = past.server, past
         jobs = [create_job(self.server, past.url, tags=["a"])["id"] for _ in range(4)]
         self.server.put("/jobs/by-key/good", {"schedule": NEVER_SOON, "api": past.url})
+        settings = {"topic": "t", "url": past.url}
         # By name of a parameter of a path.
         self.ids = {
             "job": [*jobs, past.bad["id"], past.gone["id"]],
             "key": ["good", "good", "new-1", "new-2"],
             "execution": [trigger(self.server, past.slow), *past.runs, f"{past.bad['id']}-5"],
             "alert": [alert["id"] for alert in past.alerts],
-            "channel": [self.make("/channels", name=f"c{n}", kind="ntfy", settings={"topic": "t"})
-                        for n in names()],
+            "channel": [self.make("/channels", name=new_name(), kind="ntfy", settings=settings)],
+            "delivery": [],
             "silence": [self.make("/silences", reason="r", duration_s=60) for _ in range(3)],
         }
         # By name of a member or parameter: what a made value would seldom be right for.
@@ -97,19 +98,19 @@ class World:
             "end_at": [None, "2099-01-01T00:00:00Z"],
             "until": [None, "2099-01-01T00:00:00Z"],
             "set": [{}, {"A": "b"}],
-            "settings": [{"topic": "t"}, {"topic": "t", "token": "x"}, {"url": past.url}],
+            "settings": [settings, {**settings, "token": "x"}, {"url": past.url}],
             "duration_s": [60],
             "job_id": [past.bad["id"], past.gone["id"]],
         }
-
+        tests = [f"/channels/{channel}/test" for channel in self.ids["channel"]]
+        self.ids["delivery"] = [expect(self.server.post(t), 202).json["id"] for t in tests]
 
     def make(self, path, **what):
         return expect(self.server.post(path, what), 201).json["id"]
 
 
-def names(count=itertools.count()):
-    """Three that no other call gives."""
-    return [next(count) for _ in range(3)]
+def new_name(count=itertools.count()):
+    return f"name {next(count)}"
 
 
 pasts = []
