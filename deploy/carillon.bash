@@ -22,11 +22,13 @@ _carillon()
         import) words="crontab" ;;
         secrets) words="new-key rotate" ;;
         tokens) words="create list revoke" ;;
+        channels) words="list create test delete" ;;
+        silences) words="list create delete" ;;
         --scope) words="read trigger write admin" ;;
     esac
     if [[ -z $words && $word == -* ]]; then
         case $command in
-            cron | import | secrets | tokens) words=$(carillon help "$command" "$more" 2>/dev/null) ;;
+            cron | import | secrets | tokens | channels | silences) words=$(carillon help "$command" "$more" 2>/dev/null) ;;
             *) words=$(carillon help "$command" 2>/dev/null) ;;
         esac
         words=$(grep -o -- '--[a-z][a-z-]*' <<<"$words" | sort -u)

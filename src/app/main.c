@@ -32,6 +32,8 @@ static const struct program_command {
     {"cron", cli_cron, "next, explain, lint: schedules and crontabs, without a server", {0}},
     {"import", cli_import, "make jobs of a crontab, on a running server", {0}},
     {"tokens", cli_tokens, "create, list, revoke: who may use the API", {0}},
+    {"channels", cli_channels, "list, create, test, delete: who is told of alerts", {0}},
+    {"silences", cli_silences, "list, create, delete: when nobody is", {0}},
     {"backup", cli_backup, "copy the database, also of a running server", {0}},
     {"restore", cli_restore, "put a backup in the place of the database", {0}},
     {"move", cli_move, "move the database into PostgreSQL, or back into a file", {0}},

@@ -34,6 +34,17 @@ int cli_move(int argc, char **argv);
 // carillon tokens revoke NAME [--db DB]
 int cli_tokens(int argc, char **argv);
 
+// carillon channels list [--url URL]
+// carillon channels create FILE|- [--url URL]
+// carillon channels test NAME|ID [--url URL]
+// carillon channels delete NAME|ID [--url URL]
+int cli_channels(int argc, char **argv);
+
+// carillon silences list [--url URL]
+// carillon silences create --reason WHY --duration TIME [--job ID] [--tag TAG] [--kind KIND]
+// carillon silences delete ID [--url URL]
+int cli_silences(int argc, char **argv);
+
 // carillon doctor [FILE]. Exit code 1: it is not sound.
 int cli_doctor(int argc, char **argv);
 

@@ -41,6 +41,26 @@ int cli__complain_usage(const struct cli_command *c, const char *what);
 // The database that is meant when no flag names one: $CARILLON_DB, or carillon.db.
 const char *cli__default_db(void);
 
+// --- A running server (call.c) ---
+
+#define CLI_URL_DEFAULT "http://127.0.0.1:3000"
+
+// clang-format off
+#define CLI_URL {"url", required_argument, NULL, 'u'}
+// clang-format on
+
+struct cli_answer {
+    char *text; // The caller frees it. Ends in NUL.
+    size_t bytes;
+    long status;
+};
+
+// Asks the server, with the token in CARILLON_TOKEN if there is one, and waits as long as that
+// takes. `path` has no slash at its beginning; `body` is JSON, "" or NULL. Returns 0, or complains
+// and returns the exit code: `server` is no URL, or cannot be reached.
+int cli__call(const char *command, const char *method, const char *server, const char *path,
+              const char *body, struct cli_answer *a);
+
 // --- The rest ---
 
 // `carillon cron lint`: lint.c.

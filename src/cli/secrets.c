@@ -7,20 +7,12 @@
 
 #include "secrets/secrets.h"
 #include "base/memory.h"
-#include "base/url.h"
 #include "cli/cli.h"
 #include "cli/cli_priv.h"
 
-#include <assert.h>
-#include <curl/curl.h>
 #include <jansson.h>
 #include <openssl/crypto.h>
 #include <string.h>
-
-#define URL_DEFAULT "http://127.0.0.1:3000"
-#define ANSWER_BYTES_MAX 65536
-#define CONNECT_S 10
-#define TOKEN_BYTES_MAX 4096
 
 static const struct option new_key_options[] = {CLI_HELP, {0}};
 
@@ -58,80 +50,23 @@ static const struct option rotate_options[] = {
 
 static const struct cli_command rotate_command = {
     "secrets rotate",
-    "Usage: carillon secrets rotate [--url " URL_DEFAULT "]\n"
+    "Usage: carillon secrets rotate [--url " CLI_URL_DEFAULT "]\n"
     "Has a running server seal every secret again with the first key of its file, which then\n"
     "needs no other key any more. To replace a key: add the new one at the end of the file,\n"
     "restart every node; move it to the beginning, restart every node; run this; take the old\n"
     "one out. What is in clear under the name of a credential is sealed as well.\n\n"
-    "  --url URL    the server [" URL_DEFAULT "]\n\n"
+    "  --url URL    the server [" CLI_URL_DEFAULT "]\n\n"
     "The token for it, if it wants one, is taken from the variable CARILLON_TOKEN.\n"
     "Exit codes: 0; 1 when the server cannot be reached, or something could not be sealed.\n",
     rotate_options,
 };
-
-struct answer {
-    char text[ANSWER_BYTES_MAX];
-    size_t bytes;
-    long status;
-};
-
-static size_t keep(char *bytes, size_t size, size_t count, void *context)
-{
-    struct answer *a = context;
-    size_t more = size * count;
-    if (a->bytes + more > sizeof a->text)
-        return 0; // libcurl ends with CURLE_WRITE_ERROR.
-    memcpy(a->text + a->bytes, bytes, more);
-    a->bytes += more;
-    return more;
-}
-
-// A server that asks for a token gets the one in the environment. NULL: there is none.
-static struct curl_slist *authorization(void)
-{
-    const char *token = getenv("CARILLON_TOKEN");
-    char line[TOKEN_BYTES_MAX + 32];
-    if (!token || !*token || strlen(token) > TOKEN_BYTES_MAX)
-        return NULL;
-    snprintf(line, sizeof line, "Authorization: Bearer %s", token);
-    struct curl_slist *list = curl_slist_append(NULL, line);
-    OPENSSL_cleanse(line, sizeof line);
-    return list;
-}
-
-// The answer takes as long as it takes: nothing bounds the number of jobs.
-static int ask(const char *server, struct answer *a)
-{
-    char url[URL_BYTES_MAX + 32], error[CURL_ERROR_SIZE] = "";
-    struct curl_slist *headers = authorization();
-    size_t length = strlen(server);
-    bool slash = length > 0 && server[length - 1] == '/';
-    snprintf(url, sizeof url, "%s%ssecrets/rotate", server, slash ? "" : "/");
-    CURL *curl = curl_easy_init();
-    assert(curl);
-    curl_easy_setopt(curl, CURLOPT_URL, url);
-    curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
-    curl_easy_setopt(curl, CURLOPT_POSTFIELDS, "");
-    curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, (long)CONNECT_S);
-    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, keep);
-    curl_easy_setopt(curl, CURLOPT_WRITEDATA, a);
-    curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, error);
-    CURLcode code = curl_easy_perform(curl);
-    curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &a->status);
-    curl_slist_free_all(headers);
-    curl_easy_cleanup(curl);
-    if (!code)
-        return 0;
-    cli__complain(rotate_command.name, url, *error ? error : curl_easy_strerror(code));
-    return EXIT_SERVER;
-}
 
 static json_int_t number_of(const json_t *o, const char *name)
 {
     return json_integer_value(json_object_get(o, name));
 }
 
-static int tell(const struct answer *a)
+static int tell(const struct cli_answer *a)
 {
     json_t *json = json_loadb(a->text, a->bytes, 0, NULL);
     const char *error = json_string_value(json_object_get(json, "error"));
@@ -158,8 +93,7 @@ static int tell(const struct answer *a)
 
 static int rotate(int argc, char **argv)
 {
-    const char *server = URL_DEFAULT;
-    struct fault f = {0};
+    const char *server = CLI_URL_DEFAULT;
     int option, code;
     cli__flags_begin();
     while ((option = cli__flag(&rotate_command, argc, argv, &code)) != CLI_END) {
@@ -169,13 +103,11 @@ static int rotate(int argc, char **argv)
     }
     if (optind != argc)
         return cli__complain_usage(&rotate_command, "no argument is expected");
-    if (url_check(server, &f))
-        return cli__complain(rotate_command.name, f.text, server);
-    struct answer *a = xcalloc(1, sizeof *a);
-    code = ask(server, a);
+    struct cli_answer a = {0};
+    code = cli__call(rotate_command.name, "POST", server, "secrets/rotate", "", &a);
     if (!code)
-        code = tell(a);
-    free(a);
+        code = tell(&a);
+    free(a.text);
     return code;
 }
 

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: MIT
 """Channels and silences by the API; secrets of channels are seen by nobody."""
 
+import json
 import sqlite3
 
 import pytest
 from harness.jobs import expect
 from harness.keys import sealing
-from harness.program import Program, server_arguments
+from harness.program import Program, run_to_end, server_arguments
 from harness.tokens import by, make_token
 
 HUSH = "xoxb-hush-hush"
@@ -306,3 +307,41 @@ def test_a_token_with_a_tag_has_silences_of_its_own(server, database):
         expect(ask(f"/silences/{other['id']}", headers=team), 404)
     expect(server.get("/channels", headers=team), 403)
     expect(server.delete(f"/silences/{own['id']}", headers=team), 204)
+
+
+# --- On the command line -------------------------------------------------------------------------
+
+
+def call(server, *words):
+    return run_to_end(*words, "--url", f"http://127.0.0.1:{server.port}")
+
+
+def test_channels_are_made_listed_and_deleted_on_the_command_line(server, tmp_path):
+    file = tmp_path / "bell.json"
+    file.write_text(json.dumps(NTFY))
+    end = call(server, "channels", "create", str(file))
+    assert (end.returncode, end.stdout) == (0, 'channel 1 "bell"\n'), end.stderr
+    again = call(server, "channels", "create", str(file))
+    assert again.returncode == 1 and "another channel has this name" in again.stderr
+    listed = call(server, "channels", "list").stdout.splitlines()
+    assert len(listed) == 2 and listed[1].split() == ["1", "ntfy", "fine", "-", "bell"]
+    expect(server.put("/channels/1", {"is_enabled": False}), 200)
+    tested = call(server, "channels", "test", "bell")
+    assert tested.returncode == 1 and "not enabled" in tested.stderr
+    assert call(server, "channels", "delete", "bell").stdout == 'deleted "bell"\n'
+    gone = call(server, "channels", "delete", "1")
+    assert gone.returncode == 1 and "there is no such channel" in gone.stderr
+
+
+def test_silences_are_made_listed_and_ended_on_the_command_line(server):
+    what = ("--reason", "repairs", "--duration", "2h", "--tag", "web", "--job", "7")
+    end = call(server, "silences", "create", *what, "--kind", "failure")
+    made = server.get("/silences").json["silences"][0]
+    assert (end.returncode, end.stdout) == (0, f"silence 1 until {made['until']}\n"), end.stderr
+    assert (made["job_id"], made["tag"], made["kinds"]) == (7, "web", ["failure"])
+    listed = call(server, "silences", "list").stdout.splitlines()
+    assert listed[1].split() == ["1", made["until"], "7", "web", "repairs"]
+    assert call(server, "silences", "delete", "1").stdout == "silence 1 is over\n"
+    assert call(server, "silences", "delete", "1").returncode == 1
+    for wrong in (what[:2], (*what, "--job", "x"), (*what, "--duration", "soon"), (*what, "more")):
+        assert call(server, "silences", "create", *wrong).returncode == 2
