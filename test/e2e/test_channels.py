@@ -170,6 +170,23 @@ def test_a_test_is_a_delivery(server):
     expect(server.post("/channels/99/test"), 404)
 
 
+def test_what_became_of_a_test_is_told(server, target):
+    settings = {"url": target.url("/ok/bell")}
+    path = f"/channels/{make(server, NTFY, kind='webhook', settings=settings)['id']}"
+    tested = call(server, "channels", "test", "bell")
+    assert (tested.returncode, tested.stdout) == (0, "the test arrived\n"), tested.stderr
+    (made,) = server.get(f"{path}/deliveries").json["deliveries"]
+    whole = expect(server.get(f"/deliveries/{made['id']}"), 200).json
+    assert (whole["state"], whole["attempts"], whole["http_status"]) == ("SUCCESS", 1, 200)
+    assert [t["number"] for t in whole["tries"]] == [1] and whole["message"]["event"] == "test"
+    assert len(target.arrivals("/ok/bell")) == 1
+    expect(server.put(path, {"settings": {"url": target.url("/status/404")}}), 200)
+    tested = call(server, "channels", "test", "1")
+    assert tested.returncode == 1 and "404" in tested.stderr
+    whole = server.get(f"{path}/deliveries?limit=1").json["deliveries"][0]
+    assert whole["state"] == "FAILED" and whole["http_status"] == 404
+
+
 # --- Secrets -------------------------------------------------------------------------------------
 
 
