@@ -176,6 +176,16 @@ static void write_rate(FILE *out, const struct alert *a)
             a->count, a->attempts, a->job, shown(a->last_error));
 }
 
+static void write_flapping(FILE *out, const struct alert *a)
+{
+    char since[RFC3339_BYTES];
+    wall_format(a->from, since);
+    fprintf(out,
+            "job %" PRId64 " fails and recovers again and again, for the %" PRId64
+            ". time since %s; when it has been quiet for half an hour, there is a message",
+            a->job, a->count, since);
+}
+
 static void write_late(FILE *out, const struct alert *a)
 {
     write_name(out, a);
@@ -213,6 +223,7 @@ static void (*const write_kind[ALERT_KINDS])(FILE *out, const struct alert *a) =
     [ALERT_LATE] = write_late,
     [ALERT_SLOW] = write_slow,
     [ALERT_SILENT] = write_silent,
+    [ALERT_FLAPPING] = write_flapping,
 };
 
 char *alert_sentence(const struct alert *a)

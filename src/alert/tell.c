@@ -22,7 +22,7 @@ enum notice_severity alert_severity(enum alert_kind kind)
         [ALERT_JOB_PAUSED] = SEVERITY_CRITICAL, [ALERT_REMINDER] = SEVERITY_WARNING,
         [ALERT_RECOVERED] = SEVERITY_INFO,      [ALERT_FAILURE_RATE] = SEVERITY_CRITICAL,
         [ALERT_LATE] = SEVERITY_WARNING,        [ALERT_SLOW] = SEVERITY_WARNING,
-        [ALERT_SILENT] = SEVERITY_CRITICAL,
+        [ALERT_SILENT] = SEVERITY_CRITICAL,     [ALERT_FLAPPING] = SEVERITY_CRITICAL,
     };
     assert(kind < ALERT_KINDS);
     return severities[kind];

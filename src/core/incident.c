@@ -7,6 +7,10 @@
 // job does not do its work. After alert_recover_after successes in a row it is closed by an alert
 // of its own. Meanwhile people are reminded, unless somebody has said that it was seen.
 //
+// A job whose incidents come and go is said to flap, once: the fourth that opens within an hour
+// goes on, whatever its executions do, until they have all failed, or all succeeded, for half an
+// hour. Then people are told how it stands, and not before.
+//
 // A job may have others for which it asks: too many of its last executions failed (alert_rate), or
 // executions start late, or take long, or none has succeeded for long. The opening and the end of
 // these have an alert, and what comes between is counted. A rule that is taken from the job takes
@@ -22,6 +26,10 @@
 
 #include <assert.h>
 #include <string.h>
+
+#define FLAPPING_OPENINGS 4 // So many incidents that begin
+#define FLAPPING_MS 3600000 // within this time are flapping,
+#define CALM_MS 1800000     // and nothing that changes for so long is the end of it.
 
 static const struct incidents none;
 
@@ -99,9 +107,18 @@ static wall_ms silence_due(const struct trouble *t)
                                                                       : WALL_NEVER;
 }
 
+// When it is time to say how a job stands that has flapped, or to forget when its incidents began.
+static wall_ms flapping_due(const struct incidents *all)
+{
+    const struct incident *i = &all->of[CAUSE_FAILURE];
+    if (i->is_flapping)
+        return i->turned_at + CALM_MS;
+    return all->openings && !i->id ? all->openings_from + FLAPPING_MS + 1 : WALL_NEVER;
+}
+
 static wall_ms next_due(const struct trouble *t)
 {
-    wall_ms next = silence_due(t);
+    wall_ms next = MIN(silence_due(t), flapping_due(&t->now));
     for (size_t k = 0; k < INCIDENT_CAUSES; k++)
         next = MIN(next, reminder_due(t->job, &t->now.of[k]));
     return next;
@@ -157,6 +174,45 @@ void core__incident_settle(struct core *c, struct core_job *j)
 
 // --- Opened, and closed ----------------------------------------------------------------------
 
+static bool is_calm(const struct core *c, const struct incident *i)
+{
+    return i->is_flapping && c->now.wall >= i->turned_at + CALM_MS;
+}
+
+// An incident begins. Whether the job flaps by that.
+static bool count_opening(const struct core *c, struct incidents *all)
+{
+    bool is_first = !all->openings || c->now.wall - all->openings_from > FLAPPING_MS;
+    all->openings = is_first ? 1 : all->openings + 1;
+    if (is_first)
+        all->openings_from = c->now.wall;
+    return all->openings >= FLAPPING_OPENINGS;
+}
+
+static void begin_flapping(struct core *c, struct trouble *t, const struct execution *e)
+{
+    const struct alert a = {.kind = ALERT_FLAPPING,
+                            .from = t->now.openings_from,
+                            .count = t->now.openings,
+                            .incident_id = INCIDENT_OPENED,
+                            .telling = TELLING_WAITING};
+    t->now.of[CAUSE_FAILURE] = (struct incident){.id = core__record_alert(c, e, &a),
+                                                 .since = c->now.wall,
+                                                 .told_at = c->now.wall,
+                                                 .is_flapping = true,
+                                                 .turned_at = c->now.wall};
+}
+
+// The job has failed in an incident.
+static void note_failure(const struct core *c, struct incident *i, int64_t count)
+{
+    i->is_flapping = i->is_flapping && !is_calm(c, i);
+    if (i->good > 0)
+        i->turned_at = c->now.wall;
+    i->good = 0;
+    i->count += count;
+}
+
 // An alert that counts so many failures: the first opens the incident.
 static void raise(struct core *c, struct core_job *j, const struct execution *e,
                   const struct alert *facts, int64_t count)
@@ -168,14 +224,15 @@ static void raise(struct core *c, struct core_job *j, const struct execution *e,
     }
     struct trouble *t = trouble_of(j);
     struct incident *i = &t->now.of[CAUSE_FAILURE];
+    if (i->id == 0 && count_opening(c, &t->now))
+        begin_flapping(c, t, e);
     bool opens = i->id == 0;
     a.incident_id = opens ? INCIDENT_OPENED : i->id;
     a.telling = opens ? TELLING_WAITING : TELLING_NONE;
     int64_t id = core__record_alert(c, e, &a);
     if (opens)
         *i = (struct incident){.id = id, .since = c->now.wall, .told_at = c->now.wall};
-    i->count += count;
-    i->good = 0;
+    note_failure(c, i, count);
     t->is_changed = true;
 }
 
@@ -198,12 +255,16 @@ static struct alert report(const struct core *c, enum alert_kind kind, enum inci
                           .telling = TELLING_WAITING};
 }
 
-static void close(struct core *c, const struct open *o, enum incident_cause cause)
+static void close(struct core *c, struct trouble *t, const struct execution *e,
+                  enum incident_cause cause)
 {
-    struct incident *i = &o->job->trouble->now.of[cause];
+    struct incident *i = &t->now.of[cause];
     struct alert a = report(c, ALERT_RECOVERED, cause, i);
-    core__record_alert(c, &o->record, &a);
+    if (i->is_flapping)
+        t->now.openings = t->now.openings_from = 0;
+    core__record_alert(c, e, &a);
     *i = none.of[cause];
+    t->is_changed = true;
 }
 
 static void learn_failure(struct core *c, const struct open *o)
@@ -216,8 +277,7 @@ static void learn_failure(struct core *c, const struct open *o)
     if (j->failures >= j->policy->alert_after) {
         raise(c, j, &o->record, &facts, is_open ? 1 : j->policy->alert_after);
     } else if (is_open) { // After a success that did not close it.
-        j->trouble->now.of[CAUSE_FAILURE].count++;
-        j->trouble->now.of[CAUSE_FAILURE].good = 0;
+        note_failure(c, &j->trouble->now.of[CAUSE_FAILURE], 1);
         j->trouble->is_changed = true;
     }
 }
@@ -229,8 +289,11 @@ static void learn_success(struct core *c, const struct open *o)
     if (!i || !i->id)
         return;
     t->is_changed = true;
-    if (++i->good >= o->job->policy->alert_recover_after)
-        close(c, o, CAUSE_FAILURE);
+    i->is_flapping = i->is_flapping && !is_calm(c, i);
+    if (i->good == 0)
+        i->turned_at = c->now.wall;
+    if (++i->good >= o->job->policy->alert_recover_after && !i->is_flapping)
+        close(c, t, &o->record, CAUSE_FAILURE);
 }
 
 // --- What the job asks for -------------------------------------------------------------------
@@ -262,7 +325,7 @@ static void learn_kind(struct core *c, const struct open *o, enum incident_cause
     i->good = is_bad ? 0 : i->good + 1;
     j->trouble->is_changed = true;
     if (i->good >= j->policy->alert_recover_after)
-        close(c, o, cause);
+        close(c, j->trouble, &o->record, cause);
 }
 
 static void learn_lateness(struct core *c, const struct open *o)
@@ -308,7 +371,7 @@ static void learn_rate(struct core *c, const struct open *o)
     if (i->id)
         i->count += i->count ? failed : failures;
     if (i->id && failures < r->failures)
-        close(c, o, CAUSE_RATE);
+        close(c, t, &o->record, CAUSE_RATE);
 }
 
 static void learn_silence(struct core *c, const struct open *o)
@@ -317,7 +380,7 @@ static void learn_silence(struct core *c, const struct open *o)
     if (!o->job->policy->alert_silent_s || o->record.state != EXECUTION_SUCCESS)
         return;
     if (t && t->now.of[CAUSE_SILENT].id)
-        close(c, o, CAUSE_SILENT);
+        close(c, t, &o->record, CAUSE_SILENT);
     t = trouble_of(o->job);
     t->now.succeeded_at = c->now.wall;
     t->is_changed = true;
@@ -342,15 +405,19 @@ void core__incident_learn(struct core *c, const struct open *o)
 
 // --- With time -------------------------------------------------------------------------------
 
-static void remind(struct core *c, struct trouble *t, enum incident_cause cause)
+static void tell_reminder(struct core *c, struct trouble *t, enum incident_cause cause)
 {
     struct incident *i = &t->now.of[cause];
-    if (reminder_due(t->job, i) > c->now.wall)
-        return;
     struct alert a = report(c, ALERT_REMINDER, cause, i);
     core__record_alert(c, &(struct execution){.key = {.job = t->job->id}}, &a);
     i->told_at = c->now.wall;
     t->is_changed = true;
+}
+
+static void remind(struct core *c, struct trouble *t, enum incident_cause cause)
+{
+    if (reminder_due(t->job, &t->now.of[cause]) <= c->now.wall)
+        tell_reminder(c, t, cause);
 }
 
 static void complain_of_silence(struct core *c, struct trouble *t)
@@ -359,6 +426,24 @@ static void complain_of_silence(struct core *c, struct trouble *t)
         return;
     open_incident(c, t->job, &(struct execution){.key = {.job = t->job->id}}, CAUSE_SILENT,
                   &(struct alert){.kind = ALERT_SILENT, .from = t->now.succeeded_at});
+}
+
+// Nothing has changed for long.
+static void calm_down(struct core *c, struct trouble *t)
+{
+    struct incident *i = &t->now.of[CAUSE_FAILURE];
+    if (flapping_due(&t->now) > c->now.wall)
+        return;
+    t->is_changed = true;
+    if (!i->is_flapping) {
+        t->now.openings = t->now.openings_from = 0;
+    } else if (i->good >= t->job->policy->alert_recover_after) {
+        close(c, t, &(struct execution){.key = {.job = t->job->id}}, CAUSE_FAILURE);
+    } else {
+        i->is_flapping = false; // An incident like others from now on.
+        if (i->good == 0)
+            tell_reminder(c, t, CAUSE_FAILURE);
+    }
 }
 
 // A bounded number of jobs.
@@ -371,6 +456,7 @@ void core__incidents_due(struct core *c)
         for (size_t k = 0; k < INCIDENT_CAUSES; k++)
             remind(c, t, (enum incident_cause)k);
         complain_of_silence(c, t);
+        calm_down(c, t);
         core__incident_settle(c, t->job);
         left--;
     }

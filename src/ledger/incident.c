@@ -25,9 +25,13 @@ static const struct group {
     size_t offset;
     size_t count;
 } groups[] = {
-    GROUP("failure", of[CAUSE_FAILURE]), GROUP("failure_rate", of[CAUSE_RATE]),
-    GROUP("late", of[CAUSE_LATE]),       GROUP("slow", of[CAUSE_SLOW]),
-    GROUP("silent", of[CAUSE_SILENT]),   GROUP("outcomes", outcomes),
+    GROUP("failure", of[CAUSE_FAILURE]),
+    GROUP("failure_rate", of[CAUSE_RATE]),
+    GROUP("late", of[CAUSE_LATE]),
+    GROUP("slow", of[CAUSE_SLOW]),
+    GROUP("silent", of[CAUSE_SILENT]),
+    GROUP("outcomes", outcomes),
+    {"openings", offsetof(struct incidents, openings), 2},
     GROUP("succeeded", succeeded_at),
 };
 

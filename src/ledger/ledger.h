@@ -306,6 +306,7 @@ struct attempt {
 // - late: the execution was due at from and started at to.
 // - slow: the execution started at from and ended at to.
 // - silent: the last success was at from, or nobody had asked before.
+// - flapping: count incidents began since from.
 // - reminder, recovered: the incident began at from, and ended at to, 0: not yet; count is how many
 //   executions were as its cause says; subject is the incident's cause.
 struct alert {
@@ -345,14 +346,19 @@ struct incident {
     int64_t good;    // Executions in a row that were well, up to now.
     wall_ms told_at; // When people were last told.
     int64_t is_acknowledged;
+    int64_t
+        is_flapping;   // The incident goes on, however the job does, until that is so for a while.
+    wall_ms turned_at; // When it last went from failure to success, or back.
 };
 
 // All that is remembered of one job: its row has it as a text. Nothing but int64_t.
 struct incidents {
     struct incident of[INCIDENT_CAUSES];
-    int64_t outcomes;     // alert_rate: a bit for each of the last executions, the lowest is the
-                          // last one's; 1: it failed.
-    wall_ms succeeded_at; // alert_silent_s: the last success, or when the job was given that.
+    int64_t openings;      // Incidents of CAUSE_FAILURE, of late,
+    wall_ms openings_from; // from this one on.
+    int64_t outcomes;      // alert_rate: a bit for each of the last executions, the lowest is the
+                           // last one's; 1: it failed.
+    wall_ms succeeded_at;  // alert_silent_s: the last success, or when the job was given that.
 };
 
 // How many of the last executions must fail for people to be told: "3/10".

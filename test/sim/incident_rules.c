@@ -38,11 +38,64 @@ static void open_by(struct open_incident *i, const struct alert *a)
     *i = (struct open_incident){.id = a->id, .since = a->created_at, .told_at = a->created_at};
 }
 
+#define FLAPPING_OPENINGS 4
+#define FLAPPING_MS 3600000
+#define CALM_MS 1800000
+
+// So many incidents have begun, with this one.
+static int64_t count_opening(struct durable_job *d, wall_ms at)
+{
+    if (d->openings == 0 || at - d->openings_from > FLAPPING_MS) {
+        d->openings = 0;
+        d->openings_from = at;
+    }
+    return ++d->openings;
+}
+
+static void calm_down(struct open_incident *i, wall_ms at)
+{
+    i->is_flapping = i->is_flapping && at < i->turned_at + CALM_MS;
+}
+
+// What the row has forgotten since its time was over; the clock may go back afterwards.
+void incident_time(struct durable_job *d, wall_ms now)
+{
+    struct open_incident *i = &d->incidents[CAUSE_FAILURE];
+    struct incidents kept;
+    incidents_parse(d->job->trouble, &kept);
+    if (kept.openings == 0 && i->id == 0 && now - d->openings_from > FLAPPING_MS)
+        d->openings = 0;
+    if (kept.of[CAUSE_FAILURE].id == i->id && !kept.of[CAUSE_FAILURE].is_flapping)
+        calm_down(i, now);
+}
+
+static void hear_flapping(const struct ledger *l, struct durable_job *d, const struct alert *a)
+{
+    struct open_incident *i = &d->incidents[CAUSE_FAILURE];
+    if (i->id || d->deleted || a->telling != TELLING_WAITING || a->incident_id != a->id)
+        complain(l, a, "is told though an incident is open");
+    if (count_opening(d, a->created_at) < FLAPPING_OPENINGS || a->count != d->openings)
+        complain(l, a, "is told of too few");
+    open_by(i, a);
+    i->turned_at = a->created_at;
+    i->is_flapping = i->is_opening = true;
+}
+
+static void note_failure(struct open_incident *i, wall_ms at)
+{
+    calm_down(i, at);
+    if (i->good > 0)
+        i->turned_at = at;
+    i->good = 0;
+}
+
 // The first opens, the others are folded.
 static void hear_trouble(const struct ledger *l, struct durable_job *d, const struct alert *a)
 {
     struct open_incident *i = &d->incidents[CAUSE_FAILURE];
     bool opens = i->id == 0 && !d->deleted;
+    if (opens && count_opening(d, a->created_at) >= FLAPPING_OPENINGS)
+        complain(l, a, "is told as if it did not come and go");
     if (opens)
         open_by(i, a);
     if ((a->telling == TELLING_WAITING) != opens)
@@ -52,8 +105,9 @@ static void hear_trouble(const struct ledger *l, struct durable_job *d, const st
     if (a->kind == ALERT_MISSED)
         i->count += a->count;
     else
-        i->count += opens ? d->job->alert_after : 1;
-    i->good = 0;
+        i->count += opens || i->is_opening ? d->job->alert_after : 1;
+    i->is_opening = false;
+    note_failure(i, a->created_at);
 }
 
 static void hear_opening(const struct ledger *l, struct durable_job *d, const struct alert *a,
@@ -91,7 +145,8 @@ static void hear_reminder(const struct ledger *l, struct durable_job *d, const s
 {
     dur_ms wait = (dur_ms)d->job->alert_remind_s * 1000;
     struct open_incident *i = hear_report(l, d, a);
-    if (d->deleted || !wait || a->created_at < i->told_at + wait)
+    bool is_calm = i->is_flapping && i->good == 0 && a->created_at >= i->turned_at + CALM_MS;
+    if (d->deleted || (!is_calm && (!wait || a->created_at < i->told_at + wait)))
         complain(l, a, "reminds too early");
     i->told_at = a->created_at;
 }
@@ -99,8 +154,12 @@ static void hear_reminder(const struct ledger *l, struct durable_job *d, const s
 static void hear_recovery(const struct ledger *l, struct durable_job *d, const struct alert *a)
 {
     struct open_incident *i = hear_report(l, d, a);
-    if (!i->recovered_by || a->execution_id != i->recovered_by)
+    bool is_calm = i->is_flapping && i->good >= d->job->alert_recover_after &&
+                   a->created_at >= i->turned_at + CALM_MS && a->execution_id == 0;
+    if (!is_calm && (!i->recovered_by || a->execution_id != i->recovered_by))
         complain(l, a, "comes before the job is well");
+    if (is_calm)
+        d->openings = 0;
     *i = (struct open_incident){0};
 }
 
@@ -113,6 +172,8 @@ void incident_hear(struct ledger *l, const struct alert *a)
         hear_opening(l, d, a, a->kind == ALERT_LATE ? CAUSE_LATE : CAUSE_SLOW);
     else if (a->kind == ALERT_SILENT)
         hear_opening(l, d, a, CAUSE_SILENT);
+    else if (a->kind == ALERT_FLAPPING)
+        hear_flapping(l, d, a);
     else if (a->kind == ALERT_REMINDER)
         hear_reminder(l, d, a);
     else if (a->kind == ALERT_RECOVERED)
@@ -127,9 +188,14 @@ static void see_failure(struct durable_job *d, const struct row *r)
     struct open_incident *i = &d->incidents[CAUSE_FAILURE];
     if (i->id && r->e.state == EXECUTION_FAILED && !r->alerts_due) {
         i->count++;
-        i->good = 0;
+        note_failure(i, r->e.completed_at);
     }
-    if (i->id && r->e.state == EXECUTION_SUCCESS && ++i->good >= d->job->alert_recover_after)
+    if (!i->id || r->e.state != EXECUTION_SUCCESS)
+        return;
+    calm_down(i, r->e.completed_at);
+    if (i->good == 0)
+        i->turned_at = r->e.completed_at;
+    if (++i->good >= d->job->alert_recover_after && !i->is_flapping)
         i->recovered_by = r->e.id;
 }
 
@@ -176,7 +242,7 @@ static void check_incident(const struct ledger *l, job_id id, const struct open_
     if (!i->id && i->opened_by)
         trace_fail(l->trace, "job %lld is late or slow, and nobody is told", (long long)id);
     if (kept->id != i->id || kept->count != i->count || kept->since != i->since ||
-        kept->told_at != i->told_at || kept->good != i->good)
+        kept->told_at != i->told_at || kept->good != i->good || i->is_opening)
         trace_fail(l->trace, "the row of job %lld does not remember its incident", (long long)id);
 }
 

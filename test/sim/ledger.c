@@ -261,7 +261,8 @@ static void add_alert(struct ledger *l, const struct alert *a)
     l->shards[ledger_shard_number(l, a->id)].alert_last = a->id;
     if (a->job)
         incident_hear(l, a);
-    if (a->kind == ALERT_RECOVERED || a->kind == ALERT_LATE || a->kind == ALERT_SLOW)
+    if (a->kind == ALERT_RECOVERED || a->kind == ALERT_LATE || a->kind == ALERT_SLOW ||
+        a->kind == ALERT_FLAPPING)
         return; // An execution that has such an alert may have one of its failure besides.
     bool is_of_server = a->kind != ALERT_FAILURE && a->kind != ALERT_MISSED;
     if (is_of_server && a->execution_id == 0)
@@ -320,6 +321,7 @@ static void set_state(struct ledger *l, const struct job_state *s)
     d->job->runs = s->runs;
     d->job->failures = s->failures;
     job_set_text(&d->job->trouble, s->trouble);
+    incident_time(d, s->updated_at);
     d->job->is_active = s->is_active;
     d->job->finished = s->finished;
 }

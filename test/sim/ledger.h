@@ -59,6 +59,9 @@ struct open_incident {
     wall_ms told_at;
     int64_t count;
     int64_t good;
+    wall_ms turned_at; // From failure to success, or back.
+    bool is_flapping;
+    bool is_opening;      // The alert that brought it about comes next.
     int64_t opened_by;    // The row whose alert must open it in this batch; 0: none.
     int64_t recovered_by; // The row whose success must close it in this batch; 0: none.
 };
@@ -76,6 +79,8 @@ struct durable_job {
     unsigned failures; // In a row.
     struct open_incident incidents[INCIDENT_CAUSES];
     wall_ms succeeded_at; // The last success.
+    int64_t openings;     // Incidents of failures since
+    wall_ms openings_from;
     struct missed_range *missed;
     size_t missed_count;
     size_t missed_capacity;
@@ -148,8 +153,9 @@ void ledger_check_shard(const struct ledger *l, const struct durable_shard *s,
 
 // incident_rules.c: what people are told, and when it is over.
 void incident_rules(struct durable_job *d); // The job has changed: what it does not ask for ends.
-void incident_hear(struct ledger *l, const struct alert *a);        // An alert about a job.
-void incident_see(struct ledger *l, const struct row *r);           // An execution has ended.
+void incident_time(struct durable_job *d, wall_ms now);      // What lies too far back is forgotten.
+void incident_hear(struct ledger *l, const struct alert *a); // An alert about a job.
+void incident_see(struct ledger *l, const struct row *r);    // An execution has ended.
 void incident_check(const struct ledger *l, const struct batch *b); // After the batch.
 
 // After the batch.

@@ -226,6 +226,7 @@ static void see_corrections(struct node *n, const struct before *b)
 static void count_telling(struct world *w, const struct alert *a)
 {
     static const enum happening openings[ALERT_KINDS] = {
+        [ALERT_FLAPPING] = HAPPENING_FLAPPING,
         [ALERT_LATE] = HAPPENING_LATE_TOLD,
         [ALERT_SLOW] = HAPPENING_SLOW_TOLD,
         [ALERT_SILENT] = HAPPENING_SILENCE_TOLD,

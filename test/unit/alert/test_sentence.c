@@ -77,6 +77,9 @@ static const struct {
     {{.job = 7, .kind = ALERT_REMINDER, .subject = "x", .from = AT, .created_at = AT, .count = 2},
      "job 7 still fails since 2030-01-01T00:00:00.000Z, for 0 ms; 2 executions failed or were "
      "missed"}, // A row that was edited.
+    {{.job = 7, .kind = ALERT_FLAPPING, .from = AT, .count = 4},
+     "job 7 fails and recovers again and again, for the 4. time since 2030-01-01T00:00:00.000Z; "
+     "when it has been quiet for half an hour, there is a message"},
     {{EXECUTION, .kind = ALERT_FAILURE_RATE, .count = 3, .attempts = 10, .last_error = "timeout"},
      "3 of the last 10 executions of job 7 failed, the last one: timeout"},
     {{EXECUTION, .kind = ALERT_LATE, .from = AT, .to = AT + 5250},

@@ -42,9 +42,6 @@ static void failures_fold_into_one_incident_until_a_success(void **state)
     assert_int_equal(well.to, T0 + 40 * SECOND);
     assert_string_equal(well.subject, "failure");
     assert_int_equal(well.key.scheduled_at, T0 + 40 * SECOND);
-    struct job *j = rig_job(r, id);
-    assert_null(j->trouble);
-    job_free(j);
     next_ends(r, 200);
     assert_int_equal(rig_alerts(r, id, ALERT_RECOVERED), 1);
     next_ends(r, 500); // A new one.
@@ -233,6 +230,88 @@ static void a_reminder_can_be_asked_for_while_an_incident_is_open(void **state)
     rig_free(r);
 }
 
+// Answers the executions of so many tens of seconds.
+static void all_end(struct rig *r, size_t count, unsigned status)
+{
+    for (size_t i = 0; i < count; i++)
+        next_ends(r, status);
+}
+
+// Four times within the hour: the last time it is said, and then how it stands, over a restart.
+static void incidents_that_come_and_go_are_told_once(void **state)
+{
+    (void)state;
+    struct rig *r = rig_started();
+    job_id id = rig_create(r, job_of_tens());
+    for (size_t i = 0; i < 3; i++) {
+        next_ends(r, 500);
+        next_ends(r, 200);
+    }
+    assert_int_equal(rig_told(r, id), 6);
+    next_ends(r, 500);
+    struct alert a = rig_alert(r, id, ALERT_FLAPPING);
+    assert_int_equal(a.count, 4);
+    assert_int_equal(a.from, T0 + 10 * SECOND);
+    assert_int_equal(rig_alert(r, id, ALERT_FAILURE).incident_id, a.id);
+    for (size_t i = 0; i < 20; i++) {
+        next_ends(r, 200);
+        next_ends(r, 500);
+    }
+    rig_crash(r, 1);
+    assert_int_equal(rig_told(r, id), 7);
+    all_end(r, 179, 200);
+    assert_int_equal(rig_told(r, id), 7);
+    all_end(r, 3, 200);
+    assert_int_equal(rig_told(r, id), 8);
+    assert_int_equal(rig_alert(r, id, ALERT_RECOVERED).incident_id, a.id);
+    assert_int_equal(rig_alert(r, id, ALERT_RECOVERED).count, 21);
+    struct job *j = rig_job(r, id);
+    assert_null(j->trouble);
+    job_free(j);
+    next_ends(r, 500); // Counted anew.
+    assert_int_equal(rig_told(r, id), 9);
+    assert_int_equal(rig_alerts(r, id, ALERT_FLAPPING), 1);
+    rig_free(r);
+}
+
+static void a_job_that_flapped_and_only_fails_is_told_of(void **state)
+{
+    (void)state;
+    struct rig *r = rig_started();
+    job_id id = rig_create(r, job_of_tens());
+    for (size_t i = 0; i < 4; i++) {
+        next_ends(r, 200);
+        next_ends(r, 500);
+    }
+    assert_int_equal(rig_told(r, id), 7);
+    all_end(r, 182, 500);
+    assert_int_equal(rig_alerts(r, id, ALERT_REMINDER), 1);
+    next_ends(r, 200); // From now on an incident like any other.
+    assert_int_equal(rig_told(r, id), 9);
+    rig_free(r);
+}
+
+// Three within the hour, and more after it.
+static void seldom_incidents_are_no_flapping(void **state)
+{
+    (void)state;
+    struct rig *r = rig_started();
+    struct job *j = job_of("0 */20 * * * *");
+    j->max_retries = 0;
+    job_id id = rig_create(r, j);
+    for (size_t i = 0; i < 20; i++) {
+        rig_run(r, 20 * MINUTE);
+        rig_answer(r, i, i % 2 ? 200 : 500);
+    }
+    assert_int_equal(rig_alerts(r, id, ALERT_FLAPPING), 0);
+    assert_int_equal(rig_told(r, id), 20);
+    rig_run(r, 2 * HOUR);
+    j = rig_job(r, id);
+    assert_null(j->trouble); // Nothing is left to remember.
+    job_free(j);
+    rig_free(r);
+}
+
 // --- What a job asks for -------------------------------------------------------------------------
 
 static void so_many_failures_of_the_last_executions_are_an_incident(void **state)
@@ -388,6 +467,9 @@ int main(void)
         cmocka_unit_test(a_job_that_never_fails_is_not_written_for_it),
         cmocka_unit_test(people_are_reminded_until_somebody_has_seen_it),
         cmocka_unit_test(a_reminder_can_be_asked_for_while_an_incident_is_open),
+        cmocka_unit_test(incidents_that_come_and_go_are_told_once),
+        cmocka_unit_test(a_job_that_flapped_and_only_fails_is_told_of),
+        cmocka_unit_test(seldom_incidents_are_no_flapping),
         cmocka_unit_test(so_many_failures_of_the_last_executions_are_an_incident),
         cmocka_unit_test(executions_that_take_long_are_an_incident),
         cmocka_unit_test(executions_that_start_late_are_an_incident),
