@@ -30,7 +30,8 @@ def settings(server, security="none", **more):
 
 
 def send(server, notice=FAILURE, security="none", authority=None, ca=True, **more):
-    options = {name: more.pop(name) for name in ("deny", "copies", "timeout_ms") if name in more}
+    names = {"deny", "copies", "timeout_ms", "turns"} & more.keys()
+    options = {name: more.pop(name) for name in names}
     if authority:
         options["ca_file"] = str(authority.certificate)
     return run_teller("email", settings(server, security, **more), notice, **options)
@@ -114,6 +115,12 @@ def test_a_server_that_says_nothing_costs_its_time_and_no_more():
         [outcome] = send(SimpleNamespace(port=silent.getsockname()[1]), timeout_ms=300)
         assert outcome["verdict"] == "again"
         assert outcome["error"] == "the mail server took too long"
+
+
+@pytest.mark.parametrize("turns", [0, 1, 2, 3, 5, 8])
+def test_a_mailer_is_closed_with_mails_under_way(turns):
+    with MailServer() as server:
+        assert len(send(server, copies=3, turns=turns)) <= 3
 
 
 def test_a_server_that_is_not_there_is_tried_again():

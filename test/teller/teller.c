@@ -4,7 +4,8 @@
 // Standard input is a JSON object: `kind`, `settings`, `notice` (as notice_pack writes it), `now`.
 // The program prints the request as JSON: `url`, `headers`, `body`. A mail is sent instead, as
 // often as `copies` says, with the certificates of `ca_file` alone, and to no address that `deny`
-// has; its outcomes are printed, each as a line of JSON.
+// has; its outcomes are printed, each as a line of JSON. After `turns` turns of the loop
+// the program ends, with whatever is under way.
 
 #include "alert/mailer.h"
 
@@ -58,7 +59,9 @@ static void send_mails(const struct mail_message *mail, const json_t *from)
     json_int_t copies = json_integer_value(json_object_get(from, "copies"));
     for (json_int_t i = 0; i < MAX(copies, 1); i++)
         mailer_send(m, (uint64_t)i, mail);
-    while (mailer_in_flight(m) > 0)
+    json_t *turns = json_object_get(from, "turns");
+    json_int_t left = turns ? json_integer_value(turns) : -1;
+    for (; mailer_in_flight(m) > 0 && left != 0; left--)
         loop_turn(l, -1);
     mailer_close(m);
     loop_close(l);
