@@ -5,10 +5,13 @@
 #include "api/api_priv.h"
 #include "api/json_priv.h"
 #include "api/page_priv.h"
+#include "api/registry_priv.h"
+#include "store/outbox.h"
 
 #include <inttypes.h>
 
 #define ALERTS_LIMIT_DEFAULT 50
+#define DELIVERIES_MAX 500 // More than there are channels that an alert goes to.
 
 static enum err list_alert(void *context, const struct alert *a)
 {
@@ -65,13 +68,56 @@ static enum err keep_alert(void *context, const struct alert *a)
     return ERR_OK;
 }
 
+// An alert on its way to its deliveries.
+struct alert_errand {
+    struct errand errand;
+    json_t *json; // NULL: it has been answered.
+};
+
+static void free_errand(struct errand *errand)
+{
+    json_decref(((struct alert_errand *)errand)->json);
+    free(errand);
+}
+
+static enum err add_delivery(void *deliveries, const struct delivery *d)
+{
+    json_array_append_new(deliveries, json_delivery(d));
+    return ERR_OK;
+}
+
+static enum err add_deliveries(struct errand *errand, struct store_registry *registry,
+                               struct problem *p, struct fault *f)
+{
+    struct alert_errand *e = (struct alert_errand *)errand;
+    struct api_request *r = errand->request;
+    const struct delivery_query q = {.alert = r->alert, .state = -1, .limit = DELIVERIES_MAX};
+    json_t *json = e->json, *deliveries = json_array();
+    (void)p;
+    json_object_set_new(json, "deliveries", deliveries);
+    enum err err = store_delivery_list(registry, &q, add_delivery, deliveries, f);
+    if (err)
+        return err;
+    e->json = NULL;
+    answer_json(r, 200, json);
+    return ERR_OK;
+}
+
 enum err handle_alert(struct api_request *r, struct problem *p)
 {
     json_t *json = NULL;
     enum err err = service_get_alert(r->api->service, r->alert, keep_alert, &json, &p->what);
-    if (!err)
+    if (err)
+        return err;
+    if (request_tag(r)) { // Channels are of all teams.
         answer_json(r, 200, json);
-    return err;
+        return ERR_OK;
+    }
+    struct alert_errand *e = xcalloc(1, sizeof *e);
+    e->errand = (struct errand){
+        .request = r, .act = add_deliveries, .free = free_errand, .what = "deliveries"};
+    e->json = json;
+    return errand_hand_on(&e->errand, p);
 }
 
 // --- Acknowledging -------------------------------------------------------------------------------

@@ -5,10 +5,11 @@ import json
 import sqlite3
 
 import pytest
-from harness.jobs import expect
+from harness.jobs import create_job, expect, trigger
 from harness.keys import sealing
 from harness.program import Program, run_to_end, server_arguments
 from harness.tokens import by, make_token
+from harness.wait import wait_until
 
 HUSH = "xoxb-hush-hush"
 SLACK = {"name": "ops", "kind": "slack", "settings": {"url": f"https://hooks.test/{HUSH}"}}
@@ -185,6 +186,27 @@ def test_what_became_of_a_test_is_told(server, target):
     assert tested.returncode == 1 and "404" in tested.stderr
     whole = server.get(f"{path}/deliveries?limit=1").json["deliveries"][0]
     assert whole["state"] == "FAILED" and whole["http_status"] == 404
+
+
+def test_an_alert_shows_the_messages_that_tell_of_it(server, target, database):
+    make(server, NTFY, kind="webhook", settings={"url": target.url("/ok/bell")})
+    job = create_job(server, target.url("/status/500"), max_retries=0, tags=["web"])
+    trigger(server, job)
+
+    def told():
+        for alert in server.get("/observability/alerts").json["alerts"]:
+            alone = server.get(f"/alerts/{alert['id']}").json
+            if [d["state"] for d in alone["deliveries"]] == ["SUCCESS"]:
+                return {**alone, "listed": alert}
+        return None
+
+    alert = wait_until(told, 30, "the message arrived")
+    assert alert["telling"] == "told" and "deliveries" not in alert["listed"]
+    assert [(d["channel"], d["alert_count"]) for d in alert["deliveries"]] == [("bell", 1)]
+    team = by(make_token(database, "write", "--tag", "web"))
+    wait_until(lambda: server.get("/jobs").status == 401, 10, "the server has a token")
+    own = expect(server.get(f"/alerts/{alert['id']}", headers=team), 200).json
+    assert own["id"] == alert["id"] and "deliveries" not in own
 
 
 # --- Secrets -------------------------------------------------------------------------------------
