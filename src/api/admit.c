@@ -127,6 +127,10 @@ static void answered(void *request)
 enum err request_admit(struct api_request *r, struct problem *p)
 {
     const struct api *a = r->api;
+    if (request_has_callback(r)) {
+        enum err err = request_check_callback(r, p);
+        return err ? err : request_proceed(r, p);
+    }
     r->access = (struct access_question){
         .secret = secret_of(r),
         .address = exchange_peer(r->exchange),

@@ -126,6 +126,7 @@ enum err api_listen(const struct api_options *o, struct api **out, struct fault 
     a->database_is_away = o->database_is_away;
     a->context = o->context;
     a->secrets = o->secrets;
+    a->callback_key = o->callback_key;
     struct server_options options = {
         .host = o->host,
         .port = o->port,

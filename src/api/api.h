@@ -47,6 +47,7 @@ struct api_options {
     // The role of a node that answers only probes and metrics: all else is not found. NULL: no such
     // node. Borrowed for as long as the API lives.
     const char *probes_only;
+    const char *callback_key; // As base/callback.h has it; set by api_serve. Borrowed likewise.
     const struct secret_ring *secrets; // NULL: secrets are refused. Borrowed likewise.
 };
 

@@ -25,6 +25,7 @@ struct api {
     const char *version;
     const char *probes_only; // See struct api_options.
     const struct secret_ring *secrets;
+    const char *callback_key; // See struct api_options.
     bool (*database_is_away)(void *context);
     void *context;
     struct web_names names;
@@ -53,6 +54,7 @@ enum api_refusal {
     REFUSED_MISSING_TOKEN,
     REFUSED_TOKEN,
     REFUSED_SCOPE,
+    REFUSED_CALLBACK,
     REFUSED_NO_TOKENS,
     REFUSED_FAILING,
     REFUSED_RATE,
@@ -107,6 +109,7 @@ struct api_request {
     bool pretty;                    // JSON of the answer is indented.
     bool knows_channels;            // The channels that the body names are there.
     json_t *made;                   // Keys that the change has made: told once. NULL: none.
+    unsigned attempt; // The attempt whose callback the request brings; 0: it brings none.
     // Of a change: makes the answer.
     void (*succeed)(struct api_request *r, const struct service_result *result);
     char key[2 * CLIENT_KEY_DIGEST_BYTES + 1]; // Idempotency-Key of a token with a tag.
@@ -258,6 +261,11 @@ enum err request_check_channels(struct api_request *r, struct problem *p);
 enum err request_admit(struct api_request *r, struct problem *p);
 enum err request_proceed(struct api_request *r, struct problem *p);
 
+// completion.c: whether the request is of the target of an attempt, and brings what it was given
+// instead of a token; and whether that is good.
+bool request_has_callback(const struct api_request *r);
+enum err request_check_callback(struct api_request *r, struct problem *p);
+
 // allowance.c: for a request that will carry something out, whether its token may cause one more
 // execution now, and that it has caused so many in all.
 enum err request_count_execution(struct api_request *r, struct problem *p);
@@ -290,8 +298,8 @@ route_handler handle_create_job, handle_list_jobs, handle_get_job, handle_put_jo
     handle_delete_job, handle_get_job_by_key, handle_put_job_by_key, handle_delete_job_by_key,
     handle_pause_job, handle_resume_job, handle_trigger_job;
 route_handler handle_job_executions, handle_executions, handle_execution, handle_cancel_execution,
-    handle_replay_execution, handle_replay_executions, handle_backfill_job,
-    handle_recent_executions, handle_failed_executions;
+    handle_complete_execution, handle_replay_execution, handle_replay_executions,
+    handle_backfill_job, handle_recent_executions, handle_failed_executions;
 route_handler handle_job_alerts, handle_alerts, handle_alert, handle_ack_alert;
 route_handler handle_cluster, handle_health, handle_metrics_json, handle_metrics_text, handle_live,
     handle_ready;

@@ -136,6 +136,7 @@ static enum err keep_execution(void *context, const struct execution *e)
 {
     struct whole *whole = context;
     whole->execution = json_execution(e);
+    json_object_set_new(whole->execution, "progress", json_progress(e->notes));
     return ERR_OK;
 }
 

@@ -39,6 +39,7 @@ json_t *json_text(const char *text); // NULL gives null; cut at the first byte t
 json_t *json_time(wall_ms at);       // null for 0 and WALL_NEVER.
 json_t *json_times(const wall_ms *at, size_t count);
 json_t *json_execution(const struct execution *e);
+json_t *json_progress(const char *notes); // The notes of an execution; NULL: none.
 json_t *json_attempt(const struct attempt *a);
 json_t *json_alert(const struct alert *a);
 json_t *json_incidents(const struct job *j); // The open ones.

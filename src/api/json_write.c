@@ -47,6 +47,37 @@ json_t *json_execution_id(const struct execution_key *k)
     return json_string(id);
 }
 
+// A line for each: "AT PERCENT TEXT\n".
+json_t *json_progress(const char *notes)
+{
+    json_t *list = json_array();
+    for (const char *line = notes ? notes : ""; *line;) {
+        char *percent, *text;
+        wall_ms at = strtoll(line, &percent, 10);
+        percent += strspn(percent, " ");
+        long number = strtol(percent, &text, 10);
+        bool has_percent = text > percent;
+        text += has_percent ? 0 : strspn(text, "-");
+        text += *text == ' ';
+        size_t bytes = strcspn(text, "\n");
+        json_t *note = json_object();
+        json_object_set_new(note, "at", json_time(at));
+        json_object_set_new(note, "percent", has_percent ? json_integer(number) : json_null());
+        json_object_set_new(note, "note", bytes ? json_stringn(text, bytes) : json_null());
+        json_array_append_new(list, note);
+        line = text + bytes + (text[bytes] == '\n');
+    }
+    return list;
+}
+
+// How an execution ends that waits for its target to say so.
+static void add_completion(const struct execution *e, json_t *o)
+{
+    json_object_set_new(o, "completion_deadline", json_time(e->completion_deadline));
+    json_object_set_new(o, "completion",
+                        e->completion ? json_string(completion_name(e->completion)) : json_null());
+}
+
 static void add_times(const struct execution *e, json_t *o)
 {
     bool started = e->started_at > 0;
@@ -85,6 +116,7 @@ json_t *json_execution(const struct execution *e)
     json_object_set_new(o, "reason", json_text(e->reason));
     json_object_set_new(o, "retry_count", json_integer(e->retry_count));
     json_object_set_new(o, "attempts_made", json_integer(e->attempts));
+    add_completion(e, o);
     add_missed(e, o);
     return o;
 }

@@ -10,6 +10,7 @@ static const char *const of_jobs[] = {
 static const char *const of_job_executions[] = {OF_EXECUTIONS};
 static const char *const of_executions[] = {"job_id", OF_EXECUTIONS};
 static const char *const of_replays[] = {"job_id", "dry_run", OF_EXECUTIONS};
+static const char *const of_complete[] = {"token", NULL};
 static const char *const of_job_alerts[] = {"kind", "limit", "cursor", NULL};
 static const char *const of_alerts[] = {"job_id", "kind", "limit", "cursor", NULL};
 static const char *const of_audit[] = {"action", "job_id", "token",  "from",
@@ -75,6 +76,9 @@ const struct route routes[] = {
      ASKS_ALWAYS, SCOPE_TRIGGER, BOUND_EXECUTION},
     {"POST", "/executions/:execution/cancel", handle_cancel_execution, NULL, BODY_NONE, true,
      ASKS_ALWAYS, SCOPE_TRIGGER, BOUND_EXECUTION},
+    // Or with the callback of the attempt, instead of a token.
+    {"POST", "/executions/:execution/complete", handle_complete_execution, of_complete,
+     BODY_REQUIRED, true, ASKS_ALWAYS, SCOPE_TRIGGER, BOUND_EXECUTION},
 
     {"GET", "/events", handle_events, NULL, BODY_NONE, false, ASKS_NEVER, SCOPE_READ, BOUND_NEVER},
     {"GET", "/upcoming", handle_upcoming, of_upcoming, BODY_NONE, false, ASKS_ALWAYS, SCOPE_READ,

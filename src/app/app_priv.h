@@ -6,6 +6,7 @@
 
 #include "access/access.h"
 #include "api/api.h"
+#include "base/callback.h"
 #include "cluster/cluster.h"
 #include "cluster/post.h"
 #include "config/config.h"
@@ -58,10 +59,11 @@ struct carillon {
     struct listening listening;
     unsigned connections_reserved; // Connections that the API keeps for probes.
     struct address_policy targets;
-    struct secret_ring *secrets;    // NULL: the server has no keys.
-    struct redis_server *redis;     // NULL: there is none.
-    struct redis_lock *leader_lock; // Elects who tries to lead; NULL: all may.
-    atomic_bool leads_no_more;      // This node hands over what it has.
+    struct secret_ring *secrets;           // NULL: the server has no keys.
+    char callback_key[CALLBACK_KEY_BYTES]; // "" before the store is open.
+    struct redis_server *redis;            // NULL: there is none.
+    struct redis_lock *leader_lock;        // Elects who tries to lead; NULL: all may.
+    atomic_bool leads_no_more;             // This node hands over what it has.
     struct cluster *cluster;
     struct store *store;
     struct store *replica; // For lists; NULL: there is none.

@@ -11,6 +11,8 @@
 #include "app/descriptors_priv.h"
 #include "base/conceal.h"
 #include "base/log.h"
+#include "base/url.h"
+#include "store/registry.h"
 
 #include <arpa/inet.h>
 #include <string.h>
@@ -118,6 +120,8 @@ static enum err open_engine(struct carillon *c, struct fault *f)
         .mails_max = 65536,
         .store_lost = store_lost,
         .node = c->incarnation[0] ? c->incarnation : NULL,
+        .callback_base = s->public_url,
+        .callback_key = c->callback_key,
         .shard_fenced = app__shard_fenced,
         .shard_given_back = app__shard_given_back,
         .shard_loaded = app__shard_loaded,
@@ -164,6 +168,7 @@ enum err app__listen(struct carillon *c, struct fault *f)
         .context = c,
         .probes_only = c->role->answers ? NULL : c->role->name,
         .secrets = c->secrets,
+        .callback_key = c->callback_key,
     };
     enum err err = api_listen(&o, &c->api, f);
     if (!err && l->api.host[0])
@@ -262,6 +267,21 @@ static enum err check_tls(const struct carillon *c, struct fault *f)
     return ERR_OK;
 }
 
+// What is appended to it is a path.
+static enum err check_public_url(const char *text, struct fault *f)
+{
+    struct url url;
+    struct fault why = {0};
+    if (!*text)
+        return ERR_OK;
+    if (url_parse(text, &url, &why))
+        return fault_set(f, ERR_SYNTAX, "--public-url: %s", why.text);
+    if (strchr(text, '?') || strlen(text) > CALLBACK_BASE_BYTES)
+        return fault_set(f, ERR_SYNTAX,
+                         "--public-url: it must be like https://cron.example.com, without a query");
+    return ERR_OK;
+}
+
 enum err app__check_settings(struct carillon *c, struct fault *f)
 {
     const struct settings *s = &c->settings;
@@ -274,12 +294,28 @@ enum err app__check_settings(struct carillon *c, struct fault *f)
         return err;
     if (s->ca_only && !s->ca_file[0])
         return fault_set(f, ERR_SYNTAX, "--ca-only needs --ca-file: nobody would be trusted");
+    err = check_public_url(s->public_url, f);
+    if (err)
+        return err;
     struct address_lists lists = {.deny = s->deny_targets,
                                   .allow = s->allow_targets,
                                   .deny_ports = s->deny_ports,
                                   .allow_ports = s->allow_ports,
                                   .reached_by_others = is_beyond(c)};
     return address_policy_parse(&lists, &c->targets, f);
+}
+
+static enum err read_callback_key(struct carillon *c, struct fault *f)
+{
+    char drawn[CALLBACK_KEY_BYTES];
+    struct store_registry *r = NULL;
+    enum err err = callback_key_draw(drawn, f);
+    if (!err)
+        err = store_registry_open(c->store, &r, f);
+    if (!err)
+        err = store_callback_key(r, drawn, c->callback_key, f);
+    store_registry_close(r);
+    return err;
 }
 
 static enum err open_rooms(struct carillon *c, struct fault *f)
@@ -289,6 +325,8 @@ static enum err open_rooms(struct carillon *c, struct fault *f)
         err = app__listen(c, f);
     if (!err)
         err = store_open(c->settings.db, &c->store, f);
+    if (!err)
+        err = read_callback_key(c, f);
     if (!err)
         err = app__open_access(c, f);
     if (!err)

@@ -13,24 +13,6 @@
 static const char *const on_request = "cancelled on request";
 static const char *const cut_on_request = "cancelled on request: the attempt under way was cut";
 
-static struct open *find_among(const struct core_job *j, const struct execution_key *key)
-{
-    for (struct open *o = j->first_open; o; o = o->job_next) {
-        const struct execution_key *k = &o->record.key;
-        if (k->job == key->job && k->series == key->series && k->scheduled_at == key->scheduled_at)
-            return o;
-    }
-    return NULL;
-}
-
-// Also one of a job that is deleted, whose last attempt is under way.
-static struct open *find(const struct core *c, const struct execution_key *key)
-{
-    const struct core_job *j = core__job_from(c, key->job);
-    struct open *o = j && j->id == key->job ? find_among(j, key) : NULL;
-    return o ? o : find_among(&c->nobody, key);
-}
-
 static void mark(struct core *c, struct open *o, const char *reason)
 {
     o->record.reason = reason;
@@ -54,7 +36,7 @@ static void cancel(struct core *c, struct open *o)
 // ERR_NOT_FOUND: the execution is over, or never was.
 enum err core__cancel_on_request(struct core *c, const struct execution_key *key)
 {
-    struct open *o = find(c, key);
+    struct open *o = core__open_of_key(c, key);
     if (!o)
         return ERR_NOT_FOUND;
     if (!o->record.reason)

@@ -230,6 +230,13 @@ static void ack_alert(struct core *c, const struct command *cmd)
         core__incident_acknowledge(c, j, cmd->incident_id);
 }
 
+static void hear_target(struct core *c, const struct command *cmd, struct reply *r)
+{
+    r->job = cmd->id;
+    r->key = cmd->execution;
+    r->err = cmd->kind == COMMAND_NOTE ? core__note(c, cmd) : core__complete(c, cmd);
+}
+
 static void act(struct core *c, struct command *cmd, struct core_job *j, struct reply *r)
 {
     switch (cmd->kind) {
@@ -262,6 +269,10 @@ static void act(struct core *c, struct command *cmd, struct core_job *j, struct 
         break;
     case COMMAND_ACK_ALERT:
         ack_alert(c, cmd);
+        break;
+    case COMMAND_COMPLETE:
+    case COMMAND_NOTE:
+        hear_target(c, cmd, r);
         break;
     case COMMAND_OUTCOME:
         r->err = core__outcome_elsewhere(c, cmd);
@@ -316,7 +327,8 @@ static enum err refusal(const struct core *c, const struct command *cmd, const s
     bool names_no_job = cmd->kind == COMMAND_CREATE || cmd->kind == COMMAND_ACCEPT_CLOCK ||
                         cmd->kind == COMMAND_ACK_ALERT;
     // The job of an attempt that is under way may be deleted.
-    bool names_attempt = cmd->kind == COMMAND_OUTCOME || cmd->kind == COMMAND_CANCEL;
+    bool names_attempt = cmd->kind == COMMAND_OUTCOME || cmd->kind == COMMAND_CANCEL ||
+                         cmd->kind == COMMAND_COMPLETE || cmd->kind == COMMAND_NOTE;
     if (names_no_job || names_attempt || cmd->kind == COMMAND_BULK)
         return ERR_OK;
     if (!j)

@@ -53,6 +53,7 @@ struct core *core_new(const struct core_limits *limits)
     c->paces = agenda_new();
     TAILQ_INIT(&c->paced);
     c->elsewhere = agenda_new();
+    c->awaiting = agenda_new();
     core__parted_init(c);
     return c;
 }
@@ -91,6 +92,7 @@ void core_free(struct core *c)
     agenda_free(c->breakers);
     agenda_free(c->paces);
     agenda_free(c->elsewhere);
+    agenda_free(c->awaiting);
     core__parted_fini(c);
     free(c);
 }
@@ -120,6 +122,8 @@ enum err core_add_execution(struct core *c, const struct execution *e)
     o->error = xstrdup(e->error);
     o->body = xstrdup(e->request_body);
     o->held_by = xstrdup(e->held_by);
+    o->notes = xstrdup(e->notes);
+    o->record.notes = o->notes;
     o->record.held_by = o->held_by;
     o->record.error = o->error;
     o->record.request_body = o->body;
@@ -128,6 +132,7 @@ enum err core_add_execution(struct core *c, const struct execution *e)
     core__linger_loaded(c, o);
     core__enter(c, o, PHASE_LOADED);
     core__elsewhere_loaded(c, o);
+    core__completion_loaded(c, o);
     return ERR_OK;
 }
 
@@ -182,6 +187,7 @@ static void look_at_the_time(struct core *c)
     core__breakers_due(c);
     core__paces_due(c);
     core__elsewhere_due(c);
+    core__completions_due(c);
     core__parted_due(c);
     core__due(c); // First what is due, since somebody waits for it; then what comes.
     core__plan(c);
@@ -195,7 +201,7 @@ static void set_wake(struct core *c, struct actions *out)
     wall_ms wall = MIN(core__plan_wake(c), agenda_next(c->resumes));
     wall = MIN(wall, agenda_next(c->troubles));
     mono_ms mono = MIN(agenda_next(c->retries), agenda_next(c->breakers));
-    mono = MIN(mono, agenda_next(c->paces));
+    mono = MIN(mono, MIN(agenda_next(c->paces), agenda_next(c->awaiting)));
     if (c->flying.first)
         mono = MIN(mono, c->flying.first->sent_at + RUNNING_WRITE_DELAY_MS);
     wall = MIN(wall, agenda_next(c->instants));
@@ -256,6 +262,7 @@ struct core_status core_status(const struct core *c)
         .elsewhere = elsewhere,
         .waiting = c->waiting_count,
         .retrying = agenda_count(c->retries),
+        .awaiting = agenda_count(c->awaiting),
         .halted = c->halted,
         .draining = c->draining,
         .host_rate_max = c->limits.host_rate_max,

@@ -55,6 +55,8 @@ struct outcome {
     const char *body_error; // ANSWERED: how the body breaks a rule of the job, as the end of a
                             // sentence about the answer; NULL: it breaks none.
     bool body_is_judged;    // ANSWERED, and the job has rules for the body: they were looked at.
+    bool asks_to_wait;      // ANSWERED 202 to a request with a callback: the target will say later
+                            // how it ended.
     bool is_unheard;        // LOST: nobody knows what the target did; NOT_SENT: no request could
                             // be made of the job. The target is not to blame.
     struct attempt attempt; // execution_id and number are filled in by the core.
@@ -74,6 +76,11 @@ enum command_kind {
     // that its owner alone writes it, but no core knows alerts: who asks has looked that there is
     // one, and says which job and incident it belongs to. Nobody is reminded of that any more.
     COMMAND_ACK_ALERT,
+    // The target of an attempt says how it ended, or how far it has come. ERR_CONFLICT: the
+    // execution is over, and its row says how. ERR_EXISTS: it does not wait for this: another
+    // attempt was begun since, or the target has said the opposite.
+    COMMAND_COMPLETE,
+    COMMAND_NOTE,
     // From the node that gave the shard back, not from a client: an attempt that went on there has
     // ended. ERR_NOT_FOUND: nobody waits for that attempt any more.
     COMMAND_OUTCOME
@@ -114,6 +121,10 @@ struct command {
         *parts; // BULK: CREATE, UPDATE, DELETE, each job once. Borrowed; their jobs taken.
     size_t part_count;
     enum err refusal; // The reply to a row that cannot be read. ERR_OK: the command is judged.
+    // COMPLETE, NOTE, of `execution`: which attempt; 0: the one that is waited for. The body is
+    // what went wrong, or NULL; of a note it is "PERCENT TEXT", a line.
+    uint16_t attempt;
+    bool has_failed; // COMPLETE
     // OUTCOME: how the attempt ended, with its execution_id and number; ticket, shard and epoch say
     // nothing. Borrowed, with its texts.
     const struct outcome *outcome;
@@ -206,7 +217,9 @@ struct request {
     const char *failure_body;    // and what it must not have.
     enum job_method method;
     struct execution_key key;
-    const char *origin; // REPLAY: the id of the execution that is carried out again. Or NULL.
+    const char *origin;   // REPLAY: the id of the execution that is carried out again. Or NULL.
+    const char *callback; // Where the target may say later how it ended: a secret. The core leaves
+                          // NULL, and says in wants_callback whether there is to be one.
     enum execution_trigger trigger;
     unsigned attempt;
     dur_ms timeout_ms;
@@ -216,6 +229,7 @@ struct request {
     bool is_plain;   // For no execution, whose headers it lacks: for a token, or for people. All of
                      // it is secret, and its headers are complete but for User-Agent.
     bool body_is_json;
+    bool wants_callback;
     bool tls_verify;
     bool fresh_connection;
     uint8_t redirects;               // So many are followed.
@@ -374,6 +388,7 @@ struct core_status {
     uint64_t waiting;          // Due, but held back by a limit;
     uint64_t waiting_for_rate; // so many of them by the rate of their host.
     uint64_t retrying;         // Between two attempts.
+    uint64_t awaiting;         // Taken by their targets, which have yet to say how they ended.
     enum err halted;           // Why the store takes no writes; ERR_OK: it does.
     bool draining;
     uint32_t hosts_down;

@@ -13,6 +13,7 @@
 //   ASIDE        in agenda `aside`: it has left a gate's queue, since its job changes
 //   FLYING       in queue `flying`: a request is on the wire
 //   LONG_FLYING  in queue `long_flying`: the same, and RUNNING stands in the row
+//   AWAITING     in agenda `awaiting`: the target has taken the request, and is to say how it ends
 //   BACKOFF      in agenda `retries`
 //   ENDED        nowhere: its row is terminal, and it is about to be freed
 //   GONE         nowhere: its shard was lost, and it is about to be freed
@@ -54,6 +55,7 @@ enum phase {
     PHASE_FLYING,
     PHASE_LONG_FLYING,
     PHASE_ELSEWHERE, // The attempt is under way at the last owner of the shard.
+    PHASE_AWAITING,
     PHASE_BACKOFF,
     PHASE_ENDED,
     PHASE_GONE,
@@ -226,6 +228,7 @@ struct open {
     char *error;   // Owned; record.error points here.
     char *body;    // Owned; record.request_body points here.
     char *held_by; // Owned; record.held_by points here.
+    char *notes;   // Owned; record.notes points here.
 };
 
 struct pool {
@@ -351,6 +354,7 @@ struct core {
     struct pace_list paced;  // Paces where executions wait, in the order in which that began.
     struct agenda *elsewhere;   // Open executions, on the wall clock.
     uint64_t counted_elsewhere; // So many of them have passed the gates.
+    struct agenda *awaiting;    // Open executions, on the monotonic clock.
     struct parted_flights parted;
     struct queue unrecorded;
     struct queue flying;         // In order of sent_at, for less than RUNNING_WRITE_DELAY_MS.
@@ -413,6 +417,8 @@ struct open *core__open_new(struct core *c, struct core_job *j);
 void core__open_free(struct core *c, struct open *o);
 struct open *core__open_of_outcome(const struct core *c,
                                    const struct outcome *out); // NULL: it is to be dropped.
+struct open *core__open_of_key(const struct core *c,
+                               const struct execution_key *key); // NULL: there is none.
 uint64_t core__ticket(const struct open *o);
 struct open *core__open_of(struct agenda_node *n); // `n` is the member `due`.
 void core__tables_free(struct core *c);
@@ -626,17 +632,32 @@ void core__claim_flights(struct core *c, struct core_job *j);
 void core__set_state(struct open *o, enum execution_state to);
 void core__set_error(struct open *o, const char *error); // Copied.
 bool core__is_flying(const struct open *o);
-bool core__is_sent(const struct open *o); // And no outcome has come, whoever sent it.
+bool core__is_sent(const struct open *o);      // And no outcome has come, whoever sent it.
+bool core__is_at_target(const struct open *o); // Sent, or taken by the target.
 
 // outcome.c
 void core__outcome(struct core *c, const struct outcome *o);
 void core__attempt_ended(struct core *c, struct open *o, const struct outcome *out);
 void core__hold(struct core *c, struct open *o, const char *error); // The attempt was not made.
+// The attempt has ended otherwise than well: the next one comes, or the execution ends.
+void core__failed(struct core *c, struct open *o, const struct outcome *out, const char *error);
+void core__fail(struct core *c, struct open *o, const char *error); // No further attempt comes.
+
+// completion.c
+bool core__is_completed(const struct open *o); // While its last attempt was under way.
+void core__conclude_completed(struct core *c, struct open *o);
+bool core__is_to_wait(const struct open *o, const struct outcome *out);
+void core__await_completion(struct core *c, struct open *o);
+void core__completion_loaded(struct core *c, struct open *o); // By what its row says.
+enum err core__complete(struct core *c, const struct command *cmd);
+enum err core__note(struct core *c, const struct command *cmd);
+void core__completions_due(struct core *c);
 
 // gate.c
 bool core__gates_pass(struct core *c, struct open *o); // False: it waits in a gate's queue.
 // All of them, whether there is room or not: the attempt is under way already.
 void core__gates_take(struct core *c, struct open *o);
+void core__gate_take_job(struct core *c, struct open *o);             // The gate of its job alone.
 struct queue *core__gate_queue(struct core *c, const struct open *o); // The queue of the next gate.
 void core__gates_release(struct core *c, struct open *o, unsigned keep); // Keeps the first `keep`.
 void core__gates_pump(struct core *c, struct gate *g);
@@ -677,5 +698,6 @@ bool core__is_replaced_elsewhere(const struct open *o);
 enum err core__outcome_elsewhere(struct core *c, const struct command *cmd);
 void core__elsewhere_due(struct core *c);
 void core__forget_elsewhere(struct core *c, struct open *o); // Before the execution is gone.
+void core__come_back(struct core *c, struct open *o);        // The attempt is nobody's any more.
 
 #endif

@@ -57,7 +57,7 @@ bool core__is_replaced_elsewhere(const struct open *o)
 }
 
 // The attempt is nobody's any more, and its places are those of any attempt that has ended.
-static void come_back(struct core *c, struct open *o)
+void core__come_back(struct core *c, struct open *o)
 {
     assert(o->phase == PHASE_ELSEWHERE && c->counted_elsewhere >= (o->host != NULL));
     c->counted_elsewhere -= o->host != NULL;
@@ -93,7 +93,7 @@ enum err core__outcome_elsewhere(struct core *c, const struct command *cmd)
     struct open *o = find(c, cmd->id, &cmd->outcome->attempt);
     if (!o)
         return ERR_NOT_FOUND;
-    come_back(c, o);
+    core__come_back(c, o);
     core__attempt_ended(c, o, cmd->outcome);
     return ERR_OK;
 }
@@ -107,7 +107,11 @@ static void give_up(struct core *c, struct open *o)
         return;
     }
     bool keeps_turn = o->job->policy->overlap == OVERLAP_QUEUE && o->host;
-    come_back(c, o);
+    core__come_back(c, o);
+    if (core__is_completed(o)) {
+        core__conclude_completed(c, o);
+        return;
+    }
     if (o->replaced) {
         core__cancel(c, o, "replaced by the next execution");
         return;

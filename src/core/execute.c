@@ -59,6 +59,11 @@ bool core__is_sent(const struct open *o)
     return core__is_flying(o) || o->phase == PHASE_ELSEWHERE;
 }
 
+bool core__is_at_target(const struct open *o)
+{
+    return core__is_sent(o) || o->phase == PHASE_AWAITING;
+}
+
 wall_ms core__due_at(const struct open *o)
 {
     return o->record.due_at ? o->record.due_at : o->record.key.scheduled_at;
@@ -108,6 +113,7 @@ void core__finish(struct core *c, struct open *o, enum execution_state state, co
     o->record.reason = reason;
     o->record.completed_at = c->now.wall;
     o->record.next_attempt_at = 0;
+    o->record.completion_deadline = 0;
     core__record_update(c, o);
     conclude(c, o);
 }
@@ -227,6 +233,7 @@ static void begin_attempt(struct core *c, struct open *o)
     if (o->record.started_at == 0)
         o->record.started_at = c->now.wall;
     o->record.next_attempt_at = 0;
+    o->record.completion = COMPLETION_NONE;
 }
 
 static void send(struct core *c, struct open *o)
@@ -262,6 +269,7 @@ static void send(struct core *c, struct open *o)
                     .timeout_ms = j->policy->timeout_ms,
                     .epoch = s->row.epoch,
                     .repeatable = j->policy->type == JOB_ATLEAST_ONCE,
+                    .wants_callback = j->policy->completion_timeout_s > 0,
                     .body_is_json =
                         o->body ? o->record.request_body_is_json : j->policy->body_is_json,
                     .tls_verify = j->policy->tls_verify,

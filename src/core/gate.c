@@ -151,6 +151,13 @@ void core__gates_take(struct core *c, struct open *o)
         take_place(gate_of(c, o, o->gates_passed), o); // The request has left: no token is taken.
 }
 
+void core__gate_take_job(struct core *c, struct open *o)
+{
+    assert(o->gates_passed == GATE_JOB);
+    enter_gates(c, o);
+    take_place(o->job->gate, o);
+}
+
 bool core__gates_pass(struct core *c, struct open *o)
 {
     enter_gates(c, o);

@@ -35,6 +35,8 @@ static const char *const kind_list[] = {
     [COMMAND_BACKFILL] = "backfill",
     [COMMAND_CANCEL] = "cancel",
     [COMMAND_ACK_ALERT] = "ack-alert",
+    [COMMAND_COMPLETE] = "complete",
+    [COMMAND_NOTE] = "note",
     [COMMAND_OUTCOME] = "outcome",
 };
 static const struct enum_words kind_words = {kind_list, COUNT_OF(kind_list)};
@@ -71,6 +73,8 @@ static const struct number numbers[] = {
     NUMBER(command, "execution_at", execution.scheduled_at, 0, WALL_LAST),
     NUMBER(command, "alert_job", alert_job, 0, JOB_ID_MAX),
     NUMBER(command, "incident_id", incident_id, 0, INT64_MAX / 2),
+    NUMBER(command, "attempt", attempt, 0, UINT16_MAX),
+    NUMBER(command, "has_failed", has_failed, 0, 1),
     NUMBER(command, "series", execution.series, -INT64_MAX / 2, INT64_MAX / 2),
 };
 
@@ -79,6 +83,7 @@ static const struct number outcome_numbers[] = {
     NUMBER(outcome, "retry_after_ms", retry_after_ms, 0, WALL_LAST),
     NUMBER(outcome, "is_unheard", is_unheard, 0, 1),
     NUMBER(outcome, "body_is_judged", body_is_judged, 0, 1),
+    NUMBER(outcome, "asks_to_wait", asks_to_wait, 0, 1),
     NUMBER(outcome, "execution_id", attempt.execution_id, 0, INT64_MAX / 2),
     NUMBER(outcome, "number", attempt.number, 0, UINT16_MAX),
     NUMBER(outcome, "http_status", attempt.http_status, 0, 999),

@@ -96,7 +96,7 @@ static bool is_stoppable(const struct core *c, const struct core_job *j, const s
 {
     bool manual = o->record.key.series < 0;
     bool to_come = o->phase == PHASE_PLANNED && o->record.key.scheduled_at > c->now.wall;
-    return !core__is_sent(o) && (j->deleted || (!manual && !to_come));
+    return !core__is_at_target(o) && (j->deleted || (!manual && !to_come));
 }
 
 // No attempt of a stopped job starts any more. What is only planned is left to its instant, since

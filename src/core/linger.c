@@ -60,7 +60,8 @@ void core__linger_loaded(struct core *c, struct open *o)
 // Whether the row, which is about to be written, will be open long after its instant.
 static bool is_lingering(const struct core *c, const struct execution *e)
 {
-    return MAX(c->now.wall, e->next_attempt_at) - e->key.scheduled_at >= LINGER_MS;
+    wall_ms open_until = MAX(e->next_attempt_at, e->completion_deadline);
+    return MAX(c->now.wall, open_until) - e->key.scheduled_at >= LINGER_MS;
 }
 
 void core__linger_insert(struct core *c, struct open *o)

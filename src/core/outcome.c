@@ -88,7 +88,7 @@ static void pause_failing(struct core *c, const struct open *o, const char *erro
     struct core_job *j = o->job;
     unsigned failures = j->failures + 1u;
     char reason[64];
-    assert(core__is_sent(o)); // So it is not stopped itself.
+    assert(core__is_at_target(o)); // So it is not stopped itself.
     snprintf(reason, sizeof reason, "%u execution%s failed in a row", failures,
              failures == 1 ? "" : "s");
     core__record_alert(c, &o->record,
@@ -99,14 +99,14 @@ static void pause_failing(struct core *c, const struct open *o, const char *erro
     core__job_pause(c, j, reason);
 }
 
-static void fail(struct core *c, struct open *o, const char *error)
+void core__fail(struct core *c, struct open *o, const char *error)
 {
     if (is_one_too_many(o->job))
         pause_failing(c, o, error);
     core__finish(c, o, EXECUTION_FAILED, error, NULL);
 }
 
-static void failed(struct core *c, struct open *o, const struct outcome *out, const char *error)
+void core__failed(struct core *c, struct open *o, const struct outcome *out, const char *error)
 {
     bool is_gone = o->job == &c->nobody; // And how often its job would have tried is not known.
     const char *reason = o->record.reason;
@@ -119,7 +119,7 @@ static void failed(struct core *c, struct open *o, const struct outcome *out, co
     else if (may_retry(o, out))
         back_off(c, o, out, error);
     else
-        fail(c, o, error);
+        core__fail(c, o, error);
 }
 
 // This machine could not make the attempt: it did not happen, and its number is given again. Nobody
@@ -182,7 +182,7 @@ static bool has_good_status(const struct core *c, const struct open *o, const st
 void core__attempt_ended(struct core *c, struct open *o, const struct outcome *out)
 {
     core__open_check(c, o);
-    if (out->kind == OUTCOME_HELD) {
+    if (out->kind == OUTCOME_HELD && !core__is_completed(o)) {
         core__hold(c, o, out->attempt.error);
         return;
     }
@@ -207,8 +207,12 @@ void core__attempt_ended(struct core *c, struct open *o, const struct outcome *o
         core__job_pause(c, o->job, "the target answered 410 Gone"); // First: see pause_failing.
     if (!o->replaced && !o->record.reason && !out->is_unheard && o->host)
         core__breaker_learn(c, o->host, lost_at_host(out));
-    if (success)
+    if (core__is_completed(o))
+        core__conclude_completed(c, o);
+    else if (success && core__is_to_wait(o, out))
+        core__await_completion(c, o);
+    else if (success)
         core__finish(c, o, EXECUTION_SUCCESS, NULL, NULL);
     else
-        failed(c, o, out, a.error ? a.error : "unknown error");
+        core__failed(c, o, out, a.error ? a.error : "unknown error");
 }

@@ -37,7 +37,7 @@ static const struct rule {
     uint8_t gates_min, gates_max;
 } rules[PHASES] = {
     [PHASE_NEW] = {.next = TO(LOADED) | TO(PLANNED) | TO(UNRECORDED)},
-    [PHASE_LOADED] = {.next = TO(PLANNED) | TO(ELSEWHERE) | TO(BACKOFF) | ONWARDS},
+    [PHASE_LOADED] = {.next = TO(PLANNED) | TO(ELSEWHERE) | TO(AWAITING) | TO(BACKOFF) | ONWARDS},
     [PHASE_PLANNED] = {.next = TO(JUDGED) | ONWARDS, .agenda = IN(instants), .marks = COUNTED},
     [PHASE_JUDGED] = {.next = ONWARDS, .agenda = IN(judged), .marks = COUNTED},
     [PHASE_UNRECORDED] = {.next = TO(BACKOFF) | ONWARDS,
@@ -49,22 +49,28 @@ static const struct rule {
                      .agenda = IN(aside),
                      .marks = ON_ITS_WAY,
                      .gates_max = GATES - 1},
-    [PHASE_FLYING] = {.next = TO(LONG_FLYING) | TO(BACKOFF) | TO(ENDED),
+    [PHASE_FLYING] = {.next = TO(LONG_FLYING) | TO(AWAITING) | TO(BACKOFF) | TO(ENDED),
                       .queue = IN(flying),
                       .marks = ON_THE_WIRE,
                       .gates_min = GATES,
                       .gates_max = GATES},
-    [PHASE_LONG_FLYING] = {.next = TO(BACKOFF) | TO(ENDED),
+    [PHASE_LONG_FLYING] = {.next = TO(AWAITING) | TO(BACKOFF) | TO(ENDED),
                            .queue = IN(long_flying),
                            .marks = ON_THE_WIRE,
                            .gates_min = GATES,
                            .gates_max = GATES},
     // The execution of a job which is gone has passed no gate. When it does not end in time, it is
     // recovered.
-    [PHASE_ELSEWHERE] = {.next = TO(ELSEWHERE) | TO(BACKOFF) | ONWARDS,
+    [PHASE_ELSEWHERE] = {.next = TO(ELSEWHERE) | TO(AWAITING) | TO(BACKOFF) | ONWARDS,
                          .agenda = IN(elsewhere),
                          .marks = ON_THE_WIRE,
                          .gates_max = GATES},
+    // Nothing is on the wire, so the place at the job is kept and no other. The execution of a job
+    // which is gone has none.
+    [PHASE_AWAITING] = {.next = TO(AWAITING) | TO(BACKOFF) | TO(ENDED),
+                        .agenda = IN(awaiting),
+                        .marks = RETRIED | COUNTED,
+                        .gates_max = GATE_PACE},
     // A queue's turn is kept between attempts, and nothing else.
     [PHASE_BACKOFF] = {.next = ONWARDS,
                        .agenda = IN(retries),
@@ -125,7 +131,8 @@ static void check_row(const struct core *c, const struct open *o)
     assert(execution_state_is_terminal(state) == (o->phase == PHASE_ENDED));
     if (o->phase == PHASE_PLANNED || o->phase == PHASE_JUDGED)
         assert(state == EXECUTION_PENDING);
-    if (o->phase == PHASE_LONG_FLYING || o->phase == PHASE_ELSEWHERE || o->claimed)
+    bool stands_there = o->phase == PHASE_LONG_FLYING || core__is_at_target(o);
+    if ((stands_there && o->phase != PHASE_FLYING) || o->claimed)
         assert(state == EXECUTION_RUNNING || o->phase >= PHASE_ENDED);
     if (o->phase == PHASE_UNRECORDED)
         assert(o->sequence > c->recorded);

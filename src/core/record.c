@@ -58,6 +58,7 @@ static void put_execution(struct core *c, enum change_kind kind, const struct ex
     change->execution.error = arena_text(&b->arena, e->error);
     change->execution.reason = arena_text(&b->arena, e->reason);
     change->execution.held_by = arena_text(&b->arena, e->held_by);
+    change->execution.notes = arena_text(&b->arena, e->notes);
     bool is_new = kind == CHANGE_EXECUTION_INSERT;
     change->execution.request_body = is_new ? arena_text(&b->arena, e->request_body) : NULL;
     change->execution.origin = is_new ? arena_text(&b->arena, e->origin) : NULL;

@@ -104,11 +104,30 @@ void core__open_free(struct core *c, struct open *o)
     free(o->error);
     free(o->body);
     free(o->held_by);
+    free(o->notes);
     free((char *)(uintptr_t)o->record.origin);
     o->record = (struct execution){0};
     o->queue_next = c->pool.free;
     c->pool.free = o;
     c->pool.used--;
+}
+
+static struct open *find_among(const struct core_job *j, const struct execution_key *key)
+{
+    for (struct open *o = j->first_open; o; o = o->job_next) {
+        const struct execution_key *k = &o->record.key;
+        if (k->job == key->job && k->series == key->series && k->scheduled_at == key->scheduled_at)
+            return o;
+    }
+    return NULL;
+}
+
+// Also one of a job that is deleted, whose last attempt is under way.
+struct open *core__open_of_key(const struct core *c, const struct execution_key *key)
+{
+    const struct core_job *j = core__job_from(c, key->job);
+    struct open *o = j && j->id == key->job ? find_among(j, key) : NULL;
+    return o ? o : find_among(&c->nobody, key);
 }
 
 // The low half is the place in the pool, the high half tells the attempt from all others that were

@@ -22,8 +22,10 @@
 // id), webhook-id, webhook-timestamp, webhook-signature if the job has keys for it, Carillon-Job,
 // Carillon-Scheduled-At, Carillon-Attempt, Carillon-Fence, traceparent, User-Agent, and with a body
 // Content-Type (application/json of the default body and of one that came as JSON, else
-// text/plain), unless the job sets it. Retry-After is read as seconds or a date in any of its three
-// forms, up to an hour.
+// text/plain), unless the job sets it; and with request.callback Carillon-Callback, which
+// goes to no other origin by a redirect. An answer 202 to such a request that has
+// "Carillon-Completion: wait" is reported with outcome.asks_to_wait. Retry-After is read as seconds
+// or a date in any of its three forms, up to an hour.
 //
 // So many redirects are followed as request.redirects says (hops_priv.h has the rules), each after
 // its answer was read. The attempt is one: its deadline covers them all, its outcome is that of the

@@ -125,6 +125,8 @@ static void leave_secrets(struct request *r)
     free((char *)r->tls_client_cert);
     free((char *)r->tls_client_key);
     r->signing = r->tls_client_cert = r->tls_client_key = NULL;
+    free((char *)r->callback);
+    r->callback = NULL;
     request_drop_bearer(r);
 }
 

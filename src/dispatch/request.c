@@ -159,6 +159,8 @@ static void add_identity(struct request_text *t, const struct request *r,
         add_line(t, "Carillon-Origin: ", who->origin);
     add_number_line(t, "Carillon-Attempt: ", r->attempt);
     add_number_line(t, "Carillon-Fence: ", r->epoch);
+    if (r->callback)
+        add_line(t, "Carillon-Callback: ", r->callback);
     add_traceparent(t, r);
 }
 
@@ -241,7 +243,8 @@ enum err request_build(struct request_parts *parts, const struct request *r,
 
     struct request_text *t = &parts->headers;
     t->count = 0;
-    parts->has_secrets = parts->body_is_secret = r->is_plain;
+    parts->body_is_secret = r->is_plain;
+    parts->has_secrets = r->is_plain || r->callback;
     add_host(t, r, to);
     if (!r->is_plain)
         add_identity(t, r, &who, now);

@@ -18,6 +18,7 @@ static const size_t texts[] = {
     offsetof(struct request, bearer),
     offsetof(struct request, tls_ca),
     offsetof(struct request, origin),
+    offsetof(struct request, callback),
     offsetof(struct request, tls_client_cert),
     offsetof(struct request, tls_client_key),
     offsetof(struct request, success_body),

@@ -16,6 +16,7 @@ enum header {
     HEADER_CONNECTION,
     HEADER_RETRY_AFTER,
     HEADER_LOCATION,
+    HEADER_COMPLETION,
 };
 
 static const struct {
@@ -27,6 +28,7 @@ static const struct {
     {"connection", HEADER_CONNECTION},
     {"retry-after", HEADER_RETRY_AFTER},
     {"location", HEADER_LOCATION},
+    {"carillon-completion", HEADER_COMPLETION},
 };
 
 // --- Words ---------------------------------------------------------------------------------------
@@ -137,12 +139,17 @@ static void take_location(struct response *r)
     r->located = true;
 }
 
+static void take_completion(struct response *r)
+{
+    r->asks_to_wait |= word_is(r, "wait");
+}
+
 static void take_header(struct response *r)
 {
     static void (*const takes[])(struct response *) = {
         [HEADER_CONTENT_LENGTH] = take_length, [HEADER_TRANSFER_ENCODING] = take_coding,
         [HEADER_CONNECTION] = take_connection, [HEADER_RETRY_AFTER] = take_retry_after,
-        [HEADER_LOCATION] = take_location,
+        [HEADER_LOCATION] = take_location,     [HEADER_COMPLETION] = take_completion,
     };
     while (r->word_bytes > 0 && is_blank(r->word[r->word_bytes - 1]))
         r->word_bytes--;

@@ -41,6 +41,8 @@ struct response {
     const char *reason;                  // RESPONSE_MALFORMED: what is wrong, static text.
     char retry_after[RETRY_AFTER_BYTES]; // In lower case; empty when there is none.
 
+    bool asks_to_wait; // "Carillon-Completion: wait".
+
     struct {
         const char *bytes;
         size_t count;

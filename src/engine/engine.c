@@ -48,10 +48,8 @@ static uint64_t batch_awaited_by(struct engine *e, const struct reply *r)
 static void perform(struct engine *e)
 {
     struct actions *a = &e->actions;
-    for (size_t i = 0; i < a->send_count; i++) {
-        engine__trace_send(&a->sends[i]);
-        dispatch_send(e->dispatch, &a->sends[i]);
-    }
+    for (size_t i = 0; i < a->send_count; i++)
+        engine__send(e, &a->sends[i]);
     for (size_t i = 0; i < a->cancel_count; i++)
         dispatch_cancel(e->dispatch, a->cancels[i]);
     metric_add(METRIC_attempts_started, (int64_t)a->send_count);
@@ -328,6 +326,7 @@ static void publish(struct engine *e)
     metric_set(METRIC_executions_waiting, (int64_t)s.waiting);
     metric_set(METRIC_executions_waiting_for_rate, (int64_t)s.waiting_for_rate);
     metric_set(METRIC_executions_retrying, (int64_t)s.retrying);
+    metric_set(METRIC_executions_awaiting, (int64_t)s.awaiting);
     metric_set(METRIC_hosts_down, (int64_t)s.hosts_down);
     metric_set(METRIC_watermark, s.watermark);
     if (e->begun.wall)
@@ -442,6 +441,8 @@ static struct engine *engine_new(const struct engine_options *o, struct store *s
     e->store = s;
     e->store_lost = o->store_lost;
     e->store_options = o->store;
+    e->callback_base = o->callback_base;
+    e->callback_key = o->callback_key;
     e->node = o->node;
     e->shard_fenced = o->shard_fenced;
     e->shard_given_back = o->shard_given_back;

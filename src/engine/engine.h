@@ -20,6 +20,11 @@ struct engine_options {
     dispatch_opener *dispatch_open; // Opens the adapter that carries the attempts.
     struct dispatch_options dispatch;
     struct store_writer_options store;
+    // For jobs whose targets may say later how an attempt ended: the URL by which they reach this
+    // server ("": none is known, and they are told a path), and the key of base/callback.h. NULL:
+    // they are not told. Both must stay.
+    const char *callback_base;
+    const char *callback_key;
     size_t mails_max; // Commands that may wait; default 65536.
     // Called once, on some thread, when the store is lost (a failed write or sync proves that
     // nothing may be promised any more). It must end the process.

@@ -181,6 +181,10 @@ void engine__give_recorded(struct engine *e); // More batches are durable.
 bool engine__give_fenced(struct engine *e, uint32_t number, int64_t epoch);
 void engine__hand_off(struct engine *e, const struct handoff *h);
 
+// --- A request leaves (callback.c) ---
+
+void engine__send(struct engine *e, struct send *s);
+
 // --- What the log says (trace.c) ---
 
 void engine__log_move(const struct job_state *s);
@@ -228,10 +232,12 @@ struct engine {
     size_t reading;                      // and so many of those are not read yet.
     struct giving givings[SHARDS_MAX];   // By number.
     size_t giving_count;
-    const char *node;       // What rows of flights call this node.
-    struct tenures gains;   // Since the log told of any.
-    struct tenures losses;  // In this turn.
-    struct mail *held_back; // Commands for shards that have not begun.
+    const char *callback_base;
+    const char *callback_key; // NULL: there is none.
+    const char *node;         // What rows of flights call this node.
+    struct tenures gains;     // Since the log told of any.
+    struct tenures losses;    // In this turn.
+    struct mail *held_back;   // Commands for shards that have not begun.
     struct engine_mail *held_back_last;
     bool draining;
     bool start_was_asked;

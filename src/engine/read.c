@@ -130,6 +130,7 @@ static enum err note_execution(void *context, const struct execution *x)
     out->request_body = arena_text(&p->texts, x->request_body);
     out->held_by = arena_text(&p->texts, x->held_by);
     out->origin = arena_text(&p->texts, x->origin);
+    out->notes = arena_text(&p->texts, x->notes);
     out->reason = arena_text(&p->texts, x->reason);
     return ERR_OK;
 }

@@ -230,6 +230,8 @@ void execution_id_format(const struct execution_key *k, char out[static EXECUTIO
 bool execution_id_parse(const char *id, struct execution_key *out);
 
 #define ERROR_TEXT_MAX 256
+#define NOTES_MAX 20       // Notes that are kept of an execution.
+#define NOTE_TEXT_MAX 1000 // The text of each, and the error that a target tells.
 
 // The record of carrying out one occurrence: one row of table `job_executions`. A MISSED row stands
 // for every occurrence from scheduled_at to missed_to. Times that are not known are 0.
@@ -246,6 +248,12 @@ struct execution {
     // else may send: the attempt goes on there. NULL and 0: none is. Borrowed.
     const char *held_by;
     wall_ms held_until;
+    // By when the target, which has taken the request, has to say how it ended; 0: it is not waited
+    // for.
+    wall_ms completion_deadline;
+    // What the target has told of its work, the oldest first: lines "AT PERCENT TEXT", where
+    // PERCENT may be "-". NULL: nothing. Borrowed.
+    const char *notes;
     const char *error;        // The last failure, for people; NULL when none. Borrowed.
     const char *reason;       // Why MISSED or CANCELLED. Borrowed.
     const char *request_body; // The body that a trigger brought; NULL: the job's. Borrowed.
@@ -256,6 +264,7 @@ struct execution {
     uint16_t http_status; // The status of the last answer; 0 when there was none.
     uint8_t state;        // enum execution_state
     uint8_t trigger;      // enum execution_trigger
+    uint8_t completion;   // enum completion: of the last attempt.
     bool request_body_is_json;
     bool lingers; // Open, or until this very change, though scheduled before its shard's open_from.
                   // Readers do not tell.

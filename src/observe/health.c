@@ -231,6 +231,7 @@ static void add_figures(const struct health *h, json_t *o)
                         json_integer((json_int_t)s->core.waiting_for_rate));
     json_object_set_new(dispatch, "paced", paced_json(&s->core));
     json_object_set_new(dispatch, "retrying", json_integer((json_int_t)s->core.retrying));
+    json_object_set_new(dispatch, "awaiting", json_integer((json_int_t)s->core.awaiting));
     json_object_set_new(dispatch, "hosts_down", json_integer(s->core.hosts_down));
     json_object_set_new(dispatch, "down", down_json(&s->core));
     json_t *clock = json_object_get(o, part_names[HEALTH_CLOCK]);

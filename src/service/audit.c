@@ -172,10 +172,11 @@ static enum audit_action action_of(const struct service_change *c)
                                                 [UPDATE_PAUSE] = AUDIT_JOB_PAUSE,
                                                 [UPDATE_RESUME] = AUDIT_JOB_RESUME};
     static const enum audit_action actions[] = {
-        [COMMAND_CREATE] = AUDIT_JOB_CREATE,         [COMMAND_DELETE] = AUDIT_JOB_DELETE,
-        [COMMAND_TRIGGER] = AUDIT_JOB_TRIGGER,       [COMMAND_REPLAY] = AUDIT_EXECUTION_REPLAY,
-        [COMMAND_BACKFILL] = AUDIT_JOB_BACKFILL,     [COMMAND_CANCEL] = AUDIT_EXECUTION_CANCEL,
-        [COMMAND_ACCEPT_CLOCK] = AUDIT_CLOCK_ACCEPT, [COMMAND_ACK_ALERT] = AUDIT_ALERT_ACK};
+        [COMMAND_CREATE] = AUDIT_JOB_CREATE,           [COMMAND_DELETE] = AUDIT_JOB_DELETE,
+        [COMMAND_TRIGGER] = AUDIT_JOB_TRIGGER,         [COMMAND_REPLAY] = AUDIT_EXECUTION_REPLAY,
+        [COMMAND_BACKFILL] = AUDIT_JOB_BACKFILL,       [COMMAND_CANCEL] = AUDIT_EXECUTION_CANCEL,
+        [COMMAND_COMPLETE] = AUDIT_EXECUTION_COMPLETE, [COMMAND_ACCEPT_CLOCK] = AUDIT_CLOCK_ACCEPT,
+        [COMMAND_ACK_ALERT] = AUDIT_ALERT_ACK};
     return c->kind == COMMAND_UPDATE ? updates[c->update] : actions[c->kind];
 }
 

@@ -89,6 +89,10 @@ enum err service__change_make(struct service_change *c, struct service_problem *
     service__quota_settle(c);
     c->replied = false;
     enum err err = c->bulk ? service__bulk_check(c, &command, p) : service__change_row(c, p);
+    if (!err && c->replayed) {
+        service__change_to_thread(c);
+        return ERR_OK;
+    }
     if (!err && !c->bulk)
         err = check_single(c, &command, p);
     if (err)

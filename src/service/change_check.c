@@ -45,9 +45,16 @@ static enum err check_row(struct service_change *c, struct command *out, struct 
     return ERR_OK;
 }
 
-static bool makes_executions(enum command_kind kind)
+static bool carries_text(enum command_kind kind)
 {
-    return kind == COMMAND_TRIGGER || kind == COMMAND_REPLAY || kind == COMMAND_BACKFILL;
+    return kind == COMMAND_TRIGGER || kind == COMMAND_REPLAY || kind == COMMAND_BACKFILL ||
+           kind == COMMAND_COMPLETE || kind == COMMAND_NOTE;
+}
+
+// What a target tells of its own request stands in the execution, and nowhere else.
+static bool is_recorded(const struct service_change *c)
+{
+    return c->kind != COMMAND_NOTE && !(c->kind == COMMAND_COMPLETE && c->attempt);
 }
 
 enum err service__change_check(struct service_change *c, struct command *out,
@@ -62,14 +69,17 @@ enum err service__change_check(struct service_change *c, struct command *out,
                             .from = c->from,
                             .to = c->to,
                             .count = c->count,
-                            .body = makes_executions(c->kind) ? c->text : NULL,
+                            .attempt = c->attempt,
+                            .has_failed = c->has_failed,
+                            .body = carries_text(c->kind) ? c->text : NULL,
                             .body_is_json = c->text_is_json,
                             .client_key = c->key.text ? &c->key : NULL,
-                            .audit = &c->audit};
+                            .audit = is_recorded(c) ? &c->audit : NULL};
     if (c->kind == COMMAND_BACKFILL) // What was counted is what is carried out.
         out->version_expected = c->before->version;
     if (c->row)
         return check_row(c, out, p);
-    service__audit_make(c);
+    if (is_recorded(c))
+        service__audit_make(c);
     return service__check_body(out->body, p);
 }

@@ -79,8 +79,9 @@ static void answer_success(struct service_change *c)
     tell(c, &result);
 }
 
-// The job has changed since it was read. A client who named a version has to know; for others the
-// change is made anew, from the job as it stands now.
+// The job has changed since it was read, or the execution has ended, perhaps as its target says. A
+// client who named a version has to know; for others the change is made anew, from the job as it
+// stands now.
 static void resolve_conflict(struct service_change *c)
 {
     struct service_problem problem;
@@ -111,6 +112,10 @@ static void refuse(struct service_change *c)
         service__bulk_refuse(c, &problem);
     else if (c->reply.err == ERR_NOT_FOUND && c->kind == COMMAND_CANCEL)
         service_refuse(&problem, ERR_CONFLICT, PROBLEM_OVER, NULL, "the execution is over");
+    else if (c->reply.err == ERR_EXISTS && c->reply.source == REPLY_OF_CORE)
+        service_refuse(&problem, ERR_CONFLICT, PROBLEM_COMPLETION, NULL,
+                       "the execution does not wait for this: another attempt was begun since, or "
+                       "the opposite was said before");
     else if (c->reply.err == ERR_SPACE)
         service_refuse(&problem, ERR_SPACE, PROBLEM_LIMIT, NULL,
                        "the URLs, headers and bodies of all jobs are as long as the server allows");

@@ -167,19 +167,36 @@ static enum err no_attempt(void *context, const struct attempt *a)
     return ERR_OK;
 }
 
+// Whether the row says what the target says, who has not heard the answer.
+static enum err note_completion(void *context, const struct execution *e)
+{
+    struct service_change *c = context;
+    enum completion said = c->has_failed ? COMPLETION_FAILED : COMPLETION_SUCCESS;
+    bool is_meant = c->attempt == 0 || c->attempt == e->attempts;
+    c->replayed = c->kind == COMMAND_COMPLETE && execution_state_is_terminal(e->state) &&
+                  is_meant && e->completion == said;
+    return note_execution(c, e);
+}
+
 static enum err find_open(struct service_change *c, struct service_problem *p)
 {
     const struct execution_key key = c->execution;
-    enum err err = service_get_execution(c->service, &key, note_execution, no_attempt, c, p);
+    bool tells = c->kind == COMMAND_COMPLETE || c->kind == COMMAND_NOTE;
+    enum err err = service_get_execution(c->service, &key, tells ? note_completion : note_execution,
+                                         no_attempt, c, p);
     if (err || !execution_state_is_terminal(c->state))
         return err;
+    if (c->replayed) {
+        c->reply = (struct reply){.job = c->id, .key = c->execution};
+        return ERR_OK;
+    }
     return service_refuse(p, ERR_CONFLICT, PROBLEM_OVER, NULL, "the execution is over: it is %s",
                           execution_state_name(c->state));
 }
 
 enum err service__change_row(struct service_change *c, struct service_problem *p)
 {
-    if (c->kind == COMMAND_CANCEL)
+    if (c->kind == COMMAND_CANCEL || c->kind == COMMAND_COMPLETE || c->kind == COMMAND_NOTE)
         return find_open(c, p);
     if (c->kind == COMMAND_REPLAY)
         return service__find_origin(c, p);

@@ -172,6 +172,24 @@ enum err service_cancel_execution(struct service *s, const struct actor *by,
     return service__change_start(&wish, p);
 }
 
+enum err service_complete_execution(struct service *s, const struct actor *by,
+                                    const struct execution_key *key,
+                                    const struct service_completion *what, service_done *done,
+                                    void *context, struct service_problem *p)
+{
+    const struct service_change wish = {.service = s,
+                                        .by = actor_copy(by),
+                                        .kind = what->is_note ? COMMAND_NOTE : COMMAND_COMPLETE,
+                                        .id = key->job,
+                                        .execution = *key,
+                                        .attempt = what->attempt,
+                                        .has_failed = what->has_failed,
+                                        .text = what->text,
+                                        .done = done,
+                                        .context = context};
+    return service__change_start(&wish, p);
+}
+
 enum err service_accept_clock(struct service *s, const struct actor *by, service_done *done,
                               void *context, struct service_problem *p)
 {

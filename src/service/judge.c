@@ -100,6 +100,9 @@ static void judge_run(const struct explain_facts *f, struct explanation *out)
     else if (e->next_attempt_at)
         say(out, EXPLAIN_RAN, "it is running: after %u attempt%s the next one follows at %s", n, s,
             time_words(e->next_attempt_at).text);
+    else if (e->completion_deadline)
+        say(out, EXPLAIN_RAN, "it is running: it waits for its completion by the target until %s",
+            time_words(e->completion_deadline).text);
     else
         say(out, EXPLAIN_RAN, "it is running: attempt %u is under way", n);
 }

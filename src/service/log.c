@@ -166,6 +166,10 @@ void service__log_success(const struct service_change *c)
     case COMMAND_CANCEL:
         log_execution(c, "execution.cancelled");
         break;
+    case COMMAND_COMPLETE:
+        log_execution(c, "execution.completed");
+        break;
+    case COMMAND_NOTE:    // The execution's row tells.
     case COMMAND_OUTCOME: // No client asked for it.
         break;
     case COMMAND_ACCEPT_CLOCK:

@@ -53,6 +53,7 @@ enum problem_kind {
     PROBLEM_STORE_FULL, // The disk is full; nothing can be written now.
     PROBLEM_OVER,       // The execution has ended.
     PROBLEM_NOT_OVER,   // The execution has not ended.
+    PROBLEM_COMPLETION, // The execution does not wait for what its target says.
     PROBLEM_SHARDS,     // The jobs are of several shards.
     PROBLEM_RANGE,      // The execution stands for a range of occurrences.
     PROBLEM_UNUSABLE,   // The job's row in the database cannot be used as it is.
@@ -282,6 +283,23 @@ MUST_CHECK enum err service_count_occurrences(struct service *s, job_id id, wall
 MUST_CHECK enum err service_cancel_execution(struct service *s, const struct actor *by,
                                              const struct execution_key *key, service_done *done,
                                              void *context, struct service_problem *p);
+
+// The target of an attempt tells how it ended, or how far it has come.
+struct service_completion {
+    uint16_t attempt; // 0: a person says so of the attempt that is waited for.
+    bool is_note;     // Else it has ended,
+    bool has_failed;  // and how.
+    // Note: "PERCENT TEXT", of one line; else what went wrong, or NULL. Taken, also on failure.
+    char *text;
+};
+
+// What the target has said before is done. PROBLEM_COMPLETION: the execution does not wait for
+// this; PROBLEM_OVER. Asks the database on the caller's thread.
+MUST_CHECK enum err service_complete_execution(struct service *s, const struct actor *by,
+                                               const struct execution_key *key,
+                                               const struct service_completion *what,
+                                               service_done *done, void *context,
+                                               struct service_problem *p);
 
 // Says that the clock is right, when a clock that was ahead holds the schedules: they go on at
 // once. The result has neither job nor execution.

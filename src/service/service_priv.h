@@ -176,8 +176,10 @@ struct service_change {
                  // other.
     service_edit *edit; // UPDATE; NULL: a pause or a resumption.
     bool resumes;       // A resumption: the job must be able to fire afterwards.
-    char *text;         // TRIGGER: the body. Pause: the reason.
+    char *text;         // TRIGGER: the body. Pause: the reason. COMPLETE, NOTE: what was told.
     bool text_is_json;
+    uint16_t attempt;               // COMPLETE, NOTE: as of struct command.
+    bool has_failed;                // COMPLETE
     wall_ms until;                  // Pause.
     struct service_bulk *bulk;      // BULK. Owned.
     job_id alert_job;               // ACK_ALERT: the alert's job; 0: none.

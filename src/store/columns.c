@@ -73,6 +73,9 @@ static const struct column execution_columns[] = {
     {TEXT_CELL(execution, "origin", origin), FIXED},
     {TEXT_CELL(execution, "held_by", held_by)},
     {TIME_UNKNOWN(execution, "held_until", held_until, 0)},
+    {TIME_UNKNOWN(execution, "completion_deadline", completion_deadline, 0)},
+    {RANGE_UNKNOWN(execution, "completion", completion, 1, COMPLETIONS - 1, COMPLETION_NONE)},
+    {TEXT_CELL(execution, "notes", notes)},
 };
 
 static const struct column attempt_columns[] = {

@@ -6,6 +6,7 @@
 
 #include <assert.h>
 #include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 enum err store_registry_open(struct store *s, struct store_registry **out, struct fault *f)
@@ -132,6 +133,21 @@ enum err store_token_touch(struct store_registry *r, int64_t id, wall_ms at, con
 {
     assert(at > 0 && address);
     return r->ops->touch_token(r, id, at, address, f);
+}
+
+enum err store_callback_key(struct store_registry *r, const char drawn[static CALLBACK_KEY_BYTES],
+                            char out[static CALLBACK_KEY_BYTES], struct fault *f)
+{
+    assert(callback_key_is_whole(drawn));
+    return r->ops->callback_key(r, drawn, out, f);
+}
+
+enum err registry_take_key(const char *stored, char out[static CALLBACK_KEY_BYTES], struct fault *f)
+{
+    if (!stored || !callback_key_is_whole(stored))
+        return fault_set(f, ERR_STORE_CORRUPT, "table callback_key holds no key");
+    snprintf(out, CALLBACK_KEY_BYTES, "%s", stored);
+    return ERR_OK;
 }
 
 enum err store_token_count(struct store_registry *r, wall_ms now, struct token_counts *out,

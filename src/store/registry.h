@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// registry.h: a door of the store for small tables that belong to no shard: tokens.
+// registry.h: a door of the store for small tables that belong to no shard: tokens, and the key of
+// callbacks.
 //
 // A registry is a connection of its own, beside the writing thread and beside other nodes, and
 // belongs to one thread at a time. Each change is a transaction of its own, and durable when the
@@ -12,6 +13,7 @@
 #ifndef CARILLON_STORE_REGISTRY_H
 #define CARILLON_STORE_REGISTRY_H
 
+#include "base/callback.h"
 #include "store/store.h"
 
 struct store_registry;
@@ -62,5 +64,13 @@ struct token_counts {
 };
 MUST_CHECK enum err store_token_count(struct store_registry *r, wall_ms now,
                                       struct token_counts *out, struct fault *f);
+
+// --- The key of callbacks --------------------------------------------------------------------
+
+// The database's key for base/callback.h: `drawn` becomes it when there is none. All who ask get
+// the same. ERR_STORE_CORRUPT: what stands there is no key.
+MUST_CHECK enum err store_callback_key(struct store_registry *r,
+                                       const char drawn[static CALLBACK_KEY_BYTES],
+                                       char out[static CALLBACK_KEY_BYTES], struct fault *f);
 
 #endif

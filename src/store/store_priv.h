@@ -125,7 +125,13 @@ struct store_registry_ops {
                           void *context, struct fault *f);
     enum err (*note_channel)(struct store_registry *r, int64_t id, const struct channel_note *n,
                              struct fault *f);
+    enum err (*callback_key)(struct store_registry *r, const char *drawn, char *out,
+                             struct fault *f);
 };
+
+// For callback_key: what the table holds.
+MUST_CHECK enum err registry_take_key(const char *stored, char out[static CALLBACK_KEY_BYTES],
+                                      struct fault *f);
 
 struct store_registry {
     const struct store_registry_ops *ops;

@@ -114,6 +114,7 @@ static void outcome_seen(void *context, const struct outcome *o)
     *s = (struct seen){.ticket = o->ticket,
                        .kind = o->kind,
                        .retry_after_ms = o->retry_after_ms,
+                       .asks_to_wait = o->asks_to_wait,
                        .attempt = o->attempt};
     snprintf(s->error, sizeof s->error, "%s", o->attempt.error ? o->attempt.error : "");
     snprintf(s->location, sizeof s->location, "%s", o->location ? o->location : "");

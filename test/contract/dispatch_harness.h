@@ -28,6 +28,7 @@ struct seen {
     uint64_t ticket;
     enum outcome_kind kind;
     dur_ms retry_after_ms;
+    bool asks_to_wait;
     struct attempt attempt; // With texts of its own.
     char error[ERROR_TEXT_MAX];
     char location[2 * ERROR_TEXT_MAX];

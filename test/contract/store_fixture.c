@@ -318,6 +318,7 @@ static enum err copy_execution(void *context, const struct execution *e)
     copy->request_body = xstrdup(e->request_body);
     copy->held_by = xstrdup(e->held_by);
     copy->origin = xstrdup(e->origin);
+    copy->notes = xstrdup(e->notes);
     return ERR_OK;
 }
 
@@ -335,6 +336,7 @@ void store_free_execution(struct execution *e)
     free((void *)(uintptr_t)e->request_body);
     free((void *)(uintptr_t)e->held_by);
     free((void *)(uintptr_t)e->origin);
+    free((void *)(uintptr_t)e->notes);
     free(e);
 }
 
@@ -389,6 +391,9 @@ void store_assert_same_execution(const struct execution *a, const struct executi
     store_assert_same_text(a->held_by, b->held_by);
     store_assert_same_text(a->origin, b->origin);
     assert_int_equal(a->held_until, b->held_until);
+    assert_int_equal(a->completion_deadline, b->completion_deadline);
+    assert_int_equal(a->completion, b->completion);
+    store_assert_same_text(a->notes, b->notes);
     assert_int_equal(a->request_body_is_json, b->request_body_is_json);
     assert_int_equal(a->attempts, b->attempts);
     assert_int_equal(a->retry_count, b->retry_count);

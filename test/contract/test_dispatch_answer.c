@@ -27,6 +27,14 @@ static const struct script scripts[] = {
     {"/no", "HTTP/1.1 500 No\r\nContent-Length: 2\r\n\r\nno", 0, SCRIPT_KEEP},
     {"/half-character", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n\xc3\xa4", 0, SCRIPT_KEEP},
     {"/ok", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", 0, SCRIPT_KEEP},
+    {"/wait", "HTTP/1.1 202 Accepted\r\ncarillon-completion: Wait \r\nContent-Length: 0\r\n\r\n", 0,
+     SCRIPT_KEEP},
+    {"/accepted", "HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n", 0, SCRIPT_KEEP},
+    {"/wait-200", "HTTP/1.1 200 OK\r\nCarillon-Completion: wait\r\nContent-Length: 0\r\n\r\n", 0,
+     SCRIPT_KEEP},
+    {"/wait-long",
+     "HTTP/1.1 202 Accepted\r\nCarillon-Completion: wait, please\r\nContent-Length: 0\r\n\r\n", 0,
+     SCRIPT_KEEP},
     {"/folded", "HTTP/1.1 200 OK\r\nX-A: b\r\n c\r\nContent-Length: 2\r\n\r\nok", 0, SCRIPT_KEEP},
     {"/both-lengths",
      "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -70,6 +78,31 @@ static void an_odd_head_is_a_head(void **state)
         assert_int_equal(s->attempt.http_status, 200);
         assert_string_equal(s->response, "ok");
         assert_false(s->attempt.response_truncated || s->attempt.response_damaged);
+    }
+}
+
+// Only such an answer, and only to a request that has said where the target can tell how it ended.
+static void a_target_may_ask_to_wait(void **state)
+{
+    static const struct {
+        const char *path;
+        bool has_callback, waits;
+    } cases[] = {{"/wait", true, true},
+                 {"/wait", false, false},
+                 {"/accepted", true, false},
+                 {"/wait-200", true, false},
+                 {"/wait-long", true, false}};
+    struct harness *h = *state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct send s = harness_attempt(h, cases[i].path);
+        s.request.callback = cases[i].has_callback ? "http://c.test/e?token=1-secret" : NULL;
+        harness_send(h, &s);
+        harness_wait(h, i + 1);
+        assert_int_equal(h->seen[i].kind, OUTCOME_ANSWERED);
+        assert_int_equal(h->seen[i].asks_to_wait, cases[i].waits);
+        const char *header = strstr(scripted_target_request(h->target, i),
+                                    "\r\nCarillon-Callback: http://c.test/e?token=1-secret\r\n");
+        assert_int_equal(header != NULL, cases[i].has_callback);
     }
 }
 
@@ -230,6 +263,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, harness_teardown)
     const struct CMUnitTest tests[] = {
         TEST(an_odd_head_is_a_head),
+        TEST(a_target_may_ask_to_wait),
         TEST(a_connection_whose_answer_had_two_lengths_is_not_used_again),
         TEST(bytes_behind_the_head_do_not_change_the_answer),
         TEST(a_head_that_cannot_be_read_is_damaged),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// test_store_registry.c: what every store promises about the table of tokens.
+// test_store_registry.c: what every store promises about its small tables.
 
 #include "store/registry.h"
 #include "store_fixture.h"
@@ -303,6 +303,22 @@ static void changes_of_tokens_are_in_the_audit_and_refused_ones_are_not(void **s
                                        "{\"scope\":\"write\",\"tag\":\"web\"}");
 }
 
+// The first who asks has drawn it, and all get the same.
+static void all_get_the_same_key_of_callbacks(void **state)
+{
+    struct box *b = *state;
+    char drawn[CALLBACK_KEY_BYTES], other[CALLBACK_KEY_BYTES], got[CALLBACK_KEY_BYTES] = "";
+    store_assert_ok(callback_key_draw(drawn, f));
+    store_assert_ok(callback_key_draw(other, f));
+    store_assert_ok(store_callback_key(b->registry, drawn, got, f));
+    assert_string_equal(got, drawn);
+    store_registry_close(b->registry);
+    store_reopen(b->x);
+    store_assert_ok(store_registry_open(b->x->store, &b->registry, f));
+    store_assert_ok(store_callback_key(b->registry, other, got, f));
+    assert_string_equal(got, drawn);
+}
+
 // A registry and the writing side take turns, whoever comes first.
 static void registry_and_commits_do_not_get_in_each_others_way(void **state)
 {
@@ -335,6 +351,7 @@ int main(void)
         TEST(live_tokens_and_admins_are_counted),
         TEST(tokens_that_were_over_long_ago_go_when_another_comes),
         TEST(changes_of_tokens_are_in_the_audit_and_refused_ones_are_not),
+        TEST(all_get_the_same_key_of_callbacks),
         TEST(registry_and_commits_do_not_get_in_each_others_way),
     };
     int failures = 0;

@@ -140,6 +140,7 @@ BAD_FIELDS = [
     ({**GOOD, "alert_late_ms": -1}, "alert_late_ms"),
     ({**GOOD, "alert_slow_ms": 86400001}, "alert_slow_ms"),
     ({**GOOD, "alert_silent_s": 31536001}, "alert_silent_s"),
+    ({**GOOD, "completion_timeout_s": 604801}, "completion_timeout_s"),
     ({**GOOD, "auto_pause_after": 1001}, "auto_pause_after"),
     ({**GOOD, "auto_pause_after": "5"}, "auto_pause_after"),
     ({**GOOD, "name": 7}, "name"),

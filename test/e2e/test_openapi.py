@@ -49,6 +49,7 @@ class Past:
         self.slow = create_job(
             server, target.url("/hang"), max_in_flight=1, max_retries=0, timeout_ms=3000
         )
+        self.target = target
         self.runs = [trigger(server, job) for job in (self.bad, self.gone)]
         for run in self.runs:
             wait_for_end(server, run, 20)
@@ -68,11 +69,13 @@ class World:
         jobs = [create_job(self.server, past.url, tags=["a"])["id"] for _ in range(4)]
         self.server.put("/jobs/by-key/good", {"schedule": NEVER_SOON, "api": past.url})
         settings = {"topic": "t", "url": past.url}
+        waiting, token = self.begin_long_work()
         # By name of a parameter of a path.
         self.ids = {
             "job": [*jobs, past.bad["id"], past.gone["id"]],
             "key": ["good", "good", "new-1", "new-2"],
-            "execution": [trigger(self.server, past.slow), *past.runs, f"{past.bad['id']}-5"],
+            "execution": [trigger(self.server, past.slow), *past.runs, f"{past.bad['id']}-5",
+                          waiting, waiting],
             "alert": [alert["id"] for alert in past.alerts],
             "channel": [self.make("/channels", name=new_name(), kind="ntfy", settings=settings)],
             "delivery": [],
@@ -101,6 +104,7 @@ class World:
             "settings": [settings, {**settings, "token": "x"}, {"url": past.url}],
             "duration_s": [60],
             "job_id": [past.bad["id"], past.gone["id"]],
+            "token": [token],
         }
         tests = [f"/channels/{channel}/test" for channel in self.ids["channel"]]
         self.ids["delivery"] = [expect(self.server.post(t), 202).json["id"] for t in tests]
@@ -111,6 +115,18 @@ class World:
 
 def new_name(count=itertools.count()):
     return f"name {next(count)}"
+
+
+    def begin_long_work(self):
+        """(an execution that waits for its target, the token by which that says how it ended)"""
+        server, target = self.server, self.past.target
+        more = {"completion_timeout_s": 3600, "max_retries": 0}
+        job = create_job(server, target.url("/wait/described"), **more)
+        execution = trigger(server, job)
+        came = wait_until(
+            lambda: target.arrivals_by_key("/wait/described").get(execution), 20, "it is sent"
+        )
+        return execution, came[0].headers["carillon-callback"].partition("token=")[2]
 
 
 pasts = []

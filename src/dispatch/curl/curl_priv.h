@@ -67,6 +67,7 @@ struct transfer {
     mono_ms not_after;        // No first request leaves then; 0: at any time.
     bool is_too_late;         // The lease, or that, was over before its request could leave.
     CURLcode stillborn;       // Why it could not be started.
+    bool has_callback;        // The last request named where the target may tell how it ended.
     struct rules_taken rules; // What the job wants of the body.
     uint32_t excerpt_bytes;   // So much of the body is told,
     uint32_t kept_bytes;      // and so much is kept for that, or to be judged.

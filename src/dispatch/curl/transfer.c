@@ -310,6 +310,7 @@ static bool is_denied(struct transfer *t, const char *api)
 static CURLcode set_request(struct transfer *t, const struct request *r)
 {
     forget_last_request(t);
+    t->has_callback = r->callback != NULL;
     t->https = strncasecmp(r->api, "https:", 6) == 0;
     url_origin(r->api, t->origin);
     struct request_target to = {.origin = t->origin, .https = t->https};

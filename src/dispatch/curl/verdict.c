@@ -247,6 +247,8 @@ void curl__verdict(const struct transfer *t, CURLcode code, mono_ms now, struct 
     a->redirects = is_hopped(t) ? t->hops->record.bytes : NULL;
     a->response_damaged = t->response.status && !whole && is_damaged(t, code);
     a->response_truncated = t->response.status && !whole && !a->response_damaged;
+    out->outcome.asks_to_wait = out->outcome.kind == OUTCOME_ANSWERED && a->http_status == 202 &&
+                                t->has_callback && t->response.asks_to_wait;
     if (out->outcome.kind == OUTCOME_ANSWERED)
         out->outcome.location = hops_location(t->hops, &t->location, out->location);
     if (out->outcome.kind == OUTCOME_ANSWERED && rules_are_taken(&t->rules)) {

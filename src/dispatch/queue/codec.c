@@ -9,6 +9,7 @@
 
 #include "dispatch/queue/codec_priv.h"
 
+#include "base/callback.h"
 #include "base/header.h"
 #include "base/integer.h"
 #include "base/url.h"
@@ -73,6 +74,7 @@ static const struct field send_additions[] = {
     TEXT(struct send, request.failure_body, JOB_MAX(failure_body)),
     TEXT(struct send, request.tls_client_cert, JOB_MAX(tls_client_cert)),
     TEXT(struct send, request.tls_client_key, SECRET_TLS_KEY_CHARS_MAX),
+    TEXT(struct send, request.callback, CALLBACK_URL_BYTES - 1),
 };
 
 static const struct field outcome_fields[] = {
@@ -97,6 +99,7 @@ static const struct field outcome_fields[] = {
 
 static const struct field outcome_additions[] = {
     FLAG(struct outcome, body_is_judged),
+    FLAG(struct outcome, asks_to_wait),
     TEXT(struct outcome, body_error, ERROR_TEXT_MAX - 1),
 };
 

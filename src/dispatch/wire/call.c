@@ -162,6 +162,7 @@ void call__set_out(struct call *c, const struct request *r)
     struct url url;
     char origin[ORIGIN_BYTES];
     c->to_head = r->method == METHOD_HEAD;
+    c->has_callback = r->callback != NULL;
     forget_last_request(c);
     if (url_read(r->api, &url, NULL)) {
         call__trouble(c, trouble_of_url(r->api));

@@ -80,6 +80,8 @@ void call__verdict(const struct call *c, mono_ms now, struct verdict *out)
     measure(c, a);
     if (c->response.head_complete && *c->response.retry_after)
         out->outcome.retry_after_ms = retry_after_read(c->response.retry_after, clock_wall_ms());
+    out->outcome.asks_to_wait = c->ending == END_ANSWERED && a->http_status == 202 &&
+                                c->has_callback && c->response.asks_to_wait;
     if (c->ending == END_ANSWERED)
         out->outcome.location = hops_location(h, &c->location, out->location);
     if (c->ending == END_ANSWERED && rules_are_taken(&c->rules)) {

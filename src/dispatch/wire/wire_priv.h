@@ -203,6 +203,7 @@ struct call {
     bool repeatable;
     bool tls_verify;
     bool fresh;               // The attempt takes no kept connection and leaves none.
+    bool has_callback;        // The last request named where the target may tell how it ended.
     struct rules_taken rules; // What the job wants of the body.
     uint32_t excerpt_bytes;   // So much of the body is told,
     uint32_t kept_bytes;      // and so much is kept for that, or to be judged.

@@ -96,6 +96,7 @@ struct memory_store {
     int64_t small_last[SMALL_TABLES]; // The last id that a row got.
     struct shard *shards;             // By number; store.shards of them.
     wall_ms removed_to;               // The latest instant of which retention has removed a row.
+    char callback_key[CALLBACK_KEY_BYTES]; // "": none yet.
 };
 
 // --- tables.c --------------------------------------------------------------------------------

@@ -180,6 +180,15 @@ static enum err count_tokens(struct store_registry *r, wall_ms now, struct token
     return memory_registry_unlock(s, ERR_OK);
 }
 
+static enum err callback_key(struct store_registry *r, const char *drawn, char *out,
+                             struct fault *f)
+{
+    struct memory_store *s = memory_registry_lock(r);
+    if (!*s->callback_key)
+        memcpy(s->callback_key, drawn, sizeof s->callback_key);
+    return memory_registry_unlock(s, registry_take_key(s->callback_key, out, f));
+}
+
 static void close_registry(struct store_registry *r)
 {
     free(r);
@@ -201,6 +210,7 @@ enum err memory_registry_open(struct store *store, struct store_registry **out, 
         .delete_row = memory_delete_row,
         .list_rows = memory_list_rows,
         .note_channel = memory_note_channel,
+        .callback_key = callback_key,
     };
     struct memory_registry *r = xcalloc(1, sizeof *r);
     (void)f;

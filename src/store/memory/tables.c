@@ -144,6 +144,7 @@ struct execution execution_own(const struct execution *e)
     copy.request_body = xstrdup(e->request_body);
     copy.held_by = xstrdup(e->held_by);
     copy.origin = xstrdup(e->origin);
+    copy.notes = xstrdup(e->notes);
     return copy;
 }
 
@@ -154,6 +155,7 @@ void execution_disown(struct execution *e)
     drop(e->request_body);
     drop(e->held_by);
     drop(e->origin);
+    drop(e->notes);
 }
 
 struct attempt attempt_own(const struct attempt *a)
@@ -318,6 +320,7 @@ void memory_tables_copy(struct memory_store *to, const struct memory_store *from
     memory_tokens_copy(to, from);
     memory_deliveries_copy(to, from);
     memory_small_copy(to, from);
+    memcpy(to->callback_key, from->callback_key, sizeof to->callback_key);
     to->removed_to = from->removed_to;
 }
 

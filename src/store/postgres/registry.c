@@ -221,6 +221,38 @@ static enum err count_tokens(struct store_registry *r, wall_ms now, struct token
     return ERR_OK;
 }
 
+// --- The key of callbacks --------------------------------------------------------------------
+
+static enum err insert_key(struct store_registry *r, const char *drawn, struct fault *f)
+{
+    struct parameters p = {0};
+    PGresult *result;
+    parameter_text(&p, drawn);
+    enum err err = postgres_registry_change(r,
+                                            "INSERT INTO callback_key (id, key) VALUES (1, $1)"
+                                            " ON CONFLICT (id) DO NOTHING",
+                                            &p, &result, f);
+    if (!err)
+        PQclear(result);
+    return err;
+}
+
+// What another node has put there meanwhile is seen by a statement of its own.
+static enum err callback_key(struct store_registry *r, const char *drawn, char *out,
+                             struct fault *f)
+{
+    struct parameters p = {0};
+    PGresult *result;
+    enum err err = insert_key(r, drawn, f);
+    if (!err)
+        err = postgres_registry_run(r, "SELECT key FROM callback_key WHERE id = 1", &p, &result, f);
+    if (err)
+        return err;
+    err = registry_take_key(PQntuples(result) ? PQgetvalue(result, 0, 0) : NULL, out, f);
+    PQclear(result);
+    return err;
+}
+
 // --- Opening and closing ---------------------------------------------------------------------
 
 static void close_registry(struct store_registry *registry)
@@ -246,6 +278,7 @@ enum err postgres_registry_open(struct store *store, struct store_registry **out
         .delete_row = postgres_delete_row,
         .list_rows = postgres_list_rows,
         .note_channel = postgres_note_channel,
+        .callback_key = callback_key,
     };
     struct postgres_registry *r = xcalloc(1, sizeof *r);
     (void)f;

@@ -465,10 +465,21 @@ static const char version_21[] = "ALTER TABLE jobs ADD COLUMN alert_rate text;"
                                  "ALTER TABLE jobs ADD COLUMN alert_slow_ms bigint;"
                                  "ALTER TABLE jobs ADD COLUMN alert_silent_s bigint;";
 
+// The target may say later how an execution ended: by when it has to, what it said (1: success, 2:
+// failed), and what it told meanwhile. The key makes the URLs by which it says so.
+static const char version_22[] = "ALTER TABLE jobs ADD COLUMN completion_timeout_s bigint;"
+                                 "ALTER TABLE job_executions ADD COLUMN completion_deadline bigint;"
+                                 "ALTER TABLE job_executions ADD COLUMN completion bigint;"
+                                 "ALTER TABLE job_executions ADD COLUMN notes text;"
+                                 "CREATE TABLE callback_key ("
+                                 "  id bigint PRIMARY KEY CHECK (id = 1),"
+                                 "  key text NOT NULL" // 256 random bits.
+                                 ");";
+
 static const char *const steps[] = {
-    version_1,  version_2,  version_3,  version_4,  version_5,  version_6,  version_7,
-    version_8,  version_9,  version_10, version_11, version_12, version_13, version_14,
-    version_15, version_16, version_17, version_18, version_19, version_20, version_21};
+    version_1,  version_2,  version_3,  version_4,  version_5,  version_6,  version_7,  version_8,
+    version_9,  version_10, version_11, version_12, version_13, version_14, version_15, version_16,
+    version_17, version_18, version_19, version_20, version_21, version_22};
 const int postgres_schema_version = COUNT_OF(steps);
 
 // Held to the end of a step's transaction, so that of two nodes one makes the tables.

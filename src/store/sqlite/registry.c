@@ -36,6 +36,8 @@ static const struct sql token_sql[TOKEN_STATEMENTS] = {
     [TOKENS_COUNT] = {"SELECT count(*), count(*) FILTER (WHERE" LIVE "),"
                       " count(*) FILTER (WHERE scope = 'admin' AND" LIVE ") FROM tokens",
                       NULL, NULL},
+    [KEY_INSERT] = {"INSERT OR IGNORE INTO callback_key (id, key) VALUES (1, ?1)", NULL, NULL},
+    [KEY_FIND] = {"SELECT key FROM callback_key WHERE id = 1", NULL, NULL},
 };
 
 static sqlite3_stmt *statement_of(struct store_registry *r, enum token_statement which)
@@ -233,6 +235,33 @@ static enum err count_tokens(struct store_registry *r, wall_ms now, struct token
     return err;
 }
 
+// --- The key of callbacks --------------------------------------------------------------------
+
+static enum err find_key(struct sqlite_registry *r, char *out, struct fault *f)
+{
+    sqlite3_stmt *statement = r->statements[KEY_FIND];
+    bool is_there = sqlite3_step(statement) == SQLITE_ROW;
+    const char *key = is_there ? (const char *)sqlite3_column_text(statement, 0) : NULL;
+    enum err err = registry_take_key(key, out, f);
+    sqlite3_reset(statement);
+    return err;
+}
+
+static enum err callback_key(struct store_registry *registry, const char *drawn, char *out,
+                             struct fault *f)
+{
+    struct sqlite_registry *r = (struct sqlite_registry *)registry;
+    sqlite3_stmt *insert = r->statements[KEY_INSERT];
+    enum err err = sqlite_registry_begin(r, f);
+    if (err)
+        return err;
+    sqlite3_bind_text(insert, 1, drawn, -1, SQLITE_STATIC);
+    err = run(r, KEY_INSERT, f);
+    if (!err)
+        err = find_key(r, out, f);
+    return sqlite_registry_end(r, err, f);
+}
+
 // --- Opening and closing ---------------------------------------------------------------------
 
 static void close_registry(struct store_registry *registry)
@@ -264,6 +293,7 @@ enum err sqlite_registry_open_beside(const char *path, struct store_registry **o
         .delete_row = sqlite_delete_row,
         .list_rows = sqlite_list_rows,
         .note_channel = sqlite_note_channel,
+        .callback_key = callback_key,
     };
     static const char pragmas[] = "PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;"
                                   "PRAGMA cache_size = -256; PRAGMA mmap_size = 0;"

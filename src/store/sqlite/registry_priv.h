@@ -21,6 +21,8 @@ enum token_statement {
     TOKENS_LIST,
     TOKEN_TOUCH,
     TOKENS_COUNT,
+    KEY_INSERT,
+    KEY_FIND,
     TOKEN_STATEMENTS
 };
 

@@ -484,13 +484,25 @@ static const char version_34[] = "ALTER TABLE jobs ADD COLUMN alert_rate TEXT;"
                                  "ALTER TABLE jobs ADD COLUMN alert_slow_ms INTEGER;"
                                  "ALTER TABLE jobs ADD COLUMN alert_silent_s INTEGER;";
 
+// The target may say later how an execution ended: by when it has to, what it said (1: success, 2:
+// failed), and what it told meanwhile. The key makes the URLs by which it says so.
+static const char version_35[] =
+    "ALTER TABLE jobs ADD COLUMN completion_timeout_s INTEGER;"
+    "ALTER TABLE job_executions ADD COLUMN completion_deadline INTEGER;"
+    "ALTER TABLE job_executions ADD COLUMN completion INTEGER;"
+    "ALTER TABLE job_executions ADD COLUMN notes TEXT;"
+    "CREATE TABLE callback_key ("
+    "  id INTEGER PRIMARY KEY CHECK (id = 1),"
+    "  key TEXT NOT NULL" // 256 random bits.
+    ") STRICT;";
+
 // migrations[v] leads from version v to v + 1.
 static const char *const migrations[] = {
     version_1,  version_2,  version_3,  version_4,  version_5,  version_6,  version_7,
     version_8,  version_9,  version_10, version_11, version_12, version_13, version_14,
     version_15, version_16, version_17, version_18, version_19, version_20, version_21,
     version_22, version_23, version_24, version_25, version_26, version_27, version_28,
-    version_29, version_30, version_31, version_32, version_33, version_34,
+    version_29, version_30, version_31, version_32, version_33, version_34, version_35,
 };
 const int sqlite_schema_version = COUNT_OF(migrations);
 

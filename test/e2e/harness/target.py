@@ -8,6 +8,7 @@
     /leave/302/4711/ok/...  that status, with "Location: http://127.0.0.1:4711/ok/..."
     /flaky/500,500,200/...  one status after the other for each Idempotency-Key, then the last one
     /busy/2/...             503 with "Retry-After: 2" to the first of each Idempotency-Key, then 200
+    /wait/...               202 with "Carillon-Completion: wait"
     /hang/...               never answers
     /close/...              closes the connection without an answer
     /reset/...              resets it
@@ -184,6 +185,8 @@ class Target:
             return kind == "stall" and not await self._hangs_up(reader, None)
         if kind == "status":
             status = int(argument)
+        if kind == "wait":
+            status, more = 202, "Carillon-Completion: wait\r\n"
         if kind == "redirect":
             status = int(argument)
             more = f"Location: /{arrival.path.split('/', 3)[3]}\r\n"

@@ -181,6 +181,7 @@ static void keep_send(struct rig *r, const struct send *s)
                        .trigger = q->trigger,
                        .method = q->method,
                        .body_is_json = q->body_is_json,
+                       .wants_callback = q->wants_callback,
                        .tls_verify = q->tls_verify,
                        .fresh_connection = q->fresh_connection,
                        .redirects = q->redirects,
@@ -500,6 +501,12 @@ static void end_attempt(struct rig *r, size_t send, struct outcome *o)
 void rig_answer(struct rig *r, size_t send, unsigned status)
 {
     struct outcome o = {.kind = OUTCOME_ANSWERED, .attempt.http_status = (uint16_t)status};
+    end_attempt(r, send, &o);
+}
+
+void rig_ask_to_wait(struct rig *r, size_t send)
+{
+    struct outcome o = {.kind = OUTCOME_ANSWERED, .asks_to_wait = true, .attempt.http_status = 202};
     end_attempt(r, send, &o);
 }
 

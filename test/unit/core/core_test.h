@@ -41,6 +41,7 @@ struct sent {
     enum job_method method;
     bool answered;
     bool body_is_json;
+    bool wants_callback;
     bool tls_verify;
     bool fresh_connection;
     uint8_t redirects;
@@ -113,6 +114,7 @@ enum err rig_resume(struct rig *r, job_id id);
 // --- Outcomes, by the place of the request in `sends` ---
 
 void rig_answer(struct rig *r, size_t send, unsigned status);
+void rig_ask_to_wait(struct rig *r, size_t send); // 202, and the target says later how it ends.
 // The answer's body breaks a rule of the job.
 void rig_answer_body(struct rig *r, size_t send, unsigned status, const char *body_error);
 void rig_redirect(struct rig *r, size_t send, unsigned status, const char *location);

@@ -238,6 +238,7 @@ static void outcome_of_an_attempt_comes_through(void **state)
                               .retry_after_ms = 3000,
                               .body_error = "its body has failure_body: no",
                               .body_is_judged = true,
+                              .asks_to_wait = true,
                               .location = "http://elsewhere/",
                               .attempt = {.execution_id = 99,
                                           .number = 4,
@@ -261,6 +262,7 @@ static void outcome_of_an_attempt_comes_through(void **state)
     assert_string_equal(l->command.outcome->location, o.location);
     assert_string_equal(l->command.outcome->body_error, o.body_error);
     assert_true(l->command.outcome->body_is_judged);
+    assert_true(l->command.outcome->asks_to_wait);
     assert_int_equal(a->execution_id, 99);
     assert_int_equal(a->number, 4);
     assert_int_equal(a->http_status, 503);

@@ -126,6 +126,21 @@ static void the_client_certificate_stays_with_its_origin(void **state)
     hops_free(h);
 }
 
+// Who has it can say that the work is done.
+static void the_callback_stays_with_its_origin(void **state)
+{
+    (void)state;
+    const struct request r = {
+        .api = "https://a.example/b", .callback = "/executions/7-1/complete", .redirects = 3};
+    struct hops *h = hops_new(&r);
+    assert_true(follow(h, 307, "/c"));
+    assert_string_equal(h->request.callback, r.callback);
+    assert_true(follow(h, 307, "http://a.example/"));
+    assert_true(follow(h, 307, "https://a.example/"));
+    assert_null(h->request.callback);
+    hops_free(h);
+}
+
 // Back at the first origin, what was dropped on the way stays away.
 static void credentials_do_not_come_back(void **state)
 {
@@ -249,6 +264,7 @@ int main(void)
         cmocka_unit_test(credentials_stay_with_their_origin),
         cmocka_unit_test(credentials_do_not_come_back),
         cmocka_unit_test(the_client_certificate_stays_with_its_origin),
+        cmocka_unit_test(the_callback_stays_with_its_origin),
         cmocka_unit_test(a_location_that_leads_nowhere_is_not_followed),
         cmocka_unit_test(a_location_that_cannot_be_called_is_not_followed_and_why),
         cmocka_unit_test(no_more_are_followed_than_the_job_allows),
