@@ -25,7 +25,7 @@ static const struct {
 } failures[] = {
     {ERR_NOT_FOUND, PROBLEM_NOT_FOUND, NULL},
     {ERR_LIMIT, PROBLEM_LIMIT, NULL},
-    {ERR_CONFLICT, PROBLEM_CONTENDED, NULL},
+    {ERR_CONFLICT, PROBLEM_CONTENDED, "somebody else was first; nothing was changed"},
     {ERR_BUSY, PROBLEM_STORE_BUSY, "another program holds the database; nothing was changed"},
     {ERR_STORE_FULL, PROBLEM_STORE_FULL, "the disk is full; nothing was changed"},
     {ERR_STORE_AWAY, PROBLEM_STORE_AWAY, "the database cannot be reached; nothing was changed"},
