@@ -27,7 +27,9 @@ struct digest {
     struct incident_seen *incidents; // In order of coming.
     size_t incident_count;
     size_t incident_capacity;
-    int64_t loose; // Alerts of no incident that matter more than information.
+    int64_t loose;      // Alerts of no incident that say that something is wrong,
+    int64_t loose_ends; // and those that say that something is well again.
+    char *subject;      // What the first alert is about, if that is no incident; or NULL.
 };
 
 struct digest *digest_new(const char *public_url)
@@ -52,6 +54,7 @@ void digest_free(struct digest *d)
     for (size_t i = 0; i < d->item_count; i++)
         item_clear(&d->items[i]);
     free(d->incidents);
+    free(d->subject);
     free(d->public_url);
     free(d);
 }
@@ -154,13 +157,22 @@ static void drop_beginning(struct digest *d, int64_t incident)
     }
 }
 
+static void add_loose(struct digest *d, const struct alert *a)
+{
+    bool ends = is_closing(a->kind);
+    d->loose += !ends;
+    d->loose_ends += ends;
+    if (!d->subject)
+        d->subject = xstrdup(a->subject);
+}
+
 void digest_add(struct digest *d, const struct alert *a, const char *job_name)
 {
     assert(a->kind < ALERT_KINDS);
     d->count++;
     d->counts[a->kind]++;
     if (a->incident_id == 0)
-        d->loose += alert_severity(a->kind) > SEVERITY_INFO;
+        add_loose(d, a);
     else if (note_incident(d, a))
         drop_beginning(d, a->incident_id);
     keep_if_bad(d, a, job_name);
@@ -190,7 +202,9 @@ static enum notice_event event_of(const struct digest *d, const struct tally *t)
 {
     if (t->open > 0 || d->loose > 0)
         return NOTICE_TRIGGER;
-    if (t->ended > 0)
+    if (d->counts[ALERT_REMINDER] > 0)
+        return NOTICE_REMIND;
+    if (t->ended > 0 || d->loose_ends > 0)
         return NOTICE_RESOLVE;
     return NOTICE_INFO;
 }
@@ -198,7 +212,9 @@ static enum notice_event event_of(const struct digest *d, const struct tally *t)
 static char *key_of(const struct digest *d, int64_t delivery)
 {
     char text[NOTICE_KEY_BYTES_MAX + 1];
-    if (d->incident_count == 1 && d->loose == 0)
+    if (d->count == 1 && d->subject) // A target or a channel, which comes back under the same key.
+        snprintf(text, sizeof text, "carillon-of-%s", d->subject);
+    else if (d->incident_count == 1 && d->loose + d->loose_ends == 0)
         snprintf(text, sizeof text, "carillon-incident-%" PRId64, d->incidents[0].id);
     else
         snprintf(text, sizeof text, "carillon-digest-%" PRId64, delivery);

@@ -209,6 +209,24 @@ static void write_silent(FILE *out, const struct alert *a)
     write_length(out, a->created_at - a->from);
 }
 
+static void write_channel_down(FILE *out, const struct alert *a)
+{
+    char since[RFC3339_BYTES];
+    wall_format(a->from, since);
+    fprintf(out,
+            "messages do not get through to channel %s since %s: %" PRId64
+            " attempt%s failed in a row, the last one: %s",
+            shown(a->subject), since, a->attempts, plural(a->attempts), shown(a->last_error));
+}
+
+static void write_channel_up(FILE *out, const struct alert *a)
+{
+    char since[RFC3339_BYTES];
+    wall_format(a->from, since);
+    fprintf(out, "messages get through to channel %s again: they had not since %s",
+            shown(a->subject), since);
+}
+
 static void (*const write_kind[ALERT_KINDS])(FILE *out, const struct alert *a) = {
     [ALERT_FAILURE] = write_failure,
     [ALERT_MISSED] = write_missed,
@@ -224,6 +242,8 @@ static void (*const write_kind[ALERT_KINDS])(FILE *out, const struct alert *a) =
     [ALERT_SLOW] = write_slow,
     [ALERT_SILENT] = write_silent,
     [ALERT_FLAPPING] = write_flapping,
+    [ALERT_CHANNEL_DOWN] = write_channel_down,
+    [ALERT_CHANNEL_UP] = write_channel_up,
 };
 
 char *alert_sentence(const struct alert *a)

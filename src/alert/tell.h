@@ -9,8 +9,10 @@
 #include "alert/notice.h"
 #include "ledger/channel.h"
 
-// The kinds of alerts that say that an incident is over.
-#define ALERTS_CLOSING (ALERT_KIND_BIT(ALERT_TARGET_UP) | ALERT_KIND_BIT(ALERT_RECOVERED))
+// The kinds of alerts that say that something is over.
+#define ALERTS_CLOSING                                                                             \
+    (ALERT_KIND_BIT(ALERT_RECOVERED) | ALERT_KIND_BIT(ALERT_TARGET_UP) |                           \
+     ALERT_KIND_BIT(ALERT_CHANNEL_UP))
 
 enum notice_severity alert_severity(enum alert_kind kind);
 

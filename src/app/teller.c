@@ -15,6 +15,7 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -22,8 +23,10 @@
 #include <unistd.h>
 
 #define LOOK_MS 1000
-#define UNSILENCE_MS 5000 // Between two looks for silences that have ended.
-#define STOP_MS 3000      // Attempts under way at the end have so long.
+#define IDLE_LOOK_MS 2000  // In a cluster, where an idle node leaves the database alone.
+#define UNSILENCE_MS 10000 // Between two looks for silences that have ended.
+#define MAIL_MS 15000      // For a mail in all.
+#define STOP_MS 3000       // Attempts under way at the end have so long.
 
 struct teller_thread {
     pthread_t thread;
@@ -47,6 +50,20 @@ static bool leads(const struct carillon *c, int64_t *epoch)
 
 // --- A look ----------------------------------------------------------------------------------
 
+// What health says of it.
+static void show(const struct teller *t, const struct outbox_counts *counts)
+{
+    struct telling_state shown = {.waiting = counts->waiting, .oldest_at = counts->oldest_at};
+    for (size_t i = 0; i < t->channel_count; i++) {
+        const struct channel *c = &t->channels[i];
+        if (!t->desks[i].is_down || shown.down++ > 0)
+            continue;
+        shown.down_since = c->failing_since;
+        snprintf(shown.channel, sizeof shown.channel, "%s", c->name);
+    }
+    observer_telling(t->server->observer, &shown);
+}
+
 static enum err measure(struct teller *t, wall_ms now, struct outbox_counts *counts,
                         struct fault *f)
 {
@@ -54,6 +71,7 @@ static enum err measure(struct teller *t, wall_ms now, struct outbox_counts *cou
     if (err)
         return err;
     dur_ms age = counts->oldest_at ? MAX(now - counts->oldest_at, 0) : 0;
+    show(t, counts);
     metric_set(METRIC_alerts_waiting, counts->waiting);
     metric_set(METRIC_alerts_waiting_age_milliseconds, age);
     return ERR_OK;
@@ -71,7 +89,7 @@ static enum err unsilence(struct teller *t, wall_ms now, struct fault *f)
     if (t->unsilenced_at && at - t->unsilenced_at < UNSILENCE_MS)
         return ERR_OK;
     t->unsilenced_at = at;
-    enum err err = teller__read_silences(t, now, f);
+    enum err err = read_all(t, now, f);
     return err ? err : teller__unsilence(t, f);
 }
 
@@ -83,11 +101,12 @@ static enum err look(struct teller *t, struct fault *f)
     enum err err = unsilence(t, now, f);
     if (!err)
         err = measure(t, now, &counts, f);
-    if (!err)
-        err = teller__read_pending(t, f);
-    if (err || (counts.waiting == 0 && t->pending_count == 0))
+    t->is_idle = !err && counts.waiting == 0 && counts.pending == 0;
+    if (err || t->is_idle)
         return err;
-    err = read_all(t, now, f);
+    err = teller__read_pending(t, f);
+    if (!err)
+        err = read_all(t, now, f);
     if (!err && counts.waiting > 0)
         err = teller__gather(t, now, &changed, f);
     return err ? err : teller__send(t, now, f);
@@ -101,13 +120,19 @@ static void tell_trouble(struct teller *t, enum err err, const struct fault *f)
     t->told = err;
 }
 
+static void show_nothing(const struct teller *t)
+{
+    metric_set(METRIC_alerts_waiting, 0);
+    observer_telling(t->server->observer, &(struct telling_state){0});
+}
+
 static void look_if_leading(struct teller *t)
 {
     struct fault f = {0};
     if (leads(t->server, &t->epoch))
         tell_trouble(t, look(t, &f), &f);
     else
-        metric_set(METRIC_alerts_waiting, 0);
+        show_nothing(t);
 }
 
 // --- The thread ------------------------------------------------------------------------------
@@ -128,7 +153,7 @@ static void *run(void *teller)
         mono_ms now = clock_mono_ms();
         if (now >= next) {
             look_if_leading(t);
-            next = clock_mono_ms() + LOOK_MS;
+            next = clock_mono_ms() + (t->is_idle && t->server->post ? IDLE_LOOK_MS : LOOK_MS);
         }
         loop_turn(t->loop, (int)MAX(next - clock_mono_ms(), 0));
     }
@@ -156,6 +181,8 @@ static enum err open_parts(struct teller *t, struct fault *f)
     const struct carillon *c = t->server;
     struct dispatch_options o = app__dispatch_options(c);
     dispatch_opener *open = dispatch_find(c->settings.proxy[0] ? "curl" : "wire");
+    const struct mailer_options m = {
+        .ca_file = o.ca_file, .ca_only = o.ca_only, .targets = o.targets, .timeout_ms = MAIL_MS};
     o.connections_max = 1;
     o.redis = NULL;
     enum err err = store_registry_open(c->store, &t->registry, f);
@@ -164,6 +191,8 @@ static enum err open_parts(struct teller *t, struct fault *f)
     if (!err)
         err = open(t->loop, &o, teller__outcome, t, &t->dispatch, f);
     if (!err)
+        err = mailer_open(t->loop, &m, teller__mail_outcome, t, &t->mailer, f);
+    if (!err)
         err = loop_add(t->loop, &t->thread->stop, EPOLLIN, f);
     return err;
 }
@@ -171,6 +200,7 @@ static enum err open_parts(struct teller *t, struct fault *f)
 static void teller_free(struct teller *t)
 {
     dispatch_close(t->dispatch);
+    mailer_close(t->mailer);
     loop_close(t->loop);
     store_registry_close(t->registry);
     teller__forget(t);

@@ -10,6 +10,8 @@
 
 #include <string.h>
 
+#define LONG_MS 60000
+
 static void drop(const char *text)
 {
     free((char *)(uintptr_t)text);
@@ -59,13 +61,14 @@ static enum err keep_channel(void *context, const struct channel *c)
     return ERR_OK;
 }
 
-// A channel that fails since before the teller's start counts as down: its alert was raised then.
+// A channel that has failed for long counts as down: its alert was raised in an earlier life.
 static struct desk desk_of(const struct teller *t, const struct channel *c)
 {
     size_t place = teller__place(t, c->id);
     if (place < t->channel_count)
         return t->desks[place];
-    return (struct desk){.channel = c->id, .is_down = c->failing_since > 0};
+    bool has_failed_long = c->failing_since && clock_wall_ms() - c->failing_since > LONG_MS;
+    return (struct desk){.channel = c->id, .is_down = has_failed_long};
 }
 
 size_t teller__place(const struct teller *t, int64_t channel)

@@ -90,6 +90,8 @@ static void decide(struct page *p, const struct outbox_alert *a, bool *chosen,
     const struct teller *t = p->teller;
     struct tell_subject s = {
         .kind = a->alert.kind, .job = a->alert.job, .tags = a->job_tags, .names = a->job_channels};
+    bool is_of_channel = s.kind == ALERT_CHANNEL_DOWN || s.kind == ALERT_CHANNEL_UP;
+    s.receiver = is_of_channel ? a->alert.subject : NULL;
     bool is_end = (ALERTS_CLOSING & ALERT_KIND_BIT(s.kind)) != 0;
     bool is_later = a->alert.incident_id && a->alert.incident_id != a->alert.id;
     v->silence = is_later && is_end ? 0 : silence_of(t, &s);

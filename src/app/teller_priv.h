@@ -2,13 +2,14 @@
 // teller_priv.h: how the parts of the teller see each other.
 //
 // teller.c has the thread and its turns, teller_desks.c what is known of channels and silences,
-// teller_gather.c makes deliveries of waiting alerts, teller_send.c carries deliveries out. All of
-// it belongs to the teller's thread, but for what teller.c guards.
+// teller_gather.c makes deliveries of waiting alerts, teller_send.c carries deliveries out,
+// teller_raise.c raises alerts of channels. All of it belongs to the teller's thread, but for what
+// teller.c guards.
 
 #ifndef CARILLON_APP_TELLER_PRIV_H
 #define CARILLON_APP_TELLER_PRIV_H
 
-#include "alert/channel_form.h"
+#include "alert/mailer.h"
 #include "alert/tell.h"
 #include "app/app_priv.h"
 #include "dispatch/dispatch.h"
@@ -38,6 +39,7 @@ struct teller {
     struct store_registry *registry;
     struct loop *loop;
     struct dispatch *dispatch;
+    struct mailer *mailer;
     int64_t epoch;            // As the leader; 0: this node is alone.
     struct channel *channels; // As read last. Own their texts.
     struct desk *desks;       // As many.
@@ -47,6 +49,7 @@ struct teller {
     struct delivery *pending; // As read last, in order of id. Own their texts.
     size_t pending_count;
     size_t pending_capacity;
+    bool is_idle;          // The last look found nothing to do.
     mono_ms unsilenced_at; // When ended silences were looked for last.
     enum err told;         // The last error that the log has.
     struct teller_thread *thread;
@@ -74,7 +77,15 @@ MUST_CHECK enum err teller__unsilence(struct teller *t, struct fault *f);
 
 // Starts an attempt of each channel whose next delivery is due, after its message was written.
 MUST_CHECK enum err teller__send(struct teller *t, wall_ms now, struct fault *f);
-dispatch_done teller__outcome; // The context is the teller.
+dispatch_done teller__outcome; // The context is the teller, as of the other.
+mailer_done teller__mail_outcome;
 size_t teller__under_way(const struct teller *t);
+
+// --- teller_raise.c --------------------------------------------------------------------------
+
+// Raises alerts of channels that have come to be down, or are up again: after an attempt at a
+// message of the channel was recorded, which failed since `failing_since` (0: it arrived).
+void teller__judge_channel(struct teller *t, size_t place, const struct delivery_attempt *a,
+                           wall_ms failing_since, bool is_final);
 
 #endif

@@ -113,13 +113,16 @@ static void count_end(const struct delivery_after *after)
 static enum err note_channel(struct teller *t, size_t place, const struct delivery_attempt *a,
                              wall_ms now, struct fault *f)
 {
-    const struct channel *c = &t->channels[place];
+    struct channel *c = &t->channels[place];
     struct channel_note n = {.failing_since = a->error ? c->failing_since : 0,
                              .last_error = a->error,
                              .delivered_at = a->error ? 0 : now};
     if (a->error && !n.failing_since)
         n.failing_since = now;
-    return store_channel_note(t->registry, c->id, &n, f);
+    enum err err = store_channel_note(t->registry, c->id, &n, f);
+    if (!err && (a->error || !t->desks[place].is_down))
+        c->failing_since = n.failing_since; // Else judged first: an alert says since when it was.
+    return err;
 }
 
 static bool is_over(const struct delivery *d, wall_ms next)
@@ -178,6 +181,8 @@ static void end_attempt(struct teller *t, struct delivery *d, size_t place,
     }
     if (retry_after > 0)
         desk->not_before = now + retry_after;
+    bool is_final = verdict == CHANNEL_REFUSED;
+    teller__judge_channel(t, place, a, t->channels[place].failing_since, is_final && !d->is_test);
     log_end(d, a, &after);
     count_end(&after);
     forget_pending(d, &after, a->number);
@@ -191,40 +196,79 @@ static size_t find_desk(const struct teller *t, int64_t delivery)
     return i;
 }
 
+// How an attempt ended, whatever carried it.
+struct end {
+    int status; // For channel_judge.
+    const char *answer;
+    const char *error;
+    dur_ms retry_after;
+    struct delivery_attempt attempt; // Without delivery, number and error.
+};
+
+// The desk that waits for the delivery's attempt, which is over; NULL: nobody waits any more.
+static struct desk *take_desk(struct teller *t, int64_t delivery)
+{
+    size_t place = find_desk(t, delivery);
+    if (place == t->channel_count)
+        return NULL; // The channel was deleted meanwhile.
+    t->desks[place].under_way = 0;
+    return find_pending(t, delivery) ? &t->desks[place] : NULL; // NULL: another node leads.
+}
+
+static void end_of(struct teller *t, int64_t delivery, struct end *e)
+{
+    char words[CHANNEL_ERROR_BYTES] = "";
+    struct desk *desk = take_desk(t, delivery);
+    if (!desk)
+        return;
+    size_t place = (size_t)(desk - t->desks);
+    enum channel_verdict verdict =
+        channel_judge(t->channels[place].kind, e->status, e->answer, &e->retry_after, words);
+    const char *why = *words ? words : e->error ? e->error : "there was no answer";
+    e->attempt.delivery = delivery;
+    e->attempt.number = desk->number;
+    e->attempt.error = verdict == CHANNEL_ARRIVED ? NULL : why;
+    end_attempt(t, find_pending(t, delivery), place, &e->attempt, verdict, e->retry_after);
+}
+
 void teller__outcome(void *context, const struct outcome *o)
 {
     struct teller *t = context;
-    char words[CHANNEL_ERROR_BYTES] = "";
-    size_t place = find_desk(t, (int64_t)o->ticket);
-    struct delivery *d = find_pending(t, (int64_t)o->ticket);
-    if (place == t->channel_count)
-        return; // The channel was deleted meanwhile.
-    struct desk *desk = &t->desks[place];
-    desk->under_way = 0;
-    if (!d)
-        return; // Another node leads.
+    const struct attempt *a = &o->attempt;
     if (o->kind == OUTCOME_HELD) {
-        desk->not_before = clock_wall_ms() + HELD_MS;
+        struct desk *desk = take_desk(t, (int64_t)o->ticket);
+        if (desk)
+            desk->not_before = clock_wall_ms() + HELD_MS;
         return;
     }
-    dur_ms retry_after = o->retry_after_ms;
-    int status = o->kind == OUTCOME_ANSWERED ? o->attempt.http_status : 0;
-    enum channel_verdict verdict =
-        channel_judge(t->channels[place].kind, status, o->attempt.response, &retry_after, words);
-    const char *error = *words ? words : o->attempt.error;
-    struct delivery_attempt a = {.delivery = d->id,
-                                 .number = desk->number,
-                                 .http_status = o->attempt.http_status,
-                                 .started_at = o->attempt.started_at,
-                                 .duration_ms = o->attempt.duration_ms,
-                                 .dns_ms = o->attempt.dns_ms,
-                                 .connect_ms = o->attempt.connect_ms,
-                                 .tls_ms = o->attempt.tls_ms,
-                                 .first_byte_ms = o->attempt.first_byte_ms,
-                                 .error = verdict == CHANNEL_ARRIVED ? NULL
-                                          : error                    ? error
-                                                                     : "there was no answer"};
-    end_attempt(t, d, place, &a, verdict, retry_after);
+    struct end e = {.status = o->kind == OUTCOME_ANSWERED ? a->http_status : 0,
+                    .answer = a->response,
+                    .error = a->error,
+                    .retry_after = o->retry_after_ms,
+                    .attempt = {.http_status = a->http_status,
+                                .started_at = a->started_at,
+                                .duration_ms = a->duration_ms,
+                                .dns_ms = a->dns_ms,
+                                .connect_ms = a->connect_ms,
+                                .tls_ms = a->tls_ms,
+                                .first_byte_ms = a->first_byte_ms}};
+    end_of(t, (int64_t)o->ticket, &e);
+}
+
+// The reply code of the mail server stands where the status of HTTP does.
+void teller__mail_outcome(void *context, const struct mail_outcome *o)
+{
+    struct end e = {.status = o->status,
+                    .answer = o->reply,
+                    .error = o->error,
+                    .attempt = {.http_status = (uint16_t)o->status,
+                                .started_at = o->started_at,
+                                .duration_ms = o->duration_ms,
+                                .dns_ms = (int32_t)o->dns_ms,
+                                .connect_ms = (int32_t)o->connect_ms,
+                                .tls_ms = -1,
+                                .first_byte_ms = -1}};
+    end_of(context, (int64_t)o->ticket, &e);
 }
 
 // --- An attempt ------------------------------------------------------------------------------
@@ -291,7 +335,10 @@ static void attempt(struct teller *t, struct delivery *d, size_t place)
         fail_to_say(t, d, place, &f);
         return;
     }
-    send_request(t, d, &r);
+    if (r.is_mail)
+        mailer_send(t->mailer, (uint64_t)d->id, &r.mail);
+    else
+        send_request(t, d, &r);
     channel_request_clear(&r);
 }
 

@@ -274,6 +274,9 @@ static void act(struct core *c, struct command *cmd, struct core_job *j, struct 
     case COMMAND_NOTE:
         hear_target(c, cmd, r);
         break;
+    case COMMAND_RAISE_ALERT:
+        core__record_server_alert(c, &c->shards[cmd->shard], cmd->alert);
+        break;
     case COMMAND_OUTCOME:
         r->err = core__outcome_elsewhere(c, cmd);
         break;
@@ -325,7 +328,7 @@ static enum err refusal(const struct core *c, const struct command *cmd, const s
     if (cmd->refusal)
         return cmd->refusal;
     bool names_no_job = cmd->kind == COMMAND_CREATE || cmd->kind == COMMAND_ACCEPT_CLOCK ||
-                        cmd->kind == COMMAND_ACK_ALERT;
+                        cmd->kind == COMMAND_ACK_ALERT || cmd->kind == COMMAND_RAISE_ALERT;
     // The job of an attempt that is under way may be deleted.
     bool names_attempt = cmd->kind == COMMAND_OUTCOME || cmd->kind == COMMAND_CANCEL ||
                          cmd->kind == COMMAND_COMPLETE || cmd->kind == COMMAND_NOTE;

@@ -81,6 +81,7 @@ enum command_kind {
     // attempt was begun since, or the target has said the opposite.
     COMMAND_COMPLETE,
     COMMAND_NOTE,
+    COMMAND_RAISE_ALERT, // About the server, by a part of it that is not the core.
     // From the node that gave the shard back, not from a client: an attempt that went on there has
     // ended. ERR_NOT_FOUND: nobody waits for that attempt any more.
     COMMAND_OUTCOME
@@ -89,10 +90,10 @@ enum command_kind {
 // What a client asked for, validated.
 struct command {
     enum command_kind kind;
-    uint32_t shard;      // CREATE, ACCEPT_CLOCK: which one; of others it is that of the job.
-    job_id id;           // The job, for most kinds; ACK_ALERT: the alert.
-    job_id alert_job;    // ACK_ALERT: the alert's job, which is of its shard; 0: none.
-    int64_t incident_id; // ACK_ALERT: struct alert.incident_id.
+    uint32_t shard;                 // CREATE, ACCEPT_CLOCK, RAISE_ALERT: which one; else the job's.
+    job_id id;                      // The job, for most kinds; ACK_ALERT: the alert.
+    job_id alert_job;               // ACK_ALERT: the alert's job, which is of its shard; 0: none.
+    int64_t incident_id;            // ACK_ALERT: struct alert.incident_id.
     struct execution_key execution; // CANCEL, REPLAY.
     int64_t version_expected;       // UPDATE, DELETE: 0 accepts any.
     const struct job *before; // UPDATE: the job at version_expected. Borrowed. NULL: not known.
@@ -128,6 +129,9 @@ struct command {
     // OUTCOME: how the attempt ended, with its execution_id and number; ticket, shard and epoch say
     // nothing. Borrowed, with its texts.
     const struct outcome *outcome;
+    // RAISE_ALERT: its facts: kind, subject, attempts, last_error, from, to. Borrowed, with its
+    // texts, until the reply.
+    const struct alert *alert;
     void *token; // Comes back in the reply.
 };
 
@@ -140,7 +144,8 @@ struct letter {
     char *body;
     struct client_key client_key; // Owns its text.
     struct audit_entry audit;     // Owns its texts.
-    struct outcome outcome;       // Owns its texts.
+    struct outcome outcome;       // Owns its texts,
+    struct alert alert;           // as does this.
     struct letter **parts;        // The letters of command.parts.
 };
 

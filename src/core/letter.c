@@ -23,6 +23,7 @@
 #define BEFORE_PREFIX "before."
 #define OUTCOME_PREFIX "outcome."
 #define AUDIT_PREFIX "audit."
+#define ALERT_PREFIX "alert."
 
 static const char *const kind_list[] = {
     [COMMAND_CREATE] = "create",
@@ -37,6 +38,7 @@ static const char *const kind_list[] = {
     [COMMAND_ACK_ALERT] = "ack-alert",
     [COMMAND_COMPLETE] = "complete",
     [COMMAND_NOTE] = "note",
+    [COMMAND_RAISE_ALERT] = "raise-alert",
     [COMMAND_OUTCOME] = "outcome",
 };
 static const struct enum_words kind_words = {kind_list, COUNT_OF(kind_list)};
@@ -122,6 +124,17 @@ static const struct text audit_texts[] = {
     {"subject", offsetof(struct audit_entry, subject)},
     {"before", offsetof(struct audit_entry, before)},
     {"after", offsetof(struct audit_entry, after)},
+};
+
+// What an alert is about.
+static const struct number alert_numbers[] = {
+    NUMBER(alert, "attempts", attempts, 0, UINT32_MAX),
+    NUMBER(alert, "from", from, 0, WALL_LAST),
+    NUMBER(alert, "to", to, 0, WALL_LAST),
+};
+static const struct text alert_texts[] = {
+    {"subject", offsetof(struct alert, subject)},
+    {"last_error", offsetof(struct alert, last_error)},
 };
 
 // --- Packing ---------------------------------------------------------------------------------
@@ -243,6 +256,13 @@ static void pack_audit(struct packer *p, const struct audit_entry *e)
     pack_texts(p, AUDIT_PREFIX, audit_texts, COUNT_OF(audit_texts), e);
 }
 
+static void pack_alert(struct packer *p, const struct alert *a)
+{
+    pack_text(p, ALERT_PREFIX, "kind", alert_kind_name(a->kind));
+    pack_numbers(p, ALERT_PREFIX, alert_numbers, COUNT_OF(alert_numbers), a);
+    pack_texts(p, ALERT_PREFIX, alert_texts, COUNT_OF(alert_texts), a);
+}
+
 // Each part is a letter of its own.
 static void pack_parts(struct packer *p, const struct command *c)
 {
@@ -270,6 +290,8 @@ void letter_pack(const struct command *c, char **bytes, size_t *count)
         pack_outcome(&p, c->outcome);
     if (c->audit)
         pack_audit(&p, c->audit);
+    if (c->alert)
+        pack_alert(&p, c->alert);
     pack_parts(&p, c);
     *bytes = p.bytes;
     *count = p.count;
@@ -293,6 +315,7 @@ struct unpacker {
     bool has_digest;
     bool has_outcome;
     bool has_audit;
+    bool has_alert;
     bool is_part;
 };
 
@@ -472,6 +495,24 @@ static bool set_outcome(struct unpacker *u, const char *name, const struct field
     return set_number(outcome_numbers, COUNT_OF(outcome_numbers), o, name, f);
 }
 
+static bool set_alert_kind(struct unpacker *u, const struct field *f)
+{
+    int kind = 0;
+    u->has_alert = set_enum(&alert_kind_words, f, &kind);
+    u->letter->alert.kind = (enum alert_kind)kind;
+    return u->has_alert;
+}
+
+static bool set_alert(struct unpacker *u, const char *name, const struct field *f)
+{
+    struct alert *a = &u->letter->alert;
+    const struct text *text = find_text(alert_texts, COUNT_OF(alert_texts), name);
+    if (strcmp(name, "kind") == 0)
+        return set_alert_kind(u, f);
+    return text ? set_text(text_at(text, a), f, LETTER_BYTES_MAX)
+                : set_number(alert_numbers, COUNT_OF(alert_numbers), a, name, f);
+}
+
 // A part has no parts.
 static bool add_part(struct unpacker *u, const struct field *f)
 {
@@ -514,6 +555,8 @@ static bool set_field(struct unpacker *u, const struct field *f)
         return set_outcome(u, f->name + strlen(OUTCOME_PREFIX), f);
     if (strncmp(f->name, AUDIT_PREFIX, strlen(AUDIT_PREFIX)) == 0)
         return set_audit(u, f->name + strlen(AUDIT_PREFIX), f);
+    if (strncmp(f->name, ALERT_PREFIX, strlen(ALERT_PREFIX)) == 0)
+        return set_alert(u, f->name + strlen(ALERT_PREFIX), f);
     return set_number(numbers, COUNT_OF(numbers), &p->command, f->name, f);
 }
 
@@ -526,7 +569,8 @@ static bool is_whole_job(const struct job *j)
 
 static bool names_a_job(enum command_kind kind)
 {
-    return kind != COMMAND_CREATE && kind != COMMAND_ACCEPT_CLOCK && kind != COMMAND_BULK;
+    return kind != COMMAND_CREATE && kind != COMMAND_ACCEPT_CLOCK && kind != COMMAND_BULK &&
+           kind != COMMAND_RAISE_ALERT;
 }
 
 // Whether the fields make a command. What does not belong to one of its kind is dropped.
@@ -542,6 +586,8 @@ static bool complete(struct unpacker *u)
         return false;
     if (c->kind == COMMAND_OUTCOME && !u->has_outcome)
         return false;
+    if (c->kind == COMMAND_RAISE_ALERT && (!u->has_alert || c->id != 0))
+        return false;
     if ((c->kind == COMMAND_BULK) != (c->part_count > 0))
         return false;
     if (p->client_key.text && (!u->has_digest || !*p->client_key.text))
@@ -556,6 +602,7 @@ static bool complete(struct unpacker *u)
     c->client_key = p->client_key.text ? &p->client_key : NULL;
     c->outcome = c->kind == COMMAND_OUTCOME ? &p->outcome : NULL;
     c->audit = u->has_audit ? &p->audit : NULL;
+    c->alert = c->kind == COMMAND_RAISE_ALERT ? &p->alert : NULL;
     return true;
 }
 
@@ -616,6 +663,8 @@ void letter_free(struct letter *p)
     free((char *)(uintptr_t)p->client_key.text);
     for (size_t i = 0; i < COUNT_OF(outcome_texts); i++)
         free(*text_at(&outcome_texts[i], &p->outcome));
+    for (size_t i = 0; i < COUNT_OF(alert_texts); i++)
+        free(*text_at(&alert_texts[i], &p->alert));
     for (size_t i = 0; i < COUNT_OF(audit_texts); i++)
         free(*text_at(&audit_texts[i], &p->audit));
     free(p);

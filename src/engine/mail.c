@@ -59,6 +59,7 @@ static enum err refusal(const struct engine *e, const struct command *c)
 enum err engine_submit(struct engine *e, const struct command *c, engine_reply *done, void *context)
 {
     assert((c->kind == COMMAND_OUTCOME) == (c->outcome != NULL));
+    assert((c->kind == COMMAND_RAISE_ALERT) == (c->alert != NULL));
     assert(done && (c->job != NULL) == (c->kind == COMMAND_CREATE || c->kind == COMMAND_UPDATE));
     struct engine_mail *m = engine__mail_new(MAIL_COMMAND);
     m->command = *c;

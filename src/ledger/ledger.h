@@ -310,6 +310,9 @@ struct attempt {
 // - target_up: from as of its target_down; to is when an answer came, or 0 when no job is left
 // there.
 // - job_unusable: why, as last_error; the count of jobs, when it is about the server.
+// - channel_down: subject is the channel's name; attempts that failed in a row, the last_error, and
+//   from when the channel fails.
+// - channel_up: from as of its channel_down; to is when a message arrived.
 // - job_paused: the count of executions that failed in a row, and the last_error.
 // - failure_rate: count of the last `attempts` executions failed, and the last_error.
 // - late: the execution was due at from and started at to.

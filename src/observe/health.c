@@ -21,7 +21,7 @@ static const char *const level_names[] = {
 
 static const char *const part_names[HEALTH_PARTS] = {
     [HEALTH_STORE] = "store", [HEALTH_PLANNER] = "planner", [HEALTH_DISPATCH] = "dispatch",
-    [HEALTH_CLOCK] = "clock", [HEALTH_CLUSTER] = "cluster",
+    [HEALTH_CLOCK] = "clock", [HEALTH_CLUSTER] = "cluster", [HEALTH_ALERTS] = "alerts",
 };
 
 static void PRINTF_LIKE(4, 5)
@@ -114,6 +114,24 @@ static void judge_cluster(struct health *h)
               c->unowned, c->shards);
 }
 
+static void judge_alerts(const struct telling_state *t, wall_ms now, struct health *h)
+{
+    char since[RFC3339_BYTES];
+    dur_ms waits = t->oldest_at ? now - t->oldest_at : 0;
+    wall_format(t->down_since, since);
+    if (t->down > 1)
+        judge(h, HEALTH_ALERTS, HEALTH_DEGRADED,
+              "messages do not get through to %" PRIu32 " channels: %s since %s, ...", t->down,
+              t->channel, since);
+    else if (t->down == 1)
+        judge(h, HEALTH_ALERTS, HEALTH_DEGRADED,
+              "messages do not get through to channel %s since %s", t->channel, since);
+    else if (waits > TELLING_LATE_MS)
+        judge(h, HEALTH_ALERTS, HEALTH_DEGRADED,
+              "%" PRId64 " alerts wait to be told, the first for %" PRId64 " s", t->waiting,
+              waits / 1000);
+}
+
 static struct cluster_summary sum_up(const struct cluster_status *s, mono_ms now)
 {
     struct cluster_summary sum = {
@@ -140,12 +158,15 @@ static struct cluster_summary sum_up(const struct cluster_status *s, mono_ms now
 void health_judge(const struct health_facts *facts, struct health *out)
 {
     const struct engine_status *s = &facts->engine;
-    *out = (struct health){
-        .status = *s, .cluster = sum_up(&facts->cluster, facts->mono_now), .judged_at = facts->now};
+    *out = (struct health){.status = *s,
+                           .cluster = sum_up(&facts->cluster, facts->mono_now),
+                           .telling = facts->telling,
+                           .judged_at = facts->now};
     judge_store(s, out);
     judge_planner(s, out);
     judge_dispatch(s, out);
     judge_clock(s, facts->now, out);
+    judge_alerts(&facts->telling, facts->now, out);
     if (s->started_at != 0)
         judge_cluster(out);
 }
@@ -237,6 +258,10 @@ static void add_figures(const struct health *h, json_t *o)
     json_t *clock = json_object_get(o, part_names[HEALTH_CLOCK]);
     json_object_set_new(clock, "now", time_json(h->judged_at));
     json_object_set_new(clock, "offset_ms", json_integer(h->cluster.clock_offset_us / 1000));
+    json_t *alerts = json_object_get(o, part_names[HEALTH_ALERTS]);
+    json_object_set_new(alerts, "waiting", json_integer(h->telling.waiting));
+    json_object_set_new(alerts, "oldest", time_json(h->telling.oldest_at));
+    json_object_set_new(alerts, "channels_down", json_integer(h->telling.down));
     add_cluster(&h->cluster, json_object_get(o, part_names[HEALTH_CLUSTER]));
 }
 

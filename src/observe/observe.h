@@ -24,6 +24,7 @@ enum health_part {
     HEALTH_DISPATCH,
     HEALTH_CLOCK,
     HEALTH_CLUSTER,
+    HEALTH_ALERTS,
     HEALTH_PARTS
 };
 
@@ -47,10 +48,22 @@ struct cluster_summary {
     int64_t clock_offset_us;
 };
 
+#define TELLING_NAME_BYTES 104
+
+// How it stands with telling people of alerts, as the node that tells knows; zeroed on others.
+struct telling_state {
+    int64_t waiting;                  // Alerts that no message has taken yet,
+    wall_ms oldest_at;                // and when the oldest of them was raised; 0: none waits.
+    uint32_t down;                    // Channels that messages do not get through to,
+    wall_ms down_since;               // since when the first of them is so,
+    char channel[TELLING_NAME_BYTES]; // and its name.
+};
+
 // What is judged: the engine at the end of its last turn, and what this node knows of the others.
 struct health_facts {
     struct engine_status engine;
     struct cluster_status cluster; // Borrowed.
+    struct telling_state telling;
     mono_ms mono_now;
     wall_ms now;
 };
@@ -63,6 +76,7 @@ struct health {
     } parts[HEALTH_PARTS];
     struct engine_status status;
     struct cluster_summary cluster;
+    struct telling_state telling;
     wall_ms judged_at;
 };
 
@@ -79,6 +93,8 @@ struct health {
 // In a cluster the database's clock counts; that of a machine which differs by more is worth a
 // look.
 #define CLOCK_OFFSET_MS 2000
+
+#define TELLING_LATE_MS 60000 // An alert that nobody has looked at for so long is stuck.
 
 // Pure.
 void health_judge(const struct health_facts *facts, struct health *out);
@@ -104,6 +120,9 @@ void observer_free(struct observer *o); // NULL is a no-op.
 
 void observer_health(struct observer *o, struct health *out);
 json_t *observer_health_json(struct observer *o, enum health_level *level);
+
+// What the node that tells people of alerts knows now. Any thread.
+void observer_telling(struct observer *o, const struct telling_state *t);
 
 // Sets the metrics that nobody counts as things happen: those of the cluster. To be called before
 // metrics are shown.

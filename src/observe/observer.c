@@ -10,6 +10,7 @@ struct observer {
     pthread_mutex_t lock;  // Held while the engine is asked, so that observer_stop can wait for it.
     struct engine *engine; // NULL once stopped.
     struct engine_status last;
+    struct telling_state telling;
     struct cluster *cluster;
     bool (*works)(void *context); // NULL: engine and cluster are asked.
     void *context;
@@ -47,6 +48,21 @@ static struct engine_status status_of(struct observer *o)
     return s;
 }
 
+void observer_telling(struct observer *o, const struct telling_state *t)
+{
+    pthread_mutex_lock(&o->lock);
+    o->telling = *t;
+    pthread_mutex_unlock(&o->lock);
+}
+
+static struct telling_state telling_of(struct observer *o)
+{
+    pthread_mutex_lock(&o->lock);
+    struct telling_state t = o->telling;
+    pthread_mutex_unlock(&o->lock);
+    return t;
+}
+
 void observer_stop(struct observer *o)
 {
     status_of(o);
@@ -71,8 +87,10 @@ void observer_health(struct observer *o, struct health *out)
                                .judged_at = clock_wall_ms()};
         return;
     }
-    struct health_facts facts = {
-        .engine = status_of(o), .mono_now = clock_mono_ms(), .now = clock_wall_ms()};
+    struct health_facts facts = {.engine = status_of(o),
+                                 .telling = telling_of(o),
+                                 .mono_now = clock_mono_ms(),
+                                 .now = clock_wall_ms()};
     cluster_status(o->cluster, &facts.cluster);
     health_judge(&facts, out);
     cluster_status_fini(&facts.cluster);

@@ -169,8 +169,9 @@ void service__log_success(const struct service_change *c)
     case COMMAND_COMPLETE:
         log_execution(c, "execution.completed");
         break;
-    case COMMAND_NOTE:    // The execution's row tells.
-    case COMMAND_OUTCOME: // No client asked for it.
+    case COMMAND_NOTE:        // The execution's row tells.
+    case COMMAND_RAISE_ALERT: // No client asked for these.
+    case COMMAND_OUTCOME:
         break;
     case COMMAND_ACCEPT_CLOCK:
         write_line(&(struct line){.count = 0}, "clock.accepted", c->by);

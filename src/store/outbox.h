@@ -81,6 +81,7 @@ MUST_CHECK enum err store_outbox_unsilence(struct store_registry *r, int64_t epo
 struct outbox_counts {
     int64_t waiting;
     wall_ms oldest_at; // When the oldest that waits was written; 0: none waits.
+    int64_t pending;   // Deliveries that are PENDING.
 };
 MUST_CHECK enum err store_outbox_count(struct store_registry *r, struct outbox_counts *out,
                                        struct fault *f);

@@ -169,8 +169,11 @@ static void waiting_alert_is_settled_once_and_stands_in_its_delivery(void **stat
     store_assert_ok(store_outbox_count(b->registry, &counts, f));
     assert_int_equal(counts.waiting, 3);
     assert_int_equal(counts.oldest_at, STORE_T0 + 1);
+    assert_int_equal(counts.pending, 0);
 
     struct delivery d = open_delivery(b, 4);
+    store_assert_ok(store_outbox_count(b->registry, &counts, f));
+    assert_int_equal(counts.pending, 1);
     settle(b, 1, TELLING_TOLD, 0, d.id);
     settle(b, 1, TELLING_NOBODY, 0, d.id); // Too late, and the link counts once.
     settle(b, 2, TELLING_SILENCED, 77, 0);

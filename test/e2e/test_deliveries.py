@@ -5,7 +5,9 @@ import json
 import sqlite3
 import time
 
+import pytest
 from harness.jobs import create_job, expect
+from harness.times import schedule_at, second_after
 from harness.wait import wait_until
 
 WINDOW = ("--alert-window", "500ms")
@@ -132,3 +134,131 @@ def test_a_dead_and_a_hanging_channel_delay_nobody(fleet, database, target):
     job = create_job(server, target.url("/ok/job"))
     expect(server.post(f"/jobs/{job['id']}/trigger"), 202)
     target.wait_for(1, "/ok/job", 2)
+
+
+def waiting(database):
+    return execute(database, "SELECT id FROM alerts WHERE telling = 'waiting'")
+
+
+def gathering(database):
+    return execute(database, "SELECT id FROM deliveries WHERE message IS NULL")
+
+
+@pytest.mark.parametrize(
+    "path, moment",
+    [
+        ("/ok/ops", lambda database, target: waiting(database) or deliveries(database)),
+        ("/ok/ops", lambda database, target: gathering(database)),
+        ("/delay/1000/ops", lambda database, target: target.arrivals("/delay/1000/ops")),
+        ("/ok/ops", lambda database, target: target.arrivals("/ok/ops")),
+    ],
+    ids=["before it is settled", "while it gathers", "in an attempt", "before its record"],
+)
+def test_kill_9_loses_no_alert_and_repeats_under_one_key(fleet, database, target, path, moment):
+    window = ("--alert-window", "1s")
+    server = fleet.serve(database, *window)
+    add_channel(database, "ops", target.url(path))
+    fail_once(server, target)
+    wait_until(lambda: moment(database, target), 20, "the moment of the kill")
+    server.kill()
+    fleet.serve(database, *window)
+    (delivery,) = wait_for_states(database, "SUCCESS", seconds=30)
+    assert delivery["alert_count"] == 1
+    arrivals = target.arrivals(path)
+    assert len({a.key for a in arrivals}) == 1 and len({a.body for a in arrivals}) == 1
+    assert not waiting(database)
+
+
+def test_a_channel_that_asks_for_time_gets_it(fleet, database, target):
+    server = fleet.serve(database, *WINDOW)
+    add_channel(database, "ops", target.url("/busy/9/ops"))
+    fail_once(server, target)
+    target.wait_for(1, "/busy/9/ops", 10)
+    fail_once(server, target)  # Gathers behind, and is not sent before either.
+    wait_for_states(database, "SUCCESS", "SUCCESS", seconds=40)
+    first, second, *_ = target.arrivals("/busy/9/ops")
+    assert second.at_ms - first.at_ms >= 9000
+    assert first.key == second.key
+
+
+def test_a_herd_is_one_message_within_ten_seconds(fleet, database, target):
+    """Two thousand jobs that fail in the same second."""
+    server = fleet.serve(database)
+    add_channel(database, "ops", target.url("/ok/ops"))
+    add_channel(database, "mail", target.url("/ok/mail"))
+    at = schedule_at(second_after(8000))
+    job = {"api": target.url("/status/500/herd"), "max_retries": 0, "schedule": at}
+    for _ in range(4):
+        parts = [{"op": "create", "job": {**job, "name": "sheep"}} for _ in range(500)]
+        expect(server.post("/jobs/bulk", {"operations": parts}), 200)
+    target.wait_for(2000, "/status/500/herd", 30)
+    began = min(a.at_ms for a in target.arrivals("/status/500/herd"))
+    for path in ("/ok/ops", "/ok/mail"):
+        (arrival,) = target.wait_for(1, path, 15)
+        assert arrival.at_ms - began < 10000
+        assert arrival.json["count"] == 2000 and len(arrival.json["alerts"]) == 10
+    wait_for_states(database, "SUCCESS", "SUCCESS")
+
+
+def test_a_silence_hides_an_alert_from_people_and_from_nobody_else(fleet, database, target):
+    server = fleet.serve(database, *WINDOW)
+    add_channel(database, "ops", target.url("/ok/ops"))
+    execute(
+        database,
+        "INSERT INTO silences (tag, from_at, until_at, reason, created_at)"
+        " VALUES ('noisy', 1, 32503680000000, 'known', 1)",
+    )
+    noisy = fail_once(server, target, tags=["noisy"])
+    fail_once(server, target, tags=["quiet"])
+    wait_for_states(database, "SUCCESS")
+    assert len(target.arrivals("/ok/ops")) == 1
+    alerts = expect(server.get("/observability/alerts"), 200).json["alerts"]
+    telling = {a["job_id"] == noisy["id"]: (a["telling"], a["silence_id"]) for a in alerts}
+    assert telling == {True: ("silenced", 1), False: ("told", None)}
+
+
+def test_a_channel_that_is_down_is_told_of_by_the_others_and_once(fleet, database, target):
+    server = fleet.serve(database, *WINDOW)
+    add_channel(database, "dead", target.url("/status/404/dead"), tags='["a"]')
+    add_channel(database, "ops", target.url("/ok/ops"), kinds="channel_down,channel_up")
+    fail_once(server, target, tags=["a"])
+    (down,) = target.wait_for(1, "/ok/ops", 20)
+    (alert,) = down.json["alerts"]
+    assert alert["kind"] == "channel_down" and "channel dead" in alert["message"]
+    health = expect(server.get("/observability/health"), 200).json["alerts"]
+    assert health["channels_down"] == 1 and "channel dead since" in health["reason"]
+    fail_once(server, target, tags=["a"])
+    target.wait_for(2, "/status/404/dead", 20)
+    config = json.dumps({"url": target.url("/ok/dead")})
+    execute(database, "UPDATE channels SET config = ? WHERE name = 'dead'", config)
+    fail_once(server, target, tags=["a"])
+    _, up = target.wait_for(2, "/ok/ops", 20)
+    assert [a["kind"] for a in up.json["alerts"]] == ["channel_up"]
+    kinds = [a["kind"] for a in expect(server.get("/observability/alerts"), 200).json["alerts"]]
+    assert sorted(kinds) == ["channel_down", "channel_up", "failure", "failure", "failure"]
+
+
+def test_the_end_of_an_incident_follows_its_beginning(fleet, database, target):
+    server = fleet.serve(database, *WINDOW)
+    add_channel(database, "ops", target.url("/ok/ops"), kinds="failure")
+    job = fail_once(server, target)
+    target.wait_for(1, "/ok/ops", 20)
+    expect(server.patch(f"/jobs/{job['id']}", {"api": target.url("/ok/job")}), 200)
+    expect(server.post(f"/jobs/{job['id']}/trigger"), 202)
+    began, ended = target.wait_for(2, "/ok/ops", 20)
+    assert [began.json["event"], ended.json["event"]] == ["opened", "recovered"]
+    assert began.json["dedup_key"] == ended.json["dedup_key"]
+
+
+def test_an_incident_that_outlives_its_silence_is_told(fleet, database, target):
+    server = fleet.serve(database, *WINDOW)
+    add_channel(database, "ops", target.url("/ok/ops"))
+    silence = "INSERT INTO silences (from_at, until_at, reason, created_at) VALUES (1, ?, 'x', 1)"
+    execute(database, silence, 32503680000000)
+    fail_once(server, target)
+    silenced = "SELECT id FROM alerts WHERE telling = 'silenced'"
+    wait_until(lambda: execute(database, silenced), 20, "the alert is silenced")
+    assert not target.arrivals("/ok/ops")
+    execute(database, "DELETE FROM silences")
+    (arrival,) = target.wait_for(1, "/ok/ops", 30)
+    assert arrival.json["event"] == "opened"

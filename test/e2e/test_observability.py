@@ -8,7 +8,7 @@ def test_health_tells_the_state_of_each_part(shared_server):
     health = expect(shared_server.get("/observability/health"), 200).json
     assert health["status"] == "ok"
     assert health["version"]
-    assert {"store", "planner", "dispatch", "clock", "cluster"} <= health.keys()
+    assert {"store", "planner", "dispatch", "clock", "cluster", "alerts"} <= health.keys()
     expect(shared_server.get("/livez"), 200)
     expect(shared_server.get("/readyz"), 200)
 

@@ -262,6 +262,8 @@ static enum err count(struct store_registry *r, struct outbox_counts *out, struc
     struct memory_store *s = memory_registry_lock(r);
     (void)f;
     *out = (struct outbox_counts){0};
+    for (size_t i = 0; i < s->delivery_count; i++)
+        out->pending += s->deliveries[i].row.state == DELIVERY_PENDING;
     for (size_t i = 0; i < s->alerts.count; i++) {
         const struct alert *a = s->alerts.rows[i];
         if (a->telling != TELLING_WAITING)

@@ -231,14 +231,16 @@ static enum err count(struct store_registry *r, struct outbox_counts *out, struc
     PGresult *result;
     struct parameters p = {0};
     enum err err = ask(r,
-                       "SELECT count(*), coalesce(min(created_at), 0) FROM alerts"
-                       " WHERE telling = 'waiting'",
+                       "SELECT count(*), coalesce(min(created_at), 0),"
+                       " (SELECT count(*) FROM deliveries WHERE state = 'PENDING')"
+                       " FROM alerts WHERE telling = 'waiting'",
                        &p, &result, f);
     if (err)
         return err;
     struct result_row row = {result, 0};
     *out = (struct outbox_counts){.waiting = result_integer(&row, 0),
-                                  .oldest_at = result_integer(&row, 1)};
+                                  .oldest_at = result_integer(&row, 1),
+                                  .pending = result_integer(&row, 2)};
     PQclear(result);
     return ERR_OK;
 }

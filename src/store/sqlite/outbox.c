@@ -49,8 +49,9 @@ const struct sql sqlite_outbox_sql[OUTBOX_STATEMENTS] = {
     [OUTBOX_UNSILENCE] = {"UPDATE alerts SET telling = 'waiting', silence_id = NULL"
                           " WHERE silence_id = ?2 AND" SILENCED,
                           NULL, NULL},
-    [OUTBOX_COUNT] = {"SELECT count(*), coalesce(min(created_at), 0) FROM alerts"
-                      " WHERE telling = 'waiting'",
+    [OUTBOX_COUNT] = {"SELECT count(*), coalesce(min(created_at), 0),"
+                      " (SELECT count(*) FROM deliveries WHERE state = 'PENDING')"
+                      " FROM alerts WHERE telling = 'waiting'",
                       NULL, NULL},
     [OUTBOX_OPEN] = {"%s", row_insert_sql, &delivery_rows},
     [OUTBOX_SEAL] = {"UPDATE deliveries SET message = ?2, alert_count = ?3"
@@ -244,7 +245,8 @@ static enum err count(struct store_registry *r, struct outbox_counts *out, struc
     enum err err = ERR_OK;
     if (sqlite3_step(statement) == SQLITE_ROW)
         *out = (struct outbox_counts){.waiting = sqlite3_column_int64(statement, 0),
-                                      .oldest_at = sqlite3_column_int64(statement, 1)};
+                                      .oldest_at = sqlite3_column_int64(statement, 1),
+                                      .pending = sqlite3_column_int64(statement, 2)};
     else
         err = sqlite_fault(self(r)->db, "reading", f);
     sqlite3_reset(statement);

@@ -42,7 +42,7 @@ static void single_alert_is_told_by_its_sentence_under_its_incident(void **state
 {
     struct digest *d = digest_new("https://cron.example/");
     (void)state;
-    add(d, 4, 4, ALERT_TARGET_DOWN);
+    add(d, 4, 4, ALERT_FAILURE);
     struct notice n = write_and_free(d);
     assert_int_equal(n.event, NOTICE_TRIGGER);
     assert_int_equal(n.severity, SEVERITY_CRITICAL);
@@ -53,11 +53,40 @@ static void single_alert_is_told_by_its_sentence_under_its_incident(void **state
     notice_clear(&n);
 }
 
+static void target_that_is_back_has_the_key_of_its_outage(void **state)
+{
+    (void)state;
+    struct digest *d = digest_new("");
+    add(d, 4, 0, ALERT_TARGET_DOWN);
+    struct notice down = write_and_free(d);
+    d = digest_new("");
+    add(d, 5, 0, ALERT_TARGET_UP);
+    struct notice up = write_and_free(d);
+    assert_int_equal(down.event, NOTICE_TRIGGER);
+    assert_int_equal(up.event, NOTICE_RESOLVE);
+    assert_string_equal(down.dedup_key, "carillon-of-http://shop.example:80");
+    assert_string_equal(up.dedup_key, down.dedup_key);
+    notice_clear(&down);
+    notice_clear(&up);
+}
+
+static void incident_that_goes_on_is_a_reminder(void **state)
+{
+    struct digest *d = digest_new("");
+    (void)state;
+    add(d, 5, 4, ALERT_REMINDER);
+    struct notice n = write_and_free(d);
+    assert_int_equal(n.event, NOTICE_REMIND);
+    assert_int_equal(n.severity, SEVERITY_WARNING);
+    assert_string_equal(n.dedup_key, "carillon-incident-4");
+    notice_clear(&n);
+}
+
 static void end_of_an_incident_has_the_key_of_its_beginning(void **state)
 {
     struct digest *d = digest_new("");
     (void)state;
-    add(d, 5, 4, ALERT_TARGET_UP);
+    add(d, 5, 4, ALERT_RECOVERED);
     struct notice n = write_and_free(d);
     assert_int_equal(n.event, NOTICE_RESOLVE);
     assert_int_equal(n.severity, SEVERITY_INFO);
@@ -70,12 +99,12 @@ static void incident_that_began_and_ended_is_one_line(void **state)
 {
     struct digest *d = digest_new("");
     (void)state;
-    add(d, 4, 4, ALERT_TARGET_DOWN);
-    add(d, 5, 4, ALERT_TARGET_UP);
+    add(d, 4, 4, ALERT_FAILURE);
+    add(d, 5, 4, ALERT_RECOVERED);
     struct notice n = write_and_free(d);
     assert_int_equal(n.event, NOTICE_INFO);
     assert_int_equal(n.item_count, 1);
-    assert_int_equal(n.items[0].kind, ALERT_TARGET_UP);
+    assert_int_equal(n.items[0].kind, ALERT_RECOVERED);
     assert_int_equal(n.count, 2);
     notice_clear(&n);
 }
@@ -106,6 +135,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(single_alert_is_told_by_its_sentence_under_its_incident),
+        cmocka_unit_test(target_that_is_back_has_the_key_of_its_outage),
+        cmocka_unit_test(incident_that_goes_on_is_a_reminder),
         cmocka_unit_test(end_of_an_incident_has_the_key_of_its_beginning),
         cmocka_unit_test(incident_that_began_and_ended_is_one_line),
         cmocka_unit_test(herd_is_counted_and_its_worst_few_are_shown),

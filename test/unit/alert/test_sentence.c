@@ -98,6 +98,15 @@ static const struct {
      "job 7 was paused, as 5 executions failed in a row, the last one: HTTP status 500"},
     {{.job = 7, .kind = ALERT_JOB_PAUSED, .count = 1, .last_error = "HTTP status 500"},
      "job 7 was paused, as 1 execution failed in a row, the last one: HTTP status 500"},
+    {{.kind = ALERT_CHANNEL_DOWN,
+      .subject = "ops",
+      .attempts = 3,
+      .from = AT,
+      .last_error = "HTTP status 404"},
+     "messages do not get through to channel ops since 2030-01-01T00:00:00.000Z: 3 attempts failed "
+     "in a row, the last one: HTTP status 404"},
+    {{.kind = ALERT_CHANNEL_UP, .subject = "ops", .from = AT, .to = AT + 1000},
+     "messages get through to channel ops again: they had not since 2030-01-01T00:00:00.000Z"},
 };
 
 static void an_alert_reads_as_a_sentence(void **state)

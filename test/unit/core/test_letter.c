@@ -231,6 +231,25 @@ static void acknowledgement_of_an_alert_comes_through(void **state)
     free(bytes);
 }
 
+static void alert_that_is_raised_comes_through(void **state)
+{
+    (void)state;
+    const struct alert a = {.kind = ALERT_CHANNEL_DOWN,
+                            .subject = "ops",
+                            .last_error = "refused",
+                            .attempts = 3,
+                            .from = T0};
+    struct command c = {.kind = COMMAND_RAISE_ALERT, .shard = 5, .alert = &a};
+    struct letter *l = through(&c);
+    assert_int_equal(l->command.shard, 5);
+    assert_int_equal(l->command.alert->kind, ALERT_CHANNEL_DOWN);
+    assert_string_equal(l->command.alert->subject, "ops");
+    assert_string_equal(l->command.alert->last_error, "refused");
+    assert_int_equal(l->command.alert->attempts, 3);
+    assert_int_equal(l->command.alert->from, T0);
+    letter_free(l);
+}
+
 static void outcome_of_an_attempt_comes_through(void **state)
 {
     (void)state;
@@ -399,6 +418,7 @@ int main(void)
         cmocka_unit_test(trigger_brings_its_body_and_key),
         cmocka_unit_test(who_asks_and_what_changes_comes_through),
         cmocka_unit_test(acknowledgement_of_an_alert_comes_through),
+        cmocka_unit_test(alert_that_is_raised_comes_through),
         cmocka_unit_test(outcome_of_an_attempt_comes_through),
         cmocka_unit_test(fields_are_judged),
         cmocka_unit_test(damaged_letter_does_no_harm),

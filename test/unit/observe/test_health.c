@@ -57,6 +57,30 @@ static void judge(const struct engine_status *s, wall_ms now, struct health *out
     judge_in(s, &c, now, out);
 }
 
+static struct health health_of(const struct telling_state *t)
+{
+    const struct cluster_status c = {.lease_until = MONO_NEVER, .shards = 1, .owned = 1};
+    const struct health_facts facts = {
+        .cluster = c, .telling = *t, .mono_now = MONO_TIME, .now = NOW};
+    struct health h;
+    health_judge(&facts, &h);
+    return h;
+}
+
+static void channel_that_is_down_and_alerts_that_are_stuck_show(void **state)
+{
+    (void)state;
+    struct health h = health_of(&(struct telling_state){.waiting = 3, .oldest_at = NOW - 1});
+    assert_int_equal(h.parts[HEALTH_ALERTS].level, HEALTH_OK);
+    h = health_of(&(struct telling_state){.waiting = 3, .oldest_at = NOW - 61000});
+    assert_int_equal(h.parts[HEALTH_ALERTS].level, HEALTH_DEGRADED);
+    assert_string_equal(h.parts[HEALTH_ALERTS].reason,
+                        "3 alerts wait to be told, the first for 61 s");
+    h = health_of(&(struct telling_state){.down = 1, .channel = "ops", .down_since = NOW});
+    assert_int_equal(h.parts[HEALTH_ALERTS].level, HEALTH_DEGRADED);
+    assert_non_null(strstr(h.parts[HEALTH_ALERTS].reason, "channel ops since"));
+}
+
 static void a_server_at_work_is_ok(void **state)
 {
     (void)state;
@@ -265,6 +289,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_server_at_work_is_ok),
+        cmocka_unit_test(channel_that_is_down_and_alerts_that_are_stuck_show),
         cmocka_unit_test(sleeping_is_not_lagging),
         cmocka_unit_test(each_part_of_health_is_judged),
         cmocka_unit_test(the_worst_part_decides_and_says_why),
