@@ -6,6 +6,7 @@ import sqlite3
 import time
 
 import pytest
+from harness.cluster import Cluster
 from harness.jobs import create_job, expect
 from harness.times import schedule_at, second_after
 from harness.wait import wait_until
@@ -76,6 +77,9 @@ def test_an_alert_becomes_a_message_in_each_channel_that_wants_it(fleet, databas
     assert first.headers["idempotency-key"] != second.headers["idempotency-key"]
     (alert,) = expect(server.get("/observability/alerts"), 200).json["alerts"]
     assert alert["telling"] == "told" and alert["acknowledged_at"] is None
+    shown = expect(server.get(f"/alerts/{alert['id']}"), 200).json["deliveries"]
+    assert {d["channel"] for d in shown} == {"all", "billing"}
+    assert all(d["state"] == "SUCCESS" and d["attempts"] == 1 for d in shown)
 
 
 def test_what_no_channel_wants_goes_to_the_default_one_or_to_nobody(fleet, database, target):
@@ -262,3 +266,33 @@ def test_an_incident_that_outlives_its_silence_is_told(fleet, database, target):
     execute(database, "DELETE FROM silences")
     (arrival,) = target.wait_for(1, "/ok/ops", 30)
     assert arrival.json["event"] == "opened"
+
+
+def leader_of(cluster):
+    def found():
+        for node in cluster.alls:
+            nodes = expect(node.get("/cluster"), 200).json["nodes"]
+            if any(n["leader"] and n["self"] for n in nodes):
+                return node
+        return None
+
+    return wait_until(found, 20, "a node leads")
+
+
+def test_the_next_leader_goes_on_under_the_same_key(cluster_url, target):
+    """Alerts of jobs in many shards are one message, which the leader's death in the middle of an
+    attempt does not lose."""
+    with Cluster(cluster_url, apis=0, workers=0, alls=2, ttl="2s", balancer=False) as cluster:
+        leader = leader_of(cluster)
+        (other,) = (node for node in cluster.alls if node is not leader)
+        channel = {"kind": "webhook", "settings": {"url": target.url("/delay/3000/ops")}}
+        expect(other.post("/channels", {"name": "ops", **channel}), 201)
+        for _ in range(8):
+            fail_once(other, target)
+        target.wait_for(1, "/delay/3000/ops", 30)
+        leader.kill()
+        first, second, *_ = target.wait_for(2, "/delay/3000/ops", 40)
+        assert first.key == second.key and first.body == second.body
+        assert first.json["count"] == 8
+        path = f"/deliveries/{first.json['delivery_id']}"
+        wait_until(lambda: other.get(path).json["state"] == "SUCCESS", 20, "it has arrived")
