@@ -15,6 +15,7 @@
 struct incident_seen {
     int64_t id;
     bool began;
+    bool goes_on; // People are reminded of it.
     bool ended;
 };
 
@@ -121,6 +122,7 @@ static bool note_incident(struct digest *d, const struct alert *a)
         *seen = (struct incident_seen){.id = a->incident_id};
     }
     seen->began |= begins;
+    seen->goes_on |= a->kind == ALERT_REMINDER;
     seen->ended |= is_closing(a->kind);
     return began_here && is_closing(a->kind);
 }
@@ -181,9 +183,10 @@ void digest_add(struct digest *d, const struct alert *a, const char *job_name)
 // --- Writing ---------------------------------------------------------------------------------
 
 struct tally {
-    int64_t open;   // Incidents that began here and go on.
-    int64_t passed; // Incidents that began and ended here.
-    int64_t ended;  // Incidents of before that ended here.
+    int64_t open;     // Incidents that began here and go on.
+    int64_t passed;   // Incidents that began and ended here.
+    int64_t standing; // Incidents of before that go on, as a reminder says.
+    int64_t ended;    // Incidents of before that ended here.
 };
 
 static struct tally count_incidents(const struct digest *d)
@@ -193,6 +196,7 @@ static struct tally count_incidents(const struct digest *d)
         const struct incident_seen *s = &d->incidents[i];
         t.open += s->began && !s->ended;
         t.passed += s->began && s->ended;
+        t.standing += !s->began && !s->ended && s->goes_on;
         t.ended += !s->began && s->ended;
     }
     return t;
@@ -202,7 +206,7 @@ static enum notice_event event_of(const struct digest *d, const struct tally *t)
 {
     if (t->open > 0 || d->loose > 0)
         return NOTICE_TRIGGER;
-    if (d->counts[ALERT_REMINDER] > 0)
+    if (t->standing > 0)
         return NOTICE_REMIND;
     if (t->ended > 0 || d->loose_ends > 0)
         return NOTICE_RESOLVE;
@@ -290,6 +294,7 @@ static char *text_of(const struct digest *d, const struct tally *t)
     add_line(out, t->open, "incident has begun.", "incidents have begun.");
     add_line(out, t->passed, "incident began and is over already.",
              "incidents began and are over already.");
+    add_line(out, t->standing, "incident goes on.", "incidents go on.");
     add_line(out, t->ended, "incident is over.", "incidents are over.");
     add_line(out, d->count - (int64_t)d->item_count, "more alert is not shown here.",
              "more alerts are not shown here.");

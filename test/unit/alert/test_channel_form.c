@@ -205,6 +205,31 @@ static void requests_are_as_the_providers_document_them(void **state)
     }
 }
 
+// An incident that somebody has closed there by hand is open again: it goes on.
+static void a_reminder_opens_its_incident_again(void **state)
+{
+    static const struct {
+        enum channel_kind kind;
+        const char *part;
+    } parts[] = {
+        {CHANNEL_PAGERDUTY, "\"event_action\":\"trigger\",\"dedup_key\":\"carillon-incident-3\""},
+        {CHANNEL_OPSGENIE, "\"alias\":\"carillon-incident-3\""},
+        {CHANNEL_SLACK, "\"color\":\"#f9a825\""},
+    };
+    (void)state;
+    struct notice n;
+    notice_of_failure(&n);
+    n.event = NOTICE_REMIND;
+    n.severity = SEVERITY_WARNING;
+    for (size_t i = 0; i < COUNT_OF(parts); i++) {
+        struct channel_request r;
+        form(parts[i].kind, settings_of[parts[i].kind], &n, &r);
+        assert_non_null(strstr(r.body, parts[i].part));
+        channel_request_clear(&r);
+    }
+    notice_clear(&n);
+}
+
 // --- What holds for every notice ---------------------------------------------------------------
 
 static size_t characters(const char *text)
@@ -408,6 +433,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(requests_are_as_the_providers_document_them),
+        cmocka_unit_test(a_reminder_opens_its_incident_again),
         cmocka_unit_test(the_nastiest_texts_break_no_format_and_no_limit),
         cmocka_unit_test(texts_are_cut_at_the_limit_and_not_before),
         cmocka_unit_test(settings_change_what_is_sent),

@@ -95,6 +95,20 @@ static void end_of_an_incident_has_the_key_of_its_beginning(void **state)
     notice_clear(&n);
 }
 
+static void incident_that_goes_on_matters_more_than_one_that_is_over(void **state)
+{
+    struct digest *d = digest_new("");
+    (void)state;
+    add(d, 6, 4, ALERT_REMINDER);
+    add(d, 7, 5, ALERT_RECOVERED);
+    add(d, 8, 3, ALERT_REMINDER);
+    add(d, 9, 3, ALERT_RECOVERED);
+    struct notice n = write_and_free(d);
+    assert_int_equal(n.event, NOTICE_REMIND);
+    assert_string_equal(n.text, "1 incident goes on.\n2 incidents are over.\n");
+    notice_clear(&n);
+}
+
 static void incident_that_began_and_ended_is_one_line(void **state)
 {
     struct digest *d = digest_new("");
@@ -138,6 +152,7 @@ int main(void)
         cmocka_unit_test(target_that_is_back_has_the_key_of_its_outage),
         cmocka_unit_test(incident_that_goes_on_is_a_reminder),
         cmocka_unit_test(end_of_an_incident_has_the_key_of_its_beginning),
+        cmocka_unit_test(incident_that_goes_on_matters_more_than_one_that_is_over),
         cmocka_unit_test(incident_that_began_and_ended_is_one_line),
         cmocka_unit_test(herd_is_counted_and_its_worst_few_are_shown),
     };
