@@ -26,6 +26,8 @@ static enum err answer_list(struct api_request *r, job_id job, struct problem *p
     struct cursor before = {.at = WALL_NEVER, .id = INT64_MAX};
     enum err err = query_choices(r, "kind", &alert_kind_words, &q.kinds, p);
     if (!err)
+        err = query_number(r, "incident_id", 1, INT64_MAX, &q.incident, p);
+    if (!err)
         err = query_limit(r, &q.limit, p);
     if (!err)
         err = query_cursor(r, CURSOR_ALERTS, &before, p);

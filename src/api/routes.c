@@ -11,8 +11,8 @@ static const char *const of_job_executions[] = {OF_EXECUTIONS};
 static const char *const of_executions[] = {"job_id", OF_EXECUTIONS};
 static const char *const of_replays[] = {"job_id", "dry_run", OF_EXECUTIONS};
 static const char *const of_complete[] = {"token", NULL};
-static const char *const of_job_alerts[] = {"kind", "limit", "cursor", NULL};
-static const char *const of_alerts[] = {"job_id", "kind", "limit", "cursor", NULL};
+static const char *const of_job_alerts[] = {"kind", "incident_id", "limit", "cursor", NULL};
+static const char *const of_alerts[] = {"job_id", "kind", "incident_id", "limit", "cursor", NULL};
 static const char *const of_audit[] = {"action", "job_id", "token",  "from",
                                        "to",     "limit",  "cursor", NULL};
 static const char *const of_pages[] = {"limit", "cursor", NULL};

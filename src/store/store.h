@@ -357,8 +357,9 @@ struct alert_cursor {
 #define ALERT_BIT(kind) (1u << (kind)) // In a set of kinds.
 
 struct alert_query {
-    job_id job;     // 0: of every job.
-    unsigned kinds; // ALERT_BIT of each kind that is wanted; 0: any.
+    job_id job;       // 0: of every job.
+    int64_t incident; // 0: of any, or of none.
+    unsigned kinds;   // ALERT_BIT of each kind that is wanted; 0: any.
     struct alert_cursor before;
     size_t limit;
 };

@@ -700,6 +700,39 @@ static void alerts_are_listed_by_kind_and_found_by_id(void **state)
     assert_int_equal(store_get_alert(x->reader, 99, note_alert, &found, &f), ERR_NOT_FOUND);
 }
 
+static void alerts_are_listed_by_incident(void **state)
+{
+    struct store_fixture *x = *state;
+    struct batch *b = store_batch(x);
+    store_add_job(b, 1);
+    store_add_job(b, 2);
+    for (int64_t id = 1; id <= 6; id++) // The last two are of no incident.
+        store_add(b, CHANGE_ALERT)->alert = (struct alert){.id = id,
+                                                           .job = 2 - id % 2,
+                                                           .kind = ALERT_FAILURE,
+                                                           .created_at = STORE_T0 + id,
+                                                           .incident_id = id > 4 ? 0 : 2 - id % 2,
+                                                           .message = ""};
+    store_must(x, b);
+    struct found_alerts found = {0};
+    struct alert_query q = {.incident = 2, .before = store_newest_alerts, .limit = 9};
+    store_assert_ok(store_list_alerts(x->reader, &q, note_alert, &found, f));
+    assert_int_equal(found.count, 2);
+    assert_int_equal(found.ids[0], 4);
+    assert_int_equal(found.ids[1], 2);
+    found.count = 0;
+    q.before = found.last;
+    store_assert_ok(store_list_alerts(x->reader, &q, note_alert, &found, f));
+    assert_int_equal(found.count, 0);
+    q.before = store_newest_alerts;
+    q.job = 1;
+    store_assert_ok(store_list_alerts(x->reader, &q, note_alert, &found, f));
+    assert_int_equal(found.count, 0);
+    q.incident = 1;
+    store_assert_ok(store_list_alerts(x->reader, &q, note_alert, &found, f));
+    assert_int_equal(found.count, 2);
+}
+
 static enum err note_ack(void *context, const struct alert *a)
 {
     *(wall_ms *)context = a->acknowledged_at;
@@ -840,6 +873,7 @@ int main(void)
         TEST(several_states_are_listed_as_one_list),
         TEST(executions_are_listed_by_answer_and_lateness),
         TEST(alerts_are_listed_by_kind_and_found_by_id),
+        TEST(alerts_are_listed_by_incident),
         TEST(first_acknowledgement_of_an_alert_counts),
         TEST(an_alert_keeps_its_incident_and_who_was_told),
         TEST(jobs_are_listed_by_when_they_changed),

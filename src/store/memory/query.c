@@ -364,8 +364,9 @@ static int compare_newest_alert_first(const void *left, const void *right)
 
 static bool alert_matches(const struct alert_query *q, const struct alert *a)
 {
-    return (q->job == 0 || a->job == q->job) && (!q->kinds || (q->kinds & ALERT_BIT(a->kind))) &&
-           alert_is_before(a, &q->before);
+    return (q->job == 0 || a->job == q->job) &&
+           (q->incident == 0 || a->incident_id == q->incident) &&
+           (!q->kinds || (q->kinds & ALERT_BIT(a->kind))) && alert_is_before(a, &q->before);
 }
 
 static enum err list_alerts(struct store_reader *r, const struct alert_query *q,

@@ -295,6 +295,10 @@ static enum err list_alerts(struct store_reader *reader, const struct alert_quer
         parameter_integer(&p, q->job);
         row_append(sql, SQL_BYTES, " AND job_id = $%d", p.used);
     }
+    if (q->incident) {
+        parameter_integer(&p, q->incident);
+        row_append(sql, SQL_BYTES, " AND incident_id = $%d", p.used);
+    }
     filter_set(sql, &p, "kind", q->kinds, &alert_kind_words);
     parameter_integer(&p, (int64_t)MIN(q->limit, (size_t)INT32_MAX));
     row_append(sql, SQL_BYTES, " ORDER BY created_at DESC, id DESC LIMIT $%d", p.used);

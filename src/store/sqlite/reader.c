@@ -36,7 +36,7 @@
     "SELECT %s,"                                                                                   \
     " (SELECT scheduled_at FROM job_executions WHERE id = alerts.execution_id),"                   \
     " (SELECT series FROM job_executions WHERE id = alerts.execution_id) FROM alerts"
-// ?1 job, ?2 and ?3 the cursor, ?4 limit, ?5 words of kinds.
+// ?1 job, ?2 and ?3 the cursor, ?4 limit, ?5 words of kinds, ?6 incident.
 #define ALERTS_BEFORE                                                                              \
     " AND created_at <= ?2 AND (created_at < ?2 OR id < ?3)"                                       \
     " AND (?5 IS NULL OR instr(?5, ' ' || kind || ' '))"                                           \
@@ -117,6 +117,9 @@ static const struct sql reader_sql[QUERIES] = {
                            row_names, &first_attempt_rows},
     [ATTEMPTS_LIST] = {"SELECT %s FROM job_attempts WHERE execution_id = ?1 ORDER BY number",
                        row_names, &attempt_rows},
+    [ALERTS_OF_INCIDENT] = {ALERTS " INDEXED BY idx_alerts_incident_id WHERE incident_id = ?6"
+                                   " AND (?1 = 0 OR job_id = ?1)" ALERTS_BEFORE,
+                            row_names, &alert_rows},
     [ALERTS_OF_JOB] = {ALERTS " INDEXED BY idx_alerts_job_id WHERE job_id = ?1" ALERTS_BEFORE,
                        row_names, &alert_rows},
     [ALERTS_OF_ALL] = {ALERTS " INDEXED BY idx_alerts_created_at WHERE ?1 = 0" ALERTS_BEFORE,
@@ -280,6 +283,8 @@ static enum err list_alerts(struct store_reader *reader, const struct alert_quer
 {
     struct sqlite_reader *r = self(reader);
     enum query which = q->job ? ALERTS_OF_JOB : ALERTS_OF_ALL;
+    if (q->incident)
+        which = ALERTS_OF_INCIDENT;
     sqlite3_stmt *statement = r->queries[which];
     struct alert_walk w = {{.visit = visit_alert, .leaves_out = true}, each, context, false};
     sqlite3_bind_int64(statement, 1, q->job);
@@ -287,6 +292,8 @@ static enum err list_alerts(struct store_reader *reader, const struct alert_quer
     sqlite3_bind_int64(statement, 3, q->before.id);
     sqlite3_bind_int64(statement, 4, sqlite_limit(q->limit));
     sqlite_bind_set(statement, 5, q->kinds, &alert_kind_words);
+    if (q->incident)
+        sqlite3_bind_int64(statement, 6, q->incident);
     return sqlite_walk_query(r, which, &w.walk, f);
 }
 
