@@ -29,7 +29,8 @@ static struct job *strange_job(void)
             continue;
         if (m->kind == MEMBER_TEXT) {
             char text[80];
-            snprintf(text, sizeof text, "the %s\n\xc3\xa4", m->name);
+            size_t room = m->greatest ? MIN((size_t)m->greatest + 1, sizeof text) : sizeof text;
+            snprintf(text, room, "\n\xc3\xa4 of %s", m->name);
             job_set_text(job_text_at(m, j), text);
             continue;
         }
