@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Every kind of channel through the server: made by the API, tried, told of a failure and its end."""
+"""Each kind of channel through the server: made by the API, tried, and told of a failure and its
+end."""
 
 import pytest
 from harness.authority import Authority
