@@ -473,6 +473,16 @@ static struct known_token *limited(struct access *a, const struct access_caller 
     return counts ? known_token_find_id(a->tokens, c->token) : NULL;
 }
 
+bool access_fail(struct access *a, const char *address, unsigned *retry_after_s)
+{
+    struct access_question q = {.address = address};
+    pthread_mutex_lock(&a->lock);
+    enum access_verdict verdict = fail(a, &q, clock_mono_ms());
+    pthread_mutex_unlock(&a->lock);
+    *retry_after_s = q.retry_after_s;
+    return verdict != ACCESS_FAILING;
+}
+
 bool access_count_execution(struct access *a, const struct access_caller *c,
                             unsigned *retry_after_s)
 {

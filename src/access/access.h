@@ -92,6 +92,10 @@ struct access_rate {
     unsigned reset_s; // Until all of the quota is there again.
 };
 
+// The request, which needs no token, has named a secret that is none: counts it as a failure of its
+// address. False: there were too many, and *retry_after_s says when the next one may come.
+MUST_CHECK bool access_fail(struct access *a, const char *address, unsigned *retry_after_s);
+
 // Counts a request that was granted against its token and its address. False: it is one too many,
 // and *retry_after_s says when the next one is not. *left is the nearer of the two limits.
 MUST_CHECK bool access_count(struct access *a, const struct access_caller *c, const char *address,

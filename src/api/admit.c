@@ -53,33 +53,6 @@ static enum err refuse_verdict(const struct api_request *r, struct problem *p)
     return refuse(p, refusals[v].err, refusals[v].refusal, NULL, "%s", refusals[v].detail);
 }
 
-// As draft-ietf-httpapi-ratelimit-headers has them.
-static void add_rate(struct api_request *r, const struct access_rate *left)
-{
-    char text[96];
-    if (!left->name)
-        return;
-    snprintf(text, sizeof text, "\"%s\";q=%u;w=%u", left->name, left->quota, left->window_s);
-    exchange_add_header(r->exchange, "RateLimit-Policy", text);
-    snprintf(text, sizeof text, "\"%s\";r=%u;t=%u", left->name, left->remaining, left->reset_s);
-    exchange_add_header(r->exchange, "RateLimit", text);
-}
-
-static enum err check_rate(struct api_request *r, struct problem *p)
-{
-    struct access_rate left;
-    unsigned retry_after_s = 1;
-    bool is_fine =
-        access_count(r->api->access, &r->access.caller, r->access.address, &left, &retry_after_s);
-    add_rate(r, &left);
-    if (is_fine)
-        return ERR_OK;
-    p->retry_after_s = retry_after_s;
-    return refuse(p, ERR_LIMIT, REFUSED_RATE, NULL,
-                  "too many requests of this %s: %u a second are allowed", left.name,
-                  left.quota / left.window_s);
-}
-
 static enum err check_scope(const struct api_request *r, struct problem *p)
 {
     const struct access_caller *c = &r->access.caller;
@@ -103,7 +76,7 @@ static enum err go_on(struct api_request *r, struct problem *p)
     r->actor.max_jobs = c->max_jobs;
     r->actor.max_bytes = c->max_bytes;
     r->actor.token_name = *c->name ? c->name : NULL;
-    enum err err = check_rate(r, p);
+    enum err err = request_check_rate(r, p);
     if (err)
         return err;
     err = check_scope(r, p);

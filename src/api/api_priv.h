@@ -268,6 +268,8 @@ enum err request_check_callback(struct api_request *r, struct problem *p);
 
 // allowance.c: for a request that will carry something out, whether its token may cause one more
 // execution now, and that it has caused so many in all.
+// Before: counts the request against its token and its address, r->access.address.
+enum err request_check_rate(struct api_request *r, struct problem *p);
 enum err request_count_execution(struct api_request *r, struct problem *p);
 void request_charge_executions(struct api_request *r, size_t count);
 
@@ -296,7 +298,7 @@ route_handler handle_index, handle_openapi;
 route_handler handle_bulk, handle_test_job;
 route_handler handle_create_job, handle_list_jobs, handle_get_job, handle_put_job, handle_patch_job,
     handle_delete_job, handle_get_job_by_key, handle_put_job_by_key, handle_delete_job_by_key,
-    handle_pause_job, handle_resume_job, handle_trigger_job;
+    handle_pause_job, handle_resume_job, handle_trigger_job, handle_ping;
 route_handler handle_job_executions, handle_executions, handle_execution, handle_cancel_execution,
     handle_complete_execution, handle_replay_execution, handle_replay_executions,
     handle_backfill_job, handle_recent_executions, handle_failed_executions;

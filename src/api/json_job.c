@@ -153,6 +153,8 @@ json_t *json_job(const struct job *j)
         if (m->kind != MEMBER_COMPUTED && m->access != ACCESS_HIDDEN)
             json_object_set_new_nocheck(o, m->name, json_job_member(m, j));
     }
+    if (j->kind == JOB_HEARTBEAT) // Which calls nobody.
+        json_object_set_new(o, "api", json_null());
     if (j->is_active) // A pause that ended by itself has left its reason behind.
         json_object_set_new(o, "paused_reason", json_null());
     if (j->max_runs == 0) // Nobody counts them then.
@@ -201,9 +203,16 @@ static void add_no_schedule(json_t *o)
     json_object_set_new(o, "next_runs", json_array());
 }
 
+// Who reads a heartbeat alone reads the path of its pings as well.
+static json_t *ping_url(const struct job *j)
+{
+    return j->ping_key ? json_sprintf("/ping/%s", j->ping_key) : json_null();
+}
+
 json_t *json_job_ahead(const struct job *j, const struct service_schedule *s)
 {
     json_t *o = json_job(j);
+    json_object_set_new(o, "ping_url", ping_url(j));
     if (s)
         add_schedule(o, j, s);
     else

@@ -47,6 +47,7 @@ static const struct problem_type service_types[PROBLEM_KINDS] = {
     [PROBLEM_RANGE] = {409, "missed-range", "The execution stands for several occurrences", NULL},
     [PROBLEM_COMPLETION] = {409, "completion-unexpected", "The execution does not wait for this",
                             NULL},
+    [PROBLEM_HEARTBEAT] = {409, "job-is-heartbeat", "The job calls nobody", NULL},
     [PROBLEM_OVER] = {409, "execution-over", "The execution is over", NULL},
     [PROBLEM_UNUSABLE] = {409, "job-unusable", "The job cannot be used", NULL},
     [PROBLEM_STORE_BUSY] = {503, "storage-busy", "Another program holds the server's database",

@@ -19,6 +19,7 @@ static const char *const of_pages[] = {"limit", "cursor", NULL};
 static const char *const of_deliveries[] = {"limit", NULL};
 static const char *const of_upcoming[] = {"q", "tag", "until", "limit", "cursor", NULL};
 static const char *const of_explain[] = {"at", NULL};
+static const char *const of_pings[] = {"rid", "run", NULL};
 static const char *const of_import[] = {"dry_run",       "timezone",   "system",
                                         "skip_existing", "key_prefix", NULL};
 
@@ -65,6 +66,15 @@ const struct route routes[] = {
      SCOPE_READ, BOUND_JOB},
     {"GET", "/jobs/:job/explain", handle_explain, of_explain, BODY_NONE, false, ASKS_ALWAYS,
      SCOPE_READ, BOUND_JOB},
+
+    {"GET", "/ping/:ping", handle_ping, of_pings, BODY_NONE, true, ASKS_ALWAYS, SCOPE_NONE,
+     BOUND_FREE},
+    {"POST", "/ping/:ping", handle_ping, of_pings, BODY_OWN, true, ASKS_ALWAYS, SCOPE_NONE,
+     BOUND_FREE},
+    {"GET", "/ping/:ping/:word", handle_ping, of_pings, BODY_NONE, true, ASKS_ALWAYS, SCOPE_NONE,
+     BOUND_FREE},
+    {"POST", "/ping/:ping/:word", handle_ping, of_pings, BODY_OWN, true, ASKS_ALWAYS, SCOPE_NONE,
+     BOUND_FREE},
 
     {"GET", "/executions", handle_executions, of_executions, BODY_NONE, false, ASKS_ALWAYS,
      SCOPE_READ, BOUND_PARAMETER},

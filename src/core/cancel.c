@@ -26,7 +26,7 @@ static void cancel(struct core *c, struct open *o)
     if (core__is_flying(o)) {
         mark(c, o, cut_on_request);
         core__cancel_send(c->out, core__ticket(o));
-    } else if (o->phase == PHASE_PLANNED || core__is_sent(o)) {
+    } else if (o->phase == PHASE_PLANNED || core__is_sent(o) || core__is_early(c, o)) {
         mark(c, o, on_request);
     } else {
         core__cancel(c, o, on_request);

@@ -34,7 +34,8 @@ static void announce_hold(struct core *c, struct front *f)
 
 static bool is_ahead(const struct core *c, const struct open *o)
 {
-    return o->phase == PHASE_PLANNED && o->record.key.scheduled_at > c->now.wall;
+    return (o->phase == PHASE_PLANNED || o->phase == PHASE_AWAITED) &&
+           o->record.key.scheduled_at > c->now.wall;
 }
 
 // What was planned for a time that is now to come again. What lies behind is owed as before, also

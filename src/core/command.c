@@ -162,6 +162,7 @@ static void update(struct core *c, struct command *cmd, struct core_job *j, stru
         core__claim_flights(c, j);
     if (!j->active)
         core__job_stop(c, j, "the job was paused");
+    core__heartbeats_regrace(c, j);
     core__gates_change_host(c, j);
     core__gate_resize(c, j); // Last, since it lets in who waited.
     r->row = row_as_it_stands(c, j, row);
@@ -274,6 +275,9 @@ static void act(struct core *c, struct command *cmd, struct core_job *j, struct 
     case COMMAND_NOTE:
         hear_target(c, cmd, r);
         break;
+    case COMMAND_PING:
+        core__ping(c, j, cmd, r);
+        break;
     case COMMAND_RAISE_ALERT:
         core__record_server_alert(c, &c->shards[cmd->shard], cmd->alert);
         break;
@@ -336,8 +340,12 @@ static enum err refusal(const struct core *c, const struct command *cmd, const s
         return ERR_OK;
     if (!j)
         return ERR_NOT_FOUND;
-    if (makes_executions(cmd) && j->unusable)
+    if (cmd->kind == COMMAND_PING && !core__is_heartbeat(j))
+        return ERR_NOT_FOUND;
+    if ((makes_executions(cmd) || cmd->kind == COMMAND_PING) && j->unusable)
         return ERR_UNUSABLE;
+    if (makes_executions(cmd) && core__is_heartbeat(j))
+        return ERR_FORBIDDEN;
     if (makes_executions(cmd) && !finds_room(c, cmd, j))
         return ERR_LIMIT;
     if (cmd->version_expected && cmd->version_expected != j->version)

@@ -52,6 +52,7 @@ struct core *core_new(const struct core_limits *limits)
     c->breakers = agenda_new();
     c->paces = agenda_new();
     TAILQ_INIT(&c->paced);
+    c->awaited = agenda_new();
     c->elsewhere = agenda_new();
     c->awaiting = agenda_new();
     core__parted_init(c);
@@ -91,6 +92,7 @@ void core_free(struct core *c)
     agenda_free(c->retries);
     agenda_free(c->breakers);
     agenda_free(c->paces);
+    agenda_free(c->awaited);
     agenda_free(c->elsewhere);
     agenda_free(c->awaiting);
     core__parted_fini(c);
@@ -119,6 +121,7 @@ enum err core_add_execution(struct core *c, const struct execution *e)
     struct open *o = core__open_new(c, j ? j : &c->nobody);
     o->plan_version = 0;
     o->record = *e;
+    o->record.is_of_heartbeat = core__is_heartbeat(o->job);
     o->error = xstrdup(e->error);
     o->body = xstrdup(e->request_body);
     o->held_by = xstrdup(e->held_by);
@@ -152,6 +155,7 @@ static void handle(struct core *c, const struct event *e)
         core__recorded(c, e->sequence);
         break;
     case EVENT_STORE:
+        c->heard_from = e->cause ? c->heard_from : c->now.wall;
         c->halted = e->cause;
         core__gates_pump(c, &c->gate);
         break;
@@ -190,6 +194,7 @@ static void look_at_the_time(struct core *c)
     core__completions_due(c);
     core__parted_due(c);
     core__due(c); // First what is due, since somebody waits for it; then what comes.
+    core__heartbeats_due(c);
     core__plan(c);
     core__shards_settle(c);
     core__rezone_on(c);
@@ -205,6 +210,7 @@ static void set_wake(struct core *c, struct actions *out)
     if (c->flying.first)
         mono = MIN(mono, c->flying.first->sent_at + RUNNING_WRITE_DELAY_MS);
     wall = MIN(wall, agenda_next(c->instants));
+    wall = MIN(wall, c->halted ? WALL_NEVER : agenda_next(c->awaited));
     mono = MIN(mono, MIN(agenda_next(c->elsewhere), agenda_next(c->parted.ends)));
     const struct core_shard *oldest = TAILQ_FIRST(&c->settled);
     if (oldest)

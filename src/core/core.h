@@ -82,6 +82,8 @@ enum command_kind {
     COMMAND_COMPLETE,
     COMMAND_NOTE,
     COMMAND_RAISE_ALERT, // About the server, by a part of it that is not the core.
+    // A heartbeat is pinged. The execution that it is for is in the reply.
+    COMMAND_PING,
     // From the node that gave the shard back, not from a client: an attempt that went on there has
     // ended. ERR_NOT_FOUND: nobody waits for that attempt any more.
     COMMAND_OUTCOME
@@ -107,8 +109,12 @@ struct command {
     wall_ms from;     // BACKFILL: from this instant
     wall_ms to;       // to this one,
     uint32_t count;   // and no more than so many.
-    const char *body; // TRIGGER, REPLAY: overrides the job's; NULL: the job's own. Borrowed.
+    const char *body; // TRIGGER, REPLAY: overrides the job's; NULL: the job's own. PING: the note
+                      // that comes with it, or NULL. Borrowed.
     bool body_is_json;
+    enum ping_kind ping;                 // PING: what it says;
+    uint32_t exit_status;                // FAIL: of what ran, or 0;
+    const char *run;                     // how its client calls the run, or NULL. Borrowed.
     const struct client_key *client_key; // What makes rows: text and digest; or NULL. Borrowed.
     // Who asks for it and what changes: recorded with the effects, once the core has filled in
     // when, about which job, and the execution of a trigger, a replay or a cancellation. NULL:
@@ -142,6 +148,7 @@ struct letter {
     struct command command; // The job is the letter's, until somebody takes it and leaves NULL.
     struct job *before;     // As far as the core asks of it.
     char *body;
+    char *run;
     struct client_key client_key; // Owns its text.
     struct audit_entry audit;     // Owns its texts.
     struct outcome outcome;       // Owns its texts,
@@ -263,11 +270,12 @@ enum reply_source {
 struct reply {
     void *token;
     enum reply_source source;
-    enum err err; // NOT_FOUND, CONFLICT (version), LIMIT, CLOSED, UNUSABLE, RANGE (it would never
-                  // run), AWAY (its shard is not ours, or not loaded yet), or of cron_parse.
+    enum err err; // NOT_FOUND, CONFLICT (version), LIMIT, CLOSED, UNUSABLE, FORBIDDEN (a heartbeat
+                  // sends nothing), RANGE (it would never run), AWAY (its shard is not ours, or not
+                  // loaded yet), or of cron_parse.
     job_id job;   // BULK: the first new one, its nth the nth id behind it; else the one it named.
     int64_t version;          // BULK, refused: the place of the part that was.
-    struct execution_key key; // TRIGGER, REPLAY, CANCEL; the first one of BACKFILL.
+    struct execution_key key; // TRIGGER, REPLAY, CANCEL, PING; the first one of BACKFILL.
     bool is_recorded;         // The batch holds the reply: the command is a row of the store.
     // CREATE, UPDATE: the job as its row will be once the batch is durable; when it was refused
     // with RANGE, what was asked for, under the id for which it was judged. The owner of a row that

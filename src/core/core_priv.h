@@ -15,6 +15,7 @@
 //   LONG_FLYING  in queue `long_flying`: the same, and RUNNING stands in the row
 //   AWAITING     in agenda `awaiting`: the target has taken the request, and is to say how it ends
 //   BACKOFF      in agenda `retries`
+//   AWAITED      in agenda `awaited`: of a heartbeat, whose ping may come
 //   ENDED        nowhere: its row is terminal, and it is about to be freed
 //   GONE         nowhere: its shard was lost, and it is about to be freed
 //
@@ -57,6 +58,7 @@ enum phase {
     PHASE_ELSEWHERE, // The attempt is under way at the last owner of the shard.
     PHASE_AWAITING,
     PHASE_BACKOFF,
+    PHASE_AWAITED,
     PHASE_ENDED,
     PHASE_GONE,
     PHASES
@@ -229,6 +231,7 @@ struct open {
     char *body;    // Owned; record.request_body points here.
     char *held_by; // Owned; record.held_by points here.
     char *notes;   // Owned; record.notes points here.
+    char *run;     // Owned; AWAITED: the run that was started, as its client names it, or NULL.
 };
 
 struct pool {
@@ -319,6 +322,7 @@ struct core_shard {
     wall_ms doubt_from; // The database may have lost requests that left after this instant, and
     wall_ms doubt_to;   // not after this one; 0: it has lost none.
     wall_ms seen;       // The latest wall time of an owner before; what lies before may have ended.
+    wall_ms heard_from; // Pings may not have been heard before.
 };
 
 TAILQ_HEAD(shard_list, core_shard);
@@ -352,6 +356,7 @@ struct core {
     struct agenda *breakers; // Hosts, on the monotonic clock.
     struct agenda *paces;    // The same.
     struct pace_list paced;  // Paces where executions wait, in the order in which that began.
+    struct agenda *awaited;  // Open executions of heartbeats, on the wall clock.
     struct agenda *elsewhere;   // Open executions, on the wall clock.
     uint64_t counted_elsewhere; // So many of them have passed the gates.
     struct agenda *awaiting;    // Open executions, on the monotonic clock.
@@ -374,6 +379,7 @@ struct core {
     dur_ms
         wall_ahead; // Wall minus monotonic clock, when last looked at; moves when the clock steps.
     wall_ms seen;   // The latest wall time ever: what lies before may have ended already.
+    wall_ms heard_from; // When writing went on last: pings before were refused.
     // The former texts of jobs that just changed: requests of that step borrow them.
     char **lent_texts;
     size_t lent_count;
@@ -652,6 +658,19 @@ void core__completion_loaded(struct core *c, struct open *o); // By what its row
 enum err core__complete(struct core *c, const struct command *cmd);
 enum err core__note(struct core *c, const struct command *cmd);
 void core__completions_due(struct core *c);
+
+void core__fail(struct core *c, struct open *o, const char *error); // And perhaps pauses the job.
+
+// heartbeat.c
+#define UNHEARD "nobody listened for its ping: the server was down, or stood still"
+bool core__is_heartbeat(const struct core_job *j);
+// Whether the execution has begun to wait before its instant.
+bool core__is_early(const struct core *c, const struct open *o);
+void core__heartbeat_await(struct core *c, struct open *o); // The instant has come.
+void core__heartbeat_recover(struct core *c, struct open *o);
+void core__heartbeats_regrace(struct core *c, struct core_job *j);
+void core__heartbeats_due(struct core *c);
+void core__ping(struct core *c, struct core_job *j, const struct command *cmd, struct reply *r);
 
 // gate.c
 bool core__gates_pass(struct core *c, struct open *o); // False: it waits in a gate's queue.

@@ -41,6 +41,7 @@ struct open *core__open_plan(struct core *c, struct core_job *j, const struct ex
     struct core_shard *s = core__shard_of(c, j->id);
     o->record.id = core__next_id(c, s, &s->row.execution_next);
     o->record.state = EXECUTION_PENDING;
+    o->record.is_of_heartbeat = core__is_heartbeat(j);
     o->record.request_body = o->body;
     o->record.origin = xstrdup(row->origin);
     if (row->key.series < 0)
@@ -326,6 +327,10 @@ static void end_in_doubt(struct core *c, struct open *o)
 // Moves a due execution on as far as it can go now.
 void core__advance(struct core *c, struct open *o)
 {
+    if (core__is_heartbeat(o->job)) {
+        core__heartbeat_await(c, o);
+        return;
+    }
     if (is_in_doubt(c, o)) {
         end_in_doubt(c, o);
         return;

@@ -39,6 +39,7 @@ static const char *const kind_list[] = {
     [COMMAND_COMPLETE] = "complete",
     [COMMAND_NOTE] = "note",
     [COMMAND_RAISE_ALERT] = "raise-alert",
+    [COMMAND_PING] = "ping",
     [COMMAND_OUTCOME] = "outcome",
 };
 static const struct enum_words kind_words = {kind_list, COUNT_OF(kind_list)};
@@ -77,6 +78,7 @@ static const struct number numbers[] = {
     NUMBER(command, "incident_id", incident_id, 0, INT64_MAX / 2),
     NUMBER(command, "attempt", attempt, 0, UINT16_MAX),
     NUMBER(command, "has_failed", has_failed, 0, 1),
+    NUMBER(command, "exit_status", exit_status, 0, UINT8_MAX),
     NUMBER(command, "series", execution.series, -INT64_MAX / 2, INT64_MAX / 2),
 };
 
@@ -281,6 +283,9 @@ void letter_pack(const struct command *c, char **bytes, size_t *count)
     pack_text(&p, "", "kind", enum_word(&kind_words, (int)c->kind));
     pack_numbers(&p, "", numbers, COUNT_OF(numbers), c);
     pack_text(&p, "", "body", c->body);
+    pack_text(&p, "", "run", c->run);
+    if (c->kind == COMMAND_PING)
+        pack_text(&p, "", "ping", ping_kind_name(c->ping));
     if (c->client_key) {
         pack_text(&p, "", "key", c->client_key->text);
         pack_data(&p, "", "digest", c->client_key->digest, sizeof c->client_key->digest);
@@ -313,6 +318,7 @@ struct unpacker {
     struct letter *letter;
     bool has_kind;
     bool has_digest;
+    bool has_ping;
     bool has_outcome;
     bool has_audit;
     bool has_alert;
@@ -425,6 +431,14 @@ static bool set_kind(struct unpacker *u, const struct field *f)
     u->has_kind = set_enum(&kind_words, f, &kind);
     u->letter->command.kind = (enum command_kind)kind;
     return u->has_kind;
+}
+
+static bool set_ping(struct unpacker *u, const struct field *f)
+{
+    int ping = 0;
+    u->has_ping = set_enum(&ping_kind_words, f, &ping);
+    u->letter->command.ping = (enum ping_kind)ping;
+    return u->has_ping;
 }
 
 static bool set_outcome_kind(struct unpacker *u, const struct field *f)
@@ -551,6 +565,10 @@ static bool set_field(struct unpacker *u, const struct field *f)
         return set_text((char **)(uintptr_t)&p->client_key.text, f, CLIENT_KEY_BYTES_MAX);
     if (strcmp(f->name, "body") == 0)
         return set_text(&p->body, f, JOB_MAX(body));
+    if (strcmp(f->name, "run") == 0)
+        return set_text(&p->run, f, RUN_BYTES_MAX);
+    if (strcmp(f->name, "ping") == 0)
+        return set_ping(u, f);
     if (strncmp(f->name, OUTCOME_PREFIX, strlen(OUTCOME_PREFIX)) == 0)
         return set_outcome(u, f->name + strlen(OUTCOME_PREFIX), f);
     if (strncmp(f->name, AUDIT_PREFIX, strlen(AUDIT_PREFIX)) == 0)
@@ -588,6 +606,8 @@ static bool complete(struct unpacker *u)
         return false;
     if (c->kind == COMMAND_RAISE_ALERT && (!u->has_alert || c->id != 0))
         return false;
+    if (c->kind == COMMAND_PING && !u->has_ping)
+        return false;
     if ((c->kind == COMMAND_BULK) != (c->part_count > 0))
         return false;
     if (p->client_key.text && (!u->has_digest || !*p->client_key.text))
@@ -599,6 +619,7 @@ static bool complete(struct unpacker *u)
     c->execution.job = c->id;
     c->before = p->before;
     c->body = p->body;
+    c->run = p->run;
     c->client_key = p->client_key.text ? &p->client_key : NULL;
     c->outcome = c->kind == COMMAND_OUTCOME ? &p->outcome : NULL;
     c->audit = u->has_audit ? &p->audit : NULL;
@@ -660,6 +681,7 @@ void letter_free(struct letter *p)
     free_parts(p);
     job_free(p->before);
     free(p->body);
+    free(p->run);
     free((char *)(uintptr_t)p->client_key.text);
     for (size_t i = 0; i < COUNT_OF(outcome_texts); i++)
         free(*text_at(&outcome_texts[i], &p->outcome));

@@ -95,7 +95,8 @@ void core__job_settle(struct core *c, struct core_job *j)
 static bool is_stoppable(const struct core *c, const struct core_job *j, const struct open *o)
 {
     bool manual = o->record.key.series < 0;
-    bool to_come = o->phase == PHASE_PLANNED && o->record.key.scheduled_at > c->now.wall;
+    bool planned = o->phase == PHASE_PLANNED && o->record.key.scheduled_at > c->now.wall;
+    bool to_come = planned || core__is_early(c, o);
     return !core__is_at_target(o) && (j->deleted || (!manual && !to_come));
 }
 

@@ -82,28 +82,33 @@ static bool is_one_too_many(const struct core_job *j)
     return most && j->active && (failures % most == 0 || failures > UINT16_MAX);
 }
 
-// Before the execution ends, or its place would go to the next.
-static void pause_failing(struct core *c, const struct open *o, const char *error)
+static void pause_failing(struct core *c, const struct execution *e, unsigned failures,
+                          const char *error)
 {
-    struct core_job *j = o->job;
-    unsigned failures = j->failures + 1u;
     char reason[64];
-    assert(core__is_at_target(o)); // So it is not stopped itself.
     snprintf(reason, sizeof reason, "%u execution%s failed in a row", failures,
              failures == 1 ? "" : "s");
-    core__record_alert(c, &o->record,
+    core__record_alert(c, e,
                        &(struct alert){.kind = ALERT_JOB_PAUSED,
                                        .count = failures,
                                        .last_error = error,
                                        .telling = TELLING_WAITING});
-    core__job_pause(c, j, reason);
+    core__job_pause(c, core__job_find(c, e->key.job), reason);
 }
 
+// What was sent is not stopped by the pause, which comes before its end: else its place would go to
+// the next one. A heartbeat has no place, and would be stopped itself.
 void core__fail(struct core *c, struct open *o, const char *error)
 {
-    if (is_one_too_many(o->job))
-        pause_failing(c, o, error);
+    bool pauses = is_one_too_many(o->job);
+    bool is_sent = core__is_at_target(o);
+    unsigned failures = o->job->failures + 1u;
+    const struct execution e = o->record;
+    if (pauses && is_sent)
+        pause_failing(c, &e, failures, error);
     core__finish(c, o, EXECUTION_FAILED, error, NULL);
+    if (pauses && !is_sent && core__job_find(c, e.key.job)->active)
+        pause_failing(c, &e, failures, error);
 }
 
 void core__failed(struct core *c, struct open *o, const struct outcome *out, const char *error)

@@ -163,6 +163,8 @@ static const char *reason_to_miss(const struct core *c, const struct core_job *j
 {
     if (is_hopeless(c, j))
         return NO_ROOM;
+    if (core__is_heartbeat(j))
+        return UNHEARD;
     return j->policy->catch_up == CATCH_UP_ALL ? "older than the catch-up window"
                                                : "not caught up, by the job's policy";
 }
@@ -174,6 +176,8 @@ static wall_ms catch_up_from(const struct core *c, const struct core_job *j)
         return c->now.wall + 1;
     wall_ms window = c->now.wall - (dur_ms)j->policy->catch_up_window_s * 1000;
     wall_ms late = c->now.wall - c->limits.late_ms;
+    if (core__is_heartbeat(j)) // The ping may still come.
+        return MIN(c->now.wall - (dur_ms)j->policy->grace_s * 1000 + 1, late);
     return j->policy->catch_up == CATCH_UP_NONE ? late : MIN(window, late);
 }
 

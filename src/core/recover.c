@@ -114,11 +114,12 @@ static bool was_left_ahead(const struct core *c, const struct open *o)
 }
 
 // Whether its instant is still to come. A manual one was due when it was asked for, whatever the
-// clock says now.
+// clock says now. A ping may have come before its instant.
 static bool is_to_come(const struct core *c, const struct open *o)
 {
-    return o->record.state == EXECUTION_PENDING && o->record.key.series >= 0 &&
-           core__due_at(o) > c->now.wall && !was_left_ahead(c, o);
+    bool may_be = o->record.state == EXECUTION_PENDING || core__is_heartbeat(o->job);
+    return may_be && o->record.key.series >= 0 && core__due_at(o) > c->now.wall &&
+           !was_left_ahead(c, o);
 }
 
 // What its row says cannot be believed, so whether it was begun is not known either.
@@ -133,6 +134,11 @@ static void resume(struct core *c, struct open *o)
 {
     if (o->record.damaged) {
         fail_damaged(c, o);
+        return;
+    }
+    bool is_pinged = o->record.state != EXECUTION_PENDING;
+    if (core__is_heartbeat(o->job) && (is_pinged || !is_to_come(c, o))) {
+        core__heartbeat_recover(c, o);
         return;
     }
     if (is_to_come(c, o)) {

@@ -90,6 +90,7 @@ void core__shard_gain(struct core *c, const struct shard *row)
                             .watermark_job = row->watermark_job,
                             .shards = 1};
     s->fresh = (struct fresh){.older_from = WALL_NEVER, .newer_from = WALL_NEVER};
+    s->heard_from = c->now.wall;
     if (row->watermark > c->now.wall + c->limits.lookahead_ms)
         s->seen = row->watermark + 1; // The clock of the last owner was ahead of ours.
     if (begins_timeline(row->epoch)) {

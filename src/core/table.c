@@ -105,6 +105,7 @@ void core__open_free(struct core *c, struct open *o)
     free(o->body);
     free(o->held_by);
     free(o->notes);
+    free(o->run);
     free((char *)(uintptr_t)o->record.origin);
     o->record = (struct execution){0};
     o->queue_next = c->pool.free;

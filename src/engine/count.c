@@ -18,6 +18,8 @@ static const int terminal_metric[EXECUTION_STATES] = {
 
 static void count_row(const struct execution *e)
 {
+    if (e->trigger == TRIGGER_PING)
+        return; // The ping counts.
     enum metric metric = e->trigger == TRIGGER_MANUAL   ? METRIC_triggers
                          : e->trigger == TRIGGER_REPLAY ? METRIC_replays
                                                         : METRIC_executions_planned;
@@ -32,12 +34,16 @@ static void count_execution(const struct execution *e)
     engine__trace_execution(e);
     bool range = e->state == EXECUTION_MISSED && e->missed_count > 0;
     metric_add((enum metric)terminal_metric[e->state], range ? e->missed_count : 1);
-    if (e->started_at && e->trigger == TRIGGER_SCHEDULE)
+    if (e->started_at && e->trigger == TRIGGER_SCHEDULE && !e->is_of_heartbeat)
         histogram_observe(HISTOGRAM_lateness, execution_lateness_ms(e) * 1000);
 }
 
 static void count_attempt(const struct attempt *a)
 {
+    if (a->is_ping) {
+        metric_add(METRIC_pings, 1);
+        return;
+    }
     histogram_observe(HISTOGRAM_attempt_duration, a->duration_ms * 1000);
     if (a->error)
         metric_add(METRIC_attempts_failed, 1);

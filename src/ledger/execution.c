@@ -28,6 +28,11 @@ bool execution_may_move(enum execution_state from, enum execution_state to)
     return (moves[from] & (1u << to)) != 0;
 }
 
+bool execution_trigger_is_manual(int trigger)
+{
+    return trigger == TRIGGER_MANUAL || trigger == TRIGGER_REPLAY || trigger == TRIGGER_PING;
+}
+
 dur_ms execution_lateness_ms(const struct execution *e)
 {
     assert(e->started_at);

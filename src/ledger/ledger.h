@@ -34,6 +34,8 @@ typedef int64_t job_id; // Positive, given in order within its shard, never give
 // --- Jobs ------------------------------------------------------------------------------------
 
 #define JOB_ID_MAX ((int64_t)1 << 36) // Where jobs are found takes 16 MiB then, if they are few.
+#define RUN_BYTES_MAX 36              // How the client of a heartbeat calls a run: a UUID.
+#define PING_KEY_BYTES 40             // With the NUL; see service/ping_key.c.
 #define JOB_REASON_BYTES 640          // A pause's reason, when the server itself gives it.
 
 // A job as its client posted it: one row of table `jobs`. Owns its strings; NULL is "not given".
@@ -212,6 +214,9 @@ bool execution_state_is_terminal(enum execution_state s);
 // Whether the table of allowed moves has this one.
 bool execution_may_move(enum execution_state from, enum execution_state to);
 
+// Whether executions of this trigger (-1: any) are none of the schedule.
+bool execution_trigger_is_manual(int trigger);
+
 // Which occurrence an execution carries out. `series` is the clock's generation for a scheduled
 // one (0, raised only when a wrong clock is corrected), and -n for the manual execution number n.
 struct execution_key {
@@ -268,6 +273,7 @@ struct execution {
     bool request_body_is_json;
     bool lingers; // Open, or until this very change, though scheduled before its shard's open_from.
                   // Readers do not tell.
+    bool is_of_heartbeat; // Not a column: the core alone knows.
     bool damaged; // Not a column: some hold what no version writes, which `error` then tells.
 };
 
@@ -290,6 +296,7 @@ struct attempt {
     int32_t first_byte_ms;
     bool response_truncated; // The end of the answer was not read: cut off, too late or too long.
     bool response_damaged;   // The rest of the answer could not be read: it is no HTTP.
+    bool is_ping; // Not a column: of a heartbeat, whose note is the response. The core alone knows.
     // The redirects that were followed, a line for each: "302 http://where.it/led\n". The rest of
     // the attempt is about the last request. NULL when none was followed. Borrowed.
     const char *redirects;

@@ -29,6 +29,7 @@ static void change_free(struct service_change *c)
     job_free(c->reply.row);
     service__bulk_free(c->bulk);
     free(c->text);
+    free(c->run);
     free(c->job_key);
     free(c->by);
     service__audit_drop(c);

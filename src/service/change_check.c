@@ -14,7 +14,7 @@ static void hand_over(struct service_change *c, struct command *out)
     out->job = c->row;
     out->zone = s->zone;
     out->schedule = c->schedule_is_known ? &s->compiled : NULL;
-    out->url = &c->reading.url;
+    out->url = c->row->kind == JOB_HEARTBEAT ? NULL : &c->reading.url;
     c->row = NULL;
 }
 
@@ -48,13 +48,14 @@ static enum err check_row(struct service_change *c, struct command *out, struct 
 static bool carries_text(enum command_kind kind)
 {
     return kind == COMMAND_TRIGGER || kind == COMMAND_REPLAY || kind == COMMAND_BACKFILL ||
-           kind == COMMAND_COMPLETE || kind == COMMAND_NOTE;
+           kind == COMMAND_COMPLETE || kind == COMMAND_NOTE || kind == COMMAND_PING;
 }
 
-// What a target tells of its own request stands in the execution, and nowhere else.
+// What a target or a heartbeat's task tells stands in the execution, and nowhere else.
 static bool is_recorded(const struct service_change *c)
 {
-    return c->kind != COMMAND_NOTE && !(c->kind == COMMAND_COMPLETE && c->attempt);
+    return c->kind != COMMAND_NOTE && c->kind != COMMAND_PING &&
+           !(c->kind == COMMAND_COMPLETE && c->attempt);
 }
 
 enum err service__change_check(struct service_change *c, struct command *out,
@@ -74,6 +75,9 @@ enum err service__change_check(struct service_change *c, struct command *out,
                             .body = carries_text(c->kind) ? c->text : NULL,
                             .body_is_json = c->text_is_json,
                             .client_key = c->key.text ? &c->key : NULL,
+                            .ping = c->ping,
+                            .exit_status = c->exit_status,
+                            .run = c->run,
                             .audit = is_recorded(c) ? &c->audit : NULL};
     if (c->kind == COMMAND_BACKFILL) // What was counted is what is carried out.
         out->version_expected = c->before->version;

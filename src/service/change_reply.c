@@ -116,6 +116,10 @@ static void refuse(struct service_change *c)
         service_refuse(&problem, ERR_CONFLICT, PROBLEM_COMPLETION, NULL,
                        "the execution does not wait for this: another attempt was begun since, or "
                        "the opposite was said before");
+    else if (c->reply.err == ERR_FORBIDDEN)
+        service_refuse(&problem, ERR_CONFLICT, PROBLEM_HEARTBEAT, NULL,
+                       "the job is a heartbeat: it calls nobody, so nothing of it can be carried "
+                       "out");
     else if (c->reply.err == ERR_SPACE)
         service_refuse(&problem, ERR_SPACE, PROBLEM_LIMIT, NULL,
                        "the URLs, headers and bodies of all jobs are as long as the server allows");

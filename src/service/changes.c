@@ -127,6 +127,22 @@ enum err service_trigger_job(struct service *s, const struct actor *by, job_id i
     return service__change_start(&wish, p);
 }
 
+enum err service_ping(struct service *s, const struct actor *by, const struct service_ping *ping,
+                      service_done *done, void *context, struct service_problem *p)
+{
+    const struct service_change wish = {.service = s,
+                                        .by = actor_copy(by),
+                                        .kind = COMMAND_PING,
+                                        .id = ping->job,
+                                        .ping = ping->kind,
+                                        .exit_status = ping->exit_status,
+                                        .run = xstrdup(ping->run),
+                                        .text = ping->note,
+                                        .done = done,
+                                        .context = context};
+    return service__change_start(&wish, p);
+}
+
 enum err service_replay_execution(struct service *s, const struct actor *by,
                                   const struct execution_key *origin, const struct service_key *key,
                                   service_done *done, void *context, struct service_problem *p)

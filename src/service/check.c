@@ -119,13 +119,15 @@ enum err service__check_job(struct job *j, const struct job_check *c, struct ser
 {
     if (!j->timezone)
         job_set_text(&j->timezone, "UTC");
-    enum err err = service__check_texts(j, p);
+    enum err err = service__check_kind(j, c, p);
+    if (!err)
+        err = service__check_texts(j, p);
     if (!err)
         err = check_key(j, p);
     if (!err)
         err = service__check_schedule(j, c, &out->schedule, p);
     if (!err)
-        err = service__check_url(j, c, &out->url, p);
+        err = j->kind == JOB_HEARTBEAT ? ERR_OK : service__check_url(j, c, &out->url, p);
     if (!err)
         err = check_method(j, p);
     if (!err)

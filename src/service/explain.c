@@ -134,6 +134,8 @@ static enum err prepare(struct known *k, struct service_problem *p)
     }
     k->facts.spans = k->spans;
     k->facts.span_count = k->versions.count;
+    if (k->job && k->job->kind == JOB_HEARTBEAT)
+        k->facts.grace_ms = (dur_ms)k->job->grace_s * 1000;
     if (k->job && k->job->max_runs)
         k->facts.runs_left = k->job->max_runs - MIN(k->job->runs, k->job->max_runs);
     return err;

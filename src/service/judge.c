@@ -83,6 +83,20 @@ static void say_paced(const struct explain_facts *f, struct explanation *out, co
         what, f->paced->origin, f->paced->rate, n, n == 1 ? " waits" : "s wait");
 }
 
+// An occurrence of a heartbeat has pings instead of attempts.
+static void judge_pinged(const struct explain_facts *f, struct explanation *out)
+{
+    const struct execution *e = f->execution;
+    if (e->state == EXECUTION_SUCCESS)
+        say(out, EXPLAIN_RAN, "its ping came %" PRId64 " ms after the instant",
+            e->started_at ? execution_lateness_ms(e) : 0);
+    else if (e->state == EXECUTION_FAILED)
+        say(out, EXPLAIN_RAN, "it failed: %s", e->error ? e->error : "unknown error");
+    else
+        say(out, EXPLAIN_RAN, "it was started, and a ping of its end is awaited until %s",
+            time_words(e->next_attempt_at).text);
+}
+
 static void judge_run(const struct explain_facts *f, struct explanation *out)
 {
     const struct execution *e = f->execution;
@@ -128,6 +142,9 @@ static void judge_pending(const struct explain_facts *f, struct explanation *out
             store_stall_find(f->store_stalled)->what);
     else if (f->draining)
         say(out, EXPLAIN_WAITING, "it is due, and goes on when the server has started again");
+    else if (f->grace_ms)
+        say(out, EXPLAIN_WAITING, "it waits for its ping until %s",
+            time_words(due + f->grace_ms).text);
     else if (f->down)
         say_down(f, out, "it is due, and waits");
     else if (f->paced)
@@ -164,7 +181,10 @@ static void judge_row(const struct explain_facts *f, struct explanation *out)
         say(out, EXPLAIN_CANCELLED, "it was cancelled: %s", reason);
         break;
     default:
-        judge_run(f, out);
+        if (f->grace_ms)
+            judge_pinged(f, out);
+        else
+            judge_run(f, out);
         break;
     }
 }

@@ -172,6 +172,7 @@ void service__log_success(const struct service_change *c)
     case COMMAND_NOTE:        // The execution's row tells.
     case COMMAND_RAISE_ALERT: // No client asked for these.
     case COMMAND_OUTCOME:
+    case COMMAND_PING: // The ledger tells of each.
         break;
     case COMMAND_ACCEPT_CLOCK:
         write_line(&(struct line){.count = 0}, "clock.accepted", c->by);

@@ -60,6 +60,12 @@ enum err service_get_job_by_key(struct service *s, const char *key, struct job *
     ASK(s, p, store_get_job_by_key(reader, key, out, &f));
 }
 
+enum err service_get_job_by_ping_key(struct service *s, const char *key, struct job **out,
+                                     struct service_problem *p)
+{
+    ASK(s, p, store_get_job_by_ping_key(reader, key, out, &f));
+}
+
 enum err service_list_jobs(struct service *s, const struct job_query *q, store_each_job *each,
                            void *context, struct service_problem *p)
 {

@@ -56,6 +56,7 @@ enum problem_kind {
     PROBLEM_COMPLETION, // The execution does not wait for what its target says.
     PROBLEM_SHARDS,     // The jobs are of several shards.
     PROBLEM_RANGE,      // The execution stands for a range of occurrences.
+    PROBLEM_HEARTBEAT,  // The job calls nobody, so nothing of it can be carried out.
     PROBLEM_UNUSABLE,   // The job's row in the database cannot be used as it is.
     PROBLEM_STORE_BUSY, // Another program holds the database; trying again helps.
     PROBLEM_STORE_AWAY, // The database cannot be reached; trying again helps.
@@ -251,6 +252,20 @@ MUST_CHECK enum err service_trigger_job(struct service *s, const struct actor *b
                                         service_done *done, void *context,
                                         struct service_problem *p);
 
+// Tells a heartbeat of what it waits for. The note is taken, also on failure; `run` is copied. The
+// result has the execution that the ping is for.
+struct service_ping {
+    job_id job;
+    enum ping_kind kind;
+    uint32_t exit_status; // PING_FAIL: or 0.
+    const char *run;      // A UUID, or NULL.
+    char *note;           // Or NULL.
+};
+MUST_CHECK enum err service_ping(struct service *s, const struct actor *by,
+                                 const struct service_ping *ping, service_done *done, void *context,
+                                 struct service_problem *p);
+bool service_is_ping_key(const char *text); // Whether the text has the form of one.
+
 // Carries an execution that is over out again, as a new one that names it, or what it names itself.
 // PROBLEM_NOT_OVER; PROBLEM_RANGE: it is MISSED for more than one occurrence. `key` may be NULL.
 // Asks the database on the caller's thread, as the next ones do.
@@ -339,6 +354,8 @@ MUST_CHECK enum err service_get_job(struct service *s, job_id id, struct job **o
                                     struct service_problem *p);
 MUST_CHECK enum err service_get_job_by_key(struct service *s, const char *key, struct job **out,
                                            struct service_problem *p);
+MUST_CHECK enum err service_get_job_by_ping_key(struct service *s, const char *key,
+                                                struct job **out, struct service_problem *p);
 MUST_CHECK enum err service_list_jobs(struct service *s, const struct job_query *q,
                                       store_each_job *each, void *context,
                                       struct service_problem *p);

@@ -180,6 +180,9 @@ struct service_change {
     bool text_is_json;
     uint16_t attempt;               // COMPLETE, NOTE: as of struct command.
     bool has_failed;                // COMPLETE
+    enum ping_kind ping;            // PING: what it says, with the note in `text`,
+    uint32_t exit_status;           // of what ran,
+    char *run;                      // and how its client calls that. Owned.
     wall_ms until;                  // Pause.
     struct service_bulk *bulk;      // BULK. Owned.
     job_id alert_job;               // ACK_ALERT: the alert's job; 0: none.
@@ -328,6 +331,9 @@ struct job_check {
 // `H` ever fires is left to the core, which gives it its id.
 enum err service__check_job(struct job *j, const struct job_check *c, struct service_reading *out,
                             struct service_problem *p);
+// check_kind.c: a heartbeat gets its ping_key here.
+enum err service__check_kind(struct job *j, const struct job_check *c, struct service_problem *p);
+enum err service__draw_ping_key(struct job *j, struct service_problem *p);
 enum err service__check_schedule(struct job *j, const struct job_check *c,
                                  struct service_schedule *out, struct service_problem *p);
 // Puts the URL into the form in which it is kept: as it is sent, percent-encoded.
@@ -366,6 +372,7 @@ struct explain_facts {
     const struct host_paced *paced; // Executions wait for its rate, which is the job's; or NULL.
     enum err store_stalled;         // ERR_OK, or why nothing is written.
     bool draining;
+    dur_ms grace_ms; // So long an occurrence waits for its ping; 0: the job is no heartbeat.
 };
 
 // Pure. Sets what it has to say; the execution, its strings and the next runs are the caller's.

@@ -89,6 +89,9 @@ enum err service_test_job(struct service *s, struct job *draft, service_tried *d
     t->done = done;
     t->context = context;
     enum err err = service_check_job(s, draft, p);
+    if (!err && draft->kind == JOB_HEARTBEAT)
+        err = service_refuse(p, ERR_CONFLICT, PROBLEM_HEARTBEAT, NULL,
+                             "a heartbeat calls nobody, so there is nothing to test");
     if (!err)
         err = try_job(s, draft, t, p);
     if (err)

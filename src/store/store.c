@@ -250,6 +250,12 @@ enum err store_get_job_by_key(struct store_reader *r, const char *key, struct jo
     return r->ops->get_job_by_key(r, key, out, f);
 }
 
+enum err store_get_job_by_ping_key(struct store_reader *r, const char *key, struct job **out,
+                                   struct fault *f)
+{
+    return r->ops->get_job_by_ping_key(r, key, out, f);
+}
+
 enum err store_list_jobs(struct store_reader *r, const struct job_query *q, store_each_job *each,
                          void *context, struct fault *f)
 {

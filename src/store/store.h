@@ -269,6 +269,10 @@ MUST_CHECK enum err store_get_job(struct store_reader *r, job_id id, struct job 
 MUST_CHECK enum err store_get_job_by_key(struct store_reader *r, const char *key, struct job **out,
                                          struct fault *f);
 
+// The same for the heartbeat that has this ping_key.
+MUST_CHECK enum err store_get_job_by_ping_key(struct store_reader *r, const char *key,
+                                              struct job **out, struct fault *f);
+
 // Whether a job's tags, as its row has them (NULL: none), have this one.
 bool job_tags_have(const char *tags, const char *tag);
 

@@ -154,6 +154,8 @@ struct store_reader_ops {
     enum err (*get_job)(struct store_reader *r, job_id id, struct job **out, struct fault *f);
     enum err (*get_job_by_key)(struct store_reader *r, const char *key, struct job **out,
                                struct fault *f);
+    enum err (*get_job_by_ping_key)(struct store_reader *r, const char *key, struct job **out,
+                                    struct fault *f);
     enum err (*list_jobs)(struct store_reader *r, const struct job_query *q, store_each_job *each,
                           void *context, struct fault *f);
     enum err (*find_jobs)(struct store_reader *r, const struct job_query *q, store_each_found *each,

@@ -862,6 +862,35 @@ static void job_is_found_by_its_key(void **state)
     job_free(found);
 }
 
+// A heartbeat's ping key likewise. That it is no other member is all the same to the store.
+static void job_is_found_by_its_ping_key(void **state)
+{
+    struct store_fixture *x = *state;
+    struct job *found = NULL;
+    struct fault ignored = {0};
+    struct batch *b = store_batch(x);
+    struct job *j = named_job(1, "first", "0 3 * * *", "");
+    j->kind = JOB_HEARTBEAT;
+    job_set_text(&j->ping_key, "hb_a");
+    store_add(b, CHANGE_JOB_PUT)->job = j;
+    store_add(b, CHANGE_JOB_PUT)->job = named_job(2, "second", "0 3 * * *", "http://a/b");
+    store_must(x, b);
+    store_assert_ok(store_get_job_by_ping_key(x->reader, "hb_a", &found, f));
+    assert_int_equal(found->id, 1);
+    assert_int_equal(found->kind, JOB_HEARTBEAT);
+    assert_string_equal(found->api, "");
+    assert_null(found->damaged);
+    job_free(found);
+    assert_int_equal(store_get_job_by_ping_key(x->reader, "hb_A", &found, &ignored), ERR_NOT_FOUND);
+
+    b = store_batch(x);
+    struct change *c = store_add(b, CHANGE_JOB_DELETE);
+    c->deleted.id = 1;
+    c->deleted.at = STORE_T0;
+    store_must(x, b);
+    assert_int_equal(store_get_job_by_ping_key(x->reader, "hb_a", &found, &ignored), ERR_NOT_FOUND);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -869,6 +898,7 @@ int main(void)
         TEST(job_lists_filter_by_text_tag_and_activity),
         TEST(job_lists_come_in_pages),
         TEST(job_is_found_by_its_key),
+        TEST(job_is_found_by_its_ping_key),
         TEST(execution_lists_filter_and_run_from_the_newest),
         TEST(several_states_are_listed_as_one_list),
         TEST(executions_are_listed_by_answer_and_lateness),

@@ -47,6 +47,9 @@ DEFAULTS = {
     "failure_body": None,
     "fresh_connection": False,
     "response_excerpt_bytes": 4096,
+    "kind": "http",
+    "grace_s": 300,
+    "ping_url": None,
 }
 
 EVERYTHING = {

@@ -8,6 +8,7 @@ has every route, parameter and field is tested by test/unit/routes/test_openapi.
 import itertools
 import json
 import random
+import uuid
 from pathlib import Path
 
 import pytest
@@ -80,11 +81,15 @@ class World:
             "channel": [self.make("/channels", name=new_name(), kind="ntfy", settings=settings)],
             "delivery": [],
             "silence": [self.make("/silences", reason="r", duration_s=60) for _ in range(3)],
+            "ping": [self.new_ping(), "hb_" + 32 * "a"],
+            "word": ["start", "log", "fail", "0", "255", "256"],
         }
         # By name of a member or parameter: what a made value would seldom be right for.
         self.values = {
             "schedule": [NEVER_SOON, "0 0 1 1 *", "@every 300d"],
             "api": [past.url],
+            "rid": [str(uuid.UUID(int=7))],
+            "run": [str(uuid.UUID(int=8)), "me"],
             "timezone": ["UTC", "Europe/Berlin"],
             "headers": [{}, {"X-One": "1"}, {"X-Two": {"secret": "2"}, "Cookie": "c"}],
             "signing": [None, "new", ["new", "new-ed25519"], [{"id": "12345678"}]],
@@ -108,6 +113,10 @@ class World:
         }
         tests = [f"/channels/{channel}/test" for channel in self.ids["channel"]]
         self.ids["delivery"] = [expect(self.server.post(t), 202).json["id"] for t in tests]
+
+    def new_ping(self):
+        heartbeat = {"kind": "heartbeat", "schedule": NEVER_SOON}
+        return expect(self.server.post("/jobs", heartbeat), 201).json["ping_url"].split("/")[-1]
 
     def make(self, path, **what):
         return expect(self.server.post(path, what), 201).json["id"]

@@ -77,18 +77,35 @@ static enum err get_job(struct store_reader *r, job_id id, struct job **out, str
     return leave(s, ERR_OK);
 }
 
+// The job of which this member is this text; false: none is.
+static bool find_job(const struct memory_store *s, size_t member, const char *text,
+                     struct job **out)
+{
+    for (size_t i = 0; i < s->jobs.count; i++) {
+        const struct memory_job *j = s->jobs.rows[i];
+        const char *own = *(char **)((char *)j->job + member);
+        if (j->deleted_at || !own || strcmp(own, text) != 0)
+            continue;
+        *out = job_copy(j->job);
+        return true;
+    }
+    return false;
+}
+
 static enum err get_job_by_key(struct store_reader *r, const char *key, struct job **out,
                                struct fault *f)
 {
     struct memory_store *s = enter(r);
-    for (size_t i = 0; i < s->jobs.count; i++) {
-        const struct memory_job *j = s->jobs.rows[i];
-        if (j->deleted_at || !j->job->key || strcmp(j->job->key, key) != 0)
-            continue;
-        *out = job_copy(j->job);
-        return leave(s, ERR_OK);
-    }
-    return leave(s, fault_set(f, ERR_NOT_FOUND, "no job has the key %s", key));
+    bool is_there = find_job(s, offsetof(struct job, key), key, out);
+    return leave(s, is_there ? ERR_OK : fault_set(f, ERR_NOT_FOUND, "no job has the key %s", key));
+}
+
+static enum err get_job_by_ping_key(struct store_reader *r, const char *key, struct job **out,
+                                    struct fault *f)
+{
+    struct memory_store *s = enter(r);
+    bool is_there = find_job(s, offsetof(struct job, ping_key), key, out);
+    return leave(s, is_there ? ERR_OK : fault_set(f, ERR_NOT_FOUND, "no job has the ping key"));
 }
 
 static enum err get_client_key(struct store_reader *r, const char *text, wall_ms now,
@@ -466,6 +483,7 @@ static const struct store_reader_ops ops = {
     .get_client_key = get_client_key,
     .get_job = get_job,
     .get_job_by_key = get_job_by_key,
+    .get_job_by_ping_key = get_job_by_ping_key,
     .list_jobs = list_jobs,
     .find_jobs = find_jobs,
     .list_changed_jobs = list_changed_jobs,

@@ -112,7 +112,7 @@ static const char correct[] =
 // --- Jobs ------------------------------------------------------------------------------------
 
 // Changes of jobs are rare, and of one job they must come in order: they are made one by one.
-#define CHANGE_COLUMNS 3 // kind, change_at, change_phase
+#define CHANGE_COLUMNS 3 // change_kind, change_at, change_phase
 #define DECIDES_OF                                                                                 \
     "schedule, timezone, dst_gap, dst_fold, start_at, end_at, max_runs" // As in job_versions.
 
@@ -157,13 +157,15 @@ static void add_change_jobs(char *out)
                               " passed bigint := (SELECT removed_to FROM carillon); BEGIN"
                               " FOR r IN SELECT * FROM unnest(");
     add_parameters(out, 1, CHANGE_COLUMNS + job_rows.count);
-    row_append(out, TEXT_BYTES, ") AS t(kind, change_at, change_phase, ");
+    row_append(out, TEXT_BYTES, ") AS t(change_kind, change_at, change_phase, ");
     add_columns(out, &job_rows, 0, "");
-    row_append(out, TEXT_BYTES, ") LOOP IF r.kind = %d THEN", CHANGE_JOB_PUT);
+    row_append(out, TEXT_BYTES, ") LOOP IF r.change_kind = %d THEN", CHANGE_JOB_PUT);
     add_put_job(out);
-    row_append(out, TEXT_BYTES, " GET DIAGNOSTICS changed = ROW_COUNT; ELSIF r.kind = %d THEN%s",
+    row_append(out, TEXT_BYTES,
+               " GET DIAGNOSTICS changed = ROW_COUNT; ELSIF r.change_kind = %d THEN%s",
                CHANGE_JOB_STATE, change_state);
-    row_append(out, TEXT_BYTES, " GET DIAGNOSTICS changed = ROW_COUNT; ELSIF r.kind = %d THEN%s",
+    row_append(out, TEXT_BYTES,
+               " GET DIAGNOSTICS changed = ROW_COUNT; ELSIF r.change_kind = %d THEN%s",
                CHANGE_VERSION, change_version);
     row_append(
         out, TEXT_BYTES,

@@ -96,7 +96,7 @@ static void filter_executions(char *sql, struct parameters *p, const struct exec
         parameter_text(p, execution_trigger_name((enum execution_trigger)q->trigger));
         row_append(sql, SQL_BYTES, " AND trigger = $%d", p->used);
     }
-    if (q->trigger == TRIGGER_MANUAL || q->trigger == TRIGGER_REPLAY)
+    if (execution_trigger_is_manual(q->trigger))
         row_append(sql, SQL_BYTES, " AND series < 0");
     if (q->job) {
         parameter_integer(p, q->job);
@@ -421,6 +421,7 @@ static const struct store_reader_ops ops = {
     .read_shards = postgres_read_shards,
     .get_job = postgres_get_job,
     .get_job_by_key = postgres_get_job_by_key,
+    .get_job_by_ping_key = postgres_get_job_by_ping_key,
     .list_jobs = postgres_list_jobs,
     .filters_are_indexed = true,
     .find_jobs = postgres_find_jobs,

@@ -53,20 +53,43 @@ enum err postgres_get_job(struct store_reader *reader, job_id id, struct job **o
     return ERR_OK;
 }
 
+// NULL in *out: there is none.
+static enum err find_job(struct store_reader *reader, const char *where, const char *text,
+                         struct job **out, struct fault *f)
+{
+    char sql[SQL_BYTES];
+    struct job_walk w = {.walk = {.visit = visit_one, .is_done = false}, .out = out};
+    struct parameters p = {0};
+    *out = NULL;
+    reader_select(sql, &job_rows, where);
+    parameter_text(&p, text);
+    return reader_ask(self(reader), sql, &p, &w.walk, f);
+}
+
 enum err postgres_get_job_by_key(struct store_reader *reader, const char *key, struct job **out,
                                  struct fault *f)
 {
-    char sql[SQL_BYTES];
-    struct job *found = NULL;
-    struct job_walk w = {.walk = {.visit = visit_one, .is_done = false}, .out = &found};
-    struct parameters p = {0};
-    reader_select(sql, &job_rows, " WHERE key = $1 AND deleted_at IS NULL ORDER BY id LIMIT 1");
-    parameter_text(&p, key);
-    enum err err = reader_ask(self(reader), sql, &p, &w.walk, f);
+    struct job *found;
+    enum err err = find_job(reader, " WHERE key = $1 AND deleted_at IS NULL ORDER BY id LIMIT 1",
+                            key, &found, f);
     if (err)
         return err;
     if (!found)
         return fault_set(f, ERR_NOT_FOUND, "no job has the key %s", key);
+    *out = found;
+    return ERR_OK;
+}
+
+enum err postgres_get_job_by_ping_key(struct store_reader *reader, const char *key,
+                                      struct job **out, struct fault *f)
+{
+    struct job *found;
+    enum err err = find_job(
+        reader, " WHERE ping_key = $1 AND deleted_at IS NULL ORDER BY id LIMIT 1", key, &found, f);
+    if (err)
+        return err;
+    if (!found)
+        return fault_set(f, ERR_NOT_FOUND, "no job has the ping key");
     *out = found;
     return ERR_OK;
 }

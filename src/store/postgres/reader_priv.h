@@ -45,6 +45,8 @@ MUST_CHECK enum err postgres_get_job(struct store_reader *reader, job_id id, str
                                      struct fault *f);
 MUST_CHECK enum err postgres_get_job_by_key(struct store_reader *reader, const char *key,
                                             struct job **out, struct fault *f);
+MUST_CHECK enum err postgres_get_job_by_ping_key(struct store_reader *reader, const char *key,
+                                                 struct job **out, struct fault *f);
 MUST_CHECK enum err postgres_list_jobs(struct store_reader *reader, const struct job_query *q,
                                        store_each_job *each, void *context, struct fault *f);
 MUST_CHECK enum err postgres_list_changed_jobs(struct store_reader *reader, wall_ms since,

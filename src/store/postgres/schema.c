@@ -476,10 +476,17 @@ static const char version_22[] = "ALTER TABLE jobs ADD COLUMN completion_timeout
                                  "  key text NOT NULL" // 256 random bits.
                                  ");";
 
+// Heartbeats: jobs that call nobody, and wait for a ping to this key.
+static const char version_23[] = "ALTER TABLE jobs ADD COLUMN kind text NOT NULL DEFAULT 'http';"
+                                 "ALTER TABLE jobs ADD COLUMN grace_s bigint NOT NULL DEFAULT 300;"
+                                 "ALTER TABLE jobs ADD COLUMN ping_key text;"
+                                 "CREATE INDEX idx_jobs_ping_key ON jobs (ping_key)"
+                                 " WHERE ping_key IS NOT NULL AND deleted_at IS NULL;";
+
 static const char *const steps[] = {
     version_1,  version_2,  version_3,  version_4,  version_5,  version_6,  version_7,  version_8,
     version_9,  version_10, version_11, version_12, version_13, version_14, version_15, version_16,
-    version_17, version_18, version_19, version_20, version_21, version_22};
+    version_17, version_18, version_19, version_20, version_21, version_22, version_23};
 const int postgres_schema_version = COUNT_OF(steps);
 
 // Held to the end of a step's transaction, so that of two nodes one makes the tables.

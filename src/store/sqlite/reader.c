@@ -69,6 +69,9 @@ static const struct sql reader_sql[QUERIES] = {
     [JOB_BY_KEY] = {"SELECT %s FROM jobs INDEXED BY idx_jobs_key"
                     " WHERE key = ?1 AND deleted_at IS NULL",
                     row_names, &job_rows},
+    [JOB_BY_PING_KEY] = {"SELECT %s FROM jobs INDEXED BY idx_jobs_ping_key"
+                         " WHERE ping_key = ?1 AND deleted_at IS NULL",
+                         row_names, &job_rows},
     [JOBS_LIST] = {JOBS, row_names, &job_rows},
     [JOBS_FIND] = {JOBS, row_names, &job_brief_rows},
     [JOBS_CHANGED] = {"SELECT %s, deleted_at IS NOT NULL FROM jobs INDEXED BY idx_jobs_changed"
@@ -211,18 +214,38 @@ static enum err get_job(struct store_reader *reader, job_id id, struct job **out
     return ERR_OK;
 }
 
+// NULL in *out: there is none.
+static enum err find_job(struct sqlite_reader *r, enum query query, const char *text,
+                         struct job **out, struct fault *f)
+{
+    *out = NULL;
+    struct job_walk w = job_walk(NULL, copy_job, out);
+    sqlite3_bind_text(r->queries[query], 1, text, -1, SQLITE_TRANSIENT);
+    return sqlite_walk_query(r, query, &w.walk, f);
+}
+
 static enum err get_job_by_key(struct store_reader *reader, const char *key, struct job **out,
                                struct fault *f)
 {
-    struct sqlite_reader *r = self(reader);
-    struct job *found = NULL;
-    struct job_walk w = job_walk(NULL, copy_job, &found);
-    sqlite3_bind_text(r->queries[JOB_BY_KEY], 1, key, -1, SQLITE_TRANSIENT);
-    enum err err = sqlite_walk_query(r, JOB_BY_KEY, &w.walk, f);
+    struct job *found;
+    enum err err = find_job(self(reader), JOB_BY_KEY, key, &found, f);
     if (err)
         return err;
     if (!found)
         return fault_set(f, ERR_NOT_FOUND, "no job has the key %s", key);
+    *out = found;
+    return ERR_OK;
+}
+
+static enum err get_job_by_ping_key(struct store_reader *reader, const char *key, struct job **out,
+                                    struct fault *f)
+{
+    struct job *found;
+    enum err err = find_job(self(reader), JOB_BY_PING_KEY, key, &found, f);
+    if (err)
+        return err;
+    if (!found)
+        return fault_set(f, ERR_NOT_FOUND, "no job has the ping key");
     *out = found;
     return ERR_OK;
 }
@@ -439,6 +462,7 @@ static const struct store_reader_ops ops = {
     .read_shards = read_shards,
     .get_job = get_job,
     .get_job_by_key = get_job_by_key,
+    .get_job_by_ping_key = get_job_by_ping_key,
     .list_jobs = list_jobs,
     .find_jobs = sqlite_find_jobs,
     .list_changed_jobs = sqlite_list_changed_jobs,

@@ -16,7 +16,7 @@ static enum query choose_query(const struct execution_query *q)
         return EXECUTIONS_OPEN;
     if (q->states && !(q->states & ~failed))
         return of_job ? EXECUTIONS_FAILED_OF_JOB : EXECUTIONS_FAILED;
-    if (q->trigger == TRIGGER_MANUAL || q->trigger == TRIGGER_REPLAY)
+    if (execution_trigger_is_manual(q->trigger))
         return of_job ? EXECUTIONS_MANUAL_OF_JOB : EXECUTIONS_MANUAL;
     return of_job ? EXECUTIONS_OF_JOB : EXECUTIONS_OF_ALL;
 }

@@ -11,6 +11,7 @@ enum query {
     LOAD_OPEN,
     JOB_GET,
     JOB_BY_KEY,
+    JOB_BY_PING_KEY,
     JOBS_LIST,
     JOBS_FIND,
     JOBS_CHANGED,

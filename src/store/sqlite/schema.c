@@ -496,13 +496,20 @@ static const char version_35[] =
     "  key TEXT NOT NULL" // 256 random bits.
     ") STRICT;";
 
+// Heartbeats: jobs that call nobody, and wait for a ping to this key.
+static const char version_36[] = "ALTER TABLE jobs ADD COLUMN kind TEXT NOT NULL DEFAULT 'http';"
+                                 "ALTER TABLE jobs ADD COLUMN grace_s INTEGER NOT NULL DEFAULT 300;"
+                                 "ALTER TABLE jobs ADD COLUMN ping_key TEXT;"
+                                 "CREATE UNIQUE INDEX idx_jobs_ping_key ON jobs (ping_key)"
+                                 "  WHERE ping_key IS NOT NULL AND deleted_at IS NULL;";
+
 // migrations[v] leads from version v to v + 1.
 static const char *const migrations[] = {
-    version_1,  version_2,  version_3,  version_4,  version_5,  version_6,  version_7,
-    version_8,  version_9,  version_10, version_11, version_12, version_13, version_14,
-    version_15, version_16, version_17, version_18, version_19, version_20, version_21,
-    version_22, version_23, version_24, version_25, version_26, version_27, version_28,
-    version_29, version_30, version_31, version_32, version_33, version_34, version_35,
+    version_1,  version_2,  version_3,  version_4,  version_5,  version_6,  version_7,  version_8,
+    version_9,  version_10, version_11, version_12, version_13, version_14, version_15, version_16,
+    version_17, version_18, version_19, version_20, version_21, version_22, version_23, version_24,
+    version_25, version_26, version_27, version_28, version_29, version_30, version_31, version_32,
+    version_33, version_34, version_35, version_36,
 };
 const int sqlite_schema_version = COUNT_OF(migrations);
 

@@ -360,6 +360,25 @@ static void fields_are_judged(void **state)
             fail_msg("case %zu", i);
 }
 
+static void a_ping_keeps_what_it_says(void **state)
+{
+    (void)state;
+    struct command c = {.kind = COMMAND_PING,
+                        .id = 7,
+                        .ping = PING_FAIL,
+                        .exit_status = 3,
+                        .run = "00000000-0000-4000-8000-000000000000",
+                        .body = "disk full"};
+    struct letter *p = through(&c);
+    assert_int_equal(p->command.kind, COMMAND_PING);
+    assert_int_equal(p->command.id, 7);
+    assert_int_equal(p->command.ping, PING_FAIL);
+    assert_int_equal(p->command.exit_status, 3);
+    assert_string_equal(p->command.run, c.run);
+    assert_string_equal(p->command.body, c.body);
+    letter_free(p);
+}
+
 // Cut anywhere, it is a whole command or none; with a byte changed it is read or refused.
 static void damaged_letter_does_no_harm(void **state)
 {
@@ -422,6 +441,7 @@ int main(void)
         cmocka_unit_test(alert_that_is_raised_comes_through),
         cmocka_unit_test(outcome_of_an_attempt_comes_through),
         cmocka_unit_test(fields_are_judged),
+        cmocka_unit_test(a_ping_keeps_what_it_says),
         cmocka_unit_test(damaged_letter_does_no_harm),
         cmocka_unit_test(command_that_cannot_be_read_is_answered),
     };

@@ -142,7 +142,7 @@ static const struct {
     {&catch_up_words, "all, latest or none"},
     {&overlap_words, "allow, skip, queue or replace"},
     {&job_phase_words, "active, paused, finished or deleted"},
-    {&execution_trigger_words, "schedule, manual, catch_up or replay"},
+    {&execution_trigger_words, "schedule, manual, catch_up, replay or ping"},
     {&execution_state_words, "PENDING, RUNNING, SUCCESS, FAILED, MISSED, CANCELLED or SKIPPED"},
     {&alert_kind_words,
      "failure, missed, clock, target_down, target_up, job_unusable or job_paused"},

@@ -202,10 +202,12 @@ static void token_of_too_weak_a_scope_reaches_no_handler(void **state)
                          token_scope_name(scope_of(k)));
 }
 
-// Everything else needs a token. A row that is added without thought shows here.
+// Everything else needs a token, but for pings, whose address is as good as one. A row that is
+// added without thought shows here.
 static void only_these_routes_need_no_token(void **state)
 {
-    static const char *const open[] = {"/", "/openapi.json", "/livez", "/readyz"};
+    static const char *const open[] = {"/",       "/openapi.json", "/livez",
+                                       "/readyz", "/ping/:ping",   "/ping/:ping/:word"};
     (void)state;
     for (size_t i = 0; i < route_count; i++) {
         bool is_open = false;
@@ -213,7 +215,7 @@ static void only_these_routes_need_no_token(void **state)
             is_open |= strcmp(routes[i].pattern, open[k]) == 0;
         if ((routes[i].scope == SCOPE_NONE) != is_open)
             fail_msg("%s %s", routes[i].method, routes[i].pattern);
-        if (routes[i].changes)
+        if (routes[i].changes && routes[i].handle != handle_ping)
             assert_true(routes[i].scope >= SCOPE_TRIGGER);
     }
 }

@@ -199,6 +199,7 @@ static void bodies_are_described_where_they_are_read(void **state)
         bool is_required = json_is_true(json_object_get(body, "required"));
         bool is_right = routes[i].body == BODY_NONE       ? !body
                         : routes[i].body == BODY_OPTIONAL ? body && !is_required
+                        : routes[i].body == BODY_OWN      ? body != NULL
                                                           : body && is_required;
         if (!is_right)
             fail_msg("%s: the requestBody of %s %s is missing, too many, or \"required\" where it "
