@@ -296,6 +296,18 @@ static int delete_channel(int argc, char **argv)
 
 // --- Silences --------------------------------------------------------------------------------
 
+static void print_silence(const json_t *silence)
+{
+    char job[24] = "any";
+    const json_t *id = json_object_get(silence, "job_id");
+    if (json_is_integer(id))
+        snprintf(job, sizeof job, "%" JSON_INTEGER_FORMAT, json_integer_value(id));
+    bool has_tag = json_is_string(json_object_get(silence, "tag"));
+    printf("%4" JSON_INTEGER_FORMAT "  %-25s %-9s %-16s %s\n", id_of(silence),
+           text_of(silence, "until"), job, has_tag ? text_of(silence, "tag") : "any",
+           text_of(silence, "reason"));
+}
+
 static int list_silences(int argc, char **argv)
 {
     const char *server;
@@ -310,10 +322,7 @@ static int list_silences(int argc, char **argv)
     json_array_foreach(json_object_get(json, "silences"), i, silence) {
         if (json_is_true(json_object_get(silence, "is_over")))
             continue;
-        printf("%4" JSON_INTEGER_FORMAT "  %-25s %-9" JSON_INTEGER_FORMAT " %-16s %s\n",
-               id_of(silence), text_of(silence, "until"),
-               json_integer_value(json_object_get(silence, "job_id")), text_of(silence, "tag"),
-               text_of(silence, "reason"));
+        print_silence(silence);
     }
     json_decref(json);
     return code;

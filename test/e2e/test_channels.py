@@ -380,6 +380,8 @@ def test_silences_are_made_listed_and_ended_on_the_command_line(server):
     assert (made["job_id"], made["tag"], made["kinds"]) == (7, "web", ["failure"])
     listed = call(server, "silences", "list").stdout.splitlines()
     assert listed[1].split() == ["1", made["until"], "7", "web", "repairs"]
+    call(server, "silences", "create", *what[:4])
+    assert call(server, "silences", "list").stdout.splitlines()[2].split()[2:4] == ["any", "any"]
     assert call(server, "silences", "delete", "1").stdout == "silence 1 is over\n"
     assert call(server, "silences", "delete", "1").returncode == 1
     for wrong in (what[:2], (*what, "--job", "x"), (*what, "--duration", "soon"), (*what, "more")):
