@@ -14,6 +14,9 @@
 // What happened, in words; the caller frees it. Of a row that an older version wrote: its sentence.
 char *alert_sentence(const struct alert *a) __attribute__((returns_nonnull));
 
+// What is said of the job in a word or two, behind its name; NULL: the alert is about the server.
+const char *alert_headline(enum alert_kind kind);
+
 // Any thread; does not block.
 void alert_raise(const struct alert *a);
 

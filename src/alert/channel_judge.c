@@ -90,6 +90,14 @@ static dur_ms wait_in(enum channel_kind kind, const json_t *json)
     return (dur_ms)MIN(MAX(ms, 0), CHANNEL_RETRY_AFTER_MS_MAX);
 }
 
+static const char *reason_of(enum channel_kind kind, int status, const char *body,
+                             const json_t *json)
+{
+    const char *reason = json ? reason_in(json) : body;
+    bool is_no_hook = kind == CHANNEL_SLACK && status < 300 && (!reason || !*reason);
+    return is_no_hook ? "its body is not \"ok\"" : reason;
+}
+
 enum channel_verdict channel_judge(enum channel_kind kind, int status, const char *body,
                                    dur_ms *retry_after_ms, char error[static CHANNEL_ERROR_BYTES])
 {
@@ -103,7 +111,7 @@ enum channel_verdict channel_judge(enum channel_kind kind, int status, const cha
         verdict = judge_body(kind, body, json);
     *retry_after_ms = MIN(MAX(*retry_after_ms, wait_in(kind, json)), CHANNEL_RETRY_AFTER_MS_MAX);
     if (verdict != CHANNEL_ARRIVED)
-        say_error(kind, status, json ? reason_in(json) : body, error);
+        say_error(kind, status, reason_of(kind, status, body, json), error);
     json_decref(json);
     return verdict;
 }

@@ -252,17 +252,29 @@ static bool is_single(const struct digest *d)
     return d->item_count == 1 && d->incident_count <= 1;
 }
 
+static bool has_headline(const struct notice_item *item)
+{
+    return item->job > 0 && alert_headline(item->kind);
+}
+
+static void write_headline(FILE *out, const struct notice_item *item)
+{
+    if (!has_headline(item))
+        fprintf(out, "%s", item->sentence);
+    else if (item->job_name)
+        fprintf(out, "%s %s", item->job_name, alert_headline(item->kind));
+    else
+        fprintf(out, "job %" PRId64 " %s", item->job, alert_headline(item->kind));
+}
+
 static char *title_of(const struct digest *d)
 {
     char *text = NULL;
     size_t bytes = 0;
-    const struct notice_item *worst = &d->items[0];
     FILE *out = open_memstream(&text, &bytes);
     assert(out);
-    if (is_single(d) && worst->job_name)
-        fprintf(out, "%s: %s", worst->job_name, worst->sentence);
-    else if (is_single(d))
-        fprintf(out, "%s", worst->sentence);
+    if (is_single(d))
+        write_headline(out, &d->items[0]);
     else {
         const char *comma = "";
         fprintf(out, "%" PRId64 " alerts: ", d->count);
@@ -287,8 +299,8 @@ static char *text_of(const struct digest *d, const struct tally *t)
 {
     char *text = NULL;
     size_t bytes = 0;
-    if (is_single(d))
-        return xstrdup(d->items[0].sentence);
+    if (is_single(d)) // Unless the title says all.
+        return has_headline(&d->items[0]) ? xstrdup(d->items[0].sentence) : NULL;
     FILE *out = open_memstream(&text, &bytes);
     assert(out);
     add_line(out, t->open, "incident has begun.", "incidents have begun.");

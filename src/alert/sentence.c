@@ -258,3 +258,22 @@ char *alert_sentence(const struct alert *a)
     stream_close(out);
     return text;
 }
+
+const char *alert_headline(enum alert_kind kind)
+{
+    static const char *const headlines[ALERT_KINDS] = {
+        [ALERT_FAILURE] = "fails",
+        [ALERT_MISSED] = "was missed",
+        [ALERT_JOB_UNUSABLE] = "cannot be used",
+        [ALERT_JOB_PAUSED] = "was paused",
+        [ALERT_REMINDER] = "is still not well",
+        [ALERT_RECOVERED] = "is well again",
+        [ALERT_FLAPPING] = "comes and goes",
+        [ALERT_FAILURE_RATE] = "fails too often",
+        [ALERT_LATE] = "starts late",
+        [ALERT_SLOW] = "takes long",
+        [ALERT_SILENT] = "is silent",
+    };
+    assert(kind < ALERT_KINDS);
+    return headlines[kind];
+}

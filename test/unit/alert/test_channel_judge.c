@@ -44,6 +44,7 @@ static const struct {
     {CHANNEL_SLACK, 200, "{\"success\":false,\"error\":\"no room\"}", 0, CHANNEL_REFUSED, 0,
      "slack answered 200: no room"},
     {CHANNEL_SLACK, 200, "okay", 0, CHANNEL_REFUSED, 0, "slack answered 200: okay"},
+    {CHANNEL_SLACK, 200, "", 0, CHANNEL_REFUSED, 0, "slack answered 200: its body is not \"ok\""},
     {CHANNEL_SLACK, 400, "invalid_payload", 0, CHANNEL_REFUSED, 0,
      "slack answered 400: invalid_payload"},
     {CHANNEL_SLACK, 404, "no_service", 0, CHANNEL_REFUSED, 0, "slack answered 404: no_service"},

@@ -38,16 +38,19 @@ static struct notice write_and_free(struct digest *d)
     return n;
 }
 
-static void single_alert_is_told_by_its_sentence_under_its_incident(void **state)
+static void single_alert_is_told_in_a_headline_and_a_sentence_under_its_incident(void **state)
 {
     struct digest *d = digest_new("https://cron.example/");
+    const struct alert a = {
+        .id = 4, .incident_id = 4, .job = 7, .kind = ALERT_FAILURE, .message = ""};
     (void)state;
-    add(d, 4, 4, ALERT_FAILURE);
+    digest_add(d, &a, "backup");
     struct notice n = write_and_free(d);
     assert_int_equal(n.event, NOTICE_TRIGGER);
     assert_int_equal(n.severity, SEVERITY_CRITICAL);
     assert_int_equal(n.count, 1);
-    assert_string_equal(n.title, n.items[0].sentence);
+    assert_string_equal(n.title, "backup fails");
+    assert_string_equal(n.text, n.items[0].sentence);
     assert_string_equal(n.dedup_key, "carillon-incident-4");
     assert_string_equal(n.link, "https://cron.example/alerts/4");
     notice_clear(&n);
@@ -64,6 +67,8 @@ static void target_that_is_back_has_the_key_of_its_outage(void **state)
     struct notice up = write_and_free(d);
     assert_int_equal(down.event, NOTICE_TRIGGER);
     assert_int_equal(up.event, NOTICE_RESOLVE);
+    assert_string_equal(down.title, down.items[0].sentence);
+    assert_null(down.text);
     assert_string_equal(down.dedup_key, "carillon-of-http://shop.example:80");
     assert_string_equal(up.dedup_key, down.dedup_key);
     notice_clear(&down);
@@ -148,7 +153,7 @@ static void herd_is_counted_and_its_worst_few_are_shown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(single_alert_is_told_by_its_sentence_under_its_incident),
+        cmocka_unit_test(single_alert_is_told_in_a_headline_and_a_sentence_under_its_incident),
         cmocka_unit_test(target_that_is_back_has_the_key_of_its_outage),
         cmocka_unit_test(incident_that_goes_on_is_a_reminder),
         cmocka_unit_test(end_of_an_incident_has_the_key_of_its_beginning),
