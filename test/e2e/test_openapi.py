@@ -114,18 +114,6 @@ class World:
         tests = [f"/channels/{channel}/test" for channel in self.ids["channel"]]
         self.ids["delivery"] = [expect(self.server.post(t), 202).json["id"] for t in tests]
 
-    def new_ping(self):
-        heartbeat = {"kind": "heartbeat", "schedule": NEVER_SOON}
-        return expect(self.server.post("/jobs", heartbeat), 201).json["ping_url"].split("/")[-1]
-
-    def make(self, path, **what):
-        return expect(self.server.post(path, what), 201).json["id"]
-
-
-def new_name(count=itertools.count()):
-    return f"name {next(count)}"
-
-
     def begin_long_work(self):
         """(an execution that waits for its target, the token by which that says how it ended)"""
         server, target = self.server, self.past.target
@@ -136,6 +124,17 @@ def new_name(count=itertools.count()):
             lambda: target.arrivals_by_key("/wait/described").get(execution), 20, "it is sent"
         )
         return execution, came[0].headers["carillon-callback"].partition("token=")[2]
+
+    def new_ping(self):
+        heartbeat = {"kind": "heartbeat", "schedule": NEVER_SOON}
+        return expect(self.server.post("/jobs", heartbeat), 201).json["ping_url"].split("/")[-1]
+
+    def make(self, path, **what):
+        return expect(self.server.post(path, what), 201).json["id"]
+
+
+def new_name(count=itertools.count()):
+    return f"name {next(count)}"
 
 
 pasts = []
