@@ -4,9 +4,12 @@
 #include "alert/tell.h"
 
 #include "base/integer.h"
+#include "base/memory.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,55 +32,129 @@ enum notice_severity alert_severity(enum alert_kind kind)
     return severities[kind];
 }
 
-// --- Who -------------------------------------------------------------------------------------
+// The lists of filters are turned round once, and an alert looks its own few words up: so a page of
+// alerts takes as long as it has words, however many channels and silences have lists of them.
+struct tell_index {
+    const struct channel *channels;
+    size_t channel_count;
+    const struct silence *silences;
+    size_t silence_count;
+    json_t *named; // Which channels have the name, the tag, or the job: their places.
+    json_t *tagged;
+    json_t *of_job;
+    json_t *silenced; // Which silences have the tag.
+    bool *has_tag;    // What was found for an alert, for each channel
+    bool *has_job;
+    bool *is_covered; // and for each silence.
+};
 
-static bool has_word(const char *array, const char *word)
+// --- Lists that were turned round ----------------------------------------------------------------
+
+static void put_place(json_t *index, const char *word, size_t place)
+{
+    json_t *places = json_object_get(index, word);
+    if (!places) {
+        places = json_array();
+        json_object_set_new(index, word, places);
+    }
+    json_array_append_new(places, json_integer((json_int_t)place));
+}
+
+static const char *job_word(job_id job, char out[static 24])
+{
+    snprintf(out, 24, "%" PRId64, job);
+    return out;
+}
+
+static void put_list(json_t *index, const char *array, size_t place)
 {
     json_t *list = array ? json_loads(array, 0, NULL) : NULL;
     const json_t *element;
     size_t i;
-    bool found = false;
+    char word[24];
     json_array_foreach(list, i, element) {
-        const char *text = json_string_value(element);
-        found |= text && strcmp(text, word) == 0;
+        if (json_is_string(element))
+            put_place(index, json_string_value(element), place);
+        else if (json_is_integer(element))
+            put_place(index, job_word(json_integer_value(element), word), place);
     }
     json_decref(list);
-    return found;
 }
 
-static bool have_word_in_common(const char *array, const char *words)
+static void mark(const json_t *index, const char *word, bool *marks)
+{
+    const json_t *place;
+    size_t i;
+    json_array_foreach(json_object_get(index, word), i, place)
+        marks[json_integer_value(place)] = true;
+}
+
+static void mark_list(const json_t *index, const char *array, bool *marks, size_t count)
 {
     json_t *list = array ? json_loads(array, 0, NULL) : NULL;
     const json_t *element;
     size_t i;
-    bool found = false;
+    memset(marks, 0, count * sizeof *marks);
     json_array_foreach(list, i, element)
-        found |= json_is_string(element) && has_word(words, json_string_value(element));
+        if (json_is_string(element))
+            mark(index, json_string_value(element), marks);
     json_decref(list);
-    return found;
 }
 
-static bool has_job(const char *array, job_id job)
+struct tell_index *tell_index_new(const struct channel *channels, size_t channel_count,
+                                  const struct silence *silences, size_t silence_count)
 {
-    json_t *list = json_loads(array, 0, NULL);
-    const json_t *element;
-    size_t i;
-    bool found = false;
-    json_array_foreach(list, i, element)
-        found |= json_is_integer(element) && json_integer_value(element) == job;
-    json_decref(list);
-    return found && job > 0;
+    struct tell_index *x = xcalloc(1, sizeof *x);
+    *x = (struct tell_index){channels,      channel_count, silences,      silence_count,
+                             json_object(), json_object(), json_object(), json_object(),
+                             NULL,          NULL,          NULL};
+    x->has_tag = xcalloc(channel_count + 1, sizeof *x->has_tag);
+    x->has_job = xcalloc(channel_count + 1, sizeof *x->has_job);
+    x->is_covered = xcalloc(silence_count + 1, sizeof *x->is_covered);
+    for (size_t i = 0; i < channel_count; i++) {
+        put_place(x->named, channels[i].name, i);
+        put_list(x->tagged, channels[i].tags, i);
+        put_list(x->of_job, channels[i].jobs, i);
+    }
+    for (size_t i = 0; i < silence_count; i++)
+        if (silences[i].tag)
+            put_place(x->silenced, silences[i].tag, i);
+    return x;
 }
+
+void tell_index_free(struct tell_index *x)
+{
+    if (!x)
+        return;
+    json_decref(x->named);
+    json_decref(x->tagged);
+    json_decref(x->of_job);
+    json_decref(x->silenced);
+    free(x->has_tag);
+    free(x->has_job);
+    free(x->is_covered);
+    free(x);
+}
+
+// --- Who -----------------------------------------------------------------------------------------
 
 static bool has_kind(uint64_t kinds, enum alert_kind kind)
 {
     return kinds == 0 || (kinds & ALERT_KIND_BIT(kind)) != 0;
 }
 
-bool tell_silence_covers(const struct silence *s, const struct tell_subject *a)
+const struct silence *tell_silence(struct tell_index *x, const struct tell_subject *a)
 {
-    return has_kind(s->kinds, a->kind) && (s->job == 0 || s->job == a->job) &&
-           (!s->tag || has_word(a->tags, s->tag));
+    if (x->silence_count == 0)
+        return NULL;
+    mark_list(x->silenced, a->tags, x->is_covered, x->silence_count);
+    for (size_t i = 0; i < x->silence_count; i++) {
+        const struct silence *s = &x->silences[i];
+        if (has_kind(s->kinds, a->kind) && (s->job == 0 || s->job == a->job) &&
+            (!s->tag || x->is_covered[i]))
+            return s;
+    }
+    return NULL;
 }
 
 static bool may_get(const struct channel *c, const struct tell_subject *a)
@@ -85,40 +162,48 @@ static bool may_get(const struct channel *c, const struct tell_subject *a)
     return c->is_enabled && (!a->receiver || strcmp(a->receiver, c->name) != 0);
 }
 
-static bool filters_match(const struct channel *c, const struct tell_subject *a)
+static size_t choose_named(const struct tell_index *x, const struct tell_subject *a, bool *chosen)
 {
-    return has_kind(c->kinds, a->kind) && (!c->tags || have_word_in_common(c->tags, a->tags)) &&
-           (!c->jobs || has_job(c->jobs, a->job));
-}
-
-static bool is_named(const struct channel *c, const struct tell_subject *a)
-{
-    return has_word(a->names, c->name);
-}
-
-static bool is_wanted(const struct channel *c, const struct tell_subject *a)
-{
-    return !c->is_default && filters_match(c, a);
-}
-
-static bool is_last_resort(const struct channel *c, const struct tell_subject *a)
-{
-    return c->is_default && filters_match(c, a);
-}
-
-typedef bool choice(const struct channel *c, const struct tell_subject *a);
-
-size_t tell_choose(const struct channel *channels, size_t count, const struct tell_subject *a,
-                   bool *chosen)
-{
-    static choice *const choices[] = {is_named, is_wanted, is_last_resort};
     size_t found = 0;
-    for (size_t rule = 0; rule < COUNT_OF(choices) && found == 0; rule++)
-        for (size_t i = 0; i < count; i++) {
-            chosen[i] = may_get(&channels[i], a) && choices[rule](&channels[i], a);
-            found += chosen[i];
-        }
+    mark_list(x->named, a->names, chosen, x->channel_count);
+    for (size_t i = 0; i < x->channel_count; i++) {
+        chosen[i] = chosen[i] && may_get(&x->channels[i], a);
+        found += chosen[i];
+    }
     return found;
+}
+
+static bool filters_match(const struct tell_index *x, size_t i, const struct tell_subject *a)
+{
+    const struct channel *c = &x->channels[i];
+    return has_kind(c->kinds, a->kind) && (!c->tags || x->has_tag[i]) &&
+           (!c->jobs || x->has_job[i]);
+}
+
+static size_t choose_wanted(const struct tell_index *x, const struct tell_subject *a,
+                            bool is_default, bool *chosen)
+{
+    size_t found = 0;
+    for (size_t i = 0; i < x->channel_count; i++) {
+        const struct channel *c = &x->channels[i];
+        chosen[i] = c->is_default == is_default && may_get(c, a) && filters_match(x, i, a);
+        found += chosen[i];
+    }
+    return found;
+}
+
+size_t tell_choose(struct tell_index *x, const struct tell_subject *a, bool *chosen)
+{
+    char word[24];
+    size_t found = choose_named(x, a, chosen);
+    if (found)
+        return found;
+    mark_list(x->tagged, a->tags, x->has_tag, x->channel_count);
+    memset(x->has_job, 0, x->channel_count * sizeof *x->has_job);
+    if (a->job > 0)
+        mark(x->of_job, job_word(a->job, word), x->has_job);
+    found = choose_wanted(x, a, false, chosen);
+    return found ? found : choose_wanted(x, a, true, chosen);
 }
 
 size_t tell_follow(const struct channel *channels, size_t count, const char *ids, bool *chosen)

@@ -27,13 +27,18 @@ struct tell_subject {
     const char *receiver; // A channel that the alert is about, and that is not told; NULL: none.
 };
 
-// Whether the silence is about such an alert, whenever it holds.
-bool tell_silence_covers(const struct silence *s, const struct tell_subject *a);
+// Channels and silences, ready to be matched with many alerts. They must stay as they are.
+struct tell_index;
+struct tell_index *tell_index_new(const struct channel *channels, size_t channel_count,
+                                  const struct silence *silences, size_t silence_count);
+void tell_index_free(struct tell_index *x); // NULL is a no-op.
+
+// The first of the silences that is about such an alert, whenever it holds; NULL: none is.
+const struct silence *tell_silence(struct tell_index *x, const struct tell_subject *a);
 
 // Sets chosen[i] for each of the channels that gets the alert: those that the job names, if there
 // are any of them; else those whose filters match; else the default one. Says how many there are.
-size_t tell_choose(const struct channel *channels, size_t count, const struct tell_subject *a,
-                   bool *chosen);
+size_t tell_choose(struct tell_index *x, const struct tell_subject *a, bool *chosen);
 
 // The same for what follows an alert that was told, whose channels are "1,2,": these again.
 size_t tell_follow(const struct channel *channels, size_t count, const char *ids, bool *chosen);

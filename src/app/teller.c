@@ -97,7 +97,6 @@ static enum err look(struct teller *t, struct fault *f)
 {
     wall_ms now = clock_wall_ms();
     struct outbox_counts counts = {0};
-    bool changed = false;
     enum err err = unsilence(t, now, f);
     if (!err)
         err = measure(t, now, &counts, f);
@@ -108,7 +107,7 @@ static enum err look(struct teller *t, struct fault *f)
     if (!err)
         err = read_all(t, now, f);
     if (!err && counts.waiting > 0)
-        err = teller__gather(t, now, &changed, f);
+        err = teller__gather(t, now, f);
     return err ? err : teller__send(t, now, f);
 }
 

@@ -102,10 +102,8 @@ enum err teller__read_channels(struct teller *t, struct fault *f)
 
 static void free_silences(struct teller *t)
 {
-    for (size_t i = 0; i < t->silence_count; i++) {
-        drop(t->silences[i].row.tag);
-        drop(t->silences[i].row.schedule);
-    }
+    for (size_t i = 0; i < t->silence_count; i++)
+        drop(t->silences[i].tag);
     free(t->silences);
     t->silences = NULL;
     t->silence_count = 0;
@@ -144,11 +142,10 @@ static enum err keep_silence(void *context, const struct silence *s)
     if (!is_on(s, r->now))
         return ERR_OK;
     t->silences = grow(t->silences, t->silence_count, &r->capacity, sizeof *t->silences);
-    struct teller_silence *own = &t->silences[t->silence_count++];
-    *own = (struct teller_silence){.row = *s, .is_on = true};
-    own->row.tag = xstrdup(s->tag);
-    own->row.schedule = NULL;
-    own->row.timezone = own->row.reason = own->row.created_by = NULL;
+    struct silence *own = &t->silences[t->silence_count++];
+    *own = *s;
+    own->tag = xstrdup(s->tag);
+    own->schedule = own->timezone = own->reason = own->created_by = NULL;
     return ERR_OK;
 }
 

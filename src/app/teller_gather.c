@@ -11,7 +11,8 @@
 #include <assert.h>
 #include <string.h>
 
-#define PAGES_MAX 40 // In one look, so that attempts that end meanwhile are not kept waiting.
+#define GATHER_MS 2000 // In one look, so that attempts that end meanwhile are not kept waiting.
+#define LINKS_MAX 4000 // In one transaction, while which the writing thread waits.
 
 // What is kept of an alert of the page.
 struct row {
@@ -22,10 +23,12 @@ struct row {
 
 struct page {
     struct teller *teller;
+    struct tell_index *index;
     wall_ms now;
-    size_t count;
+    size_t limit; // So many alerts at most,
+    size_t count; // and so many are there.
     struct row rows[OUTBOX_PAGE];
-    bool *chosen; // [OUTBOX_PAGE][channel_count]
+    bool *chosen; // [limit][channel_count]
     struct outbox_verdict verdicts[OUTBOX_PAGE];
     struct outbox_link *links;
     size_t link_count;
@@ -38,14 +41,6 @@ static bool *chosen_of(struct page *p, size_t i)
 }
 
 // --- What to do with an alert ----------------------------------------------------------------
-
-static int64_t silence_of(const struct teller *t, const struct tell_subject *a)
-{
-    for (size_t i = 0; i < t->silence_count; i++)
-        if (tell_silence_covers(&t->silences[i].row, a))
-            return t->silences[i].row.id;
-    return 0;
-}
 
 static const struct row *find_row(const struct page *p, int64_t id)
 {
@@ -87,25 +82,24 @@ static bool follows(struct page *p, const struct outbox_alert *a, bool *chosen,
 static void decide(struct page *p, const struct outbox_alert *a, bool *chosen,
                    struct outbox_verdict *v)
 {
-    const struct teller *t = p->teller;
     struct tell_subject s = {
         .kind = a->alert.kind, .job = a->alert.job, .tags = a->job_tags, .names = a->job_channels};
     bool is_of_channel = s.kind == ALERT_CHANNEL_DOWN || s.kind == ALERT_CHANNEL_UP;
     s.receiver = is_of_channel ? a->alert.subject : NULL;
     bool is_end = (ALERTS_CLOSING & ALERT_KIND_BIT(s.kind)) != 0;
     bool is_later = a->alert.incident_id && a->alert.incident_id != a->alert.id;
-    v->silence = is_later && is_end ? 0 : silence_of(t, &s);
-    if (v->silence)
+    const struct silence *silence = is_later && is_end ? NULL : tell_silence(p->index, &s);
+    v->silence = silence ? silence->id : 0;
+    if (silence)
         v->telling = TELLING_SILENCED;
     else if (!is_later || !follows(p, a, chosen, v))
-        v->telling =
-            tell_choose(t->channels, t->channel_count, &s, chosen) ? TELLING_TOLD : TELLING_NOBODY;
+        v->telling = tell_choose(p->index, &s, chosen) ? TELLING_TOLD : TELLING_NOBODY;
 }
 
 static enum err decide_row(void *context, const struct outbox_alert *a)
 {
     struct page *p = context;
-    assert(p->count < OUTBOX_PAGE);
+    assert(p->count < p->limit);
     struct outbox_verdict *v = &p->verdicts[p->count];
     *v = (struct outbox_verdict){.alert = a->alert.id};
     decide(p, a, chosen_of(p, p->count), v);
@@ -178,23 +172,36 @@ static enum err settle_page(struct page *p, struct fault *f)
     return err ? err : store_outbox_settle(t->registry, t->epoch, &s, f);
 }
 
-enum err teller__gather(struct teller *t, wall_ms now, bool *changed, struct fault *f)
+// The more channels there are, the fewer alerts: each may go to all of them.
+static size_t page_limit(const struct teller *t)
+{
+    size_t limit = LINKS_MAX / MAX(t->channel_count, 1);
+    return MAX(MIN(OUTBOX_PAGE, limit), 1);
+}
+
+static enum err gather_page(struct page *p, struct fault *f)
+{
+    struct teller *t = p->teller;
+    p->count = p->link_count = 0;
+    memset(p->chosen, 0, p->limit * t->channel_count * sizeof *p->chosen);
+    enum err err = store_outbox_waiting(t->registry, p->limit, decide_row, p, f);
+    return err || p->count == 0 ? err : settle_page(p, f);
+}
+
+enum err teller__gather(struct teller *t, wall_ms now, struct fault *f)
 {
     struct page *p = xcalloc(1, sizeof *p);
-    enum err err = ERR_OK;
+    mono_ms until = clock_mono_ms() + GATHER_MS;
+    enum err err;
     p->teller = t;
     p->now = now;
-    p->chosen = xcalloc(OUTBOX_PAGE * MAX(t->channel_count, 1), sizeof *p->chosen);
-    for (int i = 0; i < PAGES_MAX && !err; i++) {
-        p->count = p->link_count = 0;
-        memset(p->chosen, 0, OUTBOX_PAGE * t->channel_count * sizeof *p->chosen);
-        err = store_outbox_waiting(t->registry, OUTBOX_PAGE, decide_row, p, f);
-        if (!err && p->count > 0)
-            err = settle_page(p, f);
-        *changed |= !err && p->count > 0;
-        if (p->count < OUTBOX_PAGE)
-            break;
-    }
+    p->limit = page_limit(t);
+    p->chosen = xcalloc(p->limit * MAX(t->channel_count, 1), sizeof *p->chosen);
+    p->index = tell_index_new(t->channels, t->channel_count, t->silences, t->silence_count);
+    do {
+        err = gather_page(p, f);
+    } while (!err && p->count == p->limit && clock_mono_ms() < until);
+    tell_index_free(p->index);
     free(p->links);
     free(p->chosen);
     free(p);
@@ -208,7 +215,7 @@ enum err teller__gather(struct teller *t, wall_ms now, bool *changed, struct fau
 static bool is_active(const struct teller *t, int64_t silence)
 {
     for (size_t i = 0; i < t->silence_count; i++)
-        if (t->silences[i].row.id == silence)
+        if (t->silences[i].id == silence)
             return true;
     return false;
 }

@@ -29,11 +29,6 @@ struct desk {
     bool is_down;        // People were told that the channel is down.
 };
 
-struct teller_silence {
-    struct silence row; // Owns its texts.
-    bool is_on;
-};
-
 struct teller {
     const struct carillon *server;
     struct store_registry *registry;
@@ -44,7 +39,7 @@ struct teller {
     struct channel *channels; // As read last. Own their texts.
     struct desk *desks;       // As many.
     size_t channel_count;
-    struct teller_silence *silences;
+    struct silence *silences; // What holds now. Own their tags, and have no other texts.
     size_t silence_count;
     struct delivery *pending; // As read last, in order of id. Own their texts.
     size_t pending_count;
@@ -67,9 +62,8 @@ size_t teller__place(const struct teller *t, int64_t channel);
 
 // --- teller_gather.c -------------------------------------------------------------------------
 
-// Every waiting alert is settled, up to a bound, and stands in the deliveries that gather.
-// *changed: some were.
-MUST_CHECK enum err teller__gather(struct teller *t, wall_ms now, bool *changed, struct fault *f);
+// Waiting alerts are settled for a while, and stand in the deliveries that gather.
+MUST_CHECK enum err teller__gather(struct teller *t, wall_ms now, struct fault *f);
 // Alerts whose silences have ended wait again.
 MUST_CHECK enum err teller__unsilence(struct teller *t, struct fault *f);
 

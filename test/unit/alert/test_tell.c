@@ -5,6 +5,7 @@
 
 #include "base/memory.h"
 
+#include <stdio.h>
 #include <string.h>
 
 // clang-format off
@@ -16,6 +17,16 @@
 // clang-format on
 
 #define OF(kind) ALERT_KIND_BIT(kind)
+
+static size_t choose(const struct channel *channels, size_t count, const struct tell_subject *a,
+                     bool *chosen)
+{
+    struct tell_index *x = tell_index_new(channels, count, NULL, 0);
+    size_t found = tell_choose(x, a, chosen);
+    assert_null(tell_silence(x, a));
+    tell_index_free(x);
+    return found;
+}
 
 // Who gets an alert of billing's job 7 that failed, of the channels of a case.
 static void alert_goes_where_filters_match_else_to_the_default(void **state)
@@ -52,7 +63,7 @@ static void alert_goes_where_filters_match_else_to_the_default(void **state)
             channels[count].is_enabled = true;
         }
         struct tell_subject a = {ALERT_FAILURE, 7, "[\"billing\"]", cases[i].names, NULL};
-        size_t n = tell_choose(channels, count, &a, chosen);
+        size_t n = choose(channels, count, &a, chosen);
         for (size_t c = 0; c < count; c++)
             if (chosen[c])
                 found[told++] = (char)('0' + c);
@@ -69,7 +80,7 @@ static void channel_that_is_off_or_that_the_alert_is_about_is_not_told(void **st
     struct tell_subject a = {.kind = ALERT_CLOCK, .receiver = "a"};
     bool chosen[3];
     (void)state;
-    assert_int_equal(tell_choose(channels, 3, &a, chosen), 1);
+    assert_int_equal(choose(channels, 3, &a, chosen), 1);
     assert_true(chosen[2]);
 }
 
@@ -80,7 +91,7 @@ static void alert_of_the_server_matches_no_filter_of_jobs(void **state)
     struct tell_subject a = {.kind = ALERT_CLOCK};
     bool chosen[2];
     (void)state;
-    assert_int_equal(tell_choose(channels, 2, &a, chosen), 0);
+    assert_int_equal(choose(channels, 2, &a, chosen), 0);
 }
 
 static void what_follows_goes_where_the_first_went(void **state)
@@ -97,14 +108,59 @@ static void what_follows_goes_where_the_first_went(void **state)
 
 static void silence_covers_what_matches_all_of_it(void **state)
 {
+    static const struct {
+        struct silence silence;
+        bool covers;
+    } cases[] = {
+        {{0}, true},
+        {{.job = 7, .tag = "billing", .kinds = OF(ALERT_FAILURE)}, true},
+        {{.job = 8}, false},
+        {{.job = 7, .tag = "ops"}, false},
+        {{.kinds = OF(ALERT_CLOCK)}, false},
+    };
     struct tell_subject a = {.kind = ALERT_FAILURE, .job = 7, .tags = "[\"billing\"]"};
     (void)state;
-    assert_true(tell_silence_covers(&(struct silence){0}, &a));
-    assert_true(tell_silence_covers(
-        &(struct silence){.job = 7, .tag = "billing", .kinds = OF(ALERT_FAILURE)}, &a));
-    assert_false(tell_silence_covers(&(struct silence){.job = 8}, &a));
-    assert_false(tell_silence_covers(&(struct silence){.job = 7, .tag = "ops"}, &a));
-    assert_false(tell_silence_covers(&(struct silence){.kinds = OF(ALERT_CLOCK)}, &a));
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct tell_index *x = tell_index_new(NULL, 0, &cases[i].silence, 1);
+        assert_int_equal(tell_silence(x, &a) == &cases[i].silence, cases[i].covers);
+        tell_index_free(x);
+    }
+}
+
+// As many as there may be, asked one after the other: what was found for one alert is not kept for
+// the next.
+static void many_channels_and_silences_are_told_apart(void **state)
+{
+    enum { CHANNELS = CHANNEL_COUNT_MAX, SILENCES = SILENCE_COUNT_MAX };
+    static char names[CHANNELS][16], tags[CHANNELS][16], jobs[CHANNELS][32], silent[SILENCES][16];
+    static struct channel channels[CHANNELS];
+    static struct silence silences[SILENCES];
+    bool chosen[CHANNELS];
+    (void)state;
+    for (int i = 0; i < CHANNELS; i++) {
+        snprintf(names[i], sizeof names[i], "c%d", i);
+        snprintf(tags[i], sizeof tags[i], "[\"t%d\"]", i);
+        snprintf(jobs[i], sizeof jobs[i], "[%d,%d]", i + 1, CHANNELS + 1);
+        channels[i] = (struct channel){
+            .name = names[i], .tags = tags[i], .jobs = jobs[i], .is_enabled = true};
+    }
+    for (int i = 0; i < SILENCES; i++) {
+        snprintf(silent[i], sizeof silent[i], "s%d", i);
+        silences[i] = (struct silence){.tag = silent[i]};
+    }
+    struct tell_index *x = tell_index_new(channels, CHANNELS, silences, SILENCES);
+    for (int i = 0; i < CHANNELS; i++) {
+        char both[40];
+        snprintf(both, sizeof both, "[\"t%d\",\"s%d\"]", i, SILENCES - 1 - i);
+        struct tell_subject a = {.kind = ALERT_FAILURE, .job = i + 1, .tags = both};
+        assert_int_equal(tell_choose(x, &a, chosen), 1);
+        assert_true(chosen[i]);
+        assert_ptr_equal(tell_silence(x, &a), &silences[SILENCES - 1 - i]);
+        a.tags = "[\"t0\",\"t1\"]";
+        assert_int_equal(tell_choose(x, &a, chosen), i < 2);
+        assert_null(tell_silence(x, &a));
+    }
+    tell_index_free(x);
 }
 
 static void window_doubles_while_messages_go_on(void **state)
@@ -137,6 +193,7 @@ int main(void)
         cmocka_unit_test(alert_of_the_server_matches_no_filter_of_jobs),
         cmocka_unit_test(what_follows_goes_where_the_first_went),
         cmocka_unit_test(silence_covers_what_matches_all_of_it),
+        cmocka_unit_test(many_channels_and_silences_are_told_apart),
         cmocka_unit_test(window_doubles_while_messages_go_on),
         cmocka_unit_test(delay_doubles_to_a_quarter_of_an_hour),
     };
