@@ -109,7 +109,7 @@ static void free_silences(struct teller *t)
     t->silence_count = 0;
 }
 
-// Whether a window that the schedule began is open.
+// Whether a window that the schedule began is open: windows may overlap.
 static bool is_in_window(const struct silence *s, wall_ms now)
 {
     const struct zone *zone;
@@ -120,8 +120,8 @@ static bool is_in_window(const struct silence *s, wall_ms now)
         log_warn("silence.unusable", LOG_INT("silence_id", s->id), LOG_TEXT("detail", f.text));
         return false;
     }
-    wall_ms began = cron_next(&schedule, zone, now - (wall_ms)s->duration_s * 1000);
-    return began <= now && began >= s->from;
+    wall_ms since = MAX(now - (wall_ms)s->duration_s * 1000, s->from - 1);
+    return cron_next(&schedule, zone, since) <= now;
 }
 
 static bool is_on(const struct silence *s, wall_ms now)

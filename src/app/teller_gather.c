@@ -210,7 +210,9 @@ enum err teller__gather(struct teller *t, wall_ms now, struct fault *f)
 
 // --- Silences that end -----------------------------------------------------------------------
 
-#define SILENCES_LOOKED_AT 64 // So many are looked at in one look; the next look finds the others.
+// More than can be on at once: so some of those which have ended are always among them, and the
+// next look finds the others.
+#define SILENCES_LOOKED_AT (SILENCE_COUNT_MAX + 64)
 
 static bool is_active(const struct teller *t, int64_t silence)
 {

@@ -268,6 +268,41 @@ def test_an_incident_that_outlives_its_silence_is_told(fleet, database, target):
     assert arrival.json["event"] == "opened"
 
 
+def test_windows_of_a_silence_may_overlap(fleet, database, target):
+    """The one that counts may be any that began since the silence holds."""
+    server = fleet.serve(database, *WINDOW)
+    add_channel(database, "ops", target.url("/ok/ops"))
+    execute(
+        database,
+        "INSERT INTO silences (from_at, schedule, timezone, duration_s, reason, created_at)"
+        " VALUES (?, '* * * * *', 'UTC', 3600, 'each minute', 1)",
+        int(time.time() * 1000) - 120_000,
+    )
+    fail_once(server, target)
+    settled = "SELECT telling FROM alerts WHERE telling <> 'waiting'"
+    assert wait_until(lambda: execute(database, settled), 20, "a verdict") == [("silenced",)]
+
+
+def test_many_silences_that_hold_do_not_hide_the_end_of_another(fleet, database, target):
+    server = fleet.serve(database, *WINDOW)
+    add_channel(database, "ops", target.url("/ok/ops"))
+    count = 70
+    for number in range(count):
+        execute(
+            database,
+            "INSERT INTO silences (tag, from_at, until_at, reason, created_at)"
+            " VALUES (?, 1, 32503680000000, 'known', 1)",
+            f"t{number}",
+        )
+    for number in range(count):
+        fail_once(server, target, tags=[f"t{number}"])
+    silenced = "SELECT count(*) FROM alerts WHERE telling = 'silenced'"
+    wait_until(lambda: execute(database, silenced) == [(count,)], 20, "all are silenced")
+    execute(database, "DELETE FROM silences WHERE tag = ?", f"t{count - 1}")
+    (arrival,) = target.wait_for(1, "/ok/ops", 30)
+    assert arrival.json["count"] == 1
+
+
 def leader_of(cluster):
     def found():
         for node in cluster.alls:
