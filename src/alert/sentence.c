@@ -227,6 +227,36 @@ static void write_channel_up(FILE *out, const struct alert *a)
             shown(a->subject), since);
 }
 
+static void write_span(FILE *out, wall_ms from, wall_ms to)
+{
+    char text[RFC3339_BYTES];
+    wall_format(from, text);
+    fprintf(out, " since %s, for ", text);
+    write_length(out, to - from);
+}
+
+static void write_store_stalled(FILE *out, const struct alert *a)
+{
+    fprintf(out, "the database is written again: nothing could be written");
+    write_span(out, a->from, a->to);
+    fprintf(out, ": %s", shown(a->last_error));
+}
+
+static void write_disk_low(FILE *out, const struct alert *a)
+{
+    fprintf(out,
+            "%" PRId64 " MiB of the disk are left, which are kept for executions: changes that "
+            "need room are refused until there is more",
+            a->count >> 20);
+}
+
+static void write_disk_ok(FILE *out, const struct alert *a)
+{
+    fprintf(out, "%" PRId64 " MiB of the disk are free again: changes were refused",
+            a->count >> 20);
+    write_span(out, a->from, a->to);
+}
+
 static void (*const write_kind[ALERT_KINDS])(FILE *out, const struct alert *a) = {
     [ALERT_FAILURE] = write_failure,
     [ALERT_MISSED] = write_missed,
@@ -244,6 +274,9 @@ static void (*const write_kind[ALERT_KINDS])(FILE *out, const struct alert *a) =
     [ALERT_FLAPPING] = write_flapping,
     [ALERT_CHANNEL_DOWN] = write_channel_down,
     [ALERT_CHANNEL_UP] = write_channel_up,
+    [ALERT_STORE_STALLED] = write_store_stalled,
+    [ALERT_DISK_LOW] = write_disk_low,
+    [ALERT_DISK_OK] = write_disk_ok,
 };
 
 char *alert_sentence(const struct alert *a)

@@ -12,7 +12,7 @@
 // The kinds of alerts that say that something is over.
 #define ALERTS_CLOSING                                                                             \
     (ALERT_KIND_BIT(ALERT_RECOVERED) | ALERT_KIND_BIT(ALERT_TARGET_UP) |                           \
-     ALERT_KIND_BIT(ALERT_CHANNEL_UP))
+     ALERT_KIND_BIT(ALERT_CHANNEL_UP) | ALERT_KIND_BIT(ALERT_DISK_OK))
 
 enum notice_severity alert_severity(enum alert_kind kind);
 

@@ -156,8 +156,11 @@ static void handle(struct core *c, const struct event *e)
         break;
     case EVENT_STORE:
         c->heard_from = e->cause ? c->heard_from : c->now.wall;
-        c->halted = e->cause;
+        core__store_changed(c, e->cause);
         core__gates_pump(c, &c->gate);
+        break;
+    case EVENT_DISK:
+        core__disk_changed(c, e->disk.is_low, e->disk.free_bytes);
         break;
     case EVENT_DRAIN:
         c->draining = true;
@@ -237,6 +240,7 @@ void core_step(struct core *c, const struct event *e, struct now now, struct act
     handle(c, e);
     if (e->kind == EVENT_TICK || e->kind == EVENT_SHARD_LOADED)
         look_at_the_time(c);
+    core__machine_tell(c);
     core__record_shards(c);
     set_wake(c, out);
     core__check_door(c);

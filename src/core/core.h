@@ -174,6 +174,7 @@ enum event_kind {
     EVENT_OUTCOME,
     EVENT_RECORDED, // Batches up to `sequence` are durable.
     EVENT_STORE,    // Nothing can be written now, and why, or it can be again: `cause`.
+    EVENT_DISK,     // Only the reserve of the disk is left, or there is more again.
     EVENT_DRAIN,    // No attempt starts any more; commands but reads are refused with ERR_CLOSED.
     // A shard is ours from now on: its row as it was taken. What it holds comes next, from
     // core_add_job and core_add_execution, as fast as may be, and then EVENT_SHARD_LOADED.
@@ -205,6 +206,10 @@ struct event {
         const struct outcome *outcome;
         uint64_t sequence;
         enum err cause; // STORE: ERR_OK: batches are written again.
+        struct {
+            bool is_low;
+            int64_t free_bytes;
+        } disk; // DISK
         struct {
             const struct zone *zone_old;
             const struct zone *zone_new;

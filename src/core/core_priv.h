@@ -337,6 +337,18 @@ struct parted_flights {
     struct agenda *ends;                    // When each is cancelled, on the monotonic clock.
 };
 
+#define UNTOLD_MAX 8
+
+// What the machine below has been like, and what of that is still to be told.
+struct machine {
+    wall_ms stalled_from; // Nothing could be written then, for the first time,
+    mono_ms stalled_since;
+    enum err stall;   // for this reason.
+    wall_ms low_from; // Only the reserve of the disk is left since then; 0: there is more.
+    struct alert untold[UNTOLD_MAX];
+    size_t untold_count;
+};
+
 struct core {
     struct core_limits limits;
     struct job_table jobs;
@@ -388,6 +400,7 @@ struct core {
     uint64_t jobs_active;
     uint64_t texts_bytes; // The texts of all jobs.
     uint64_t waiting_count;
+    struct machine machine;
     enum err halted; // See struct core_status.
     bool draining;
     bool more; // This tick left work undone.
@@ -605,6 +618,11 @@ bool core__breaker_is_open(const struct core *c, const struct host *h); // Also 
 void core__breaker_learn(struct core *c, struct host *h, const char *lost);
 void core__breaker_forget(struct core *c, struct host *h); // The last job has left it.
 void core__breakers_due(struct core *c);
+
+// machine.c
+void core__store_changed(struct core *c, enum err cause);                 // As EVENT_STORE says,
+void core__disk_changed(struct core *c, bool is_low, int64_t free_bytes); // and EVENT_DISK.
+void core__machine_tell(struct core *c); // At every step, if there is a shard to write to.
 
 // pace.c
 bool core__pace_allows(const struct core *c, struct gate *g, enum lane lane);

@@ -237,6 +237,11 @@ static void open_mail(struct engine *e, struct engine_mail *m)
     case MAIL_STALLED:
         stalled(e, m);
         break;
+    case MAIL_ROOM:
+        engine__step(
+            e, &(struct event){.kind = EVENT_DISK,
+                               .disk = {.is_low = m->room_is_low, .free_bytes = m->free_bytes}});
+        break;
     case MAIL_FENCED:
         fenced(e, &m->fencing);
         break;
@@ -418,6 +423,7 @@ static void store_room_changed(void *context, bool is_low, const struct store_ro
         log_warn("store.low", LOG_INT("disk_free_bytes", room->free_bytes));
     else
         log_info("store.room", LOG_INT("disk_free_bytes", room->free_bytes));
+    engine__post_room(e, is_low, room->free_bytes);
 }
 
 static void store_failed(void *context, const struct fault *f)

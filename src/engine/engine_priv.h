@@ -23,6 +23,7 @@ enum mail_kind {
     MAIL_COMMAND,
     MAIL_RECORDED,
     MAIL_STALLED,
+    MAIL_ROOM,
     MAIL_FENCED,
     MAIL_SHARD_GAINED,
     MAIL_SHARD_LOST,
@@ -41,6 +42,8 @@ struct engine_mail {
     enum mail_kind kind;
     uint64_t sequence;            // RECORDED; STALLED: up to here it is in doubt.
     enum err cause;               // STALLED
+    bool room_is_low;             // ROOM
+    int64_t free_bytes;           // ROOM
     struct store_fencing fencing; // FENCED
     struct shard row;             // SHARD_GAINED
     uint32_t shard;               // SHARD_LOST, GIVE_BACK
@@ -58,6 +61,7 @@ void engine__mail_free(struct engine_mail *m);
 void engine__post(struct engine *e, enum mail_kind kind);
 void engine__post_recorded(void *engine, uint64_t sequence);
 void engine__post_stalled(struct engine *e, enum err cause, uint64_t doubtful);
+void engine__post_room(struct engine *e, bool is_low, int64_t free_bytes);
 void engine__post_part(struct engine *e, struct load_part *p);
 void engine__post_fenced(void *engine, const struct store_fencing *x);
 

@@ -96,6 +96,14 @@ void engine__post_stalled(struct engine *e, enum err cause, uint64_t doubtful)
     post(e, m);
 }
 
+void engine__post_room(struct engine *e, bool is_low, int64_t free_bytes)
+{
+    struct engine_mail *m = engine__mail_new(MAIL_ROOM);
+    m->room_is_low = is_low;
+    m->free_bytes = free_bytes;
+    post(e, m);
+}
+
 void engine__post_fenced(void *context, const struct store_fencing *x)
 {
     struct engine_mail *m = engine__mail_new(MAIL_FENCED);

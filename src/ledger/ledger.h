@@ -320,6 +320,9 @@ struct attempt {
 // - channel_down: subject is the channel's name; attempts that failed in a row, the last_error, and
 //   from when the channel fails.
 // - channel_up: from as of its channel_down; to is when a message arrived.
+// - store_stalled: from when to when nothing was written, and why at first, as last_error.
+// - disk_low: subject is "disk"; count of bytes that are free, and from when.
+// - disk_ok: the same, from as of its disk_low, and to.
 // - job_paused: the count of executions that failed in a row, and the last_error.
 // - failure_rate: count of the last `attempts` executions failed, and the last_error.
 // - late: the execution was due at from and started at to.

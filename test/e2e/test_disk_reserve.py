@@ -27,6 +27,14 @@ def wait_for_store(server, status):
     return wait_until(reached, 20, f"the store is {status}")
 
 
+def wait_for_alert(server, kind):
+    def listed():
+        return expect(server.get(f"/observability/alerts?kind={kind}"), 200).json["alerts"]
+
+    (alert,) = wait_until(listed, 10, f"an alert of kind {kind}")
+    return alert["message"]
+
+
 def test_changes_stop_before_deliveries(fleet, target, database, tmp_path):
     room = tmp_path / "room"
     environment = preload("faults", FAULT_FILE=database, FAULT_ROOM=room)
@@ -56,10 +64,12 @@ def test_changes_stop_before_deliveries(fleet, target, database, tmp_path):
     expect(server.post(f"/jobs/{other['id']}/pause"), 200)
     expect(server.delete(f"/jobs/{other['id']}"), 204)
     assert len(server.events("store.low")) == 1
+    assert "99 MiB of the disk are left" in wait_for_alert(server, "disk_low")
 
     room.write_text(str(113 * MIB))
     wait_for_store(server, "ok")
     server.wait_for_event("store.room")
+    assert "113 MiB of the disk are free again" in wait_for_alert(server, "disk_ok")
     wait_for_end(server, trigger(server, create_job(server, target.url("/ok/after"))), 10)
     server.stop()
 

@@ -88,6 +88,18 @@ static const struct {
      "execution 7-1893456000000 of job 7 took 1 min 35 s"},
     {{.job = 7, .kind = ALERT_SILENT, .from = AT, .created_at = AT + 86400000},
      "job 7 has had no success since 2030-01-01T00:00:00.000Z, for 1 d"},
+    {{.kind = ALERT_STORE_STALLED,
+      .from = AT,
+      .to = AT + 7500000,
+      .last_error = "the disk is full"},
+     "the database is written again: nothing could be written since 2030-01-01T00:00:00.000Z, for "
+     "2 h 5 min: the disk is full"},
+    {{.kind = ALERT_DISK_LOW, .subject = "disk", .from = AT, .count = 104853504},
+     "99 MiB of the disk are left, which are kept for executions: changes that need room are "
+     "refused until there is more"},
+    {{.kind = ALERT_DISK_OK, .subject = "disk", .from = AT, .to = AT + 60000, .count = 118489088},
+     "113 MiB of the disk are free again: changes were refused since 2030-01-01T00:00:00.000Z, for "
+     "1 min"},
     {{.job = 7, .kind = ALERT_JOB_UNUSABLE, .last_error = "its time zone is not known"},
      "job 7 was made inactive: its time zone is not known"},
     {{.kind = ALERT_JOB_UNUSABLE, .count = 1, .last_error = "the server allows only 9 (jobs_max)"},
