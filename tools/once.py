@@ -23,7 +23,7 @@ CALLERS = {
     "service__quota_take": {"service/change.c"},
     "service__change_command": {"service/change.c"},
     # In a cluster the post lies between the two: what it hands on is of whichever node's client.
-    "engine_submit": {"app/teller_raise.c", "service/change_command.c", "app/mail.c"},
+    "engine_submit": {"app/raise.c", "service/change_command.c", "app/mail.c"},
     # The text of a schedule. Beside the check: rows that the core loads or gives an id to, rows
     # that cannot be loaded, versions of the past, crontabs, and the command line.
     "cron_compile": {"service/check_schedule.c"},

@@ -257,6 +257,16 @@ static void write_disk_ok(FILE *out, const struct alert *a)
     write_span(out, a->from, a->to);
 }
 
+static void write_lease_lost(FILE *out, const struct alert *a)
+{
+    char since[RFC3339_BYTES];
+    wall_format(a->from, since);
+    fprintf(out,
+            "node %s has lost its lease: it is not heard of since %s, and its jobs go to the nodes "
+            "that are left",
+            shown(a->subject), since);
+}
+
 static void (*const write_kind[ALERT_KINDS])(FILE *out, const struct alert *a) = {
     [ALERT_FAILURE] = write_failure,
     [ALERT_MISSED] = write_missed,
@@ -277,6 +287,7 @@ static void (*const write_kind[ALERT_KINDS])(FILE *out, const struct alert *a) =
     [ALERT_STORE_STALLED] = write_store_stalled,
     [ALERT_DISK_LOW] = write_disk_low,
     [ALERT_DISK_OK] = write_disk_ok,
+    [ALERT_LEASE_LOST] = write_lease_lost,
 };
 
 char *alert_sentence(const struct alert *a)

@@ -28,7 +28,7 @@ enum notice_severity alert_severity(enum alert_kind kind)
         [ALERT_SILENT] = SEVERITY_CRITICAL,       [ALERT_FLAPPING] = SEVERITY_CRITICAL,
         [ALERT_CHANNEL_DOWN] = SEVERITY_WARNING,  [ALERT_CHANNEL_UP] = SEVERITY_INFO,
         [ALERT_STORE_STALLED] = SEVERITY_WARNING, [ALERT_DISK_LOW] = SEVERITY_CRITICAL,
-        [ALERT_DISK_OK] = SEVERITY_INFO,
+        [ALERT_DISK_OK] = SEVERITY_INFO,          [ALERT_LEASE_LOST] = SEVERITY_WARNING,
     };
     assert(kind < ALERT_KINDS);
     return severities[kind];

@@ -131,6 +131,10 @@ service_submit app__submit;
 void app__shard_loaded(void *carillon, uint32_t shard, int64_t epoch);
 void app__outcome_elsewhere(void *carillon, const struct command *command);
 
+// Raises an alert about the server, of which the kind, subject, last_error, attempts, from and to
+// count (raise.c). Copies its texts. Any thread; does not block. Where that fails, the log says so.
+void app__raise_alert(const struct carillon *c, const struct alert *facts);
+
 // Tests of drafts (trial.c). Those under way at the end are cut.
 struct trials *app__trials_new(const struct carillon *c);
 void app__trials_free(struct trials *t); // NULL is a no-op.

@@ -70,6 +70,13 @@ static void leads(void *carillon, bool is_leader)
         cluster_post_lead(c->post, is_leader);
 }
 
+static void node_buried(void *carillon, const char *name, dur_ms silent_ms)
+{
+    app__raise_alert(carillon, &(struct alert){.kind = ALERT_LEASE_LOST,
+                                               .subject = name,
+                                               .from = clock_wall_ms() - silent_ms});
+}
+
 // --- What the engine says ------------------------------------------------------------------------
 
 void app__shard_fenced(void *carillon, uint32_t shard, int64_t epoch)
@@ -171,6 +178,7 @@ enum err app__join(struct carillon *c, struct fault *f)
         .give_back = give_back,
         .released = shards_released,
         .leader = leads,
+        .buried = node_buried,
         .context = c,
     };
     return cluster_start(c->cluster, c->store, &events, f);

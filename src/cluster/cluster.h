@@ -73,6 +73,10 @@ struct cluster_events {
     void (*released)(void *context);
     // Whether the chores that one node does for all are this one's. Nobody is, until it is said.
     void (*leader)(void *context, bool is_leader);
+    // This node has declared another one dead that takes shards, which was not heard of for so
+    // long: its shards are free. Of all nodes one says so; inside cluster_start of a node that died
+    // under the same name.
+    void (*buried)(void *context, const char *name, dur_ms silent_ms);
     void *context;
 };
 

@@ -321,6 +321,7 @@ struct attempt {
 //   from when the channel fails.
 // - channel_up: from as of its channel_down; to is when a message arrived.
 // - store_stalled: from when to when nothing was written, and why at first, as last_error.
+// - lease_lost: subject is the node's name; from when it was not heard of.
 // - disk_low: subject is "disk"; count of bytes that are free, and from when.
 // - disk_ok: the same, from as of its disk_low, and to.
 // - job_paused: the count of executions that failed in a row, and the last_error.

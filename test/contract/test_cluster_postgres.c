@@ -36,6 +36,8 @@ struct member {
     mono_ms lease_until;
     unsigned leases;
     bool leads;
+    unsigned burials;
+    char buried[NODE_NAME_BYTES];
 };
 
 static struct {
@@ -126,6 +128,15 @@ static void leader(void *context, bool is_leader)
     leave();
 }
 
+static void buried(void *context, const char *name, dur_ms silent_ms)
+{
+    struct member *m = enter(context);
+    assert_true(silent_ms >= TTL_MS);
+    snprintf(m->buried, sizeof m->buried, "%s", name);
+    m->burials++;
+    leave();
+}
+
 // --- The world -------------------------------------------------------------------------------
 
 static enum err try_to_join(unsigned n, const char *name, bool works, struct fault *f)
@@ -137,7 +148,7 @@ static enum err try_to_join(unsigned n, const char *name, bool works, struct fau
                                                .version = "1.0",
                                                .works = works,
                                                .ttl_ms = TTL_MS};
-    const struct cluster_events e = {gained, lost, lease, give_back, released, leader, m};
+    const struct cluster_events e = {gained, lost, lease, give_back, released, leader, buried, m};
     *m = (struct member){.name = name};
     assert_int_equal(cluster_postgres_open(&o, &m->cluster, f), ERR_OK);
     return cluster_start(m->cluster, world.store, &e, f);
@@ -387,6 +398,9 @@ static void node_that_stands_still_is_replaced_after_its_lease(void **state)
     assert_int_equal(world.members[1].losses, 0);
     pthread_mutex_lock(&world.lock);
     assert_false(world.members[0].leads);
+    assert_int_equal(world.members[1].burials, 1);
+    assert_string_equal(world.members[1].buried, "a");
+    assert_int_equal(world.members[0].burials, 0);
     pthread_mutex_unlock(&world.lock);
 }
 
@@ -508,6 +522,7 @@ static void node_that_died_is_followed_by_one_of_its_name(void **state)
     pthread_mutex_lock(&world.lock);
     while (world.members[1].owned < 16)
         pthread_cond_wait(&world.changed, &world.lock);
+    assert_int_equal(world.members[1].burials, 1);
     pthread_mutex_unlock(&world.lock);
 }
 
@@ -649,7 +664,8 @@ static void options_are_checked(void **state)
     assert_null(c);
     o.url = "postgresql://a@/b?host=/tmp/carillon-nowhere";
     o.ttl_ms = 2000;
-    const struct cluster_events e = {gained, lost, lease, give_back, released, leader, NULL};
+    const struct cluster_events e = {gained,   lost,   lease,  give_back,
+                                     released, leader, buried, NULL};
     assert_int_equal(cluster_postgres_open(&o, &c, &f), ERR_OK);
     assert_int_equal(cluster_start(c, world.store, &e, &f), ERR_STORE_AWAY);
     cluster_close(c);

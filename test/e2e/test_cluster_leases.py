@@ -9,7 +9,7 @@ import signal
 
 import pytest
 from harness.cluster import Cluster
-from harness.jobs import create_jobs
+from harness.jobs import create_jobs, expect
 from harness.times import EVERY_SECOND, parse_ms
 from harness.wait import wait_until
 
@@ -79,6 +79,11 @@ def stale_requests(target):
     return stale
 
 
+def leases_lost(cluster):
+    answer = cluster.alls[0].get("/observability/alerts?kind=lease_lost")
+    return expect(answer, 200).json["alerts"]
+
+
 def test_jobs_of_a_node_that_was_killed_go_on_after_its_lease(shared, target):
     victim = shared.others[0]
     victim.kill()
@@ -88,6 +93,8 @@ def test_jobs_of_a_node_that_was_killed_go_on_after_its_lease(shared, target):
     assert stale_requests(target) == 0
     buried = [e for node in shared.nodes for e in node.events("cluster.buried")]
     assert [e["name"] for e in buried] == ["worker-1"]
+    (alert,) = wait_until(lambda: leases_lost(shared), 10, "people are told")
+    assert alert["message"].startswith("node worker-1 has lost its lease")
 
 
 def test_node_that_stood_still_sends_nothing_of_what_others_have_taken(shared, target):
@@ -113,3 +120,4 @@ def test_nothing_is_late_when_a_node_leaves_in_order(shared, target):
     assert check_instants(target) < 1000 + NOISE_MS
     assert stale_requests(target) == 0
     assert all(len(tries) == 1 for job in instants(target).values() for tries in job.values())
+    assert leases_lost(shared) == []

@@ -56,8 +56,11 @@ static enum err judge_twin(struct postgres_cluster *p, struct twin *t, const str
         *t = (struct twin){*now, at, is_same ? t->moves : 0};
     if (at - t->since < now->ttl_ms)
         return ERR_OK;
-    bool done;
-    return nodes_bury(p->sharing, now->id, now->beat, &done, f);
+    bool done = false;
+    enum err err = nodes_bury(p->sharing, now->id, now->beat, &done, f);
+    if (!err && done && p->self.works) // And so did the node of before.
+        cluster__tell_buried(p, p->self.name, at - t->since);
+    return err;
 }
 
 static void begin_life(struct postgres_cluster *p, const char *id)

@@ -101,6 +101,7 @@ void cluster__tell_gained(struct postgres_cluster *p, const struct shard *row);
 void cluster__tell_lease(struct postgres_cluster *p, mono_ms until);
 void cluster__tell_released(struct postgres_cluster *p);
 void cluster__tell_leader(struct postgres_cluster *p, bool leads);
+void cluster__tell_buried(struct postgres_cluster *p, const char *name, dur_ms silent_ms);
 // Tells `lost` or `give_back` of each of these shards.
 void cluster__tell_lost(struct postgres_cluster *p, const struct shard_set *shards);
 void cluster__tell_give_back(struct postgres_cluster *p, const struct shard_set *shards);

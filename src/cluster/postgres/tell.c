@@ -45,6 +45,14 @@ void cluster__tell_leader(struct postgres_cluster *p, bool leads)
     pthread_rwlock_unlock(&p->telling);
 }
 
+void cluster__tell_buried(struct postgres_cluster *p, const char *name, dur_ms silent_ms)
+{
+    if (!p->events.buried || !begin(p))
+        return;
+    p->events.buried(p->events.context, name, silent_ms);
+    pthread_rwlock_unlock(&p->telling);
+}
+
 // Waits until no event is under way.
 void cluster__mute(struct cluster *c)
 {

@@ -16,12 +16,22 @@
 
 // --- Burying ---------------------------------------------------------------------------------
 
-static const char *name_of(const struct nodes_view *v, const char *id)
+// NULL: the view has none with this id.
+static const struct node *find_node(const struct nodes_view *v, const char *id)
 {
     for (size_t i = 0; i < v->count; i++)
         if (strcmp(v->nodes[i].id, id) == 0)
-            return v->nodes[i].name;
-    return "";
+            return &v->nodes[i];
+    return NULL;
+}
+
+static void tell_buried(struct postgres_cluster *p, const struct sighting *x)
+{
+    const struct node *n = find_node(&p->seen.view, x->id);
+    log_warn("cluster.buried", LOG_TEXT("name", n ? n->name : ""), LOG_TEXT("node", x->id),
+             LOG_INT("beat", x->beat));
+    if (n && n->works)
+        cluster__tell_buried(p, n->name, p->seen.looked_at - x->since);
 }
 
 // Right after a look. Whoever may not be buried yet is looked at again soon.
@@ -38,8 +48,7 @@ static enum err bury(struct postgres_cluster *p, struct fault *f)
     if (err)
         return err;
     if (done)
-        log_warn("cluster.buried", LOG_TEXT("name", name_of(&s->view, x->id)),
-                 LOG_TEXT("node", x->id), LOG_INT("beat", x->beat));
+        tell_buried(p, x);
     p->next_look_at = clock_mono_ms() + (done ? 0 : LOOK_UNSETTLED_MS);
     return ERR_OK;
 }

@@ -100,6 +100,9 @@ static const struct {
     {{.kind = ALERT_DISK_OK, .subject = "disk", .from = AT, .to = AT + 60000, .count = 118489088},
      "113 MiB of the disk are free again: changes were refused since 2030-01-01T00:00:00.000Z, for "
      "1 min"},
+    {{.kind = ALERT_LEASE_LOST, .subject = "worker-1", .from = AT},
+     "node worker-1 has lost its lease: it is not heard of since 2030-01-01T00:00:00.000Z, and its "
+     "jobs go to the nodes that are left"},
     {{.job = 7, .kind = ALERT_JOB_UNUSABLE, .last_error = "its time zone is not known"},
      "job 7 was made inactive: its time zone is not known"},
     {{.kind = ALERT_JOB_UNUSABLE, .count = 1, .last_error = "the server allows only 9 (jobs_max)"},
