@@ -102,7 +102,7 @@ void core_check(struct core *c)
     assert(t.phases[PHASE_WAITING] == c->waiting_count);
     assert(t.phases[PHASE_PLANNED] == agenda_count(c->instants));
     assert(t.phases[PHASE_BACKOFF] == agenda_count(c->retries));
-    assert(t.phases[PHASE_AWAITED] == agenda_count(c->awaited));
+    assert(t.phases[PHASE_EXPECTED] == agenda_count(c->expected));
     assert(t.phases[PHASE_ELSEWHERE] == agenda_count(c->elsewhere));
     assert(t.phases[PHASE_AWAITING] == agenda_count(c->awaiting));
     assert(t.phases[PHASE_NEW] == 0 && t.phases[PHASE_ENDED] == 0 && t.phases[PHASE_GONE] == 0);

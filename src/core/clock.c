@@ -34,7 +34,7 @@ static void announce_hold(struct core *c, struct front *f)
 
 static bool is_ahead(const struct core *c, const struct open *o)
 {
-    return (o->phase == PHASE_PLANNED || o->phase == PHASE_AWAITED) &&
+    return (o->phase == PHASE_PLANNED || o->phase == PHASE_EXPECTED) &&
            o->record.key.scheduled_at > c->now.wall;
 }
 

@@ -52,7 +52,7 @@ struct core *core_new(const struct core_limits *limits)
     c->breakers = agenda_new();
     c->paces = agenda_new();
     TAILQ_INIT(&c->paced);
-    c->awaited = agenda_new();
+    c->expected = agenda_new();
     c->elsewhere = agenda_new();
     c->awaiting = agenda_new();
     core__parted_init(c);
@@ -92,7 +92,7 @@ void core_free(struct core *c)
     agenda_free(c->retries);
     agenda_free(c->breakers);
     agenda_free(c->paces);
-    agenda_free(c->awaited);
+    agenda_free(c->expected);
     agenda_free(c->elsewhere);
     agenda_free(c->awaiting);
     core__parted_fini(c);
@@ -213,7 +213,7 @@ static void set_wake(struct core *c, struct actions *out)
     if (c->flying.first)
         mono = MIN(mono, c->flying.first->sent_at + RUNNING_WRITE_DELAY_MS);
     wall = MIN(wall, agenda_next(c->instants));
-    wall = MIN(wall, c->halted ? WALL_NEVER : agenda_next(c->awaited));
+    wall = MIN(wall, c->halted ? WALL_NEVER : agenda_next(c->expected));
     mono = MIN(mono, MIN(agenda_next(c->elsewhere), agenda_next(c->parted.ends)));
     const struct core_shard *oldest = TAILQ_FIRST(&c->settled);
     if (oldest)

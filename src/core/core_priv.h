@@ -15,7 +15,7 @@
 //   LONG_FLYING  in queue `long_flying`: the same, and RUNNING stands in the row
 //   AWAITING     in agenda `awaiting`: the target has taken the request, and is to say how it ends
 //   BACKOFF      in agenda `retries`
-//   AWAITED      in agenda `awaited`: of a heartbeat, whose ping may come
+//   EXPECTED     in agenda `expected`: of a heartbeat, whose ping may come
 //   ENDED        nowhere: its row is terminal, and it is about to be freed
 //   GONE         nowhere: its shard was lost, and it is about to be freed
 //
@@ -58,7 +58,7 @@ enum phase {
     PHASE_ELSEWHERE, // The attempt is under way at the last owner of the shard.
     PHASE_AWAITING,
     PHASE_BACKOFF,
-    PHASE_AWAITED,
+    PHASE_EXPECTED,
     PHASE_ENDED,
     PHASE_GONE,
     PHASES
@@ -231,7 +231,7 @@ struct open {
     char *body;    // Owned; record.request_body points here.
     char *held_by; // Owned; record.held_by points here.
     char *notes;   // Owned; record.notes points here.
-    char *run;     // Owned; AWAITED: the run that was started, as its client names it, or NULL.
+    char *run;     // Owned; EXPECTED: the run that was started, as its client names it, or NULL.
 };
 
 struct pool {
@@ -368,7 +368,7 @@ struct core {
     struct agenda *breakers; // Hosts, on the monotonic clock.
     struct agenda *paces;    // The same.
     struct pace_list paced;  // Paces where executions wait, in the order in which that began.
-    struct agenda *awaited;  // Open executions of heartbeats, on the wall clock.
+    struct agenda *expected; // Open executions of heartbeats, on the wall clock.
     struct agenda *elsewhere;   // Open executions, on the wall clock.
     uint64_t counted_elsewhere; // So many of them have passed the gates.
     struct agenda *awaiting;    // Open executions, on the monotonic clock.
@@ -684,7 +684,7 @@ void core__fail(struct core *c, struct open *o, const char *error); // And perha
 bool core__is_heartbeat(const struct core_job *j);
 // Whether the execution has begun to wait before its instant.
 bool core__is_early(const struct core *c, const struct open *o);
-void core__heartbeat_await(struct core *c, struct open *o); // The instant has come.
+void core__heartbeat_expect(struct core *c, struct open *o); // The instant has come.
 void core__heartbeat_recover(struct core *c, struct open *o);
 void core__heartbeats_regrace(struct core *c, struct core_job *j);
 void core__heartbeats_due(struct core *c);

@@ -328,7 +328,7 @@ static void end_in_doubt(struct core *c, struct open *o)
 void core__advance(struct core *c, struct open *o)
 {
     if (core__is_heartbeat(o->job)) {
-        core__heartbeat_await(c, o);
+        core__heartbeat_expect(c, o);
         return;
     }
     if (is_in_doubt(c, o)) {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 // heartbeat.c: jobs that call nobody, and wait for a ping at each occurrence.
 //
-// An occurrence of a heartbeat waits from its instant on, in phase AWAITED, until a ping ends it or
-// its grace is over. Of several that wait a ping is for the newest: so one that never got its ping
-// is not hidden by those of later ones, and as many fail as pings are missing. What a ping starts
-// is RUNNING, and its end is awaited for as long again; next_attempt_at says until when.
+// An occurrence of a heartbeat waits from its instant on, in phase EXPECTED, until a ping ends it
+// or its grace is over. Of several that wait a ping is for the newest: so one that never got its
+// ping is not hidden by those of later ones, and as many fail as pings are missing. What a ping
+// starts is RUNNING, and its end is awaited for as long again; next_attempt_at says until when.
 //
 // A ping may come a little before the instant, since clocks differ. A row is not terminal before
 // its instant, as the job may be changed and owe the same instant anew; so such an end is held: the
@@ -47,7 +47,7 @@ static bool is_held(const struct open *o)
 
 bool core__is_early(const struct core *c, const struct open *o)
 {
-    return o->phase == PHASE_AWAITED && o->record.key.series >= 0 &&
+    return o->phase == PHASE_EXPECTED && o->record.key.series >= 0 &&
            o->record.key.scheduled_at > c->now.wall;
 }
 
@@ -58,24 +58,24 @@ static wall_ms deadline_of(const struct open *o)
 }
 
 // When the clock went back far, what had begun before does not wait for as long.
-static void await(struct core *c, struct open *o)
+static void expect(struct core *c, struct open *o)
 {
     wall_ms latest = c->now.wall + EARLY_MS + grace_of(o);
-    core__enter_until(c, o, PHASE_AWAITED, MIN(deadline_of(o), latest));
+    core__enter_until(c, o, PHASE_EXPECTED, MIN(deadline_of(o), latest));
 }
 
-void core__heartbeat_await(struct core *c, struct open *o)
+void core__heartbeat_expect(struct core *c, struct open *o)
 {
     assert(o->record.state == EXECUTION_PENDING);
-    await(c, o);
+    expect(c, o);
 }
 
 // The job's grace may be another one.
 void core__heartbeats_regrace(struct core *c, struct core_job *j)
 {
     for (struct open *o = j->first_open; o; o = o->job_next)
-        if (o->phase == PHASE_AWAITED && !is_started(o))
-            await(c, o);
+        if (o->phase == PHASE_EXPECTED && !is_started(o))
+            expect(c, o);
 }
 
 // --- The end -------------------------------------------------------------------------------------
@@ -100,7 +100,7 @@ static void end_or_hold(struct core *c, struct open *o, const char *error)
     core__set_error(o, error);
     o->record.next_attempt_at = core__due_at(o);
     core__record_update(c, o);
-    await(c, o);
+    expect(c, o);
 }
 
 static void end_held(struct core *c, struct open *o)
@@ -170,17 +170,17 @@ void core__heartbeats_due(struct core *c)
     struct agenda_node *n;
     if (c->draining || c->halted)
         return;
-    while (done++ < c->limits.due_max && agenda_next(c->awaited) <= c->now.wall &&
-           (n = agenda_first(c->awaited)))
+    while (done++ < c->limits.due_max && agenda_next(c->expected) <= c->now.wall &&
+           (n = agenda_first(c->expected)))
         end_of_wait(c, core__open_of(n));
-    c->more |= agenda_next(c->awaited) <= c->now.wall;
+    c->more |= agenda_next(c->expected) <= c->now.wall;
 }
 
 // What a start finds of a heartbeat, but for what is planned and its instant to come.
 void core__heartbeat_recover(struct core *c, struct open *o)
 {
     if (deadline_of(o) > c->now.wall || is_held(o))
-        await(c, o);
+        expect(c, o);
     else
         end_unheard(c, o);
 }
@@ -195,7 +195,7 @@ static bool is_of_run(const struct open *o, const char *run)
 // Whether the execution can have a ping now.
 static bool is_open_to(const struct core *c, const struct open *o)
 {
-    if (o->record.reason || (o->phase != PHASE_AWAITED && o->phase != PHASE_PLANNED))
+    if (o->record.reason || (o->phase != PHASE_EXPECTED && o->phase != PHASE_PLANNED))
         return false;
     return core__due_at(o) <= c->now.wall + EARLY_MS && !is_held(o);
 }
@@ -243,7 +243,7 @@ static struct open *open_apart(struct core *c, struct core_job *j)
         .trigger = TRIGGER_PING,
     };
     struct open *o = core__open_plan(c, j, &row);
-    await(c, o);
+    expect(c, o);
     return o;
 }
 
@@ -279,7 +279,7 @@ static void start(struct core *c, struct open *o, const char *run)
     core__set_state(o, EXECUTION_RUNNING);
     o->record.next_attempt_at = MAX(core__due_at(o), c->now.wall) + grace_of(o);
     core__record_update(c, o);
-    await(c, o);
+    expect(c, o);
 }
 
 static void take_note(struct core *c, struct open *o, bool is_apart)

@@ -36,13 +36,13 @@ static const struct rule {
     unsigned marks;
     uint8_t gates_min, gates_max;
 } rules[PHASES] = {
-    [PHASE_NEW] = {.next = TO(LOADED) | TO(PLANNED) | TO(UNRECORDED) | TO(AWAITED)},
+    [PHASE_NEW] = {.next = TO(LOADED) | TO(PLANNED) | TO(UNRECORDED) | TO(EXPECTED)},
     [PHASE_LOADED] = {.next = TO(PLANNED) | TO(ELSEWHERE) | TO(AWAITING) | TO(BACKOFF) |
-                              TO(AWAITED) | ONWARDS},
-    [PHASE_PLANNED] = {.next = TO(JUDGED) | TO(AWAITED) | ONWARDS,
+                              TO(EXPECTED) | ONWARDS},
+    [PHASE_PLANNED] = {.next = TO(JUDGED) | TO(EXPECTED) | ONWARDS,
                        .agenda = IN(instants),
                        .marks = COUNTED},
-    [PHASE_JUDGED] = {.next = TO(AWAITED) | ONWARDS, .agenda = IN(judged), .marks = COUNTED},
+    [PHASE_JUDGED] = {.next = TO(EXPECTED) | ONWARDS, .agenda = IN(judged), .marks = COUNTED},
     [PHASE_UNRECORDED] = {.next = TO(BACKOFF) | ONWARDS,
                           .queue = IN(unrecorded),
                           .marks = ON_ITS_WAY,
@@ -80,7 +80,7 @@ static const struct rule {
                        .marks = CAREFUL | RETRYING | RETRIED | COUNTED,
                        .gates_max = GATE_PACE},
     // Nothing is sent, so there is no gate, and no row to wait for.
-    [PHASE_AWAITED] = {.next = TO(AWAITED) | TO(ENDED), .agenda = IN(awaited), .marks = COUNTED},
+    [PHASE_EXPECTED] = {.next = TO(EXPECTED) | TO(ENDED), .agenda = IN(expected), .marks = COUNTED},
     [PHASE_ENDED] = {.marks = ON_ITS_WAY | ON_THE_WIRE, .gates_max = GATES},
     // From anywhere.
     [PHASE_GONE] = {.marks = ON_ITS_WAY | ON_THE_WIRE, .gates_max = GATES},
@@ -126,7 +126,7 @@ static bool may_hold_host(const struct open *o)
 // attempt under way.
 #define MAY_BE_MARKED                                                                              \
     (TO(LOADED) | TO(PLANNED) | TO(JUDGED) | TO(FLYING) | TO(LONG_FLYING) | TO(ELSEWHERE) |        \
-     TO(AWAITED) | TO(ENDED) | TO(GONE))
+     TO(EXPECTED) | TO(ENDED) | TO(GONE))
 
 static void check_row(const struct core *c, const struct open *o)
 {
