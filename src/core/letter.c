@@ -606,7 +606,7 @@ static bool complete(struct unpacker *u)
         return false;
     if (c->kind == COMMAND_RAISE_ALERT && (!u->has_alert || c->id != 0))
         return false;
-    if (c->kind == COMMAND_PING && !u->has_ping)
+    if ((c->kind == COMMAND_PING && !u->has_ping) || (c->kind == COMMAND_NOTE && !p->body))
         return false;
     if ((c->kind == COMMAND_BULK) != (c->part_count > 0))
         return false;

@@ -123,10 +123,10 @@ static bool may_hold_host(const struct open *o)
 }
 
 // An open execution that was cancelled on request waits for its instant, or for the end of the
-// attempt under way.
+// attempt under way; after a crash its target may have said how that ended.
 #define MAY_BE_MARKED                                                                              \
     (TO(LOADED) | TO(PLANNED) | TO(JUDGED) | TO(FLYING) | TO(LONG_FLYING) | TO(ELSEWHERE) |        \
-     TO(EXPECTED) | TO(ENDED) | TO(GONE))
+     TO(AWAITING) | TO(EXPECTED) | TO(ENDED) | TO(GONE))
 
 static void check_row(const struct core *c, const struct open *o)
 {

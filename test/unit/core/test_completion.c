@@ -238,6 +238,26 @@ static void what_is_said_before_the_answer_is_kept(void **state)
     }
 }
 
+// The row has both when the server dies.
+static void what_is_said_before_a_cut_outlives_a_crash(void **state)
+{
+    (void)state;
+    for (int is_failure = 0; is_failure < 2; is_failure++) {
+        job_id id;
+        struct rig *r = rig_flying(long_job(ONCE), &id);
+        struct command cut = {.kind = COMMAND_CANCEL, .id = id, .execution = {id, AT, 0}};
+        assert_int_equal(complete(r, id, 1, is_failure ? "no paper" : NULL), ERR_OK);
+        assert_int_equal(rig_ask(r, &cut), ERR_OK);
+        rig_record(r);
+        rig_crash(r, SECOND);
+        rig_run(r, SECOND);
+        assert_int_equal(r->send_count, 1);
+        assert_int_equal(rig_row(r, id, AT).state,
+                         is_failure ? EXECUTION_CANCELLED : EXECUTION_SUCCESS);
+        rig_free(r);
+    }
+}
+
 static void what_was_said_first_counts(void **state)
 {
     (void)state;
@@ -444,6 +464,7 @@ int main(void)
         cmocka_unit_test(a_start_goes_on_waiting_and_sends_nothing),
         cmocka_unit_test(a_deadline_that_passed_meanwhile_leaves_some_grace),
         cmocka_unit_test(what_is_said_before_the_answer_is_kept),
+        cmocka_unit_test(what_is_said_before_a_cut_outlives_a_crash),
         cmocka_unit_test(what_was_said_first_counts),
         cmocka_unit_test(what_is_said_before_the_next_attempt_saves_it),
         cmocka_unit_test(a_cancellation_ends_the_waiting),

@@ -342,6 +342,8 @@ static void fields_are_judged(void **state)
         CASE(DELETE_7 "\3keyt\0\0\0\2k\0", ERR_SYNTAX), // A NUL.
         CASE(DELETE_7 "\6digestt\0\0\0\1k", ERR_SYNTAX),
         CASE("\4kindt\0\0\0\7outcome\2idi\0\0\0\0\0\0\0\7", ERR_SYNTAX), // What came of it?
+        CASE("\4kindt\0\0\0\4ping\2idi\0\0\0\0\0\0\0\7", ERR_SYNTAX),    // Which one?
+        CASE("\4kindt\0\0\0\4note\2idi\0\0\0\0\0\0\0\7", ERR_SYNTAX),    // Without its text.
         CASE(CREATE API REST, ERR_OK),
         CASE(CREATE REST, ERR_SYNTAX),
         CASE(CREATE, ERR_SYNTAX),
