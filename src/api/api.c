@@ -127,6 +127,7 @@ enum err api_listen(const struct api_options *o, struct api **out, struct fault 
     a->context = o->context;
     a->secrets = o->secrets;
     a->callback_key = o->callback_key;
+    a->public_url = o->public_url ? o->public_url : "";
     struct server_options options = {
         .host = o->host,
         .port = o->port,

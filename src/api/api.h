@@ -48,6 +48,7 @@ struct api_options {
     // node. Borrowed for as long as the API lives.
     const char *probes_only;
     const char *callback_key; // As base/callback.h has it; set by api_serve. Borrowed likewise.
+    const char *public_url; // Where others reach the API; NULL or "": not known. Borrowed likewise.
     const struct secret_ring *secrets; // NULL: secrets are refused. Borrowed likewise.
 };
 

@@ -26,6 +26,7 @@ struct api {
     const char *probes_only; // See struct api_options.
     const struct secret_ring *secrets;
     const char *callback_key; // See struct api_options.
+    const char *public_url;   // The same; "": not known.
     bool (*database_is_away)(void *context);
     void *context;
     struct web_names names;

@@ -29,7 +29,7 @@ void answer_created(struct api_request *r, const struct service_result *result)
     snprintf(location, sizeof location, "/jobs/%" PRId64, result->job->id);
     exchange_add_header(r->exchange, "Location", location);
     add_etag(r, result->job->version);
-    json_t *json = json_job_ahead(result->job, result->schedule);
+    json_t *json = json_job_ahead(result->job, result->schedule, r->api->public_url);
     signing_show_made(json, r->made);
     json_object_set_new(json, "jobId", json_integer(result->job->id));
     answer_json(r, 201, json);
@@ -38,7 +38,7 @@ void answer_created(struct api_request *r, const struct service_result *result)
 void answer_changed(struct api_request *r, const struct service_result *result)
 {
     add_etag(r, result->job->version);
-    json_t *json = json_job_ahead(result->job, result->schedule);
+    json_t *json = json_job_ahead(result->job, result->schedule, r->api->public_url);
     signing_show_made(json, r->made);
     answer_json(r, 200, json);
 }

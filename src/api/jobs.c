@@ -34,7 +34,7 @@ static enum err show(struct api_request *r, struct job *j, struct problem *p)
 {
     struct service_schedule schedule;
     bool is_readable = service_read_schedule(j, &schedule);
-    json_t *json = json_job_ahead(j, is_readable ? &schedule : NULL);
+    json_t *json = json_job_ahead(j, is_readable ? &schedule : NULL, r->api->public_url);
     json_object_set_new(json, "incidents", json_incidents(j));
     if (r->access.caller.scope < SCOPE_TRIGGER) // A ping is as good as a run of the job.
         json_object_set_new(json, "ping_url", json_null());

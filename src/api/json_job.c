@@ -203,16 +203,18 @@ static void add_no_schedule(json_t *o)
     json_object_set_new(o, "next_runs", json_array());
 }
 
-// Who reads a heartbeat alone reads the path of its pings as well.
-static json_t *ping_url(const struct job *j)
+// Who reads a heartbeat alone reads the address of its pings as well.
+static json_t *ping_url(const struct job *j, const char *base)
 {
-    return j->ping_key ? json_sprintf("/ping/%s", j->ping_key) : json_null();
+    size_t bytes = strlen(base);
+    bytes -= bytes > 0 && base[bytes - 1] == '/';
+    return j->ping_key ? json_sprintf("%.*s/ping/%s", (int)bytes, base, j->ping_key) : json_null();
 }
 
-json_t *json_job_ahead(const struct job *j, const struct service_schedule *s)
+json_t *json_job_ahead(const struct job *j, const struct service_schedule *s, const char *base)
 {
     json_t *o = json_job(j);
-    json_object_set_new(o, "ping_url", ping_url(j));
+    json_object_set_new(o, "ping_url", ping_url(j, base));
     if (s)
         add_schedule(o, j, s);
     else

@@ -169,8 +169,8 @@ enum err job_decode(const json_t *object, const struct job_reading *how, struct 
 enum err job_decode_repair(const json_t *object, const struct job *j, struct problem *p);
 json_t *json_job(const struct job *j);
 // The same with its schedule in words and its next runs. `s`: the schedule, read; NULL: it cannot
-// be.
-json_t *json_job_ahead(const struct job *j, const struct service_schedule *s);
+// be. `base`: the public_url of struct api_options.
+json_t *json_job_ahead(const struct job *j, const struct service_schedule *s, const char *base);
 // As lists have it, with its next run and its last execution (NULL: none).
 json_t *json_job_listed(const struct job *j, wall_ms next, const struct execution *last);
 // Only what a client may set: JOB_CREATE makes the same job of it.

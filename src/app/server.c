@@ -169,6 +169,7 @@ enum err app__listen(struct carillon *c, struct fault *f)
         .probes_only = c->role->answers ? NULL : c->role->name,
         .secrets = c->secrets,
         .callback_key = c->callback_key,
+        .public_url = s->public_url,
     };
     enum err err = api_listen(&o, &c->api, f);
     if (!err && l->api.host[0])

@@ -163,6 +163,18 @@ def test_the_address_is_shown_to_those_who_may_run_jobs_and_needs_no_token(serve
     ping(server, job)
 
 
+def test_the_address_is_a_whole_url_where_others_reach_the_server(fleet, database):
+    server = fleet.serve(database, "--public-url", "https://cron.example/base/")
+    job = create(server)
+    base = "https://cron.example/base"
+    assert job["ping_url"].startswith(f"{base}/ping/hb_")
+    path = f"/jobs/{job['id']}"
+    assert expect(server.get(path), 200).json["ping_url"] == job["ping_url"]
+    changed = expect(server.patch(path, {"grace_s": 60}), 200).json
+    assert changed["ping_url"] == job["ping_url"]
+    assert expect(server.get(job["ping_url"].removeprefix(base)), 200).body == b"OK"
+
+
 def test_what_makes_no_sense_for_a_heartbeat_is_refused(server):
     job = create(server)
     path = f"/jobs/{job['id']}"

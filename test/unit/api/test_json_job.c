@@ -90,7 +90,7 @@ static void a_job_that_was_got_can_be_put(void **state)
     j->created_at = j->updated_at = 1893456000000;
     struct service_schedule schedule;
     assert_true(service_read_schedule(j, &schedule));
-    json_t *got = json_job_ahead(j, &schedule);
+    json_t *got = json_job_ahead(j, &schedule, "");
     json_object_set_new(got, "jobId", json_integer(7));
     json_object_set_new(got, "last_execution", json_null());
     struct job *again = job_copy(j);
