@@ -58,10 +58,19 @@ static wall_ms deadline_of(const struct open *o)
 }
 
 // When the clock went back far, what had begun before does not wait for as long.
+static wall_ms waits_until(const struct core *c, const struct open *o)
+{
+    return MIN(deadline_of(o), c->now.wall + EARLY_MS + grace_of(o));
+}
+
 static void expect(struct core *c, struct open *o)
 {
-    wall_ms latest = c->now.wall + EARLY_MS + grace_of(o);
-    core__enter_until(c, o, PHASE_EXPECTED, MIN(deadline_of(o), latest));
+    core__enter_until(c, o, PHASE_EXPECTED, waits_until(c, o));
+}
+
+static wall_ms ends_at(const struct core *c, const struct open *o)
+{
+    return agenda_when(c->expected, &o->due);
 }
 
 void core__heartbeat_expect(struct core *c, struct open *o)
@@ -70,12 +79,13 @@ void core__heartbeat_expect(struct core *c, struct open *o)
     expect(c, o);
 }
 
-// The job's grace may be another one.
+// The job's grace may be another one. When that is over already, the wait ends now, and was heard;
+// a wait that has ended before goes by the grace that it had.
 void core__heartbeats_regrace(struct core *c, struct core_job *j)
 {
     for (struct open *o = j->first_open; o; o = o->job_next)
-        if (o->phase == PHASE_EXPECTED && !is_started(o))
-            expect(c, o);
+        if (o->phase == PHASE_EXPECTED && !is_started(o) && ends_at(c, o) > c->now.wall)
+            core__enter_until(c, o, PHASE_EXPECTED, MAX(waits_until(c, o), c->now.wall));
 }
 
 // --- The end -------------------------------------------------------------------------------------
@@ -157,7 +167,7 @@ static void end_of_wait(struct core *c, struct open *o)
         end_held(c, o);
     else if (reason)
         core__cancel(c, o, reason);
-    else if (c->now.wall - deadline_of(o) > DEAF_MS)
+    else if (c->now.wall - ends_at(c, o) > DEAF_MS)
         end_unheard(c, o);
     else
         end_silent(c, o);

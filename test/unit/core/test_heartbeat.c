@@ -398,6 +398,21 @@ static void another_grace_counts_for_what_waits(void **state)
     nothing_was_sent(r);
 }
 
+// Somebody listened all the time.
+static void a_shorter_grace_that_is_over_already_is_a_failure(void **state)
+{
+    (void)state;
+    job_id id;
+    struct rig *r = rig_of(50, &id);
+    rig_run(r, MINUTE + 40 * SECOND);
+    assert_int_equal(rig_update(r, id, heartbeat(5)), ERR_OK);
+    rig_run(r, 1);
+    assert_state(r, id, AT, FAILED);
+    rig_run(r, 50 * SECOND);
+    assert_state(r, id, AT + MINUTE, FAILED);
+    nothing_was_sent(r);
+}
+
 static void so_many_failures_in_a_row_pause_a_heartbeat(void **state)
 {
     (void)state;
@@ -485,6 +500,7 @@ int main(void)
         cmocka_unit_test(a_started_run_goes_on_after_a_crash),
         cmocka_unit_test(a_paused_heartbeat_expects_nothing),
         cmocka_unit_test(another_grace_counts_for_what_waits),
+        cmocka_unit_test(a_shorter_grace_that_is_over_already_is_a_failure),
         cmocka_unit_test(so_many_failures_in_a_row_pause_a_heartbeat),
         cmocka_unit_test(a_wait_can_be_cancelled_also_before_its_instant),
         cmocka_unit_test(what_waits_for_a_clock_that_was_ahead_ends_with_its_correction),
