@@ -246,3 +246,8 @@ dur_ms tell_delay(unsigned failures, dur_ms retry_after_ms, uint32_t random)
     delay += (dur_ms)(random % (uint32_t)(delay / 10 + 1));
     return MAX(delay, retry_after_ms);
 }
+
+bool tell_is_due(wall_ms at, wall_ms now, dur_ms longest_ms)
+{
+    return now >= at || at - now > longest_ms;
+}

@@ -59,4 +59,8 @@ dur_ms tell_window(dur_ms base_ms, dur_ms last_ms, dur_ms quiet_ms);
 // minutes, spread by a tenth, and at least as long as the receiver has asked for.
 dur_ms tell_delay(unsigned failures, dur_ms retry_after_ms, uint32_t random);
 
+// Whether it is time for what is due at `at`, and was to wait for `longest_ms` at most: it does not
+// wait longer than that when the clock is set back.
+bool tell_is_due(wall_ms at, wall_ms now, dur_ms longest_ms);
+
 #endif

@@ -33,7 +33,7 @@ static void raised(void *raising, const struct reply *reply)
     raising_free(r);
 }
 
-void app__raise_alert(const struct carillon *c, const struct alert *facts)
+bool app__raise_alert(const struct carillon *c, const struct alert *facts)
 {
     struct raising *r = xcalloc(1, sizeof *r);
     r->alert = *facts;
@@ -43,7 +43,8 @@ void app__raise_alert(const struct carillon *c, const struct alert *facts)
     enum err err = c->post ? cluster_post_submit(c->post, &command, raised, r)
                            : engine_submit(c->engine, &command, raised, r);
     if (!err)
-        return;
+        return true;
     log_unraised(facts->kind, err);
     raising_free(r);
+    return false;
 }

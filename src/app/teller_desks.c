@@ -61,14 +61,16 @@ static enum err keep_channel(void *context, const struct channel *c)
     return ERR_OK;
 }
 
-// A channel that has failed for long counts as down: its alert was raised in an earlier life.
+// A channel that has failed for long counts as down: its alert was raised in an earlier life, or by
+// the node that led meanwhile.
 static struct desk desk_of(const struct teller *t, const struct channel *c)
 {
     size_t place = teller__place(t, c->id);
-    if (place < t->channel_count)
-        return t->desks[place];
-    bool has_failed_long = c->failing_since && clock_wall_ms() - c->failing_since > LONG_MS;
-    return (struct desk){.channel = c->id, .is_down = has_failed_long};
+    bool is_known = place < t->channel_count;
+    struct desk desk = is_known ? t->desks[place] : (struct desk){.channel = c->id};
+    if (!is_known || t->desks_epoch != t->epoch)
+        desk.is_down = c->failing_since && clock_wall_ms() - c->failing_since > LONG_MS;
+    return desk;
 }
 
 size_t teller__place(const struct teller *t, int64_t channel)
@@ -94,6 +96,7 @@ enum err teller__read_channels(struct teller *t, struct fault *f)
     free(t->desks);
     t->channels = r.channels;
     t->desks = desks;
+    t->desks_epoch = t->epoch;
     t->channel_count = r.count;
     return ERR_OK;
 }

@@ -113,7 +113,7 @@ static const struct delivery *gathering(const struct teller *t, int64_t channel)
 {
     for (size_t i = 0; i < t->pending_count; i++) {
         const struct delivery *d = &t->pending[i];
-        if (d->channel == channel && !d->message && !d->is_test)
+        if (d->channel == channel && d->state == DELIVERY_PENDING && !d->message && !d->is_test)
             return d;
     }
     return NULL;
@@ -123,17 +123,18 @@ static enum err open_window(struct teller *t, size_t place, wall_ms now, int64_t
                             struct fault *f)
 {
     struct desk *desk = &t->desks[place];
-    dur_ms quiet = now - desk->gathered_at;
+    mono_ms at = clock_mono_ms();
     struct delivery d = {.channel = t->channels[place].id,
                          .channel_name = t->channels[place].name,
                          .created_at = now};
-    d.window_ms = tell_window(t->server->settings.alert_window_ms, desk->window_ms, quiet);
+    d.window_ms =
+        tell_window(t->server->settings.alert_window_ms, desk->window_ms, at - desk->gathered_at);
     d.next_attempt_at = now + d.window_ms;
     enum err err = store_delivery_open(t->registry, t->epoch, &d, f);
     if (err)
         return err;
     desk->window_ms = d.window_ms;
-    desk->gathered_at = d.next_attempt_at;
+    desk->gathered_at = at + d.window_ms;
     teller__add_pending(t, &d);
     *id = d.id;
     return ERR_OK;

@@ -23,8 +23,8 @@ struct desk {
     uint16_t number;     // The attempt's,
     bool is_test;        // and whether its delivery is a test.
     unsigned failures;   // Attempts in a row that failed.
-    wall_ms not_before;  // Nothing is sent before.
-    wall_ms gathered_at; // The end of the last window,
+    mono_ms not_before;  // Nothing is sent before.
+    mono_ms gathered_at; // The end of the last window,
     dur_ms window_ms;    // and how long it was.
     bool is_down;        // People were told that the channel is down.
 };
@@ -38,6 +38,7 @@ struct teller {
     int64_t epoch;            // As the leader; 0: this node is alone.
     struct channel *channels; // As read last. Own their texts.
     struct desk *desks;       // As many.
+    int64_t desks_epoch;      // The epoch in which they were made.
     size_t channel_count;
     struct silence *silences; // What holds now. Own their tags, and have no other texts.
     size_t silence_count;

@@ -23,6 +23,7 @@
 #define ANSWER_BYTES 4096
 #define HELD_MS 1000   // This machine lacked something.
 #define UNSURE_MS 5000 // An attempt could not be recorded.
+#define EMPTY_MS 60000 // What has no alert so long after its window gets none any more.
 
 // --- The message -----------------------------------------------------------------------------
 
@@ -156,11 +157,11 @@ static void forget_pending(struct delivery *d, const struct delivery_after *afte
     d->next_attempt_at = after->next_attempt_at;
 }
 
-static void fail_to_record(struct desk *desk, const struct fault *f, wall_ms now)
+static void fail_to_record(struct desk *desk, const struct fault *f)
 {
     log_warn("delivery.unrecorded", LOG_INT("channel_id", desk->channel),
              LOG_TEXT("detail", f->text));
-    desk->not_before = now + UNSURE_MS;
+    desk->not_before = clock_mono_ms() + UNSURE_MS;
 }
 
 static void end_attempt(struct teller *t, struct delivery *d, size_t place,
@@ -176,11 +177,11 @@ static void end_attempt(struct teller *t, struct delivery *d, size_t place,
     if (!err)
         err = note_channel(t, place, a, now, &f);
     if (err) {
-        fail_to_record(desk, &f, now);
+        fail_to_record(desk, &f);
         return;
     }
     if (retry_after > 0)
-        desk->not_before = now + retry_after;
+        desk->not_before = clock_mono_ms() + retry_after;
     bool is_final = verdict == CHANNEL_REFUSED;
     teller__judge_channel(t, place, a, t->channels[place].failing_since, is_final && !d->is_test);
     log_end(d, a, &after);
@@ -238,7 +239,7 @@ void teller__outcome(void *context, const struct outcome *o)
     if (o->kind == OUTCOME_HELD) {
         struct desk *desk = take_desk(t, (int64_t)o->ticket);
         if (desk)
-            desk->not_before = clock_wall_ms() + HELD_MS;
+            desk->not_before = clock_mono_ms() + HELD_MS;
         return;
     }
     struct end e = {.status = o->kind == OUTCOME_ANSWERED ? a->http_status : 0,
@@ -359,33 +360,67 @@ static struct delivery *next_of(const struct teller *t, int64_t channel)
     return oldest;
 }
 
+static bool is_due(const struct delivery *d, wall_ms now)
+{
+    bool has_windows_end = !d->message && !d->is_test;
+    return tell_is_due(d->next_attempt_at, now,
+                       has_windows_end ? d->window_ms : CHANNEL_RETRY_AFTER_MS_MAX);
+}
+
+static enum err give_up(struct teller *t, struct delivery *d, const char *why, wall_ms now,
+                        struct fault *f)
+{
+    static const struct delivery_after over = {.state = DELIVERY_FAILED};
+    enum err err = store_delivery_give_up(t->registry, t->epoch, d->id, why, now, f);
+    forget_pending(d, &over, d->attempts);
+    return err;
+}
+
+// A delivery without alerts: a crash came before they were put into it, or retention after that.
+// The next ones of the channel may still join it, for a while.
+static enum err leave_empty(struct teller *t, struct delivery *d, wall_ms now, struct fault *f)
+{
+    return now - d->next_attempt_at > EMPTY_MS
+               ? give_up(t, d, "there is no alert to tell of", now, f)
+               : ERR_OK;
+}
+
 static enum err serve(struct teller *t, size_t place, wall_ms now, struct fault *f)
 {
     struct desk *desk = &t->desks[place];
     struct delivery *d = next_of(t, desk->channel);
-    if (!d || desk->under_way || !t->channels[place].is_enabled || now < desk->not_before ||
-        now < d->next_attempt_at)
+    if (!d || desk->under_way || !t->channels[place].is_enabled ||
+        clock_mono_ms() < desk->not_before || !is_due(d, now))
         return ERR_OK;
     if (!d->message) {
         enum err err = seal(t, d, now, f);
-        if (err || !d->message)
+        if (err)
             return err;
+        if (!d->message)
+            return leave_empty(t, d, now, f);
     }
     attempt(t, d, place);
     return ERR_OK;
 }
 
+// Why nobody will ever get the delivery; NULL: somebody may.
+static const char *hopeless(const struct teller *t, const struct delivery *d, wall_ms now)
+{
+    size_t place = teller__place(t, d->channel);
+    if (place == t->channel_count)
+        return "the channel was deleted";
+    bool is_old = now - d->created_at > TELL_TRIED_MS;
+    return is_old && !t->channels[place].is_enabled ? "the channel was off for a day" : NULL;
+}
+
 static enum err give_up_strays(struct teller *t, wall_ms now, struct fault *f)
 {
-    static const struct delivery_after over = {.state = DELIVERY_FAILED};
     enum err err = ERR_OK;
     for (size_t i = 0; i < t->pending_count && !err; i++) {
         struct delivery *d = &t->pending[i];
-        if (d->state != DELIVERY_PENDING || teller__place(t, d->channel) < t->channel_count)
-            continue;
-        err =
-            store_delivery_give_up(t->registry, t->epoch, d->id, "the channel was deleted", now, f);
-        forget_pending(d, &over, d->attempts);
+        const char *why = d->state == DELIVERY_PENDING ? hopeless(t, d, now) : NULL;
+        if (why)
+            err = give_up(t, d, why, now, f);
     }
     return err;
 }

@@ -303,6 +303,43 @@ def test_many_silences_that_hold_do_not_hide_the_end_of_another(fleet, database,
     assert arrival.json["count"] == 1
 
 
+def test_a_clock_that_was_set_back_keeps_no_message(fleet, database, target):
+    """The row of a delivery says then that it gathers for an hour and more."""
+    server = fleet.serve(database, "--alert-window", "4s")
+    add_channel(database, "ops", target.url("/ok/ops"))
+    fail_once(server, target)
+    gathering = "UPDATE deliveries SET next_attempt_at = next_attempt_at + 3600000 RETURNING id"
+    wait_until(lambda: execute(database, gathering), 20, "a delivery gathers")
+    target.wait_for(1, "/ok/ops", 10)
+
+
+def test_what_nobody_will_get_is_given_up(fleet, database, target):
+    server = fleet.serve(database, *WINDOW)
+    now = int(time.time() * 1000)
+    ops = add_channel(database, "ops", target.url("/ok/ops"))
+    off = add_channel(database, "off", target.url("/ok/off"), is_enabled=0)
+    for channel, name, message in ((ops, "ops", None), (off, "off", "{}"), (99, "gone", "{}")):
+        execute(
+            database,
+            "INSERT INTO deliveries (channel_id, channel_name, state, is_test, window_ms, attempts,"
+            " created_at, next_attempt_at, message, alert_count)"
+            " VALUES (?, ?, 'PENDING', 0, 500, 0, ?, ?, ?, 0)",
+            channel,
+            name,
+            now - 90_000_000,
+            now - 90_000_000,
+            message,
+        )
+    wait_for_states(database, "FAILED", "FAILED", "FAILED")
+    assert execute(database, "SELECT channel_name, error FROM deliveries ORDER BY id") == [
+        ("ops", "there is no alert to tell of"),
+        ("off", "the channel was off for a day"),
+        ("gone", "the channel was deleted"),
+    ]
+    fail_once(server, target)
+    target.wait_for(1, "/ok/ops", 20)
+
+
 def leader_of(cluster):
     def found():
         for node in cluster.alls:

@@ -185,6 +185,18 @@ static void delay_doubles_to_a_quarter_of_an_hour(void **state)
         assert_in_range(tell_delay(3, 0, random), 20000, 22000);
 }
 
+static void clock_that_is_set_back_keeps_nobody_waiting(void **state)
+{
+    const wall_ms at = 1800000000000;
+    (void)state;
+    assert_true(tell_is_due(at, at, 5000));
+    assert_true(tell_is_due(at, at + 86400000, 5000));
+    assert_false(tell_is_due(at, at - 1, 5000));
+    assert_false(tell_is_due(at, at - 5000, 5000));
+    assert_true(tell_is_due(at, at - 5001, 5000));
+    assert_true(tell_is_due(at, at - 3600000, 5000));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -196,6 +208,7 @@ int main(void)
         cmocka_unit_test(many_channels_and_silences_are_told_apart),
         cmocka_unit_test(window_doubles_while_messages_go_on),
         cmocka_unit_test(delay_doubles_to_a_quarter_of_an_hour),
+        cmocka_unit_test(clock_that_is_set_back_keeps_nobody_waiting),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
