@@ -189,6 +189,8 @@ static enum err read_end(const json_t *body, struct silence *s, struct problem *
     if ((s->until != WALL_NEVER) == (duration_s > 0))
         return refuse_field(p, ERR_SYNTAX, duration_s ? "duration_s" : "until",
                             "a silence has either until or duration_s");
+    if (duration_s > (WALL_LAST - s->from) / 1000)
+        return refuse_field(p, ERR_RANGE, "duration_s", "the silence would not end before 10000");
     if (duration_s)
         s->until = s->from + duration_s * 1000;
     return ERR_OK;

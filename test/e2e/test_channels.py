@@ -297,6 +297,7 @@ BAD_SILENCES = (
     ({"kinds": {}}, "/kinds"),
     ({"from": "soon"}, "/from"),
     ({"duration_s": None}, "/until"),
+    ({"from": "9999-12-31T23:59:59Z"}, "/duration_s"),
     ({"duration_s": 0}, "/duration_s"),
     ({"duration_s": 31622401}, "/duration_s"),
     ({"until": "2099-01-01T00:00:00Z"}, "/duration_s"),
