@@ -131,4 +131,8 @@ char *channel_seal(const struct secret_ring *r, json_t *config, const json_t *se
 MUST_CHECK enum err channel_open(const struct secret_ring *r, const struct channel *c, json_t **out,
                                  struct fault *f);
 
+// Writes '*' over what is secret among the settings, wherever the text repeats it or a long piece
+// of it: a receiver may send back what it got.
+void channel_conceal(enum channel_kind kind, const json_t *settings, char *text);
+
 #endif

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
-// channel_secret.c: the secret settings of a channel: sealed for its row, opened for a message.
+// channel_secret.c: the secret settings of a channel: sealed for its row, opened for a message,
+// and kept out of what comes back.
+
+#define _GNU_SOURCE // memmem
 
 #include "alert/channel_form.h"
 
@@ -48,4 +51,51 @@ enum err channel_open(const struct secret_ring *r, const struct channel *c, json
     else
         *out = all;
     return err;
+}
+
+// --- What comes back -------------------------------------------------------------------------
+
+#define SECRET_BYTES_MIN 4 // What is shorter is hidden by nothing, and hides too much.
+#define PIECE_BYTES_MIN 9
+
+static void cover(char *text, const char *piece, size_t bytes)
+{
+    for (char *at = text; (at = memmem(at, strlen(at), piece, bytes)); at += bytes)
+        memset(at, '*', bytes);
+}
+
+// The whole, and what somebody may take out of it: the words of a header, the parts of a path.
+static void cover_secret(char *text, const char *secret)
+{
+    static const char between[] = " /?&=:,;";
+    if (strlen(secret) >= SECRET_BYTES_MIN)
+        cover(text, secret, strlen(secret));
+    while (*secret) {
+        size_t bytes = strcspn(secret, between);
+        if (bytes >= PIECE_BYTES_MIN)
+            cover(text, secret, bytes);
+        secret += bytes + strspn(secret + bytes, between);
+    }
+}
+
+// Where a URL leads is no secret, but for its path.
+static const char *hidden_part(const struct channel_member *m, const char *value)
+{
+    const char *host = m->form == SETTING_URL ? strstr(value, "://") : NULL;
+    return host ? host + 3 + strcspn(host + 3, "/") : value;
+}
+
+void channel_conceal(enum channel_kind kind, const json_t *settings, char *text)
+{
+    size_t count;
+    const struct channel_member *m = channel_members(kind, &count);
+    for (size_t i = 0; i < count; i++) {
+        json_t *value = json_object_get(settings, m[i].name), *each;
+        const char *name;
+        if (m[i].is_secret && json_is_string(value))
+            cover_secret(text, hidden_part(&m[i], json_string_value(value)));
+        if (m[i].is_secret)
+            json_object_foreach(value, name, each)
+                cover_secret(text, json_is_string(each) ? json_string_value(each) : "");
+    }
 }

@@ -216,6 +216,19 @@ static struct desk *take_desk(struct teller *t, int64_t delivery)
     return find_pending(t, delivery) ? &t->desks[place] : NULL; // NULL: another node leads.
 }
 
+// A copy for the caller, without what is secret of the channel; NULL gives NULL.
+static char *without_secrets(const struct teller *t, size_t place, const char *text)
+{
+    const struct channel *c = &t->channels[place];
+    struct fault ignored;
+    json_t *settings = NULL;
+    char *copy = xstrdup(text);
+    if (copy && !channel_open(t->server->secrets, c, &settings, &ignored))
+        channel_conceal(c->kind, settings, copy);
+    json_decref(settings);
+    return copy;
+}
+
 static void end_of(struct teller *t, int64_t delivery, struct end *e)
 {
     char words[CHANNEL_ERROR_BYTES] = "";
@@ -223,13 +236,17 @@ static void end_of(struct teller *t, int64_t delivery, struct end *e)
     if (!desk)
         return;
     size_t place = (size_t)(desk - t->desks);
+    char *answer = without_secrets(t, place, e->answer);
+    char *error = without_secrets(t, place, e->error);
     enum channel_verdict verdict =
-        channel_judge(t->channels[place].kind, e->status, e->answer, &e->retry_after, words);
-    const char *why = *words ? words : e->error ? e->error : "there was no answer";
+        channel_judge(t->channels[place].kind, e->status, answer, &e->retry_after, words);
+    const char *why = *words ? words : error ? error : "there was no answer";
     e->attempt.delivery = delivery;
     e->attempt.number = desk->number;
     e->attempt.error = verdict == CHANNEL_ARRIVED ? NULL : why;
     end_attempt(t, find_pending(t, delivery), place, &e->attempt, verdict, e->retry_after);
+    free(answer);
+    free(error);
 }
 
 void teller__outcome(void *context, const struct outcome *o)

@@ -8,6 +8,7 @@ import pytest
 from harness.jobs import create_job, expect, trigger
 from harness.keys import sealing
 from harness.program import Program, run_to_end, server_arguments
+from harness.providers import Providers
 from harness.tokens import by, make_token
 from harness.wait import wait_until
 
@@ -221,6 +222,22 @@ def test_secrets_are_sealed_and_shown_to_nobody(sealed, tmp_path):
     assert [e["action"] for e in told] == ["channel.update", "channel.create"]
     assert told[0]["before"]["secrets"] == told[0]["after"]["secrets"] == MARK
     for read in (path, "/channels", "/audit", "/export"):
+        assert HUSH.encode() not in expect(sealed.get(read), 200).body
+    assert HUSH not in "\n".join(sealed.lines)
+    for file in tmp_path.glob("sealed.db*"):
+        assert HUSH.encode() not in file.read_bytes()
+
+
+def test_a_secret_that_the_receiver_repeats_is_told_to_nobody(sealed, tmp_path):
+    with Providers() as providers:
+        providers.answers["slack"] = [(404, {}, f"there is no /slack/{HUSH} here")]
+        settings = {"url": f"{providers.url('slack')}/{HUSH}"}
+        path = f"/channels/{make(sealed, SLACK, settings=settings)['id']}"
+        tested = expect(sealed.post(f"{path}/test"), 202).headers["Location"]
+        wait_until(lambda: sealed.get(tested).json["state"] == "FAILED", 20, "the test failed")
+    covered = "*" * len(f"/slack/{HUSH}")
+    assert sealed.get(tested).json["error"] == f"slack answered 404: there is no {covered} here"
+    for read in (path, tested, f"{path}/deliveries", "/observability/health"):
         assert HUSH.encode() not in expect(sealed.get(read), 200).body
     assert HUSH not in "\n".join(sealed.lines)
     for file in tmp_path.glob("sealed.db*"):

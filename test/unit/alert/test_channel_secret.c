@@ -89,12 +89,42 @@ static void settings_that_cannot_be_opened_are_refused(void **state)
     secret_ring_close(b);
 }
 
+static void secrets_that_come_back_are_covered(void **state)
+{
+    static const struct {
+        enum channel_kind kind;
+        const char *settings;
+        const char *text;
+        const char *shown;
+    } cases[] = {
+        {CHANNEL_SLACK, "{\"url\":\"https://hooks.example/services/T0/mumbledepeg\"}",
+         "hooks.example: no /services/T0/mumbledepeg, and no mumbledepeg here",
+         "hooks.example: no ************************, and no *********** here"},
+        {CHANNEL_WEBHOOK, "{\"url\":\"http://a\",\"headers\":{\"X\":\"Bearer hushhushhush\"}}",
+         "hushhushhush? Bearer hushhushhush! Bearer", "************? *******************! Bearer"},
+        {CHANNEL_NTFY, "{\"topic\":\"bell\",\"token\":\"hush\"}", "bell hush hushhus",
+         "bell **** ****hus"},
+        {CHANNEL_NTFY, "{\"topic\":\"bell\",\"token\":\"a\"}", "a bad answer", "a bad answer"},
+        {CHANNEL_SLACK, "{}", "nothing", "nothing"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[128];
+        json_t *settings = json_loads(cases[i].settings, 0, NULL);
+        strcpy(text, cases[i].text);
+        channel_conceal(cases[i].kind, settings, text);
+        assert_string_equal(text, cases[i].shown);
+        json_decref(settings);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(secret_settings_are_marked_sealed_and_come_back),
         cmocka_unit_test(settings_without_secrets_need_no_key),
         cmocka_unit_test(settings_that_cannot_be_opened_are_refused),
+        cmocka_unit_test(secrets_that_come_back_are_covered),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
