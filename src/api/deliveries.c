@@ -20,7 +20,8 @@ struct delivery_errand {
     int64_t id; // The channel, or the delivery.
     size_t limit;
     bool is_enabled;
-    char *name; // The channel's; NULL: it is not known.
+    int64_t under_way; // A test of the channel; 0: there is none.
+    char *name;        // The channel's; NULL: it is not known.
     json_t *json;
 };
 
@@ -169,6 +170,15 @@ enum err handle_channel_deliveries(struct api_request *r, struct problem *p)
 
 // --- POST /channels/:channel/test ----------------------------------------------------------------
 
+static enum err look_for_test(void *context, const struct delivery *d)
+{
+    struct delivery_errand *e = context;
+    if (d->is_test && d->channel == e->id)
+        e->under_way = d->id;
+    return ERR_OK;
+}
+
+// A channel is tried once at a time: tests go before alerts, which many of them would keep waiting.
 static enum err test(struct errand *errand, struct store_registry *registry, struct problem *p,
                      struct fault *f)
 {
@@ -179,6 +189,13 @@ static enum err test(struct errand *errand, struct store_registry *registry, str
     enum err err = store_channel_get(registry, e->id, look, e, f);
     if (!err && !e->is_enabled)
         err = refuse_field(p, ERR_CONFLICT, NULL, "the channel is not enabled");
+    if (err)
+        return err;
+    err = store_delivery_pending(registry, look_for_test, e, f);
+    if (!err && e->under_way)
+        err =
+            refuse_field(p, ERR_CONFLICT, NULL,
+                         "the channel is being tried already: /deliveries/%" PRId64, e->under_way);
     if (err)
         return err;
     struct delivery d = {.channel = e->id,

@@ -172,6 +172,19 @@ def test_a_test_is_a_delivery(server):
     expect(server.post("/channels/99/test"), 404)
 
 
+def test_a_channel_is_tried_once_at_a_time(server, target):
+    """Tests go first: who asks for many of them must not keep alerts from going out."""
+    settings = {"url": target.url("/hang/bell")}
+    path = f"/channels/{make(server, NTFY, kind='webhook', settings=settings)['id']}"
+    first = expect(server.post(f"{path}/test"), 202).headers["Location"]
+    refused = expect(server.post(f"{path}/test"), 400).json
+    assert first in refused["detail"]
+    other = make(server, NTFY, name="other", kind="webhook", settings=settings)
+    expect(server.post(f"/channels/{other['id']}/test"), 202)
+    wait_until(lambda: server.get(first).json["state"] == "FAILED", 30, "the test ended")
+    expect(server.post(f"{path}/test"), 202)
+
+
 def test_what_became_of_a_test_is_told(server, target):
     settings = {"url": target.url("/ok/bell")}
     path = f"/channels/{make(server, NTFY, kind='webhook', settings=settings)['id']}"
