@@ -133,7 +133,7 @@ void app__outcome_elsewhere(void *carillon, const struct command *command);
 
 // Raises an alert about the server, of which the kind, subject, last_error, attempts, from and to
 // count (raise.c). Copies its texts. Any thread; does not block. Where that fails, the log says so.
-// False: the core could not even be asked, which the log says.
+// False: the core could not even be asked.
 bool app__raise_alert(const struct carillon *c, const struct alert *facts);
 
 // Tests of drafts (trial.c). Those under way at the end are cut.

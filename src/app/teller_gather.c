@@ -11,8 +11,8 @@
 #include <assert.h>
 #include <string.h>
 
-#define GATHER_MS 2000 // In one look, so that attempts that end meanwhile are not kept waiting.
-#define LINKS_MAX 4000 // In one transaction, while which the writing thread waits.
+#define GATHER_MS 2000  // In one look, so that attempts that end meanwhile are not kept waiting.
+#define LINKS_MAX 10000 // In one transaction, while which the writing thread waits: about 50 ms.
 
 // What is kept of an alert of the page.
 struct row {
@@ -130,6 +130,7 @@ static enum err open_window(struct teller *t, size_t place, wall_ms now, int64_t
     d.window_ms =
         tell_window(t->server->settings.alert_window_ms, desk->window_ms, at - desk->gathered_at);
     d.next_attempt_at = now + d.window_ms;
+    teller__rest(t);
     enum err err = store_delivery_open(t->registry, t->epoch, &d, f);
     if (err)
         return err;
@@ -170,6 +171,7 @@ static enum err settle_page(struct page *p, struct fault *f)
     for (size_t i = 0; i < t->channel_count && !err; i++)
         err = link_channel(p, i, f);
     const struct outbox_settlement s = {p->verdicts, p->count, p->links, p->link_count};
+    teller__rest(t);
     return err ? err : store_outbox_settle(t->registry, t->epoch, &s, f);
 }
 

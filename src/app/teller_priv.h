@@ -47,9 +47,16 @@ struct teller {
     size_t pending_capacity;
     bool is_idle;          // The last look found nothing to do.
     mono_ms unsilenced_at; // When ended silences were looked for last.
+    mono_ms rested_at;     // When others had their turn at the store last.
     enum err told;         // The last error that the log has.
     struct teller_thread *thread;
 };
+
+// --- teller.c --------------------------------------------------------------------------------
+
+// To be called between two changes of the store, of which a look may make hundreds: lets others
+// have their turn at it, such as executions, and hears of attempts that have ended.
+void teller__rest(struct teller *t);
 
 // --- teller_desks.c --------------------------------------------------------------------------
 

@@ -410,6 +410,7 @@ static enum err serve(struct teller *t, size_t place, wall_ms now, struct fault 
         clock_mono_ms() < desk->not_before || !is_due(d, now))
         return ERR_OK;
     if (!d->message) {
+        teller__rest(t);
         enum err err = seal(t, d, now, f);
         if (err)
             return err;
