@@ -34,7 +34,8 @@ static void a_planned_execution_has_everything_but_values(void **state)
                 "\"due_at\":\"2030-01-01T00:00:00.000Z\","
                 "\"started_at\":null,\"completed_at\":null,\"duration\":null,\"lateness_ms\":null,"
                 "\"next_attempt_at\":null,\"http_status\":null,\"error\":null,\"reason\":null,"
-                "\"retry_count\":0,\"attempts_made\":0}");
+                "\"retry_count\":0,\"attempts_made\":0,"
+                "\"completion_deadline\":null,\"completion\":null}");
 }
 
 static void a_failed_execution_says_how_it_went(void **state)
@@ -60,7 +61,7 @@ static void a_failed_execution_says_how_it_went(void **state)
                 "\"completed_at\":\"2030-01-01T00:00:06.002Z\",\"duration\":6000,"
                 "\"lateness_ms\":2,\"next_attempt_at\":null,\"http_status\":500,"
                 "\"error\":\"the target answered 500\",\"reason\":null,\"retry_count\":3,"
-                "\"attempts_made\":4}");
+                "\"attempts_made\":4,\"completion_deadline\":null,\"completion\":null}");
 }
 
 static void a_missed_range_says_how_far_it_goes(void **state)

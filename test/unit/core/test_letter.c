@@ -187,10 +187,11 @@ static void trigger_brings_its_body_and_key(void **state)
 static void who_asks_and_what_changes_comes_through(void **state)
 {
     (void)state;
-    struct audit_entry entry = {.by = {"deploy", 12, "192.0.2.7", "r-1"},
-                                .action = AUDIT_JOB_DELETE,
-                                .before = "{\"name\":\"a\"}",
-                                .after = ""};
+    struct audit_entry entry = {
+        .by = {.token_name = "deploy", .token = 12, .address = "192.0.2.7", .request_id = "r-1"},
+        .action = AUDIT_JOB_DELETE,
+        .before = "{\"name\":\"a\"}",
+        .after = ""};
     struct command c = {.kind = COMMAND_DELETE, .id = 7, .audit = &entry};
     struct letter *p = through(&c);
     const struct audit_entry *e = p->command.audit;

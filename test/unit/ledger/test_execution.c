@@ -145,7 +145,9 @@ static const struct {
     {&execution_trigger_words, "schedule, manual, catch_up, replay or ping"},
     {&execution_state_words, "PENDING, RUNNING, SUCCESS, FAILED, MISSED, CANCELLED or SKIPPED"},
     {&alert_kind_words,
-     "failure, missed, clock, target_down, target_up, job_unusable or job_paused"},
+     "failure, missed, clock, target_down, target_up, job_unusable, job_paused, "
+     "reminder, recovered, flapping, failure_rate, late, slow, silent, channel_down, "
+     "channel_up, store_stalled, disk_low, disk_ok or lease_lost"},
     {&cron_gap_words, "run_after or skip"},
     {&cron_fold_words, "default, first, both or second"},
 };
@@ -154,7 +156,7 @@ static void the_words_of_each_enum_stay_what_they_are(void **state)
 {
     (void)state;
     for (size_t i = 0; i < COUNT_OF(enums); i++) {
-        char list[128];
+        char list[512];
         enum_list(enums[i].words, list, sizeof list);
         assert_string_equal(list, enums[i].list);
     }
