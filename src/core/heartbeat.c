@@ -311,13 +311,24 @@ static const char *failure_of(const struct command *cmd, char text[static ERROR_
     return text;
 }
 
-// What is due has its row before the ping is looked at, and waits.
+// What is due has its row before the ping is looked at, and waits. Rows beyond the watermark are
+// remembered as settled, as with a change of the job: the next life plans none of them again.
+static void plan_due(struct core *c, struct core_job *j)
+{
+    bool is_behind = j->active && !core__is_planned(c, c->now.wall, j->id);
+    core__plan_own(c, j, c->now.wall);
+    core__job_judge_due(c, j, c->now.wall);
+    if (!is_behind)
+        return;
+    j->effective_from = MAX(j->effective_from, c->now.wall);
+    core__record_job_state(c, j);
+}
+
 void core__ping(struct core *c, struct core_job *j, const struct command *cmd, struct reply *r)
 {
     char text[ERROR_TEXT_MAX];
     const char *error = failure_of(cmd, text);
-    core__plan_own(c, j, c->now.wall);
-    core__job_judge_due(c, j, c->now.wall);
+    plan_due(c, j);
     struct open *o = find(c, j, cmd);
     bool is_apart = !o;
     r->job = j->id;

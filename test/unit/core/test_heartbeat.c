@@ -413,6 +413,26 @@ static void a_shorter_grace_that_is_over_already_is_a_failure(void **state)
     nothing_was_sent(r);
 }
 
+// The rows that a ping needs are planned before the planner comes to them. The next life must not
+// plan them again: a store has one row for each key, and takes no batch with a second one.
+static void rows_made_for_a_ping_are_made_once(void **state)
+{
+    (void)state;
+    job_id id;
+    struct rig *r = rig_of(20, &id);
+    rig_run(r, SECOND);
+    rig_pass(r, MINUTE); // Nobody looks at the time before the ping is heard.
+    ping(r, id, PING_SUCCESS);
+    assert_true(is_of(r, AT));
+    rig_record(r);
+    assert_int_equal(rig_changes(r, CHANGE_EXECUTION_INSERT), 1);
+    rig_crash(r, SECOND);
+    rig_run(r, SECOND);
+    assert_int_equal(rig_changes(r, CHANGE_EXECUTION_INSERT), 1);
+    assert_state(r, id, AT, SUCCESS);
+    nothing_was_sent(r);
+}
+
 static void so_many_failures_in_a_row_pause_a_heartbeat(void **state)
 {
     (void)state;
@@ -501,6 +521,7 @@ int main(void)
         cmocka_unit_test(a_paused_heartbeat_expects_nothing),
         cmocka_unit_test(another_grace_counts_for_what_waits),
         cmocka_unit_test(a_shorter_grace_that_is_over_already_is_a_failure),
+        cmocka_unit_test(rows_made_for_a_ping_are_made_once),
         cmocka_unit_test(so_many_failures_in_a_row_pause_a_heartbeat),
         cmocka_unit_test(a_wait_can_be_cancelled_also_before_its_instant),
         cmocka_unit_test(what_waits_for_a_clock_that_was_ahead_ends_with_its_correction),
