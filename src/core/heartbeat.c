@@ -57,10 +57,18 @@ static wall_ms deadline_of(const struct open *o)
     return is_started(o) ? o->record.next_attempt_at : core__due_at(o) + grace_of(o);
 }
 
+// How long it waits in all: what is started, by the grace that the job had then.
+static dur_ms wait_of(const struct open *o)
+{
+    if (!is_started(o))
+        return grace_of(o);
+    return o->record.next_attempt_at - MAX(core__due_at(o), o->record.started_at);
+}
+
 // When the clock went back far, what had begun before does not wait for as long.
 static wall_ms waits_until(const struct core *c, const struct open *o)
 {
-    return MIN(deadline_of(o), c->now.wall + EARLY_MS + grace_of(o));
+    return MIN(deadline_of(o), c->now.wall + EARLY_MS + MAX(wait_of(o), 0));
 }
 
 static void expect(struct core *c, struct open *o)
@@ -160,6 +168,14 @@ static void end_silent(struct core *c, struct open *o)
     core__fail(c, o, error);
 }
 
+// Whether somebody may have listened at the end of the wait. When the clock went back it is not
+// known since when somebody does.
+static bool was_heard(const struct core *c, const struct open *o)
+{
+    wall_ms at = ends_at(c, o), from = heard_from(c, o);
+    return c->now.wall - at <= DEAF_MS && (from <= at || from > c->now.wall);
+}
+
 static void end_of_wait(struct core *c, struct open *o)
 {
     const char *reason = core__stopped(o);
@@ -167,10 +183,10 @@ static void end_of_wait(struct core *c, struct open *o)
         end_held(c, o);
     else if (reason)
         core__cancel(c, o, reason);
-    else if (c->now.wall - ends_at(c, o) > DEAF_MS)
-        end_unheard(c, o);
-    else
+    else if (was_heard(c, o))
         end_silent(c, o);
+    else
+        end_unheard(c, o);
 }
 
 // While nothing can be written pings are refused, so nobody is blamed for their absence.
