@@ -293,8 +293,7 @@ static void choose_moment(struct world *w)
     w->command_at = w->now.mono + MAX(gap, 0);
 }
 
-// Where the client finds somebody who has the job's shard, or believes it has. NULL: nobody.
-static struct node *find_owner(struct world *w, unsigned shard)
+struct node *client_find_owner(struct world *w, unsigned shard)
 {
     struct node *found = NULL;
     for (size_t i = 0; i < w->node_count; i++) {
@@ -311,12 +310,14 @@ void client_command(struct world *w)
     size_t live;
     job_id id = choose_live(w, &live);
     int64_t number = dice_between(&w->dice, 0, 99);
+    if (id && number >= 88 && number < 99 && history_last(&w->history, id)->kind == JOB_HEARTBEAT)
+        number = 98; // Nothing of it can be carried out.
     bool creates = live < 2 || (number < 15 && live < JOBS_LIVE_MAX);
     unsigned shards = w->ledger.shard_count;
     unsigned drawn = shards == 1 ? 0 : (unsigned)dice_between(&w->dice, 0, shards - 1);
     bool asks_of_clock = number >= 99 && w->clock_steps;
     unsigned shard = creates || asks_of_clock ? drawn : ledger_shard_number(&w->ledger, id);
-    struct node *n = w->has_servers ? NULL : find_owner(w, shard);
+    struct node *n = w->has_servers ? NULL : client_find_owner(w, shard);
     choose_moment(w);
     if (!n && !w->has_servers)
         return; // Nobody answers, or the answer is that the disk is full.
@@ -334,6 +335,7 @@ void client_command(struct world *w)
         ask_trigger(w, n, id);
     else if (number < 93)
         ask_backfill(w, n, id);
-    else if (!(number < 96 ? ask_replay(w, n, id) : ask_cancel(w, n, id)))
+    else if (!(number < 96 ? ask_replay(w, n, id) : ask_cancel(w, n, id)) &&
+             history_last(&w->history, id)->kind == JOB_HTTP)
         ask_trigger(w, n, id);
 }

@@ -155,7 +155,8 @@ bool row_is_returned(const struct row *r)
 {
     const struct execution *e = &r->e;
     if (e->state == EXECUTION_MISSED)
-        return r->was_planned && !strstr(e->reason, "no room"); // The execution had its turn.
+        return r->was_planned && !strstr(e->reason, "no room") &&
+               !strstr(e->reason, "nobody listened"); // The execution had its turn.
     return e->state == EXECUTION_CANCELLED && e->attempts == 0 &&
            (strstr(e->reason, "schedule") || strstr(e->reason, "clock"));
 }

@@ -31,12 +31,21 @@ struct deliveries {
     mono_ms again_from; // The last tenure may try again from here on; 0: not known.
 };
 
+// The pings that count for a heartbeat's execution.
+struct pinged {
+    unsigned count;
+    bool is_over; // A ping said how the execution ended.
+    bool is_well;
+    wall_ms ends_from; // Up to here the end of what was begun is waited for; 0: nothing was.
+};
+
 struct row {
     struct execution e; // The strings are the row's own.
     unsigned alerts;
     unsigned alerts_due; // As many as its end asks for.
     unsigned attempt_rows;
     struct deliveries seen;
+    struct pinged pinged;
     uint32_t next_of_job; // Row number + 1 of the job's next row; 0: none.
     bool was_planned;     // Not inserted as MISSED.
     bool is_unwanted;     // A client has asked to cancel it, heard or not.
@@ -78,6 +87,7 @@ struct durable_job {
     uint32_t begun;    // And those sent.
     unsigned failures; // In a row.
     struct open_incident incidents[INCIDENT_CAUSES];
+    wall_ms pinged_at;    // What was due by then has its rows.
     wall_ms succeeded_at; // The last success.
     int64_t openings;     // Incidents of failures since
     wall_ms openings_from;

@@ -55,6 +55,8 @@ static bool is_under_way(const struct execution *other, const struct execution *
 
 static void check_skipped(const struct ledger *l, const struct execution *e)
 {
+    if (e->trigger == TRIGGER_PING)
+        return; // A note that came by itself.
     if (l->jobs[e->key.job - 1].job->overlap != OVERLAP_SKIP)
         trace_fail(l->trace, "row %lld is SKIPPED, which is not its job's policy",
                    (long long)e->id);
@@ -78,6 +80,8 @@ static void check_counts(const struct ledger *l, const struct row *r, const stru
 {
     const struct execution *old = &r->e;
     unsigned retries = l->jobs[e->key.job - 1].job->max_retries;
+    if (l->jobs[e->key.job - 1].job->kind == JOB_HEARTBEAT)
+        return; // What it has as attempts are pings.
     if (e->attempts > 1 + retries + e->recoveries)
         trace_fail(l->trace, "I8: row %lld has %u attempts, of %u retries and %u recoveries",
                    (long long)e->id, e->attempts, retries, e->recoveries);

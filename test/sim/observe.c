@@ -39,6 +39,11 @@ bool observe_is_over(const struct node *n, int64_t execution)
     return ledger_is_terminal(n->states[execution]);
 }
 
+bool observe_is(const struct node *n, int64_t execution, enum execution_state state)
+{
+    return execution < (int64_t)n->state_count && n->states[execution] == state;
+}
+
 // --- Jitter ---
 
 static struct jitter *place_of(struct world *w, const struct execution_key *k, uint32_t jitter_ms)
@@ -80,18 +85,19 @@ static bool find_before(const struct node *n, job_id job, struct version *out)
     return true;
 }
 
-static wall_ms last_missed(const struct world *w, job_id job)
+// Up to where the job is settled by what was given up, or by a ping.
+static wall_ms last_settled(const struct world *w, job_id job)
 {
     const struct durable_job *d =
         job <= (job_id)w->ledger.job_count ? &w->ledger.jobs[job - 1] : NULL;
-    return d && d->missed_count ? d->missed[d->missed_count - 1].to : 0;
+    return d ? MAX(d->missed_count ? d->missed[d->missed_count - 1].to : 0, d->pinged_at) : 0;
 }
 
 // From where on a change of the job holds: now, or where the clock was before it went back.
 static wall_ms begins_at(struct node *n, job_id job, wall_ms before, wall_ms claimed)
 {
     struct world *w = n->world;
-    wall_ms latest = MAX(MAX(w->now.wall, node_seen(n, job)), MAX(last_missed(w, job), before));
+    wall_ms latest = MAX(MAX(w->now.wall, node_seen(n, job)), MAX(last_settled(w, job), before));
     if (claimed < w->now.wall || claimed > latest)
         trace_fail(&w->trace, "a change begins %lld ms from now, and may up to %lld ms",
                    (long long)(claimed - w->now.wall), (long long)(latest - w->now.wall));
@@ -138,7 +144,7 @@ static void see_delete(struct node *n, job_id id)
         return;
     }
     v.deleted = true;
-    v.at = MAX(MAX(v.at, last_missed(w, id)), MAX(w->now.wall, node_seen(n, id)));
+    v.at = MAX(MAX(v.at, last_settled(w, id)), MAX(w->now.wall, node_seen(n, id)));
     add_version(n, PROMISE_VERSION, id, &v);
     breaker_forget(n, v.host);
 }
@@ -333,6 +339,7 @@ static void see_change(struct node *n, const struct event *e, const struct chang
     case CHANGE_EXECUTION_UPDATE:
         tell(w, &c->execution, "...");
         room_check(n, &c->execution, false);
+        heart_check(n, &c->execution);
         set_state(n, &c->execution);
         if (e->kind == EVENT_OUTCOME && c->execution.next_attempt_at)
             wire_check_wait(n, &c->execution);
@@ -382,8 +389,10 @@ static void see_loading(struct node *n, unsigned shard)
     struct tenure *t = &n->tenures[shard];
     bool was_loaded = t->loaded;
     t->loaded = t->held && core_has_shard(n->core, shard);
-    if (t->loaded && !was_loaded)
-        claims_load(n);
+    if (!t->loaded || was_loaded)
+        return;
+    t->listens_from = n->world->now.wall;
+    claims_load(n);
 }
 
 static void see_loaded(struct node *n)
@@ -423,6 +432,9 @@ void observe_step(struct node *n, const struct event *e, const struct before *b)
         trace_fail(&w->trace, "P5: a command is accepted, and nothing will be written");
     if (cancels && !r->err && !node_is_stale(n, w->asked_shard))
         promise_add(n, PROMISE_CANCEL, e->command->id)->key = e->command->execution;
+    heart_listen(n, e);
+    if (e->kind == EVENT_COMMAND && e->command->kind == COMMAND_PING)
+        heart_hear(n, e->command, r, b->changes);
     check_audit(n, e, b);
     see_loaded(n);
     see_corrections(n, b);
@@ -431,6 +443,7 @@ void observe_step(struct node *n, const struct event *e, const struct before *b)
     for (unsigned s = 0; s < w->ledger.shard_count; s++)
         if (n->tenures[s].held && !node_is_stale(n, s))
             check_clock(n, s, b);
+    heart_look(n, e);
     breaker_check_told(n);
     if (w->gone && !promise_last(n, w->gone)->finished)
         trace_fail(&w->trace, "job %lld goes on after 410", (long long)w->gone);
@@ -445,6 +458,9 @@ void observe_start(struct node *n)
     n->seen = 0;
     n->wall_ahead = w->now.wall - w->now.mono;
     n->alarm_at = MONO_NEVER;
+    n->looks_at = MONO_NEVER;
+    n->looked_at = w->now.wall;
+    n->late = n->full = (struct deafness){0};
     w->gone = 0;
 }
 

@@ -84,6 +84,9 @@ static void keep(struct world *w, const struct promise *p)
         break;
     case PROMISE_CANCEL:
         break;
+    case PROMISE_PING:
+        heart_keep(w, p);
+        break;
     case PROMISE_CORRECTION:
         correct(w, p);
         break;

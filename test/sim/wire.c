@@ -166,6 +166,9 @@ void wire_send(struct node *n, const struct send *s)
     struct world *w = n->world;
     const struct request *q = &s->request;
     struct row *r = ledger_find(&w->ledger, &q->key);
+    heart_check_send(n, q->key.job);
+    if (w->trace.failed)
+        return;
     char id[EXECUTION_ID_BYTES], host = q->api[7]; // "http://a.test/"
     execution_id_format(&q->key, id);
     trace_line(&w->trace, w->now.wall, "send %s attempt %u to %c", id, q->attempt, host);

@@ -96,6 +96,28 @@ static void choose_host(struct world *w, struct version *v)
     v->host = (char)('a' + dice_between(&w->dice, 0, HOSTS - 1));
 }
 
+// A heartbeat makes no request, and has nothing that says how one is made.
+static void be_heartbeat(struct world *w, struct version *v)
+{
+    static const uint32_t graces_s[] = {1, 5, 5, 20, 40};
+    struct version plain = *v;
+#define JOB_TEXT(...)
+#define JOB_OF_POLICY(member) plain.member = job_defaults.member;
+#include "ledger/job.def"
+    plain.alert_after = v->alert_after;
+    plain.alert_recover_after = v->alert_recover_after;
+    plain.alert_late_ms = v->alert_late_ms;
+    plain.alert_slow_ms = v->alert_slow_ms;
+    plain.alert_silent_s = v->alert_silent_s;
+    plain.alert_remind_s = v->alert_remind_s;
+    *v = plain;
+    v->kind = JOB_HEARTBEAT;
+    v->grace_s = DICE_PICK(&w->dice, graces_s);
+    v->host = (char)('a' + HOSTS);
+    v->success = 0;
+    v->max_runs = w->clock_steps ? 0 : v->max_runs;
+}
+
 // Policies about which nobody has a wish keep their defaults.
 void wish_job(struct world *w, struct version *v)
 {
@@ -119,6 +141,8 @@ void wish_job(struct world *w, struct version *v)
     choose_jitter(w, v);
     choose_retries(w, v);
     choose_judgement(w, v);
+    if (w->has_heartbeats && one_in(w, 2))
+        be_heartbeat(w, v);
 }
 
 // Type, retries and max_runs stay, so that what is already under way is judged by one rule.
@@ -136,6 +160,8 @@ void wish_change(struct world *w, struct version *v)
         choose_overlap(w, v);
     if (one_in(w, 5))
         choose_host(w, v);
+    if (v->kind == JOB_HEARTBEAT)
+        be_heartbeat(w, v);
 }
 
 void wish_pause(struct world *w, struct version *v)

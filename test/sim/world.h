@@ -26,6 +26,7 @@
 #define FLIGHTS_MAX 256
 #define QUEUE_MAX 4096
 #define PARTINGS_MAX 64
+#define TASKS 6                 // So many run elsewhere at once, and ping.
 #define MOVE_FLIGHTS_MS 3600000 // No attempt takes longer.
 #define DRAIN_MS 5000
 // Where lateness is measured, so many rows at most are planned in a tick, and each takes so long.
@@ -91,6 +92,7 @@ enum promise_kind {
     PROMISE_EVENT,
     PROMISE_TRIGGER,
     PROMISE_CANCEL,
+    PROMISE_PING,
     PROMISE_CORRECTION
 };
 
@@ -99,7 +101,9 @@ struct promise {
     uint64_t sequence;
     job_id job;
     size_t errand;            // By which it was asked for; 0: none.
-    struct execution_key key; // TRIGGER, CANCEL
+    struct execution_key key; // TRIGGER, CANCEL, PING
+    enum ping_kind ping;      // PING: what it says, at `now`,
+    dur_ms grace;             // when this was its job's grace.
     struct version version;   // VERSION, by a client; EVENT, by the core itself.
     unsigned shard;           // CORRECTION: of this one;
     int64_t series;           // the new one,
@@ -122,6 +126,20 @@ struct parting {
     struct outcome outcome;
 };
 
+// What a task that runs elsewhere does next.
+struct task {
+    mono_ms at;
+    job_id job; // Which watches it; 0: none.
+    enum ping_kind kind;
+    char run; // The name of its run; 0: none.
+};
+
+// While nobody can have heard a ping, on the wall clock.
+struct deafness {
+    wall_ms from;
+    wall_ms to;
+};
+
 enum life { LIFE_UP, LIFE_DRAINING, LIFE_DOWN };
 
 // What a node knows of a shard, from when it gains it until it loses it.
@@ -139,6 +157,7 @@ struct tenure {
     wall_ms seen;         // The latest wall time that it may have had before.
     int64_t series;       // The generation,
     wall_ms corrected_at; // which began then.
+    wall_ms listens_from; // When it was loaded.
     wall_ms hold_told;    // The watermark of the hold that an alert told of.
 };
 
@@ -178,14 +197,18 @@ struct node {
     bool doomed;             // Dies before the end of this step.
 
     // What is to be expected of it.
-    dur_ms wall_ahead; // Wall minus monotonic clock, at the last step.
-    wall_ms seen;      // The latest wall time of its generation that this life knows of.
+    dur_ms wall_ahead;    // Wall minus monotonic clock, at the last step.
+    wall_ms seen;         // The latest wall time of its generation that this life knows of.
+    mono_ms looks_at;     // When it is to look again, as it said in its last step,
+    wall_ms looked_at;    // which was then.
+    struct deafness late; // The node stood still.
+    struct deafness full; // The disk was.
     struct tenure tenures[SHARDS_PLAYED];
     uint8_t *states; // The state of each execution of the node's shards, durable or not, by id.
     size_t state_count;
     size_t state_capacity;
-    uint32_t open; // Executions that are not terminal.
-    struct host hosts[HOSTS];
+    uint32_t open;                // Executions that are not terminal.
+    struct host hosts[HOSTS + 1]; // The last one is none: what heartbeats call.
     struct promise promises[QUEUE_MAX];
     size_t promised;
 
@@ -219,10 +242,11 @@ struct world {
     struct ledger ledger;
     struct history history;
     struct now now;
-    bool faults;      // Crashes, slow disks, bad targets.
-    bool calm;        // Bad targets and busy clients, but no other fault.
-    bool has_servers; // Clients speak to API servers, not to owners.
-    bool was_calm;    // The same, also when all is healed in the end.
+    bool faults;         // Crashes, slow disks, bad targets.
+    bool calm;           // Bad targets and busy clients, but no other fault.
+    bool has_heartbeats; // Some jobs call nobody, and are pinged.
+    bool has_servers;    // Clients speak to API servers, not to owners.
+    bool was_calm;       // The same, also when all is healed in the end.
     struct core_limits limits;
 
     // The clocks: the wall clock drifts and steps, the monotonic one does not.
@@ -255,6 +279,7 @@ struct world {
     const struct flight *ending; // The flight of which a node hears in this step.
     bool is_delivering;          // This step tells an owner what was handed off.
     struct parting partings[PARTINGS_MAX];
+    struct task tasks[TASKS];
     struct errands errands; // Only several nodes have any.
     job_id gone;            // The job whose target just said 410 for good; 0: none.
 
@@ -337,6 +362,7 @@ void observe_start(struct node *n); // A life begins.
 void observe_gain(struct node *n, unsigned shard);
 void observe_lose(struct node *n, unsigned shard);
 bool observe_is_over(const struct node *n, int64_t execution); // As the core now sees it.
+bool observe_is(const struct node *n, int64_t execution, enum execution_state state);
 
 // wire.c: requests and targets.
 void wire_send(struct node *n, const struct send *s);
@@ -365,6 +391,18 @@ struct flight *wire_find(struct node *n, const struct execution_key *key); // NU
 void post_take(struct node *n, const struct handoff *h);
 mono_ms post_wakes_at(const struct world *w);
 void post_deliver(struct world *w); // The first.
+
+// tasks.c: what is watched by heartbeats.
+mono_ms tasks_wake_at(struct world *w);
+void tasks_ping(struct world *w); // The first.
+
+// heartbeat_rules.c: what must hold of heartbeats. Steps write from change `from` on.
+void heart_hear(struct node *n, const struct command *c, const struct reply *r, size_t from);
+void heart_keep(struct world *w, const struct promise *p);
+void heart_check(struct node *n, const struct execution *e); // As the row is about to be.
+void heart_check_send(struct node *n, job_id job);
+void heart_listen(struct node *n, const struct event *e); // A step was made,
+void heart_look(struct node *n, const struct event *e);   // and was looked at.
 
 // send_rules.c: what must hold when a request leaves.
 void send_check(struct node *n, const struct send *s, const struct row *r, char host);
@@ -397,6 +435,8 @@ void wish_pause(struct world *w, struct version *v);
 // Whether the command asks for executions that are manual.
 bool makes_executions(enum command_kind kind);
 void client_command(struct world *w);
+// Where one finds somebody who has the shard, or believes it has. NULL: nobody.
+struct node *client_find_owner(struct world *w, unsigned shard);
 void client_hear(struct node *n, const struct reply *r);
 
 // promise.c: what was promised, and what of it is durable.
@@ -430,6 +470,9 @@ void account_close(struct account *a);
 struct owed *account_find(const struct account *a, const struct execution_key *key); // Or NULL.
 // Whether the job had used up its max_runs by then.
 bool account_is_excused(const struct world *w, job_id job, const struct owed *o);
+
+// heartbeat_rules.c: what is wrong with a row of a heartbeat; NULL: nothing is.
+const char *heart_find_fault(const struct account *a, const struct row *r, wall_ms until);
 
 // versions.c: after a commit, the last version of each job that changed is what its row says.
 void versions_check(struct world *w, struct batch *const *batches, size_t count);
