@@ -9,6 +9,7 @@
 
 #include <assert.h>
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -213,13 +214,18 @@ static enum notice_event event_of(const struct digest *d, const struct tally *t)
     return NOTICE_INFO;
 }
 
+void digest_incident_key(int64_t incident, char out[static NOTICE_KEY_BYTES_MAX + 1])
+{
+    snprintf(out, NOTICE_KEY_BYTES_MAX + 1, "carillon-incident-%" PRId64, incident);
+}
+
 static char *key_of(const struct digest *d, int64_t delivery)
 {
     char text[NOTICE_KEY_BYTES_MAX + 1];
     if (d->count == 1 && d->subject) // A target or a channel, which comes back under the same key.
         snprintf(text, sizeof text, "carillon-of-%s", d->subject);
     else if (d->incident_count == 1 && d->loose + d->loose_ends == 0)
-        snprintf(text, sizeof text, "carillon-incident-%" PRId64, d->incidents[0].id);
+        digest_incident_key(d->incidents[0].id, text);
     else
         snprintf(text, sizeof text, "carillon-digest-%" PRId64, delivery);
     return xstrdup(text);
@@ -338,6 +344,53 @@ void digest_write(const struct digest *d, int64_t delivery, wall_ms now, struct 
                            .count = d->count};
     add_counts(d, out);
     add_items(d, out);
+}
+
+// What was written, as a notice of another event under another key.
+static void turn_into(struct notice *n, enum notice_event event, const char *key, char *title)
+{
+    free(n->title);
+    free(n->dedup_key);
+    n->delivery = 0;
+    n->event = event;
+    n->severity = SEVERITY_INFO;
+    n->title = title;
+    n->dedup_key = xstrdup(key);
+}
+
+static char *format_title(const char *format, ...) __attribute__((format(printf, 1, 2)));
+static char *format_title(const char *format, ...)
+{
+    char text[NOTICE_TITLE_BYTES_MAX + 1];
+    va_list rest;
+    va_start(rest, format);
+    vsnprintf(text, sizeof text, format, rest);
+    va_end(rest);
+    return xstrdup(text);
+}
+
+void digest_write_ack(const struct digest *d, const char *key, wall_ms now, struct notice *out)
+{
+    digest_write(d, 0, now, out);
+    turn_into(out, NOTICE_ACK, key, format_title("Somebody looks after it: %s", out->title));
+}
+
+static char *end_title(const struct digest *d, const char *written, int64_t told)
+{
+    if (told > 1)
+        return format_title("All is over that a message about %" PRId64 " alerts told of", told);
+    return d->count > 0 ? xstrdup(written)
+                        : xstrdup("The incident ended with its job, or with the job's rule");
+}
+
+void digest_write_end(const struct digest *d, const char *key, int64_t delivery, int64_t told,
+                      wall_ms now, struct notice *out)
+{
+    if (d->count > 0)
+        digest_write(d, delivery, now, out);
+    else
+        *out = (struct notice){.at = now, .link = link_to(d, "deliveries", delivery)};
+    turn_into(out, NOTICE_RESOLVE, key, end_title(d, out->title, told));
 }
 
 void digest_write_test(const char *channel, int64_t delivery, wall_ms now, const char *public_url,

@@ -27,6 +27,17 @@ int64_t digest_count(const struct digest *d);
 // The caller gives *out to notice_clear. At least one alert was added.
 void digest_write(const struct digest *d, int64_t delivery, wall_ms now, struct notice *out);
 
+// The key of the notices of an incident that is told of alone.
+void digest_incident_key(int64_t incident, char out[static NOTICE_KEY_BYTES_MAX + 1]);
+
+// A notice that somebody looks after the incident whose alert was added.
+void digest_write_ack(const struct digest *d, const char *key, wall_ms now, struct notice *out);
+
+// A notice that all incidents of an earlier delivery are over, which told of `told` alerts under
+// this key. Alerts that say so were added, where there are any.
+void digest_write_end(const struct digest *d, const char *key, int64_t delivery, int64_t told,
+                      wall_ms now, struct notice *out);
+
 // A notice that somebody tries the channel with this name.
 void digest_write_test(const char *channel, int64_t delivery, wall_ms now, const char *public_url,
                        struct notice *out);

@@ -226,6 +226,11 @@ size_t tell_follow(const struct channel *channels, size_t count, const char *ids
     return found;
 }
 
+bool tell_keeps_keys(enum channel_kind kind)
+{
+    return kind == CHANNEL_WEBHOOK || kind == CHANNEL_PAGERDUTY || kind == CHANNEL_OPSGENIE;
+}
+
 // --- When ------------------------------------------------------------------------------------
 
 dur_ms tell_window(dur_ms base_ms, dur_ms last_ms, dur_ms quiet_ms)

@@ -43,6 +43,10 @@ size_t tell_choose(struct tell_index *x, const struct tell_subject *a, bool *cho
 // The same for what follows an alert that was told, whose channels are "1,2,": these again.
 size_t tell_follow(const struct channel *channels, size_t count, const char *ids, bool *chosen);
 
+// Whether the channel keeps something open under the key of a message, until a message under the
+// same key says that it is over.
+bool tell_keeps_keys(enum channel_kind kind);
+
 // --- When ------------------------------------------------------------------------------------
 
 #define TELL_WINDOW_MS 5000

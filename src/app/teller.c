@@ -116,6 +116,8 @@ static enum err look(struct teller *t, struct fault *f)
     struct outbox_counts counts = {0};
     enum err err = unsilence(t, now, f);
     if (!err)
+        err = teller__follow(t, now, f);
+    if (!err)
         err = measure(t, now, &counts, f);
     t->is_idle = !err && counts.waiting == 0 && counts.pending == 0;
     if (err || t->is_idle)

@@ -18,6 +18,7 @@
 struct row {
     int64_t id;
     int64_t incident;
+    bool is_end;                // Ends an incident that another alert began.
     enum alert_telling telling; // As was decided.
 };
 
@@ -79,6 +80,16 @@ static bool follows(struct page *p, const struct outbox_alert *a, bool *chosen,
     return true;
 }
 
+static bool is_later(const struct alert *a)
+{
+    return a->incident_id && a->incident_id != a->id;
+}
+
+static bool is_end(const struct alert *a)
+{
+    return is_later(a) && (ALERTS_CLOSING & ALERT_KIND_BIT(a->kind));
+}
+
 static void decide(struct page *p, const struct outbox_alert *a, bool *chosen,
                    struct outbox_verdict *v)
 {
@@ -86,13 +97,11 @@ static void decide(struct page *p, const struct outbox_alert *a, bool *chosen,
         .kind = a->alert.kind, .job = a->alert.job, .tags = a->job_tags, .names = a->job_channels};
     bool is_of_channel = s.kind == ALERT_CHANNEL_DOWN || s.kind == ALERT_CHANNEL_UP;
     s.receiver = is_of_channel ? a->alert.subject : NULL;
-    bool is_end = (ALERTS_CLOSING & ALERT_KIND_BIT(s.kind)) != 0;
-    bool is_later = a->alert.incident_id && a->alert.incident_id != a->alert.id;
-    const struct silence *silence = is_later && is_end ? NULL : tell_silence(p->index, &s);
+    const struct silence *silence = is_end(&a->alert) ? NULL : tell_silence(p->index, &s);
     v->silence = silence ? silence->id : 0;
     if (silence)
         v->telling = TELLING_SILENCED;
-    else if (!is_later || !follows(p, a, chosen, v))
+    else if (!is_later(&a->alert) || !follows(p, a, chosen, v))
         v->telling = tell_choose(p->index, &s, chosen) ? TELLING_TOLD : TELLING_NOBODY;
 }
 
@@ -103,7 +112,8 @@ static enum err decide_row(void *context, const struct outbox_alert *a)
     struct outbox_verdict *v = &p->verdicts[p->count];
     *v = (struct outbox_verdict){.alert = a->alert.id};
     decide(p, a, chosen_of(p, p->count), v);
-    p->rows[p->count++] = (struct row){a->alert.id, a->alert.incident_id, v->telling};
+    p->rows[p->count++] =
+        (struct row){a->alert.id, a->alert.incident_id, is_end(&a->alert), v->telling};
     return ERR_OK;
 }
 
@@ -147,6 +157,14 @@ static void add_link(struct page *p, int64_t delivery, int64_t alert)
     p->links[p->link_count++] = (struct outbox_link){delivery, alert};
 }
 
+// Where keys are kept, teller_follow.c tells the ends.
+static bool goes_to(struct page *p, size_t i, size_t place)
+{
+    const struct row *r = &p->rows[i];
+    return r->telling == TELLING_TOLD && chosen_of(p, i)[place] &&
+           !(r->is_end && tell_keeps_keys(p->teller->channels[place].kind));
+}
+
 static enum err link_channel(struct page *p, size_t place, struct fault *f)
 {
     struct teller *t = p->teller;
@@ -154,7 +172,7 @@ static enum err link_channel(struct page *p, size_t place, struct fault *f)
     int64_t id = d ? d->id : 0;
     enum err err = ERR_OK;
     for (size_t i = 0; i < p->count && !err; i++) {
-        if (p->rows[i].telling != TELLING_TOLD || !chosen_of(p, i)[place])
+        if (!goes_to(p, i, place))
             continue;
         if (!id)
             err = open_window(t, place, p->now, &id, f);

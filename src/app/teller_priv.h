@@ -3,8 +3,8 @@
 //
 // teller.c has the thread and its turns, teller_desks.c what is known of channels and silences,
 // teller_gather.c makes deliveries of waiting alerts, teller_send.c carries deliveries out,
-// teller_raise.c raises alerts of channels. All of it belongs to the teller's thread, but for what
-// teller.c guards.
+// teller_follow.c says what became of incidents that channels keep open, teller_raise.c raises
+// alerts of channels. All of it belongs to the teller's thread, but for what teller.c guards.
 
 #ifndef CARILLON_APP_TELLER_PRIV_H
 #define CARILLON_APP_TELLER_PRIV_H
@@ -45,6 +45,7 @@ struct teller {
     struct delivery *pending; // As read last, in order of id. Own their texts.
     size_t pending_count;
     size_t pending_capacity;
+    int64_t looked_at;     // The last opening that was looked at; 0: the next look begins anew.
     bool is_idle;          // The last look found nothing to do.
     mono_ms unsilenced_at; // When ended silences were looked for last.
     mono_ms rested_at;     // When others had their turn at the store last.
@@ -82,6 +83,11 @@ MUST_CHECK enum err teller__send(struct teller *t, wall_ms now, struct fault *f)
 dispatch_done teller__outcome; // The context is the teller, as of the other.
 mailer_done teller__mail_outcome;
 size_t teller__under_way(const struct teller *t);
+
+// --- teller_follow.c -------------------------------------------------------------------------
+
+// Makes deliveries of ends and acknowledgements to channels that keep incidents open.
+MUST_CHECK enum err teller__follow(struct teller *t, wall_ms now, struct fault *f);
 
 // --- teller_raise.c --------------------------------------------------------------------------
 

@@ -30,6 +30,7 @@
 struct adding {
     struct digest *digest;
     int64_t last;
+    int64_t first_of_incident;
     size_t count;
 };
 
@@ -38,11 +39,15 @@ static enum err add_alert(void *context, const struct outbox_alert *a)
     struct adding *g = context;
     digest_add(g->digest, &a->alert, a->job_name);
     g->last = a->alert.id;
+    if (!g->first_of_incident && a->alert.incident_id && a->alert.job)
+        g->first_of_incident = a->alert.id;
     g->count++;
     return ERR_OK;
 }
 
-static enum err add_alerts(struct teller *t, int64_t delivery, struct digest *d, struct fault *f)
+// *first: the first alert that is of an incident; 0: none is.
+static enum err add_alerts(struct teller *t, int64_t delivery, struct digest *d, int64_t *first,
+                           struct fault *f)
 {
     struct adding g = {.digest = d, .count = OUTBOX_PAGE};
     enum err err = ERR_OK;
@@ -51,14 +56,17 @@ static enum err add_alerts(struct teller *t, int64_t delivery, struct digest *d,
         err =
             store_outbox_of_delivery(t->registry, delivery, g.last, OUTBOX_PAGE, add_alert, &g, f);
     }
+    *first = g.first_of_incident;
     return err;
 }
 
+// `watched`: the first alert of an incident that the channel keeps open; 0: it keeps none.
 static enum err write_message(struct teller *t, struct delivery *d, const struct notice *n,
-                              struct fault *f)
+                              int64_t watched, struct fault *f)
 {
     char *message = notice_pack(n);
-    enum err err = store_delivery_seal(t->registry, t->epoch, d->id, message, n->count, f);
+    const struct delivery_seal s = {message, n->count, watched ? n->dedup_key : NULL, watched};
+    enum err err = store_delivery_seal(t->registry, t->epoch, d->id, &s, f);
     if (err) {
         free(message);
         return err;
@@ -69,18 +77,20 @@ static enum err write_message(struct teller *t, struct delivery *d, const struct
 }
 
 // Stays without a message when no alert is left, which retention may have seen to.
-static enum err seal(struct teller *t, struct delivery *d, wall_ms now, struct fault *f)
+static enum err seal(struct teller *t, struct delivery *d, enum channel_kind kind, wall_ms now,
+                     struct fault *f)
 {
     const char *url = t->server->settings.public_url;
     struct digest *digest = digest_new(url);
     struct notice n = {0};
-    enum err err = d->is_test ? ERR_OK : add_alerts(t, d->id, digest, f);
+    int64_t first = 0;
+    enum err err = d->is_test ? ERR_OK : add_alerts(t, d->id, digest, &first, f);
     if (!err && d->is_test)
         digest_write_test(d->channel_name, d->id, now, url, &n);
     else if (!err && digest_count(digest) > 0)
         digest_write(digest, d->id, now, &n);
     if (!err && n.title)
-        err = write_message(t, d, &n, f);
+        err = write_message(t, d, &n, tell_keeps_keys(kind) ? first : 0, f);
     notice_clear(&n);
     digest_free(digest);
     return err;
@@ -411,7 +421,7 @@ static enum err serve(struct teller *t, size_t place, wall_ms now, struct fault 
         return ERR_OK;
     if (!d->message) {
         teller__rest(t);
-        enum err err = seal(t, d, now, f);
+        enum err err = seal(t, d, t->channels[place].kind, now, f);
         if (err)
             return err;
         if (!d->message)

@@ -61,10 +61,41 @@ enum err store_delivery_open(struct store_registry *r, int64_t epoch, struct del
 }
 
 enum err store_delivery_seal(struct store_registry *r, int64_t epoch, int64_t id,
-                             const char *message, int64_t alert_count, struct fault *f)
+                             const struct delivery_seal *s, struct fault *f)
 {
-    assert(epoch >= 0 && id > 0 && message && alert_count >= 0);
-    return r->ops->outbox->seal(r, epoch, id, message, alert_count, f);
+    assert(epoch >= 0 && id > 0 && s->message && s->alert_count >= 0);
+    assert((s->dedup_key != NULL) == (s->watched > 0));
+    return r->ops->outbox->seal(r, epoch, id, s, f);
+}
+
+enum err store_opening_list(struct store_registry *r, int64_t after, size_t limit,
+                            store_each_opening *each, void *context, struct fault *f)
+{
+    assert(after >= 0 && limit > 0 && limit <= OUTBOX_PAGE);
+    return r->ops->outbox->openings(r, after, limit, each, context, f);
+}
+
+enum err store_opening_advance(struct store_registry *r, int64_t epoch, int64_t delivery,
+                               bool *moved, struct fault *f)
+{
+    assert(epoch >= 0 && delivery > 0);
+    return r->ops->outbox->advance(r, epoch, delivery, moved, f);
+}
+
+enum err store_opening_ends(struct store_registry *r, int64_t delivery, size_t limit,
+                            store_each_outbox_alert *each, void *context, struct fault *f)
+{
+    assert(delivery > 0 && limit > 0 && limit <= OUTBOX_PAGE);
+    return r->ops->outbox->ends(r, delivery, limit, each, context, f);
+}
+
+enum err store_opening_follow(struct store_registry *r, int64_t epoch,
+                              const struct opening_follow *w, struct delivery *d, struct fault *f)
+{
+    assert(epoch >= 0 && w->opening > 0 && w->alert_count <= OUTBOX_PAGE);
+    assert(d->channel > 0 && d->channel_name && d->message && d->created_at > 0);
+    assert(d->state == DELIVERY_PENDING && d->attempts == 0 && !d->is_test);
+    return r->ops->outbox->follow(r, epoch, w, d, f);
 }
 
 enum err store_delivery_record(struct store_registry *r, int64_t epoch,

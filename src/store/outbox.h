@@ -93,10 +93,20 @@ MUST_CHECK enum err store_outbox_count(struct store_registry *r, struct outbox_c
 MUST_CHECK enum err store_delivery_open(struct store_registry *r, int64_t epoch, struct delivery *d,
                                         struct fault *f);
 
-// The message is written, and how many alerts it tells of. ERR_CONFLICT: it was sealed before, or
-// is over.
+// What a delivery becomes when its message is written.
+struct delivery_seal {
+    const char *message;
+    int64_t alert_count; // So many alerts the message tells of.
+    // The key under which its incidents are open at the channel from now on, and the first of its
+    // alerts that is of an incident. NULL and 0: nothing is kept open.
+    const char *dedup_key;
+    int64_t watched;
+};
+
+// The message is written. What an earlier delivery keeps open under the same key at the same
+// channel is this one's from now on. ERR_CONFLICT: it was sealed before, or is over.
 MUST_CHECK enum err store_delivery_seal(struct store_registry *r, int64_t epoch, int64_t id,
-                                        const char *message, int64_t alert_count, struct fault *f);
+                                        const struct delivery_seal *s, struct fault *f);
 
 // Phases that did not happen are -1.
 struct delivery_attempt {
@@ -130,10 +140,58 @@ MUST_CHECK enum err store_delivery_record(struct store_registry *r, int64_t epoc
 MUST_CHECK enum err store_delivery_give_up(struct store_registry *r, int64_t epoch, int64_t id,
                                            const char *why, wall_ms now, struct fault *f);
 
+// --- What is open at channels ------------------------------------------------------------------
+//
+// A sealed delivery with a key is an opening: the channel keeps something open under that key,
+// until a delivery that follows says that all incidents of the opening are over. An incident is
+// open as long as the row of its job has it. An opening that FAILED is none.
+
+struct outbox_opening {
+    int64_t delivery;
+    int64_t channel;
+    const char *channel_name;
+    const char *dedup_key;
+    int64_t alert_count;
+    int64_t incident;     // The watched alert is of this one, 0: that alert is gone;
+    bool is_over;         // and whether it is over.
+    int64_t acknowledged; // An alert of that incident that somebody has seen; 0: none was, or the
+                          // channel knows.
+};
+typedef enum err store_each_opening(void *context, const struct outbox_opening *o);
+
+// The openings with ids above `after`, in order, `limit` at most.
+MUST_CHECK enum err store_opening_list(struct store_registry *r, int64_t after, size_t limit,
+                                       store_each_opening *each, void *context, struct fault *f);
+
+// Watches the next alert of the opening whose incident is open; when none of the next OUTBOX_PAGE
+// is, the last of them. *moved: there was a next alert.
+MUST_CHECK enum err store_opening_advance(struct store_registry *r, int64_t epoch, int64_t delivery,
+                                          bool *moved, struct fault *f);
+
+// The last alert of each incident of the opening's first `limit` alerts, in order of id.
+MUST_CHECK enum err store_opening_ends(struct store_registry *r, int64_t delivery, size_t limit,
+                                       store_each_outbox_alert *each, void *context,
+                                       struct fault *f);
+
+struct opening_follow {
+    int64_t opening;
+    bool ends;             // The opening is none any more; else it is acknowledged.
+    const int64_t *alerts; // The delivery tells of these, OUTBOX_PAGE at most.
+    size_t alert_count;
+};
+
+// Makes a delivery of d's channel, message and times, once for an opening and an end or an
+// acknowledgement; its id becomes d->id. ERR_CONFLICT: there was one.
+MUST_CHECK enum err store_opening_follow(struct store_registry *r, int64_t epoch,
+                                         const struct opening_follow *w, struct delivery *d,
+                                         struct fault *f);
+
+// --- Reading deliveries ------------------------------------------------------------------------
+
 typedef enum err store_each_delivery(void *context, const struct delivery *d);
 
-// All that are PENDING, in order of id: for each channel one that is sent, one that gathers, and
-// tests.
+// All that are PENDING, in order of id: for each channel one that is sent, one that gathers, tests,
+// and what follows openings.
 MUST_CHECK enum err store_delivery_pending(struct store_registry *r, store_each_delivery *each,
                                            void *context, struct fault *f);
 

@@ -75,8 +75,16 @@ struct store_outbox_ops {
                           uint64_t closing, struct fault *f);
     enum err (*count)(struct store_registry *r, struct outbox_counts *out, struct fault *f);
     enum err (*open)(struct store_registry *r, int64_t epoch, struct delivery *d, struct fault *f);
-    enum err (*seal)(struct store_registry *r, int64_t epoch, int64_t id, const char *message,
-                     int64_t alert_count, struct fault *f);
+    enum err (*seal)(struct store_registry *r, int64_t epoch, int64_t id,
+                     const struct delivery_seal *s, struct fault *f);
+    enum err (*openings)(struct store_registry *r, int64_t after, size_t limit,
+                         store_each_opening *each, void *context, struct fault *f);
+    enum err (*advance)(struct store_registry *r, int64_t epoch, int64_t delivery, bool *moved,
+                        struct fault *f);
+    enum err (*ends)(struct store_registry *r, int64_t delivery, size_t limit,
+                     store_each_outbox_alert *each, void *context, struct fault *f);
+    enum err (*follow)(struct store_registry *r, int64_t epoch, const struct opening_follow *w,
+                       struct delivery *d, struct fault *f);
     enum err (*record)(struct store_registry *r, int64_t epoch, const struct delivery_attempt *a,
                        const struct delivery_after *after, struct fault *f);
     enum err (*give_up)(struct store_registry *r, int64_t epoch, int64_t id, const char *why,

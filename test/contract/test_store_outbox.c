@@ -280,9 +280,12 @@ static void message_is_written_once(void **state)
     struct box *b = *state;
     struct delivery d = open_delivery(b, 4);
     assert_int_equal(try_record(b, d.id, 1, DELIVERY_SUCCESS, NULL), ERR_CONFLICT); // Gathers.
-    store_assert_ok(store_delivery_seal(b->registry, 0, d.id, "{\"a\":1}", 3, f));
+    store_assert_ok(store_delivery_seal(b->registry, 0, d.id,
+                                        &(struct delivery_seal){"{\"a\":1}", 3, NULL, 0}, f));
     struct fault f = {0};
-    assert_int_equal(store_delivery_seal(b->registry, 0, d.id, "{\"a\":2}", 4, &f), ERR_CONFLICT);
+    assert_int_equal(store_delivery_seal(b->registry, 0, d.id,
+                                         &(struct delivery_seal){"{\"a\":2}", 4, NULL, 0}, &f),
+                     ERR_CONFLICT);
     reopen(b);
     struct kept k = pending(b);
     assert_int_equal(k.count, 1);
@@ -310,7 +313,8 @@ static void each_attempt_is_recorded_once_and_the_last_ends_the_delivery(void **
 {
     struct box *b = *state;
     struct delivery d = open_delivery(b, 4);
-    store_assert_ok(store_delivery_seal(b->registry, 0, d.id, "{}", 1, f));
+    store_assert_ok(
+        store_delivery_seal(b->registry, 0, d.id, &(struct delivery_seal){"{}", 1, NULL, 0}, f));
     assert_int_equal(try_record(b, d.id, 1, DELIVERY_PENDING, "no"), ERR_OK);
     assert_int_equal(try_record(b, d.id, 1, DELIVERY_PENDING, "no"), ERR_CONFLICT);
     assert_int_equal(pending(b).rows[0].next_attempt_at, STORE_T0 + 9000);
@@ -333,6 +337,235 @@ static void each_attempt_is_recorded_once_and_the_last_ends_the_delivery(void **
     assert_int_equal(t.attempts[1].number, 2);
     assert_int_equal(t.attempts[1].connect_ms, 2);
     assert_int_equal(t.attempts[1].dns_ms, -1);
+}
+
+// --- What is open at channels ------------------------------------------------------------------
+
+// The alert that opens an incident of the job, whose row remembers it.
+static void open_incident(struct box *b, job_id job, int64_t alert)
+{
+    char trouble[64];
+    struct batch *batch = store_batch(b->x);
+    store_add_job(batch, job);
+    snprintf(trouble, sizeof trouble, "failure:%lld,1,1;openings:1,1", (long long)alert);
+    job_set_text(&batch->changes[batch->count - 1].job->trouble, trouble);
+    store_add(batch, CHANGE_ALERT)->alert = (struct alert){.id = alert,
+                                                           .kind = ALERT_FAILURE,
+                                                           .job = job,
+                                                           .created_at = STORE_T0 + alert,
+                                                           .incident_id = alert,
+                                                           .telling = TELLING_WAITING,
+                                                           .message = ""};
+    store_must(b->x, batch);
+}
+
+// The incident is over, and the job's row remembers how many there were.
+static void close_incident(struct box *b, job_id job, int64_t incident, int64_t alert)
+{
+    char trouble[64];
+    struct batch *batch = store_batch(b->x);
+    store_add_job(batch, job);
+    snprintf(trouble, sizeof trouble, "openings:%lld,1", (long long)incident);
+    job_set_text(&batch->changes[batch->count - 1].job->trouble, trouble);
+    store_add(batch, CHANGE_ALERT)->alert = (struct alert){.id = alert,
+                                                           .kind = ALERT_RECOVERED,
+                                                           .job = job,
+                                                           .created_at = STORE_T0 + alert,
+                                                           .incident_id = incident,
+                                                           .telling = TELLING_WAITING,
+                                                           .message = ""};
+    store_must(b->x, batch);
+}
+
+static void acknowledge(struct box *b, int64_t alert)
+{
+    struct batch *batch = store_batch(b->x);
+    struct change *c = store_add(batch, CHANGE_ALERT_ACK);
+    c->ack.id = alert;
+    c->ack.at = STORE_T0 + 1;
+    store_must(b->x, batch);
+}
+
+static void seal_opening(struct box *b, int64_t id, const char *key, int64_t watched)
+{
+    struct delivery_seal s = {"{}", 1, key, watched};
+    store_assert_ok(store_delivery_seal(b->registry, 0, id, &s, f));
+}
+
+struct openings {
+    size_t count;
+    struct outbox_opening rows[4];
+    char keys[4][32];
+};
+
+static enum err see_opening(void *context, const struct outbox_opening *o)
+{
+    struct openings *s = context;
+    assert_string_equal(o->channel_name, "ops");
+    snprintf(s->keys[s->count], 32, "%s", o->dedup_key);
+    s->rows[s->count++] = *o;
+    return ERR_OK;
+}
+
+static struct openings openings(struct box *b)
+{
+    struct openings s = {0};
+    store_assert_ok(store_opening_list(b->registry, 0, 4, see_opening, &s, f));
+    return s;
+}
+
+static enum err follow(struct box *b, int64_t opening, bool ends, int64_t alert, int64_t *id)
+{
+    struct delivery d = {.channel = 4,
+                         .channel_name = "ops",
+                         .created_at = STORE_T0,
+                         .next_attempt_at = STORE_T0,
+                         .message = "{\"b\":1}",
+                         .alert_count = 1};
+    struct opening_follow w = {opening, ends, &alert, 1};
+    struct fault f = {0};
+    enum err err = store_opening_follow(b->registry, 0, &w, &d, &f);
+    *id = d.id;
+    return err;
+}
+
+static bool advance(struct box *b, int64_t opening)
+{
+    bool moved = false;
+    store_assert_ok(store_opening_advance(b->registry, 0, opening, &moved, f));
+    return moved;
+}
+
+static void end_of_an_opening_is_told_once(void **state)
+{
+    struct box *b = *state;
+    struct delivery d = open_delivery(b, 4);
+    int64_t id;
+    open_incident(b, 7, 1);
+    settle(b, 1, TELLING_TOLD, 0, d.id);
+    assert_int_equal(openings(b).count, 0);
+    seal_opening(b, d.id, "k", 1);
+    struct openings o = openings(b);
+    assert_int_equal(o.count, 1);
+    assert_int_equal(o.rows[0].delivery, d.id);
+    assert_int_equal(o.rows[0].channel, 4);
+    assert_int_equal(o.rows[0].alert_count, 1);
+    assert_int_equal(o.rows[0].incident, 1);
+    assert_string_equal(o.keys[0], "k");
+    assert_false(o.rows[0].is_over);
+
+    close_incident(b, 7, 1, 2);
+    reopen(b);
+    assert_true(openings(b).rows[0].is_over);
+    assert_false(advance(b, d.id));
+    struct seen ends = {0};
+    store_assert_ok(store_opening_ends(b->registry, d.id, 4, see, &ends, f));
+    assert_int_equal(ends.count, 1);
+    assert_int_equal(ends.ids[0], 2);
+
+    assert_int_equal(follow(b, d.id, true, 2, &id), ERR_OK);
+    assert_true(id > d.id);
+    assert_int_equal(follow(b, d.id, true, 2, &id), ERR_CONFLICT);
+    reopen(b);
+    assert_int_equal(openings(b).count, 0);
+    struct kept k = list(b, (struct delivery_query){.alert = 2, .state = -1});
+    assert_int_equal(k.count, 1);
+    assert_string_equal(k.texts[0][0], "{\"b\":1}");
+    assert_int_equal(k.rows[0].alert_count, 1);
+}
+
+static void opening_of_several_incidents_is_over_with_the_last_of_them(void **state)
+{
+    struct box *b = *state;
+    struct delivery d = open_delivery(b, 4);
+    for (int64_t i = 1; i <= 3; i++) {
+        open_incident(b, 6 + i, i);
+        settle(b, i, TELLING_TOLD, 0, d.id);
+    }
+    seal_opening(b, d.id, "k", 1);
+    close_incident(b, 8, 2, 4);
+    assert_false(openings(b).rows[0].is_over); // The first goes on.
+    close_incident(b, 7, 1, 5);
+    assert_true(openings(b).rows[0].is_over);
+    assert_true(advance(b, d.id));
+    assert_false(openings(b).rows[0].is_over); // The third does; the second was passed over.
+    assert_int_equal(openings(b).rows[0].incident, 3);
+    close_incident(b, 9, 3, 6);
+    assert_true(openings(b).rows[0].is_over);
+    assert_false(advance(b, d.id));
+    struct seen ends = {0};
+    store_assert_ok(store_opening_ends(b->registry, d.id, 16, see, &ends, f));
+    assert_int_equal(ends.count, 3);
+    assert_int_equal(ends.ids[0], 4);
+    assert_int_equal(ends.ids[2], 6);
+}
+
+static void incident_ends_with_its_job(void **state)
+{
+    struct box *b = *state;
+    struct delivery d = open_delivery(b, 4);
+    open_incident(b, 7, 1);
+    settle(b, 1, TELLING_TOLD, 0, d.id);
+    seal_opening(b, d.id, "k", 1);
+    struct batch *batch = store_batch(b->x);
+    struct change *c = store_add(batch, CHANGE_JOB_DELETE);
+    c->deleted.id = 7;
+    c->deleted.at = STORE_T0 + 1;
+    store_must(b->x, batch);
+    assert_true(openings(b).rows[0].is_over);
+}
+
+static void acknowledgement_is_told_once_for_each_opening(void **state)
+{
+    struct box *b = *state;
+    struct delivery d = open_delivery(b, 4);
+    int64_t id;
+    open_incident(b, 7, 1);
+    put_alert(b, 2, 1, ALERT_FAILURE);
+    settle(b, 1, TELLING_TOLD, 0, d.id);
+    seal_opening(b, d.id, "k", 1);
+    assert_int_equal(openings(b).rows[0].acknowledged, 0);
+    acknowledge(b, 2); // Any alert of the incident.
+    reopen(b);
+    assert_int_equal(openings(b).rows[0].acknowledged, 2);
+    assert_int_equal(follow(b, d.id, false, 2, &id), ERR_OK);
+    assert_int_equal(follow(b, d.id, false, 2, &id), ERR_CONFLICT);
+    struct openings o = openings(b);
+    assert_int_equal(o.count, 1); // The end is still to come.
+    assert_int_equal(o.rows[0].acknowledged, 0);
+    assert_int_equal(follow(b, d.id, true, 1, &id), ERR_OK);
+}
+
+// A reminder opens again what its incident opened; the end is told once.
+static void later_opening_takes_over_its_key_at_the_channel(void **state)
+{
+    struct box *b = *state;
+    struct delivery first = open_delivery(b, 4);
+    struct delivery other = open_delivery(b, 5);
+    struct delivery later = open_delivery(b, 4);
+    seal_opening(b, first.id, "k", 1);
+    seal_opening(b, other.id, "k", 1);
+    seal_opening(b, later.id, "k", 1);
+    struct openings o = openings(b);
+    assert_int_equal(o.count, 2);
+    assert_int_equal(o.rows[0].delivery, other.id);
+    assert_int_equal(o.rows[1].delivery, later.id);
+    assert_true(o.rows[0].is_over); // The alert has gone.
+    assert_int_equal(o.rows[0].incident, 0);
+}
+
+static void delivery_that_failed_opens_nothing(void **state)
+{
+    struct box *b = *state;
+    struct delivery d = open_delivery(b, 4);
+    struct delivery gone = open_delivery(b, 4);
+    seal_opening(b, d.id, "k", 1);
+    seal_opening(b, gone.id, "l", 1);
+    assert_int_equal(try_record(b, d.id, 1, DELIVERY_PENDING, "no"), ERR_OK);
+    assert_int_equal(openings(b).count, 2);
+    assert_int_equal(try_record(b, d.id, 2, DELIVERY_FAILED, "no"), ERR_OK);
+    store_assert_ok(store_delivery_give_up(b->registry, 0, gone.id, "gone", STORE_T0 + 1, f));
+    assert_int_equal(openings(b).count, 0);
 }
 
 static void delivery_can_be_given_up(void **state)
@@ -373,7 +606,8 @@ static void old_delivery_goes_and_its_id_does_not_come_again(void **state)
     struct delivery last = open_delivery(b, 4);
     put_alert(b, 1, 0, ALERT_CLOCK);
     settle(b, 1, TELLING_TOLD, 0, over.id);
-    store_assert_ok(store_delivery_seal(b->registry, 0, over.id, "{}", 1, f));
+    store_assert_ok(
+        store_delivery_seal(b->registry, 0, over.id, &(struct delivery_seal){"{}", 1, NULL, 0}, f));
     assert_int_equal(try_record(b, over.id, 1, DELIVERY_SUCCESS, NULL), ERR_OK);
     store_assert_ok(store_delivery_give_up(b->registry, 0, last.id, "gone", STORE_T0, f));
     struct store_retention r = {.age_ms = 86400000};
@@ -399,10 +633,20 @@ static void teller_of_another_epoch_is_fenced(void **state)
     struct outbox_settlement s = {&verdict, 1, NULL, 0};
     assert_int_equal(store_delivery_open(b->registry, 99, &other, &f), ERR_FENCED);
     assert_int_equal(store_outbox_settle(b->registry, 99, &s, &f), ERR_FENCED);
-    assert_int_equal(store_delivery_seal(b->registry, 99, d.id, "{}", 1, &f), ERR_FENCED);
+    assert_int_equal(
+        store_delivery_seal(b->registry, 99, d.id, &(struct delivery_seal){"{}", 1, NULL, 0}, &f),
+        ERR_FENCED);
     assert_int_equal(store_delivery_give_up(b->registry, 99, d.id, "x", 1, &f), ERR_FENCED);
     assert_int_equal(waiting(b).count, 1);
     assert_string_equal(pending(b).texts[0][0], "");
+    bool moved;
+    int64_t alert = 1;
+    struct opening_follow w = {d.id, true, &alert, 1};
+    seal_opening(b, d.id, "k", 1);
+    other.message = "{}";
+    assert_int_equal(store_opening_advance(b->registry, 99, d.id, &moved, &f), ERR_FENCED);
+    assert_int_equal(store_opening_follow(b->registry, 99, &w, &other, &f), ERR_FENCED);
+    assert_int_equal(openings(b).count, 1);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -417,6 +661,12 @@ int main(void)
         TEST(silenced_opener_waits_again_unless_its_incident_is_over),
         TEST(message_is_written_once),
         TEST(each_attempt_is_recorded_once_and_the_last_ends_the_delivery),
+        TEST(end_of_an_opening_is_told_once),
+        TEST(opening_of_several_incidents_is_over_with_the_last_of_them),
+        TEST(incident_ends_with_its_job),
+        TEST(acknowledgement_is_told_once_for_each_opening),
+        TEST(later_opening_takes_over_its_key_at_the_channel),
+        TEST(delivery_that_failed_opens_nothing),
         TEST(delivery_can_be_given_up),
         TEST(deliveries_are_listed_by_channel_newest_first),
         TEST(old_delivery_goes_and_its_id_does_not_come_again),

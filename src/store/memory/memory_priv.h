@@ -61,6 +61,9 @@ struct memory_command {
 // A delivery with its alerts, in order of id, and its attempts. Owns all its strings.
 struct memory_delivery {
     struct delivery row;
+    char *dedup_key;       // Under which it keeps incidents open; NULL: none.
+    int64_t watched_alert; // From which of its alerts on; 0: nothing is open.
+    bool is_acknowledged;  // The channel knows that somebody looks after them.
     int64_t *alerts;
     size_t alert_count;
     size_t alert_capacity;

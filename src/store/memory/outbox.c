@@ -21,6 +21,7 @@ static void disown(struct memory_delivery *d)
     free((char *)(uintptr_t)d->row.channel_name);
     free((char *)(uintptr_t)d->row.error);
     free((char *)(uintptr_t)d->row.message);
+    free(d->dedup_key);
     free(d->alerts);
     free(d->attempts);
 }
@@ -64,6 +65,9 @@ void memory_deliveries_copy(struct memory_store *to, const struct memory_store *
     for (size_t i = 0; i < from->delivery_count; i++) {
         const struct memory_delivery *old = &from->deliveries[i];
         struct memory_delivery *new = add(to, &old->row);
+        new->dedup_key = xstrdup(old->dedup_key);
+        new->watched_alert = old->watched_alert;
+        new->is_acknowledged = old->is_acknowledged;
         for (size_t n = 0; n < old->alert_count; n++)
             add_alert(new, old->alerts[n]);
         for (size_t n = 0; n < old->row.attempts; n++)
@@ -291,16 +295,30 @@ static enum err conflict(struct fault *f)
     return fault_set(f, ERR_CONFLICT, "the delivery is not as it was");
 }
 
-static enum err seal(struct store_registry *r, int64_t epoch, int64_t id, const char *message,
-                     int64_t alert_count, struct fault *f)
+static void take_over(struct memory_store *s, const struct memory_delivery *d)
+{
+    for (size_t i = 0; i < s->delivery_count; i++) {
+        struct memory_delivery *other = &s->deliveries[i];
+        if (other != d && other->watched_alert && other->row.channel == d->row.channel &&
+            strcmp(other->dedup_key, d->dedup_key) == 0)
+            other->watched_alert = 0;
+    }
+}
+
+static enum err seal(struct store_registry *r, int64_t epoch, int64_t id,
+                     const struct delivery_seal *w, struct fault *f)
 {
     struct memory_store *s = memory_registry_lock(r);
     struct memory_delivery *d = find(s, id);
     (void)epoch;
     if (!d || d->row.state != DELIVERY_PENDING || d->row.message)
         return memory_registry_unlock(s, conflict(f));
-    replace(&d->row.message, message);
-    d->row.alert_count = alert_count;
+    replace(&d->row.message, w->message);
+    d->row.alert_count = w->alert_count;
+    d->dedup_key = xstrdup(w->dedup_key);
+    d->watched_alert = w->watched;
+    if (w->dedup_key)
+        take_over(s, d);
     return memory_registry_unlock(s, ERR_OK);
 }
 
@@ -318,6 +336,7 @@ static enum err record(struct store_registry *r, int64_t epoch, const struct del
     d->row.next_attempt_at = after->next_attempt_at;
     d->row.finished_at = after->finished_at;
     d->row.http_status = a->http_status;
+    d->watched_alert = after->state == DELIVERY_FAILED ? 0 : d->watched_alert;
     replace(&d->row.error, a->error);
     return memory_registry_unlock(s, ERR_OK);
 }
@@ -333,9 +352,122 @@ static enum err give_up(struct store_registry *r, int64_t epoch, int64_t id, con
     d->row.state = DELIVERY_FAILED;
     d->row.next_attempt_at = 0;
     d->row.finished_at = now;
+    d->watched_alert = 0;
     replace(&d->row.error, why);
     return memory_registry_unlock(s, ERR_OK);
 }
+
+// --- What is open at channels ------------------------------------------------------------------
+
+static bool is_open(const struct memory_store *s, const struct alert *a)
+{
+    struct memory_job *j = a && a->job ? table_find(&s->jobs, a->job) : NULL;
+    struct incidents i;
+    bool found = false;
+    if (!j || j->deleted_at)
+        return false;
+    incidents_parse(j->job->trouble, &i);
+    for (size_t k = 0; k < INCIDENT_CAUSES; k++)
+        found |= i.of[k].id == a->incident_id;
+    return found && a->incident_id;
+}
+
+// The first alert of the incident that somebody has seen, or the last one of all; 0: none.
+static int64_t find_of_incident(const struct memory_store *s, int64_t incident, bool is_last)
+{
+    int64_t id = 0;
+    for (size_t i = 0; incident && i < s->alerts.count; i++) {
+        const struct alert *a = s->alerts.rows[i];
+        if (a->incident_id == incident && (is_last || (a->acknowledged_at && !id)))
+            id = a->id;
+    }
+    return id;
+}
+
+static enum err openings(struct store_registry *r, int64_t after, size_t limit,
+                         store_each_opening *each, void *context, struct fault *f)
+{
+    struct memory_store *s = memory_registry_lock(r);
+    enum err err = ERR_OK;
+    (void)f;
+    for (size_t i = 0; i < s->delivery_count && limit > 0 && !err; i++) {
+        const struct memory_delivery *d = &s->deliveries[i];
+        if (d->row.id <= after || !d->watched_alert)
+            continue;
+        const struct alert *a = table_find(&s->alerts, d->watched_alert);
+        struct outbox_opening o = {.delivery = d->row.id,
+                                   .channel = d->row.channel,
+                                   .channel_name = d->row.channel_name,
+                                   .dedup_key = d->dedup_key,
+                                   .alert_count = d->row.alert_count,
+                                   .incident = a ? a->incident_id : 0,
+                                   .is_over = !is_open(s, a)};
+        o.acknowledged = d->is_acknowledged ? 0 : find_of_incident(s, o.incident, false);
+        limit--;
+        err = each(context, &o);
+    }
+    return memory_registry_unlock(s, err);
+}
+
+static enum err advance(struct store_registry *r, int64_t epoch, int64_t delivery, bool *moved,
+                        struct fault *f)
+{
+    struct memory_store *s = memory_registry_lock(r);
+    struct memory_delivery *d = find(s, delivery);
+    size_t left = OUTBOX_PAGE;
+    bool found = false;
+    (void)epoch;
+    (void)f;
+    *moved = false;
+    for (size_t i = 0; d && d->watched_alert && i < d->alert_count && left > 0 && !found; i++) {
+        if (d->alerts[i] <= d->watched_alert)
+            continue;
+        left--;
+        d->watched_alert = d->alerts[i];
+        found = is_open(s, table_find(&s->alerts, d->alerts[i]));
+        *moved = true;
+    }
+    return memory_registry_unlock(s, ERR_OK);
+}
+
+static enum err ends(struct store_registry *r, int64_t delivery, size_t limit,
+                     store_each_outbox_alert *each, void *context, struct fault *f)
+{
+    struct memory_store *s = memory_registry_lock(r);
+    const struct memory_delivery *d = find(s, delivery);
+    enum err err = ERR_OK;
+    (void)f;
+    for (size_t i = 0; i < s->alerts.count && !err; i++) {
+        const struct alert *a = s->alerts.rows[i];
+        bool is_of_delivery = false;
+        for (size_t n = 0; d && n < d->alert_count && n < limit; n++) {
+            const struct alert *told = table_find(&s->alerts, d->alerts[n]);
+            is_of_delivery |= told && told->incident_id && told->incident_id == a->incident_id;
+        }
+        if (is_of_delivery && find_of_incident(s, a->incident_id, true) == a->id)
+            err = tell(s, a, each, context);
+    }
+    return memory_registry_unlock(s, err);
+}
+
+static enum err follow(struct store_registry *r, int64_t epoch, const struct opening_follow *w,
+                       struct delivery *d, struct fault *f)
+{
+    struct memory_store *s = memory_registry_lock(r);
+    struct memory_delivery *opening = find(s, w->opening);
+    (void)epoch;
+    if (!opening || !opening->watched_alert || (!w->ends && opening->is_acknowledged))
+        return memory_registry_unlock(s, conflict(f));
+    opening->watched_alert = w->ends ? 0 : opening->watched_alert;
+    opening->is_acknowledged = true;
+    d->id = ++s->delivery_last;
+    struct memory_delivery *new = add(s, d);
+    for (size_t i = 0; i < w->alert_count; i++)
+        add_alert(new, w->alerts[i]);
+    return memory_registry_unlock(s, ERR_OK);
+}
+
+// --- Reading deliveries ------------------------------------------------------------------------
 
 static enum err pending(struct store_registry *r, store_each_delivery *each, void *context,
                         struct fault *f)
@@ -393,6 +525,10 @@ const struct store_outbox_ops memory_outbox = {
     .count = count,
     .open = open_delivery,
     .seal = seal,
+    .openings = openings,
+    .advance = advance,
+    .ends = ends,
+    .follow = follow,
     .record = record,
     .give_up = give_up,
     .pending = pending,

@@ -28,6 +28,11 @@ enum { SCHEDULED_AT, SERIES, JOB_NAME, JOB_TAGS, JOB_CHANNELS, OPENER, OPENER_CH
     " telling = 'silenced' AND id = incident_id AND NOT EXISTS (SELECT FROM alerts AS c"           \
     "  WHERE c.incident_id = alerts.id AND c.kind = ANY ($1))"
 
+// Whether the job of alert `a` still has the alert's incident; see ledger/incident.c.
+#define IS_OPEN                                                                                    \
+    "EXISTS (SELECT FROM jobs AS j WHERE j.id = a.job_id AND j.deleted_at IS NULL"                 \
+    " AND strpos(replace(j.trouble, 'openings:', ''), ':' || a.incident_id || ',') > 0)"
+
 // The first parameter of a change is the epoch.
 #define FENCE                                                                                      \
     "WITH fence AS MATERIALIZED (SELECT id FROM leader WHERE $1 = 0 OR epoch = $1 FOR SHARE)"
@@ -271,18 +276,25 @@ static enum err open_delivery(struct store_registry *r, int64_t epoch, struct de
     return err;
 }
 
-static enum err seal(struct store_registry *r, int64_t epoch, int64_t id, const char *message,
-                     int64_t alert_count, struct fault *f)
+static enum err seal(struct store_registry *r, int64_t epoch, int64_t id,
+                     const struct delivery_seal *s, struct fault *f)
 {
     struct parameters p = {0};
     parameter_integer(&p, epoch);
     parameter_integer(&p, id);
-    parameter_text(&p, message);
-    parameter_integer(&p, alert_count);
+    parameter_text(&p, s->message);
+    parameter_integer(&p, s->alert_count);
+    parameter_text(&p, s->dedup_key);
+    parameter_integer_or_null(&p, s->watched, 0);
     return change_row(r,
-                      FENCE ", done AS (UPDATE deliveries SET message = $3, alert_count = $4"
-                            " FROM fence WHERE deliveries.id = $2 AND state = 'PENDING'"
-                            " AND message IS NULL RETURNING 1)"
+                      FENCE ", done AS (UPDATE deliveries SET message = $3, alert_count = $4,"
+                            "  dedup_key = $5, watched_alert = $6"
+                            "  FROM fence WHERE deliveries.id = $2 AND state = 'PENDING'"
+                            "  AND message IS NULL RETURNING channel_id),"
+                            " taken_over AS (UPDATE deliveries SET watched_alert = NULL FROM done"
+                            "  WHERE deliveries.dedup_key = $5"
+                            "  AND deliveries.watched_alert IS NOT NULL AND deliveries.id <> $2"
+                            "  AND deliveries.channel_id = done.channel_id)"
                             " SELECT (SELECT count(*) FROM fence), (SELECT count(*) FROM done)",
                       &p, f);
 }
@@ -307,14 +319,16 @@ static enum err record(struct store_registry *r, int64_t epoch, const struct del
     parameter_integer_or_null(&p, a->first_byte_ms, -1);
     return change_row(
         r,
-        FENCE ", done AS (UPDATE deliveries SET attempts = $3, state = $4, next_attempt_at = $5,"
-              "  finished_at = $6, http_status = $7, error = $8 FROM fence"
-              "  WHERE deliveries.id = $2 AND attempts = $3 - 1 AND state = 'PENDING'"
-              "  AND message IS NOT NULL RETURNING 1),"
-              " added AS (INSERT INTO delivery_attempts (delivery_id, number, started_at,"
-              "  duration_ms, http_status, error, dns_ms, connect_ms, tls_ms, first_byte_ms)"
-              "  SELECT $2, $3, $9, $10, $7, $8, $11, $12, $13, $14 FROM done)"
-              " SELECT (SELECT count(*) FROM fence), (SELECT count(*) FROM done)",
+        FENCE
+        ", done AS (UPDATE deliveries SET attempts = $3, state = $4, next_attempt_at = $5,"
+        "  finished_at = $6, http_status = $7, error = $8,"
+        "  watched_alert = CASE WHEN $4 = 'FAILED' THEN NULL ELSE watched_alert END FROM fence"
+        "  WHERE deliveries.id = $2 AND attempts = $3 - 1 AND state = 'PENDING'"
+        "  AND message IS NOT NULL RETURNING 1),"
+        " added AS (INSERT INTO delivery_attempts (delivery_id, number, started_at,"
+        "  duration_ms, http_status, error, dns_ms, connect_ms, tls_ms, first_byte_ms)"
+        "  SELECT $2, $3, $9, $10, $7, $8, $11, $12, $13, $14 FROM done)"
+        " SELECT (SELECT count(*) FROM fence), (SELECT count(*) FROM done)",
         &p, f);
 }
 
@@ -328,11 +342,137 @@ static enum err give_up(struct store_registry *r, int64_t epoch, int64_t id, con
     parameter_integer(&p, now);
     return change_row(r,
                       FENCE ", done AS (UPDATE deliveries SET state = 'FAILED', error = $3,"
-                            " next_attempt_at = NULL, finished_at = $4 FROM fence"
+                            " watched_alert = NULL, next_attempt_at = NULL, finished_at = $4"
+                            " FROM fence"
                             " WHERE deliveries.id = $2 AND state = 'PENDING' RETURNING 1)"
                             " SELECT (SELECT count(*) FROM fence), (SELECT count(*) FROM done)",
                       &p, f);
 }
+
+// --- What is open at channels ------------------------------------------------------------------
+
+static enum err openings(struct store_registry *r, int64_t after, size_t limit,
+                         store_each_opening *each, void *context, struct fault *f)
+{
+    struct parameters p = {0};
+    PGresult *result;
+    parameter_integer(&p, after);
+    parameter_integer(&p, (int64_t)limit);
+    enum err err =
+        ask(r,
+            "SELECT d.id, d.channel_id, d.channel_name, d.dedup_key, d.alert_count,"
+            " coalesce(a.incident_id, 0), (NOT " IS_OPEN ")::int, coalesce(CASE WHEN"
+            "  d.is_acknowledged = 0 THEN (SELECT min(k.id) FROM alerts AS k"
+            "   WHERE k.incident_id = a.incident_id AND k.acknowledged_at IS NOT NULL) END, 0)"
+            " FROM deliveries AS d LEFT JOIN alerts AS a ON a.id = d.watched_alert"
+            " WHERE d.watched_alert IS NOT NULL AND d.id > $1 ORDER BY d.id LIMIT $2",
+            &p, &result, f);
+    if (err)
+        return err;
+    struct result_row row = {result, 0};
+    for (int found = PQntuples(result); row.row < found && !err; row.row++) {
+        struct outbox_opening o = {
+            .delivery = result_integer(&row, 0),
+            .channel = result_integer(&row, 1),
+            .channel_name = result_text(&row, 2),
+            .dedup_key = result_text(&row, 3),
+            .alert_count = result_integer(&row, 4),
+            .incident = result_integer(&row, 5),
+            .is_over = result_integer(&row, 6) != 0,
+            .acknowledged = result_integer(&row, 7),
+        };
+        err = each(context, &o);
+    }
+    PQclear(result);
+    return err;
+}
+
+static enum err advance(struct store_registry *r, int64_t epoch, int64_t delivery, bool *moved,
+                        struct fault *f)
+{
+    struct parameters p = {0};
+    int64_t changed = 0;
+    parameter_integer(&p, epoch);
+    parameter_integer(&p, delivery);
+    parameter_integer(&p, OUTBOX_PAGE);
+    enum err err =
+        change(r,
+               FENCE ", next AS MATERIALIZED (SELECT alert_id FROM delivery_alerts"
+                     "  WHERE delivery_id = $2 AND alert_id >"
+                     "   (SELECT watched_alert FROM deliveries WHERE id = $2)"
+                     "  ORDER BY alert_id LIMIT $3),"
+                     " done AS (UPDATE deliveries SET watched_alert = coalesce((SELECT min(a.id)"
+                     "   FROM next JOIN alerts AS a ON a.id = next.alert_id WHERE " IS_OPEN "),"
+                     "   (SELECT max(alert_id) FROM next)) FROM fence WHERE deliveries.id = $2"
+                     "  AND watched_alert IS NOT NULL AND EXISTS (SELECT FROM next) RETURNING 1)"
+                     " SELECT (SELECT count(*) FROM fence), (SELECT count(*) FROM done)",
+               &p, &changed, f);
+    if (!err)
+        *moved = changed > 0;
+    return err;
+}
+
+static enum err ends(struct store_registry *r, int64_t delivery, size_t limit,
+                     store_each_outbox_alert *each, void *context, struct fault *f)
+{
+    struct parameters p = {0};
+    parameter_integer(&p, delivery);
+    parameter_integer(&p, (int64_t)limit);
+    return each_alert(r,
+                      "WHERE id IN (SELECT (SELECT max(e.id) FROM alerts AS e"
+                      "  WHERE e.incident_id = o.incident_id) FROM (SELECT alert_id"
+                      "  FROM delivery_alerts WHERE delivery_id = $1 ORDER BY alert_id LIMIT $2)"
+                      "  AS l JOIN alerts AS o ON o.id = l.alert_id"
+                      "  WHERE o.incident_id IS NOT NULL) ORDER BY id",
+                      &p, each, context, f);
+}
+
+static void add_followed(struct parameters *p, const struct opening_follow *w)
+{
+    parameter_integer(p, w->opening);
+    parameter_integer(p, w->ends);
+    parameter_array(p, false, w->alert_count);
+    for (size_t i = 0; i < w->alert_count; i++)
+        parameter_put_integer(p, w->alerts[i]);
+    parameter_array_end(p);
+}
+
+static enum err follow(struct store_registry *r, int64_t epoch, const struct opening_follow *w,
+                       struct delivery *d, struct fault *f)
+{
+    struct parameters p = {0};
+    int64_t id = 0;
+    parameter_integer(&p, epoch);
+    add_followed(&p, w);
+    parameter_integer(&p, d->channel);
+    parameter_text(&p, d->channel_name);
+    parameter_integer(&p, d->created_at);
+    parameter_integer(&p, d->next_attempt_at);
+    parameter_text(&p, d->message);
+    parameter_integer(&p, d->alert_count);
+    enum err err =
+        change(r,
+               FENCE ", opening AS (UPDATE deliveries SET is_acknowledged = 1,"
+                     "  watched_alert = CASE WHEN $3 = 0 THEN watched_alert END FROM fence"
+                     "  WHERE deliveries.id = $2 AND watched_alert IS NOT NULL"
+                     "  AND ($3 = 1 OR is_acknowledged = 0) RETURNING 1),"
+                     " new AS (INSERT INTO deliveries (channel_id, channel_name, state, is_test,"
+                     "  window_ms, attempts, created_at, next_attempt_at, message, alert_count)"
+                     "  SELECT $5, $6, 'PENDING', 0, 0, 0, $7, $8, $9, $10 FROM opening"
+                     "  RETURNING id),"
+                     " linked AS (INSERT INTO delivery_alerts SELECT new.id, a.id"
+                     "  FROM new, unnest($4::bigint[]) AS a(id))"
+                     " SELECT (SELECT count(*) FROM fence),"
+                     "  coalesce((SELECT id FROM new), 0)",
+               &p, &id, f);
+    if (!err && id == 0)
+        err = fault_set(f, ERR_CONFLICT, "the delivery is not as it was");
+    if (!err)
+        d->id = id;
+    return err;
+}
+
+// --- Reading deliveries ------------------------------------------------------------------------
 
 static enum err each_delivery(struct store_registry *registry, const char *rest,
                               struct parameters *p, store_each_delivery *each, void *context,
@@ -415,6 +555,10 @@ const struct store_outbox_ops postgres_outbox = {
     .count = count,
     .open = open_delivery,
     .seal = seal,
+    .openings = openings,
+    .advance = advance,
+    .ends = ends,
+    .follow = follow,
     .record = record,
     .give_up = give_up,
     .pending = pending,

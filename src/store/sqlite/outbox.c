@@ -28,6 +28,15 @@ enum { SCHEDULED_AT, SERIES, JOB_NAME, JOB_TAGS, JOB_CHANNELS, OPENER, OPENER_CH
     " telling = 'silenced' AND id = incident_id AND NOT EXISTS (SELECT 1 FROM alerts AS c"         \
     "  WHERE c.incident_id = alerts.id AND instr(?1, ' ' || c.kind || ' '))"
 
+// Whether the job of alert `a` still has the alert's incident; see ledger/incident.c.
+#define IS_OPEN                                                                                    \
+    "EXISTS (SELECT 1 FROM jobs AS j WHERE j.id = a.job_id AND j.deleted_at IS NULL"               \
+    " AND instr(replace(j.trouble, 'openings:', ''), ':' || a.incident_id || ',') > 0)"
+
+#define NEXT_ALERTS                                                                                \
+    "(SELECT alert_id FROM delivery_alerts WHERE delivery_id = ?1 AND alert_id >"                  \
+    "  (SELECT watched_alert FROM deliveries WHERE id = ?1) ORDER BY alert_id LIMIT ?2)"
+
 #define LIST                                                                                       \
     " AND (?2 = 0 OR id = ?2) AND (?3 = 0 OR channel_id = ?3) AND (?4 IS NULL OR state = ?4)"      \
     " AND id < ?5 ORDER BY id DESC LIMIT ?6"
@@ -54,16 +63,51 @@ const struct sql sqlite_outbox_sql[OUTBOX_STATEMENTS] = {
                       " FROM alerts WHERE telling = 'waiting'",
                       NULL, NULL},
     [OUTBOX_OPEN] = {"%s", row_insert_sql, &delivery_rows},
-    [OUTBOX_SEAL] = {"UPDATE deliveries SET message = ?2, alert_count = ?3"
+    [OUTBOX_SEAL] = {"UPDATE deliveries SET message = ?2, alert_count = ?3, dedup_key = ?4,"
+                     " watched_alert = ?5"
                      " WHERE id = ?1 AND state = 'PENDING' AND message IS NULL",
                      NULL, NULL},
+    [OUTBOX_TAKE_OVER] = {"UPDATE deliveries SET watched_alert = NULL WHERE dedup_key = ?2"
+                          " AND watched_alert IS NOT NULL AND id <> ?1"
+                          " AND channel_id = (SELECT channel_id FROM deliveries WHERE id = ?1)",
+                          NULL, NULL},
+    [OUTBOX_OPENINGS] = {"SELECT d.id, d.channel_id, d.channel_name, d.dedup_key, d.alert_count,"
+                         " a.incident_id, NOT " IS_OPEN ", CASE WHEN d.is_acknowledged = 0 THEN"
+                         "  (SELECT min(k.id) FROM alerts AS k INDEXED BY idx_alerts_acknowledged"
+                         "   WHERE k.incident_id = a.incident_id"
+                         "   AND k.acknowledged_at IS NOT NULL) END"
+                         " FROM deliveries AS d LEFT JOIN alerts AS a ON a.id = d.watched_alert"
+                         " WHERE d.watched_alert IS NOT NULL AND d.id > ?1"
+                         " ORDER BY d.id LIMIT ?2",
+                         NULL, NULL},
+    [OUTBOX_ADVANCE] = {"UPDATE deliveries SET watched_alert = coalesce((SELECT min(a.id)"
+                        "  FROM alerts AS a WHERE a.id IN " NEXT_ALERTS " AND " IS_OPEN "),"
+                        "  (SELECT max(alert_id) FROM " NEXT_ALERTS "))"
+                        " WHERE id = ?1 AND watched_alert IS NOT NULL"
+                        " AND EXISTS (SELECT 1 FROM " NEXT_ALERTS ")",
+                        NULL, NULL},
+    [OUTBOX_ENDS] = {ALERTS " WHERE id IN (SELECT (SELECT max(e.id) FROM alerts AS e"
+                            "   WHERE e.incident_id = o.incident_id)"
+                            "  FROM (SELECT alert_id FROM delivery_alerts WHERE delivery_id = ?1"
+                            "   ORDER BY alert_id LIMIT ?2) AS l"
+                            "  JOIN alerts AS o ON o.id = l.alert_id"
+                            "  WHERE o.incident_id IS NOT NULL) ORDER BY id",
+                     row_names, &alert_rows},
+    [OUTBOX_END] = {"UPDATE deliveries SET watched_alert = NULL"
+                    " WHERE id = ?1 AND watched_alert IS NOT NULL",
+                    NULL, NULL},
+    [OUTBOX_ACKNOWLEDGE] = {"UPDATE deliveries SET is_acknowledged = 1 WHERE id = ?1"
+                            " AND watched_alert IS NOT NULL AND is_acknowledged = 0",
+                            NULL, NULL},
     [OUTBOX_ATTEMPT] = {"%s", row_insert_sql, &delivery_attempt_rows},
     [OUTBOX_AFTER] = {"UPDATE deliveries SET attempts = ?2, state = ?3, next_attempt_at = ?4,"
-                      " finished_at = ?5, http_status = ?6, error = ?7"
+                      " finished_at = ?5, http_status = ?6, error = ?7,"
+                      " watched_alert = iif(?3 = 'FAILED', NULL, watched_alert)"
                       " WHERE id = ?1 AND attempts = ?2 - 1 AND state = 'PENDING'"
                       " AND message IS NOT NULL",
                       NULL, NULL},
     [OUTBOX_GIVE_UP] = {"UPDATE deliveries SET state = 'FAILED', next_attempt_at = NULL,"
+                        " watched_alert = NULL,"
                         " finished_at = ?3, error = ?2 WHERE id = ?1 AND state = 'PENDING'",
                         NULL, NULL},
     [OUTBOX_PENDING] = {"SELECT %s FROM deliveries WHERE state = 'PENDING' ORDER BY id", row_names,
@@ -274,15 +318,33 @@ static enum err open_delivery(struct store_registry *registry, int64_t epoch, st
     return err;
 }
 
-static enum err seal(struct store_registry *r, int64_t epoch, int64_t id, const char *message,
-                     int64_t alert_count, struct fault *f)
+static enum err take_over(struct sqlite_registry *r, int64_t id, const char *dedup_key,
+                          struct fault *f)
 {
-    sqlite3_stmt *statement = self(r)->outbox[OUTBOX_SEAL];
-    (void)epoch;
+    sqlite3_stmt *statement = r->outbox[OUTBOX_TAKE_OVER];
     sqlite3_bind_int64(statement, 1, id);
-    sqlite3_bind_text(statement, 2, message, -1, SQLITE_STATIC);
-    sqlite3_bind_int64(statement, 3, alert_count);
-    return run_alone(self(r), OUTBOX_SEAL, true, f);
+    sqlite3_bind_text(statement, 2, dedup_key, -1, SQLITE_STATIC);
+    return run(r, OUTBOX_TAKE_OVER, f);
+}
+
+static enum err seal(struct store_registry *registry, int64_t epoch, int64_t id,
+                     const struct delivery_seal *s, struct fault *f)
+{
+    struct sqlite_registry *r = self(registry);
+    sqlite3_stmt *statement = r->outbox[OUTBOX_SEAL];
+    (void)epoch;
+    enum err err = sqlite_registry_begin(r, f);
+    if (err)
+        return err;
+    sqlite3_bind_int64(statement, 1, id);
+    sqlite3_bind_text(statement, 2, s->message, -1, SQLITE_STATIC);
+    sqlite3_bind_int64(statement, 3, s->alert_count);
+    sqlite3_bind_text(statement, 4, s->dedup_key, -1, SQLITE_STATIC);
+    bind_integer_or_null(statement, 5, s->watched);
+    err = run_on_row(r, OUTBOX_SEAL, f);
+    if (!err && s->dedup_key)
+        err = take_over(r, id, s->dedup_key, f);
+    return sqlite_registry_end(r, err, f);
 }
 
 static enum err change_after(struct sqlite_registry *r, const struct delivery_attempt *a,
@@ -325,6 +387,99 @@ static enum err give_up(struct store_registry *r, int64_t epoch, int64_t id, con
     sqlite3_bind_int64(statement, 3, now);
     return run_alone(self(r), OUTBOX_GIVE_UP, true, f);
 }
+
+// --- What is open at channels ------------------------------------------------------------------
+
+struct opening_walk {
+    struct walk walk;
+    store_each_opening *each;
+    void *context;
+};
+
+static enum err visit_opening(struct walk *walk, sqlite3_stmt *statement, struct fault *f)
+{
+    struct opening_walk *w = (struct opening_walk *)walk;
+    (void)f;
+    struct outbox_opening o = {
+        .delivery = sqlite3_column_int64(statement, 0),
+        .channel = sqlite3_column_int64(statement, 1),
+        .channel_name = (const char *)sqlite3_column_text(statement, 2),
+        .dedup_key = (const char *)sqlite3_column_text(statement, 3),
+        .alert_count = sqlite3_column_int64(statement, 4),
+        .incident = sqlite3_column_int64(statement, 5),
+        .is_over = sqlite3_column_int64(statement, 6) != 0,
+        .acknowledged = sqlite3_column_int64(statement, 7),
+    };
+    return w->each(w->context, &o);
+}
+
+static enum err openings(struct store_registry *r, int64_t after, size_t limit,
+                         store_each_opening *each, void *context, struct fault *f)
+{
+    struct opening_walk w = {{.visit = visit_opening}, each, context};
+    sqlite3_stmt *statement = self(r)->outbox[OUTBOX_OPENINGS];
+    sqlite3_bind_int64(statement, 1, after);
+    sqlite3_bind_int64(statement, 2, (int64_t)limit);
+    return sqlite_walk(self(r)->db, statement, &w.walk, f);
+}
+
+static enum err advance(struct store_registry *registry, int64_t epoch, int64_t delivery,
+                        bool *moved, struct fault *f)
+{
+    struct sqlite_registry *r = self(registry);
+    sqlite3_stmt *statement = r->outbox[OUTBOX_ADVANCE];
+    (void)epoch;
+    enum err err = sqlite_registry_begin(r, f);
+    if (err)
+        return err;
+    sqlite3_bind_int64(statement, 1, delivery);
+    sqlite3_bind_int64(statement, 2, OUTBOX_PAGE);
+    err = run(r, OUTBOX_ADVANCE, f);
+    bool changed = sqlite3_changes(r->db) > 0;
+    err = sqlite_registry_end(r, err, f);
+    if (!err)
+        *moved = changed;
+    return err;
+}
+
+static enum err ends(struct store_registry *r, int64_t delivery, size_t limit,
+                     store_each_outbox_alert *each, void *context, struct fault *f)
+{
+    struct alert_walk w = {{.visit = visit_alert, .leaves_out = true}, each, context};
+    sqlite3_stmt *statement = self(r)->outbox[OUTBOX_ENDS];
+    sqlite3_bind_int64(statement, 1, delivery);
+    sqlite3_bind_int64(statement, 2, (int64_t)limit);
+    return sqlite_walk(self(r)->db, statement, &w.walk, f);
+}
+
+static enum err follow(struct store_registry *registry, int64_t epoch,
+                       const struct opening_follow *w, struct delivery *d, struct fault *f)
+{
+    struct sqlite_registry *r = self(registry);
+    enum outbox_statement mark = w->ends ? OUTBOX_END : OUTBOX_ACKNOWLEDGE;
+    struct delivery new = *d;
+    int64_t id = 0;
+    (void)epoch;
+    new.id = 0;
+    enum err err = sqlite_registry_begin(r, f);
+    if (err)
+        return err;
+    sqlite3_bind_int64(r->outbox[mark], 1, w->opening);
+    err = run_on_row(r, mark, f);
+    row_bind(&delivery_rows, r->outbox[OUTBOX_OPEN], &new);
+    if (!err)
+        err = run(r, OUTBOX_OPEN, f);
+    if (!err)
+        id = sqlite3_last_insert_rowid(r->db);
+    for (size_t i = 0; i < w->alert_count && !err; i++)
+        err = add_link(r, &(struct outbox_link){id, w->alerts[i]}, f);
+    err = sqlite_registry_end(r, err, f);
+    if (!err)
+        d->id = id;
+    return err;
+}
+
+// --- Reading deliveries ------------------------------------------------------------------------
 
 struct delivery_walk {
     struct walk walk;
@@ -396,6 +551,10 @@ const struct store_outbox_ops sqlite_outbox = {
     .count = count,
     .open = open_delivery,
     .seal = seal,
+    .openings = openings,
+    .advance = advance,
+    .ends = ends,
+    .follow = follow,
     .record = record,
     .give_up = give_up,
     .pending = pending,

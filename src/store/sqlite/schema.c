@@ -503,13 +503,25 @@ static const char version_36[] = "ALTER TABLE jobs ADD COLUMN kind TEXT NOT NULL
                                  "CREATE UNIQUE INDEX idx_jobs_ping_key ON jobs (ping_key)"
                                  "  WHERE ping_key IS NOT NULL AND deleted_at IS NULL;";
 
+// What a delivery keeps open at its channel: under which key, from which of its alerts on incidents
+// may still be open, and whether the channel was told that somebody looks after them.
+static const char version_37[] =
+    "ALTER TABLE deliveries ADD COLUMN dedup_key TEXT;"
+    "ALTER TABLE deliveries ADD COLUMN watched_alert INTEGER;" // NULL: nothing is open.
+    "ALTER TABLE deliveries ADD COLUMN is_acknowledged INTEGER NOT NULL DEFAULT 0;"
+    "CREATE INDEX idx_deliveries_watched ON deliveries (id) WHERE watched_alert IS NOT NULL;"
+    "CREATE INDEX idx_deliveries_dedup_key ON deliveries (dedup_key)"
+    "  WHERE watched_alert IS NOT NULL;"
+    "CREATE INDEX idx_alerts_acknowledged ON alerts (incident_id)"
+    "  WHERE acknowledged_at IS NOT NULL;";
+
 // migrations[v] leads from version v to v + 1.
 static const char *const migrations[] = {
     version_1,  version_2,  version_3,  version_4,  version_5,  version_6,  version_7,  version_8,
     version_9,  version_10, version_11, version_12, version_13, version_14, version_15, version_16,
     version_17, version_18, version_19, version_20, version_21, version_22, version_23, version_24,
     version_25, version_26, version_27, version_28, version_29, version_30, version_31, version_32,
-    version_33, version_34, version_35, version_36,
+    version_33, version_34, version_35, version_36, version_37,
 };
 const int sqlite_schema_version = COUNT_OF(migrations);
 

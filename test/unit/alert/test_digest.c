@@ -5,6 +5,7 @@
 
 #include "base/memory.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 // clang-format off
@@ -150,6 +151,62 @@ static void herd_is_counted_and_its_worst_few_are_shown(void **state)
     notice_clear(&n);
 }
 
+static void acknowledgement_has_the_key_that_was_opened(void **state)
+{
+    struct digest *d = digest_new("");
+    struct notice n;
+    (void)state;
+    add(d, 4, 4, ALERT_FAILURE);
+    digest_write_ack(d, "carillon-incident-4", T0, &n);
+    digest_free(d);
+    assert_int_equal(n.event, NOTICE_ACK);
+    assert_int_equal(n.severity, SEVERITY_INFO);
+    assert_string_equal(n.dedup_key, "carillon-incident-4");
+    assert_non_null(strstr(n.title, n.items[0].sentence));
+    assert_int_equal(n.delivery, 0);
+    notice_clear(&n);
+}
+
+static struct notice write_end(struct digest *d, int64_t told)
+{
+    struct notice n;
+    digest_write_end(d, "carillon-digest-9", 9, told, T0, &n);
+    digest_free(d);
+    assert_int_equal(n.event, NOTICE_RESOLVE);
+    assert_int_equal(n.severity, SEVERITY_INFO);
+    assert_string_equal(n.dedup_key, "carillon-digest-9");
+    return n;
+}
+
+static void end_of_a_digest_has_its_key_and_says_how_much_is_over(void **state)
+{
+    struct digest *d = digest_new("https://cron.example");
+    (void)state;
+    add(d, 5, 3, ALERT_RECOVERED);
+    add(d, 6, 4, ALERT_RECOVERED);
+    struct notice n = write_end(d, 1204);
+    assert_string_equal(n.title, "All is over that a message about 1204 alerts told of");
+    assert_string_equal(n.text, "2 incidents are over.\n");
+    assert_string_equal(n.link, "https://cron.example/deliveries/9");
+    assert_int_equal(n.count, 2);
+    notice_clear(&n);
+}
+
+static void end_without_a_recovery_is_told_as_well(void **state)
+{
+    (void)state;
+    struct notice n = write_end(digest_new(""), 1);
+    char *json = notice_pack(&n);
+    struct notice read;
+    struct fault f = {0};
+    assert_int_equal(notice_unpack(json, &read, &f), ERR_OK);
+    assert_int_equal(read.count, 0);
+    assert_string_equal(read.title, "The incident ended with its job, or with the job's rule");
+    free(json);
+    notice_clear(&read);
+    notice_clear(&n);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -160,6 +217,9 @@ int main(void)
         cmocka_unit_test(incident_that_goes_on_matters_more_than_one_that_is_over),
         cmocka_unit_test(incident_that_began_and_ended_is_one_line),
         cmocka_unit_test(herd_is_counted_and_its_worst_few_are_shown),
+        cmocka_unit_test(acknowledgement_has_the_key_that_was_opened),
+        cmocka_unit_test(end_of_a_digest_has_its_key_and_says_how_much_is_over),
+        cmocka_unit_test(end_without_a_recovery_is_told_as_well),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
