@@ -75,8 +75,10 @@ struct carillon {
     struct observer *observer;
     struct access *access;
     struct api *api;
-    struct trials *trials;     // Tests of drafts; NULL: the server answers no API.
-    struct teller *teller;     // NULL: this node tells nobody of alerts.
+    struct trials *trials;              // Tests of drafts; NULL: the server answers no API.
+    struct teller *teller;              // NULL: this node tells nobody of alerts.
+    _Atomic(struct raising *) unraised; // Alerts that wait to be raised again; NULL: none.
+    atomic_size_t unraised_count;
     struct cluster_post *post; // NULL: what is asked of this server is for its own engine.
 };
 
@@ -132,9 +134,13 @@ void app__shard_loaded(void *carillon, uint32_t shard, int64_t epoch);
 void app__outcome_elsewhere(void *carillon, const struct command *command);
 
 // Raises an alert about the server, of which the kind, subject, last_error, attempts, from and to
-// count (raise.c). Copies its texts. Any thread; does not block. Where that fails, the log says so.
-// False: the core could not even be asked.
-bool app__raise_alert(const struct carillon *c, const struct alert *facts);
+// count (raise.c). Copies its texts. Any thread; does not block. Where that fails, the log says so,
+// and what certainly came to nothing is kept.
+void app__raise_alert(struct carillon *c, const struct alert *facts);
+// Tries again what was kept, as the teller does at each look. Any thread; does not block.
+void app__raise_again(struct carillon *c);
+// At the end, when nothing can be raised any more: forgets what was kept.
+void app__raise_forget(struct carillon *c);
 
 // Tests of drafts (trial.c). Those under way at the end are cut.
 struct trials *app__trials_new(const struct carillon *c);

@@ -388,6 +388,7 @@ static void stop_rooms(struct carillon *c)
     store_close(c->replica);
     store_close(c->store);
     cluster_close(c->cluster);
+    app__raise_forget(c);
     app__close_redis(c);
     app__close_secrets(c);
 }

@@ -170,6 +170,7 @@ static void *run(void *teller)
     while (!t->thread->is_stopping) {
         mono_ms now = clock_mono_ms();
         if (now >= next) {
+            app__raise_again(t->server);
             look_if_leading(t);
             next = clock_mono_ms() + (t->is_idle && t->server->post ? IDLE_LOOK_MS : LOOK_MS);
         }

@@ -30,7 +30,7 @@ struct desk {
 };
 
 struct teller {
-    const struct carillon *server;
+    struct carillon *server;
     struct store_registry *registry;
     struct loop *loop;
     struct dispatch *dispatch;

@@ -15,12 +15,14 @@ void teller__judge_channel(struct teller *t, size_t place, const struct delivery
     struct channel *c = &t->channels[place];
     bool goes_down = a->error && !desk->is_down && (desk->failures >= FAILURES_DOWN || is_final);
     bool comes_up = !a->error && desk->is_down;
-    if (goes_down)
-        desk->is_down = app__raise_alert(t->server, &(struct alert){.kind = ALERT_CHANNEL_DOWN,
-                                                                    .subject = c->name,
-                                                                    .last_error = a->error,
-                                                                    .attempts = desk->failures,
-                                                                    .from = failing_since});
+    if (goes_down) {
+        app__raise_alert(t->server, &(struct alert){.kind = ALERT_CHANNEL_DOWN,
+                                                    .subject = c->name,
+                                                    .last_error = a->error,
+                                                    .attempts = desk->failures,
+                                                    .from = failing_since});
+        desk->is_down = true;
+    }
     if (comes_up) {
         app__raise_alert(t->server, &(struct alert){.kind = ALERT_CHANNEL_UP,
                                                     .subject = c->name,
