@@ -140,11 +140,14 @@ static void keep_for_answer(struct core *c, struct open *o)
     core__record_update(c, o);
 }
 
-// Between two attempts. One that failed is made again already.
+// Between two attempts. That the last one failed is known, so this changes nothing, and nothing is
+// remembered which the next life would not know.
 static void hear_late(struct core *c, struct open *o)
 {
     if (o->record.completion == COMPLETION_SUCCESS)
         core__finish(c, o, EXECUTION_SUCCESS, NULL, NULL);
+    else
+        o->record.completion = COMPLETION_NONE;
 }
 
 enum err core__complete(struct core *c, const struct command *cmd)

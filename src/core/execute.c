@@ -122,6 +122,10 @@ void core__finish(struct core *c, struct open *o, enum execution_state state, co
 void core__cancel(struct core *c, struct open *o, const char *reason)
 {
     assert(!core__is_flying(o));
+    if (core__is_completed(o) && o->record.completion == COMPLETION_SUCCESS) {
+        core__conclude_completed(c, o); // The target was told that its word counts.
+        return;
+    }
     // What was cancelled on request has had its run.
     if ((o->phase == PHASE_PLANNED || o->phase == PHASE_JUDGED) && !o->record.reason)
         core__give_back_run(c, o);

@@ -258,6 +258,27 @@ static void what_is_said_before_a_cut_outlives_a_crash(void **state)
     }
 }
 
+// The target was told that its word counts. After a start, others are looked at before the row
+// ends.
+static void a_success_that_was_answered_is_not_cancelled(void **state)
+{
+    (void)state;
+    for (int is_failure = 0; is_failure < 2; is_failure++) {
+        job_id id;
+        struct job *j = long_job(EVERY_MINUTE);
+        j->overlap = OVERLAP_REPLACE;
+        struct rig *r = rig_flying(j, &id);
+        assert_int_equal(complete(r, id, 1, is_failure ? "no paper" : NULL), ERR_OK);
+        rig_run(r, MINUTE - 1); // The row of the next one is there.
+        rig_record(r);
+        rig_crash(r, 2 * SECOND);
+        rig_run(r, 5 * SECOND);
+        assert_int_equal(rig_row(r, id, AT).state,
+                         is_failure ? EXECUTION_CANCELLED : EXECUTION_SUCCESS);
+        rig_free(r);
+    }
+}
+
 static void what_was_said_first_counts(void **state)
 {
     (void)state;
@@ -289,6 +310,27 @@ static void what_is_said_before_the_next_attempt_saves_it(void **state)
     rig_run(r, 10 * SECOND);
     assert_int_equal(r->send_count, 1);
     rig_free(r);
+}
+
+// The attempt was believed to have failed. A start makes no difference.
+static void a_failure_that_is_known_changes_nothing(void **state)
+{
+    (void)state;
+    for (int crashes = 0; crashes < 2; crashes++) {
+        job_id id;
+        struct job *j = long_job(ONCE);
+        j->retry_base_ms = j->retry_cap_ms = 10 * MINUTE;
+        struct rig *r = rig_flying(j, &id);
+        rig_lose(r, 0, "timed out");
+        rig_record(r);
+        assert_int_equal(complete(r, id, 1, "no paper"), ERR_OK);
+        rig_record(r);
+        if (crashes)
+            rig_crash(r, SECOND);
+        assert_int_equal(complete(r, id, 1, NULL), ERR_OK);
+        assert_state(r, id, AT, SUCCESS);
+        rig_free(r);
+    }
 }
 
 static void a_cancellation_ends_the_waiting(void **state)
@@ -465,8 +507,10 @@ int main(void)
         cmocka_unit_test(a_deadline_that_passed_meanwhile_leaves_some_grace),
         cmocka_unit_test(what_is_said_before_the_answer_is_kept),
         cmocka_unit_test(what_is_said_before_a_cut_outlives_a_crash),
+        cmocka_unit_test(a_success_that_was_answered_is_not_cancelled),
         cmocka_unit_test(what_was_said_first_counts),
         cmocka_unit_test(what_is_said_before_the_next_attempt_saves_it),
+        cmocka_unit_test(a_failure_that_is_known_changes_nothing),
         cmocka_unit_test(a_cancellation_ends_the_waiting),
         cmocka_unit_test(a_job_that_stops_waits_for_what_is_under_way),
         cmocka_unit_test(silence_can_pause_the_job),
