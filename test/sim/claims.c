@@ -154,7 +154,7 @@ static void step(struct node *n, const struct claimed *c, struct command *comman
     struct world *w = n->world;
     const struct errand *e = errand_of(w, c->errand);
     w->asked = e->version;
-    w->is_asking = true;
+    w->is_asking = e->kind != COMMAND_COMPLETE;
     w->asking = e->kind;
     w->asked_job = e->job;
     w->asked_shard = e->shard;

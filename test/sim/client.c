@@ -138,7 +138,7 @@ static bool can_never_run(const struct node *n)
 void client_hear(struct node *n, const struct reply *r)
 {
     struct world *w = n->world;
-    if (w->errands.asked && errands_see_away(n, r))
+    if ((w->errands.asked && errands_see_away(n, r)) || w->asking == COMMAND_COMPLETE)
         return;
     if (!r->err) {
         check_reply(n, r);

@@ -57,7 +57,8 @@ void errands_keep(struct world *w, const struct promise *p)
 // Whether the effects of the command are what its reply says.
 static bool is_true(const struct world *w, const struct errand *e, const struct command_reply *r)
 {
-    if (r->err || e->kind == COMMAND_ACCEPT_CLOCK || e->kind == COMMAND_CANCEL)
+    if (r->err || e->kind == COMMAND_ACCEPT_CLOCK || e->kind == COMMAND_CANCEL ||
+        e->kind == COMMAND_COMPLETE)
         return e->effects == 0;
     const struct job *j = ledger_job(&w->ledger, r->job);
     bool is_many = e->kind == COMMAND_BACKFILL && e->effects > 0;

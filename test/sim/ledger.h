@@ -29,6 +29,16 @@ struct deliveries {
     unsigned tenure_last;
     wall_ms first_at;   // When the first one left.
     mono_ms again_from; // The last tenure may try again from here on; 0: not known.
+    // Of the last one: its target asked to wait,
+    unsigned asked_tenure; // heard in this tenure; 0: it did not.
+    mono_ms asked_at;
+    dur_ms wait_ms;
+    wall_ms deadline;
+    uint8_t heard; // And said how it ended, enum completion, heard in this tenure,
+    unsigned heard_tenure;
+    uint8_t kept;          // or durably.
+    unsigned ended_tenure; // Where targets may ask to wait: it was written last in this one.
+    bool is_unsure; // The job was deleted, so that nobody knows whether it would have waited.
 };
 
 // The pings that count for a heartbeat's execution.

@@ -340,6 +340,7 @@ static void see_change(struct node *n, const struct event *e, const struct chang
         tell(w, &c->execution, "...");
         room_check(n, &c->execution, false);
         heart_check(n, &c->execution);
+        wait_check(n, &c->execution);
         set_state(n, &c->execution);
         if (e->kind == EVENT_OUTCOME && c->execution.next_attempt_at)
             wire_check_wait(n, &c->execution);
@@ -427,7 +428,9 @@ void observe_step(struct node *n, const struct event *e, const struct before *b)
     struct world *w = n->world;
     const struct reply *r = n->out.replies;
     bool cancels = e->kind == EVENT_COMMAND && e->command->kind == COMMAND_CANCEL; // Again, too.
-    bool changes = e->kind == EVENT_COMMAND && e->command->kind != COMMAND_ACCEPT_CLOCK && !cancels;
+    bool tells = e->kind == EVENT_COMMAND && e->command->kind == COMMAND_COMPLETE; // Again, too.
+    bool changes =
+        e->kind == EVENT_COMMAND && e->command->kind != COMMAND_ACCEPT_CLOCK && !cancels && !tells;
     if (changes && !r->err && n->out.batch->count == b->changes + r->is_recorded)
         trace_fail(&w->trace, "P5: a command is accepted, and nothing will be written");
     if (cancels && !r->err && !node_is_stale(n, w->asked_shard))
@@ -435,6 +438,8 @@ void observe_step(struct node *n, const struct event *e, const struct before *b)
     heart_listen(n, e);
     if (e->kind == EVENT_COMMAND && e->command->kind == COMMAND_PING)
         heart_hear(n, e->command, r, b->changes);
+    if (tells)
+        wait_hear(n, e->command, r->err);
     check_audit(n, e, b);
     see_loaded(n);
     see_corrections(n, b);

@@ -18,7 +18,7 @@ static bool is_earlier(const struct row *a, const struct row *b)
 
 static bool left_in_this_tenure(const struct node *n, const struct row *r)
 {
-    if (wire_is_elsewhere(n->world, r))
+    if (wire_is_elsewhere(n->world, r) || wait_is_on(n, r))
         return true;
     return r->seen.sends > 0 && r->seen.tenure_last == node_tenure(n, r->e.key.job)->number;
 }

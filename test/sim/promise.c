@@ -87,6 +87,9 @@ static void keep(struct world *w, const struct promise *p)
     case PROMISE_PING:
         heart_keep(w, p);
         break;
+    case PROMISE_WORD:
+        wait_keep(w, p);
+        break;
     case PROMISE_CORRECTION:
         correct(w, p);
         break;

@@ -75,7 +75,8 @@ static void check_limits(struct node *n, const struct send *s, char host)
     struct world *w = n->world;
     struct load l = count_flights(n, s->request.key.job, host);
     uint32_t limit = limit_of_job(n, s->request.key.job);
-    if (l.of_job + count_elsewhere(w, s->request.key.job) >= limit)
+    uint32_t others = count_elsewhere(w, s->request.key.job) + wait_count(n, s->request.key.job);
+    if (l.of_job + others >= limit)
         trace_fail(&w->trace, "I9: job %lld has more than %u attempts in flight",
                    (long long)s->request.key.job, limit);
     if (l.of_host >= w->limits.host_in_flight_max)
@@ -263,6 +264,7 @@ void send_check(struct node *n, const struct send *s, const struct row *r, char 
     check_runs(w, r);
     check_punctual(n, r);
     check_at_most_once(w, s, r);
+    wait_check_send(n, r);
     check_limits(n, s, host);
     check_rate(n, host);
     if (r->e.attempts < s->request.attempt)

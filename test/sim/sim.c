@@ -26,6 +26,7 @@ enum source {
     COMMAND,
     POST,
     PING,
+    WORD,
     SERVER,
     CLAIM,
     MOOD,
@@ -79,6 +80,7 @@ static struct next what_comes_next(struct world *w)
         consider(&next, w->command_at, COMMAND, NULL);
     consider(&next, post_wakes_at(w), POST, NULL);
     consider(&next, tasks_wake_at(w), PING, NULL);
+    consider(&next, words_wake_at(w), WORD, NULL);
     consider(&next, servers_wake_at(w), SERVER, NULL);
     if (w->faults || w->calm)
         consider(&next, w->mood_changes_at, MOOD, NULL);
@@ -134,6 +136,9 @@ static void happen(struct world *w, const struct next *next)
         break;
     case PING:
         tasks_ping(w);
+        break;
+    case WORD:
+        words_say(w);
         break;
     case SERVER:
         servers_act(w);
@@ -278,6 +283,7 @@ static void begin(struct world *w, const struct sim_options *o)
     w->faults = !o->calm;
     w->calm = w->was_calm = o->calm;
     w->command_at = w->now.mono;
+    w->has_waits = o->seed % 4 == 2; // Not drawn, as with rates.
     w->has_servers = o->commands && w->node_count > 1;
     w->has_heartbeats = o->seed % 4 == 1 && !w->has_servers; // Not drawn, as with rates.
     clocks_init(w);
@@ -325,10 +331,10 @@ static void count_row(struct world *w, const struct row *r)
         [EXECUTION_MISSED] = HAPPENING_MISSED,       [EXECUTION_SKIPPED] = HAPPENING_SKIPPED,
         [EXECUTION_CANCELLED] = HAPPENING_CANCELLED,
     };
-    static const enum happening rules[] = {HAPPENING_OUTCOME_UNKNOWN, HAPPENING_CRASH_LOOP,
-                                           HAPPENING_REPLACED,        HAPPENING_SCHEDULE_CHANGED,
-                                           HAPPENING_NO_PING,         HAPPENING_UNHEARD,
-                                           HAPPENING_SILENT_RUN,      HAPPENING_NOTE};
+    static const enum happening rules[] = {
+        HAPPENING_OUTCOME_UNKNOWN,  HAPPENING_CRASH_LOOP, HAPPENING_REPLACED,
+        HAPPENING_SCHEDULE_CHANGED, HAPPENING_NO_PING,    HAPPENING_UNHEARD,
+        HAPPENING_SILENT_RUN,       HAPPENING_NOTE,       HAPPENING_SILENCE};
     const char *why = r->e.reason ? r->e.reason : r->e.error ? r->e.error : "";
     unsigned made = 1u + r->e.retry_count;
     unsigned repeats = r->seen.sends > made ? r->seen.sends - made : 0;

@@ -111,6 +111,7 @@ static void count_send(struct node *n, struct row *r, const struct request *q)
         d->failures = d->refused = 0;
     d->tenure_last = tenure;
     d->again_from = 0;
+    wait_forget(d);
     if (d->sends > 1)
         return;
     d->tenure_first = tenure;
@@ -143,22 +144,25 @@ static void take_off(struct node *n, const struct send *s, char host)
                              .as = HAPPENING_TIMEOUT};
     if (find_ticket(n, s->ticket))
         trace_fail(&w->trace, "ticket %llu is on the wire twice", (unsigned long long)s->ticket);
-    *free_flight(n) = (struct flight){.used = true,
-                                      .ticket = s->ticket,
-                                      .shard = s->shard,
-                                      .epoch = q->epoch,
-                                      .key = q->key,
-                                      .attempt = q->attempt,
-                                      .host = host,
-                                      .started_at = w->now.wall,
-                                      .ends_at = w->now.mono + fate.delay,
-                                      .kind = fate.kind,
-                                      .status = fate.status,
-                                      .retry_after_ms = fate.retry_after_ms,
-                                      .reaches = fate.reaches,
-                                      .deadly = fate.deadly,
-                                      .catch_up = is_in_catch_up(q),
-                                      .as = fate.as};
+    struct flight *f = free_flight(n);
+    *f = (struct flight){.used = true,
+                         .ticket = s->ticket,
+                         .shard = s->shard,
+                         .epoch = q->epoch,
+                         .key = q->key,
+                         .attempt = q->attempt,
+                         .host = host,
+                         .started_at = w->now.wall,
+                         .ends_at = w->now.mono + fate.delay,
+                         .kind = fate.kind,
+                         .status = fate.status,
+                         .retry_after_ms = fate.retry_after_ms,
+                         .reaches = fate.reaches,
+                         .deadly = fate.deadly,
+                         .catch_up = is_in_catch_up(q),
+                         .as = fate.as};
+    if (q->wants_callback && fate.reaches)
+        words_take(w, f);
 }
 
 void wire_send(struct node *n, const struct send *s)
@@ -304,12 +308,12 @@ static bool is_final(const struct version *v, const struct flight *f)
 
 // When the job may try again at the earliest, were this its n-th failure in this life. The spread
 // of the exponential strategy may leave nothing of the wait.
-static dur_ms wait_after(const struct version *v, const struct flight *f, unsigned failures)
+static dur_ms wait_after(const struct version *v, dur_ms retry_after_ms, unsigned failures)
 {
     dur_ms wait = v->retry_strategy == RETRY_LINEAR  ? (dur_ms)v->retry_base_ms * failures
                   : v->retry_strategy == RETRY_FIXED ? v->retry_base_ms
                                                      : 0;
-    return MIN(MAX(wait, f->retry_after_ms), (dur_ms)v->retry_cap_ms);
+    return MIN(MAX(wait, retry_after_ms), (dur_ms)v->retry_cap_ms);
 }
 
 // The longest wait before the n-th retry.
@@ -333,21 +337,48 @@ void wire_check_wait(struct node *n, const struct execution *e)
                    (long long)longest);
 }
 
-static void learn_failure(struct node *n, struct row *r, const struct flight *f)
+static void learn_failure(struct node *n, struct row *r, dur_ms retry_after_ms)
 {
-    struct world *w = n->world;
-    const struct version *v = promise_last(n, f->key.job);
     struct deliveries *d = &r->seen;
     d->failures++;
-    d->again_from = w->now.mono + wait_after(v, f, d->failures);
-    if (!is_final(v, f))
-        return;
-    d->refused++;
+    d->again_from =
+        n->world->now.mono + wait_after(promise_last(n, r->e.key.job), retry_after_ms, d->failures);
+}
+
+void wire_learn_said(struct node *n, struct row *r)
+{
+    n->world->asked_wait_ms = 0;
+    learn_failure(n, r, 0);
+}
+
+// Also of a target that says how its work ended.
+static void learn_refusal(struct world *w, const struct version *v, const struct flight *f)
+{
     if (f->status == 302)
         count(w, HAPPENING_REDIRECT);
     if (f->status == 410 && v->active && !v->finished && !v->deleted) {
         count(w, HAPPENING_GONE);
         w->gone = f->key.job;
+    }
+}
+
+static void learn_answer(struct node *n, struct row *r, const struct flight *f, bool is_good)
+{
+    const struct version *v = promise_last(n, f->key.job);
+    bool is_refused = !is_good && is_final(v, f);
+    bool asks = is_good && f->asks_to_wait && v->completion_timeout_s > 0;
+    enum completion said = wait_word(n, r);
+    if (is_refused)
+        learn_refusal(n->world, v, f);
+    if (said == COMPLETION_FAILED) {
+        wire_learn_said(n, r);
+    } else if (said == COMPLETION_NONE && asks) {
+        wait_ask(n, r, (dur_ms)v->completion_timeout_s * 1000);
+    } else if (said == COMPLETION_NONE) {
+        r->seen.good += is_good;
+        r->seen.refused += is_refused;
+        if (!is_good)
+            learn_failure(n, r, f->retry_after_ms);
     }
 }
 
@@ -363,10 +394,7 @@ static void learn(struct node *n, const struct flight *f)
         return;
     }
     r->seen.unsafe -= f->kind == OUTCOME_NOT_SENT;
-    bool good = version_accepts(promise_last(n, f->key.job), f->status);
-    r->seen.good += good;
-    if (!good)
-        learn_failure(n, r, f);
+    learn_answer(n, r, f, version_accepts(promise_last(n, f->key.job), f->status));
     breaker_learn(n, f);
 }
 
@@ -381,9 +409,11 @@ void wire_learn(struct node *n, const struct flight *f)
     r->seen.unsafe -= f->kind == OUTCOME_NOT_SENT;
     r->seen.tenure_last = node_tenure(n, f->key.job)->number;
     is_good |= version_accepts(v, f->status);
-    r->seen.good += is_good;
-    if (!is_good)
-        learn_failure(n, r, f);
+    learn_answer(n, r, f, is_good);
+    if (!v->deleted || !f->asks_to_wait)
+        return;
+    r->seen.is_unsure = true;
+    r->seen.good++;
 }
 
 // An outcome for a shard that the node has lost, or has got again, must not alter anything.
@@ -419,6 +449,7 @@ void wire_end(struct node *n, struct flight *f)
                         .epoch = was.epoch,
                         .kind = was.kind,
                         .retry_after_ms = was.retry_after_ms,
+                        .asks_to_wait = was.asks_to_wait,
                         .attempt = {.http_status = (uint16_t)was.status,
                                     .started_at = was.started_at,
                                     .error = error}};

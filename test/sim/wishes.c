@@ -91,6 +91,12 @@ static void choose_judgement(struct world *w, struct version *v)
     v->alert_remind_s = one_in(w, 4) ? (uint32_t)dice_between(&w->dice, 60, 1200) : 0;
 }
 
+static void choose_completion(struct world *w, struct version *v)
+{
+    if (w->has_waits)
+        v->completion_timeout_s = one_in(w, 3) ? 0 : (uint32_t)dice_skewed(&w->dice, 1, 120);
+}
+
 static void choose_host(struct world *w, struct version *v)
 {
     v->host = (char)('a' + dice_between(&w->dice, 0, HOSTS - 1));
@@ -141,6 +147,7 @@ void wish_job(struct world *w, struct version *v)
     choose_jitter(w, v);
     choose_retries(w, v);
     choose_judgement(w, v);
+    choose_completion(w, v);
     if (w->has_heartbeats && one_in(w, 2))
         be_heartbeat(w, v);
 }
@@ -162,6 +169,8 @@ void wish_change(struct world *w, struct version *v)
         choose_host(w, v);
     if (v->kind == JOB_HEARTBEAT)
         be_heartbeat(w, v);
+    if (w->has_waits && one_in(w, 5))
+        choose_completion(w, v);
 }
 
 void wish_pause(struct world *w, struct version *v)

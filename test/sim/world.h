@@ -26,7 +26,8 @@
 #define FLIGHTS_MAX 256
 #define QUEUE_MAX 4096
 #define PARTINGS_MAX 64
-#define TASKS 6                 // So many run elsewhere at once, and ping.
+#define TASKS 6 // So many run elsewhere at once, and ping.
+#define WORDS_MAX 256
 #define MOVE_FLIGHTS_MS 3600000 // No attempt takes longer.
 #define DRAIN_MS 5000
 // Where lateness is measured, so many rows at most are planned in a tick, and each takes so long.
@@ -50,7 +51,8 @@ struct flight {
     unsigned status;
     dur_ms retry_after_ms;
     bool reaches; // The target takes it in.
-    bool deadly;  // The process dies of it.
+    bool asks_to_wait;
+    bool deadly; // The process dies of it.
     bool catch_up;
     bool cancelled;       // The core does not want it any more.
     bool lost;            // The shard is lost to the node: nobody learns what comes of the request.
@@ -93,6 +95,7 @@ enum promise_kind {
     PROMISE_TRIGGER,
     PROMISE_CANCEL,
     PROMISE_PING,
+    PROMISE_WORD,
     PROMISE_CORRECTION
 };
 
@@ -101,9 +104,11 @@ struct promise {
     uint64_t sequence;
     job_id job;
     size_t errand;            // By which it was asked for; 0: none.
-    struct execution_key key; // TRIGGER, CANCEL, PING
+    struct execution_key key; // TRIGGER, CANCEL, PING, WORD
     enum ping_kind ping;      // PING: what it says, at `now`,
     dur_ms grace;             // when this was its job's grace.
+    unsigned attempt;         // WORD: about this one.
+    bool has_failed;          // WORD
     struct version version;   // VERSION, by a client; EVENT, by the core itself.
     unsigned shard;           // CORRECTION: of this one;
     int64_t series;           // the new one,
@@ -138,6 +143,16 @@ struct task {
 struct deafness {
     wall_ms from;
     wall_ms to;
+};
+
+// What a target is going to say of an attempt, until that is answered.
+struct word {
+    bool used;
+    mono_ms at;
+    struct execution_key key;
+    unsigned attempt; // 0: the one that is waited for.
+    bool has_failed;
+    unsigned tries;
 };
 
 enum life { LIFE_UP, LIFE_DRAINING, LIFE_DOWN };
@@ -247,6 +262,7 @@ struct world {
     bool has_heartbeats; // Some jobs call nobody, and are pinged.
     bool has_servers;    // Clients speak to API servers, not to owners.
     bool was_calm;       // The same, also when all is healed in the end.
+    bool has_waits;      // Some targets ask to wait.
     struct core_limits limits;
 
     // The clocks: the wall clock drifts and steps, the monotonic one does not.
@@ -280,6 +296,7 @@ struct world {
     bool is_delivering;          // This step tells an owner what was handed off.
     struct parting partings[PARTINGS_MAX];
     struct task tasks[TASKS];
+    struct word words[WORDS_MAX];
     struct errands errands; // Only several nodes have any.
     job_id gone;            // The job whose target just said 410 for good; 0: none.
 
@@ -373,6 +390,8 @@ void wire_end(struct node *n, struct flight *f);
 bool wire_has(const struct node *n, unsigned shard);
 // What is under way of it goes on, for so long at most.
 void wire_part(struct node *n, unsigned shard, dur_ms flights_ms);
+// The target that was waited for said that it failed.
+void wire_learn_said(struct node *n, struct row *r);
 // An owner hears how a request ended that another node has sent.
 void wire_learn(struct node *n, const struct flight *f);
 // Whether the request of this execution is under way at a node which gave its shard back, and all
@@ -403,6 +422,24 @@ void heart_check(struct node *n, const struct execution *e); // As the row is ab
 void heart_check_send(struct node *n, job_id job);
 void heart_listen(struct node *n, const struct event *e); // A step was made,
 void heart_look(struct node *n, const struct event *e);   // and was looked at.
+
+// words.c: what targets say of attempts that have ended, or not yet.
+void words_take(struct world *w, struct flight *f); // The target takes the request in.
+mono_ms words_wake_at(struct world *w);
+void words_say(struct world *w); // The first.
+// What was said is answered, and not said again.
+void words_answer(struct world *w, const struct execution_key *key, bool has_failed);
+
+// wait_rules.c: executions that wait for their targets.
+enum completion wait_word(const struct node *n, const struct row *r); // About the last attempt.
+bool wait_is_on(const struct node *n, const struct row *r);
+uint32_t wait_count(struct node *n, job_id job);
+void wait_ask(struct node *n, struct row *r, dur_ms wait); // The target did, and was heard.
+void wait_forget(struct deliveries *d);                    // Another attempt leaves.
+void wait_hear(struct node *n, const struct command *c, enum err err);
+void wait_keep(struct world *w, const struct promise *p);
+void wait_check(struct node *n, const struct execution *e); // As the row is about to be.
+void wait_check_send(struct node *n, const struct row *r);
 
 // send_rules.c: what must hold when a request leaves.
 void send_check(struct node *n, const struct send *s, const struct row *r, char host);
