@@ -13,6 +13,7 @@
 
 #define EARLY_MS 1000
 #define ROOM_MIN 1000
+#define FOLLOWS_MS 60000
 #define LATE_MS 1000 // Who looks so late may have stood still.
 
 static dur_ms grace_of(const struct node *n, job_id job)
@@ -204,11 +205,18 @@ static bool looks(const struct event *e)
     return e->kind == EVENT_TICK || e->kind == EVENT_SHARD_LOADED;
 }
 
+// What was planned after one standstill may be judged after the next one only.
+static void hear_nothing(struct deafness *d, wall_ms from, wall_ms to)
+{
+    bool follows = d->to <= from && from - d->to < FOLLOWS_MS;
+    *d = (struct deafness){.from = follows ? d->from : from, .to = to};
+}
+
 void heart_listen(struct node *n, const struct event *e)
 {
     const struct world *w = n->world;
     if (looks(e) && n->looks_at != MONO_NEVER && w->now.mono - n->looks_at > LATE_MS)
-        n->late = (struct deafness){.from = n->looked_at, .to = w->now.wall};
+        hear_nothing(&n->late, n->looked_at, w->now.wall);
     if (n->was_stalled)
         n->full.to = w->now.wall;
     else if (n->stalled && n->full.to != WALL_NEVER)
