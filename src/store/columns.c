@@ -115,7 +115,7 @@ _Static_assert(COUNT_OF(first_attempt_columns) + 1 == COUNT_OF(attempt_columns),
                "an attempt has the same columns wherever it is");
 
 static const struct column alert_columns[] = {
-    {COUNT(alert, "id", id)},
+    {RANGE(alert, "id", id, 1, COUNT_MAX)},
     {RANGE_UNKNOWN(alert, "job_id", job, 1, JOB_ID_MAX, 0)},
     {RANGE_UNKNOWN(alert, "execution_id", execution_id, 0, COUNT_MAX, 0)},
     {WORD(alert, "kind", kind, alert_kind_words)},

@@ -248,7 +248,7 @@ def test_another_key_of_the_server_seals_it_again(fleet, database, authority, ke
     keys.write_text(new_keys(keys).read_text() + old)
     server = serve(fleet, database, authority, keys)
     sealed = expect(server.post("/secrets/rotate"), 200).json
-    assert sealed == {"sealed": 1, "failed": 0, "failures": []}
+    assert sealed == {"sealed": 1, "channels": 0, "failed": 0, "failures": []}
     server.stop()
     keys.write_text(keys.read_text().replace(old, ""))
     server = serve(fleet, database, authority, keys)

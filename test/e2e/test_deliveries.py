@@ -368,3 +368,17 @@ def test_the_next_leader_goes_on_under_the_same_key(cluster_url, target):
         assert first.json["count"] == 8
         path = f"/deliveries/{first.json['delivery_id']}"
         wait_until(lambda: other.get(path).json["state"] == "SUCCESS", 20, "it has arrived")
+
+
+def test_an_alert_without_an_id_ends_nothing(fleet, database, target):
+    server = fleet.serve(database, *WINDOW)
+    fail_once(server, target)
+    wait_until(lambda: execute(database, "SELECT 1 FROM alerts"), 10, "an alert")
+    server.kill()
+    execute(database, "UPDATE alerts SET id = 0, telling = 'waiting'")
+    server = fleet.serve(database, *WINDOW)
+    add_channel(database, "ops", target.url("/ok/ops"))
+    fail_once(server, target)
+    wait_for_states(database, "SUCCESS")
+    assert [a.json["count"] for a in target.arrivals("/ok/ops")] == [1]
+    execute(database, "DELETE FROM alerts WHERE id = 0")  # Or the ledger is not sound.
