@@ -7,7 +7,7 @@
 // worst of them has. What finds no room at its instant is MISSED, with its alert. What is planned
 // late, after downtime, gets a quarter of that and then waits for room, since a backlog shrinks;
 // but not when nothing answers at its host: then it is MISSED as well, so that others need not
-// wait.
+// wait. Nor for heartbeats: these wait for their pings, and a late one would wait for no better.
 
 #include "core/core_priv.h"
 
@@ -44,5 +44,6 @@ bool core__plan_waits(const struct core *c, const struct front *f)
         return false;
     const struct core_job *j =
         (const struct core_job *)((const char *)n - offsetof(struct core_job, plan));
-    return !core__has_room(c, j->host, LANE_CATCH_UP) && !core__breaker_is_open(c, j->host);
+    return !core__is_heartbeat(j) && !core__has_room(c, j->host, LANE_CATCH_UP) &&
+           !core__breaker_is_open(c, j->host);
 }

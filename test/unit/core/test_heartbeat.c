@@ -450,6 +450,22 @@ static void rows_made_for_a_ping_are_made_once(void **state)
     nothing_was_sent(r);
 }
 
+// A backlog of heartbeats shrinks with their graces only, and other jobs are planned behind it.
+static void late_heartbeats_do_not_hold_up_the_planner(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new();
+    r->limits.open_max = 20;
+    rig_start(r);
+    for (int i = 0; i < 10; i++)
+        rig_create(r, heartbeat(3600));
+    rig_record(r);
+    rig_pass(r, MINUTE + 5 * SECOND);
+    rig_tick(r);
+    assert_int_equal(core_status(r->core).open, 10);
+    nothing_was_sent(r);
+}
+
 static void so_many_failures_in_a_row_pause_a_heartbeat(void **state)
 {
     (void)state;
@@ -540,6 +556,7 @@ int main(void)
         cmocka_unit_test(a_shorter_grace_that_is_over_already_is_a_failure),
         cmocka_unit_test(what_is_started_keeps_its_grace_also_after_a_start_of_the_server),
         cmocka_unit_test(rows_made_for_a_ping_are_made_once),
+        cmocka_unit_test(late_heartbeats_do_not_hold_up_the_planner),
         cmocka_unit_test(so_many_failures_in_a_row_pause_a_heartbeat),
         cmocka_unit_test(a_wait_can_be_cancelled_also_before_its_instant),
         cmocka_unit_test(what_waits_for_a_clock_that_was_ahead_ends_with_its_correction),
