@@ -100,23 +100,27 @@ static enum err read_all(struct teller *t, wall_ms now, struct fault *f)
     return err ? err : teller__read_silences(t, now, f);
 }
 
-static enum err unsilence(struct teller *t, wall_ms now, struct fault *f)
+// What is looked for at some looks only, as long as nothing else is to be done.
+static enum err look_seldom(struct teller *t, wall_ms now, struct fault *f)
 {
     mono_ms at = clock_mono_ms();
-    if (t->unsilenced_at && at - t->unsilenced_at < UNSILENCE_MS)
-        return ERR_OK;
-    t->unsilenced_at = at;
-    enum err err = read_all(t, now, f);
-    return err ? err : teller__unsilence(t, f);
+    bool is_time = !t->unsilenced_at || at - t->unsilenced_at >= UNSILENCE_MS;
+    bool is_cheap = t->epoch == 0; // The database is this node's own.
+    enum err err = ERR_OK;
+    if (is_time) {
+        t->unsilenced_at = at;
+        err = read_all(t, now, f);
+        if (!err)
+            err = teller__unsilence(t, f);
+    }
+    return !err && (is_time || is_cheap || !t->is_idle) ? teller__follow(t, now, f) : err;
 }
 
 static enum err look(struct teller *t, struct fault *f)
 {
     wall_ms now = clock_wall_ms();
     struct outbox_counts counts = {0};
-    enum err err = unsilence(t, now, f);
-    if (!err)
-        err = teller__follow(t, now, f);
+    enum err err = look_seldom(t, now, f);
     if (!err)
         err = measure(t, now, &counts, f);
     t->is_idle = !err && counts.waiting == 0 && counts.pending == 0;

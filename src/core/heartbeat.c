@@ -218,10 +218,13 @@ static bool is_of_run(const struct open *o, const char *run)
     return run && o->run && strcmp(o->run, run) == 0;
 }
 
-// Whether the execution can have a ping now.
+// Whether the execution can have a ping now. What is planned, but no longer owed, is cancelled at
+// its instant.
 static bool is_open_to(const struct core *c, const struct open *o)
 {
     if (o->record.reason || (o->phase != PHASE_EXPECTED && o->phase != PHASE_PLANNED))
+        return false;
+    if (o->phase == PHASE_PLANNED && core__not_owed(o))
         return false;
     return core__due_at(o) <= c->now.wall + EARLY_MS && !is_held(o);
 }

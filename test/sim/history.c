@@ -141,8 +141,9 @@ uint32_t version_limit(const struct version *v)
 struct job *version_job(const struct version *v)
 {
     struct job *j = job_new();
-    char api[32];
-    snprintf(api, sizeof api, v->kind == JOB_HEARTBEAT ? "" : "http://%c.test/", v->host);
+    char api[32] = "";
+    if (v->kind != JOB_HEARTBEAT)
+        snprintf(api, sizeof api, "http://%c.test/", v->host);
     job_set_text(&j->api, api);
     job_set_text(&j->schedule, v->schedule);
     job_set_text(&j->timezone, v->paris ? "Europe/Paris" : "UTC");

@@ -83,7 +83,7 @@ static void note_word(struct node *n, struct row *r, enum completion said)
     count(w, is_waiting ? HAPPENING_WORD : is_early ? HAPPENING_WORD_EARLY : HAPPENING_WORD_LATE);
     if (said == COMPLETION_FAILED && !is_waiting && !is_early)
         return; // A failure that is known already is not remembered.
-    d->heard = said;
+    d->heard = (uint8_t)said;
     d->heard_tenure = tenure_of(n, r);
     if (said == COMPLETION_FAILED && is_waiting)
         wire_learn_said(n, r);

@@ -176,6 +176,21 @@ static void a_ping_too_early_is_not_for_the_coming_occurrence(void **state)
     nothing_was_sent(r);
 }
 
+// A paused job owes no occurrence: the ping is for none.
+static void an_early_ping_during_a_pause_is_not_for_the_coming_occurrence(void **state)
+{
+    (void)state;
+    job_id id;
+    struct rig *r = rig_of(20, &id);
+    rig_run(r, MINUTE - 900);
+    assert_int_equal(rig_pause(r, id, WALL_NEVER), ERR_OK);
+    ping(r, id, PING_SUCCESS);
+    apart(r);
+    rig_run(r, SECOND);
+    assert_state(r, id, AT, CANCELLED);
+    nothing_was_sent(r);
+}
+
 static void an_early_start_outlives_a_pause_that_ends_before_its_instant(void **state)
 {
     (void)state;
@@ -540,6 +555,7 @@ int main(void)
         cmocka_unit_test(a_ping_that_nobody_expects_has_a_row_of_its_own),
         cmocka_unit_test(an_early_ping_ends_the_coming_occurrence_at_its_instant),
         cmocka_unit_test(a_ping_too_early_is_not_for_the_coming_occurrence),
+        cmocka_unit_test(an_early_ping_during_a_pause_is_not_for_the_coming_occurrence),
         cmocka_unit_test(an_early_start_outlives_a_pause_that_ends_before_its_instant),
         cmocka_unit_test(after_a_start_the_end_is_awaited_for_a_grace_more),
         cmocka_unit_test(an_exit_status_is_told_by_the_error),
