@@ -151,13 +151,19 @@ static void note_missed(struct durable_job *d, const struct execution *e)
         .series = e->key.series, .from = e->key.scheduled_at, .to = e->missed_to};
 }
 
+// A heartbeat that had notes only has not begun.
+static bool is_begun(const struct row *r)
+{
+    return r->is_heartbeat ? r->was_running : r->e.attempts > 0;
+}
+
 bool row_is_returned(const struct row *r)
 {
     const struct execution *e = &r->e;
     if (e->state == EXECUTION_MISSED)
         return r->was_planned && !strstr(e->reason, "no room") &&
                !strstr(e->reason, "nobody listened"); // The execution had its turn.
-    return e->state == EXECUTION_CANCELLED && e->attempts == 0 &&
+    return e->state == EXECUTION_CANCELLED && !is_begun(r) &&
            (strstr(e->reason, "schedule") || strstr(e->reason, "clock"));
 }
 
@@ -165,7 +171,7 @@ bool row_is_returned(const struct row *r)
 // perhaps.
 static void note_return(struct durable_job *d, const struct row *r)
 {
-    if (!d->job->max_runs || r->e.key.series < 0 || r->e.attempts > 0)
+    if (!d->job->max_runs || r->e.key.series < 0 || is_begun(r))
         return;
     bool perhaps = r->e.state == EXECUTION_CANCELLED && !row_is_returned(r);
     d->returned += row_is_returned(r);
@@ -208,6 +214,7 @@ static void insert(struct ledger *l, const struct execution *e)
     if (l->row_count * 2 > l->slot_count)
         grow_slots(l);
     struct durable_job *d = &l->jobs[e->key.job - 1];
+    r->is_heartbeat = d->job->kind == JOB_HEARTBEAT;
     if (e->state == EXECUTION_MISSED)
         note_end(l, r);
     else if (e->key.series >= 0)
@@ -230,6 +237,7 @@ static void update(struct ledger *l, const struct execution *e)
     ledger_check_update(l, r, e);
     struct execution old = r->e;
     r->e = *e;
+    r->was_running |= e->state == EXECUTION_RUNNING;
     r->e.request_body = old.request_body; // Updates do not repeat these two.
     r->e.origin = old.origin;
     copy_texts(&r->e);

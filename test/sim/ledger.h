@@ -58,7 +58,9 @@ struct row {
     struct pinged pinged;
     uint32_t next_of_job; // Row number + 1 of the job's next row; 0: none.
     bool was_planned;     // Not inserted as MISSED.
-    bool is_unwanted;     // A client has asked to cancel it, heard or not.
+    bool is_heartbeat;    // Its attempts are pings, and mere notes among them.
+    bool was_running;
+    bool is_unwanted; // A client has asked to cancel it, heard or not.
     // Of its job when it became terminal, or was inserted so.
     uint8_t catch_up;
     bool was_stopped; // A client had paused or deleted it before, or its target had.
