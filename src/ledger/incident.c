@@ -56,17 +56,30 @@ const char *incidents_format(const struct incidents *i, char out[static INCIDENT
     return used ? out : NULL;
 }
 
-// Digits and commas, up to the end of the text or a semicolon. False: something else.
+// Digits, whatever the locale. False: there are none, or they are of no number that is known.
+static bool parse_number(const char **at, int64_t *out)
+{
+    const char *from = *at;
+    int64_t number = 0;
+    for (; **at >= '0' && **at <= '9'; (*at)++) {
+        if (number > (INT64_MAX - 9) / 10)
+            return false;
+        number = number * 10 + (**at - '0');
+    }
+    *out = number;
+    return *at > from;
+}
+
+// Numbers and commas, up to the end of the text or a semicolon. False: something else.
 static bool parse_numbers(const char *at, int64_t *out, size_t count)
 {
     for (size_t n = 0; *at && *at != ';'; n++) {
-        char *end;
-        long long number = strtoll(at, &end, 10);
-        if (end == at || number < 0 || number == LLONG_MAX || (*end && !strchr(",;", *end)))
+        int64_t number;
+        if (!parse_number(&at, &number) || (*at && !strchr(",;", *at)))
             return false;
         if (n < count)
             out[n] = number;
-        at = *end == ',' ? end + 1 : end;
+        at += *at == ',';
     }
     return true;
 }
@@ -97,21 +110,19 @@ void incidents_parse(const char *text, struct incidents *out)
 
 enum err failure_rate_parse(const char *text, struct failure_rate *out, struct fault *f)
 {
-    unsigned failures = 0, of = 0;
-    int end = 0;
+    int64_t failures = 0, of = 0;
+    const char *at = text;
     *out = (struct failure_rate){0};
     if (!text)
         return ERR_OK;
-    size_t digits = strspn(text, "0123456789");
-    bool is_written_so = 0 < digits && digits <= 3 && text[digits] == '/' &&
-                         sscanf(text, "%3u/%3u%n", &failures, &of, &end) == 2 && !text[end] &&
-                         text[digits + 1] >= '0' && text[digits + 1] <= '9';
+    bool is_written_so = parse_number(&at, &failures) && *at++ == '/' && parse_number(&at, &of) &&
+                         *at == '\0' && failures <= 999 && of <= 999;
     if (!is_written_so)
         return fault_set(f, ERR_SYNTAX, "expected \"N/M\", such as \"3/10\"");
     if (failures < 1 || of < failures || of < 2 || of > FAILURE_RATE_OF_MAX)
         return fault_set(f, ERR_RANGE,
                          "expected 1 to M failures of the last M executions, M 2 to %d",
                          FAILURE_RATE_OF_MAX);
-    *out = (struct failure_rate){.failures = failures, .of = of};
+    *out = (struct failure_rate){.failures = (unsigned)failures, .of = (unsigned)of};
     return ERR_OK;
 }
