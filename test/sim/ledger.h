@@ -58,7 +58,7 @@ struct row {
     struct pinged pinged;
     uint32_t next_of_job; // Row number + 1 of the job's next row; 0: none.
     bool was_planned;     // Not inserted as MISSED.
-    bool is_heartbeat;    // Its attempts are pings, and mere notes among them.
+    bool is_heartbeat;    // Attempts are pings, and mere notes among them.
     bool was_running;
     bool is_unwanted; // A client has asked to cancel it, heard or not.
     // Of its job when it became terminal, or was inserted so.
