@@ -23,10 +23,11 @@
 #include <unistd.h>
 
 #define LOOK_MS 1000
-#define IDLE_LOOK_MS 2000  // In a cluster, where an idle node leaves the database alone.
-#define UNSILENCE_MS 10000 // Between two looks for silences that have ended.
-#define MAIL_MS 15000      // For a mail in all.
-#define STOP_MS 3000       // Attempts under way at the end have so long.
+#define IDLE_LOOK_MS 2000 // In a cluster, where an idle node leaves the database alone.
+#define SELDOM_MS                                                                                  \
+    10000 // Between two looks for what look_seldom has, when nothing else is to be done.
+#define MAIL_MS 15000 // For a mail in all.
+#define STOP_MS 3000  // Attempts under way at the end have so long.
 
 struct teller_thread {
     pthread_t thread;
@@ -104,11 +105,11 @@ static enum err read_all(struct teller *t, wall_ms now, struct fault *f)
 static enum err look_seldom(struct teller *t, wall_ms now, struct fault *f)
 {
     mono_ms at = clock_mono_ms();
-    bool is_time = !t->unsilenced_at || at - t->unsilenced_at >= UNSILENCE_MS;
+    bool is_time = !t->seldom_at || at - t->seldom_at >= SELDOM_MS;
     bool is_cheap = t->epoch == 0; // The database is this node's own.
     enum err err = ERR_OK;
     if (is_time) {
-        t->unsilenced_at = at;
+        t->seldom_at = at;
         err = read_all(t, now, f);
         if (!err)
             err = teller__unsilence(t, f);

@@ -6,8 +6,9 @@
 // under that key, and that somebody looks after the incident of a key. Both are deliveries like any
 // other.
 //
-// What is to be said is read from the rows at each look, a page of openings at a time, and marked
-// in the transaction in which its delivery is made: no crash loses it or says it twice.
+// What is to be said is read from the rows, a page of openings at a look, and marked in the
+// transaction in which its delivery is made: no crash loses it or says it twice. An idle cluster
+// looks seldom, so that its database is not asked all the time for nothing.
 
 #include "alert/digest.h"
 #include "app/teller_priv.h"

@@ -45,11 +45,11 @@ struct teller {
     struct delivery *pending; // As read last, in order of id. Own their texts.
     size_t pending_count;
     size_t pending_capacity;
-    int64_t looked_at;     // The last opening that was looked at; 0: the next look begins anew.
-    bool is_idle;          // The last look found nothing to do.
-    mono_ms unsilenced_at; // When ended silences were looked for last.
-    mono_ms rested_at;     // When others had their turn at the store last.
-    enum err told;         // The last error that the log has.
+    int64_t looked_at; // The last opening that was looked at; 0: the next look begins anew.
+    bool is_idle;      // The last look found nothing to do.
+    mono_ms seldom_at; // When what needs no hurry was looked for last: silences that have ended.
+    mono_ms rested_at; // When others had their turn at the store last.
+    enum err told;     // The last error that the log has.
     struct teller_thread *thread;
 };
 
